@@ -1,0 +1,108 @@
+"""What one sandboxed run is given, and the raw facts that come back.
+
+`JailSpec` is the whole input of `jail.run`; `Outcome` the whole output. Neither holds a verdict:
+facts become a verdict in `sandbox_runtime.classify`.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class StopReason(StrEnum):
+    """Why the supervisor killed a run. NONE: it ended by itself."""
+
+    NONE = "none"
+    CPU_LIMIT = "cpu_limit"
+    WALL_LIMIT = "wall_limit"
+    OOM_KILL = "oom_kill"
+    MEMORY_THRASH = "memory_thrash"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one step (compile or run). Units are in the names."""
+
+    cpu_time_secs: float
+    wall_time_secs: float
+    memory_bytes: int
+    max_processes: int
+    max_open_files: int
+    max_file_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFile:
+    """A file placed in the guest's working directory before the guest runs. `name` has no slash."""
+
+    name: str
+    content: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JailSpec:
+    """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
+
+    `artifact`: name of a regular file in `/box` to bring out when the program exits with 0 (compile steps);
+    at most `artifact_max_bytes`. `environment` is the guest's whole environment.
+    """
+
+    argv: tuple[str, ...]
+    limits: Limits
+    environment: tuple[tuple[str, str], ...] = ()
+    stdin: bytes = b""
+    files: tuple[GuestFile, ...] = ()
+    artifact: str | None = None
+    artifact_max_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupUsage:
+    """Counters of the run's groups, read after it ended and counted from its start."""
+
+    memory_limit_bytes: int
+    memory_peak_bytes: int
+    oom_events: int
+    oom_kill_events: int
+    cpu_usage_usec: int
+    process_count: int
+    process_limit: int
+    fork_refusals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was measured in this run. A control is applied only if it was seen to be in force."""
+
+    controls_applied: tuple[str, ...]
+    controls_missing: tuple[str, ...]
+    cgroup_backend: str | None
+    cgroup: CgroupUsage | None
+    cleanup_verified: bool
+    leftover_processes: int
+    collection_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Raw facts of one run.
+
+    `exit_code` and `signal` come from the program's raw wait status (one of them is None); both are None
+    when the supervisor killed the run before the program ended by itself.
+    `stdout_cut`/`stderr_cut`: the output limit was reached and the pipe closed.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    stop_reason: StopReason
+    stdout: bytes
+    stderr: bytes
+    stdout_cut: bool
+    stderr_cut: bool
+    cpu_usec: int
+    wall_usec: int
+    setup_usec: int
+    evidence: Evidence
+    artifact: bytes | None = field(default=None, repr=False)
