@@ -1,0 +1,62 @@
+"""What a cgroup back end gives to a slot."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox_runtime.jail.spec import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Absolute counters of a slot's groups; a run's own figures are the difference of two readings.
+
+    `memory_peak_bytes` alone is not a difference: the kernel's peak is reset before each run.
+    """
+
+    memory_peak_bytes: int
+    memory_limit_hits: int
+    oom_kills: int
+    cpu_usage_usec: int
+    process_count: int
+    fork_refusals: int
+
+
+class SlotGroups(Protocol):
+    """Groups of one slot, reused by all of its runs. Every method raises JailError.
+
+    Two memberships: init enters the process group only, so that an out-of-memory kill never hits it;
+    the program enters the memory and CPU groups too.
+    """
+
+    backend: str
+
+    @property
+    def init_entry_fds(self) -> tuple[int, ...]:
+        """Writing b"0" to each moves the writing thread into the process group."""
+
+    @property
+    def program_entry_fds(self) -> tuple[int, ...]:
+        """Writing b"0" to each moves the writing thread into the memory and CPU groups."""
+
+    @property
+    def oom_event_fd(self) -> int:
+        """Readable (v1) or exceptional (v2) when the memory group ran out of memory."""
+
+    @property
+    def membership_marker(self) -> str:
+        """Text that /proc/self/cgroup of a member holds."""
+
+    def prepare(self, limits: Limits) -> Counters:
+        """Set the limits of the next run, reset the peak and read the counters that it starts from."""
+
+    def read(self) -> Counters:
+        """The counters now."""
+
+    def cpu_usage_usec(self) -> int:
+        """CPU time of the group now, a cheap read."""
+
+    def memory_pressure(self) -> tuple[int, int]:
+        """(limit hits, resident bytes that cannot be dropped: heap and shared memory)."""
+
+    def close(self) -> None:
+        """Remove the groups. They must be empty."""

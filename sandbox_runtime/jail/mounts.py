@@ -1,0 +1,129 @@
+"""What a guest sees of the file system: a read-only root made once per slot, private mounts made per run.
+
+Order matters. The template makes the root before any guest exists and leaves the host's tree for good
+(pivot_root, then the old root is unmounted), so no later step can name a host path. Each run then adds fresh
+/proc, /tmp, /dev/shm and /box in its own mount namespace; the namespace's death removes them, so the host never
+opens or deletes a path that a guest made.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.syscalls import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+)
+
+WORKING_DIRECTORY = "/box"
+# The new root is mounted here, in the template's private mount namespace. /sys exists on every Linux host and
+# holds no file that a bind mount would need as its source.
+_STAGING = "/sys"
+_SYSTEM_TREES = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+# Programs need the linker's cache and Debian's command alternatives. Nothing else of the host's /etc is shown.
+_ETC_FILES = ("ld.so.cache",)
+_ETC_TREES = ("alternatives",)
+_INODES_PER_MOUNT = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class BindMount:
+    """A host path shown read-only inside the jail. Both absolute; the target must not exist in the system trees."""
+
+    source: str
+    target: str
+
+
+def _bind(source: Path, target: Path, flags: int) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    syscalls.mount(str(source), str(target), None, MS_BIND)
+    # A bind mount takes its flags only in a second call, mount(2).
+    syscalls.mount("", str(target), None, MS_BIND | MS_REMOUNT | MS_NOSUID | flags)
+
+
+def _lay_out_devices(root: Path) -> None:
+    devices = root / "dev"
+    (devices / "shm").mkdir(parents=True)
+    for name in _DEVICES:
+        _bind(Path("/dev") / name, devices / name, MS_NOEXEC)
+    for name, target in _DEVICE_LINKS.items():
+        (devices / name).symlink_to(target)
+
+
+def _lay_out_system(root: Path) -> None:
+    for name in _SYSTEM_TREES:
+        source = Path("/") / name
+        if source.is_symlink():
+            (root / name).symlink_to(source.readlink())
+        elif source.is_dir():
+            _bind(source, root / name, MS_RDONLY | MS_NODEV)
+    etc = root / "etc"
+    etc.mkdir()
+    for name in _ETC_FILES:
+        if (Path("/etc") / name).is_file():
+            (etc / name).write_bytes((Path("/etc") / name).read_bytes())
+    for name in _ETC_TREES:
+        if (Path("/etc") / name).is_dir():
+            _bind(Path("/etc") / name, etc / name, MS_RDONLY | MS_NODEV)
+
+
+def enter_guest_root(binds: tuple[BindMount, ...]) -> None:
+    """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError."""
+    syscalls.mount("", "/", None, MS_REC | MS_PRIVATE)
+    root = Path(_STAGING)
+    syscalls.mount("rustbox-root", _STAGING, "tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096")
+    try:
+        for directory in ("proc", "tmp", "box", "old"):
+            (root / directory).mkdir()
+        _lay_out_system(root)
+        _lay_out_devices(root)
+        for bind in binds:
+            _bind(Path(bind.source), root / bind.target.lstrip("/"), MS_RDONLY | MS_NODEV)
+    except OSError as error:
+        raise JailError("build guest root", str(error.filename), error.errno or 0) from error
+    syscalls.pivot_root(_STAGING, f"{_STAGING}/old")
+    os.chdir("/")
+    syscalls.unmount_lazily("/old")
+    os.rmdir("/old")
+    syscalls.mount("", "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_BIND)
+
+
+def mount_private(uid: int, memory_bytes: int) -> None:
+    """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory."""
+    strict = MS_NOSUID | MS_NODEV
+    syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, "subset=pid,hidepid=invisible")
+    size = f"size={memory_bytes},nr_inodes={_INODES_PER_MOUNT}"
+    syscalls.mount(
+        "tmp",
+        "/tmp",  # noqa: S108 - the mount point itself
+        "tmpfs",
+        strict | MS_NOEXEC,
+        f"mode=1777,{size}",
+    )
+    syscalls.mount(
+        "shm",
+        "/dev/shm",  # noqa: S108 - the mount point itself
+        "tmpfs",
+        strict | MS_NOEXEC,
+        f"mode=1777,{size}",
+    )
+    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0700,uid={uid},gid={uid},{size}")

@@ -1,0 +1,65 @@
+"""Assemble the outcome of a run from what the supervisor saw and what the groups counted."""
+
+import os
+import time
+
+from sandbox_runtime.jail import evidence
+from sandbox_runtime.jail.cgroup import Counters
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.handover import Handover
+from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
+from sandbox_runtime.jail.supervise import Watched
+
+
+def _stop_reason(watched: Watched, oom_kills: int) -> StopReason:
+    """An out-of-memory kill decides, whatever else was seen: the kernel counted it in this run."""
+    if oom_kills > 0 and watched.stop_reason is not StopReason.CANCELLED:
+        return StopReason.OOM_KILL
+    return watched.stop_reason
+
+
+def assemble(
+    spec: JailSpec,
+    watched: Watched,
+    handover: Handover,
+    counters: tuple[Counters, Counters],
+    found: dict[str, bool],
+    backend: str,
+    begun_ns: int,
+) -> Outcome:
+    """Raises JailError when the run ended without a word: init died and nobody here killed it."""
+    start, end = counters
+    usage = evidence.usage(spec, start, end)
+    stop_reason = _stop_reason(watched, usage.oom_kill_events)
+    if watched.ended is None and stop_reason is StopReason.NONE:
+        raise JailError("wait for the run", hint="init ended without a report")
+    errors = tuple(
+        f"{name} still open"
+        for name, capture in zip(("stdout", "stderr"), handover.captures, strict=True)
+        if capture.open
+    )
+    exit_code = signal = None
+    if watched.ended is not None and stop_reason is StopReason.NONE:
+        status = watched.ended["wait_status"]
+        signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    artifact = None
+    if spec.artifact is not None and exit_code == 0 and watched.ended and watched.ended["artifact_error"] == "":
+        artifact = handover.artifact(spec.artifact_max_bytes)
+    started_ns = watched.ready["at_ns"] if watched.ready else begun_ns
+    ended_ns = watched.ended["at_ns"] if watched.ended else time.monotonic_ns()
+    stdout, stderr = handover.captures
+    return Outcome(
+        exit_code=exit_code,
+        signal=signal,
+        stop_reason=stop_reason,
+        stdout=stdout.take(),
+        stderr=stderr.take(),
+        stdout_cut=stdout.cut,
+        stderr_cut=stderr.cut,
+        cpu_usec=usage.cpu_usage_usec,
+        wall_usec=(ended_ns - started_ns) // 1000,
+        setup_usec=(started_ns - begun_ns) // 1000,
+        evidence=evidence.gather(found, backend, usage, errors),
+        artifact=artifact,
+    )

@@ -1,0 +1,46 @@
+"""Resource limits as a program sees them with getrlimit(2). They stand beside the cgroup limits, not for them."""
+
+import math
+import resource
+
+from sandbox_runtime.jail.spec import Limits
+
+_STACK_BYTES = 8 << 20
+_LOCKED_BYTES = 64 << 10
+_CPU_GRACE_SECS = 1  # the supervisor's kill comes first; SIGXCPU is the second line
+
+Rlimit = tuple[int, int]
+
+
+def rlimits(limits: Limits) -> dict[int, Rlimit]:
+    """(soft, hard) by resource number."""
+    cpu_secs = math.ceil(limits.cpu_time_secs) + _CPU_GRACE_SECS
+    both = {
+        resource.RLIMIT_CPU: cpu_secs,
+        resource.RLIMIT_FSIZE: limits.max_file_bytes,
+        resource.RLIMIT_NPROC: limits.max_processes,
+        resource.RLIMIT_NOFILE: limits.max_open_files,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_STACK: _STACK_BYTES,
+        resource.RLIMIT_MEMLOCK: _LOCKED_BYTES,
+        resource.RLIMIT_MSGQUEUE: 0,
+    }
+    # One second between soft and hard: SIGXCPU must come before SIGKILL, setrlimit(2).
+    return {key: (value, value + (key == resource.RLIMIT_CPU)) for key, value in both.items()}
+
+
+def apply(limits: Limits) -> None:
+    """Set them on this process. Hard limits only go down: no capability is needed."""
+    for key, (soft, hard) in rlimits(limits).items():
+        current_hard = resource.getrlimit(key)[1]
+        if current_hard != resource.RLIM_INFINITY:
+            soft, hard = min(soft, current_hard), min(hard, current_hard)  # noqa: PLW2901 - clamped to the host's
+        resource.setrlimit(key, (soft, hard))
+
+
+def in_force(limits: Limits) -> bool:
+    """Whether this process has no more than these limits."""
+    return all(
+        0 <= resource.getrlimit(key)[0] <= soft and 0 <= resource.getrlimit(key)[1] <= hard
+        for key, (soft, hard) in rlimits(limits).items()
+    )

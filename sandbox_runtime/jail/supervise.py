@@ -1,0 +1,136 @@
+"""Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import StopReason
+from sandbox_runtime.jail.streams import Capture
+
+_STATUS_BYTES = 1 << 16
+_DEATH_MS = int(SETUP_SECS * 1000)
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen. Reports are None when they never came."""
+
+    stop_reason: StopReason = StopReason.NONE
+    ready: dict[str, Any] | None = None
+    ended: dict[str, Any] | None = None
+    died: bool = False
+    _partial: bytes = field(default=b"", repr=False)
+
+    def read_reports(self, status_fd: int) -> bool:
+        """Take the reports that have come. False at end of file. Raises JailError for a report of failure."""
+        data = os.read(status_fd, _STATUS_BYTES)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            report = json.loads(line)
+            if report["kind"] == "failed":
+                raise JailError(report["step"], errno=report["errno"])
+            if report["kind"] == "ready":
+                self.ready = report
+            elif report["kind"] == "ended":
+                self.ended = report
+        return bool(data)
+
+
+def kill_run(pidfd: int) -> None:
+    """Kill init: the kernel kills and reaps everything else in its pid namespace."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+class _Watch:
+    """The event loop of one run."""
+
+    def __init__(self, pidfd: int, status_fd: int, captures: tuple[Capture, Capture], deadlines: Deadlines) -> None:
+        self._pidfd, self._status_fd, self._captures, self._deadlines = pidfd, status_fd, captures, deadlines
+        self._poller = select.poll()
+        self._open = {pidfd, status_fd, *(capture.fd for capture in captures)}
+        for fd in self._open:
+            self._poller.register(fd, select.POLLIN)
+        self.watched = Watched()
+
+    def _forget(self, fd: int) -> None:
+        self._open.discard(fd)
+        self._poller.unregister(fd)
+
+    def _handle(self, fd: int) -> None:
+        if fd == self._pidfd:
+            self.watched.died = True
+            self._forget(fd)
+        elif fd == self._status_fd:
+            had_started = self.watched.ready is not None
+            if not self.watched.read_reports(fd):
+                self._forget(fd)
+            if self.watched.ready is not None and not had_started:
+                self._deadlines.program_started(self.watched.ready["at_ns"])
+        for capture in self._captures:
+            if fd == capture.fd and capture.open:
+                # Forget before reading: a closed descriptor's number may be taken by another thread at once.
+                self._forget(fd)
+                capture.read()
+                if capture.open:
+                    self._open.add(fd)
+                    self._poller.register(fd, select.POLLIN)
+
+    def run(self, oom_event_fd: int, cancel_fd: int | None) -> Watched:
+        """Until init is dead. Its death comes last: nothing of the run is alive after it."""
+        self._poller.register(oom_event_fd, select.POLLIN | select.POLLPRI)
+        if cancel_fd is not None:
+            self._poller.register(cancel_fd, select.POLLIN)
+        while not self.watched.died:
+            stopping = self.watched.stop_reason is not StopReason.NONE or self.watched.ended is not None
+            events = self._poller.poll(_DEATH_MS if stopping else self._deadlines.timeout_ms())
+            if not events and stopping:
+                raise JailError("wait for init to die", hint="a process of the run cannot be killed")
+            for fd, _ in events:
+                if fd == oom_event_fd:
+                    with contextlib.suppress(BlockingIOError):
+                        os.eventfd_read(fd)
+                    self._deadlines.check_soon()
+                elif fd == cancel_fd:
+                    self._poller.unregister(fd)
+                    self._stop(StopReason.CANCELLED)
+                elif fd in self._open:
+                    self._handle(fd)
+            if self.watched.stop_reason is StopReason.NONE and self.watched.ended is None:
+                self._stop(self._deadlines.due())
+        return self.watched
+
+    def _stop(self, reason: StopReason) -> None:
+        if reason is StopReason.NONE or self.watched.ended is not None:
+            return
+        if reason is StopReason.WALL_LIMIT and self._deadlines.setup_overran:
+            raise JailError("set up the run", hint="took too long")
+        self.watched.stop_reason = reason
+        kill_run(self._pidfd)
+
+
+def watch(
+    pidfd: int,
+    status_fd: int,
+    captures: tuple[Capture, Capture],
+    deadlines: Deadlines,
+    oom_event_fd: int,
+    cancel_fd: int | None,
+) -> Watched:
+    """Watch until the whole run is dead and all output is read. Raises JailError; kills the run in any case."""
+    loop = _Watch(pidfd, status_fd, captures, deadlines)
+    try:
+        watched = loop.run(oom_event_fd, cancel_fd)
+        while watched.read_reports(status_fd):  # what was written just before the end
+            pass
+        for capture in captures:
+            capture.drain()
+        return watched
+    finally:
+        kill_run(pidfd)

@@ -1,0 +1,146 @@
+"""Thin wrappers of the Linux system calls that the standard library lacks.
+
+Each wrapper names its manual page, and raises `JailError(step, target, errno)` when the kernel refuses.
+"""
+
+import ctypes
+import os
+import platform
+
+from sandbox_runtime.jail.errors import JailError
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# PyDLL keeps the interpreter lock during the call: a forked child must own it when it comes back.
+_libc_with_lock = ctypes.PyDLL(None, use_errno=True)
+# Variadic in C: every argument must be passed as a full register.
+_libc_with_lock.syscall.restype = ctypes.c_long
+_libc.syscall.restype = ctypes.c_long
+
+_NUMBERS = {
+    "x86_64": {"clone": 56, "pivot_root": 155, "openat2": 437},
+    "aarch64": {"clone": 220, "pivot_root": 41, "openat2": 437},
+}
+
+CLONE_PIDFD = 0x00001000
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MNT_DETACH = 2
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
+SECCOMP_MODE_FILTER = 2
+CAP_DAC_READ_SEARCH, CAP_KILL, CAP_LAST = 2, 5, 63
+
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x02, 0x04, 0x08
+
+
+def _number(name: str) -> int:
+    machine = platform.machine()
+    try:
+        return _NUMBERS[machine][name]
+    except KeyError as error:
+        raise JailError("find system call", f"{name} on {machine}", hint="x86-64 and arm64 are supported") from error
+
+
+def _check(result: int, step: str, target: str = "") -> int:
+    if result < 0:
+        raise JailError(step, target, ctypes.get_errno())
+    return result
+
+
+def clone_process(flags: int) -> tuple[int, int]:
+    """Fork into new namespaces, clone(2). Returns (pid, pidfd) in the parent and (0, -1) in the child.
+
+    The caller must be single-threaded. The raw call is used because unshare(2) cannot give a second
+    pid namespace to one process; the interpreter's own fork hooks are run around it.
+    """
+    pidfd = ctypes.c_int(-1)
+    number, signal_on_exit = _number("clone"), 17
+    args = [flags | CLONE_PIDFD | signal_on_exit, 0, ctypes.addressof(pidfd), 0, 0]
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = _libc_with_lock.syscall(ctypes.c_long(number), *[ctypes.c_ulong(value) for value in args])
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0, -1
+    errno = ctypes.get_errno()
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise JailError("clone", "", errno, "needs root, or CAP_SYS_ADMIN")
+    return pid, pidfd.value
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    """Attach a file system: see mount(2) for the meaning of each part."""
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode() or None
+    )
+    _check(result, "mount", target)
+
+
+def unmount_lazily(target: str) -> None:
+    """umount2(2) with MNT_DETACH."""
+    _check(_libc.umount2(target.encode(), MNT_DETACH), "unmount", target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """Swap the root of the mount namespace: see pivot_root(2)."""
+    result = _libc.syscall(ctypes.c_long(_number("pivot_root")), new_root.encode(), put_old.encode())
+    _check(result, "pivot_root", new_root)
+
+
+def prctl(step: str, option: int, argument: int = 0, pointer: int = 0) -> None:
+    """Change an attribute of this process: see prctl(2)."""
+    unsigned = ctypes.c_ulong
+    _check(_libc.prctl(ctypes.c_int(option), unsigned(argument), unsigned(pointer), unsigned(0), unsigned(0)), step)
+
+
+class _CapHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapData(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def keep_capabilities(kept: tuple[int, ...]) -> None:
+    """Reduce this process to `kept` (all below 32), capset(2) version 3."""
+    mask = sum(1 << capability for capability in kept)
+    header = _CapHeader(0x20080522, 0)
+    data = (_CapData * 2)(_CapData(mask, mask, 0), _CapData(0, 0, 0))
+    _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
+
+
+def drop_bounding_set() -> None:
+    """Empty the capability bounding set, capabilities(7): no later exec can gain any."""
+    for capability in range(CAP_LAST + 1):
+        if _libc.prctl(ctypes.c_int(PR_CAPBSET_DROP), ctypes.c_ulong(capability), 0, 0, 0) < 0:
+            return  # EINVAL: past the last capability that this kernel knows
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def open_beneath(directory_fd: int, name: str) -> int:
+    """Open `name` for reading without following any link out of or inside the directory, openat2(2).
+
+    The directory's content was written by a guest: O_NONBLOCK keeps a planted FIFO from blocking us.
+    Raises OSError.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    how = _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+    size = ctypes.sizeof(how)
+    number = ctypes.c_long(_number("openat2"))
+    result: int = _libc.syscall(
+        number, ctypes.c_long(directory_fd), name.encode(), ctypes.byref(how), ctypes.c_ulong(size)
+    )
+    if result < 0:
+        errno = ctypes.get_errno()
+        raise OSError(errno, os.strerror(errno))
+    return result

@@ -1,0 +1,92 @@
+"""Messages between the supervisor and its template process: JSON over a SEQPACKET socket, descriptors beside it.
+
+Both ends are our own code. The guest never holds this socket.
+"""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import Limits
+
+_MESSAGE_BYTES = 1 << 18
+_MAX_FDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the template needs to start a run; the descriptors travel in the order of `RunDescriptors`."""
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, int, bool], ...]  # name, size in the files descriptor, executable
+    limits: Limits
+    artifact: str | None
+    artifact_max_bytes: int
+
+    def serialise(self) -> bytes:
+        """JSON bytes."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def parse(cls, data: bytes) -> "RunRequest":
+        """The reverse of `serialise`."""
+        fields: dict[str, Any] = json.loads(data)
+        return cls(
+            argv=tuple(fields["argv"]),
+            environment=tuple((name, value) for name, value in fields["environment"]),
+            files=tuple((name, size, executable) for name, size, executable in fields["files"]),
+            limits=Limits(**fields["limits"]),
+            artifact=fields["artifact"],
+            artifact_max_bytes=fields["artifact_max_bytes"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescriptors:
+    """Open descriptors of one run. `files` holds the contents of all files, one behind the other."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    status: int
+    files: int
+    artifact: int
+
+    def as_list(self) -> list[int]:
+        """In wire order."""
+        return [self.stdin, self.stdout, self.stderr, self.status, self.files, self.artifact]
+
+    def close(self) -> None:
+        """Close all."""
+        for fd in self.as_list():
+            os.close(fd)
+
+
+def send(channel: socket.socket, message: bytes, fds: list[int]) -> None:
+    """One message. Raises JailError when the other end is gone."""
+    try:
+        socket.send_fds(channel, [message], fds)
+    except OSError as error:
+        raise JailError("send to template", errno=error.errno or 0) from error
+
+
+def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
+    """One message and its descriptors, which are close-on-exec; (b"", []) at end of file."""
+    try:
+        message, fds, flags, _ = socket.recv_fds(channel, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+    except OSError as error:
+        raise JailError("receive from template", errno=error.errno or 0) from error
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        for fd in fds:
+            os.close(fd)
+        raise JailError("receive from template", hint="message too large")
+    return message, fds
+
+
+def report(status_fd: int, **fields: object) -> None:
+    """One line on the status pipe: from init, or from the program's process before it becomes the guest."""
+    os.write(status_fd, json.dumps(fields).encode() + b"\n")
