@@ -1,0 +1,56 @@
+"""A real slot on the real kernel, and a way to run a program in it to its verdict."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from sandbox_runtime.executor import execute
+from sandbox_runtime.jail import Slot, SlotConfig, open_slot
+from sandbox_runtime.languages import binds, offered
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+
+TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
+
+Run = Callable[..., ExecutionCompleted]
+
+
+def request(
+    language: str, code: bytes, *, stdin: bytes = b"", limits: LimitOverrides | None = None, profile: str = "judge"
+) -> ExecutionRequested:
+    now = format_time(datetime.now(UTC))
+    return ExecutionRequested(
+        submission_id=str(uuid4()),
+        execution_id=str(uuid4()),
+        project_id="tests",
+        language=language,
+        profile=profile,
+        priority="interactive",
+        code=code,
+        stdin=stdin,
+        limits=limits or LimitOverrides(),
+        requested_at=now,
+    )
+
+
+@pytest.fixture(scope="session")
+def slot() -> Iterator[Slot]:
+    """One slot for all tests: a run must not be able to spoil the next one."""
+    languages = offered(TOOLCHAINS)
+    with open_slot(SlotConfig("tests", 0, binds(tuple(languages.values()), TOOLCHAINS))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(slot: Slot) -> Run:
+    """`run(language, code, stdin=..., limits=...)` to the completion message."""
+    languages = offered(TOOLCHAINS)
+
+    def run_program(language: str, code: str | bytes, **options: object) -> ExecutionCompleted:
+        source = code.encode() if isinstance(code, str) else code
+        asked = request(language, source, **options)  # type: ignore[arg-type] # passed through
+        return execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
+
+    return run_program

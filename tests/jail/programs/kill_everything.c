@@ -1,0 +1,10 @@
+// expect: SIG
+// attack: kills every process that it can see, init too
+#include <signal.h>
+#include <unistd.h>
+int main(void) {
+    kill(1, SIGKILL);
+    kill(-1, SIGKILL);
+    kill(getpid(), SIGKILL);
+    return 0;
+}

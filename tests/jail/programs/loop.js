@@ -1,0 +1,3 @@
+// expect: TLE
+// attack: endless loop
+for (;;) {}

@@ -1,0 +1,4 @@
+# expect: TLE
+# attack: endless loop
+while True:
+    pass

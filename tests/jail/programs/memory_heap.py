@@ -1,0 +1,5 @@
+# expect: MLE
+# attack: T16 heap
+blocks = []
+while True:
+    blocks.append(bytearray(16 << 20))
