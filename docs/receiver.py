@@ -34,7 +34,7 @@ class Receiver(BaseHTTPRequestHandler):
     secret = ""
     received = False
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is the standard library's
+    def do_POST(self) -> None:
         """Verify the raw bytes before anything reads them."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         parts = [self.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")]

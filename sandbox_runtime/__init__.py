@@ -1,0 +1,1 @@
+"""The runner: takes executions from a queue, runs them in a jail, answers with classified results."""

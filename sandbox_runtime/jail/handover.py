@@ -9,6 +9,7 @@ import os
 from types import TracebackType
 from typing import Self
 
+from sandbox_runtime.jail.cgroup import SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.streams import Capture
@@ -30,7 +31,7 @@ def _sealed_file(name: str, content: bytes) -> int:
         os.close(writable)
 
 
-def _request(spec: JailSpec) -> RunRequest:
+def _request(spec: JailSpec, groups: SlotGroups) -> RunRequest:
     for file in spec.files:
         if not file.name or "/" in file.name or file.name in {".", ".."} or "\0" in file.name:
             raise JailError("place file", repr(file.name), hint="a file name has no slash")
@@ -41,14 +42,16 @@ def _request(spec: JailSpec) -> RunRequest:
         limits=spec.limits,
         artifact=spec.artifact,
         artifact_max_bytes=spec.artifact_max_bytes,
+        init_entries=len(groups.init_entry_fds),
+        program_entries=len(groups.program_entry_fds),
     )
 
 
 class Handover:
     """Context manager; closes whatever is still open."""
 
-    def __init__(self, spec: JailSpec) -> None:
-        self.request = _request(spec)
+    def __init__(self, spec: JailSpec, groups: SlotGroups) -> None:
+        self.request = _request(spec, groups)
         stdin = _sealed_file("stdin", spec.stdin)
         files = _sealed_file("files", b"".join(file.content for file in spec.files))
         stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
@@ -63,6 +66,8 @@ class Handover:
             stdin, stdout_write, stderr_write, status_write, files, os.dup(self._artifact_fd)
         )
         self._guest_side_open = True
+        # The groups keep their own descriptors open; these are not ours to close.
+        self.passed_fds = [*self.guest_side.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
 
     def close_guest_side(self) -> None:
         """After the template has its copies: end of file on a pipe must mean that no guest is left."""

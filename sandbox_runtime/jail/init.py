@@ -75,22 +75,20 @@ def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
 def run_init(
     request: RunRequest,
     descriptors: RunDescriptors,
-    entry_fds: tuple[tuple[int, ...], tuple[int, ...]],
     uid: int,
     filter_program: Program,
 ) -> None:
-    """Never returns. `entry_fds`: those of init, those of the program (`cgroup.interface`)."""
-    init_fds, program_fds = entry_fds
+    """Never returns."""
     try:
         # If the template dies, so does the run.
         syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        program.enter_groups(init_fds)
+        program.enter_groups(descriptors.init_entries)
         socket.sethostname(_HOSTNAME)
         mounts.mount_private(uid, request.limits.memory_bytes)
         _write_files(request, descriptors.files, uid)
         pid = os.fork()
         if pid == 0:
-            program.become_program(request, descriptors, program_fds, uid, filter_program)
+            program.become_program(request, descriptors, uid, filter_program)
         for fd in (descriptors.stdin, descriptors.stdout, descriptors.stderr):
             os.close(fd)
         syscalls.keep_capabilities((syscalls.CAP_KILL, syscalls.CAP_DAC_READ_SEARCH))

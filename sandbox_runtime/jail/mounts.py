@@ -38,7 +38,7 @@ _DEVICE_LINKS = {
 # Programs need the linker's cache and Debian's command alternatives. Nothing else of the host's /etc is shown.
 _ETC_FILES = ("ld.so.cache",)
 _ETC_TREES = ("alternatives",)
-_INODES_PER_MOUNT = 65_536
+_INODES_PER_MOUNT = 16_384
 
 
 @dataclass(frozen=True, slots=True)

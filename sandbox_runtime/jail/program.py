@@ -28,7 +28,7 @@ def read_text(path: str) -> str:
 
 
 def enter_groups(entry_fds: tuple[int, ...]) -> None:
-    """Move this thread by writing "0": see `cgroup.v1`."""
+    """Move this process by writing "0": see `cgroup.interface`."""
     for fd in entry_fds:
         os.write(fd, b"0")
 
@@ -62,13 +62,11 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def become_program(
-    request: RunRequest, descriptors: RunDescriptors, entry_fds: tuple[int, ...], uid: int, filter_program: Program
-) -> None:
+def become_program(request: RunRequest, descriptors: RunDescriptors, uid: int, filter_program: Program) -> None:
     """Never returns. A failure is one line on the status pipe, which the supervisor raises as JailError."""
     step = "enter groups"
     try:
-        enter_groups(entry_fds)
+        enter_groups(descriptors.program_entries)
         groups = read_text("/proc/self/cgroup")
         step = "unshare cgroup namespace"
         os.unshare(os.CLONE_NEWCGROUP)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox_runtime.jail import evidence
-from sandbox_runtime.jail.cgroup import open_groups
+from sandbox_runtime.jail.cgroup import close_groups, open_groups
 from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.handover import Handover
@@ -59,15 +59,11 @@ class Slot:
             raise
 
     def _start_template(self, config: SlotConfig, template_end: socket.socket) -> subprocess.Popen[bytes]:
-        groups = self._groups
-        passed_entry_fds = (*groups.init_entry_fds, *groups.program_entry_fds)
         arguments = json.dumps(
             {
                 "control_fd": template_end.fileno(),
                 "uid": self.uid,
                 "binds": [[bind.source, bind.target] for bind in config.binds],
-                "init_entry_fds": groups.init_entry_fds,
-                "program_entry_fds": groups.program_entry_fds,
             }
         )
         # -I -S: no site packages, no environment, no working directory on the path. The base interpreter, because
@@ -80,7 +76,7 @@ class Slot:
             stdout=subprocess.DEVNULL,
             env=_CLEAN_ENVIRONMENT,
             cwd="/",
-            pass_fds=(template_end.fileno(), *passed_entry_fds),
+            pass_fds=(template_end.fileno(),),
             start_new_session=True,
         )
 
@@ -103,14 +99,14 @@ class Slot:
         self.healthy = False  # until this run is known to be gone
         begun_ns = time.monotonic_ns()
         start = self._groups.prepare(spec.limits)
-        with Handover(spec) as handover:
-            send(self._channel, handover.request.serialise(), handover.guest_side.as_list())
+        with Handover(spec, self._groups) as handover:
+            send(self._channel, handover.request.serialise(), handover.passed_fds)
             handover.close_guest_side()
             (pidfd,) = self._expect("started")
             try:
                 deadlines = Deadlines(self._groups, spec.limits, start)
                 captures = handover.captures
-                watched = watch(pidfd, handover.status_fd, captures, deadlines, self._groups.oom_event_fd, cancel_fd)
+                watched = watch(pidfd, handover.status_fd, captures, deadlines, self._groups, cancel_fd)
             finally:
                 os.close(pidfd)
             self._expect("reaped")
@@ -132,7 +128,7 @@ class Slot:
                 process.kill()
                 process.wait()
         with contextlib.suppress(OSError):
-            self._groups.close()
+            close_groups(self._groups)
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox_runtime.jail.cgroup import SlotGroups
 from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import StopReason
@@ -82,9 +83,10 @@ class _Watch:
                     self._open.add(fd)
                     self._poller.register(fd, select.POLLIN)
 
-    def run(self, oom_event_fd: int, cancel_fd: int | None) -> Watched:
+    def run(self, groups: SlotGroups, cancel_fd: int | None) -> Watched:
         """Until init is dead. Its death comes last: nothing of the run is alive after it."""
-        self._poller.register(oom_event_fd, select.POLLIN | select.POLLPRI)
+        oom_event_fd, oom_event_mask = groups.oom_event
+        self._poller.register(oom_event_fd, oom_event_mask)
         if cancel_fd is not None:
             self._poller.register(cancel_fd, select.POLLIN)
         while not self.watched.died:
@@ -94,8 +96,7 @@ class _Watch:
                 raise JailError("wait for init to die", hint="a process of the run cannot be killed")
             for fd, _ in events:
                 if fd == oom_event_fd:
-                    with contextlib.suppress(BlockingIOError):
-                        os.eventfd_read(fd)
+                    groups.acknowledge_oom_event()
                     self._deadlines.check_soon()
                 elif fd == cancel_fd:
                     self._poller.unregister(fd)
@@ -120,13 +121,13 @@ def watch(
     status_fd: int,
     captures: tuple[Capture, Capture],
     deadlines: Deadlines,
-    oom_event_fd: int,
+    groups: SlotGroups,
     cancel_fd: int | None,
 ) -> Watched:
     """Watch until the whole run is dead and all output is read. Raises JailError; kills the run in any case."""
     loop = _Watch(pidfd, status_fd, captures, deadlines)
     try:
-        watched = loop.run(oom_event_fd, cancel_fd)
+        watched = loop.run(groups, cancel_fd)
         while watched.read_reports(status_fd):  # what was written just before the end
             pass
         for capture in captures:

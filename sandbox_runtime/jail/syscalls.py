@@ -76,7 +76,7 @@ def clone_process(flags: int) -> tuple[int, int]:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    """Attach a file system: see mount(2) for the meaning of each part."""
+    """Attach a file system; the manual page is mount, section 2."""
     result = _libc.mount(
         source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode() or None
     )
@@ -89,13 +89,13 @@ def unmount_lazily(target: str) -> None:
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """Swap the root of the mount namespace: see pivot_root(2)."""
+    """Swap the root of the mount namespace; the manual page is pivot_root, section 2."""
     result = _libc.syscall(ctypes.c_long(_number("pivot_root")), new_root.encode(), put_old.encode())
     _check(result, "pivot_root", new_root)
 
 
 def prctl(step: str, option: int, argument: int = 0, pointer: int = 0) -> None:
-    """Change an attribute of this process: see prctl(2)."""
+    """Change an attribute of this process; the manual page is prctl, section 2."""
     unsigned = ctypes.c_ulong
     _check(_libc.prctl(ctypes.c_int(option), unsigned(argument), unsigned(pointer), unsigned(0), unsigned(0)), step)
 

@@ -40,15 +40,15 @@ def _serve_run(
     channel: socket.socket,
     message: bytes,
     fds: list[int],
-    entry_fds: tuple[tuple[int, ...], tuple[int, ...]],
     uid: int,
     filter_program: Program,
 ) -> bool:
-    request, descriptors = RunRequest.parse(message), RunDescriptors(*fds)
+    request = RunRequest.parse(message)
+    descriptors = RunDescriptors.received(request, fds)
     pid, pidfd = syscalls.clone_process(_NAMESPACES)
     if pid == 0:
         channel.close()
-        init.run_init(request, descriptors, entry_fds, uid, filter_program)
+        init.run_init(request, descriptors, uid, filter_program)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
     descriptors.close()
     send(channel, b'{"kind":"started"}', [pidfd])
@@ -60,7 +60,7 @@ def _serve_run(
 
 
 def main(arguments: str) -> None:
-    """`arguments`: JSON of control_fd, uid, binds [[source, target]], init_entry_fds, program_entry_fds."""
+    """`arguments`: JSON of control_fd, uid and binds [[source, target]]."""
     settings = json.loads(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the supervisor's to handle
     channel = socket.socket(fileno=settings["control_fd"])
@@ -73,10 +73,9 @@ def main(arguments: str) -> None:
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
         send(channel, b'{"kind":"open"}', [])
-        entry_fds = (tuple(settings["init_entry_fds"]), tuple(settings["program_entry_fds"]))
         while True:
             message, fds = receive(channel)
-            if not message or not _serve_run(channel, message, fds, entry_fds, settings["uid"], filter_program):
+            if not message or not _serve_run(channel, message, fds, settings["uid"], filter_program):
                 return
     except JailError as error:
         failure = {

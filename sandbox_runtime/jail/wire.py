@@ -13,7 +13,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
 _MESSAGE_BYTES = 1 << 18
-_MAX_FDS = 8
+_MAX_FDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class RunRequest:
     limits: Limits
     artifact: str | None
     artifact_max_bytes: int
+    init_entries: int  # how many descriptors, behind those of RunDescriptors, init writes to to enter its groups
+    program_entries: int  # the same for the program, behind init's
 
     def serialise(self) -> bytes:
         """JSON bytes."""
@@ -42,12 +44,14 @@ class RunRequest:
             limits=Limits(**fields["limits"]),
             artifact=fields["artifact"],
             artifact_max_bytes=fields["artifact_max_bytes"],
+            init_entries=fields["init_entries"],
+            program_entries=fields["program_entries"],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RunDescriptors:
-    """Open descriptors of one run. `files` holds the contents of all files, one behind the other."""
+    """Open descriptors of one run and of its groups. `files` holds the contents of all files, one behind the other."""
 
     stdin: int
     stdout: int
@@ -55,14 +59,25 @@ class RunDescriptors:
     status: int
     files: int
     artifact: int
+    init_entries: tuple[int, ...] = ()
+    program_entries: tuple[int, ...] = ()
+
+    @classmethod
+    def received(cls, request: RunRequest, fds: list[int]) -> "RunDescriptors":
+        """Name the descriptors that came with a request."""
+        (stdin, stdout, stderr, status, files, artifact), entries = fds[:6], tuple(fds[6:])
+        if len(entries) != request.init_entries + request.program_entries:
+            raise JailError("receive descriptors", hint="some are missing")
+        init_entries, program_entries = entries[: request.init_entries], entries[request.init_entries :]
+        return cls(stdin, stdout, stderr, status, files, artifact, init_entries, program_entries)
 
     def as_list(self) -> list[int]:
         """In wire order."""
         return [self.stdin, self.stdout, self.stderr, self.status, self.files, self.artifact]
 
     def close(self) -> None:
-        """Close all."""
-        for fd in self.as_list():
+        """Close all that `as_list` and the entries hold."""
+        for fd in (*self.as_list(), *self.init_entries, *self.program_entries):
             os.close(fd)
 
 

@@ -1,6 +1,6 @@
 """Control groups of one slot: limits before a run, counters after it. One interface, one back end per version."""
 
-from sandbox_runtime.jail.cgroup.detect import cgroup_backend, open_groups, remove_stale_groups
+from sandbox_runtime.jail.cgroup.detect import cgroup_backend, close_groups, open_groups, remove_stale_groups
 from sandbox_runtime.jail.cgroup.interface import Counters, SlotGroups
 
-__all__ = ["Counters", "SlotGroups", "cgroup_backend", "open_groups", "remove_stale_groups"]
+__all__ = ["Counters", "SlotGroups", "cgroup_backend", "close_groups", "open_groups", "remove_stale_groups"]

@@ -1,7 +1,7 @@
-"""Find the cgroup version of this host, and where a runner may make its groups.
+"""Choose the cgroup version of this host, name a runner's groups, and remove those of dead runners.
 
-Groups live under the runner's own group, in `rustbox-<pid>-<start time>`: the limits of a container around
-the runner hold for its guests too, and a dead runner's groups can be told from a live one's.
+Groups are `rustbox-<pid namespace>-<pid>-<start time>/<slot>`: a dead runner's can be told from a live one's. A pid
+means something in its own pid namespace only; groups of runners in other containers are left alone.
 """
 
 import contextlib
@@ -9,8 +9,10 @@ import os
 import signal
 from pathlib import Path
 
+from sandbox_runtime.jail.cgroup.base import base_v2, bases_v1, mount_v2
 from sandbox_runtime.jail.cgroup.interface import SlotGroups
 from sandbox_runtime.jail.cgroup.v1 import CONTROLLERS, GroupsV1
+from sandbox_runtime.jail.cgroup.v2 import GroupsV2
 from sandbox_runtime.jail.errors import JailError
 
 _PREFIX = "rustbox-"
@@ -25,50 +27,51 @@ def _start_time(pid: int) -> str | None:
     return stat.rpartition(")")[2].split()[_START_TIME_FIELD]
 
 
-def _mounts_v1() -> dict[str, Path]:
-    """Mount point of each v1 controller that we need."""
-    found = {}
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        kind, _, options = right.split(" ", 2)
-        if kind != "cgroup":
-            continue
-        for option in options.split(","):
-            if option in CONTROLLERS:
-                found[option] = Path(left.split()[4])
-    return found
+def _runner_directory() -> str:
+    return f"{_PREFIX}{_pid_namespace()}-{os.getpid()}-{_start_time(os.getpid())}"
 
 
-def _own_bases() -> dict[str, Path]:
-    mounts = _mounts_v1()
-    bases = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, names, path = line.split(":", 2)
-        for controller in set(names.split(",")) & set(CONTROLLERS) & set(mounts):
-            bases[controller] = mounts[controller] / path.lstrip("/")
-    return bases
+def _pid_namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def cgroup_backend() -> str | None:
     """`cgroup_v1`, `cgroup_v2`, or None when neither has the controllers."""
-    if set(_mounts_v1()) == set(CONTROLLERS):
+    if set(bases_v1()) == set(CONTROLLERS):
         return "cgroup_v1"
-    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
-        return "cgroup_v2"
-    return None
+    return "cgroup_v2" if mount_v2() is not None else None
+
+
+def _bases() -> list[Path]:
+    backend = cgroup_backend()
+    if backend == "cgroup_v1":
+        return list(bases_v1().values())
+    return [base_v2()] if backend == "cgroup_v2" else []
 
 
 def open_groups(name: str) -> SlotGroups:
     """Make the groups of one slot. Raises JailError."""
-    if cgroup_backend() == "cgroup_v1":
-        runner = f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}"
-        return GroupsV1(_own_bases(), f"{runner}/{name}")
-    raise JailError("find cgroups", hint="this host gives no cgroup v1 memory, pids and cpuacct controllers")
+    backend = cgroup_backend()
+    path = f"{_runner_directory()}/{name}"
+    if backend == "cgroup_v1":
+        return GroupsV1(bases_v1(), path)
+    if backend == "cgroup_v2":
+        return GroupsV2(base_v2(), path)
+    raise JailError("find cgroups", hint="mount cgroup2, or the v1 controllers memory, pids and cpuacct")
 
 
-def _owner_is_alive(directory: Path) -> bool:
-    pid, _, start = directory.name.removeprefix(_PREFIX).partition("-")
-    return pid.isdigit() and _start_time(int(pid)) == start
+def close_groups(groups: SlotGroups) -> None:
+    """Remove a slot's groups, and the runner's directory after its last slot."""
+    groups.close()
+    for base in _bases():
+        with contextlib.suppress(OSError):
+            (base / _runner_directory()).rmdir()
+
+
+def _owner_is_dead(directory: Path) -> bool:
+    namespace, _, owner = directory.name.removeprefix(_PREFIX).partition("-")
+    pid, _, start = owner.partition("-")
+    return namespace == str(_pid_namespace()) and pid.isdigit() and _start_time(int(pid)) != start
 
 
 def _kill_members(group: Path) -> None:
@@ -83,22 +86,15 @@ def remove_stale_groups() -> int:
     Returns how many groups were removed. Members that die slowly leave their group to the next call.
     """
     removed = 0
-    for base in _own_bases().values():
-        for directory in base.glob(f"{_PREFIX}*"):
-            if _owner_is_alive(directory):
+    for base in _bases():
+        for runner in base.glob(f"{_PREFIX}*"):
+            if not _owner_is_dead(runner):
                 continue
-            for group in [*directory.iterdir(), directory]:
-                if group.is_dir():
+            # Deepest first: a group can be removed only when it has no children.
+            groups = sorted((path for path in runner.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+            for group in (*groups, runner):
+                with contextlib.suppress(OSError):
                     _kill_members(group)
-                    with contextlib.suppress(OSError):
-                        group.rmdir()
-                        removed += 1
+                    group.rmdir()
+                    removed += 1
     return removed
-
-
-def remove_own_directory() -> None:
-    """Remove this runner's empty directory, after its last slot was closed."""
-    runner = f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}"
-    for base in _own_bases().values():
-        with contextlib.suppress(OSError):
-            (base / runner).rmdir()

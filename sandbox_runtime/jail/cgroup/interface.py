@@ -10,15 +10,23 @@ from sandbox_runtime.jail.spec import Limits
 class Counters:
     """Absolute counters of a slot's groups; a run's own figures are the difference of two readings.
 
-    `memory_peak_bytes` alone is not a difference: the kernel's peak is reset before each run.
+    The kernel's peak is reset before each run, but starts at what is still charged to the group: file pages that an
+    earlier step was the first to read. The kernel drops them when the run needs room.
     """
 
+    memory_now_bytes: int
     memory_peak_bytes: int
     memory_limit_hits: int
     oom_kills: int
     cpu_usage_usec: int
     process_count: int
     fork_refusals: int
+
+
+def flat_keyed(text: bytes) -> dict[str, int]:
+    """Lines of `key value`, as cgroup files hold them, to a mapping."""
+    pairs = (line.split() for line in text.decode().splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}  # noqa: PLR2004 - a pair
 
 
 class SlotGroups(Protocol):
@@ -32,15 +40,18 @@ class SlotGroups(Protocol):
 
     @property
     def init_entry_fds(self) -> tuple[int, ...]:
-        """Writing b"0" to each moves the writing thread into the process group."""
+        """Writing b"0" to each moves the writer into the process group. Valid until the next `prepare`."""
 
     @property
     def program_entry_fds(self) -> tuple[int, ...]:
-        """Writing b"0" to each moves the writing thread into the memory and CPU groups."""
+        """Writing b"0" to each moves the writer into the memory and CPU groups. Valid until the next `prepare`."""
 
     @property
-    def oom_event_fd(self) -> int:
-        """Readable (v1) or exceptional (v2) when the memory group ran out of memory."""
+    def oom_event(self) -> tuple[int, int]:
+        """(descriptor, poll mask): an event when the memory group ran out of memory. Valid until `prepare`."""
+
+    def acknowledge_oom_event(self) -> None:
+        """Take the event, so that poll waits for the next one."""
 
     @property
     def membership_marker(self) -> str:

@@ -6,19 +6,14 @@ to `cgroup.procs` waits for one (8 to 24 ms on busy hosts).
 
 import contextlib
 import os
+import select
 from pathlib import Path
 
-from sandbox_runtime.jail.cgroup.interface import Counters
+from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
 CONTROLLERS = ("memory", "pids", "cpuacct")
-
-
-def _flat(text: bytes) -> dict[str, int]:
-    """`key value` lines to a mapping."""
-    pairs = (line.split() for line in text.decode().splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}  # noqa: PLR2004 - a pair
 
 
 class GroupsV1:
@@ -38,6 +33,7 @@ class GroupsV1:
             swap = memory / "memory.memsw.limit_in_bytes"  # there only with swap accounting
             self._swap_limit = self._open(swap, os.O_RDWR) if swap.exists() else None
             self._peak = self._open(memory / "memory.max_usage_in_bytes", os.O_RDWR)
+            self._usage = self._open(memory / "memory.usage_in_bytes", os.O_RDONLY)
             self._hits = self._open(memory / "memory.failcnt", os.O_RDONLY)
             self._oom = self._open(memory / "memory.oom_control", os.O_RDONLY)
             self._stat = self._open(memory / "memory.stat", os.O_RDONLY)
@@ -47,9 +43,9 @@ class GroupsV1:
             self._cpu = self._open(cpu / "cpuacct.usage", os.O_RDONLY)
             self.init_entry_fds = (self._open(pids / "tasks", os.O_WRONLY),)
             self.program_entry_fds = tuple(self._open(group / "tasks", os.O_WRONLY) for group in (memory, cpu))
-            self.oom_event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-            self._fds.append(self.oom_event_fd)
-            (memory / "cgroup.event_control").write_text(f"{self.oom_event_fd} {self._oom}")
+            self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._fds.append(self._eventfd)
+            (memory / "cgroup.event_control").write_text(f"{self._eventfd} {self._oom}")
         except OSError as error:
             self.close()
             hint = "needs root and writable cgroup mounts for memory, pids and cpuacct"
@@ -59,6 +55,16 @@ class GroupsV1:
     def membership_marker(self) -> str:
         """The tail of the group's path."""
         return f"/{self._name}"
+
+    @property
+    def oom_event(self) -> tuple[int, int]:
+        """An eventfd, registered with the group's oom_control."""
+        return self._eventfd, select.POLLIN
+
+    def acknowledge_oom_event(self) -> None:
+        """Reset the eventfd."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._eventfd)
 
     def _open(self, path: Path, flags: int) -> int:
         fd = os.open(path, flags | os.O_CLOEXEC)
@@ -85,12 +91,13 @@ class GroupsV1:
         """Read all counters."""
         try:
             return Counters(
+                memory_now_bytes=int(os.pread(self._usage, 32, 0)),
                 memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
                 memory_limit_hits=int(os.pread(self._hits, 32, 0)),
-                oom_kills=_flat(os.pread(self._oom, 256, 0))["oom_kill"],
+                oom_kills=flat_keyed(os.pread(self._oom, 256, 0))["oom_kill"],
                 cpu_usage_usec=self.cpu_usage_usec(),
                 process_count=int(os.pread(self._pids_now, 32, 0)),
-                fork_refusals=_flat(os.pread(self._pids_events, 256, 0)).get("max", 0),
+                fork_refusals=flat_keyed(os.pread(self._pids_events, 256, 0)).get("max", 0),
             )
         except (OSError, ValueError, KeyError) as error:
             raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
@@ -101,7 +108,7 @@ class GroupsV1:
 
     def memory_pressure(self) -> tuple[int, int]:
         """Hits of the limit, and rss + shmem."""
-        stat = _flat(os.pread(self._stat, 8192, 0))
+        stat = flat_keyed(os.pread(self._stat, 8192, 0))
         return int(os.pread(self._hits, 32, 0)), stat.get("rss", 0) + stat.get("shmem", 0)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 // expect: FSE
 // attack: one file larger than the limit
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: kills every process that it can see, init too
+#define _GNU_SOURCE
 #include <signal.h>
 #include <unistd.h>
 int main(void) {

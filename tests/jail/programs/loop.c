@@ -1,5 +1,6 @@
 // expect: TLE
 // attack: T9 endless loop that ignores SIGXCPU and SIGTERM
+#define _GNU_SOURCE
 #include <signal.h>
 int main(void) {
     signal(SIGXCPU, SIG_IGN);

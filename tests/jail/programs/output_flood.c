@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: T14 endless output on both streams, no newline, invalid UTF-8
+#define _GNU_SOURCE
 #include <string.h>
 #include <unistd.h>
 int main(void) {

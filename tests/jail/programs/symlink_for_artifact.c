@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T1 the artifact's name is taken by the compiler alone; the run sees only its own copy
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <unistd.h>
 int main(void) {

@@ -1,0 +1,28 @@
+"""The commands of the runner: `run`, `languages` and `worker`."""
+
+import sys
+from collections.abc import Sequence
+
+from sandbox_runtime.commands.arguments import PROGRAM, parser
+from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.list_languages import list_languages
+from sandbox_runtime.commands.run_file import run_file
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; returns its exit code. Every failure is one line on stderr."""
+    arguments = parser().parse_args(argv)
+    try:
+        if arguments.command == "worker":
+            # Only the worker pays for importing boto3.
+            from sandbox_runtime.commands.work import work  # noqa: PLC0415
+
+            return work()
+        if arguments.command == "languages":
+            return list_languages(is_json=arguments.json)
+        return run_file(arguments)
+    except CommandError as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return error.exit_code

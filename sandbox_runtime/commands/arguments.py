@@ -1,0 +1,68 @@
+"""The command line of `python -m sandbox_runtime`."""
+
+import argparse
+
+from sandbox_runtime.commands import exit_codes
+from sandbox_runtime.languages import LANGUAGES
+
+PROGRAM = "python -m sandbox_runtime"
+
+_RUN_EPILOG = f"""\
+examples:
+  {PROGRAM} run hello.py
+  {PROGRAM} run solve.c --stdin input.txt --memory-mb 64 --cpu-time-secs 2
+  echo 3 | {PROGRAM} run script --language javascript --stdin - --json
+
+{exit_codes.DESCRIPTION}"""
+
+_WORKER_EPILOG = """\
+environment:
+  INTERACTIVE_QUEUE_URL, BATCH_QUEUE_URL, COMPLETIONS_QUEUE_URL, PAYLOADS_BUCKET   needed
+  SLOTS               programs at once (number of cores); two or more keep one free for interactive work
+  NODE_ID             name of this runner (host name)
+  TOOLCHAINS_DIR      toolchains that no system package brings (.toolchains beside the code)
+  VISIBILITY_SECS     visibility time of a received message, extended while it runs (60)
+  HEARTBEAT_SECS      between two heartbeats (20)
+  RECEIVE_WAIT_SECS   long poll of the interactive queue (5)
+  DRAIN_SECS          for running programs after SIGTERM (50); a second SIGTERM ends at once
+  MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
+  LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
+  and what boto3 reads: AWS_REGION, AWS_ENDPOINT_URL, credentials
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; the chosen command is in `command`."""
+    top = argparse.ArgumentParser(prog=PROGRAM, description="Run untrusted programs in a sandbox.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    commands.add_parser(
+        "worker",
+        help="run what the queues bring, until SIGTERM",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_WORKER_EPILOG,
+    )
+    languages = commands.add_parser("languages", help="list the languages and whether this host has them")
+    languages.add_argument("--json", action="store_true", help="print one JSON object")
+    return top
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = commands.add_parser(
+        "run",
+        help="run one file, without any service",
+        description="Run one file in the sandbox. Its output goes to stdout and stderr, one summary line to stderr.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_RUN_EPILOG,
+    )
+    names = [language.name for language in LANGUAGES]
+    run.add_argument("file", metavar="FILE", help="source file")
+    run.add_argument("--language", choices=names, help="default: by the file's extension")
+    run.add_argument("--stdin", metavar="FILE", help="input of the program, - for the command's own (default: none)")
+    run.add_argument("--profile", choices=["judge", "agent"], default="judge", help="set of limits (default: judge)")
+    run.add_argument("--cpu-time-secs", type=float, metavar="SECS", help="CPU time of all its processes together")
+    run.add_argument("--wall-time-secs", type=float, metavar="SECS", help="elapsed time")
+    run.add_argument("--memory-mb", type=int, metavar="MB", help="memory of all its processes together")
+    run.add_argument("--max-processes", type=int, metavar="N", help="processes and threads")
+    run.add_argument("--output-kb", type=int, metavar="KB", help="bytes kept of each output stream")
+    run.add_argument("--json", action="store_true", help="print result, output, metrics and evidence as JSON instead")

@@ -1,0 +1,42 @@
+"""Exit codes of the commands. Those of `run` fit a shell, as timeout(1) and the shells' 128 + n do."""
+
+from sandbox_runtime.messages import Result
+
+USAGE = 2
+COMPILE_FAILED = 121
+PROCESS_LIMIT = 123
+TIME_LIMIT = 124
+PLATFORM_FAILURE = 125
+MEMORY_LIMIT = 137
+FILE_SIZE_LIMIT = 153
+SIGNAL_BASE = 128
+
+DESCRIPTION = f"""\
+exit codes:
+  the program's own   it exited (AC, RE)
+  128 + n             signal n ended it (SIG)
+  {COMPILE_FAILED}                 it does not compile
+  {PROCESS_LIMIT}                 process limit (PLE)
+  {TIME_LIMIT}                 CPU or wall time limit (TLE)
+  {MEMORY_LIMIT}                 memory limit (MLE)
+  {FILE_SIZE_LIMIT}                 file size limit (FSE)
+  {PLATFORM_FAILURE}                 the sandbox failed or cannot work on this host (IE)
+  {USAGE}                   wrong arguments
+"""
+
+_BY_VERDICT = {
+    "TLE": TIME_LIMIT,
+    "MLE": MEMORY_LIMIT,
+    "PLE": PROCESS_LIMIT,
+    "FSE": FILE_SIZE_LIMIT,
+    "IE": PLATFORM_FAILURE,
+}
+
+
+def of_result(result: Result) -> int:
+    """Exit code of `run` for a result."""
+    if result.cause == "ce_compile_failed":
+        return COMPILE_FAILED
+    if result.verdict in _BY_VERDICT:
+        return _BY_VERDICT[result.verdict]
+    return PLATFORM_FAILURE if result.exit_code is None else result.exit_code

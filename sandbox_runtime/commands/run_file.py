@@ -1,0 +1,137 @@
+"""`run`: one file in the jail, with no service and no AWS."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandbox_runtime import settings
+from sandbox_runtime.commands import exit_codes
+from sandbox_runtime.commands.display import as_json, summary
+from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.executor import ExecutionCancelledError, execute, limits_of
+from sandbox_runtime.jail import JailError, SlotConfig, open_slot
+from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError, binds, for_file
+from sandbox_runtime.messages import (
+    MAX_CODE_BYTES,
+    MAX_STDIN_BYTES,
+    ExecutionCompleted,
+    ExecutionRequested,
+    InlineOutput,
+    LimitOverrides,
+    format_time,
+)
+
+# A slot's index gives the guests' user id. Workers count from 0; commands that run beside one another, or beside a
+# worker, must not share a user id, for the process rlimit counts by user.
+FIRST_INDEX = 32
+INDEXES = 31
+
+
+def run_file(arguments: argparse.Namespace) -> int:
+    """Run the file and print what came of it. Returns the exit code; raises CommandError."""
+    language = _language(arguments)
+    request = _request(arguments, language)
+    try:
+        limits_of(request, language)
+    except LimitRefusedError as error:
+        option = "--" + error.limit.replace("_", "-")
+        raise CommandError(exit_codes.USAGE, f"{option} must be above 0 and at most {error.ceiling:g}") from error
+    if os.geteuid() != 0:
+        raise CommandError(exit_codes.PLATFORM_FAILURE, "the sandbox needs root: run the same command with sudo")
+    toolchains_dir = settings.toolchains_dir(os.environ)
+    if not language.is_present(toolchains_dir):
+        raise CommandError(
+            exit_codes.PLATFORM_FAILURE,
+            f"the toolchain of {language.name} is missing: install it, or set TOOLCHAINS_DIR (see: languages)",
+        )
+    try:
+        completed = _run(request, language, toolchains_dir)
+    except JailError as error:
+        raise CommandError(exit_codes.PLATFORM_FAILURE, f"the sandbox failed: {error}") from error
+    _print(completed, is_json=arguments.json)
+    return exit_codes.of_result(completed.result)
+
+
+def _run(request: ExecutionRequested, language: Language, toolchains_dir: str) -> ExecutionCompleted:
+    cancel_fd = os.eventfd(0, os.EFD_CLOEXEC)
+    received: list[int] = []
+
+    def cancel(number: int, _frame: object) -> None:
+        received.append(number)
+        os.eventfd_write(cancel_fd, 1)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, cancel)
+    index = FIRST_INDEX + os.getpid() % INDEXES
+    config = SlotConfig(name=f"run-{os.getpid()}", index=index, binds=binds((language,), toolchains_dir))
+    with open_slot(config) as slot:
+        try:
+            return execute(slot, request, language, node_id="local", started_at=datetime.now(UTC), cancel_fd=cancel_fd)
+        except ExecutionCancelledError as error:
+            raise CommandError(exit_codes.SIGNAL_BASE + received[0], "interrupted") from error
+
+
+def _language(arguments: argparse.Namespace) -> Language:
+    if arguments.language is not None:
+        return next(language for language in LANGUAGES if language.name == arguments.language)
+    language = for_file(arguments.file)
+    if language is None:
+        names = ", ".join(known.name for known in LANGUAGES)
+        raise CommandError(exit_codes.USAGE, f"unknown extension of {arguments.file}: give --language, one of {names}")
+    return language
+
+
+def _request(arguments: argparse.Namespace, language: Language) -> ExecutionRequested:
+    return ExecutionRequested(
+        submission_id=str(uuid.uuid4()),
+        execution_id=str(uuid.uuid4()),
+        project_id="local",
+        language=language.name,
+        profile=arguments.profile,
+        priority="interactive",
+        code=_read(arguments.file, MAX_CODE_BYTES),
+        stdin=b"" if arguments.stdin is None else _read(arguments.stdin, MAX_STDIN_BYTES),
+        limits=LimitOverrides(
+            cpu_time_secs=arguments.cpu_time_secs,
+            wall_time_secs=arguments.wall_time_secs,
+            memory_mb=arguments.memory_mb,
+            max_processes=arguments.max_processes,
+            output_kb=arguments.output_kb,
+        ),
+        requested_at=format_time(datetime.now(UTC)),
+    )
+
+
+def _read(path: str, most: int) -> bytes:
+    try:
+        if path == "-":
+            content = sys.stdin.buffer.read(most + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(most + 1)
+    except OSError as error:
+        raise CommandError(exit_codes.USAGE, f"cannot read {path}: {error.strerror}") from error
+    if len(content) > most:
+        raise CommandError(exit_codes.USAGE, f"{path} is larger than {most} bytes")
+    return content
+
+
+def _print(completed: ExecutionCompleted, *, is_json: bool) -> None:
+    try:
+        if is_json:
+            sys.stdout.write(json.dumps(as_json(completed), indent=2) + "\n")
+        elif isinstance(completed.stdout, InlineOutput) and isinstance(completed.stderr, InlineOutput):
+            sys.stdout.buffer.write(completed.stdout.content)
+            sys.stderr.buffer.write(completed.stderr.content)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`| head`). Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not is_json:
+        sys.stderr.write(summary(completed) + "\n")
+        sys.stderr.flush()

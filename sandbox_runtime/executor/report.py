@@ -1,0 +1,120 @@
+"""Turn the outcome of a step into the metrics and the evidence of a completion message."""
+
+from sandbox_runtime.classify import Classification
+from sandbox_runtime.jail.spec import CgroupUsage, Outcome, StopReason
+from sandbox_runtime.messages import (
+    CgroupEvidence,
+    ExecutionEvidence,
+    Isolation,
+    LimitEvidence,
+    Metrics,
+    ProcessLifecycle,
+    Result,
+    Teardown,
+    TimingEvidence,
+)
+
+CPU_BOUND_RATIO = 0.8
+BLOCKED_RATIO = 0.2
+
+_KILL_ACTIONS = {
+    StopReason.CPU_LIMIT: "kill_cpu_limit",
+    StopReason.WALL_LIMIT: "kill_wall_limit",
+    StopReason.OOM_KILL: "kill_after_oom",
+    StopReason.MEMORY_THRASH: "kill_memory_thrash",
+    StopReason.CANCELLED: "kill_cancelled",
+}
+
+
+def result(found: Classification) -> Result:
+    """Copy a classification into its place in the message."""
+    return Result(
+        verdict=found.verdict,
+        cause=found.cause,
+        actor=found.actor,
+        phase=found.phase,
+        exit_code=found.exit_code,
+        signal=found.signal,
+        error_message=found.error_message,
+    )
+
+
+def metrics(compiled: Outcome | None, ran: Outcome | None, queue_ms: float) -> Metrics | None:
+    """Times and memory of the last step that ran; both steps' set-up. None when no step ran."""
+    last = ran or compiled
+    if last is None:
+        return None
+    steps = [step for step in (compiled, ran) if step is not None]
+    return Metrics(
+        cpu_time_secs=last.cpu_usec / 1e6,
+        wall_time_secs=last.wall_usec / 1e6,
+        memory_peak_bytes=last.evidence.cgroup.memory_peak_bytes if last.evidence.cgroup else 0,
+        cpu_wall_ratio=_cpu_wall_ratio(last),
+        divergence=_divergence(last),
+        queue_ms=round(queue_ms, 3),
+        setup_ms=sum(step.setup_usec for step in steps) / 1e3,
+        compile_ms=None if compiled is None else compiled.wall_usec / 1e3,
+        run_ms=None if ran is None else ran.wall_usec / 1e3,
+        compile_cached=None if compiled is None else False,
+    )
+
+
+def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
+    """What was measured in the step that decided the verdict."""
+    facts = outcome.evidence
+    mode = "permissive" if facts.controls_missing else "strict"
+    reap_status = "clean" if facts.cleanup_verified and not facts.leftover_processes else "unclean"
+    cgroup = None if facts.cgroup is None else _cgroup(facts.cgroup)
+    return ExecutionEvidence(
+        verdict_cause=found.cause,
+        verdict_actor=found.actor,
+        isolation_mode=mode,
+        controls_applied=facts.controls_applied,
+        controls_missing=facts.controls_missing,
+        cgroup=cgroup,
+        timing=TimingEvidence(
+            cpu_ms=outcome.cpu_usec / 1e3,
+            wall_ms=outcome.wall_usec / 1e3,
+            cpu_wall_ratio=_cpu_wall_ratio(outcome),
+            divergence=_divergence(outcome),
+        ),
+        process_lifecycle=ProcessLifecycle(
+            reap_status=reap_status,
+            descendant_containment="breached" if facts.leftover_processes else "ok",
+            zombie_count=facts.leftover_processes,
+        ),
+        judge_actions=_judge_actions(outcome),
+        collection_errors=facts.collection_errors,
+        isolation=Isolation(mode, facts.controls_applied, facts.controls_missing),
+        limits=LimitEvidence(facts.cgroup_backend, cgroup),
+        teardown=Teardown(reap_status, facts.leftover_processes, facts.cleanup_verified),
+    )
+
+
+def _judge_actions(outcome: Outcome) -> tuple[str, ...]:
+    actions = [_KILL_ACTIONS[outcome.stop_reason]] if outcome.stop_reason in _KILL_ACTIONS else []
+    cuts = (("close_stdout", outcome.stdout_cut), ("close_stderr", outcome.stderr_cut))
+    return (*actions, *(action for action, happened in cuts if happened))
+
+
+def _cpu_wall_ratio(outcome: Outcome) -> float:
+    return round(outcome.cpu_usec / outcome.wall_usec, 3) if outcome.wall_usec > 0 else 0.0
+
+
+def _divergence(outcome: Outcome) -> str:
+    ratio = _cpu_wall_ratio(outcome)
+    if ratio >= CPU_BOUND_RATIO:
+        return "cpu_bound"
+    return "sleep_or_block_bound" if ratio <= BLOCKED_RATIO else "mixed"
+
+
+def _cgroup(usage: CgroupUsage) -> CgroupEvidence:
+    return CgroupEvidence(
+        memory_limit_bytes=usage.memory_limit_bytes,
+        memory_peak_bytes=usage.memory_peak_bytes,
+        oom_events=usage.oom_events,
+        oom_kill_events=usage.oom_kill_events,
+        cpu_usage_usec=usage.cpu_usage_usec,
+        process_count=usage.process_count,
+        process_limit=usage.process_limit,
+    )

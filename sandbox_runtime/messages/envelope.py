@@ -1,0 +1,62 @@
+"""The outer form of every message: `type` and `version` around a dataclass's keys."""
+
+import json
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sandbox_runtime.messages.codec import MessageInvalidError, load, read, write
+from sandbox_runtime.messages.completed import ExecutionCompleted
+from sandbox_runtime.messages.requested import ExecutionRequested
+from sandbox_runtime.messages.rules import LanguageName, Uuid
+from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
+
+VERSION = 1
+TYPES = MappingProxyType(
+    {
+        ExecutionRequested: "execution_requested",
+        ExecutionStarted: "execution_started",
+        ExecutionCompleted: "execution_completed",
+        RunnerHeartbeat: "runner_heartbeat",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a completion must be sent to."""
+
+    submission_id: Uuid
+    execution_id: Uuid
+    language: LanguageName
+
+
+def parse[T](kind: type[T], text: str | bytes) -> T:
+    """Read one message of a type. Raises MessageInvalidError."""
+    return read(kind, _opened(kind, load(text)))
+
+
+def serialise(message: object) -> str:
+    """Write one message as compact JSON."""
+    envelope = {"type": TYPES[type(message)], "version": VERSION, **write(message)}
+    return json.dumps(envelope, separators=(",", ":"), allow_nan=False)
+
+
+def addressee(text: str | bytes) -> Addressee | None:
+    """Find out whose request this is although it may be otherwise invalid; None if that cannot be told.
+
+    A newer version of the message is nobody's: a newer runner may understand it.
+    """
+    try:
+        fields = _opened(ExecutionRequested, load(text))
+        return read(Addressee, {name: fields.get(name) for name in ("submission_id", "execution_id", "language")})
+    except MessageInvalidError:
+        return None
+
+
+def _opened(kind: type, fields: dict[str, object]) -> dict[str, object]:
+    if fields.pop("type", None) != TYPES[kind]:
+        raise MessageInvalidError("type", f"must be {TYPES[kind]}")
+    version = fields.pop("version", None)
+    if version != VERSION or not isinstance(version, int) or isinstance(version, bool):
+        raise MessageInvalidError("version", f"must be {VERSION}")
+    return fields

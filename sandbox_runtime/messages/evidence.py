@@ -1,0 +1,106 @@
+"""The evidence of one execution: what was measured and which controls were in force."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sandbox_runtime.messages.rules import Amount, CgroupBackend, Count, IsolationMode, one_of
+
+CAUSE = one_of(
+    "normal_exit",
+    "re_nonzero_exit",
+    "re_fatal_signal",
+    "seccomp_violation",
+    "tle_cpu_judge",
+    "tle_wall_judge",
+    "tle_cpu_kernel",
+    "mle_kernel_oom",
+    "mle_limit_breach",
+    "ple_cgroup_pids",
+    "fse_limit_exceeded",
+    "ole_output_limit",
+    "ce_compile_failed",
+    "ie_cleanup_failure",
+    "ie_supervisor_failure",
+    "ie_missing_evidence",
+    "ie_not_run",
+)
+ACTOR = one_of("runtime", "kernel", "judge")
+DIVERGENCE = one_of("cpu_bound", "sleep_or_block_bound", "mixed")
+REAP_STATUS = one_of("clean", "unclean")
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupEvidence:
+    """Counters of the run's groups."""
+
+    memory_limit_bytes: Count
+    memory_peak_bytes: Count
+    oom_events: Count
+    oom_kill_events: Count
+    cpu_usage_usec: Count
+    process_count: Count
+    process_limit: Count
+
+
+@dataclass(frozen=True, slots=True)
+class TimingEvidence:
+    """CPU against wall time."""
+
+    cpu_ms: Amount
+    wall_ms: Amount
+    cpu_wall_ratio: Amount
+    divergence: Annotated[str, DIVERGENCE]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLifecycle:
+    """Whether every process of the run was reaped."""
+
+    reap_status: Annotated[str, REAP_STATUS]
+    descendant_containment: Annotated[str, one_of("ok", "breached")]
+    zombie_count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """Controls that took effect in this run, and those that did not."""
+
+    mode: IsolationMode
+    controls_applied: tuple[str, ...]
+    controls_missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitEvidence:
+    """Which control-group interface enforced the limits."""
+
+    cgroup_backend: CgroupBackend | None
+    cgroup: CgroupEvidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Teardown:
+    """Whether the run left nothing behind."""
+
+    reap_status: Annotated[str, REAP_STATUS]
+    zombie_count: Count
+    cleanup_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionEvidence:
+    """All of it. Some facts stand twice because published clients read either place."""
+
+    verdict_cause: Annotated[str, CAUSE]
+    verdict_actor: Annotated[str, ACTOR]
+    isolation_mode: IsolationMode
+    controls_applied: tuple[str, ...]
+    controls_missing: tuple[str, ...]
+    cgroup: CgroupEvidence | None
+    timing: TimingEvidence
+    process_lifecycle: ProcessLifecycle
+    judge_actions: tuple[str, ...]
+    collection_errors: tuple[str, ...]
+    isolation: Isolation
+    limits: LimitEvidence
+    teardown: Teardown

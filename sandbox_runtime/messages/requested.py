@@ -1,0 +1,37 @@
+"""`execution_requested`: submit or sweep asks a runner for one execution."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sandbox_runtime.messages.codec import key
+from sandbox_runtime.messages.rules import LanguageName, Positive, PositiveCount, Timestamp, Uuid, length, one_of
+
+MAX_CODE_BYTES = 65_536
+MAX_STDIN_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOverrides:
+    """Limits that the submission asked for; None: the profile's default."""
+
+    cpu_time_secs: Positive | None = None
+    wall_time_secs: Positive | None = None
+    memory_mb: PositiveCount | None = None
+    max_processes: PositiveCount | None = None
+    output_kb: PositiveCount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRequested:
+    """One execution to run."""
+
+    submission_id: Uuid
+    execution_id: Uuid
+    project_id: Annotated[str, length(1, 64)]
+    language: LanguageName
+    profile: Annotated[str, one_of("judge", "agent")]
+    priority: Annotated[str, one_of("interactive", "batch")]
+    limits: LimitOverrides
+    requested_at: Timestamp
+    code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
+    stdin: Annotated[bytes, length(0, MAX_STDIN_BYTES)] = key("stdin_base64", shown=False)

@@ -1,0 +1,66 @@
+"""Types of message fields that carry a rule: ids, times, names from closed lists."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from sandbox_runtime.messages.codec import Check
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3,6}Z")
+_OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/(stdout|stderr)")
+
+
+def one_of(*choices: str) -> Check:
+    """One of these words."""
+    return Check(frozenset(choices).__contains__, "one of " + ", ".join(choices))
+
+
+def length(minimum: int, maximum: int) -> Check:
+    """Bounds of a text's or byte string's length, both included."""
+    return Check(lambda value: minimum <= len(value) <= maximum, f"{minimum} to {maximum} long")
+
+
+def at_least(minimum: float) -> Check:
+    """Lower bound, included."""
+    return Check(lambda value: value >= minimum, f"at least {minimum}")
+
+
+def is_uuid(text: str) -> bool:
+    """Lower-case UUID with dashes."""
+    return _UUID.fullmatch(text) is not None
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and `Z`."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Parse what `Timestamp` accepts."""
+    return datetime.fromisoformat(text)
+
+
+def _is_time(text: str) -> bool:
+    if _TIME.fullmatch(text) is None:
+        return False
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+Uuid = Annotated[str, Check(is_uuid, "a UUID")]
+Timestamp = Annotated[str, Check(_is_time, "an RFC 3339 time in UTC with milliseconds")]
+NodeId = Annotated[str, length(1, 128)]
+LanguageName = Annotated[str, one_of("python", "c", "cpp", "java", "javascript", "typescript", "go", "rust")]
+IsolationMode = Annotated[str, one_of("strict", "permissive")]
+CgroupBackend = Annotated[str, one_of("cgroup_v1", "cgroup_v2")]
+OutputKey = Annotated[
+    str, Check(lambda text: _OUTPUT_KEY.fullmatch(text) is not None, "outputs/<submission>/<execution>/<stream>")
+]
+Count = Annotated[int, at_least(0)]
+Amount = Annotated[float, at_least(0)]
+Positive = Annotated[float, Check(lambda value: value > 0, "above 0")]
+PositiveCount = Annotated[int, at_least(1)]

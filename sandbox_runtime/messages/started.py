@@ -1,0 +1,36 @@
+"""`execution_started` and `runner_heartbeat`: what a runner says while it works."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sandbox_runtime.messages.codec import Check
+from sandbox_runtime.messages.rules import CgroupBackend, Count, IsolationMode, LanguageName, NodeId, Timestamp, Uuid
+
+_UNIQUE = Check(lambda items: len(set(items)) == len(items), "without repetition")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionStarted:
+    """A runner began one execution."""
+
+    submission_id: Uuid
+    execution_id: Uuid
+    node_id: NodeId
+    started_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerHeartbeat:
+    """State of one runner. `toolchains`: version text by language name."""
+
+    node_id: NodeId
+    runner_version: str
+    sent_at: Timestamp
+    slots: Count
+    slots_busy: Count
+    languages: Annotated[tuple[LanguageName, ...], _UNIQUE]
+    toolchains: dict[str, str]
+    isolation_mode: IsolationMode
+    cgroup_backend: CgroupBackend | None
+    namespace_support: bool
+    controls: tuple[str, ...]

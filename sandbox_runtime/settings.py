@@ -1,0 +1,98 @@
+"""Settings of the runner, read from named environment variables when an entry point asks for them.
+
+An error names the variable and the rule, never the value: the environment holds credentials.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+RUNNER_VERSION = "0.1.0"
+
+# SQS counts receives; the queues' redrive policy moves a message to its dead-letter queue after this many.
+DEFAULT_MAX_RECEIVES = 5
+MAX_SLOTS = 32  # the jail numbers its users by slot, and the `run` command uses the numbers above
+MAX_NODE_ID_CHARS = 128
+
+
+class SettingsInvalidError(Exception):
+    """A variable is missing or out of range."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        self.variable = variable
+        self.problem = problem
+        super().__init__(f"{variable} {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What `worker` needs. Times in seconds."""
+
+    interactive_queue_url: str
+    batch_queue_url: str
+    completions_queue_url: str
+    payloads_bucket: str
+    toolchains_dir: str
+    node_id: str
+    slots: int
+    visibility_secs: int
+    heartbeat_secs: int
+    drain_secs: int
+    receive_wait_secs: int
+    max_receives: int
+    log_level: str
+
+
+def toolchains_dir(environment: Mapping[str, str]) -> str:
+    """Directory of the toolchains that no system package brings: TOOLCHAINS_DIR, else `.toolchains` beside the code."""
+    return environment.get("TOOLCHAINS_DIR") or str(Path(__file__).resolve().parent.parent / ".toolchains")
+
+
+def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSettings:
+    """Read the settings of `worker`. Raises SettingsInvalidError."""
+    env = os.environ if environment is None else environment
+    visibility_secs = _integer(env, "VISIBILITY_SECS", 60, 10, 43_200)
+    node_id = env.get("NODE_ID") or socket.gethostname()
+    if len(node_id) > MAX_NODE_ID_CHARS:
+        raise SettingsInvalidError("NODE_ID", f"must have at most {MAX_NODE_ID_CHARS} characters")
+    return WorkerSettings(
+        interactive_queue_url=_required(env, "INTERACTIVE_QUEUE_URL"),
+        batch_queue_url=_required(env, "BATCH_QUEUE_URL"),
+        completions_queue_url=_required(env, "COMPLETIONS_QUEUE_URL"),
+        payloads_bucket=_required(env, "PAYLOADS_BUCKET"),
+        toolchains_dir=toolchains_dir(env),
+        node_id=node_id,
+        slots=_integer(env, "SLOTS", min(os.cpu_count() or 1, MAX_SLOTS), 1, MAX_SLOTS),
+        visibility_secs=visibility_secs,
+        heartbeat_secs=_integer(env, "HEARTBEAT_SECS", 20, 1, 60),
+        # A drain longer than the visibility time would give running submissions to a second runner.
+        drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
+        receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
+        max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
+        log_level=_log_level(env),
+    )
+
+
+def _required(env: Mapping[str, str], variable: str) -> str:
+    value = env.get(variable, "")
+    if not value:
+        raise SettingsInvalidError(variable, "is not set")
+    return value
+
+
+def _integer(env: Mapping[str, str], variable: str, default: int, minimum: int, maximum: int) -> int:
+    text = env.get(variable, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
+        raise SettingsInvalidError(variable, f"must be an integer from {minimum} to {maximum}")
+    return int(text)
+
+
+def _log_level(env: Mapping[str, str]) -> str:
+    level = env.get("LOG_LEVEL", "") or "INFO"
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingsInvalidError("LOG_LEVEL", "must be DEBUG, INFO, WARNING or ERROR")
+    return level

@@ -1,0 +1,123 @@
+"""Receive requests, keep them invisible while they run, send what came of them.
+
+The order of a finished execution is: large output to the bucket, completion to the queue, request deleted. A crash
+between two steps repeats the run; it never loses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sandbox_runtime.messages import (
+    ExecutionCompleted,
+    ExecutionStarted,
+    InlineOutput,
+    RunnerHeartbeat,
+    StoredOutput,
+    serialise,
+)
+from sandbox_runtime.transport.failures import persist, translated
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from sandbox_runtime.transport.clients import Clients
+
+# Streams of more than this together do not travel in the message.
+MAX_INLINE_OUTPUT_BYTES = 128 * 1024
+MOST_PER_RECEIVE = 10
+COMPLETION_GIVE_UP_SECS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One received message, ours until its visibility time is over."""
+
+    queue_url: str
+    receipt_handle: str
+    message_id: str
+    receive_count: int
+    body: str
+
+
+class Transport:
+    """The runner's side of the queues and the bucket. Safe for threads, as the clients are."""
+
+    def __init__(self, clients: Clients, *, completions_queue_url: str, bucket: str, visibility_secs: int) -> None:
+        self._clients = clients
+        self._completions_queue_url = completions_queue_url
+        self._bucket = bucket
+        self._visibility_secs = visibility_secs
+
+    def receive(self, queue_url: str, most: int, wait_secs: int) -> list[Received]:
+        """Receive up to `most` messages, waiting `wait_secs` for the first. Raises TransportError."""
+        with translated("receive"):
+            answer = self._clients.receiving.receive_message(
+                QueueUrl=queue_url,
+                MaxNumberOfMessages=min(most, MOST_PER_RECEIVE),
+                WaitTimeSeconds=wait_secs,
+                VisibilityTimeout=self._visibility_secs,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [
+            Received(
+                queue_url=queue_url,
+                receipt_handle=message["ReceiptHandle"],
+                message_id=message["MessageId"],
+                receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+                body=message["Body"],
+            )
+            for message in answer.get("Messages", [])
+        ]
+
+    def extend(self, received: Received) -> None:
+        """Start the visibility time anew. Raises TransportError."""
+        self.make_visible(received, self._visibility_secs)
+
+    def make_visible(self, received: Received, delay_secs: int) -> None:
+        """Give a message back, to be received again after `delay_secs`. Raises TransportError."""
+        with translated("change_visibility"):
+            self._clients.sqs.change_message_visibility(
+                QueueUrl=received.queue_url, ReceiptHandle=received.receipt_handle, VisibilityTimeout=delay_secs
+            )
+
+    def delete(self, received: Received) -> None:
+        """Remove a message for good. Raises TransportError."""
+        with translated("delete"):
+            self._clients.sqs.delete_message(QueueUrl=received.queue_url, ReceiptHandle=received.receipt_handle)
+
+    def send(self, message: ExecutionStarted | RunnerHeartbeat | ExecutionCompleted) -> None:
+        """Send one message to the completions queue. Raises TransportError."""
+        with translated("send"):
+            self._clients.sqs.send_message(QueueUrl=self._completions_queue_url, MessageBody=serialise(message))
+
+    def send_completed(self, completed: ExecutionCompleted, *, stop: Event) -> None:
+        """Send a completion, its large output first, through an outage of up to COMPLETION_GIVE_UP_SECS.
+
+        Raises TransportError when that was not enough or `stop` was set meanwhile.
+        """
+
+        def store_and_send() -> None:
+            self.send(self._without_large_output(completed))
+
+        persist(store_and_send, stop=stop, give_up_secs=COMPLETION_GIVE_UP_SECS)
+
+    def _without_large_output(self, completed: ExecutionCompleted) -> ExecutionCompleted:
+        if completed.stdout.size_bytes + completed.stderr.size_bytes <= MAX_INLINE_OUTPUT_BYTES:
+            return completed
+        prefix = f"outputs/{completed.submission_id}/{completed.execution_id}"
+        return replace(
+            completed,
+            stdout=self._stored_if_large(completed.stdout, f"{prefix}/stdout"),
+            stderr=self._stored_if_large(completed.stderr, f"{prefix}/stderr"),
+        )
+
+    def _stored_if_large(self, output: InlineOutput | StoredOutput, object_key: str) -> InlineOutput | StoredOutput:
+        if isinstance(output, StoredOutput) or output.size_bytes <= MAX_INLINE_OUTPUT_BYTES // 2:
+            return output
+        with translated("put_object"):
+            self._clients.s3.put_object(
+                Bucket=self._bucket, Key=object_key, Body=output.content, ContentType="application/octet-stream"
+            )
+        return StoredOutput(size_bytes=output.size_bytes, object_key=object_key)

@@ -1,0 +1,186 @@
+"""What a worker does with one received message, from parsing to deletion."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event, Lock
+
+from sandbox_runtime.executor import ExecutionCancelledError, execute, platform_failure
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.languages import Language, LimitRefusedError
+from sandbox_runtime.messages import (
+    ExecutionCompleted,
+    ExecutionRequested,
+    ExecutionStarted,
+    MessageInvalidError,
+    addressee,
+    format_time,
+    parse,
+)
+from sandbox_runtime.transport import Received, Transport, TransportError
+from sandbox_runtime.worker.outbox import Outbox
+from sandbox_runtime.worker.place import ClosableSlot
+from sandbox_runtime.worker.visibility import VisibilityKeeper
+
+RETRY_DELAY_SECS = 2
+
+_LOG = logging.getLogger(__name__)
+
+
+class RunningSubmissions:
+    """Submissions that run in this process now."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, submission_id: str) -> bool:
+        """Claim a submission; False if it is running already."""
+        with self._lock:
+            if submission_id in self._ids:
+                return False
+            self._ids.add(submission_id)
+            return True
+
+    def discard(self, submission_id: str) -> None:
+        """Give a claim back."""
+        with self._lock:
+            self._ids.discard(submission_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Handles messages for every slot of a worker. `quit_now`: do not wait for anything any more."""
+
+    transport: Transport
+    keeper: VisibilityKeeper
+    outbox: Outbox
+    running: RunningSubmissions
+    languages: Mapping[str, Language]
+    node_id: str
+    max_receives: int
+    cancel_fd: int
+    quit_now: Event
+
+    def handle(self, slot: ClosableSlot, received: Received) -> bool:
+        """Bring one message to its end. False: the slot must not be used again."""
+        try:
+            request = parse(ExecutionRequested, received.body)
+        except MessageInvalidError as error:
+            self._refuse(received, error)
+            return True
+        if not self.running.add(request.submission_id):
+            # Sent twice, or its visibility was lost: it comes back after the visibility time, when this run is over.
+            _LOG.info("submission already running", extra={"submission_id": request.submission_id})
+            return True
+        self.keeper.hold(received)
+        try:
+            return self._run(slot, received, request)
+        finally:
+            self.keeper.drop(received)
+            self.running.discard(request.submission_id)
+
+    def give_back(self, received: Received, delay_secs: int) -> None:
+        """Let another receive, here or elsewhere, have the message."""
+        self.keeper.drop(received)
+        try:
+            self.transport.make_visible(received, delay_secs)
+        except TransportError as error:
+            # It becomes visible by itself when its visibility time is over.
+            _LOG.warning("message not given back", extra={"message_id": received.message_id, "code": error.code})
+
+    def _run(self, slot: ClosableSlot, received: Received, request: ExecutionRequested) -> bool:
+        started_at = datetime.now(UTC)
+        language = self.languages.get(request.language)
+        if language is None:
+            # Another runner may offer it.
+            self._retry_or_fail(received, request, "ie_not_run", f"no runner offers {request.language}")
+            return True
+        self.outbox.put(
+            ExecutionStarted(request.submission_id, request.execution_id, self.node_id, format_time(started_at))
+        )
+        try:
+            completed = execute(
+                slot, request, language, node_id=self.node_id, started_at=started_at, cancel_fd=self.cancel_fd
+            )
+        except LimitRefusedError as error:
+            self._finish(received, self._failure(request, "ie_not_run", str(error)))
+            return True
+        except ExecutionCancelledError:
+            self.give_back(received, 0)
+            return slot.healthy
+        except JailError as error:
+            self._log_jail_error(request, error)
+            self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
+            return False
+        self._finish(received, completed)
+        return slot.healthy and completed.result.verdict != "IE"
+
+    def _retry_or_fail(self, received: Received, request: ExecutionRequested, cause: str, message: str) -> None:
+        if received.receive_count < self.max_receives:
+            self.give_back(received, RETRY_DELAY_SECS)
+        else:
+            self._finish(received, self._failure(request, cause, message))
+
+    def _refuse(self, received: Received, error: MessageInvalidError) -> None:
+        extra = {"message_id": received.message_id, "field": error.field, "problem": error.problem}
+        if received.receive_count == 1:
+            _LOG.error("message invalid", extra=extra)
+        to = addressee(received.body)
+        if to is None:
+            return  # the redrive policy moves it to the dead-letter queue, which the sweeper consumes
+        completed = platform_failure(
+            (to.submission_id, to.execution_id),
+            to.language,
+            node_id=self.node_id,
+            started_at=datetime.now(UTC),
+            cause="ie_not_run",
+            message="the request to run this submission was invalid",
+        )
+        self._finish(received, completed)
+
+    def _failure(self, request: ExecutionRequested, cause: str, message: str) -> ExecutionCompleted:
+        return platform_failure(
+            (request.submission_id, request.execution_id),
+            request.language,
+            node_id=self.node_id,
+            started_at=datetime.now(UTC),
+            cause=cause,
+            message=message,
+        )
+
+    def _finish(self, received: Received, completed: ExecutionCompleted) -> None:
+        ids = {"submission_id": completed.submission_id, "execution_id": completed.execution_id}
+        try:
+            self.transport.send_completed(completed, stop=self.quit_now)
+        except TransportError as error:
+            _LOG.error("completion not sent", extra={**ids, "step": error.operation, "code": error.code})
+            self.give_back(received, RETRY_DELAY_SECS)
+            return
+        self.keeper.drop(received)
+        try:
+            self.transport.delete(received)
+        except TransportError as error:
+            # It will run once more; the second completion finds a final state and changes nothing.
+            _LOG.warning("message not deleted", extra={**ids, "code": error.code})
+        result, metrics = completed.result, completed.metrics
+        times = {"run_ms": metrics.run_ms, "queue_ms": metrics.queue_ms} if metrics is not None else {}
+        facts = {"verdict": result.verdict, "cause": result.cause, "language": completed.language}
+        _LOG.info("execution completed", extra={**ids, **facts, **times})
+
+    def _log_jail_error(self, request: ExecutionRequested, error: JailError) -> None:
+        _LOG.error(
+            "sandbox failed",
+            extra={
+                "submission_id": request.submission_id,
+                "execution_id": request.execution_id,
+                "step": error.step,
+                "target": error.target,
+                "errno": error.errno,
+                "problem": error.hint,
+            },
+        )

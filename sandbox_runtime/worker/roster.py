@@ -1,0 +1,35 @@
+"""What this runner is and offers; said in every heartbeat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sandbox_runtime.jail import HostSupport
+from sandbox_runtime.languages import Language
+from sandbox_runtime.messages import RunnerHeartbeat, format_time
+from sandbox_runtime.settings import RUNNER_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Languages with the versions of their toolchains, and the host's controls as probed at the start."""
+
+    languages: Mapping[str, Language]
+    toolchains: Mapping[str, str]
+    support: HostSupport
+
+    def heartbeat(self, node_id: str, *, slots: int, busy: int) -> RunnerHeartbeat:
+        """State of this moment."""
+        return RunnerHeartbeat(
+            node_id=node_id,
+            runner_version=RUNNER_VERSION,
+            sent_at=format_time(datetime.now(UTC)),
+            slots=slots,
+            slots_busy=busy,
+            languages=tuple(self.languages),
+            toolchains=dict(self.toolchains),
+            isolation_mode="permissive" if self.support.problems else "strict",
+            cgroup_backend=self.support.cgroup_backend,
+            namespace_support=self.support.namespace_support,
+            controls=self.support.controls,
+        )

@@ -1,0 +1,179 @@
+"""One runner process: slots, pollers, heartbeats, and how they end.
+
+Start: the slots are opened by the caller before any AWS client exists, so that no template is born beside secrets.
+Drain: stop receiving; let running executions end within `drain_secs`; then cancel them and give their messages back.
+"""
+
+import logging
+import os
+import select
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from threading import Event, Thread
+from time import monotonic
+
+from sandbox_runtime.messages import RunnerHeartbeat
+from sandbox_runtime.settings import WorkerSettings
+from sandbox_runtime.transport import Backoff, Transport
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.handling import Handler, RunningSubmissions
+from sandbox_runtime.worker.intake import Assignment, Poller, lanes
+from sandbox_runtime.worker.outbox import Outbox
+from sandbox_runtime.worker.place import Place
+from sandbox_runtime.worker.roster import Roster
+from sandbox_runtime.worker.visibility import VisibilityKeeper
+
+# After cancelling: the time for killed runs to be reaped and their messages to be given back.
+CANCEL_SECS = 10
+
+_LOG = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs what the queues bring until drained. `run` blocks; `drain` may be called by a signal handler."""
+
+    def __init__(self, settings: WorkerSettings, transport: Transport, places: Sequence[Place], roster: Roster) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._places = places
+        self._roster = roster
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._drain_requests = 0
+        self._stopping = Event()
+        self._quit_now = Event()
+        self._capacity = Capacity(len(places), on_release=self._wake)
+        self._work: SimpleQueue[Assignment | None] = SimpleQueue()
+        self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
+        self._outbox = Outbox(transport)
+        self._running = RunningSubmissions()
+        self._handler = Handler(
+            transport=transport,
+            keeper=self._keeper,
+            outbox=self._outbox,
+            running=self._running,
+            languages=roster.languages,
+            node_id=settings.node_id,
+            max_receives=settings.max_receives,
+            cancel_fd=self._cancel_fd,
+            quit_now=self._quit_now,
+        )
+
+    def drain(self) -> None:
+        """Ask for the end; a second call ends without waiting. Takes no lock: safe in a signal handler."""
+        self._drain_requests += 1
+        self._wake()
+
+    def run(self) -> None:
+        """Work until drained, then return with every slot closed."""
+        try:
+            slot_threads = [Thread(target=self._serve, args=(place,), daemon=True) for place in self._places]
+            for thread in slot_threads:
+                thread.start()
+            self._start_pollers()
+            self._start_lasting(self._keep_visible)
+            self._start_lasting(self._beat)
+            _LOG.info("worker started", extra={"slots": len(self._places), "node_id": self._settings.node_id})
+            self._wait_until(lambda: self._drain_requests > 0, None)
+            self._finish_running()
+            for _ in slot_threads:
+                self._work.put(None)
+            for thread in slot_threads:
+                thread.join(CANCEL_SECS)
+        finally:
+            self._stopping.set()
+            self._quit_now.set()
+            self._outbox.close()
+            for place in self._places:
+                place.close()
+        _LOG.info("worker stopped", extra={"count": len(self._running)})
+
+    def _start_pollers(self) -> None:
+        settings = self._settings
+        poller_lanes = lanes(
+            settings.interactive_queue_url,
+            settings.batch_queue_url,
+            slots=len(self._places),
+            wait_secs=settings.receive_wait_secs,
+        )
+        for its_lanes in poller_lanes:
+            poller = Poller(its_lanes, self._transport, self._capacity, self._assign, self._stopping)
+            self._start_lasting(poller.run)
+
+    def _finish_running(self) -> None:
+        _LOG.info("worker draining", extra={"count": len(self._running)})
+        self._stopping.set()
+        self._capacity.close()
+        self._wait_until(
+            lambda: self._capacity.is_idle or self._drain_requests > 1, monotonic() + self._settings.drain_secs
+        )
+        # From here on every run, also one that begins now, is cancelled: the descriptor stays readable.
+        os.eventfd_write(self._cancel_fd, 1)
+        if self._drain_requests > 1:
+            self._quit_now.set()
+        self._wait_until(lambda: len(self._running) == 0, monotonic() + CANCEL_SECS)
+        self._quit_now.set()
+
+    def _assign(self, assignment: Assignment) -> None:
+        if self._stopping.is_set():
+            self._handler.give_back(assignment.received, 0)
+            self._capacity.release(assignment.priority)
+        else:
+            self._work.put(assignment)
+
+    def _serve(self, place: Place) -> None:
+        """Thread of one slot."""
+        while (assignment := self._work.get()) is not None:
+            try:
+                is_usable = self._handler.handle(place.slot, assignment.received)
+            except Exception:  # noqa: BLE001
+                # The entry point of this thread: a fault of ours costs one message's try, not the slot.
+                _LOG.exception("handling failed", extra={"message_id": assignment.received.message_id})
+                is_usable = False
+            # The permit is held until the slot can be used again, so that no message is received for it meanwhile.
+            if is_usable or place.replace(self._stopping):
+                self._capacity.release(assignment.priority)
+                continue
+            self._capacity.release(assignment.priority)
+            return
+
+    def _keep_visible(self) -> None:
+        self._keeper.run(self._quit_now)
+
+    def _beat(self) -> None:
+        while True:
+            self._outbox.put(self._heartbeat())
+            if self._stopping.wait(self._settings.heartbeat_secs):
+                return
+
+    def _heartbeat(self) -> RunnerHeartbeat:
+        return self._roster.heartbeat(self._settings.node_id, slots=len(self._places), busy=len(self._running))
+
+    def _start_lasting(self, target: Callable[[], None]) -> None:
+        """Start a thread that must not die of a fault of ours: a worker that stops receiving looks alive."""
+
+        def run() -> None:
+            backoff = Backoff()
+            while not self._quit_now.wait(0):
+                try:
+                    target()
+                except Exception:  # noqa: BLE001 - the entry point of this thread
+                    _LOG.exception("thread failed", extra={"step": target.__qualname__})
+                    self._quit_now.wait(backoff.next_delay_secs())
+                else:
+                    return
+
+        Thread(target=run, daemon=True).start()
+
+    def _wake(self) -> None:
+        os.eventfd_write(self._wake_fd, 1)
+
+    def _wait_until(self, condition: Callable[[], bool], deadline: float | None) -> None:
+        poller = select.poll()
+        poller.register(self._wake_fd, select.POLLIN)
+        while not condition():
+            left_ms = None if deadline is None else (deadline - monotonic()) * 1000
+            if left_ms is not None and left_ms <= 0:
+                return
+            for fd, _ in poller.poll(left_ms):
+                os.eventfd_read(fd)

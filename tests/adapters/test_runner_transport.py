@@ -1,0 +1,165 @@
+"""The runner's queues and bucket against moto."""
+
+import json
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from sandbox_runtime.executor import execute
+from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, parse, parse_time, serialise
+from sandbox_runtime.transport import Backoff, Transport, TransportError, connect
+from sandbox_runtime.transport.failures import persist, translated
+from tests.adapters.conftest import Aws
+from tests.runner_doubles import RecordedSlot, outcome, requested
+
+KIB = 1024
+
+
+@pytest.fixture
+def transport(aws: Aws) -> Transport:
+    return Transport(
+        connect(slots=2, receive_wait_secs=0),
+        completions_queue_url=aws.names["CompletionsQueue"],
+        bucket=aws.names["PayloadsBucket"],
+        visibility_secs=60,
+    )
+
+
+def completed(stdout: bytes, stderr: bytes = b"") -> ExecutionCompleted:
+    slot = RecordedSlot(outcome(stdout=stdout, stderr=stderr))
+    started_at = parse_time("2026-11-24T12:00:00.000Z")
+    return execute(slot, requested(), LANGUAGES[0], node_id="n", started_at=started_at)
+
+
+def send(aws: Aws, body: str) -> str:
+    url = aws.names["InteractiveQueue"]
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody=body)
+    return url
+
+
+def test_a_received_message_counts_its_receives_and_stays_invisible(aws: Aws, transport: Transport) -> None:
+    url = send(aws, "body")
+    (first,) = transport.receive(url, 5, 0)
+    assert (first.body, first.receive_count, first.queue_url) == ("body", 1, url)
+    assert transport.receive(url, 5, 0) == []
+    transport.make_visible(first, 0)
+    (second,) = transport.receive(url, 5, 0)
+    assert (second.message_id, second.receive_count) == (first.message_id, 2)
+    transport.extend(second)
+    transport.delete(second)
+    counts = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+
+
+def test_no_more_messages_are_received_than_asked_for(aws: Aws, transport: Transport) -> None:
+    for index in range(4):
+        url = send(aws, str(index))
+    assert len(transport.receive(url, 3, 0)) == 3
+
+
+def test_small_output_travels_in_the_message(aws: Aws, transport: Transport) -> None:
+    message = completed(b"x" * (64 * KIB), b"y" * (64 * KIB))
+    transport.send_completed(message, stop=Event())
+    (sent,) = aws.messages("CompletionsQueue")
+    assert parse(ExecutionCompleted, json.dumps(sent)) == message
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "stored"),
+    [
+        (1024 * KIB, 10, {"stdout"}),
+        (10, 1024 * KIB, {"stderr"}),
+        (1024 * KIB, 1024 * KIB, {"stdout", "stderr"}),
+        (64 * KIB + 1, 64 * KIB, {"stdout"}),
+    ],
+)
+def test_large_output_goes_to_the_bucket_whole(
+    aws: Aws, transport: Transport, stdout: int, stderr: int, stored: set[str]
+) -> None:
+    message = completed(b"\xff" * stdout, b"e" * stderr)
+    transport.send_completed(message, stop=Event())
+    (sent,) = aws.messages("CompletionsQueue")
+    arrived = parse(ExecutionCompleted, json.dumps(sent))
+    assert len(json.dumps(sent)) < 256 * KIB
+    for name, content in (("stdout", b"\xff" * stdout), ("stderr", b"e" * stderr)):
+        output = getattr(arrived, name)
+        if name in stored:
+            assert output == StoredOutput(
+                len(content), f"outputs/{message.submission_id}/{message.execution_id}/{name}"
+            )
+            found = aws.client("s3").get_object(Bucket=aws.names["PayloadsBucket"], Key=output.object_key)
+            assert found["Body"].read() == content
+        else:
+            assert output == InlineOutput.of(content)
+
+
+def test_a_missing_queue_is_an_error_with_the_code_of_aws(transport: Transport, aws: Aws) -> None:
+    url = aws.names["InteractiveQueue"] + "-gone"
+    with pytest.raises(TransportError) as caught:
+        transport.receive(url, 1, 0)
+    assert (caught.value.operation, "NonExistentQueue" in caught.value.code) == ("receive", True)
+
+
+def test_nothing_is_sent_when_the_bucket_refuses_the_output(aws: Aws, transport: Transport) -> None:
+    aws.client("s3").delete_bucket(Bucket=aws.names["PayloadsBucket"])
+    stop = Event()
+    stop.set()
+    with pytest.raises(TransportError) as caught:
+        transport.send_completed(completed(b"x" * (200 * KIB)), stop=stop)
+    assert caught.value.code == "NoSuchBucket"
+    assert aws.messages("CompletionsQueue") == []
+
+
+def test_an_error_says_nothing_of_what_was_sent() -> None:
+    refused: Any = {"Error": {"Code": "InvalidMessageContents", "Message": "SECRET"}}
+    for cause in (ClientError(refused, "SendMessage"), EndpointConnectionError(endpoint_url="http://SECRET")):
+        with pytest.raises(TransportError) as caught, translated("send"):
+            raise cause
+        assert "SECRET" not in str(caught.value)
+
+
+def test_an_action_is_repeated_through_an_outage() -> None:
+    failures = [TransportError("send", "ServiceUnavailable")] * 2
+
+    def flaky() -> None:
+        if failures:
+            raise failures.pop()
+
+    persist(flaky, stop=Event(), give_up_secs=60)
+    assert failures == []
+
+
+@pytest.mark.parametrize(("is_stopped", "give_up_secs"), [(True, 60), (False, 0)])
+def test_an_action_is_given_up_at_its_end_or_when_told(*, is_stopped: bool, give_up_secs: int) -> None:
+    stop = Event()
+    if is_stopped:
+        stop.set()
+    calls = []
+
+    def failing() -> None:
+        calls.append(1)
+        raise TransportError("send", "ServiceUnavailable")
+
+    with pytest.raises(TransportError):
+        persist(failing, stop=stop, give_up_secs=give_up_secs)
+    assert len(calls) == 1
+
+
+def test_backoff_grows_to_a_bound_and_starts_anew() -> None:
+    backoff = Backoff()
+    assert backoff.next_delay_secs() <= 0.2
+    assert all(0 <= backoff.next_delay_secs() <= 20 for _ in range(2000))
+    backoff.reset()
+    assert backoff.next_delay_secs() <= 0.2
+
+
+def test_a_completion_that_is_stored_already_is_sent_as_it_is(aws: Aws, transport: Transport) -> None:
+    message = completed(b"")
+    key = f"outputs/{message.submission_id}/{message.execution_id}/stdout"
+    message = replace(message, stdout=StoredOutput(1 << 20, key))
+    transport.send_completed(message, stop=Event())
+    assert json.loads(serialise(message)) == aws.messages("CompletionsQueue")[0]

@@ -1,0 +1,358 @@
+"""The worker from queue to completion over moto, with recorded outcomes in place of the jail."""
+
+import json
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.jail import HostSupport
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
+from sandbox_runtime.settings import WorkerSettings, worker_settings
+from sandbox_runtime.transport import Transport, connect
+from sandbox_runtime.worker import Place, Roster, Worker, handling
+from sandbox_runtime.worker.visibility import VisibilityKeeper
+from tests.adapters.conftest import Aws
+from tests.runner_doubles import CLEAN, EndlessSlot, RecordedSlot, outcome, requested
+
+PATIENCE_SECS = 20
+SUPPORT = HostSupport("cgroup_v2", namespace_support=True, controls=("seccomp",), problems=())
+BROKEN = JailError("clone", "init", 11)
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for something to become true; the bound only ends a broken test."""
+    end = monotonic() + PATIENCE_SECS
+    while not (found := condition()):
+        assert monotonic() < end, "it never happened"
+        Event().wait(0.01)
+    return found
+
+
+class System:
+    """One worker on one account; remembers what the completions queue brought."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        self.slots: list[RecordedSlot] = []
+        self.sent: list[dict[str, Any]] = []
+        self.worker: Worker
+        self._thread: Thread | None = None
+
+    def settings(self, **changes: str) -> WorkerSettings:
+        queues = ("INTERACTIVE", "BATCH", "COMPLETIONS")
+        urls = {f"{name}_QUEUE_URL": self.aws.names[f"{name.title()}Queue"] for name in queues}
+        needed = {**urls, "PAYLOADS_BUCKET": self.aws.names["PayloadsBucket"]}
+        return worker_settings({**needed, "RECEIVE_WAIT_SECS": "1", "NODE_ID": "node", **changes})
+
+    def transport(self, settings: WorkerSettings) -> Transport:
+        return Transport(
+            connect(slots=settings.slots, receive_wait_secs=1),
+            completions_queue_url=settings.completions_queue_url,
+            bucket=settings.payloads_bucket,
+            visibility_secs=settings.visibility_secs,
+        )
+
+    def start(self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, **changes: str) -> None:
+        def opener(_index: int) -> RecordedSlot:
+            self.slots.append(make_slot())
+            return self.slots[-1]
+
+        settings = self.settings(SLOTS=str(slots), **changes)
+        roster = Roster({language.name: language for language in LANGUAGES}, {"c": "gcc 1"}, SUPPORT)
+        places = [Place(index, opener) for index in range(slots)]
+        self.worker = Worker(settings, self.transport(settings), places, roster)
+        self._thread = Thread(target=self.worker.run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self.worker.drain()
+            self._thread.join(PATIENCE_SECS)
+            assert not self._thread.is_alive()
+            assert all(slot.is_closed for slot in self.slots)
+
+    def request(self, queue: str = "InteractiveQueue", **fields: Any) -> ExecutionRequested:
+        request = requested(**fields)
+        self.put(serialise(request), queue)
+        return request
+
+    def put(self, body: str, queue: str = "InteractiveQueue") -> None:
+        self.aws.client("sqs").send_message(QueueUrl=self.aws.names[queue], MessageBody=body)
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        self.sent += self.aws.messages("CompletionsQueue")
+        return [message for message in self.sent if message["type"] == kind]
+
+    def completion(self, request: ExecutionRequested) -> dict[str, Any]:
+        def found() -> list[dict[str, Any]]:
+            completed = self.of_type("execution_completed")
+            return [message for message in completed if message["submission_id"] == request.submission_id]
+
+        (only,) = until(found)
+        completed: dict[str, Any] = only
+        return completed
+
+    def counts(self, queue: str = "InteractiveQueue") -> tuple[int, int]:
+        """Messages in a queue: visible, received."""
+        url = self.aws.names[queue]
+        found = self.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
+    def is_empty(self, queue: str = "InteractiveQueue") -> bool:
+        return self.counts(queue) == (0, 0)
+
+
+@pytest.fixture
+def system(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+    monkeypatch.setattr(handling, "RETRY_DELAY_SECS", 0)
+    made = System(aws)
+    yield made
+    made.stop()
+
+
+def test_a_request_is_started_completed_and_deleted(system: System) -> None:
+    system.start(RecordedSlot)
+    request = system.request()
+    completed = system.completion(request)
+    assert (completed["result"]["verdict"], completed["stdout"]["base64"]) == ("AC", "NDIK")
+    (started,) = until(lambda: system.of_type("execution_started"))
+    assert (started["submission_id"], started["node_id"]) == (request.submission_id, "node")
+    assert started["started_at"] == completed["started_at"]
+    until(system.is_empty)
+
+
+def test_the_first_heartbeat_comes_before_any_work(system: System) -> None:
+    system.start(RecordedSlot, slots=2)
+    heartbeat = until(lambda: system.of_type("runner_heartbeat"))[0]
+    assert (heartbeat["slots"], heartbeat["slots_busy"], heartbeat["isolation_mode"]) == (2, 0, "strict")
+    assert heartbeat["languages"] == [language.name for language in LANGUAGES]
+
+
+def test_batch_requests_are_run_too(system: System) -> None:
+    system.start(RecordedSlot, slots=2)
+    requests = [system.request("BatchQueue", priority="batch") for _ in range(5)]
+    for request in requests:
+        assert system.completion(request)["result"]["verdict"] == "AC"
+    until(lambda: system.is_empty("BatchQueue"))
+
+
+def test_one_slot_serves_both_queues(system: System) -> None:
+    system.start(RecordedSlot)
+    requests = [system.request("BatchQueue"), system.request(), system.request("BatchQueue"), system.request()]
+    for request in requests:
+        system.completion(request)
+
+
+def test_a_broken_sandbox_is_replaced_and_the_message_run_again(system: System) -> None:
+    slots = [RecordedSlot(BROKEN), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    request = system.request()
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    assert [slot.is_closed for slot in slots] == [True, False]
+    until(system.is_empty)
+
+
+def test_a_sandbox_that_stays_broken_ends_as_ie_on_the_last_receive(system: System) -> None:
+    system.start(lambda: RecordedSlot(BROKEN), MAX_RECEIVES="3")
+    completed = system.completion(system.request())
+    assert completed["result"]["cause"] == "ie_supervisor_failure"
+    assert completed["metrics"] is None
+    until(lambda: len(system.slots) == 4)
+    until(system.is_empty)
+
+
+def test_a_slot_whose_teardown_failed_is_not_used_again(system: System) -> None:
+    slots = [RecordedSlot(outcome(evidence={"cleanup_verified": False})), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    assert system.completion(system.request())["result"]["cause"] == "ie_cleanup_failure"
+    assert system.completion(system.request())["result"]["verdict"] == "AC"
+    assert [len(slot.specs) for slot in slots] == [1, 1]
+    assert slots[0].is_closed
+
+
+def test_a_slot_that_cannot_be_reopened_at_once_is_tried_again(system: System) -> None:
+    openings: list[RecordedSlot | JailError] = [RecordedSlot(BROKEN), BROKEN, RecordedSlot()]
+
+    def make() -> RecordedSlot:
+        opening = openings.pop(0)
+        if isinstance(opening, JailError):
+            raise opening
+        return opening
+
+    system.start(make)
+    assert system.completion(system.request())["result"]["verdict"] == "AC"
+
+
+def test_a_fault_of_the_runner_costs_one_try_only(system: System) -> None:
+    class Faulty(RecordedSlot):
+        def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
+            raise ZeroDivisionError(spec.argv)
+
+    slots = [Faulty(), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    system.request()
+    until(lambda: len(system.slots) == 2)
+    assert system.counts() == (0, 1)  # it comes back after the visibility time
+    assert system.completion(system.request())["result"]["verdict"] == "AC"
+
+
+@pytest.mark.parametrize("body", ["not JSON", "{}", '{"type":"execution_requested","version":2}'])
+def test_an_unreadable_message_is_left_to_the_dead_letter_queue(system: System, body: str) -> None:
+    system.start(RecordedSlot)
+    system.put(body)
+    assert system.completion(system.request())["result"]["verdict"] == "AC"
+    until(lambda: system.counts() == (0, 1))
+    assert len(system.of_type("execution_completed")) == 1
+
+
+def test_an_invalid_request_with_a_readable_id_ends_as_ie(system: System) -> None:
+    system.start(RecordedSlot)
+    request = requested()
+    system.put(json.dumps({**json.loads(serialise(request)), "profile": "root"}))
+    completed = system.completion(request)
+    assert (completed["result"]["verdict"], completed["result"]["cause"]) == ("IE", "ie_not_run")
+    assert completed["execution_id"] == request.execution_id
+    assert system.slots[0].specs == []
+    until(system.is_empty)
+
+
+def test_a_limit_above_the_ceiling_ends_as_ie_without_a_run(system: System) -> None:
+    system.start(RecordedSlot)
+    completed = system.completion(system.request(limits=LimitOverrides(memory_mb=4096)))
+    assert completed["result"]["cause"] == "ie_not_run"
+    assert "memory_mb" in completed["result"]["error_message"]
+    assert system.slots[0].specs == []
+
+
+def test_a_language_that_no_runner_has_ends_as_ie_on_the_last_receive(system: System) -> None:
+    system.start(RecordedSlot, MAX_RECEIVES="2")
+    completed = system.completion(system.request(language="rust"))
+    assert (completed["result"]["cause"], completed["language"]) == ("ie_not_run", "rust")
+    until(system.is_empty)
+
+
+def test_a_submission_that_runs_is_not_run_beside_itself(system: System) -> None:
+    begun = Event()
+    system.start(lambda: EndlessSlot(begun.set), slots=2, DRAIN_SECS="0", MAX_RECEIVES="1")
+    request = system.request()
+    assert begun.wait(PATIENCE_SECS)
+    system.put(serialise(request))
+    until(lambda: system.counts() == (0, 2))
+    # The other slot answers this one at once, after it has dealt with the duplicate.
+    system.completion(system.request(language="rust"))
+    assert [len(slot.specs) for slot in system.slots if slot.specs] == [1]
+    assert system.counts() == (0, 2)
+
+
+def test_no_more_is_received_than_slots_are_free(system: System) -> None:
+    begun = Event()
+    system.start(lambda: EndlessSlot(begun.set), slots=2, DRAIN_SECS="0")
+    for _ in range(5):
+        system.request()
+    until(lambda: system.counts() == (3, 2))
+
+
+def test_batch_work_leaves_a_slot_for_interactive_work(system: System) -> None:
+    started: list[bool] = []
+    system.start(lambda: EndlessSlot(lambda: started.append(True)), slots=2, DRAIN_SECS="0")
+    for _ in range(3):
+        system.request("BatchQueue")
+    until(lambda: system.counts("BatchQueue") == (2, 1))
+    system.request()
+    until(lambda: len(started) == 2)
+    assert system.counts("BatchQueue") == (2, 1)
+
+
+def test_a_heartbeat_counts_the_busy_slots(system: System) -> None:
+    begun = Event()
+    system.start(lambda: EndlessSlot(begun.set), slots=2, DRAIN_SECS="0", HEARTBEAT_SECS="1")
+    system.request()
+    until(lambda: [beat for beat in system.of_type("runner_heartbeat") if beat["slots_busy"] == 1])
+
+
+class HeldSlot(RecordedSlot):
+    """A slot whose program ends when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = Event(), Event()
+
+    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
+        self.specs.append(spec)
+        self.begun.set()
+        self.may_end.wait(PATIENCE_SECS)
+        return CLEAN
+
+
+def test_a_drain_lets_a_running_program_end_and_receives_nothing_more(system: System) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    request = system.request()
+    assert slot.begun.wait(PATIENCE_SECS)
+    system.worker.drain()
+    until(system.worker._stopping.is_set)
+    until(lambda: system.worker._capacity._closed)
+    later = system.request()
+    slot.may_end.set()
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    system.stop()
+    assert system.counts() == (1, 0)
+    assert later.submission_id not in {message["submission_id"] for message in system.of_type("execution_completed")}
+
+
+@pytest.mark.parametrize(("drain_secs", "drains"), [("0", 1), ("50", 2)])
+def test_after_the_drain_time_or_a_second_signal_a_run_is_given_back(
+    system: System, drain_secs: str, drains: int
+) -> None:
+    begun = Event()
+    system.start(lambda: EndlessSlot(begun.set), DRAIN_SECS=drain_secs)
+    system.request()
+    assert begun.wait(PATIENCE_SECS)
+    for _ in range(drains - 1):
+        system.worker.drain()
+    system.stop()
+    assert system.counts() == (1, 0)
+    assert system.of_type("execution_completed") == []
+
+
+def test_a_missing_queue_does_not_stop_the_other_one(system: System) -> None:
+    system.aws.names["InteractiveQueue"] += "-gone"
+    system.start(RecordedSlot, slots=2)
+    assert system.completion(system.request("BatchQueue"))["result"]["verdict"] == "AC"
+
+
+def test_a_held_message_is_extended_until_it_is_dropped(system: System) -> None:
+    settings = system.settings()
+    transport = system.transport(settings)
+    keeper = VisibilityKeeper(transport, visibility_secs=60)
+    system.put("body")
+    (received,) = transport.receive(settings.interactive_queue_url, 1, 0)
+    keeper.hold(received)
+    transport.make_visible(received, 0)
+    keeper.extend_all()
+    assert system.counts() == (0, 1)
+    keeper.drop(received)
+    transport.make_visible(received, 0)
+    keeper.extend_all()
+    assert system.counts() == (1, 0)
+
+
+def test_a_message_that_cannot_be_extended_hurts_nobody_else(system: System) -> None:
+    settings = system.settings()
+    transport = system.transport(settings)
+    keeper = VisibilityKeeper(transport, visibility_secs=60)
+    for body in ("first", "second"):
+        system.put(body)
+    first, second = transport.receive(settings.interactive_queue_url, 2, 0)
+    for received in (first, second):
+        keeper.hold(received)
+    transport.delete(first)
+    transport.make_visible(second, 0)
+    keeper.extend_all()
+    assert system.counts() == (0, 1)

@@ -1,0 +1,138 @@
+"""The runner's messages against the schemas and golden files in events/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from sandbox_runtime.executor import execute, platform_failure
+from sandbox_runtime.jail import HostSupport
+from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.messages import (
+    ExecutionCompleted,
+    ExecutionRequested,
+    ExecutionStarted,
+    MessageInvalidError,
+    RunnerHeartbeat,
+    StoredOutput,
+    format_time,
+    parse,
+    parse_time,
+    serialise,
+)
+from sandbox_runtime.worker import Roster
+from tests.runner_doubles import RecordedSlot, outcome, requested
+
+EVENTS = Path(__file__).parents[2] / "events"
+KINDS: dict[str, type] = {
+    "execution_requested": ExecutionRequested,
+    "execution_started": ExecutionStarted,
+    "execution_completed": ExecutionCompleted,
+    "runner_heartbeat": RunnerHeartbeat,
+}
+GOLDEN = [
+    pytest.param(name, path, id=f"{name}/{path.name}")
+    for name in KINDS
+    for path in sorted((EVENTS / name).glob("v1.*.json"))
+    if path.name != "v1.schema.json"
+]
+STARTED_AT = parse_time("2026-11-24T12:00:00.012Z")
+
+
+def schema(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((EVENTS / name / "v1.schema.json").read_text())
+    return loaded
+
+
+def validate(message: object) -> dict[str, Any]:
+    """Check a produced message as the other side would: through JSON, against the schema."""
+    produced: dict[str, Any] = json.loads(serialise(message))
+    jsonschema.validate(produced, schema(produced["type"]), format_checker=jsonschema.FormatChecker())
+    return produced
+
+
+def test_every_message_has_golden_files() -> None:
+    assert {param.values[0] for param in GOLDEN} == set(KINDS)
+
+
+@pytest.mark.parametrize(("name", "path"), GOLDEN)
+def test_a_golden_message_survives_parsing_and_serialising(name: str, path: Path) -> None:
+    text = path.read_text()
+    assert json.loads(serialise(parse(KINDS[name], text))) == json.loads(text)
+
+
+@pytest.mark.parametrize(("name", "path"), GOLDEN)
+def test_a_golden_message_with_one_key_more_or_less_is_refused(name: str, path: Path) -> None:
+    golden = json.loads(path.read_text())
+    with pytest.raises(MessageInvalidError):
+        parse(KINDS[name], json.dumps({**golden, "surprise": 1}))
+    for key in golden:
+        with pytest.raises(MessageInvalidError):
+            parse(KINDS[name], json.dumps({other: value for other, value in golden.items() if other != key}))
+
+
+@pytest.mark.parametrize(("name", "path"), GOLDEN)
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, "", "x" * 200, [], {}, [None], {"a": None}])
+def test_where_the_schema_refuses_a_value_the_runner_does_too(name: str, path: Path, value: object) -> None:
+    golden = json.loads(path.read_text())
+    validator = jsonschema.Draft202012Validator(schema(name))
+    for key in golden:
+        changed = {**golden, key: value}
+        if not validator.is_valid(changed):
+            with pytest.raises(MessageInvalidError):
+                parse(KINDS[name], json.dumps(changed))
+
+
+COMPLETED = [
+    pytest.param("python", [outcome()], id="accepted"),
+    pytest.param("python", [outcome(exit_code=None, signal=11, stdout=b"\xff\xfe")], id="signal and invalid text"),
+    pytest.param("python", [outcome(stdout=b"x" * (1 << 19), stdout_cut=True, exit_code=1)], id="cut"),
+    pytest.param("python", [outcome(usage={"oom_kill_events": 1})], id="out of memory"),
+    pytest.param("python", [outcome(evidence={"cgroup": None, "cgroup_backend": None})], id="no counters"),
+    pytest.param("python", [outcome(evidence={"leftover_processes": 2, "cleanup_verified": False})], id="unclean"),
+    pytest.param("python", [outcome(wall_usec=0, cpu_usec=0)], id="no time at all"),
+    pytest.param("c", [outcome(artifact=b"\x7fELF"), outcome()], id="compiled"),
+    pytest.param("c", [outcome(exit_code=1, stderr=b"error")], id="compile error"),
+    pytest.param("c", [outcome(exit_code=None, usage={"oom_kill_events": 1})], id="compiler out of memory"),
+]
+
+
+@pytest.mark.parametrize(("language", "answers"), COMPLETED)
+def test_what_the_executor_produces_is_valid(language: str, answers: list[Any]) -> None:
+    languages = {known.name: known for known in LANGUAGES}
+    slot = RecordedSlot(*answers)
+    completed = execute(slot, requested(language), languages[language], node_id="n", started_at=STARTED_AT)
+    validate(completed)
+    assert parse(ExecutionCompleted, serialise(completed)) == completed
+
+
+def test_a_platform_failure_is_valid() -> None:
+    request = requested()
+    failure = platform_failure(
+        (request.submission_id, request.execution_id),
+        "python",
+        node_id="runner-1",
+        started_at=STARTED_AT,
+        cause="ie_supervisor_failure",
+        message="the sandbox could not be set up",
+    )
+    golden = json.loads((EVENTS / "execution_completed" / "v1.platform_failure.json").read_text())
+    assert validate(failure)["result"] == golden["result"]
+
+
+def test_stored_output_is_valid() -> None:
+    text = (EVENTS / "execution_completed" / "v1.large_output.json").read_text()
+    completed = parse(ExecutionCompleted, text)
+    assert isinstance(completed.stdout, StoredOutput)
+    validate(completed)
+
+
+def test_started_and_heartbeat_are_valid() -> None:
+    request = requested()
+    validate(ExecutionStarted(request.submission_id, request.execution_id, "n", format_time(STARTED_AT)))
+    for problems in ((), ("control not in force: seccomp",)):
+        support = HostSupport("cgroup_v1", namespace_support=True, controls=("seccomp",), problems=problems)
+        roster = Roster({known.name: known for known in LANGUAGES}, {"python": "Python 3.13.5"}, support)
+        assert validate(roster.heartbeat("n", slots=2, busy=1))["slots_busy"] == 1

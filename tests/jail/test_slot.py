@@ -1,0 +1,204 @@
+"""The slot as its user sees it: reuse, cancelling, artifacts, and what is left when somebody dies."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.jail import (
+    GuestFile,
+    JailError,
+    JailSpec,
+    Limits,
+    Slot,
+    SlotConfig,
+    StopReason,
+    open_slot,
+    remove_stale_groups,
+)
+
+LIMITS = Limits(
+    cpu_time_secs=2,
+    wall_time_secs=10,
+    memory_bytes=128 << 20,
+    max_processes=8,
+    max_open_files=32,
+    max_file_bytes=4 << 20,
+    output_bytes=1000,
+)
+ROOT = Path(__file__).parents[2]
+
+
+def python(code: str, *, stdin: bytes = b"", artifact: str | None = None) -> JailSpec:
+    return JailSpec(
+        argv=("/usr/bin/python3", "-u", "solution.py"),
+        limits=LIMITS,
+        stdin=stdin,
+        files=(GuestFile("solution.py", code.encode()),),
+        artifact=artifact,
+        artifact_max_bytes=1000,
+    )
+
+
+def groups_of(pid: int) -> list[Path]:
+    return [path for path in Path("/sys/fs/cgroup").glob("**/rustbox-*") if f"-{pid}-" in path.name]
+
+
+@pytest.fixture
+def own_slot() -> Iterator[Slot]:
+    with open_slot(SlotConfig("own", 1)) as opened:
+        yield opened
+
+
+def test_many_runs_in_one_slot_see_nothing_of_each_other_and_leak_nothing(own_slot: Slot) -> None:
+    code = (
+        "import os\nfor place in ('/tmp', '/dev/shm', '.'):\n"
+        "    print(sorted(set(os.listdir(place)) - {'solution.py'}))\n    open(f'{place}/mark', 'w').close()\n"
+    )
+    own_slot.run(python(code))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    outcomes = [own_slot.run(python(code)) for _ in range(100)]
+    assert {outcome.stdout for outcome in outcomes} == {b"[]\n[]\n[]\n"}
+    assert {outcome.exit_code for outcome in outcomes} == {0}
+    assert {outcome.evidence.cgroup.oom_kill_events for outcome in outcomes if outcome.evidence.cgroup} == {0}
+    assert all(outcome.cpu_usec < 1_000_000 for outcome in outcomes), "CPU is counted from the start of the run"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_output_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(own_slot: Slot) -> None:
+    whole = own_slot.run(python("import os; os.write(1, b'x' * 1000)"))
+    cut = own_slot.run(python("import os; os.write(1, b'x' * 1001)"))
+    assert (len(whole.stdout), whole.stdout_cut) == (1000, False)
+    assert (len(cut.stdout), cut.stdout_cut) == (1000, True)
+
+
+def test_cancelling_stops_the_run_at_once_and_the_slot_can_be_used_again(own_slot: Slot) -> None:
+    read_end, write_end = os.pipe()
+    timer = threading.Timer(0.3, os.close, [write_end])
+    timer.start()
+    try:
+        outcome = own_slot.run(python("import time; print('on'); time.sleep(100)"), cancel_fd=read_end)
+    finally:
+        timer.join()
+        os.close(read_end)
+    assert outcome.stop_reason is StopReason.CANCELLED
+    assert own_slot.run(python("print(1)")).stdout == b"1\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("open('made', 'wb').write(b'\\0binary')", b"\0binary"),
+        ("pass", None),
+        ("import os; os.symlink('/usr/bin/env', 'made')", None),
+        ("import os; os.symlink('solution.py', 'made')", None),
+        ("import os; os.mkfifo('made')", None),
+        ("import os; os.mkdir('made')", None),
+        ("open('made', 'wb').write(b'x' * 1001)", None),
+        ("open('made', 'wb').write(b'x'); raise SystemExit(3)", None),
+        ("import os; open('made', 'wb').write(b'x'); os.chmod('made', 0)", b"x"),
+    ],
+    ids=["file", "missing", "link-out", "link-inside", "fifo", "directory", "too-large", "failed-step", "unreadable"],
+)
+def test_only_a_regular_file_of_bounded_size_comes_out(own_slot: Slot, code: str, expected: bytes | None) -> None:
+    assert own_slot.run(python(code, artifact="made")).artifact == expected
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/etc/x", "a\0b"])
+def test_a_file_name_that_is_a_path_is_refused_before_anything_starts(own_slot: Slot, name: str) -> None:
+    spec = JailSpec(argv=("/usr/bin/true",), limits=LIMITS, files=(GuestFile(name, b""),))
+    with pytest.raises(JailError):
+        own_slot.run(spec)
+
+
+def test_a_program_that_does_not_exist_is_our_failure_not_the_guests(own_slot: Slot) -> None:
+    with pytest.raises(JailError, match="exec /nowhere"):
+        own_slot.run(JailSpec(argv=("/nowhere",), limits=LIMITS))
+
+
+def test_large_input_arrives_whole(own_slot: Slot) -> None:
+    data = bytes(range(256)) * 4096
+    code = "import sys, hashlib; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())"
+    assert own_slot.run(python(code, stdin=data)).stdout.decode().strip() == hashlib.sha256(data).hexdigest()
+
+
+def test_the_guest_cannot_change_its_input(own_slot: Slot) -> None:
+    code = "import os\ntry:\n    os.ftruncate(0, 0)\nexcept OSError as e:\n    print('refused')\n"
+    code += "try:\n    open('/proc/self/fd/0', 'r+b', 0).write(b'x')\nexcept OSError as e:\n    print('refused')"
+    assert own_slot.run(python(code, stdin=b"input")).stdout == b"refused\nrefused\n"
+
+
+def test_a_dead_template_is_an_error_and_makes_the_slot_unhealthy() -> None:
+    with open_slot(SlotConfig("dying", 2)) as slot:
+        slot._process.kill()
+        slot._process.wait()
+        with pytest.raises(JailError):
+            slot.run(python("print(1)"))
+        assert not slot.healthy
+        with pytest.raises(JailError, match="open a new one"):
+            slot.run(python("print(1)"))
+    assert not groups_of(os.getpid()) or all("dying" not in str(path) for path in groups_of(os.getpid()))
+
+
+def test_closing_removes_the_groups_and_the_template() -> None:
+    slot = open_slot(SlotConfig("closing", 3))
+    template = slot._process.pid
+    slot.close()
+    assert not Path(f"/proc/{template}").exists()
+    assert not [path for directory in groups_of(os.getpid()) for path in directory.iterdir() if path.name == "closing"]
+
+
+RUNNER = """
+import sys; sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail import *
+limits = Limits(5, 60, 64 << 20, 8, 32, 1 << 20, 1000)
+slot = open_slot(SlotConfig("killed", 4))
+print(slot.uid, flush=True)
+code = b"import os, time; os.fork(); os.fork(); time.sleep(100)"
+slot.run(JailSpec(("/usr/bin/python3", "-c", code.decode()), limits))
+"""
+
+
+def processes_of(uid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if entry.stat().st_uid == uid:
+                    found.append(int(entry.name))
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def wait_until(condition: object, watched: subprocess.Popen[bytes] | None = None) -> None:
+    """Poll, bounded by the test's own time limit."""
+    pause = threading.Event()
+    while not condition():  # type: ignore[operator] # a plain callable
+        assert watched is None or watched.poll() is None
+        pause.wait(0.02)
+
+
+def test_a_killed_runner_leaves_no_guest_and_its_groups_are_removed_by_the_next_one() -> None:
+    runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(ROOT)], stdout=subprocess.PIPE)
+    assert runner.stdout is not None
+    uid = json.loads(runner.stdout.readline())
+    wait_until(lambda: len(processes_of(uid)) >= 4, runner)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    runner.stdout.close()
+    wait_until(lambda: not processes_of(uid))
+    assert groups_of(runner.pid)
+    wait_until(lambda: remove_stale_groups() >= 0 and not groups_of(runner.pid))
+
+
+def test_groups_of_a_live_runner_are_left_alone(own_slot: Slot) -> None:
+    remove_stale_groups()
+    assert own_slot.run(python("print('alive')")).stdout == b"alive\n"

@@ -1,0 +1,110 @@
+"""Recorded outcomes of the jail, and a slot that gives them back, for tests of what stands above the jail."""
+
+import select
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec, Outcome, StopReason
+from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, format_time
+
+CONTROLS = ("pid_namespace", "memory_limit", "seccomp")
+
+USAGE = CgroupUsage(
+    memory_limit_bytes=256 << 20,
+    memory_peak_bytes=4 << 20,
+    oom_events=0,
+    oom_kill_events=0,
+    cpu_usage_usec=9_000,
+    process_count=0,
+    process_limit=10,
+    fork_refusals=0,
+)
+
+EVIDENCE = Evidence(
+    controls_applied=CONTROLS,
+    controls_missing=(),
+    cgroup_backend="cgroup_v2",
+    cgroup=USAGE,
+    cleanup_verified=True,
+    leftover_processes=0,
+)
+
+CLEAN = Outcome(
+    exit_code=0,
+    signal=None,
+    stop_reason=StopReason.NONE,
+    stdout=b"42\n",
+    stderr=b"",
+    stdout_cut=False,
+    stderr_cut=False,
+    cpu_usec=9_000,
+    wall_usec=11_000,
+    setup_usec=900,
+    evidence=EVIDENCE,
+)
+
+CANCELLED = replace(CLEAN, exit_code=None, stop_reason=StopReason.CANCELLED)
+
+
+def outcome(*, usage: Any = None, evidence: Any = None, **fields: Any) -> Outcome:
+    """A clean run that printed 42, with the given fields changed."""
+    changed_usage = replace(USAGE, **(usage or {}))
+    changed_evidence = replace(EVIDENCE, **{"cgroup": changed_usage, **(evidence or {})})
+    return replace(CLEAN, evidence=changed_evidence, **fields)
+
+
+def requested(language: Any = "python", **fields: Any) -> ExecutionRequested:
+    """A new request."""
+    request = ExecutionRequested(
+        submission_id=str(uuid4()),
+        execution_id=str(uuid4()),
+        project_id="dev",
+        language=language,
+        profile="judge",
+        priority="interactive",
+        code=b"print(42)\n",
+        stdin=b"",
+        limits=LimitOverrides(),
+        requested_at=format_time(datetime.now(UTC)),
+    )
+    return replace(request, **fields)
+
+
+class RecordedSlot:
+    """A slot of the jail that answers with recorded outcomes in order (the last one again and again)."""
+
+    def __init__(self, *answers: Outcome | JailError) -> None:
+        self.healthy = True
+        self.is_closed = False
+        self.specs: list[JailSpec] = []
+        self._answers = list(answers) or [CLEAN]
+
+    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002 - the jail's signature
+        self.specs.append(spec)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, JailError):
+            self.healthy = False
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self.healthy = False
+        self.is_closed = True
+
+
+class EndlessSlot(RecordedSlot):
+    """A slot whose programs run until they are cancelled; `begun` is called when one starts."""
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        super().__init__()
+        self._begun = begun
+
+    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        self.specs.append(spec)
+        self._begun()
+        select.select([fd for fd in (cancel_fd,) if fd is not None], [], [])
+        return CANCELLED

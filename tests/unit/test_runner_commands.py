@@ -1,0 +1,172 @@
+"""The command line: every wrong use is one line and a distinct exit code."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.commands import exit_codes, main
+from sandbox_runtime.commands.display import as_json, summary
+from sandbox_runtime.executor import execute
+from sandbox_runtime.jail.spec import Outcome, StopReason
+from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.messages import ExecutionCompleted, parse_time
+from tests.runner_doubles import RecordedSlot, outcome, requested
+
+BY_NAME = {language.name: language for language in LANGUAGES}
+STARTED_AT = parse_time("2026-11-24T12:00:00.000Z")
+
+
+def completed(*answers: Outcome, language: str = "python") -> ExecutionCompleted:
+    slot = RecordedSlot(*answers)
+    return execute(slot, requested(language), BY_NAME[language], node_id="n", started_at=STARTED_AT)
+
+
+def stopped(reason: StopReason) -> Outcome:
+    return outcome(exit_code=None, stop_reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (outcome(), 0),
+        (outcome(exit_code=7), 7),
+        (outcome(exit_code=None, signal=11), 139),
+        (stopped(StopReason.WALL_LIMIT), 124),
+        (stopped(StopReason.CPU_LIMIT), 124),
+        (outcome(exit_code=None, signal=24), 124),
+        (outcome(usage={"oom_kill_events": 1}), 137),
+        (outcome(exit_code=1, usage={"fork_refusals": 1}), 123),
+        (outcome(exit_code=None, signal=25), 153),
+        (outcome(evidence={"cgroup": None}), 125),
+    ],
+)
+def test_the_exit_code_tells_the_verdict(given: Outcome, code: int) -> None:
+    assert exit_codes.of_result(completed(given).result) == code
+
+
+def test_a_program_that_does_not_compile_has_an_exit_code_of_its_own() -> None:
+    assert exit_codes.of_result(completed(outcome(exit_code=1), language="c").result) == 121
+
+
+def test_the_summary_is_one_line_with_verdict_times_and_memory() -> None:
+    text = summary(completed(outcome()))
+    assert text == "AC normal_exit, exit code 0, wall 0.011 s, CPU 0.009 s, memory 4.0 MiB"
+    assert "signal 9" in summary(completed(stopped(StopReason.WALL_LIMIT)))
+    assert "NOT IN FORCE: seccomp" in summary(completed(outcome(evidence={"controls_missing": ("seccomp",)})))
+
+
+def test_json_has_the_nested_form_of_the_api() -> None:
+    shown = json.loads(json.dumps(as_json(completed(outcome(stdout=b"\xffok")))))
+    assert shown.keys() == {"language", "result", "metrics", "evidence", "output"}
+    assert shown["output"] == {"stdout": "\ufffdok", "stderr": "", "integrity": "complete"}
+    assert shown["result"]["verdict"] == "AC"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    path = tmp_path / "hello.py"
+    path.write_text("print(42)")
+    return str(path)
+
+
+def failure(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    code = main(argv)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return code, captured.err
+
+
+def test_a_missing_file_is_a_wrong_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, text = failure(capsys, "run", str(tmp_path / "none.py"))
+    assert (code, "No such file" in text) == (2, True)
+
+
+def test_an_unknown_extension_asks_for_the_language(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = failure(capsys, "run", "program.txt")
+    assert (code, "--language" in text, "python, c, javascript" in text) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--memory-mb", "4096"), ("--memory-mb", "0"), ("--cpu-time-secs", "nan")]
+)
+def test_a_limit_out_of_range_names_the_option_and_the_ceiling(
+    capsys: pytest.CaptureFixture[str], program: str, option: str, value: str
+) -> None:
+    code, text = failure(capsys, "run", program, option, value)
+    assert (code, option in text) == (2, True)
+    assert ("1024" in text) or ("15" in text)
+
+
+def test_a_source_over_the_limit_is_a_wrong_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "long.py"
+    path.write_text("#" * 65_537)
+    assert failure(capsys, "run", str(path))[0] == 2
+
+
+def test_without_root_one_line_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    code, text = failure(capsys, "run", program)
+    assert (code, "sudo" in text) == (125, True)
+
+
+def test_a_missing_toolchain_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
+    path = tmp_path / "x.js"
+    path.write_text("1")
+    code, text = failure(capsys, "run", str(path))
+    assert (code, "TOOLCHAINS_DIR" in text) == (125, True)
+
+
+def test_a_worker_without_settings_names_the_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INTERACTIVE_QUEUE_URL", raising=False)
+    code, text = failure(capsys, "worker")
+    assert (code, "INTERACTIVE_QUEUE_URL is not set" in text) == (2, True)
+
+
+@pytest.mark.parametrize("argv", [[], ["jump"], ["run"], ["run", "x.py", "--memory-mb", "much"], ["run", "x", "-j"]])
+def test_wrong_arguments_exit_with_2(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert (caught.value.code, capsys.readouterr().out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("run", ["examples:", "124", "125"]), ("worker", ["SLOTS", "DRAIN_SECS"])]
+)
+def test_help_shows_examples_exit_codes_and_variables(
+    capsys: pytest.CaptureFixture[str], command: str, words: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert all(word in text for word in words)
+
+
+def test_languages_lists_all_and_says_which_are_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
+    assert main(["languages"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(BY_NAME)
+    assert lines[-1].split(maxsplit=1)[1] == "toolchain missing"
+    assert main(["languages", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert "javascript" not in shown["languages"]
+    assert shown["toolchains"].keys() == set(shown["languages"])
+
+
+def test_an_ie_without_a_run_has_no_numbers_to_show() -> None:
+    bare = replace(completed(outcome(evidence={"cleanup_verified": False})), metrics=None, evidence=None)
+    assert summary(bare) == "IE ie_cleanup_failure, the sandbox could not be cleaned up"

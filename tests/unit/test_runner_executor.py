@@ -1,0 +1,165 @@
+"""Steps, metrics and evidence of one execution, over recorded outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from sandbox_runtime.executor import ExecutionCancelledError, execute
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
+from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, parse_time
+from tests.runner_doubles import CANCELLED, CONTROLS, RecordedSlot, outcome, requested
+
+BY_NAME: Mapping[str, Language] = {language.name: language for language in LANGUAGES}
+
+
+def run(slot: RecordedSlot, request: ExecutionRequested) -> ExecutionCompleted:
+    started_at = parse_time(request.requested_at) + timedelta(milliseconds=12.5)
+    return execute(slot, request, BY_NAME[request.language], node_id="node", started_at=started_at)
+
+
+def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
+    assert isinstance(completed.stdout, InlineOutput)
+    assert isinstance(completed.stderr, InlineOutput)
+    return completed.stdout.content, completed.stderr.content
+
+
+def test_an_interpreted_program_is_one_step() -> None:
+    slot = RecordedSlot()
+    request = requested(stdin=b"1 2", limits=LimitOverrides(memory_mb=64))
+    completed = run(slot, request)
+    (spec,) = slot.specs
+    assert spec.argv == ("/usr/bin/python3.13", "-u", "solution.py")
+    assert spec.files == (GuestFile("solution.py", request.code),)
+    assert (spec.stdin, spec.limits.memory_bytes, spec.artifact) == (b"1 2", 64 << 20, None)
+    assert completed.result.verdict == "AC"
+    assert streams(completed) == (b"42\n", b"")
+    assert (completed.submission_id, completed.execution_id) == (request.submission_id, request.execution_id)
+
+
+def test_a_compiled_program_runs_from_the_artifact_alone() -> None:
+    slot = RecordedSlot(outcome(artifact=b"\x7fELF", wall_usec=80_000), outcome())
+    completed = run(slot, requested("c", stdin=b"in"))
+    compiled, ran = slot.specs
+    assert (compiled.stdin, compiled.artifact) == (b"", "solution")
+    assert compiled.files[0].name == "solution.c"
+    assert ran.files == (GuestFile("solution", b"\x7fELF", executable=True),)
+    assert (ran.argv, ran.stdin) == (("/box/solution",), b"in")
+    assert completed.metrics is not None
+    assert (completed.metrics.compile_ms, completed.metrics.run_ms, completed.metrics.setup_ms) == (80, 11, 1.8)
+    assert completed.metrics.compile_cached is False
+
+
+def test_a_compile_error_shows_diagnostics_without_paths_and_runs_nothing() -> None:
+    diagnostics = b"/box/solution.c:1:1: error: x\n"
+    slot = RecordedSlot(outcome(exit_code=1, stdout=b"", stderr=diagnostics))
+    completed = run(slot, requested("c"))
+    assert len(slot.specs) == 1
+    assert streams(completed) == (b"", b"c Compilation Error:\nsolution.c:1:1: error: x\n")
+    assert (completed.result.cause, completed.result.phase) == ("ce_compile_failed", "compile")
+    assert completed.metrics is not None
+    assert (completed.metrics.compile_ms, completed.metrics.run_ms) == (11, None)
+
+
+def test_a_compiler_out_of_time_keeps_what_it_said() -> None:
+    stopped = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, stdout=b"", stderr=b"so far")
+    completed = run(RecordedSlot(stopped), requested("c"))
+    assert (completed.result.verdict, completed.result.phase) == ("TLE", "compile")
+    assert streams(completed) == (b"", b"so far")
+
+
+def test_metrics_are_those_of_the_run() -> None:
+    completed = run(RecordedSlot(), requested())
+    metrics = completed.metrics
+    assert metrics is not None
+    assert (metrics.cpu_time_secs, metrics.wall_time_secs, metrics.memory_peak_bytes) == (0.009, 0.011, 4 << 20)
+    assert (metrics.cpu_wall_ratio, metrics.divergence) == (0.818, "cpu_bound")
+    assert (metrics.queue_ms, metrics.setup_ms, metrics.compile_ms, metrics.run_ms) == (12.5, 0.9, None, 11)
+
+
+def test_a_clock_that_runs_ahead_elsewhere_gives_no_negative_queue_time() -> None:
+    request = requested(requested_at="2999-01-01T00:00:00.000Z")
+    completed = execute(
+        RecordedSlot(), request, BY_NAME["python"], node_id="n", started_at=parse_time("2026-11-24T12:00:00.000Z")
+    )
+    assert completed.metrics is not None
+    assert completed.metrics.queue_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("cpu_usec", "divergence"),
+    [
+        (8_000, "cpu_bound"),
+        (7_989, "mixed"),
+        (2_011, "mixed"),
+        (2_000, "sleep_or_block_bound"),
+        (0, "sleep_or_block_bound"),
+    ],
+)
+def test_divergence_follows_the_ratio_of_cpu_to_wall(cpu_usec: int, divergence: str) -> None:
+    completed = run(RecordedSlot(outcome(cpu_usec=cpu_usec, wall_usec=10_000)), requested())
+    assert completed.metrics is not None
+    assert completed.metrics.divergence == divergence
+
+
+def test_evidence_reports_what_was_measured() -> None:
+    evidence = run(RecordedSlot(), requested()).evidence
+    assert evidence is not None
+    assert (evidence.isolation_mode, evidence.controls_applied, evidence.controls_missing) == ("strict", CONTROLS, ())
+    assert evidence.cgroup is not None
+    assert (evidence.cgroup.process_limit, evidence.limits.cgroup_backend) == (10, "cgroup_v2")
+    assert (evidence.teardown.cleanup_verified, evidence.process_lifecycle.reap_status) == (True, "clean")
+    assert evidence.judge_actions == ()
+
+
+def test_a_missing_control_is_reported_as_permissive() -> None:
+    given = outcome(evidence={"controls_missing": ("seccomp",), "controls_applied": ("pid_namespace",)})
+    evidence = run(RecordedSlot(given), requested()).evidence
+    assert evidence is not None
+    assert (evidence.isolation_mode, evidence.isolation.mode) == ("permissive", "permissive")
+    assert evidence.controls_missing == evidence.isolation.controls_missing == ("seccomp",)
+
+
+def test_a_breached_teardown_is_reported() -> None:
+    given = outcome(evidence={"leftover_processes": 2, "cleanup_verified": False})
+    evidence = run(RecordedSlot(given), requested()).evidence
+    assert evidence is not None
+    assert (evidence.process_lifecycle.descendant_containment, evidence.teardown.zombie_count) == ("breached", 2)
+    assert (evidence.process_lifecycle.reap_status, evidence.teardown.cleanup_verified) == ("unclean", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "actions"),
+    [
+        (outcome(usage={"oom_kill_events": 1}, stop_reason=StopReason.OOM_KILL), ("kill_after_oom",)),
+        (outcome(stop_reason=StopReason.CPU_LIMIT, stdout_cut=True), ("kill_cpu_limit", "close_stdout")),
+        (outcome(stop_reason=StopReason.WALL_LIMIT), ("kill_wall_limit",)),
+        (outcome(stop_reason=StopReason.MEMORY_THRASH), ("kill_memory_thrash",)),
+        (outcome(stderr_cut=True), ("close_stderr",)),
+    ],
+)
+def test_what_the_supervisor_did_is_listed(given: Outcome, actions: tuple[str, ...]) -> None:
+    evidence = run(RecordedSlot(given), requested()).evidence
+    assert evidence is not None
+    assert evidence.judge_actions == actions
+
+
+@pytest.mark.parametrize("answers", [[CANCELLED], [outcome(artifact=b"x"), CANCELLED]])
+def test_a_cancelled_step_has_no_result(answers: list[Outcome]) -> None:
+    with pytest.raises(ExecutionCancelledError):
+        run(RecordedSlot(*answers), requested("c"))
+
+
+def test_a_failed_sandbox_is_no_result() -> None:
+    with pytest.raises(JailError):
+        run(RecordedSlot(JailError("clone", errno=11)), requested())
+
+
+def test_a_limit_above_the_ceiling_runs_nothing() -> None:
+    slot = RecordedSlot()
+    with pytest.raises(LimitRefusedError):
+        run(slot, replace(requested("c"), limits=LimitOverrides(memory_mb=4096)))
+    assert slot.specs == []

@@ -1,0 +1,41 @@
+"""Logs are JSON with the submission's id, and hold nothing that was not listed."""
+
+import json
+import logging
+import sys
+
+from sandbox_runtime.log import JsonFormatter
+
+
+def record(**extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("sandbox_runtime.x", logging.INFO, __file__, 1, "execution completed", (), None)
+    made.__dict__.update(extra)
+    return made
+
+
+def test_a_line_carries_the_submission_as_correlation_id() -> None:
+    line = json.loads(JsonFormatter().format(record(submission_id="s-1", verdict="AC")))
+    assert (line["message"], line["level"], line["service"]) == ("execution completed", "INFO", "runner")
+    assert (line["correlation_id"], line["submission_id"], line["verdict"]) == ("s-1", "s-1", "AC")
+    assert line["timestamp"].endswith("+00:00")
+
+
+def test_keys_that_are_not_listed_stay_out() -> None:
+    text = JsonFormatter().format(record(source="SECRET", stdin="SECRET", stdout="SECRET", environment="SECRET"))
+    assert "SECRET" not in text
+
+
+def test_an_exception_is_told_by_type_and_place_not_by_its_text() -> None:
+    try:
+        raise ValueError("SECRET")  # noqa: TRY301
+    except ValueError:
+        made = record()
+        made.exc_info = sys.exc_info()
+    line = json.loads(JsonFormatter().format(made))
+    assert line["exception"] == "ValueError"
+    assert "test_an_exception" in line["exception_at"][0]
+    assert "SECRET" not in json.dumps(line)
+
+
+def test_one_record_is_one_line() -> None:
+    assert "\n" not in JsonFormatter().format(record(problem="a\nb"))

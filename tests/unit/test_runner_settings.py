@@ -1,0 +1,71 @@
+"""Settings name the variable that is wrong and never show its value."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.settings import RUNNER_VERSION, SettingsInvalidError, toolchains_dir, worker_settings
+
+NEEDED = {
+    "INTERACTIVE_QUEUE_URL": "http://127.0.0.1/i",
+    "BATCH_QUEUE_URL": "http://127.0.0.1/b",
+    "COMPLETIONS_QUEUE_URL": "http://127.0.0.1/c",
+    "PAYLOADS_BUCKET": "payloads",
+}
+
+
+def test_defaults_are_the_designs() -> None:
+    found = worker_settings(NEEDED)
+    assert (found.visibility_secs, found.heartbeat_secs, found.drain_secs, found.max_receives) == (60, 20, 50, 5)
+    assert 1 <= found.slots <= 32
+    assert found.node_id
+
+
+@pytest.mark.parametrize("variable", NEEDED)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_is_named(variable: str, value: str | None) -> None:
+    environment = {name: text for name, text in {**NEEDED, variable: value}.items() if text is not None}
+    with pytest.raises(SettingsInvalidError) as caught:
+        worker_settings(environment)
+    assert caught.value.variable == variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SLOTS", "0"),
+        ("SLOTS", "33"),
+        ("SLOTS", "-1"),
+        ("SLOTS", "two-secret"),
+        ("SLOTS", "²"),
+        ("DRAIN_SECS", "60"),
+        ("VISIBILITY_SECS", "5"),
+        ("MAX_RECEIVES", "0"),
+        ("RECEIVE_WAIT_SECS", "21"),
+        ("HEARTBEAT_SECS", "1e3"),
+        ("LOG_LEVEL", "secret"),
+        ("NODE_ID", "n" * 129),
+    ],
+)
+def test_a_value_out_of_range_is_refused_without_being_shown(variable: str, value: str) -> None:
+    with pytest.raises(SettingsInvalidError) as caught:
+        worker_settings({**NEEDED, variable: value})
+    assert caught.value.variable == variable
+    assert "secret" not in str(caught.value)
+
+
+def test_a_drain_always_ends_before_the_visibility_time() -> None:
+    assert worker_settings({**NEEDED, "VISIBILITY_SECS": "30"}).drain_secs == 29
+    with pytest.raises(SettingsInvalidError):
+        worker_settings({**NEEDED, "VISIBILITY_SECS": "30", "DRAIN_SECS": "30"})
+
+
+def test_toolchains_lie_where_the_variable_says_else_beside_the_code() -> None:
+    assert toolchains_dir({"TOOLCHAINS_DIR": "/opt/tools"}) == "/opt/tools"
+    assert toolchains_dir({}) == str(Path(__file__).parents[2] / ".toolchains")
+
+
+def test_the_runner_has_the_projects_version() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert project["project"]["version"] == RUNNER_VERSION
