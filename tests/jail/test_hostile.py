@@ -17,7 +17,7 @@ PROGRAMS = sorted((Path(__file__).parent / "programs").iterdir())
 LANGUAGES = {".py": "python", ".c": "c", ".js": "javascript"}
 # Less than the defaults, so that the endless programs end sooner. An emulated machine needs more for the others.
 SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
-LIMITS = LimitOverrides(cpu_time_secs=min(15, SLOWNESS), wall_time_secs=min(25, 3 * SLOWNESS))
+LIMITS = LimitOverrides(cpu_time_secs=min(15, SLOWNESS), wall_time_secs=min(25, 3 * SLOWNESS), memory_mb=128)
 
 
 def output_of(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
