@@ -1,0 +1,1 @@
+"""The Lambda side: entry points over adapters over a pure core. One package, one zip."""

@@ -1,0 +1,119 @@
+"""Taking a submission in: one row is written, then a queue is told.
+
+After the row is there, the client is never told that it failed: the row is the queue, and the sweeper sends what a
+queue lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
+from functions.core.dispatch import execution_requested
+from functions.core.errors import Forbidden, IdempotencyConflict, Unavailable
+from functions.core.submission import INLINE_INPUT_MAX_BYTES, Claim, Status, Submission, idempotency_pk, new_id
+from functions.store.submissions import ClaimTaken
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from functions.core.request import RunRequest
+    from functions.payloads import Payloads
+    from functions.queues import Queues
+    from functions.settings import SubmitSettings
+    from functions.store.projects import Project
+    from functions.store.submissions import SubmissionStore
+
+_SECS_PER_DAY = 86_400
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A submission that is in the table. `is_new` is False for a repeat with the same Idempotency-Key."""
+
+    submission: Submission
+    queue_depth: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The parts that taking a submission in needs."""
+
+    settings: SubmitSettings
+    store: SubmissionStore
+    payloads: Payloads
+    queues: Queues
+    clock: Clock
+    log: Logger
+
+    def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
+        """Write the row and tell the queue. Raises Forbidden, Unavailable, IdempotencyConflict."""
+        if run.profile not in project.profiles:
+            raise Forbidden(f"This key may not use the {run.profile} profile.")
+        queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
+        depth = self.queues.recent_depth(queue_url)
+        if depth > self.settings.max_queue_depth:
+            raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
+        claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
+        for _ in range(_ATTEMPTS):
+            try:
+                submission = self._create(project, run, claim, interactive=interactive)
+            except ClaimTaken as taken:
+                if claim is None or taken.body_sha256 != claim.body_sha256:
+                    raise IdempotencyConflict("This Idempotency-Key was used with another body.") from None
+                earlier = self.store.get(taken.submission_id)
+                if earlier is not None:
+                    return Accepted(earlier, depth, is_new=False)
+                # It was deleted between two reads, and its claim with it: take the key again.
+            else:
+                self._send(queue_url, submission, run)
+                return Accepted(submission, depth, is_new=True)
+        raise Unavailable("This Idempotency-Key is being deleted. Repeat the request.", 1)
+
+    def _create(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
+        now = self.clock()
+        row = Submission(
+            submission_id=new_id(),
+            project_id=project.project_id,
+            status=Status.PENDING,
+            language=run.language.value,
+            profile=run.profile.value,
+            priority="interactive" if interactive else "batch",
+            code=run.code,
+            stdin=run.stdin,
+            limits=run.limits,
+            metadata=run.metadata,
+            webhook_url=run.webhook_url,
+            webhook_secret=run.webhook_secret,
+            idempotency_pk=claim.idempotency_pk if claim else None,
+            created_at=to_rfc3339(now),
+            ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
+            execution_id=new_id(),
+            wall_budget_secs=run.wall_budget_secs,
+            due_at_ms=now + self.settings.pending_redrive_secs * MS_PER_SEC,
+        )
+        if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
+            if claim is not None:
+                # Before the object: one that belongs to no row would outlive the deletion of its submission.
+                self.store.check_claim(claim)
+            key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
+            row = replace(row, code=None, stdin=None, input_key=key)
+        self.store.create(row, claim)
+        return row
+
+    def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
+        message = execution_requested(submission, run.code, run.stdin, submission.created_at)
+        try:
+            self.queues.send_execution(queue_url, message)
+        except (ClientError, BotoCoreError) as error:
+            self.log.warning(
+                "Queue did not take a submission; the sweeper will send it",
+                correlation_id=submission.submission_id,
+                submission_id=submission.submission_id,
+                error_type=type(error).__name__,
+            )

@@ -1,0 +1,74 @@
+"""The calls that read or delete results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.api.intake import authenticate
+from functions.api.results import NO_SUCH_RESULT, Results, answer
+from functions.core import parameters
+from functions.core.cursor import read_cursor, write_cursor
+from functions.core.errors import NotFound
+from functions.core.result_view import summary_body
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.api.removal import Removal
+    from functions.api.resolver import Resolver
+    from functions.api.waiting import Patience
+    from functions.core.submission import Submission
+    from functions.store.listing import SubmissionList
+    from functions.store.projects import ProjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The parts that these calls need. All of them raise ServiceError."""
+
+    projects: ProjectStore
+    results: Results
+    listing: SubmissionList
+    removal: Removal
+    patience: Patience
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one result, after a wait for it if the client asks for that."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        secs, encoding = parameters.wait_secs(query), parameters.output_encoding(query)
+        submission_id = parameters.submission_id(id_text)
+        row = self.results.get(submission_id, project_id)
+        seen = self.patience.until_final(row, lambda: self.results.find(submission_id, project_id), secs)
+        if seen is None:
+            raise NotFound(NO_SUCH_RESULT)
+        return self.results.show(seen, app.prefix, encoding)
+
+    def raw(self, app: Resolver, id_text: str, stream: str) -> Response[bytes]:
+        """Give one stream's bytes."""
+        return self.results.raw(self._own(app, id_text), stream)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Delete one submission with all that belongs to it."""
+        row = self._own(app, id_text)
+        self.removal.remove(row)
+        return answer({"id": row.submission_id, "deleted": True})
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's submissions, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, filters = parameters.page_limit(query), parameters.list_filters(query)
+        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        page = self.listing.page(project_id, limit=limit, after=after, filters=filters)
+        return answer(
+            {
+                "items": [summary_body(row) for row in page.rows],
+                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
+            }
+        )
+
+    def _own(self, app: Resolver, id_text: str) -> Submission:
+        project_id = authenticate(app.current_event, self.projects).project_id
+        return self.results.get(parameters.submission_id(id_text), project_id)

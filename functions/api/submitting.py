@@ -1,0 +1,77 @@
+"""One call of POST /api/submit, from its key to its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.api.intake import authenticate, json_body
+from functions.api.results import NO_SUCH_RESULT, Results, answer
+from functions.core.errors import NotFound
+from functions.core.parameters import idempotency_key, wait_flag
+from functions.core.request import parse_submission
+from functions.core.result_view import accepted_body, result_path, timeout_body
+from functions.telemetry import metrics
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.api.acceptance import Acceptance, Accepted
+    from functions.api.health import Health
+    from functions.api.resolver import Resolver
+    from functions.api.waiting import Patience
+    from functions.store.projects import ProjectStore
+
+WAIT_SECS = 28
+"""The gateway gives up after 30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """The parts that a call needs."""
+
+    projects: ProjectStore
+    health: Health
+    acceptance: Acceptance
+    results: Results
+    patience: Patience
+    allow_insecure: bool
+    log: Logger
+
+    def answer(self, app: Resolver) -> Response[str]:
+        """Answer the resolver's current event. Raises ServiceError."""
+        event = app.current_event
+        project = authenticate(event, self.projects)
+        wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
+        offered = self.health.languages()
+        run = parse_submission(json_body(event), offered=offered, allow_insecure=self.allow_insecure)
+        accepted = self.acceptance.accept(project, run, key, interactive=wait)
+        if accepted.is_new:
+            self._tell(accepted, app.request_id)
+        row = accepted.submission
+        if wait:
+            submission_id, project_id = row.submission_id, row.project_id
+            seen = self.patience.until_final(row, lambda: self.results.find(submission_id, project_id), WAIT_SECS)
+            if seen is None:
+                raise NotFound(NO_SUCH_RESULT)
+            row = seen
+        if row.is_final:
+            return self.results.show(row, app.prefix)
+        if wait:
+            return answer(timeout_body(row, app.prefix + result_path(row.submission_id)), 408)
+        return answer(accepted_body(row, accepted.queue_depth), 202)
+
+    def _tell(self, accepted: Accepted, request_id: str) -> None:
+        row = accepted.submission
+        metrics("submit").add("SubmissionAccepted")
+        self.log.info(
+            "Submission accepted",
+            correlation_id=row.submission_id,
+            submission_id=row.submission_id,
+            request_id=request_id,
+            project_id=row.project_id,
+            language=row.language,
+            profile=row.profile,
+            priority=row.priority,
+        )

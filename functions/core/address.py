@@ -1,0 +1,190 @@
+"""Which URLs a webhook may name (stage 1) and which addresses may be dialled (stage 2).
+
+The one parser is here: host, port and path of a request come from the Target, never from a second look at the
+text, because two parsers that disagree about the host are the classic way around such a check.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+MAX_URL_CHARS = 2048
+MAX_HOST_CHARS = 253
+MAX_PORT = 65535
+PUBLIC_PORTS = frozenset({443, 8443})
+DEFAULT_PORTS = {"https": 443, "http": 80}
+RESERVED_SUFFIXES = frozenset(
+    (
+        "localhost",
+        "local",
+        "internal",
+        "localdomain",
+        "home.arpa",
+        "lan",
+        "corp",
+        "intranet",
+        "onion",
+        "test",
+        "invalid",
+    )
+)
+
+AddressCode = Literal[
+    "bad_syntax", "bad_scheme", "bad_port", "userinfo", "fragment", "ip_literal", "reserved_name", "blocked_address"
+]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+# webhooks.md section 4. `ipaddress.is_global` is not the test: it passes multicast, NAT64, 6to4 and more.
+_REFUSED_V4 = tuple(
+    ipaddress.IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "168.63.129.16/32",
+    )
+)
+_ALLOWED_V6 = ipaddress.IPv6Network("2000::/3")
+_REFUSED_V6 = tuple(
+    ipaddress.IPv6Network(text)
+    for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")
+)
+
+
+class AddressRefused(Exception):  # noqa: N818 - a refusal, in the words of the specification
+    """A webhook target that we do not send to; `message` is fit for the caller."""
+
+    def __init__(self, code: AddressCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes; `host` is lower case without a trailing dot, `path` has the query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Target:
+    """Parse and judge a webhook URL without the network; raises AddressRefused.
+
+    `own_host` is the name of our own API. `allow_insecure` is for development: http, loopback, IP literals, any port.
+    """
+    scheme, authority, path = _split(url)
+    if scheme != "https" and not (allow_insecure and scheme == "http"):
+        raise AddressRefused("bad_scheme", "the webhook URL must begin with https://")
+    if "@" in authority:
+        raise AddressRefused("userinfo", "the webhook URL must not hold a user name or password")
+    host_text, port = _split_port(authority, DEFAULT_PORTS[scheme])
+    if not allow_insecure and port not in PUBLIC_PORTS:
+        raise AddressRefused("bad_port", "the port of a webhook URL must be 443 or 8443")
+    host = _check_host(host_text, allow_insecure=allow_insecure)
+    if own_host and host == own_host.lower().removesuffix("."):
+        raise AddressRefused("reserved_name", "a webhook must not call this API itself")
+    return Target(scheme, host, port, path)
+
+
+def is_public(address: str | IPv4Address | IPv6Address) -> bool:
+    """Whether an address is on the public internet by our own lists; anything unreadable is not."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in network for network in _REFUSED_V4)
+    if parsed.scope_id is not None or parsed not in _ALLOWED_V6:  # mapped, NAT64, site-local: outside 2000::/3
+        return False
+    return not any(parsed in network for network in _REFUSED_V6)
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Scheme, authority and path with query."""
+    if not 1 <= len(url) <= MAX_URL_CHARS:
+        raise AddressRefused("bad_syntax", f"the webhook URL must have 1 to {MAX_URL_CHARS} characters")
+    if not all("!" <= char <= "~" for char in url) or "\\" in url:
+        raise AddressRefused("bad_syntax", "the webhook URL holds a space, a backslash or a character outside ASCII")
+    if "#" in url:
+        raise AddressRefused("fragment", "the webhook URL must not have a fragment (#)")
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        raise AddressRefused("bad_scheme", "the webhook URL must begin with https://")
+    name, rest = scheme[1].lower(), url[scheme.end() :]
+    if name not in DEFAULT_PORTS:
+        raise AddressRefused("bad_scheme", "the webhook URL must begin with https://")
+    if not rest.startswith("//"):
+        raise AddressRefused("bad_syntax", "the webhook URL must have // after its scheme")
+    authority = re.split("[/?]", rest[2:], maxsplit=1)[0]
+    path = rest[2 + len(authority) :]
+    return name, authority, path if path.startswith("/") else "/" + path
+
+
+def _split_port(authority: str, default: int) -> tuple[str, int]:
+    """Host text, an IPv6 literal still in its brackets, and port."""
+    if authority.startswith("["):
+        host, bracket, after = authority.partition("]")
+        host += bracket
+    else:
+        host, colon, number = authority.partition(":")
+        after = colon + number
+    if not after:
+        return host, default
+    port = after[1:]
+    if after[0] != ":" or ":" in port:
+        raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed")
+    if not (port.isdecimal() and port == str(int(port)) and 1 <= int(port) <= MAX_PORT):
+        raise AddressRefused("bad_port", "the port of the webhook URL is not a number from 1 to 65535")
+    return host, int(port)
+
+
+def _check_host(text: str, *, allow_insecure: bool) -> str:
+    host = text.lower()
+    if host.startswith("["):
+        return _check_bracketed(host, allow_insecure=allow_insecure)
+    host = host.removesuffix(".")
+    labels = host.split(".")
+    if len(host) > MAX_HOST_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
+        raise AddressRefused("bad_syntax", "the host of the webhook URL is not a DNS name")
+    if allow_insecure:
+        return host
+    if _NUMBER.fullmatch(labels[-1]):  # no top-level domain is a number; what inet_aton reads always ends in one
+        raise AddressRefused("ip_literal", "the webhook URL must name a host, not an IP address")
+    if len(labels) == 1 or not RESERVED_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:]))):
+        raise AddressRefused("reserved_name", "the host of the webhook URL is not a public name")
+    return host
+
+
+def _check_bracketed(host: str, *, allow_insecure: bool) -> str:
+    if "%" in host:  # a zone index names an interface of this machine
+        raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed")
+    try:
+        address = ipaddress.IPv6Address(host[1:-1] if host.endswith("]") else host)
+    except ValueError as error:
+        raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed") from error
+    if not allow_insecure:
+        raise AddressRefused("ip_literal", "the webhook URL must name a host, not an IP address")
+    return str(address)

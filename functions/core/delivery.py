@@ -1,0 +1,131 @@
+"""A delivery (one webhook owed to one endpoint), its states, and what an answer does to it.
+
+    pending ──claim──▶ sending ──▶ delivered | blocked | exhausted
+                        ▲   └────▶ retrying ──claim (when due)──┐
+                        └────────────────────────────────────────┘
+Also paused (endpoint disabled) and cancelled (submission deleted). A lease that expires without a recorded
+attempt lets the next claim in and does not count against the schedule.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+
+from functions.core.schedule import Schedule, parse_retry_after
+
+LEASE_MS = 60_000
+MAX_HEAD_BYTES = 1024
+MAX_HINT_DELAY_MS = 900_000  # SQS DelaySeconds ends here; what is due later is the sweeper's
+RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
+
+BAD_SIGNING_KEY = "bad_signing_key"
+
+# Codes that mean nothing was sent, and nothing would be the next time: mostly where it would have gone.
+UNSENDABLE_CODES = frozenset(
+    {
+        BAD_SIGNING_KEY,
+        "bad_syntax",
+        "bad_scheme",
+        "bad_port",
+        "userinfo",
+        "fragment",
+        "ip_literal",
+        "reserved_name",
+        "blocked_address",
+    }
+)
+_RETRY_AFTER_STATUSES = frozenset(
+    {HTTPStatus.REQUEST_TIMEOUT.value, HTTPStatus.TOO_EARLY.value, HTTPStatus.TOO_MANY_REQUESTS.value}
+)
+
+
+class DeliveryState(StrEnum):
+    """Every state of a delivery row."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    EXHAUSTED = "exhausted"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, as the immutable bytes that every attempt signs and sends."""
+
+    event_id: str
+    type: str
+    schema: str
+    project_id: str
+    submission_id: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending."""
+
+    event_id: str
+    endpoint_id: str
+    webhook_id: str
+    project_id: str
+    submission_id: str
+    url: str = field(repr=False)  # its query may hold a credential
+    secret: str = field(repr=False)
+    state: DeliveryState
+    attempt: int
+    next_at_ms: int
+    created_at: str
+    lease_until_ms: int | None = None
+    lease_owner: str | None = None
+
+    @property
+    def due_since_ms(self) -> int:
+        """When somebody should have acted on this row, before any sweep pushed its due key back."""
+        if self.state is DeliveryState.SENDING and self.lease_until_ms is not None:
+            return self.lease_until_ms
+        return self.next_at_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from one send: a status code, or the error code why there was none."""
+
+    latency_ms: int
+    status_code: int | None = None
+    error_code: str | None = None
+    retry_after: str | None = None
+    head: bytes = field(default=b"", repr=False)
+    address: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """State after an attempt; `next_at_ms` is set exactly when it will be tried again."""
+
+    state: DeliveryState
+    next_at_ms: int | None = None
+
+
+def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: int, random: float) -> Transition:
+    """Decide by the answers table of the webhook specification; `random` in [0, 1) is the jitter."""
+    if reply.error_code in UNSENDABLE_CODES:
+        return Transition(DeliveryState.BLOCKED)
+    status = reply.status_code
+    if status is not None and HTTPStatus(200) <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Transition(DeliveryState.DELIVERED)
+    if status == HTTPStatus.GONE:  # the receiver asks never to be called again
+        return Transition(DeliveryState.EXHAUSTED)
+    asked_secs = parse_retry_after(reply.retry_after, now_ms) if _may_ask_for_time(status) else None
+    delay_ms = schedule.delay_ms(delivery.attempt + 1, asked_secs, random)
+    if delay_ms is None:
+        return Transition(DeliveryState.EXHAUSTED)
+    return Transition(DeliveryState.RETRYING, now_ms + delay_ms)
+
+
+def _may_ask_for_time(status: int | None) -> bool:
+    return status is not None and (status in _RETRY_AFTER_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR)

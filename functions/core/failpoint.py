@@ -1,0 +1,17 @@
+"""Named places where a test may crash the process; in production `reach` does nothing."""
+
+from collections.abc import Callable
+
+_hook: Callable[[str], None] | None = None
+
+
+def reach(name: str) -> None:
+    """Tell the hook, if any, that execution stands at `name`, such as "record.after_commit"."""
+    if _hook is not None:
+        _hook(name)
+
+
+def set_hook(hook: Callable[[str], None] | None) -> None:
+    """Install the hook of a test, or with None remove it."""
+    global _hook  # noqa: PLW0603 - one process-wide switch is the point
+    _hook = hook

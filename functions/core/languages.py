@@ -1,0 +1,104 @@
+"""Names of languages, and how far `limits` may go in each profile.
+
+The numbers are those of the published table; the runner keeps its own copy, since both are deployed at different times.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Language(StrEnum):
+    """Canonical names, in the order in which they are listed."""
+
+    PYTHON = "python"
+    C = "c"
+    CPP = "cpp"
+    JAVA = "java"
+    JAVASCRIPT = "javascript"
+    TYPESCRIPT = "typescript"
+    GO = "go"
+    RUST = "rust"
+
+
+class Profile(StrEnum):
+    """What a run is for: short judged programs, or longer ones of an agent."""
+
+    JUDGE = "judge"
+    AGENT = "agent"
+
+
+ALIASES = {
+    "py": Language.PYTHON,
+    "c++": Language.CPP,
+    "cxx": Language.CPP,
+    "cc": Language.CPP,
+    "js": Language.JAVASCRIPT,
+    "ts": Language.TYPESCRIPT,
+    "rs": Language.RUST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """The highest value that each key of `limits` may have."""
+
+    cpu_time_secs: int
+    wall_time_secs: int
+    memory_mb: int
+    max_processes: int
+    output_kb: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What differs from language to language: default wall time, processes in either profile."""
+
+    judge_wall_secs: int
+    judge_processes: int
+    agent_processes: int
+
+
+_ROWS = {
+    Language.PYTHON: _Row(judge_wall_secs=7, judge_processes=10, agent_processes=64),
+    Language.C: _Row(judge_wall_secs=10, judge_processes=8, agent_processes=32),
+    Language.CPP: _Row(judge_wall_secs=10, judge_processes=8, agent_processes=32),
+    Language.JAVA: _Row(judge_wall_secs=10, judge_processes=1024, agent_processes=512),
+    Language.JAVASCRIPT: _Row(judge_wall_secs=12, judge_processes=16, agent_processes=64),
+    Language.TYPESCRIPT: _Row(judge_wall_secs=12, judge_processes=16, agent_processes=64),
+    Language.GO: _Row(judge_wall_secs=10, judge_processes=1024, agent_processes=512),
+    Language.RUST: _Row(judge_wall_secs=15, judge_processes=64, agent_processes=64),
+}
+
+OUTPUT_CEILING_KB = 1024
+_CPU_CEILING_SECS = 15
+_MEMORY_CEILING_MB = 1024
+_WALL_CEILING_SECS = {Profile.JUDGE: 25, Profile.AGENT: 30}
+
+
+def canonical(name: str) -> Language | None:
+    """Return the language that a client means, whatever its case; None if there is none."""
+    folded = name.casefold()
+    alias = ALIASES.get(folded)
+    if alias is not None:
+        return alias
+    try:
+        return Language(folded)
+    except ValueError:
+        return None
+
+
+def ceilings(language: Language, profile: Profile) -> Ceilings:
+    """Ceilings that `limits` may reach."""
+    row = _ROWS[language]
+    return Ceilings(
+        cpu_time_secs=_CPU_CEILING_SECS,
+        wall_time_secs=_WALL_CEILING_SECS[profile],
+        memory_mb=_MEMORY_CEILING_MB,
+        max_processes=row.judge_processes if profile is Profile.JUDGE else row.agent_processes,
+        output_kb=OUTPUT_CEILING_KB,
+    )
+
+
+def default_wall_secs(language: Language, profile: Profile) -> int:
+    """Wall time of the run step where the client sets none."""
+    return _ROWS[language].judge_wall_secs if profile is Profile.JUDGE else _WALL_CEILING_SECS[profile]

@@ -1,0 +1,155 @@
+"""Puts operations and models together into one OpenAPI 3.1 document."""
+
+import functools
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from functions.core.openapi.bodies import Accepted, CompletedEvent, Error, WaitOver
+from functions.core.openapi.operations import OPERATIONS, Answer, Operation
+from functions.core.result_view import to_json
+
+API_VERSION = "0.1.0"
+_REFERENCE = "#/components/schemas/{model}"
+_REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}
+_RETRY_AFTER = {"description": "Seconds until a repeat makes sense.", "schema": {"type": "integer", "minimum": 1}}
+_ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
+_LINKS = {
+    operation_id: {"operationId": operation_id, "parameters": {"id": "$response.body#/id"}}
+    for operation_id in ("getResult", "getStdout", "getStderr", "deleteResult")
+}
+_EXAMPLES: dict[str, Any] = {
+    "minimal": {"value": {"language": "python", "code": "print(42)"}},
+    "full": {
+        "value": {
+            "language": "c",
+            "code": "int main(void) { return 0; }",
+            "stdin": "7",
+            "profile": "judge",
+            "limits": {"cpu_time_secs": 1.5, "wall_time_secs": 3, "memory_mb": 64, "max_processes": 4, "output_kb": 64},
+            "metadata": {"build": "1042"},
+        }
+    },
+}
+_DESCRIPTION = """\
+Run untrusted code, and get the result by waiting, by polling or by webhook.
+
+Every answer of the service is JSON (raw output apart) and carries `x-request-id`. Errors are \
+`{"error": code, "message": sentence}`. A path that is not listed here answers 404 `not_found`; a listed one with \
+another method answers 405 `method_not_allowed` with `Allow`.
+
+What the API gateway answers itself has the shape `{"message": ...}` and its own `apigw-requestid` header: 413 for a \
+body over 10 MB, 414 or 431 for an address or headers over 10 KB, 429 over its rate, 503 or 504 where the function \
+gave no answer within 30 s.
+
+An unknown name inside `limits` is refused, any other unknown field ignored.
+"""
+
+
+@functools.cache
+def openapi_text() -> str:
+    """Return the document as JSON."""
+    return to_json(build_document())
+
+
+def build_document() -> dict[str, Any]:
+    """Build the document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Rustbox, serverless", "version": API_VERSION, "description": _DESCRIPTION},
+        "paths": paths,
+        "webhooks": {"submission.completed": {"post": _webhook()}},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "headers": {"RequestId": _REQUEST_ID, "RetryAfter": _RETRY_AFTER, "Allow": _ALLOW},
+            "responses": {"MethodNotAllowed": _method_not_allowed()},
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    security: list[dict[str, list[str]]] = [{"ApiKey": []}] if operation.keyed else []
+    described: dict[str, Any] = {
+        "operationId": operation.operation_id,
+        "summary": operation.summary,
+        "parameters": list(operation.parameters),
+        "security": security,
+        "responses": {
+            **{str(status): _answer(status, answer) for status, answer in sorted(operation.answers.items())},
+            "405": {"$ref": "#/components/responses/MethodNotAllowed"},
+        },
+    }
+    if operation.request is not None:
+        schema = _reference(operation.request)
+        content = {"application/json": {"schema": schema, "examples": _EXAMPLES}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _answer(status: int, answer: Answer) -> dict[str, Any]:
+    description, body = answer
+    if isinstance(body, str):
+        content: dict[str, Any] = {body: {"schema": {"type": "string", "format": "binary"}}}
+    else:
+        options = [_reference(model) for model in body]
+        content = {"application/json": {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
+    headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+    if status in {429, 503}:
+        headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
+    answered: dict[str, Any] = {"description": description, "headers": headers, "content": content}
+    if not isinstance(body, str) and not {Accepted, WaitOver}.isdisjoint(body):
+        answered["links"] = _LINKS
+    return answered
+
+
+def _method_not_allowed() -> dict[str, Any]:
+    answer = _answer(405, ("`method_not_allowed`: Allow lists the methods of this path.", (Error,)))
+    answer["headers"]["allow"] = {"$ref": "#/components/headers/Allow"}
+    return answer
+
+
+def _webhook() -> dict[str, Any]:
+    def header(name: str, description: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": description,
+        }
+
+    return {
+        "operationId": "submissionCompleted",
+        "summary": "A submission is finished",
+        "description": "Signed as Standard Webhooks have it. Repeated until a 2xx, ten attempts in 75 hours; the same "
+        "event always has the same webhook-id.",
+        "parameters": [
+            header("webhook-id", "The submission's id."),
+            header("webhook-timestamp", "Unix seconds of this attempt."),
+            header("webhook-signature", "v1,<base64 of HMAC-SHA256 over id.timestamp.body>."),
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(CompletedEvent)}}},
+        "responses": {"2XX": {"description": "Delivered."}},
+    }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
+
+
+def _schemas() -> dict[str, Any]:
+    models: dict[type[BaseModel], None] = {CompletedEvent: None, Error: None}
+    for operation in OPERATIONS:
+        if operation.request is not None:
+            models[operation.request] = None
+        for _, body in operation.answers.values():
+            if not isinstance(body, str):
+                models |= dict.fromkeys(body)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas

@@ -1,0 +1,22 @@
+"""Every path of this API with its methods. The template's routes, the resolvers and the OpenAPI file agree with it."""
+
+import re
+
+ROUTES: dict[str, tuple[str, ...]] = {
+    "/api/submit": ("POST",),
+    "/api/result/{id}": ("GET", "DELETE"),
+    "/api/result/{id}/stdout": ("GET",),
+    "/api/result/{id}/stderr": ("GET",),
+    "/api/results": ("GET",),
+    "/api/languages": ("GET",),
+    "/api/health": ("GET",),
+    "/api/health/ready": ("GET",),
+    "/api/openapi.json": ("GET",),
+}
+
+_PATTERNS = {template: re.compile(template.replace("{id}", "[^/]+").replace(".", r"\.")) for template in ROUTES}
+
+
+def find_route(path: str) -> str | None:
+    """Return the template that a path fits, whatever the method."""
+    return next((template for template, pattern in _PATTERNS.items() if pattern.fullmatch(path)), None)

@@ -1,0 +1,66 @@
+"""Standard Webhooks v1 signatures: read a secret, sign the exact bytes that are sent.
+
+Source: the Standard Webhooks specification; vectors in tests/unit/test_signature.py.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+PREFIX_SYMMETRIC = "whsec_"
+PREFIX_PUBLIC = "whpk_"
+MIN_KEY_BYTES = 24
+MAX_KEY_BYTES = 64
+MAX_RAW_SECRET_BYTES = 256
+
+
+class SecretInvalid(ValueError):  # noqa: N818 - the fixed name of this seam
+    """A webhook secret that cannot sign; the message says why and never quotes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """Bytes that key the HMAC; kept out of every repr."""
+
+    key: bytes = field(repr=False)
+
+
+def parse_secret(secret: str) -> SigningKey:
+    """Key of a run's own secret; raises SecretInvalid.
+
+    `whsec_` + base64 (padding may be missing) of 24 to 64 bytes; any other text of 1 to 256 UTF-8 bytes is
+    used raw, except `whpk_`: a public key cannot key an HMAC.
+    """
+    if secret.startswith(PREFIX_PUBLIC):
+        raise SecretInvalid("webhook_secret is a public key (whpk_); give a whsec_ secret")
+    if secret.startswith(PREFIX_SYMMETRIC):
+        return _decode(secret.removeprefix(PREFIX_SYMMETRIC))
+    try:
+        raw = secret.encode()
+    except UnicodeEncodeError as error:  # a lone surrogate out of JSON
+        raise SecretInvalid("webhook_secret is not valid Unicode text") from error
+    if not 1 <= len(raw) <= MAX_RAW_SECRET_BYTES:
+        raise SecretInvalid(f"webhook_secret must have 1 to {MAX_RAW_SECRET_BYTES} bytes")
+    return SigningKey(raw)
+
+
+def sign(key: SigningKey, message_id: str, timestamp_secs: int, body: bytes) -> str:
+    """One `v1,<base64>` entry over id, integer Unix seconds and the body bytes."""
+    content = f"{message_id}.{timestamp_secs}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key.key, content, hashlib.sha256)).decode()
+
+
+def _decode(text: str) -> SigningKey:
+    unpadded = text.rstrip("=")
+    padded = unpadded + "=" * (-len(unpadded) % 4)
+    if text not in (unpadded, padded):
+        raise SecretInvalid("webhook_secret: what follows whsec_ has wrong base64 padding")
+    try:
+        key = base64.b64decode(padded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SecretInvalid("webhook_secret: what follows whsec_ is not base64") from error
+    if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
+        raise SecretInvalid(f"webhook_secret: whsec_ must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64")
+    return SigningKey(key)

@@ -1,0 +1,71 @@
+"""The closed vocabulary of results, spelled as clients see it."""
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What became of a run. Clients switch on these; finer news goes into Cause."""
+
+    AC = "AC"
+    RE = "RE"
+    TLE = "TLE"
+    MLE = "MLE"
+    PLE = "PLE"
+    FSE = "FSE"
+    SIG = "SIG"
+    IE = "IE"
+
+
+class Cause(StrEnum):
+    """Why the verdict is what it is."""
+
+    NORMAL_EXIT = "normal_exit"
+    RE_NONZERO_EXIT = "re_nonzero_exit"
+    RE_FATAL_SIGNAL = "re_fatal_signal"
+    SECCOMP_VIOLATION = "seccomp_violation"
+    TLE_CPU_JUDGE = "tle_cpu_judge"
+    TLE_WALL_JUDGE = "tle_wall_judge"
+    TLE_CPU_KERNEL = "tle_cpu_kernel"
+    MLE_KERNEL_OOM = "mle_kernel_oom"
+    MLE_LIMIT_BREACH = "mle_limit_breach"
+    PLE_CGROUP_PIDS = "ple_cgroup_pids"
+    FSE_LIMIT_EXCEEDED = "fse_limit_exceeded"
+    OLE_OUTPUT_LIMIT = "ole_output_limit"
+    CE_COMPILE_FAILED = "ce_compile_failed"
+    IE_CLEANUP_FAILURE = "ie_cleanup_failure"
+    IE_SUPERVISOR_FAILURE = "ie_supervisor_failure"
+    IE_MISSING_EVIDENCE = "ie_missing_evidence"
+    IE_NOT_RUN = "ie_not_run"
+
+
+class Actor(StrEnum):
+    """Who ended the run: the program, the kernel, or our supervisor."""
+
+    RUNTIME = "runtime"
+    KERNEL = "kernel"
+    JUDGE = "judge"
+
+
+class Phase(StrEnum):
+    """The step that the verdict is about."""
+
+    COMPILE = "compile"
+    RUN = "run"
+
+
+class Integrity(StrEnum):
+    """Whether the output is all that the program wrote."""
+
+    COMPLETE = "complete"
+    TRUNCATED_BY_JUDGE_LIMIT = "truncated_by_judge_limit"
+    TRUNCATED_BY_PROGRAM_CLOSE = "truncated_by_program_close"
+    CRASH_MID_WRITE = "crash_mid_write"
+    WRITE_ERROR = "write_error"
+
+
+class Divergence(StrEnum):
+    """How CPU time relates to wall time: ratio >= 0.8, <= 0.2, between."""
+
+    CPU_BOUND = "cpu_bound"
+    SLEEP_OR_BLOCK_BOUND = "sleep_or_block_bound"
+    MIXED = "mixed"

@@ -1,0 +1,59 @@
+"""The queues we send to. A queue is a hint: the row is what counts, and the sweeper finds what a queue lost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from functions.core.clock import Clock, now_ms
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from functions.core.messages import ExecutionRequested
+
+_DEPTH_FRESH_MS = 1_000
+
+
+class Queues:
+    """SQS. MessageGroupId is the project: on a standard queue that makes it fair between projects."""
+
+    def __init__(self, client: SQSClient, clock: Clock = now_ms) -> None:
+        self._client = client
+        self._clock = clock
+        self._depths: dict[str, tuple[int, int]] = {}
+
+    def send_execution(self, queue_url: str, message: ExecutionRequested) -> None:
+        """Ask the runners for one execution."""
+        self._client.send_message(
+            QueueUrl=queue_url, MessageBody=message.serialise(), MessageGroupId=message.project_id
+        )
+
+    def send_delivery_hint(
+        self, queue_url: str, event_id: str, endpoint_id: str, project_id: str, delay_secs: int = 0
+    ) -> None:
+        """Say that a delivery is due in `delay_secs` (0 to 900)."""
+        body = {"event_id": event_id, "endpoint_id": endpoint_id}
+        self._client.send_message(
+            QueueUrl=queue_url,
+            MessageBody=json.dumps(body, separators=(",", ":")),
+            MessageGroupId=project_id,
+            DelaySeconds=delay_secs,
+        )
+
+    def depth(self, queue_url: str) -> int:
+        """Messages waiting or in flight, as SQS estimates them."""
+        answer = self._client.get_queue_attributes(
+            QueueUrl=queue_url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )
+        depth = sum(int(count) for count in answer["Attributes"].values())
+        self._depths[queue_url] = (self._clock(), depth)
+        return depth
+
+    def recent_depth(self, queue_url: str) -> int:
+        """Return the depth of at most one second ago."""
+        read_at_ms, depth = self._depths.get(queue_url, (0, 0))
+        if 0 <= self._clock() - read_at_ms < _DEPTH_FRESH_MS:
+            return depth
+        return self.depth(queue_url)

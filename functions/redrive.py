@@ -1,0 +1,167 @@
+"""What the sweeper does with late rows, so that nothing accepted is ever left behind.
+
+A row is taken by moving its due key on, conditional on the key that the index showed. So two sweeps at once act
+once, a row that cannot be driven does not hold up the rest, and a crash after taking costs one more round.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from functions.completions import Completions
+from functions.core.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.core.failpoint import reach
+from functions.core.messages import ExecutionRequested, RequestedLimits
+from functions.core.submission import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, SHARDS, Fanout, Status, Submission, new_id
+from functions.core.verdict import Cause
+from functions.fanout import FanOut
+from functions.payloads import PayloadMissing
+from functions.store.deliveries import Due
+
+PAGE_PER_SHARD = 25
+TAKEN_MS = 60_000
+HINTED_MS = 50_000  # a little under a sweep's period: a hint that was lost is sent again by the next one
+PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
+PENDING_MAX_MS = 6 * 3600 * MS_PER_SEC
+
+_RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
+
+
+@dataclass(frozen=True, slots=True)
+class DueSubmission:
+    """One entry of the submissions' due index."""
+
+    submission_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return self.submission_id
+
+
+type Entry = DueSubmission | Due
+
+
+@dataclass(slots=True)
+class Redrive:
+    """One run of the sweeper. `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on."""
+
+    completions: Completions
+    fanout: FanOut
+    queue_urls: Mapping[str, str]
+    pending_redrive_ms: int
+    clock: Clock = now_ms
+    oldest_due_age_ms: int = 0
+    _depths: dict[str, int] = field(default_factory=dict)
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that is due, oldest first within a page of all shards; ends when a page has nothing new."""
+        seen: set[Entry] = set()
+        while fresh := [entry for entry in self._page() if entry not in seen]:
+            for entry in fresh:
+                seen.add(entry)
+                yield entry
+                reach("sweep.mid_page")
+
+    def act(self, entry: Entry) -> None:
+        """Drive one row on, if it is still as the index showed it."""
+        if isinstance(entry, Due):
+            self._drive_delivery(entry)
+        else:
+            self._drive_submission(entry)
+
+    def _page(self) -> list[Entry]:
+        now = self.clock()
+        found: list[Entry] = []
+        for shard in (f"DUE#{number}" for number in range(SHARDS)):
+            found += [DueSubmission(*due) for due in self.fanout.submissions.due(shard, now, PAGE_PER_SHARD)]
+            found += self.fanout.deliveries.due(shard, now, PAGE_PER_SHARD)
+        return sorted(found, key=lambda entry: entry.due_at_ms)
+
+    def _drive_delivery(self, due: Due) -> None:
+        now = self.clock()
+        row = self.fanout.deliveries.push_back(due, now + HINTED_MS)
+        if row is None:
+            return
+        self._note_age(now - row.due_since_ms)
+        reach("sweep.after_take")
+        self.fanout.queues.send_delivery_hint(
+            self.fanout.deliveries_queue_url, row.event_id, row.endpoint_id, row.project_id, delay_secs=0
+        )
+
+    def _drive_submission(self, due: DueSubmission) -> None:
+        now = self.clock()
+        taken_until_ms = now + TAKEN_MS
+        if not self.fanout.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
+            return
+        self._note_age(now - due.due_at_ms)
+        reach("sweep.after_take")
+        row = self.fanout.submissions.get(due.submission_id)
+        if row is None:
+            return
+        if row.is_final:
+            if row.fanout is Fanout.PENDING:
+                self.fanout.fan_out(row)
+        elif row.status is Status.PENDING:
+            self._drive_pending(row, now, taken_until_ms)
+        else:
+            self._drive_running(row, now, taken_until_ms)
+
+    def _drive_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
+        age_ms = now - from_rfc3339(row.created_at)
+        if age_ms > PENDING_MAX_MS:
+            self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
+        # An empty queue means that its message was lost. One that only waits is left alone, mostly: the count of
+        # redrives stands in for the time of the last one.
+        elif self._depth(row.priority) == 0 or age_ms >= PENDING_REDRIVE_MS * (row.redrives + 1):
+            self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
+
+    def _drive_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
+        rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
+        if row.execution_id == rerun_id:
+            self.completions.fail(
+                row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice"
+            )
+        else:
+            budget_ms = (COMPILE_BUDGET_SECS + row.wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
+            self._send_again(row, rerun_id, now + budget_ms, taken_until_ms)
+
+    def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
+        try:
+            code, stdin = (
+                (row.code or b"", row.stdin or b"")
+                if row.input_key is None
+                else self.fanout.payloads.get_input(row.submission_id)
+            )
+        except PayloadMissing:
+            self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
+            return
+        if not self.fanout.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+            return  # it started, ended or was deleted meanwhile
+        reach("sweep.after_redrive")
+        message = ExecutionRequested.model_validate(
+            {
+                "submission_id": row.submission_id,
+                "execution_id": execution_id,
+                "project_id": row.project_id,
+                "language": row.language,
+                "profile": row.profile,
+                "priority": row.priority,
+                "code": code,
+                "stdin": stdin,
+                "limits": RequestedLimits.model_validate(row.limits),
+                "requested_at": to_rfc3339(self.clock()),
+            },
+            strict=False,  # names of enums come as text from the row
+        )
+        self.fanout.queues.send_execution(self.queue_urls[row.priority], message)
+
+    def _depth(self, priority: str) -> int:
+        """Depth as it was before this sweep sent anything: one lost message is seldom alone."""
+        if priority not in self._depths:
+            self._depths[priority] = self.fanout.queues.depth(self.queue_urls[priority])
+        return self._depths[priority]
+
+    def _note_age(self, age_ms: int) -> None:
+        self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)

@@ -1,0 +1,79 @@
+"""Everything under /api but submit: results, languages, health, the OpenAPI file, and whatever no route matches."""
+
+import functools
+from typing import Any, NamedTuple
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.api.health import Health
+from functions.api.reading import Reading
+from functions.api.removal import Removal
+from functions.api.resolver import PerThread, Resolver
+from functions.api.results import Results, answer
+from functions.api.waiting import Patience
+from functions.core.clock import now_ms
+from functions.payloads import Payloads
+from functions.queues import Queues
+from functions.settings import Clients, ResultSettings, load
+from functions.store.deliveries import DeliveryStore
+from functions.store.listing import SubmissionList
+from functions.store.projects import ProjectStore
+from functions.store.runners import RunnerStore
+from functions.store.submissions import SubmissionStore
+from functions.telemetry import logger
+
+
+class Wiring(NamedTuple):
+    """The parts of this entry point."""
+
+    reading: Reading
+    health: Health
+
+
+@functools.cache
+def wiring() -> Wiring:
+    """Put the parts together, once per process and on the first call."""
+    settings, dynamodb = load(ResultSettings), Clients.dynamodb()
+    store = SubmissionStore(settings.submissions_table, dynamodb)
+    payloads = Payloads(settings.payloads_bucket, Clients.s3())
+    queue_urls = (settings.interactive_queue_url, settings.batch_queue_url)
+    runners, queues = RunnerStore(settings.runners_table, dynamodb), Queues(Clients.sqs())
+    return Wiring(
+        Reading(
+            projects=ProjectStore(settings.projects_table, dynamodb),
+            results=Results(store, payloads, now_ms),
+            listing=SubmissionList(settings.submissions_table, dynamodb),
+            removal=Removal(store, DeliveryStore(settings.deliveries_table, dynamodb), payloads),
+            patience=Patience(),
+        ),
+        Health(runners, queues, queue_urls, settings.offered_languages, logger("result")),
+    )
+
+
+def build_resolver() -> Resolver:
+    """Make the routes."""
+    app = Resolver(logger("result"))
+    app.get("/api/result/<id_text>")(lambda id_text: wiring().reading.one(app, id_text))
+    app.delete("/api/result/<id_text>")(lambda id_text: wiring().reading.delete(app, id_text))
+    app.get("/api/result/<id_text>/stdout")(lambda id_text: wiring().reading.raw(app, id_text, "stdout"))
+    app.get("/api/result/<id_text>/stderr")(lambda id_text: wiring().reading.raw(app, id_text, "stderr"))
+    app.get("/api/results")(lambda: wiring().reading.page(app))
+    app.get("/api/languages")(lambda: answer(list(wiring().health.languages())))
+    app.get("/api/health")(lambda: wiring().health.health())  # noqa: PLW0108 - wiring is for the first call
+    app.get("/api/health/ready")(lambda: wiring().health.ready())  # noqa: PLW0108 - same
+    app.get("/api/openapi.json")(_openapi)
+    return app
+
+
+def _openapi() -> Response[str]:
+    from functions.core.openapi import openapi_text  # noqa: PLC0415 - built from every model; few calls need it
+
+    return Response(status_code=200, content_type="application/json", body=openapi_text())
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

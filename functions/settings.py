@@ -1,0 +1,164 @@
+"""Settings of each entry point, and the AWS clients that all of them share.
+
+Nothing is read at import. Each field of a settings class is the environment variable of the same name in upper case;
+`template.yaml` sets them. Clients are made on first use, one per process and service; boto3 honours AWS_ENDPOINT_URL.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import threading
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+LOCAL_STAGE = "local"
+
+
+class SettingsInvalid(Exception):  # noqa: N818 - says what happened
+    """An environment variable is missing or wrong. Names the variable, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitSettings:
+    """What `functions.submit` needs."""
+
+    stage: str
+    projects_table: str
+    submissions_table: str
+    runners_table: str
+    payloads_bucket: str
+    interactive_queue_url: str
+    batch_queue_url: str
+    offered_languages: tuple[str, ...]
+    retention_days: int
+    max_queue_depth: int
+    pending_redrive_secs: int
+    allow_insecure_webhook_targets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSettings:
+    """What `functions.result` needs."""
+
+    projects_table: str
+    submissions_table: str
+    deliveries_table: str
+    runners_table: str
+    payloads_bucket: str
+    interactive_queue_url: str
+    batch_queue_url: str
+    offered_languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """What `functions.record` needs."""
+
+    submissions_table: str
+    deliveries_table: str
+    runners_table: str
+    payloads_bucket: str
+    deliveries_queue_url: str
+    public_base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt."""
+
+    stage: str
+    deliveries_table: str
+    deliveries_queue_url: str
+    webhook_retry_secs: tuple[int, ...]
+    allow_insecure_webhook_targets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """What `functions.sweep` needs."""
+
+    submissions_table: str
+    deliveries_table: str
+    runners_table: str
+    payloads_bucket: str
+    deliveries_queue_url: str
+    public_base_url: str
+    interactive_queue_url: str
+    batch_queue_url: str
+    pending_redrive_secs: int
+
+
+def load[Settings: SubmitSettings | ResultSettings | RecordSettings | WebhookSettings | SweepSettings](
+    kind: type[Settings],
+) -> Settings:
+    """Read the fields of `kind` from the environment. Raises SettingsInvalid."""
+    types = typing.get_type_hints(kind)
+    values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
+    if values.get("allow_insecure_webhook_targets") and values.get("stage") != LOCAL_STAGE:
+        raise SettingsInvalid("ALLOW_INSECURE_WEBHOOK_TARGETS is for the local stage only")
+    return kind(**values)
+
+
+def _read(name: str, kind: Any) -> Any:
+    text = os.environ.get(name)
+    if text is None:
+        raise SettingsInvalid(f"{name} is not set")
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text]
+        if kind is int:
+            return int(text)
+        if kind == tuple[str, ...]:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        if kind == tuple[int, ...]:
+            return tuple(int(part) for part in text.split(","))
+    except (KeyError, ValueError):
+        raise SettingsInvalid(f"{name} has no valid value") from None
+    return text
+
+
+class Clients:
+    """One client per service, made on first use. Making one is not thread-safe in boto3, using one is."""
+
+    _making: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def dynamodb(cls) -> DynamoDBClient:
+        """Return the client that all tables share."""
+        with cls._making:
+            return typing.cast("DynamoDBClient", _client("dynamodb"))
+
+    @classmethod
+    def sqs(cls) -> SQSClient:
+        """Return the client that all queues share."""
+        with cls._making:
+            return typing.cast("SQSClient", _client("sqs"))
+
+    @classmethod
+    def s3(cls) -> S3Client:
+        """Return the client of the payload bucket."""
+        with cls._making:
+            return typing.cast("S3Client", _client("s3"))
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    # Imported here: boto3 takes a tenth of a second, and settings alone do not need it.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=2,
+        read_timeout=10,
+        retries={"mode": "standard", "max_attempts": 3},
+        max_pool_connections=64,  # the local stack runs handlers on many threads of one process
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want a literal name

@@ -1,0 +1,93 @@
+"""Projects and their API keys. Only a key's SHA-256 is stored; a key is shown once, when it is issued."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.core.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.core.languages import Profile
+from functions.store.items import from_item, key, to_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEY_PREFIX = "rb_live_"
+_SHOWN_CHARS = 12
+_KEY_MAX_CHARS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Whoever owns submissions. `profiles`: those that its keys may use."""
+
+    project_id: str
+    name: str
+    profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
+
+
+class ProjectStore:
+    """The projects table. `clock` gives epoch milliseconds."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table_name = table_name
+        self._client = client
+        self._clock = clock
+
+    def find_key(self, api_key: str) -> Project | None:
+        """Return the project that a key opens; None if it is unknown, revoked or expired, or its project disabled.
+
+        Never cached: a revocation holds from the next request on.
+        """
+        if not 0 < len(api_key) <= _KEY_MAX_CHARS:
+            return None
+        digest = _digest(api_key)
+        row = self._get(f"KEY#{digest}", "KEY")
+        if row is None or not hmac.compare_digest(row["pk"].removeprefix("KEY#"), digest):
+            return None
+        if "revoked_at" in row or ("expires_at" in row and from_rfc3339(row["expires_at"]) <= self._clock()):
+            return None
+        project = self._get(f"PROJECT#{row['project_id']}", "PROJECT")
+        if project is None or "disabled_at" in project:
+            return None
+        return Project(row["project_id"], project["name"], tuple(project["profiles"]))
+
+    def create_project(self, project: Project) -> None:
+        """Put the project, in place of one with the same id."""
+        item = to_item(
+            {
+                "pk": f"PROJECT#{project.project_id}",
+                "sk": "PROJECT",
+                "name": project.name,
+                "profiles": project.profiles,
+                "created_at": to_rfc3339(self._clock()),
+            }
+        )
+        self._client.put_item(TableName=self._table_name, Item=item)
+
+    def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:
+        """Make a key of the project, or take the given one (local stage). This is the only time it is seen whole."""
+        issued = api_key or KEY_PREFIX + secrets.token_urlsafe(32)
+        item = to_item(
+            {
+                "pk": f"KEY#{_digest(issued)}",
+                "sk": "KEY",
+                "project_id": project_id,
+                "prefix": issued[:_SHOWN_CHARS],
+                "created_at": to_rfc3339(self._clock()),
+                "expires_at": expires_at,
+            }
+        )
+        self._client.put_item(TableName=self._table_name, Item=item)
+        return issued
+
+    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table_name, Key=key(pk, sk), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _digest(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,197 @@
+"""Submissions and idempotency claims in their table. Every state change is one conditional write."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from functions.core.clock import MS_PER_SEC, Clock, now_ms
+from functions.core.errors import Unavailable
+from functions.core.submission import (
+    EVENT_COMPLETED,
+    Claim,
+    Completion,
+    Fanout,
+    Status,
+    Submission,
+    due_shard,
+    event_id_for,
+)
+from functions.store.claims import delete_with_claim, find_claim, put_with_claim
+from functions.store.conditional import ConditionalUpdate
+from functions.store.items import Value, from_item, is_condition_failure, key, to_item
+from functions.store.submission_rows import (
+    SUBMISSION_SK,
+    decode_submission,
+    encode_submission,
+    submission_pk,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+DUE_INDEX = "due"
+_CONFLICT_ATTEMPTS = 5
+
+
+class ClaimTaken(Exception):  # noqa: N818 - says what happened
+    """The Idempotency-Key belongs to a submission already: `submission_id`, made from `body_sha256`."""
+
+    def __init__(self, submission_id: str, body_sha256: str) -> None:
+        super().__init__("the idempotency key is taken")
+        self.submission_id = submission_id
+        self.body_sha256 = body_sha256
+
+
+class SubmissionStore:
+    """The submissions table. Reads are consistent. `clock` gives epoch milliseconds."""
+
+    def __init__(
+        self,
+        table_name: str,
+        client: DynamoDBClient,
+        clock: Clock = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._table_name = table_name
+        self._client = client
+        self._clock = clock
+        self._sleep = sleep
+
+    def create(self, new: Submission, claim: Claim | None) -> None:
+        """Put the row, with its claim in the same transaction. Raises ClaimTaken, Unavailable."""
+        if claim is None:
+            self._put(new)
+            return
+        for attempt in range(_CONFLICT_ATTEMPTS):
+            now_secs = self._clock() // MS_PER_SEC
+            if put_with_claim(self._client, self._table_name, new, claim, now_secs):
+                return
+            try:
+                self.check_claim(claim)
+            except ClaimTaken as taken:
+                if taken.submission_id == new.submission_id:
+                    return  # our own write, whose answer was lost and which was then repeated
+                raise
+            # Somebody else's transaction is still under way: give it a moment to win or lose.
+            self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
+        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+
+    def check_claim(self, claim: Claim) -> None:
+        """Raise ClaimTaken if the key belongs to a submission."""
+        taken = find_claim(self._client, self._table_name, claim.idempotency_pk, self._clock() // MS_PER_SEC)
+        if taken is not None:
+            raise ClaimTaken(*taken)
+
+    def get(self, submission_id: str) -> Submission | None:
+        """Return the row as it is now, expired or not."""
+        answer = self._client.get_item(
+            TableName=self._table_name, Key=key(submission_pk(submission_id), SUBMISSION_SK), ConsistentRead=True
+        )
+        return decode_submission(answer["Item"]) if "Item" in answer else None
+
+    def mark_started(self, submission_id: str, execution_id: str, node_id: str, started_at: str) -> bool:
+        """Pending -> running; due again when the run is over its budget. False if it was not pending."""
+        sets: dict[str, Value] = {
+            "status": Status.RUNNING.value,
+            "execution_id": execution_id,
+            "node_id": node_id,
+            "started_at": started_at,
+            "due_shard": due_shard(submission_id),
+        }
+        values: dict[str, Value] = {"was": Status.PENDING.value, "now": self._clock()}
+        due = ("#due_at_ms = #run_budget_ms + :now",)
+        return self._update(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due)) is not None
+
+    def commit_final(self, submission_id: str, completion: Completion) -> Submission | None:
+        """Write final state, event and due fan-out at once. None if the row is gone or was final already."""
+        sets: dict[str, Value | None] = {
+            "status": completion.status.value,
+            "completed_at": completion.completed_at,
+            "started_at": completion.started_at,
+            "node_id": completion.node_id,
+            "execution_id": completion.execution_id,
+            "verdict": completion.verdict,
+            "summary": to_json({"result": completion.result, "metrics": completion.metrics}),
+            "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
+            "integrity": completion.integrity,
+            "stdout": completion.stdout,
+            "stdout_key": completion.stdout_key,
+            "stdout_size_bytes": completion.stdout_size_bytes,
+            "stderr": completion.stderr,
+            "stderr_key": completion.stderr_key,
+            "stderr_size_bytes": completion.stderr_size_bytes,
+            "event_id": event_id_for(submission_id, EVENT_COMPLETED),
+            "fanout": Fanout.PENDING.value,
+            "due_shard": due_shard(submission_id),
+            "due_at_ms": self._clock(),
+        }
+        present = {name: value for name, value in sets.items() if value is not None}
+        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
+        item = self._update(submission_id, ConditionalUpdate(present, "#status IN (:pending, :running)", values))
+        return decode_submission(item) if item is not None else None
+
+    def finish_fanout(self, submission_id: str) -> None:
+        """All deliveries are written; nothing is due any more."""
+        update = ConditionalUpdate(
+            {"fanout": Fanout.DONE.value}, "#fanout = :was", {"was": Fanout.PENDING.value}, ("due_shard", "due_at_ms")
+        )
+        self._update(submission_id, update)
+
+    def defer(self, submission_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
+        """Look at it again later. False if somebody else moved it first."""
+        update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :expected", {"expected": expected_due_at_ms})
+        return self._update(submission_id, update) is not None
+
+    def redrive(self, submission_id: str, execution_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
+        """Note a new execution of a submission that is not final. False if it is, or somebody else was first."""
+        update = ConditionalUpdate(
+            {"execution_id": execution_id, "due_at_ms": due_at_ms},
+            "#due_at_ms = :expected AND #status IN (:pending, :running)",
+            {
+                "expected": expected_due_at_ms,
+                "pending": Status.PENDING.value,
+                "running": Status.RUNNING.value,
+                "one": 1,
+            },
+            computed=("#redrives = #redrives + :one",),
+        )
+        return self._update(submission_id, update) is not None
+
+    def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
+        """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
+        answer = self._client.query(
+            TableName=self._table_name,
+            IndexName=DUE_INDEX,
+            KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
+            ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
+            Limit=limit,
+        )
+        rows = [from_item(item) for item in answer["Items"]]
+        return [(row["pk"].removeprefix("SUBMISSION#"), row["due_at_ms"]) for row in rows]
+
+    def delete(self, row: Submission) -> bool:
+        """Remove the row and its claim. False if it is running, or gone."""
+        return delete_with_claim(self._client, self._table_name, row)
+
+    def _put(self, new: Submission) -> None:
+        try:
+            self._client.put_item(
+                TableName=self._table_name,
+                Item=encode_submission(new),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as error:
+            # The id is random, so a row under it is our own: the answer was lost and boto3 repeated the call.
+            if not is_condition_failure(error):
+                raise
+
+    def _update(self, submission_id: str, update: ConditionalUpdate) -> Mapping[str, AttributeValueTypeDef] | None:
+        return update.apply(self._client, self._table_name, key(submission_pk(submission_id), SUBMISSION_SK))

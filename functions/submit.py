@@ -1,0 +1,59 @@
+"""POST /api/submit: take a submission in, and answer with its result if the client waits for it."""
+
+import functools
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.api.acceptance import Acceptance
+from functions.api.health import Health
+from functions.api.resolver import PerThread, Resolver
+from functions.api.results import Results
+from functions.api.submitting import Submitting
+from functions.api.waiting import Patience
+from functions.core.clock import now_ms
+from functions.payloads import Payloads
+from functions.queues import Queues
+from functions.settings import Clients, SubmitSettings, load
+from functions.store.projects import ProjectStore
+from functions.store.runners import RunnerStore
+from functions.store.submissions import SubmissionStore
+from functions.telemetry import logger
+
+
+@functools.cache
+def wiring() -> Submitting:
+    """Put the parts together, once per process and on the first call."""
+    log, settings = logger("submit"), load(SubmitSettings)
+    dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
+    store = SubmissionStore(settings.submissions_table, dynamodb)
+    payloads = Payloads(settings.payloads_bucket, Clients.s3())
+    runners = RunnerStore(settings.runners_table, dynamodb)
+    return Submitting(
+        projects=ProjectStore(settings.projects_table, dynamodb),
+        health=Health(runners, queues, (), settings.offered_languages, log),
+        acceptance=Acceptance(settings, store, payloads, queues, now_ms, log),
+        results=Results(store, payloads, now_ms),
+        patience=Patience(),
+        allow_insecure=settings.allow_insecure_webhook_targets,
+        log=log,
+    )
+
+
+def build_resolver() -> Resolver:
+    """Make the one route."""
+    app = Resolver(logger("submit"))
+
+    @app.post("/api/submit")
+    def submit() -> Response[str]:
+        return wiring().answer(app)
+
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

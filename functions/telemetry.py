@@ -1,0 +1,39 @@
+"""Logs and metrics, both as JSON lines on standard output.
+
+Pass `correlation_id` (the submission id) and keys with every log call: `log.info("Submission accepted",
+correlation_id=..., submission_id=...)`. State kept on the logger would leak between threads of the local stack.
+Never pass code, stdin, output, headers or secrets. Never use an id as a dimension of a metric.
+"""
+
+import functools
+
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+
+NAMESPACE = "Rustbox"
+
+
+@functools.cache
+def logger(service: str) -> Logger:
+    """Return the logger of one entry point; POWERTOOLS_LOG_LEVEL sets its level."""
+    return Logger(service=service, utc=True)
+
+
+class Metrics:
+    """Metrics of one entry point in CloudWatch's embedded format; each is written at once."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def add(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
+        """Write one value. Dimensions: `service` and those given."""
+        with single_metric(name=name, unit=unit, value=value, namespace=NAMESPACE) as metric:
+            metric.add_dimension(name="service", value=self._service)
+            for dimension, text in dimensions.items():
+                metric.add_dimension(name=dimension, value=text)
+
+
+@functools.cache
+def metrics(service: str) -> Metrics:
+    """Return the metrics of one entry point."""
+    return Metrics(service)

@@ -1,0 +1,77 @@
+"""Lambda entry point of the deliveries queue: one hint, one attempt."""
+
+import json
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.core.delivery import DeliveryState
+from functions.core.errors import MessageInvalid
+from functions.core.schedule import Schedule
+from functions.deliver import Attempted, Deliverer
+from functions.egress import Egress
+from functions.queues import Queues
+from functions.settings import Clients, WebhookSettings, load
+from functions.store.deliveries import DeliveryStore
+from functions.telemetry import logger, metrics
+
+SERVICE = "webhook"
+
+
+@cache
+def wired() -> Deliverer:
+    """Wire the parts from the environment, on the first call."""
+    settings = load(WebhookSettings)
+    return Deliverer(
+        deliveries=DeliveryStore(settings.deliveries_table, Clients.dynamodb()),
+        queues=Queues(Clients.sqs()),
+        egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets),
+        schedule=Schedule(settings.webhook_retry_secs),
+        deliveries_queue_url=settings.deliveries_queue_url,
+    )
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Try the deliveries that the hints name; a hint that fails comes again, and so does its row's due key."""
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return dict(process_partial_response(event=event, record_handler=_deliver, processor=processor, context=context))
+
+
+def _deliver(record: SQSRecord) -> None:
+    try:
+        attempted = wired().deliver(*_read(record.body))
+    except Exception:
+        logger(SERVICE).exception("Delivery failed inside", message_id=record.message_id)
+        raise
+    if attempted is not None:
+        _report(attempted)
+
+
+def _read(body: str) -> tuple[str, str]:
+    try:
+        hint = json.loads(body)
+        return str(hint["event_id"]), str(hint["endpoint_id"])
+    except (ValueError, KeyError, TypeError):
+        raise MessageInvalid("the hint has no event_id and endpoint_id") from None
+
+
+def _report(attempted: Attempted) -> None:
+    delivery, reply = attempted.delivery, attempted.reply
+    outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
+    logger(SERVICE).info(
+        "Delivery attempted",
+        correlation_id=delivery.submission_id,
+        delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
+        attempt=delivery.attempt + 1,
+        outcome=outcome,
+        status_code=reply.status_code,
+        error_code=reply.error_code,
+        latency_ms=reply.latency_ms,
+        host=reply.host,  # never the URL: its path or query may hold a credential
+    )
+    metrics(SERVICE).add("DeliveryAttempted", outcome=outcome)
+    if outcome == DeliveryState.EXHAUSTED:
+        metrics(SERVICE).add("DeliveryExhausted")

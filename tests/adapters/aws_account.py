@@ -1,0 +1,109 @@
+"""An AWS account in memory with exactly the tables, queues and bucket that template.yaml declares."""
+
+import functools
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # it ships no types
+
+from functions.settings import Clients
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+API_KEY = "rb_live_for_tests_only"
+PROJECT_ID = "project-of-tests"
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # its types are unknown
+    """YAML with CloudFormation's short tags: `!Ref X` becomes {"Ref": "X"}."""
+
+
+def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+@functools.cache
+def load_template() -> dict[str, Any]:
+    document = yaml.load(TEMPLATE.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
+    assert isinstance(document, dict)
+    return document
+
+
+@dataclass
+class Aws:
+    """What a test may ask of the fixture. `names`: logical id -> what `!Ref` gives (table, bucket, queue URL)."""
+
+    template: dict[str, Any]
+    names: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch = field(repr=False)
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """The client of `dynamodb`, `sqs` or `s3` that the functions use too."""
+        return getattr(Clients, service)()
+
+    def value(self, expression: Any) -> str:
+        """Return a template expression as its text."""
+        if isinstance(expression, dict) and "Ref" in expression:
+            name = expression["Ref"]
+            return self.parameters[name] if name in self.parameters else self.names[name]
+        if isinstance(expression, dict) and "Fn::If" in expression:
+            assert expression["Fn::If"][0] == "HasPublicBaseUrl"
+            return "https://api.example.com"
+        return str(expression)
+
+    def environment(self, function: str) -> None:
+        """Set the environment of `SubmitFunction` or another, as the template does."""
+        shared = self.template["Globals"]["Function"]["Environment"]["Variables"]
+        own = self.template["Resources"][function]["Properties"]["Environment"]["Variables"]
+        for name, expression in {**shared, **own}.items():
+            self.monkeypatch.setenv(name, self.value(expression))
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """Take every message that is visible in a queue now; bodies are parsed."""
+        sqs, found = self.client("sqs"), []
+        while batch := sqs.receive_message(QueueUrl=self.names[queue], MaxNumberOfMessages=10).get("Messages"):
+            found += [json.loads(message["Body"]) for message in batch]
+            for message in batch:
+                sqs.delete_message(QueueUrl=self.names[queue], ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Every raw item of a table."""
+        found: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=self.names[table])["Items"]
+        return found
+
+
+def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
+    """Create one of the template's tables, queues or buckets; any other resource is passed over."""
+    name, properties = logical_id.lower(), resource.get("Properties", {})
+    if resource["Type"] == "AWS::DynamoDB::Table":
+        known = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        arguments = {key: properties[key] for key in known if key in properties}
+        account.client("dynamodb").create_table(TableName=name, **arguments)
+    elif resource["Type"] == "AWS::SQS::Queue":
+        # A redrive policy would need the other queue's address; what dead letters do is tested by calling the sweeper.
+        attributes = {key: str(value) for key, value in properties.items() if isinstance(value, int)}
+        # moto's long poll would only slow the tests down.
+        attributes["ReceiveMessageWaitTimeSeconds"] = "0"
+        attributes.pop("SqsManagedSseEnabled", None)
+        name = account.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    elif resource["Type"] == "AWS::S3::Bucket":
+        account.client("s3").create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+    else:
+        return
+    account.names[logical_id] = name

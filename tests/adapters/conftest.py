@@ -1,0 +1,80 @@
+"""Fixtures of all adapter tests: an AWS account in memory, and a project with a key in it."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from moto import mock_aws
+
+from functions.settings import Clients
+from functions.store.projects import Project, ProjectStore
+from functions.telemetry import logger
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws, create, load_template
+
+if TYPE_CHECKING:
+    import logging
+
+__all__ = ["Aws", "aws", "logged", "project_key"]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """Make an empty account with all functions' environments set; where two differ, use `aws.environment`."""
+    for name, text in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "POWERTOOLS_METRICS_NAMESPACE": "Rustbox",
+    }.items():
+        monkeypatch.setenv(name, text)
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    template = load_template()
+    parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
+    with mock_aws():
+        _forget()
+        account = Aws(template, {}, monkeypatch, parameters)
+        for logical_id, resource in template["Resources"].items():
+            create(account, logical_id, resource)
+        for logical_id, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::Serverless::Function":
+                account.environment(logical_id)
+        yield account
+    _forget()
+
+
+@pytest.fixture
+def project_key(aws: Aws) -> str:
+    """Return the API key of a project that may use both profiles."""
+    store = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    store.create_project(Project(PROJECT_ID, "Tests"))
+    return store.issue_key(PROJECT_ID, api_key=API_KEY)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """Collect what the API's entry points log, line by line."""
+    lines: list[dict[str, Any]] = []
+
+    class Lines(io.StringIO):
+        def write(self, text: str) -> int:
+            lines.extend(json.loads(line) for line in text.splitlines())
+            return len(text)
+
+    handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in ("submit", "result")]
+    before = [handler.setStream(Lines()) for handler in handlers]
+    yield lines
+    for handler, stream in zip(handlers, before, strict=True):
+        handler.setStream(stream)
+
+
+def _forget() -> None:
+    """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
+    for module in ("submit", "result", "record", "webhook", "sweep"):
+        for name in ("wiring", "wired"):
+            cached: Any = getattr(sys.modules.get(f"functions.{module}"), name, None)
+            if hasattr(cached, "cache_clear"):  # not where a test has put something else there
+                cached.cache_clear()

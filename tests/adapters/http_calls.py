@@ -1,0 +1,86 @@
+"""Calls of the HTTP entry points as the gateway makes them."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions import result, submit
+from tests.adapters.openapi_check import check_answer
+
+REQUEST_ID = "request-of-a-test"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw)
+
+
+def event(
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: str | bytes | None = None,
+    stage: str = "$default",
+) -> dict[str, Any]:
+    """An event of an HTTP API, payload format 2.0; bytes travel base64-encoded."""
+    prefix = "" if stage == "$default" else f"/{stage}"
+    made: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": prefix + path,
+        "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
+        "headers": {name.lower(): value for name, value in (headers or {}).items()},
+        "requestContext": {
+            "domainName": "api.example.com",
+            "http": {"method": method, "path": prefix + path, "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1"},
+            "requestId": REQUEST_ID,
+            "stage": stage,
+        },
+        "isBase64Encoded": isinstance(body, bytes),
+    }
+    if query:
+        made["queryStringParameters"] = dict(query)
+    if body is not None:
+        made["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
+    return made
+
+
+def call(made: dict[str, Any]) -> Answer:
+    """Send an event where the template's routes send it; the answer must fit the OpenAPI document."""
+    is_submit = made["routeKey"] == "POST /api/submit"
+    answer = (submit if is_submit else result).handler(made, None)
+    raw = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
+    http = made["requestContext"]["http"]
+    path = http["path"].removeprefix(f"/{made['requestContext']['stage']}")
+    check_answer(path, http["method"], answer["statusCode"], answer["headers"], raw)
+    return Answer(answer["statusCode"], answer["headers"], raw)
+
+
+def post(
+    key: str | None,
+    body: Any,
+    *,
+    query: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+    content_type: str | None = "application/json",
+) -> Answer:
+    """POST /api/submit; `body` is sent as it is if it is text or bytes, else as JSON."""
+    headers = {"X-API-Key": key, "Idempotency-Key": idempotency_key, "Content-Type": content_type}
+    present = {name: value for name, value in headers.items() if value is not None}
+    sent = body if isinstance(body, str | bytes) else json.dumps(body)
+    return call(event("POST", "/api/submit", headers=present, query=query, body=sent))
+
+
+def get(key: str | None, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Answer:
+    """Any other call."""
+    return call(event(method, path, headers={"X-API-Key": key} if key is not None else {}, query=query))

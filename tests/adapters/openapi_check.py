@@ -1,0 +1,50 @@
+"""Every answer that a test gets from the API is held against the OpenAPI document."""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from functions.core.openapi import openapi_text
+from functions.core.routes import find_route
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    loaded = json.loads(openapi_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def resolve(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference inside the document."""
+    while "$ref" in part:
+        found: Any = document()
+        for step in part["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        part = found
+    return part
+
+
+@functools.cache
+def validator(schema_text: str) -> Draft202012Validator:
+    return Draft202012Validator({**json.loads(schema_text), "components": document()["components"]})
+
+
+def check_answer(path: str, method: str, status: int, headers: Mapping[str, str], raw: bytes) -> None:
+    """Fail if the document does not have this status, content type and body for this operation."""
+    operations = document()["paths"].get(find_route(path) or "", {})
+    operation = operations.get(method.lower())
+    if operation is None:
+        assert status == (405 if operations else 404), f"{method} {path} answered {status}"
+        validator('{"$ref": "#/components/schemas/Error"}').validate(json.loads(raw))
+        return
+    assert str(status) in operation["responses"], f"{method} {path} has no {status} in the document"
+    content = resolve(operation["responses"][str(status)])["content"]
+    media_type = headers["Content-Type"]
+    assert media_type in content, f"{method} {path} answered {media_type}"
+    if media_type == "application/json":
+        validator(json.dumps(content[media_type]["schema"])).validate(json.loads(raw))
+    assert ("retry-after" in headers) or status not in {429, 503} or b"not_ready" in raw

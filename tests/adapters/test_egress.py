@@ -1,0 +1,574 @@
+"""Egress against real sockets: receivers on 127.0.0.1, good and bad certificates, and answers meant to hurt."""
+
+import gzip
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from functions.core.delivery import Reply
+from functions.egress import MAX_READ_BYTES, Egress, system_resolver
+
+type Serve = Callable[[socket.socket], None]
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+HEADERS = {"content-type": "application/json", "webhook-id": "x"}
+
+
+def read_request(peer: socket.socket) -> bytes:
+    """Read head and body of one request."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += peer.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while len(body) < length:
+        body += peer.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+class Receiver:
+    """A server that hands each connection to `serve`, over TLS if a context is given."""
+
+    def __init__(self, serve: Serve, context: ssl.SSLContext | None = None) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.sni: list[str | None] = []
+        self._serve = serve
+        self._context = context
+        if context is not None:
+            context.sni_callback = lambda _socket, name, _context: self.sni.append(name)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = self._listener.accept()
+                self.connections += 1
+                thread = threading.Thread(target=self._handle, args=(peer,))
+                thread.start()
+                self._threads.append(thread)
+
+    def _handle(self, peer: socket.socket) -> None:
+        with suppress(OSError), peer:
+            if self._context is None:
+                self._serve(peer)
+            else:
+                with self._context.wrap_socket(peer, server_side=True) as tls:
+                    self._serve(tls)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Receiver]]:
+    running: list[Receiver] = []
+
+    def start_receiver(serve: Serve, context: ssl.SSLContext | None = None) -> Receiver:
+        running.append(Receiver(serve, context))
+        return running[-1]
+
+    yield start_receiver
+    for receiver in running:
+        receiver.close()
+
+
+def answer(data: bytes) -> Serve:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.sendall(data)
+
+    return serve
+
+
+def post(receiver: Receiver, *, total_secs: float = 10, body: bytes = b"{}") -> Reply:
+    url = f"http://127.0.0.1:{receiver.port}/hook"
+    return Egress(allow_insecure=True, total_secs=total_secs).post(url, HEADERS, body)
+
+
+class Authority:
+    """A certificate authority that lives for one test run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test authority")])
+        self.certificate = self._sign(self._name, self._key.public_key(), is_authority=True)
+
+    def client_context(self) -> ssl.SSLContext:
+        pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return ssl.create_default_context(cadata=pem)
+
+    def server_context(self, *names: str, expired: bool = False) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
+        certificate = self._sign(subject, key.public_key(), names=names, expired=expired)
+        path = self._folder / f"{certificate.serial_number}.pem"
+        path.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+    def _sign(
+        self,
+        subject: x509.Name,
+        public_key: ec.EllipticCurvePublicKey,
+        *,
+        names: tuple[str, ...] = (),
+        expired: bool = False,
+        is_authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        ends = now - timedelta(days=1) if expired else now + timedelta(days=1)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=2))
+            .not_valid_after(ends)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(
+                x509.KeyUsage(
+                    digital_signature=True,
+                    content_commitment=False,
+                    key_encipherment=False,
+                    data_encipherment=False,
+                    key_agreement=False,
+                    key_cert_sign=is_authority,
+                    crl_sign=is_authority,
+                    encipher_only=False,
+                    decipher_only=False,
+                ),
+                critical=True,
+            )
+        )
+        if names:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+            )
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def post_tls(
+    receiver: Receiver, authority: Authority, *, host: str = "hooks.example.com", total_secs: float = 10
+) -> Reply:
+    """Send to a public name that a resolver of the test points at the receiver."""
+    egress = Egress(
+        allow_insecure=True,
+        resolver=lambda _host, _port: ["127.0.0.1"],
+        total_secs=total_secs,
+        trust=authority.client_context,
+    )
+    return egress.post(f"https://{host}:{receiver.port}/hook?x=1", HEADERS, b'{"a":1}')
+
+
+# --- what goes out -------------------------------------------------------------
+
+
+def test_request_carries_the_exact_body_headers_and_host(start: Callable[..., Receiver]) -> None:
+    received: list[bytes] = []
+
+    def serve(peer: socket.socket) -> None:
+        received.append(read_request(peer))
+        peer.sendall(OK)
+
+    receiver = start(serve)
+    body = '{"text":"✓"}'.encode()
+    reply = Egress(allow_insecure=True).post(f"http://127.0.0.1:{receiver.port}/a%20b?c=d", HEADERS, body)
+    head, _, sent_body = received[0].partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    assert lines[0] == b"post /a%20b?c=d http/1.1"
+    assert f"host: 127.0.0.1:{receiver.port}".encode() in lines
+    assert b"accept-encoding: identity" in lines
+    assert b"webhook-id: x" in lines
+    assert sent_body == body
+    assert (reply.status_code, reply.error_code, reply.head, reply.address) == (200, None, b"ok", "127.0.0.1")
+
+
+def test_large_body_arrives_whole(start: Callable[..., Receiver]) -> None:
+    received: list[bytes] = []
+
+    def serve(peer: socket.socket) -> None:
+        received.append(read_request(peer))
+        peer.sendall(OK)
+
+    body = bytes(range(256)) * 1024
+    assert post(start(serve), body=body).status_code == 200
+    assert received[0].endswith(body)
+
+
+def test_answer_before_the_body_was_read_counts(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        peer.recv(1024)
+        peer.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        peer.shutdown(socket.SHUT_WR)
+        while peer.recv(65536):
+            pass
+
+    assert post(start(serve), body=b"x" * 300_000).status_code == 413
+
+
+def test_proxy_of_the_environment_is_not_used(start: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver, proxy = start(answer(OK)), start(answer(OK))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+    assert post(receiver).status_code == 200
+    assert (receiver.connections, proxy.connections) == (1, 0)
+
+
+# --- addresses -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.1"],
+        ["169.254.169.254"],
+        ["::1"],
+        ["::ffff:93.184.216.34"],
+        ["64:ff9b::7f00:1"],
+        ["fd00:ec2::254"],
+        ["93.184.216.34", "10.0.0.1"],
+        ["10.0.0.1", "93.184.216.34"],
+        ["93.184.216.34"] * 9 + ["127.0.0.1"],
+        ["not an address"],
+    ],
+)
+def test_any_answer_that_is_not_public_blocks_the_send(addresses: list[str]) -> None:
+    reply = Egress(resolver=lambda _host, _port: addresses).post("https://hooks.example.com/", HEADERS, b"{}")
+    assert (reply.error_code, reply.status_code, reply.address) == ("blocked_address", None, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://hooks.example.com/", "bad_scheme"),
+        ("https://127.0.0.1/", "ip_literal"),
+        ("https://localhost/", "reserved_name"),
+        ("https://hooks.example.com:22/", "bad_port"),
+        ("https://hooks.example.com\\@127.0.0.1/", "bad_syntax"),
+    ],
+)
+def test_url_is_judged_before_any_lookup(url: str, code: str) -> None:
+    asked: list[str] = []
+
+    def resolver(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return ["93.184.216.34"]
+
+    assert Egress(resolver=resolver).post(url, HEADERS, b"{}").error_code == code
+    assert asked == []
+
+
+def test_name_is_resolved_once_and_that_address_is_dialled(start: Callable[..., Receiver]) -> None:
+    receiver, asked = start(answer(OK)), []
+
+    def rebinding(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["192.0.2.1"]
+
+    reply = Egress(allow_insecure=True, resolver=rebinding).post(f"http://Hooks.Example.com:{receiver.port}/", {}, b"")
+    assert (reply.status_code, reply.address, reply.host) == (200, "127.0.0.1", "hooks.example.com")
+    assert asked == ["hooks.example.com"]
+
+
+def test_second_address_is_tried_when_the_first_refuses(start: Callable[..., Receiver]) -> None:
+    receiver = start(answer(OK))
+    egress = Egress(allow_insecure=True, resolver=lambda _host, _port: ["127.0.0.2", "127.0.0.1"])
+    reply = egress.post(f"http://hooks.example.com:{receiver.port}/", {}, b"{}")
+    assert (reply.status_code, reply.address) == (200, "127.0.0.1")
+
+
+def test_name_without_an_address_is_a_dns_error() -> None:
+    def unknown(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    def empty(_host: str, _port: int) -> list[str]:
+        return []
+
+    for resolver in (unknown, empty):
+        reply = Egress(resolver=resolver).post("https://hooks.example.com/", HEADERS, b"{}")
+        assert (reply.error_code, reply.status_code) == ("dns_error", None)
+
+
+def test_resolver_that_hangs_is_left_behind_at_the_deadline() -> None:
+    release = threading.Event()
+
+    def hanging(_host: str, _port: int) -> list[str]:
+        release.wait(30)
+        return ["93.184.216.34"]
+
+    reply = Egress(resolver=hanging, total_secs=0.2).post("https://hooks.example.com/", HEADERS, b"{}")
+    release.set()
+    assert reply.error_code == "dns_error"
+    assert reply.latency_ms < 5000
+
+
+def test_system_resolver_names_each_address_once() -> None:
+    assert system_resolver("127.0.0.1", 443) == ["127.0.0.1"]
+
+
+# --- answers that hurt -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 404, 410, 429, 503])
+def test_status_is_reported_and_no_redirect_is_followed(status: int, start: Callable[..., Receiver]) -> None:
+    elsewhere = start(answer(OK))
+    location = f"location: http://127.0.0.1:{elsewhere.port}/\r\nretry-after: 7\r\n"
+    reply = post(start(answer(f"HTTP/1.1 {status} X\r\n{location}content-length: 0\r\n\r\n".encode())))
+    assert (reply.status_code, reply.retry_after, reply.error_code) == (status, "7", None)
+    assert elsewhere.connections == 0
+
+
+def test_endless_answer_is_read_to_64_kib_and_kept_to_1_kib(start: Callable[..., Receiver]) -> None:
+    sent: list[int] = []
+
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n")
+        for _ in range(1024):
+            peer.sendall(b"x" * 1_048_576)
+            sent.append(1_048_576)
+
+    reply = post(start(serve))
+    assert (reply.status_code, reply.head) == (200, b"x" * 1024)
+    assert sum(sent) < 64 * MAX_READ_BYTES  # the rest is what socket buffers took
+
+
+def test_gzip_bomb_stays_packed(start: Callable[..., Receiver]) -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}\r\n\r\n".encode()
+    reply = post(start(answer(head + bomb)))
+    assert (reply.status_code, reply.head) == (200, bomb[:1024])
+
+
+def test_receiver_that_drips_its_body_is_cut_off_at_the_deadline(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        drip(peer, b"x")
+
+    reply = post(start(serve), total_secs=0.4)
+    assert (reply.error_code, reply.status_code) == ("timeout", None)
+    assert 400 <= reply.latency_ms < 5000
+
+
+def test_drip_of_an_answer_without_length_is_no_success(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        drip(peer, b"x")
+
+    reply = post(start(serve), total_secs=0.4)
+    assert (reply.error_code, reply.status_code) == ("timeout", None)
+
+
+def test_receiver_that_drips_its_headers_is_cut_off(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+        drip(peer, b"y")
+
+    assert post(start(serve), total_secs=0.4).error_code == "timeout"
+
+
+def test_receiver_that_says_continue_for_ever_is_cut_off(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        drip(peer, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    assert post(start(serve), total_secs=0.4).error_code == "timeout"
+
+
+def test_receiver_that_never_answers_times_out(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.recv(1)
+
+    assert post(start(serve), total_secs=0.3).error_code == "timeout"
+
+
+def test_receiver_that_never_reads_times_out(start: Callable[..., Receiver]) -> None:
+    done = threading.Event()
+    receiver = start(lambda _peer: done.wait(10) and None)
+    reply = post(receiver, total_secs=0.3, body=b"x" * 20_000_000)
+    done.set()
+    assert reply.error_code == "timeout"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 100_000,
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 10_000_000,
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"\x00\xff\x00",
+    ],
+    ids=["endless headers", "endless header", "not http", "no status", "bad chunk", "binary"],
+)
+def test_answer_that_is_no_answer_is_invalid(data: bytes, start: Callable[..., Receiver]) -> None:
+    reply = post(start(answer(data)))
+    assert reply.status_code is None
+    assert reply.error_code == "response_invalid"
+
+
+def test_status_counts_although_the_body_was_cut_short(start: Callable[..., Receiver]) -> None:
+    reply = post(start(answer(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort")))
+    assert (reply.status_code, reply.head) == (200, b"short")
+
+
+def test_connection_closed_without_an_answer_is_a_reset(start: Callable[..., Receiver]) -> None:
+    assert post(start(answer(b""))).error_code == "connection_reset"
+
+
+def test_reset_is_told_apart(start: Callable[..., Receiver]) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+    assert post(start(serve)).error_code == "connection_reset"
+
+
+def test_closed_port_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    reply = Egress(allow_insecure=True).post(f"http://127.0.0.1:{port}/", HEADERS, b"{}")
+    assert (reply.error_code, reply.address) == ("connect_refused", "127.0.0.1")
+
+
+# --- TLS -----------------------------------------------------------------------
+
+
+def test_certificate_and_sni_are_those_of_the_name_not_of_the_address(
+    start: Callable[..., Receiver], authority: Authority
+) -> None:
+    received: list[bytes] = []
+
+    def serve(peer: socket.socket) -> None:
+        received.append(read_request(peer))
+        peer.sendall(OK)
+
+    receiver = start(serve, authority.server_context("hooks.example.com"))
+    reply = post_tls(receiver, authority, host="Hooks.Example.Com.")
+    assert (reply.status_code, reply.address) == (200, "127.0.0.1")
+    assert receiver.sni == ["hooks.example.com"]
+    assert f"host: hooks.example.com:{receiver.port}".encode() in received[0].lower()
+
+
+@pytest.mark.parametrize("names", [("other.example.com",), ("127.0.0.1",), ("*.hooks.example.com",), ("*.com",)])
+def test_certificate_of_another_name_is_refused(
+    names: tuple[str, ...], start: Callable[..., Receiver], authority: Authority
+) -> None:
+    served: list[bytes] = []
+    receiver = start(lambda peer: served.append(read_request(peer)), authority.server_context(*names))
+    reply = post_tls(receiver, authority)
+    assert (reply.error_code, reply.status_code) == ("tls_error", None)
+    assert served == []
+
+
+def test_expired_certificate_is_refused(start: Callable[..., Receiver], authority: Authority) -> None:
+    receiver = start(answer(OK), authority.server_context("hooks.example.com", expired=True))
+    assert post_tls(receiver, authority).error_code == "tls_error"
+
+
+def test_certificate_of_an_unknown_authority_is_refused(
+    start: Callable[..., Receiver], authority: Authority, tmp_path: Path
+) -> None:
+    receiver = start(answer(OK), Authority(tmp_path).server_context("hooks.example.com"))
+    assert post_tls(receiver, authority).error_code == "tls_error"
+
+
+def test_development_flag_does_not_switch_certificates_off(
+    start: Callable[..., Receiver], authority: Authority
+) -> None:
+    receiver = start(answer(OK), authority.server_context("localhost"))
+    reply = Egress(allow_insecure=True).post(f"https://localhost:{receiver.port}/", HEADERS, b"{}")
+    assert reply.error_code == "tls_error"
+
+
+def test_plain_text_where_tls_was_due_is_a_tls_error(start: Callable[..., Receiver], authority: Authority) -> None:
+    def serve(peer: socket.socket) -> None:
+        peer.recv(1024)
+        peer.sendall(OK)
+
+    assert post_tls(start(serve), authority).error_code == "tls_error"
+
+
+def test_handshake_that_hangs_is_cut_off(start: Callable[..., Receiver], authority: Authority) -> None:
+    assert post_tls(start(drip_slowly), authority, total_secs=0.3).error_code == "timeout"
+
+
+def test_drip_over_tls_is_cut_off(start: Callable[..., Receiver], authority: Authority) -> None:
+    def serve(peer: socket.socket) -> None:
+        read_request(peer)
+        peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        drip(peer, b"x")
+
+    receiver = start(serve, authority.server_context("hooks.example.com"))
+    assert post_tls(receiver, authority, total_secs=0.5).error_code == "timeout"
+
+
+def test_no_socket_or_thread_is_left_behind(start: Callable[..., Receiver]) -> None:
+    receiver = start(answer(OK))
+    post(receiver)
+    files, threads = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    for _ in range(20):
+        assert post(receiver).status_code == 200
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files + 2  # the receiver's own connection may still close
+    assert threading.active_count() <= threads + 3
+
+
+def drip(peer: socket.socket, data: bytes) -> None:
+    """Send `data` every 20 ms until the other side hangs up."""
+    while True:
+        peer.sendall(data)
+        time.sleep(0.02)
+
+
+def drip_slowly(peer: socket.socket) -> None:
+    """Answer a TLS greeting with a record of 16 KiB, byte by byte."""
+    peer.recv(4096)
+    peer.sendall(b"\x16\x03\x03\x40\x00")
+    drip(peer, b"\x02")

@@ -1,0 +1,51 @@
+"""The payloads of `sam local invoke` in events/lambda are what the entry points take."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.settings import Clients
+from functions.store.projects import Project, ProjectStore
+from functions.store.submissions import SubmissionStore
+from tests.adapters.aws_account import Aws
+from tests.adapters.http_calls import call
+from tests.submission_factory import EVENTS, SUBMISSION_ID, completion, new_submission
+
+SAMPLES = EVENTS / "lambda"
+KEY = "rb_live_local_development_only"
+
+
+def sample(name: str) -> dict[str, Any]:
+    loaded = json.loads((SAMPLES / f"{name}.json").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+@pytest.fixture
+def store(aws: Aws) -> SubmissionStore:
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project("dev", "Development"))
+    projects.issue_key("dev", api_key=KEY)
+    return SubmissionStore(aws.names["SubmissionsTable"], Clients.dynamodb())
+
+
+def test_the_submit_sample_is_accepted_once(aws: Aws, store: SubmissionStore) -> None:
+    first, again = call(sample("submit")), call(sample("submit"))
+    assert (first.status, again.status) == (202, 202)
+    assert first.json["id"] == again.json["id"]
+    assert len(aws.messages("BatchQueue")) == 1
+
+
+def test_the_result_sample_gets_its_result(store: SubmissionStore) -> None:
+    assert call(sample("result")).status == 404
+    store.create(new_submission(), None)
+    store.commit_final(SUBMISSION_ID, completion())
+    answer = call(sample("result"))
+    assert (answer.status, answer.json["verdict"]) == (200, "AC")
+
+
+def test_every_function_of_the_template_has_a_sample(aws: Aws) -> None:
+    functions = {name for name, part in aws.template["Resources"].items() if part["Type"].endswith("::Function")}
+    sampled = {f"{path.stem.partition('_')[0].capitalize()}Function" for path in SAMPLES.glob("*.json")}
+    assert sampled == functions

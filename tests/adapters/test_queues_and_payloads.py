@@ -1,0 +1,100 @@
+from typing import Any
+
+import pytest
+
+from functions.core.dispatch import execution_requested
+from functions.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
+from functions.queues import Queues
+from functions.settings import Clients
+from tests.adapters.aws_account import Aws
+from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
+
+
+def received(aws: Aws, queue: str) -> dict[str, Any]:
+    answer = aws.client("sqs").receive_message(QueueUrl=aws.names[queue], MessageSystemAttributeNames=["All"])
+    (message,) = answer["Messages"]
+    assert isinstance(message, dict)
+    return message
+
+
+def test_an_execution_is_grouped_by_its_project(aws: Aws) -> None:
+    row = new_submission()
+    message = execution_requested(row, b"print(42)\n", b"", row.created_at)
+    Queues(Clients.sqs()).send_execution(aws.names["BatchQueue"], message)
+    taken = received(aws, "BatchQueue")
+    assert taken["Body"] == message.serialise()
+    assert taken["Attributes"]["MessageGroupId"] == "dev"
+
+
+def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
+    row = new_submission()
+    message = execution_requested(row, b"x" * 65_536, b"y" * 262_144, row.created_at)
+    Queues(Clients.sqs()).send_execution(aws.names["BatchQueue"], message)
+    assert len(received(aws, "BatchQueue")["Body"]) > 400_000
+
+
+def test_a_hint_names_the_delivery(aws: Aws) -> None:
+    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], "event", "run", "dev")
+    assert aws.messages("DeliveriesQueue") == [{"event_id": "event", "endpoint_id": "run"}]
+
+
+def test_a_late_hint_is_not_visible_yet(aws: Aws) -> None:
+    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], "event", "run", "dev", delay_secs=900)
+    assert aws.messages("DeliveriesQueue") == []
+
+
+def test_depth_counts_what_waits_and_what_is_in_flight(aws: Aws) -> None:
+    url, made = aws.names["BatchQueue"], Queues(Clients.sqs())
+    row = new_submission()
+    for _ in range(3):
+        made.send_execution(url, execution_requested(row, b"x", b"", row.created_at))
+    received(aws, "BatchQueue")
+    assert made.depth(url) == 3
+
+
+def test_a_recent_depth_is_at_most_a_second_old(aws: Aws) -> None:
+    url, time, row = aws.names["BatchQueue"], FakeTime(), new_submission()
+    made = Queues(Clients.sqs(), time)
+    assert made.recent_depth(url) == 0
+    made.send_execution(url, execution_requested(row, b"x", b"", row.created_at))
+    time.advance(0.9)
+    assert made.recent_depth(url) == 0
+    time.advance(0.1)
+    assert made.recent_depth(url) == 1
+
+
+@pytest.fixture
+def payloads(aws: Aws) -> Payloads:
+    return Payloads(aws.names["PayloadsBucket"], Clients.s3())
+
+
+def test_an_input_comes_back_byte_for_byte(payloads: Payloads) -> None:
+    assert payloads.put_input(SUBMISSION_ID, b"\0\xff", b"\x80") == f"inputs/{SUBMISSION_ID}"
+    assert payloads.get_input(SUBMISSION_ID) == (b"\0\xff", b"\x80")
+
+
+def test_an_output_comes_back_byte_for_byte(payloads: Payloads) -> None:
+    key = payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stderr", b"\0\xff")
+    assert key == f"outputs/{SUBMISSION_ID}/{EXECUTION_ID}/stderr"
+    assert payloads.get_output(SUBMISSION_ID, key) == b"\0\xff"
+
+
+def test_the_output_of_another_submission_is_not_read(payloads: Payloads) -> None:
+    key = payloads.put_output("0" * 36, EXECUTION_ID, "stdout", b"not yours")
+    with pytest.raises(PayloadMissing):
+        payloads.get_output(SUBMISSION_ID, key)
+
+
+def test_an_object_larger_than_any_output_is_read_to_the_limit(payloads: Payloads) -> None:
+    key = payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", b"x" * (OUTPUT_MAX_BYTES + 1))
+    assert len(payloads.get_output(SUBMISSION_ID, key)) == OUTPUT_MAX_BYTES
+
+
+def test_what_is_deleted_is_missing_and_deleting_again_is_no_error(payloads: Payloads) -> None:
+    key = payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", b"x")
+    payloads.delete_all([key, payloads.put_input(SUBMISSION_ID, b"x", b"")])
+    payloads.delete_all([key])
+    with pytest.raises(PayloadMissing):
+        payloads.get_output(SUBMISSION_ID, key)
+    with pytest.raises(PayloadMissing):
+        payloads.get_input(SUBMISSION_ID)

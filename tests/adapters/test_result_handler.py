@@ -1,0 +1,429 @@
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions import result
+from functions.api.waiting import Patience
+from functions.core.clock import now_ms, to_rfc3339
+from functions.core.cursor import write_cursor
+from functions.core.delivery import Delivery, DeliveryState, Event
+from functions.core.errors import Conflict
+from functions.core.messages import RunnerHeartbeat
+from functions.core.submission import Submission, idempotency_pk, new_id
+from functions.settings import Clients
+from functions.store.deliveries import DeliveryStore
+from functions.store.projects import Project, ProjectStore
+from functions.store.runners import RunnerStore
+from functions.store.submissions import SubmissionStore
+from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.http_calls import REQUEST_ID, call, event, get, post
+from tests.submission_factory import EVENTS, EXECUTION_ID, SUBMISSION_ID, FakeTime, completion, new_submission
+
+MIB = 1_048_576
+PATHS = (f"/api/result/{SUBMISSION_ID}", f"/api/result/{SUBMISSION_ID}/stdout", f"/api/result/{SUBMISSION_ID}/stderr")
+STARTED = "2026-11-24T12:00:00.012Z"
+
+
+@pytest.fixture
+def store(aws: Aws) -> SubmissionStore:
+    return SubmissionStore(aws.names["SubmissionsTable"], Clients.dynamodb())
+
+
+def put(store: SubmissionStore, **changes: Any) -> Submission:
+    now = now_ms()
+    values = {"project_id": PROJECT_ID, "created_at": to_rfc3339(now), "ttl": now // 1_000 + 3_600}
+    row = new_submission(**values | changes)
+    store.create(row, None)
+    return row
+
+
+def heartbeat(aws: Aws, age_secs: int = 0, **changes: Any) -> None:
+    message = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
+    sent = {"sent_at": to_rfc3339(now_ms() - age_secs * 1_000)}
+    store = RunnerStore(aws.names["RunnersTable"], Clients.dynamodb())
+    store.put_heartbeat(message.model_copy(update=sent | changes))
+
+
+# --- one result -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/api/results"])
+def test_without_a_key_nothing_is_shown(store: SubmissionStore, project_key: str, path: str) -> None:
+    put(store)
+    for key in (None, "rb_live_unknown"):
+        assert get(key, path).status == 401
+    assert get(None, "/api/result/not-a-uuid").status == 401
+    assert get(None, f"/api/result/{SUBMISSION_ID}", method="DELETE").status == 401
+    assert store.get(SUBMISSION_ID) is not None
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_not_ones_own_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
+    assert get(project_key, path).status == 404
+    put(store, project_id="other")
+    store.commit_final(SUBMISSION_ID, completion())
+    for method in ("GET", "DELETE"):
+        answer = get(project_key, path if method == "GET" else PATHS[0], method=method)
+        assert (answer.status, answer.json["error"]) == (404, "not_found")
+    assert store.get(SUBMISSION_ID) is not None
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_past_its_retention_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
+    put(store, ttl=now_ms() // 1_000)
+    assert get(project_key, path).status == 404
+
+
+@pytest.mark.parametrize("text", ["x", "..", "%2e%2e", 'a"b', "7d8f0f5e3b1c4c599a520f7f3b2f8a11", "é", "a b", "null"])
+def test_an_id_that_is_no_uuid_is_a_bad_request(project_key: str, text: str) -> None:
+    for suffix in ("", "/stdout", "/stderr"):
+        answer = get(project_key, f"/api/result/{text}{suffix}")
+        assert (answer.status, answer.json["error"]) == (400, "bad_request")
+    assert get(project_key, f"/api/result/{text}", method="DELETE").status == 400
+
+
+@pytest.mark.parametrize("query", [{"wait": "21"}, {"wait": "true"}, {"wait": ""}, {"encoding": "hex"}])
+def test_a_wrong_parameter_is_a_bad_request(store: SubmissionStore, project_key: str, query: dict[str, str]) -> None:
+    put(store)
+    assert get(project_key, PATHS[0], query=query).status == 400
+
+
+def test_a_result_is_shown_in_each_of_its_states(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    pending = get(project_key, PATHS[0])
+    store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
+    running = get(project_key, PATHS[0].upper().replace("/API/RESULT", "/api/result"))
+    store.commit_final(SUBMISSION_ID, completion())
+    final = get(project_key, PATHS[0])
+    assert [answer.status for answer in (pending, running, final)] == [200, 200, 200]
+    assert [answer.json["status"] for answer in (pending, running, final)] == ["pending", "running", "completed"]
+    assert "verdict" not in pending.json
+    assert "verdict" not in running.json
+    assert running.json["timestamps"]["started_at"] == STARTED
+    assert (final.json["verdict"], final.json["stdout"], final.headers["x-request-id"]) == ("AC", "42\n", REQUEST_ID)
+
+
+def test_a_long_poll_ends_with_the_result_or_with_its_time(
+    store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store)
+    time, parts = FakeTime(), result.wiring()
+
+    def sleep(secs: float) -> None:
+        time.sleep(secs)
+        if sum(time.slept) > 7:
+            store.commit_final(SUBMISSION_ID, completion())
+
+    patient = replace(parts.reading, patience=Patience(sleep, time.monotonic))
+    monkeypatch.setattr(result, "wiring", lambda: parts._replace(reading=patient))
+    over = get(project_key, PATHS[0], query={"wait": "5"})
+    assert (over.status, over.json["status"]) == (200, "pending")
+    assert sum(time.slept) == pytest.approx(5, abs=0.1)
+    done = get(project_key, PATHS[0], query={"wait": "20"})
+    assert (done.status, done.json["verdict"]) == (200, "AC")
+    assert sum(time.slept) < 8
+
+
+def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    store.commit_final(SUBMISSION_ID, completion(stdout=b"\xff\0", stderr=b"\x80"))
+    answer = get(project_key, PATHS[0], query={"encoding": "base64"}).json
+    assert base64.b64decode(answer["output"]["stdout"]) == b"\xff\0"
+    assert base64.b64decode(answer["stderr"]) == b"\x80"
+
+
+def finish_large(aws: Aws, store: SubmissionStore, content: bytes) -> None:
+    key = result.wiring().reading.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
+    store.commit_final(SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
+
+
+def test_a_mebibyte_of_output_comes_back_whole(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    finish_large(aws, store, b"y\n" * (MIB // 2))
+    assert get(project_key, PATHS[0]).json["stdout"] == "y\n" * (MIB // 2)
+    raw = get(project_key, PATHS[1])
+    assert raw.raw == b"y\n" * (MIB // 2)
+    assert raw.headers["Content-Type"] == "application/octet-stream"
+    assert raw.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_response_that_is_too_large_says_where_the_whole_is(
+    aws: Aws, store: SubmissionStore, project_key: str
+) -> None:
+    put(store)
+    finish_large(aws, store, b"\0" * MIB)
+    made = event("GET", PATHS[0], headers={"X-API-Key": project_key}, stage="beta")
+    output = call(made).json["output"]
+    assert output["truncated_in_response"] is True
+    assert output["stdout_url"] == f"/beta{PATHS[1]}"
+    whole = call(event("GET", PATHS[1], headers={"X-API-Key": project_key}, stage="beta"))
+    assert whole.raw == b"\0" * MIB
+
+
+def test_raw_output_is_exact_and_may_be_empty(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    store.commit_final(SUBMISSION_ID, completion(stdout=b"\xff\0<script>", stderr=b""))
+    assert get(project_key, PATHS[1]).raw == b"\xff\0<script>"
+    assert get(project_key, PATHS[2]).raw == b""
+
+
+def test_raw_output_of_an_open_submission_is_a_conflict(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    for path in PATHS[1:]:
+        answer = get(project_key, path)
+        assert (answer.status, answer.json["error"]) == (409, "conflict")
+
+
+# --- deletion -------------------------------------------------------------------------------------------------------
+
+
+def objects(aws: Aws) -> int:
+    count = aws.client("s3").list_objects_v2(Bucket=aws.names["PayloadsBucket"])["KeyCount"]
+    assert isinstance(count, int)
+    return count
+
+
+def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    payloads = result.wiring().reading.results.payloads
+    put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
+    finish_large(aws, store, b"output")
+    answer = get(project_key, PATHS[0], method="DELETE")
+    assert (answer.status, answer.json) == (200, {"id": SUBMISSION_ID, "deleted": True})
+    assert aws.items("SubmissionsTable") == []
+    assert objects(aws) == 0
+    assert get(project_key, PATHS[0]).status == get(project_key, PATHS[0], method="DELETE").status == 404
+
+
+def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    row = put(store)
+    store.commit_final(SUBMISSION_ID, completion())
+    deliveries = DeliveryStore(aws.names["DeliveriesTable"], Clients.dynamodb())
+    deliveries.put_event(
+        Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
+    )
+    deliveries.put_delivery(
+        Delivery(
+            event_id=SUBMISSION_ID,
+            endpoint_id="run",
+            webhook_id=SUBMISSION_ID,
+            project_id=PROJECT_ID,
+            submission_id=SUBMISSION_ID,
+            state=DeliveryState.PENDING,
+            attempt=0,
+            next_at_ms=0,
+            created_at=row.created_at,
+            url="https://hooks.example.com/x",
+            secret="hidden-secret",
+        )
+    )
+    assert get(project_key, PATHS[0], method="DELETE").status == 200
+    delivery = deliveries.get_delivery(SUBMISSION_ID, "run")
+    assert delivery is not None
+    assert delivery.state is DeliveryState.CANCELLED
+    assert "the output" not in repr(aws.items("DeliveriesTable"))
+
+
+def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    payloads = result.wiring().reading.results.payloads
+    put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
+    assert get(project_key, PATHS[0], method="DELETE").status == 200
+    assert aws.items("SubmissionsTable") == []
+    assert objects(aws) == 0
+
+
+def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    payloads = result.wiring().reading.results.payloads
+    put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
+    store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
+    answer = get(project_key, PATHS[0], method="DELETE")
+    assert (answer.status, answer.json["error"]) == (409, "conflict")
+    assert objects(aws) == 1
+
+
+def test_one_that_starts_while_it_is_deleted_stays_whole(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    payloads = result.wiring().reading.results.payloads
+    row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
+    removal = result.wiring().reading.removal
+    store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
+    with pytest.raises(Conflict):
+        removal.remove(row)
+    assert objects(aws) == 1
+    assert store.get(SUBMISSION_ID) is not None
+
+
+def test_a_broken_deletion_can_be_repeated(
+    aws: Aws, store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store)
+    finish_large(aws, store, b"output")
+
+    def fail(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "DeleteObject")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Clients.s3(), "delete_object", fail)
+        assert get(project_key, PATHS[0], method="DELETE").status == 503
+    assert get(project_key, PATHS[0], method="DELETE").status == 200
+    assert objects(aws) == 0
+
+
+def test_output_that_is_being_deleted_is_not_found(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    finish_large(aws, store, b"output")
+    row = store.get(SUBMISSION_ID)
+    assert row is not None
+    result.wiring().reading.results.payloads.delete_all(row.object_keys)
+    assert get(project_key, PATHS[0]).status == get(project_key, PATHS[1]).status == 404
+
+
+# --- the list -------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_pages_through_ones_own(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    ids = []
+    for second in range(5):
+        created = to_rfc3339(now_ms() - 10_000 + second * 1_000)
+        ids.append(put(store, submission_id=new_id(), created_at=created).submission_id)
+    put(store, submission_id=new_id(), project_id="other")
+    seen: list[str] = []
+    query = {"limit": "2"}
+    for _ in range(3):
+        answer = get(project_key, "/api/results", query=query)
+        assert answer.status == 200
+        seen += [item["id"] for item in answer.json["items"]]
+        query["cursor"] = answer.json["next_cursor"]
+    assert seen == ids[::-1]
+    assert query["cursor"] is None
+
+
+def test_an_item_of_the_list_is_the_result_without_its_output(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    store.commit_final(SUBMISSION_ID, completion())
+    (item,) = get(project_key, "/api/results", query={"verdict": "AC", "language": "PY"}).json["items"]
+    whole = get(project_key, PATHS[0]).json
+    assert item == {name: whole[name] for name in item}
+    assert {"output", "evidence", "stdout", "stderr"}.isdisjoint(item)
+    assert get(project_key, "/api/results", query={"verdict": "RE"}).json == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"cursor": "x"},
+        {"cursor": ""},
+        {"cursor": write_cursor("other", f"2026-11-24T12:00:00.000Z#{SUBMISSION_ID}")},
+        {"status": "done"},
+        {"verdict": "ac"},
+        {"language": "cobol"},
+    ],
+    ids=str,
+)
+def test_a_wrong_parameter_of_the_list_is_a_bad_request(project_key: str, query: dict[str, str]) -> None:
+    answer = get(project_key, "/api/results", query=query)
+    assert (answer.status, answer.json["error"]) == (400, "bad_request")
+
+
+def test_an_unknown_parameter_is_ignored(project_key: str) -> None:
+    assert get(project_key, "/api/results", query={"colour": "blue"}).status == 200
+
+
+# --- health and languages -------------------------------------------------------------------------------------------
+
+
+def test_without_a_runner_health_answers_and_readiness_does_not(aws: Aws) -> None:
+    health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
+    assert (health.status, health.json["status"], health.json["workers"]) == (200, "ok", 0)
+    assert (health.json["cgroup_backend"], health.json["namespace_support"]) == (None, False)
+    assert (ready.status, ready.json.keys()) == (503, {"status", "error"})
+    assert ready.json["status"] == "not_ready"
+
+
+def test_health_tells_what_the_live_runners_report(aws: Aws, project_key: str) -> None:
+    heartbeat(aws, node_id="a", slots=4)
+    heartbeat(aws, node_id="b", slots=3, age_secs=30)
+    heartbeat(aws, node_id="gone", slots=100, age_secs=60, isolation_mode="permissive")
+    post(project_key, {"language": "python", "code": "x"})
+    health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
+    assert health.json == {
+        "status": "ok",
+        "enforcement_mode": "strict",
+        "cgroup_backend": "cgroup_v2",
+        "namespace_support": True,
+        "workers": 7,
+        "queue_depth": 1,
+        "node_id": "a",
+    }
+    assert (ready.status, ready.json) == (200, health.json | {"status": "ready"})
+
+
+def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "hidden"}}, "Query")
+
+    get(None, "/api/health")
+    with monkeypatch.context() as patched:
+        patched.setattr(Clients.sqs(), "get_queue_attributes", fail)
+        result.wiring.cache_clear()
+        heartbeat(aws)
+        health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
+    assert (health.status, health.json["status"], health.json["workers"]) == (200, "degraded", 0)
+    assert (ready.status, ready.json["error"]) == (503, "unavailable")
+
+
+def test_languages_are_a_bare_array(aws: Aws) -> None:
+    assert get(None, "/api/languages").json == ["python", "c", "javascript"]
+    heartbeat(aws, age_secs=3_600)
+    result.wiring.cache_clear()
+    told = json.loads((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())["languages"]
+    assert set(get(None, "/api/languages").json) == set(told)
+
+
+# --- whatever no route matches ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "", "/api", "/api/", "/api/results/", "/api/judge", "/api/checks", "/api/webhooks", "/api/projects/x", "/x"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_unknown_path_is_not_found(aws: Aws, path: str, method: str) -> None:
+    answer = get(None, path, method=method)
+    assert (answer.status, answer.json["error"]) == (404, "not_found")
+    assert answer.headers["x-request-id"] == REQUEST_ID
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        ("/api/submit", "GET", "POST"),
+        ("/api/submit", "OPTIONS", "POST"),
+        (PATHS[0], "POST", "GET, DELETE"),
+        (PATHS[0], "PATCH", "GET, DELETE"),
+        ("/api/result/x", "PUT", "GET, DELETE"),
+        (PATHS[1], "DELETE", "GET"),
+        ("/api/results", "POST", "GET"),
+        ("/api/languages", "HEAD", "GET"),
+        ("/api/health/ready", "DELETE", "GET"),
+        ("/api/openapi.json", "POST", "GET"),
+    ],
+)
+def test_a_known_path_says_which_methods_it_has(aws: Aws, path: str, method: str, allowed: str) -> None:
+    answer = get(None, path, method=method)
+    assert (answer.status, answer.json["error"], answer.headers["allow"]) == (405, "method_not_allowed", allowed)
+
+
+def test_another_projects_key_sees_nothing_of_ones_own(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project("other", "Other"))
+    other = projects.issue_key("other")
+    put(store, idempotency_pk=idempotency_pk(PROJECT_ID, "key"))
+    store.commit_final(SUBMISSION_ID, completion())
+    assert [get(other, path).status for path in PATHS] == [404, 404, 404]
+    assert get(other, "/api/results").json["items"] == []
+    assert len(get(project_key, "/api/results").json["items"]) == 1

@@ -1,0 +1,73 @@
+import pytest
+
+from functions.core.clock import to_rfc3339
+from functions.core.messages import RunnerHeartbeat
+from functions.settings import Clients
+from functions.store.runners import RunnerStore
+from tests.adapters.aws_account import Aws
+from tests.submission_factory import START_MS, FakeTime, golden
+
+
+def heartbeat(node_id: str = "runner-1", sent_ms: int = START_MS, slots: int = 4) -> RunnerHeartbeat:
+    message = RunnerHeartbeat.model_validate(golden("runner_heartbeat/v1.strict"), strict=False)
+    return message.model_copy(update={"node_id": node_id, "sent_at": to_rfc3339(sent_ms), "slots": slots})
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def store(aws: Aws, time: FakeTime) -> RunnerStore:
+    return RunnerStore(aws.names["RunnersTable"], Clients.dynamodb(), time)
+
+
+def test_the_last_heartbeat_of_each_node_is_kept(store: RunnerStore, time: FakeTime) -> None:
+    store.put_heartbeat(heartbeat("a"))
+    store.put_heartbeat(heartbeat("b"))
+    time.advance(20)
+    store.put_heartbeat(heartbeat("a", time.ms, slots=7))
+    assert [(seen.heartbeat.node_id, seen.heartbeat.slots, seen.age_ms) for seen in store.list_recent()] == [
+        ("a", 7, 0),
+        ("b", 4, 20_000),
+    ]
+
+
+def test_a_heartbeat_out_of_order_does_not_undo_a_later_one(store: RunnerStore) -> None:
+    store.put_heartbeat(heartbeat(sent_ms=START_MS, slots=7))
+    store.put_heartbeat(heartbeat(sent_ms=START_MS - 20_000, slots=4))
+    (seen,) = store.list_recent()
+    assert seen.heartbeat.slots == 7
+
+
+def test_a_runner_is_live_for_a_minute_and_known_for_a_day(store: RunnerStore, time: FakeTime) -> None:
+    store.put_heartbeat(heartbeat())
+    for secs, live in ((59.999, True), (0.001, False), (86_339.999, False)):
+        time.advance(secs)
+        (seen,) = store.list_recent()
+        assert seen.is_live is live
+    time.advance(0.001)
+    assert store.list_recent() == []
+
+
+def test_an_old_heartbeat_that_arrives_now_is_old(store: RunnerStore) -> None:
+    store.put_heartbeat(heartbeat(sent_ms=START_MS - 3_600_000))
+    (seen,) = store.list_recent()
+    assert not seen.is_live
+
+
+def test_a_clock_that_is_fast_makes_no_runner_immortal(store: RunnerStore, time: FakeTime) -> None:
+    store.put_heartbeat(heartbeat(sent_ms=START_MS + 86_400_000))
+    time.advance(60)
+    (seen,) = store.list_recent()
+    assert not seen.is_live
+
+
+def test_the_recent_list_is_read_again_after_three_seconds(store: RunnerStore, time: FakeTime) -> None:
+    assert store.recent() == []
+    store.put_heartbeat(heartbeat())
+    time.advance(2.9)
+    assert store.recent() == []
+    time.advance(0.1)
+    assert [seen.heartbeat.node_id for seen in store.recent()] == ["runner-1"]

@@ -1,0 +1,469 @@
+"""`sweep`: whatever is due and late is driven on, and dead letters end as IE."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.core.delivery import DeliveryState
+from functions.core.messages import ExecutionRequested
+from functions.core.submission import Fanout, Status, Submission
+from functions.redrive import HINTED_MS, TAKEN_MS
+from functions.sweep import MAX_ROWS
+from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver
+from tests.submission_factory import EXECUTION_ID, START_MS, golden
+
+__all__ = ["pipeline", "receiver"]
+
+HOUR_SECS = 3600
+
+
+def started(submission: Submission, execution_id: str = EXECUTION_ID) -> str:
+    message = golden("execution_started/v1.typical")
+    return json.dumps(message | {"submission_id": submission.submission_id, "execution_id": execution_id})
+
+
+def requested(submission: Submission) -> str:
+    return json.dumps(golden("execution_requested/v1.minimal") | {"submission_id": submission.submission_id})
+
+
+def oldest_due_ages(capsys: pytest.CaptureFixture[str]) -> list[float]:
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    metrics = [line for line in logged if "OldestDueAge" in line]
+    assert all(line["service"] == "sweep" for line in metrics)
+    assert all(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]] for line in metrics)
+    return [line["OldestDueAge"][0] for line in metrics]
+
+
+def fill(pipeline: Pipeline, queue: str) -> None:
+    """Let somebody else's message wait in a queue."""
+    pipeline.aws.client("sqs").send_message(QueueUrl=pipeline.aws.names[queue], MessageBody="{}")
+
+
+# --- nothing to do ---------------------------------------------------------------
+
+
+def test_quiet_sweep_reports_an_age_of_zero(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline.submit()
+    pipeline.submit(webhook_url=None, webhook_secret=None)
+    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+    assert oldest_due_ages(capsys) == [0]
+
+
+def test_stale_index_entry_is_passed_over(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
+    stale_submissions = {submission.submission_id[-1]: [(submission.submission_id, START_MS)]}
+    monkeypatch.setattr(
+        pipeline.submissions,
+        "due",
+        lambda shard, _now, _limit: stale_submissions.get(f"{int(shard.removeprefix('DUE#')):x}", []),
+    )
+    before = pipeline.row(submission), pipeline.delivery(submission)
+    assert pipeline.sweep() == {"driven": 1, "failed": 0}
+    assert (pipeline.row(submission), pipeline.delivery(submission)) == before
+
+
+def test_row_deleted_since_is_passed_over(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.time.advance(121)
+    sweep = pipeline.redrive()
+    (entry,) = sweep.entries()
+    assert pipeline.submissions.delete(submission)
+    sweep.act(entry)
+    assert pipeline.aws.items("SubmissionsTable") == []
+    assert pipeline.aws.messages("BatchQueue") == []
+
+
+# --- pending ---------------------------------------------------------------------
+
+
+def test_pending_submission_whose_message_was_lost_is_sent_again(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submission = pipeline.submit(limits={"memory_mb": 64, "cpu_time_secs": 1.5}, stdin=b"1 2\n")
+    pipeline.time.advance(121)
+    assert pipeline.sweep() == {"driven": 1, "failed": 0}
+    (message,) = pipeline.aws.messages("BatchQueue")
+    sent = ExecutionRequested.parse(json.dumps(message))
+    row = pipeline.row(submission)
+    assert (sent.submission_id, sent.project_id, sent.language.value) == (submission.submission_id, "dev", "python")
+    assert (sent.code, sent.stdin) == (b"print(42)\n", b"1 2\n")
+    assert message["limits"] == {"memory_mb": 64, "cpu_time_secs": 1.5}
+    assert sent.execution_id == row.execution_id != EXECUTION_ID
+    assert (row.status, row.redrives) == (Status.PENDING, 1)
+    assert row.due_at_ms == pipeline.time.ms + 120_000
+    assert oldest_due_ages(capsys) == [1.0]
+
+
+def test_interactive_submission_goes_to_its_own_queue(pipeline: Pipeline) -> None:
+    pipeline.submit(priority="interactive")
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    assert len(pipeline.aws.messages("InteractiveQueue")) == 1
+
+
+def test_input_in_the_bucket_is_sent_again_whole(pipeline: Pipeline) -> None:
+    submission = pipeline.submit(code=None, stdin=None, input_key="later")
+    pipeline.payloads.put_input(submission.submission_id, b"print(1)", b"x" * 200_000)
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    (message,) = pipeline.aws.messages("BatchQueue")
+    assert ExecutionRequested.parse(json.dumps(message)).stdin == b"x" * 200_000
+
+
+def test_submission_whose_input_is_gone_ends_as_ie(pipeline: Pipeline) -> None:
+    submission = pipeline.submit(code=None, stdin=None, input_key="gone")
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    row = pipeline.row(submission)
+    assert (row.status, row.result["cause"]) == (Status.ERROR, "ie_not_run")
+
+
+def test_all_lost_messages_come_back_in_one_sweep(pipeline: Pipeline) -> None:
+    submissions = [pipeline.submit() for _ in range(40)]
+    pipeline.time.advance(121)
+    assert pipeline.sweep() == {"driven": 40, "failed": 0}
+    sent = {message["submission_id"] for message in pipeline.aws.messages("BatchQueue")}
+    assert sent == {submission.submission_id for submission in submissions}
+
+
+def test_submission_that_waits_in_a_busy_queue_is_left_alone(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    row = pipeline.row(submission)
+    assert (row.execution_id, row.redrives) == (EXECUTION_ID, 0)
+    assert row.due_at_ms == pipeline.time.ms + 60_000
+    assert len(pipeline.aws.messages("BatchQueue")) == 1
+
+
+def test_even_in_a_busy_queue_it_is_sent_again_every_15_minutes(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    fill(pipeline, "BatchQueue")
+    redrives = []
+    for _ in range(10):
+        pipeline.time.advance(300)
+        pipeline.sweep()
+        redrives.append(pipeline.row(submission).redrives)
+    assert redrives == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_pending_for_six_hours_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(6 * HOUR_SECS + 1)
+    pipeline.sweep()
+    row = pipeline.row(submission)
+    assert (row.status, row.verdict, row.result["cause"]) == (Status.ERROR, "IE", "ie_not_run")
+    assert row.result["error_message"]
+    pipeline.webhook(*pipeline.hints())
+    (request,) = pipeline.receiver.received
+    assert json.loads(request.body)["result"]["cause"] == "ie_not_run"
+
+
+def test_late_completion_does_not_overwrite_that_end(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.time.advance(6 * HOUR_SECS + 1)
+    pipeline.sweep()
+    pipeline.finish(submission)
+    assert pipeline.row(submission).verdict == "IE"
+
+
+# --- running ---------------------------------------------------------------------
+
+
+def test_run_within_its_budget_is_left_alone(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.record(started(submission))
+    pipeline.time.advance(96)
+    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+
+
+def test_overdue_run_is_driven_again_and_then_ends_as_ie(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.record(started(submission))
+    pipeline.time.advance(98)
+    pipeline.sweep()
+    (message,) = pipeline.aws.messages("BatchQueue")
+    row = pipeline.row(submission)
+    assert (row.status, row.execution_id) == (Status.RUNNING, message["execution_id"])
+    assert message["execution_id"] != EXECUTION_ID
+    assert row.due_at_ms == pipeline.time.ms + 97_000
+    pipeline.time.advance(98)
+    pipeline.sweep()
+    row = pipeline.row(submission)
+    assert (row.status, row.result["cause"]) == (Status.ERROR, "ie_supervisor_failure")
+    assert pipeline.aws.messages("BatchQueue") == []
+
+
+def test_run_after_a_lost_message_still_gets_its_second_try(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    (message,) = pipeline.aws.messages("BatchQueue")
+    pipeline.record(started(submission, message["execution_id"]))
+    pipeline.time.advance(98)
+    pipeline.sweep()
+    assert pipeline.row(submission).status is Status.RUNNING
+    assert len(pipeline.aws.messages("BatchQueue")) == 1
+
+
+def test_second_try_that_completes_is_the_result(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.record(started(submission))
+    pipeline.time.advance(98)
+    pipeline.sweep()
+    pipeline.finish(submission)
+    assert pipeline.row(submission).verdict == "AC"
+    pipeline.time.advance(98)
+    pipeline.sweep()
+    assert pipeline.row(submission).verdict == "AC"
+
+
+# --- fan-out and deliveries --------------------------------------------------------
+
+
+def test_fan_out_that_never_happened_is_made_up(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    with crash_at("record.after_commit"), pytest.raises(Crash):
+        pipeline.record(pipeline.completed(submission))
+    pipeline.sweep()
+    assert pipeline.row(submission).fanout is Fanout.DONE
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+def test_delivery_whose_hint_was_lost_is_hinted_again(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    pipeline.hints()
+    pipeline.time.advance(700)
+    assert pipeline.sweep() == {"driven": 1, "failed": 0}
+    assert oldest_due_ages(capsys) == [700.0]
+    pipeline.hints()
+    pipeline.time.advance(60)
+    pipeline.sweep()
+    assert oldest_due_ages(capsys) == [760.0]  # the due key moved, the age did not
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+    pipeline.time.advance(60)
+    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+
+
+def test_hinted_delivery_is_hinted_once_a_sweep_and_not_by_two_at_once(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    pipeline.hints()
+    first, second = pipeline.redrive(), pipeline.redrive()
+    entries = list(first.entries()), list(second.entries())
+    for sweep, found in zip((first, second), entries, strict=True):
+        for entry in found:
+            sweep.act(entry)
+    assert len(pipeline.hints()) == 1
+    pipeline.time.advance(HINTED_MS / 1000 + 0.001)
+    pipeline.sweep()
+    assert len(pipeline.hints()) == 1
+
+
+def test_long_retry_is_found_by_the_sweeper_when_it_is_due(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.with_schedule(0, 1800)
+    pipeline.receiver.always(500)
+    pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
+    pipeline.time.advance(1799)
+    pipeline.sweep()
+    assert pipeline.hints() == []
+    pipeline.time.advance(1)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission) is DeliveryState.EXHAUSTED
+
+
+def test_send_whose_worker_died_is_tried_again_after_its_lease(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    with crash_at("webhook.after_claim"), pytest.raises(Crash):
+        pipeline.webhook(*pipeline.hints())
+    pipeline.time.advance(59)
+    pipeline.sweep()
+    assert pipeline.hints() == []
+    pipeline.time.advance(2)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+    assert len(pipeline.attempts(submission)) == 1
+
+
+# --- bounds ------------------------------------------------------------------------
+
+
+def test_sweep_stops_while_there_is_time_and_the_next_goes_on(pipeline: Pipeline) -> None:
+    for _ in range(10):
+        pipeline.submit()
+    pipeline.time.advance(121)
+    assert pipeline.sweep(Context(remaining_ms=13_500, step_ms=1000)) == {"driven": 3, "failed": 0}
+    assert pipeline.sweep() == {"driven": 7, "failed": 0}
+
+
+def test_oldest_rows_come_first_across_shards_and_kinds(pipeline: Pipeline) -> None:
+    ages = [30, 10, 50, 20, 40]
+    for age in ages:
+        pipeline.submit(due_at_ms=START_MS - age * 1000)
+    late = pipeline.submit()
+    pipeline.time.ms = START_MS - 35_000
+    pipeline.finish(late)
+    pipeline.time.ms = START_MS
+    dues = [entry.due_at_ms for entry in pipeline.redrive().entries()]
+    assert dues == [START_MS - age * 1000 for age in (50, 40, 35, 30, 20, 10)]
+
+
+def test_one_sweep_drives_a_bounded_number_of_rows(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_ROWS == 2000
+    monkeypatch.setattr("functions.sweep.MAX_ROWS", 4)
+    for _ in range(6):
+        pipeline.submit()
+    pipeline.time.advance(121)
+    assert pipeline.sweep() == {"driven": 4, "failed": 0}
+
+
+def test_row_that_cannot_be_driven_does_not_hold_up_the_others(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = pipeline.submit(language="cobol", due_at_ms=START_MS - 1)
+    others = [pipeline.submit() for _ in range(3)]
+    pipeline.time.advance(121)
+    assert pipeline.sweep() == {"driven": 4, "failed": 1}
+    assert "Row not driven" in [entry.message for entry in caplog.records]
+    sent = {message["submission_id"] for message in pipeline.aws.messages("BatchQueue")}
+    assert sent == {submission.submission_id for submission in others}
+    assert pipeline.row(broken).due_at_ms != START_MS - 1
+
+
+def test_crashed_sweep_leaves_the_rest_to_the_next(pipeline: Pipeline) -> None:
+    submissions = [pipeline.submit() for _ in range(6)]
+    pipeline.time.advance(121)
+    with crash_at("sweep.mid_page"), pytest.raises(Crash):
+        pipeline.sweep()
+    assert len(pipeline.aws.messages("BatchQueue")) == 1
+    pipeline.sweep()
+    assert len(pipeline.aws.messages("BatchQueue")) == 5
+    assert [pipeline.row(submission).redrives for submission in submissions] == [1] * 6
+
+
+@pytest.mark.parametrize("place", ["sweep.after_take", "sweep.after_redrive"])
+def test_row_that_a_crashed_sweep_had_taken_is_due_again(place: str, pipeline: Pipeline) -> None:
+    pipeline.submit()
+    pipeline.time.advance(121)
+    with crash_at(place), pytest.raises(Crash):
+        pipeline.sweep()
+    assert pipeline.aws.messages("BatchQueue") == []
+    pipeline.time.advance(max(TAKEN_MS / 1000, 120))
+    pipeline.sweep()
+    assert len(pipeline.aws.messages("BatchQueue")) == 1
+
+
+# --- dead letters --------------------------------------------------------------------
+
+
+def test_dead_submission_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    assert pipeline.dead_letters(requested(submission)) == []
+    row = pipeline.row(submission)
+    assert (row.status, row.verdict, row.result["cause"]) == (Status.ERROR, "IE", "ie_supervisor_failure")
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+def test_dead_submission_that_ran_after_all_keeps_its_result(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    before = pipeline.row(submission)
+    assert pipeline.dead_letters(requested(submission)) == []
+    assert pipeline.row(submission) == before
+
+
+def test_dead_submission_that_was_deleted_is_acknowledged(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    assert pipeline.submissions.delete(submission)
+    assert pipeline.dead_letters(requested(submission)) == []
+    assert pipeline.aws.items("SubmissionsTable") == []
+
+
+def test_broken_request_with_a_readable_id_ends_as_ie(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    body = json.dumps({"type": "execution_requested", "submission_id": submission.submission_id})
+    assert pipeline.dead_letters(body) == []
+    assert pipeline.row(submission).verdict == "IE"
+
+
+def test_dead_completion_is_recorded_after_all(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    assert pipeline.dead_letters(pipeline.completed(submission)) == []
+    assert pipeline.row(submission).verdict == "AC"
+    assert len(pipeline.hints()) == 1
+
+
+@pytest.mark.parametrize("changes", [{"integrity": "perfect"}, {"stdout": {}}, {"version": 9}, {"type": "unheard_of"}])
+def test_unreadable_completion_with_a_readable_id_ends_as_ie(changes: dict[str, Any], pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    assert pipeline.dead_letters(pipeline.completed(submission, **changes)) == []
+    row = pipeline.row(submission)
+    assert (row.status, row.result["cause"]) == (Status.ERROR, "ie_supervisor_failure")
+
+
+def test_unreadable_start_leaves_the_submission_to_its_due_key(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    body = json.dumps({"type": "execution_started", "submission_id": submission.submission_id})
+    assert pipeline.dead_letters(body) == []
+    assert pipeline.row(submission).status is Status.PENDING
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "not json",
+        "[1]",
+        "null",
+        '{"submission_id":7}',
+        '{"type":"runner_heartbeat"}',
+        '{"type":["x"],"submission_id":""}',
+        '{"type":"execution_requested"}',
+    ],
+)
+def test_unreadable_dead_letter_is_logged_and_acknowledged(
+    body: str, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert pipeline.dead_letters(body) == []
+    assert [entry.__dict__["how"] for entry in caplog.records] == ["unreadable"]
+
+
+def test_dead_hint_is_acknowledged_since_the_row_is_still_due(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    (hint,) = pipeline.hints()
+    assert pipeline.dead_letters(hint) == []
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+def test_dead_letter_that_cannot_be_settled_now_comes_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pipeline.submit(), pipeline.submit()
+    commit = pipeline.submissions.commit_final
+
+    def failing(submission_id: str, completion: Any) -> Any:
+        if submission_id == first.submission_id:
+            raise ConnectionError
+        return commit(submission_id, completion)
+
+    monkeypatch.setattr(pipeline.submissions, "commit_final", failing)
+    assert pipeline.dead_letters(requested(first), requested(second)) == [0]
+    assert pipeline.row(second).verdict == "IE"

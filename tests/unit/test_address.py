@@ -1,0 +1,247 @@
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.core.address import AddressRefused, Target, check_url, is_public
+
+LONG_LABEL = "a" * 63
+LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 characters
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://hooks.example.com", Target("https", "hooks.example.com", 443, "/")),
+        ("https://hooks.example.com/x", Target("https", "hooks.example.com", 443, "/x")),
+        ("https://hooks.example.com./x", Target("https", "hooks.example.com", 443, "/x")),
+        ("HTTPS://HOOKS.EXAMPLE.COM/x", Target("https", "hooks.example.com", 443, "/x")),
+        ("https://hooks.example.com:443/x", Target("https", "hooks.example.com", 443, "/x")),
+        ("https://hooks.example.com:8443/x?y=z", Target("https", "hooks.example.com", 8443, "/x?y=z")),
+        ("https://hooks.example.com?y=z", Target("https", "hooks.example.com", 443, "/?y=z")),
+        ("https://hooks.example.com/a%20b/%2e%2e/", Target("https", "hooks.example.com", 443, "/a%20b/%2e%2e/")),
+        ("https://hooks.example.com//evil.example/", Target("https", "hooks.example.com", 443, "//evil.example/")),
+        ("https://hooks.example.com/@127.0.0.1", Target("https", "hooks.example.com", 443, "/@127.0.0.1")),
+        (
+            "https://hooks.example.com?u=https://u:p@10.0.0.1",
+            Target("https", "hooks.example.com", 443, "/?u=https://u:p@10.0.0.1"),
+        ),
+        ("https://xn--bcher-kva.example.org/", Target("https", "xn--bcher-kva.example.org", 443, "/")),
+        ("https://a_b.example.com/", Target("https", "a_b.example.com", 443, "/")),
+        ("https://127.0.0.1.nip.example.com/", Target("https", "127.0.0.1.nip.example.com", 443, "/")),
+        ("https://3com.com/", Target("https", "3com.com", 443, "/")),
+        ("https://0x7f.example.com/", Target("https", "0x7f.example.com", 443, "/")),
+        ("https://localhost.example.com/", Target("https", "localhost.example.com", 443, "/")),
+        ("https://mylocal.com/", Target("https", "mylocal.com", 443, "/")),
+        ("https://home.arpa.example.com/", Target("https", "home.arpa.example.com", 443, "/")),
+        (f"https://{LONG_HOST}/", Target("https", LONG_HOST, 443, "/")),
+        ("https://a.co/" + "x" * 2035, Target("https", "a.co", 443, "/" + "x" * 2035)),
+    ],
+)
+def test_public_url_gives_its_target(url: str, target: Target) -> None:
+    assert check_url(url) == target
+
+
+@pytest.mark.parametrize(
+    ("code", "url"),
+    [
+        ("bad_syntax", ""),
+        ("bad_syntax", "https://a.co/" + "x" * 2036),
+        ("bad_syntax", " https://hooks.example.com/"),
+        ("bad_syntax", "https://hooks.example.com/ "),
+        ("bad_syntax", "https://hooks.example.com/\n"),
+        ("bad_syntax", "https://hooks.exam\tple.com/"),
+        ("bad_syntax", "https://hooks.example.com/a\r\nhost: 127.0.0.1"),
+        ("bad_syntax", "https://hooks.example.com/\x00"),
+        ("bad_syntax", "https://hooks.example.com/\x7f"),
+        ("bad_syntax", "https://hooks.example.com\\@127.0.0.1/"),
+        ("bad_syntax", "https://hooks.example.com/\\x"),
+        ("bad_syntax", "https:\\\\hooks.example.com/"),
+        ("bad_syntax", "https://127%2e0%2e0%2e1/"),
+        ("bad_syntax", "https://hooks.example.com%00.evil.example/"),
+        ("bad_syntax", "https://bücher.example/"),
+        ("bad_syntax", "https://hooks.example。com/"),
+        ("bad_syntax", "https://①②⑦.⓪.⓪.①/"),
+        ("bad_syntax", "https://"),
+        ("bad_syntax", "https:///x"),
+        ("bad_syntax", "https://?x"),
+        ("bad_syntax", "https:hooks.example.com"),
+        ("bad_syntax", "https:/hooks.example.com/"),
+        ("bad_syntax", "https://:443/"),
+        ("bad_syntax", "https://./"),
+        ("bad_syntax", "https://hooks.example.com../"),
+        ("bad_syntax", "https://hooks..example.com/"),
+        ("bad_syntax", "https://.example.com/"),
+        ("bad_syntax", "https://-hooks.example.com/"),
+        ("bad_syntax", "https://hooks-.example.com/"),
+        ("bad_syntax", "https://hooks,example.com/"),
+        ("bad_syntax", "https://hooks.example.com;/"),
+        ("bad_syntax", f"https://{LONG_LABEL}a.com/"),
+        ("bad_syntax", f"https://a{LONG_HOST}/"),
+        ("bad_syntax", "https://::1/"),
+        ("bad_syntax", "https://hooks.example.com:443:443/"),
+        ("bad_syntax", "https://[::1/"),
+        ("bad_syntax", "https://[]/"),
+        ("bad_syntax", "https://[hooks.example.com]/"),
+        ("bad_syntax", "https://[::1]x:443/"),
+        ("bad_syntax", "https://[fe80::1%25eth0]/"),
+        ("bad_scheme", "hooks.example.com/x"),
+        ("bad_scheme", "//hooks.example.com/x"),
+        ("bad_scheme", "http://hooks.example.com/"),
+        ("bad_scheme", "HTTP://hooks.example.com:443/"),
+        ("bad_scheme", "ftp://hooks.example.com/"),
+        ("bad_scheme", "file:///etc/passwd"),
+        ("bad_scheme", "javascript:alert(1)"),
+        ("bad_scheme", "gopher://hooks.example.com:443/"),
+        ("bad_scheme", "https+http://hooks.example.com/"),
+        ("bad_port", "https://hooks.example.com:80/"),
+        ("bad_port", "https://hooks.example.com:22/"),
+        ("bad_port", "https://hooks.example.com:0/"),
+        ("bad_port", "https://hooks.example.com:65536/"),
+        ("bad_port", "https://hooks.example.com:65979/"),  # 443 after a 16-bit overflow
+        ("bad_port", "https://hooks.example.com:0443/"),
+        ("bad_port", "https://hooks.example.com:+443/"),
+        ("bad_port", "https://hooks.example.com:-443/"),
+        ("bad_port", "https://hooks.example.com:4_43/"),
+        ("bad_port", "https://hooks.example.com:443a/"),
+        ("bad_port", "https://hooks.example.com:/"),
+        ("userinfo", "https://user@hooks.example.com/"),
+        ("userinfo", "https://user:pass@hooks.example.com/"),
+        ("userinfo", "https://hooks.example.com@127.0.0.1/"),
+        ("userinfo", "https://hooks.example.com:443@127.0.0.1/"),
+        ("userinfo", "https://@hooks.example.com/"),
+        ("fragment", "https://hooks.example.com/#x"),
+        ("fragment", "https://hooks.example.com#@127.0.0.1/"),
+        ("fragment", "https://hooks.example.com/x#"),
+        ("ip_literal", "https://127.0.0.1/"),
+        ("ip_literal", "https://127.0.0.1./"),
+        ("ip_literal", "https://93.184.216.34/"),
+        ("ip_literal", "https://127.1/"),
+        ("ip_literal", "https://0x7f.1/"),
+        ("ip_literal", "https://0X7F000001/"),
+        ("ip_literal", "https://0x/"),
+        ("ip_literal", "https://0177.0.0.1/"),
+        ("ip_literal", "https://2130706433/"),
+        ("ip_literal", "https://0/"),
+        ("ip_literal", "https://1.2.3.0x4/"),
+        ("ip_literal", "https://256.256.256.256/"),
+        ("ip_literal", "https://hooks.1/"),
+        ("ip_literal", "https://[::1]/"),
+        ("ip_literal", "https://[::ffff:127.0.0.1]/"),
+        ("ip_literal", "https://[2606:2800:220:1::1]:443/"),
+        ("reserved_name", "https://localhost/"),
+        ("reserved_name", "https://LOCALHOST./"),
+        ("reserved_name", "https://a.localhost/"),
+        ("reserved_name", "https://intranet/"),
+        ("reserved_name", "https://router/"),
+        ("reserved_name", "https://metadata.google.internal/"),
+        ("reserved_name", "https://metadata.google.internal./"),
+        ("reserved_name", "https://printer.local/"),
+        ("reserved_name", "https://host.localdomain/"),
+        ("reserved_name", "https://nas.home.arpa/"),
+        ("reserved_name", "https://home.arpa/"),
+        ("reserved_name", "https://box.lan/"),
+        ("reserved_name", "https://hr.corp/"),
+        ("reserved_name", "https://wiki.intranet/"),
+        ("reserved_name", "https://abcdef.onion/"),
+        ("reserved_name", "https://hooks.test/"),
+        ("reserved_name", "https://hooks.invalid/"),
+    ],
+)
+def test_url_that_could_reach_us_or_mean_two_things_is_refused(code: str, url: str) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        check_url(url)
+    assert refused.value.code == code
+    assert refused.value.message
+
+
+def test_our_own_api_is_no_target() -> None:
+    with pytest.raises(AddressRefused) as refused:
+        check_url("https://API.example.com./api/submit", own_host="api.example.com")
+    assert refused.value.code == "reserved_name"
+    assert check_url("https://hooks.example.com/", own_host="api.example.com").host == "hooks.example.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("http://127.0.0.1:9000/hook", Target("http", "127.0.0.1", 9000, "/hook")),
+        ("http://localhost/", Target("http", "localhost", 80, "/")),
+        ("https://localhost:1/", Target("https", "localhost", 1, "/")),
+        ("http://[::1]:8080/x", Target("http", "::1", 8080, "/x")),
+        ("http://receiver:65535/", Target("http", "receiver", 65535, "/")),
+    ],
+)
+def test_development_flag_allows_local_targets(url: str, target: Target) -> None:
+    assert check_url(url, allow_insecure=True) == target
+
+
+@pytest.mark.parametrize(
+    ("code", "url"),
+    [
+        ("userinfo", "http://a@127.0.0.1/"),
+        ("fragment", "http://127.0.0.1/#"),
+        ("bad_syntax", "http://127.0.0.1\\@x/"),
+        ("bad_syntax", "http://[::1%1]/"),
+        ("bad_port", "http://127.0.0.1:70000/"),
+        ("bad_scheme", "file:///etc/passwd"),
+    ],
+)
+def test_development_flag_still_wants_a_clean_url(code: str, url: str) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        check_url(url, allow_insecure=True)
+    assert refused.value.code == code
+
+
+@given(st.text(max_size=60).map(lambda text: "https://" + text))
+def test_any_text_is_judged_without_another_error(url: str) -> None:
+    try:
+        target = check_url(url)
+    except AddressRefused:
+        return
+    assert target.port in (443, 8443)
+    assert target.host == target.host.lower()
+    assert url.lower().startswith(f"https://{target.host}")
+
+
+@given(st.ip_addresses(v=4))
+def test_no_spelling_of_an_ipv4_address_passes(address: ipaddress.IPv4Address) -> None:
+    number = int(address)
+    for host in (str(address), str(number), hex(number), f"{number:#o}".replace("o", ""), f"[::ffff:{address}]"):
+        with pytest.raises(AddressRefused):
+            check_url(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",  # noqa: S104 - refused here
+        "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.0.9",
+        "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.31.196.1", "192.52.193.1",
+        "192.88.99.1", "192.168.1.1", "192.175.48.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1",
+        "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "168.63.129.16",
+        "::", "::1", "::ffff:93.184.216.34", "::ffff:10.0.0.1", "::93.184.216.34", "64:ff9b::7f00:1",
+        "64:ff9b::5db8:d822",
+        "64:ff9b:1::1", "100::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1", "2001::1", "2001:1ff::1",
+        "2001:db8::1", "2002:7f00:1::", "2002:5db8:d822::1", "3fff::1", "3fff:fff::1", "2620:4f:8000::1",
+        "2606:2800:220:1::1%eth0", "1fff::1", "4000::1",
+        "", "hooks.example.com", "127.1", "0x7f.1", "2130706433", "93.184.216.34/32", " 93.184.216.34",
+    ],
+)  # fmt: skip
+def test_address_off_the_public_internet_is_refused(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "93.184.216.34", "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.1", "168.63.129.15", "168.63.129.17", "169.253.255.255", "172.15.255.255", "172.32.0.1", "192.0.1.1",
+        "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "203.0.112.255", "223.255.255.255",
+        "2606:2800:220:1::1", "2000::1", "2001:200::1", "2001:4860:4860::8888", "2003::1", "3ffe::1", "2620:4f:8001::1",
+    ],
+)  # fmt: skip
+def test_public_address_beside_a_refused_block_is_allowed(address: str) -> None:
+    assert is_public(address)

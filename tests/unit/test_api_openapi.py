@@ -1,0 +1,96 @@
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from functions.core.languages import Language
+from functions.core.openapi import openapi_text
+from functions.core.request import parse_submission
+from functions.core.routes import ROUTES, find_route
+from tests.submission_factory import golden
+
+DOCUMENT = json.loads(openapi_text())
+
+
+def references(part: Any) -> set[str]:
+    if isinstance(part, dict):
+        inner = set().union(*map(references, part.values())) if part else set()
+        return inner | ({part["$ref"]} if "$ref" in part else set())
+    if isinstance(part, list):
+        return set().union(*map(references, part)) if part else set()
+    return set()
+
+
+def test_the_document_has_exactly_the_routes() -> None:
+    documented = {path: {method.upper() for method in operations} for path, operations in DOCUMENT["paths"].items()}
+    assert documented == {path: set(methods) for path, methods in ROUTES.items()}
+
+
+def test_every_reference_leads_somewhere() -> None:
+    found = references(DOCUMENT)
+    assert found
+    for reference in found:
+        part = DOCUMENT
+        for step in reference.removeprefix("#/").split("/"):
+            part = part[step]
+
+
+def test_every_schema_is_a_json_schema() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_every_operation_tells_of_wrong_methods_and_keyed_ones_of_keys() -> None:
+    for operations in DOCUMENT["paths"].values():
+        for operation in operations.values():
+            assert {"200", "405", "429", "500"} <= operation["responses"].keys()
+            assert bool(operation["security"]) == ("401" in operation["responses"])
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for operations in DOCUMENT["paths"].values() for operation in operations.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", ["v1.completed", "v1.platform_failure", "v1.truncated"])
+def test_the_webhook_schema_takes_every_golden_webhook(name: str) -> None:
+    body = DOCUMENT["webhooks"]["submission.completed"]["post"]["requestBody"]["content"]["application/json"]
+    schema = {**body["schema"], "components": DOCUMENT["components"]}
+    Draft202012Validator(schema).validate(golden(f"webhook/{name}"))
+
+
+def test_the_request_schema_refuses_what_the_service_refuses() -> None:
+    schema = {"$ref": "#/components/schemas/SubmitRequest", "components": DOCUMENT["components"]}
+    validator = Draft202012Validator(schema)
+    validator.validate({"language": "python", "code": "x", "limits": {"memory_mb": 64}, "unknown": 1})
+    for wrong in (
+        {},
+        {"language": "python", "code": ""},
+        {"language": "python", "code": "x", "limits": {"memory": 64}},
+        {"language": "python", "code": "x", "limits": {"cpu_time_secs": 0}},
+        {"language": "python", "code": "x", "metadata": {"a": 1}},
+    ):
+        assert not validator.is_valid(wrong)
+
+
+def test_every_example_is_a_request_that_the_service_takes() -> None:
+    content = DOCUMENT["paths"]["/api/submit"]["post"]["requestBody"]["content"]["application/json"]
+    for example in content["examples"].values():
+        parse_submission(json.dumps(example["value"]).encode(), offered=Language)
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/api/result/x", "/api/result/{id}"),
+        ("/api/result/x/stdout", "/api/result/{id}/stdout"),
+        ("/api/result/", None),
+        ("/api/result/x/y", None),
+        ("/api/openapiXjson", None),
+        ("/api/health\n", None),
+        ("", None),
+    ],
+)
+def test_a_path_finds_its_template(path: str, template: str | None) -> None:
+    assert find_route(path) == template

@@ -1,0 +1,102 @@
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from functions.core import parameters
+from functions.core.cursor import read_cursor, write_cursor
+from functions.core.errors import BadRequest
+
+ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
+CREATED_KEY = f"2026-11-24T12:00:00.000Z#{ID}"
+
+
+@pytest.mark.parametrize(
+    ("read", "query"),
+    [
+        (parameters.wait_flag, {"wait": "True"}),
+        (parameters.wait_flag, {"wait": ""}),
+        (parameters.wait_flag, {"wait": "1"}),
+        (parameters.wait_flag, {"wait": "true,true"}),
+        (parameters.wait_secs, {"wait": "true"}),
+        (parameters.wait_secs, {"wait": "-1"}),
+        (parameters.wait_secs, {"wait": "20.001"}),
+        (parameters.wait_secs, {"wait": "nan"}),
+        (parameters.wait_secs, {"wait": "\N{ARABIC-INDIC DIGIT ONE}"}),
+        (parameters.output_encoding, {"encoding": "hex"}),
+        (parameters.output_encoding, {"encoding": ""}),
+        (parameters.page_limit, {"limit": "0"}),
+        (parameters.page_limit, {"limit": "101"}),
+        (parameters.page_limit, {"limit": "²"}),
+        (parameters.page_limit, {"limit": "1e1"}),
+        (parameters.list_filters, {"status": "done"}),
+        (parameters.list_filters, {"verdict": "ac"}),
+        (parameters.list_filters, {"language": "cobol"}),
+        (parameters.idempotency_key, {"idempotency-key": ""}),
+        (parameters.idempotency_key, {"idempotency-key": "x" * 256}),
+    ],
+)
+def test_a_wrong_parameter_is_a_bad_request(read: Callable[[Mapping[str, str]], Any], query: Mapping[str, str]) -> None:
+    with pytest.raises(BadRequest):
+        read(query)
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert parameters.wait_flag({}) is False
+    assert parameters.wait_secs({}) == 0
+    assert parameters.output_encoding({}) is None
+    assert parameters.page_limit({}) == 50
+    assert parameters.list_filters({}) == {}
+    assert parameters.idempotency_key({}) is None
+
+
+def test_right_parameters_are_taken() -> None:
+    assert parameters.wait_flag({"wait": "true"}) is True
+    assert parameters.wait_secs({"wait": "20"}) == 20
+    assert parameters.wait_secs({"wait": "0.25"}) == 0.25
+    assert parameters.output_encoding({"encoding": "base64"}) == "base64"
+    assert parameters.page_limit({"limit": "100"}) == 100
+    filters = {"status": "error", "verdict": "IE", "language": "JS"}
+    assert parameters.list_filters(filters) == {**filters, "language": "javascript"}
+    assert parameters.idempotency_key({"idempotency-key": "x" * 255}) == "x" * 255
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        ID[:-1],
+        ID + "0",
+        ID.replace("-", ""),
+        f"{{{ID}}}",
+        f"urn:uuid:{ID}",
+        ID[:-1] + "g",
+        ID[:-1] + "\N{ARABIC-INDIC DIGIT ONE}",
+        f"{ID}\n",
+        "../" + ID,
+    ],
+)
+def test_an_id_that_is_no_uuid_is_a_bad_request(text: str) -> None:
+    with pytest.raises(BadRequest):
+        parameters.submission_id(text)
+
+
+def test_an_id_is_taken_in_either_case() -> None:
+    assert parameters.submission_id(ID.upper()) == ID
+
+
+def test_a_cursor_leads_its_own_project_back() -> None:
+    cursor = write_cursor("dev", CREATED_KEY)
+    assert read_cursor("dev", cursor) == CREATED_KEY
+    with pytest.raises(BadRequest):
+        read_cursor("other", cursor)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "%%%", "ÿ", "AAAA", write_cursor("dev", "x"), write_cursor("dev", CREATED_KEY)[:-2], "A" * 10_000],
+)
+def test_a_cursor_that_we_did_not_write_is_a_bad_request(cursor: str) -> None:
+    with pytest.raises(BadRequest):
+        read_cursor("dev", cursor)

@@ -1,0 +1,244 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.core.errors import BadRequest, Invalid, ServiceError
+from functions.core.languages import Language
+from functions.core.request import RunRequest, parse_submission
+
+MINIMAL = {"language": "python", "code": "print(42)"}
+
+
+def parse(body: Any, offered: tuple[Language, ...] = tuple(Language)) -> RunRequest:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return parse_submission(raw, offered=offered)
+
+
+def refused_fields(body: Any) -> dict[str, str]:
+    with pytest.raises(Invalid) as caught:
+        parse(body)
+    return {problem.field: problem.message for problem in caught.value.fields}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'\xef\xbb\xbf{"language":"python","code":"x"}',
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"x":' + b"9" * 5_000 + b"}",
+        b'{"language":"python","code":NaN}',
+        b'{"language":"python","code":"x","unknown":-Infinity}',
+        b'{"language":"python","language":"c","code":"x"}',
+        b'{"language":"python","code":"x","limits":{"memory_mb":1,"memory_mb":2}}',
+    ],
+    ids=str,
+)
+def test_what_is_not_strict_json_is_a_bad_request(raw: bytes) -> None:
+    with pytest.raises(BadRequest):
+        parse(raw)
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, None, True])
+def test_json_that_is_no_object_is_invalid(body: Any) -> None:
+    assert list(refused_fields(body)) == ["body"]
+
+
+def test_every_missing_and_mistyped_field_is_named() -> None:
+    fields = refused_fields({"code": 5, "stdin": ["x"], "metadata": "x", "limits": [], "profile": "boss"})
+    assert set(fields) == {"language", "code", "stdin", "metadata", "limits", "profile"}
+
+
+@pytest.mark.parametrize("name", ["language", "code", "stdin", "webhook_url", "webhook_secret"])
+def test_half_a_surrogate_pair_is_invalid_and_named(name: str) -> None:
+    body = {**MINIMAL, name: "\ud800"}
+    assert name in refused_fields(body)
+
+
+def test_half_a_surrogate_pair_as_a_name_can_be_answered() -> None:
+    for field, value in (("metadata", "x"), ("limits", 1)):
+        for name in refused_fields({**MINIMAL, field: {"\ud800": value}}):
+            assert name.encode().startswith(field.encode())
+
+
+def test_half_a_surrogate_pair_in_metadata_is_invalid() -> None:
+    assert list(refused_fields({**MINIMAL, "metadata": {"a": "\udfff"}})) == ["metadata.a"]
+
+
+def test_an_unknown_name_in_limits_is_refused_and_cut_short() -> None:
+    assert "limits.memory" in refused_fields({**MINIMAL, "limits": {"memory": 64}})
+    (name,) = refused_fields({**MINIMAL, "limits": {"x" * 5_000: 1}})
+    assert len(name) < 100
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert parse({**MINIMAL, "colour": "\ud800"}) == parse(MINIMAL)
+
+
+def test_null_stands_for_the_default_of_an_optional_field() -> None:
+    nothing = dict.fromkeys(("stdin", "profile", "limits", "webhook_url", "webhook_secret", "metadata"))
+    assert parse({**MINIMAL, **nothing}) == parse(MINIMAL)
+
+
+def test_empty_code_is_invalid() -> None:
+    assert list(refused_fields({"language": "python", "code": ""})) == ["code"]
+
+
+@pytest.mark.parametrize(("name", "limit"), [("code", 65_536), ("stdin", 262_144)])
+def test_sizes_count_bytes_and_name_their_limit(name: str, limit: int) -> None:
+    parse({**MINIMAL, name: "x" * limit})
+    with pytest.raises(BadRequest, match=f"{name} .*{limit:,}"):
+        parse({**MINIMAL, name: "é" * (limit // 2) + "x"})
+
+
+def test_nul_characters_are_code_like_any_other() -> None:
+    assert parse({**MINIMAL, "code": "\0"}).code == b"\0"
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [("PY", "python"), ("c++", "cpp"), ("Cxx", "cpp"), ("CC", "cpp"), ("js", "javascript"), ("TS", "typescript")],
+)
+def test_aliases_in_any_case_become_the_canonical_name(name: str, canonical: str) -> None:
+    assert parse({"language": name, "code": "x"}).language == canonical
+
+
+@pytest.mark.parametrize("name", ["brainfuck", "", "rust", "rs", "\N{LATIN SMALL LIGATURE FI}"])
+def test_a_language_that_is_not_offered_is_refused_with_those_that_are(name: str) -> None:
+    with pytest.raises(BadRequest, match="python, c"):
+        parse({"language": name, "code": "x"}, offered=(Language.PYTHON, Language.C))
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0, 15.01, 1e309, -1e309, float("nan"), 10**400, -(10**400)])
+def test_a_limit_out_of_range_names_the_field_and_its_ceiling(value: float) -> None:
+    message = refused_fields({**MINIMAL, "limits": {"cpu_time_secs": value}})["limits.cpu_time_secs"]
+    assert "15" in message
+
+
+@pytest.mark.parametrize("value", [True, "1", [1], {}])
+def test_a_limit_that_is_no_number_is_refused(value: Any) -> None:
+    assert "limits.memory_mb" in refused_fields({**MINIMAL, "limits": {"memory_mb": value}})
+
+
+def test_whole_limits_refuse_fractions_and_take_whole_floats() -> None:
+    assert "limits.memory_mb" in refused_fields({**MINIMAL, "limits": {"memory_mb": 64.5}})
+    limits = parse({**MINIMAL, "limits": {"memory_mb": 64.0, "cpu_time_secs": 2.0, "wall_time_secs": 2.5}}).limits
+    assert json.dumps(limits) == '{"cpu_time_secs": 2, "wall_time_secs": 2.5, "memory_mb": 64}'
+
+
+@pytest.mark.parametrize(
+    ("profile", "language", "limits"),
+    [
+        ("judge", "python", {"wall_time_secs": 25, "max_processes": 10}),
+        ("judge", "c", {"max_processes": 8, "memory_mb": 1024, "output_kb": 1024}),
+        ("agent", "java", {"wall_time_secs": 30, "max_processes": 512}),
+    ],
+)
+def test_ceilings_are_those_of_profile_and_language(profile: str, language: str, limits: dict[str, int]) -> None:
+    body = {"language": language, "code": "x", "profile": profile}
+    assert parse({**body, "limits": limits}).limits == limits
+    over = {name: value + 1 for name, value in limits.items()}
+    assert set(refused_fields({**body, "limits": over})) == {f"limits.{name}" for name in limits}
+
+
+def test_wall_budget_is_the_limit_or_the_languages_default() -> None:
+    assert parse(MINIMAL).wall_budget_secs == 7
+    assert parse({**MINIMAL, "limits": {"wall_time_secs": 2.1}}).wall_budget_secs == 3
+    assert parse({**MINIMAL, "profile": "agent"}).wall_budget_secs == 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"webhook_url": "https://hooks.example.com/x"}, {"webhook_secret"}),
+        ({"webhook_secret": "raw"}, {"webhook_url"}),
+        ({"webhook_url": "http://hooks.example.com/x", "webhook_secret": "raw"}, {"webhook_url"}),
+        ({"webhook_url": "https://127.0.0.1/x", "webhook_secret": "raw"}, {"webhook_url"}),
+        ({"webhook_url": "https://hooks.example.com/x", "webhook_secret": "whsec_%"}, {"webhook_secret"}),
+        ({"webhook_url": "https://hooks.example.com/x", "webhook_secret": ""}, {"webhook_secret"}),
+    ],
+)
+def test_webhook_fields_come_together_and_are_checked(changes: dict[str, str], fields: set[str]) -> None:
+    assert set(refused_fields({**MINIMAL, **changes})) == fields
+
+
+def test_a_local_stage_may_name_this_machine() -> None:
+    body = json.dumps({**MINIMAL, "webhook_url": "http://127.0.0.1:9000/x", "webhook_secret": "raw"}).encode()
+    assert parse_submission(body, offered=Language, allow_insecure=True).webhook_url == "http://127.0.0.1:9000/x"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{str(number): "x" for number in range(17)}, {"name": "x" * 2_045}, {"": "x"}, {"a": None}, {"a": 1}, ["a"]],
+    ids=["keys", "bytes", "empty name", "null", "number", "list"],
+)
+def test_metadata_over_its_bounds_is_invalid(metadata: Any) -> None:
+    assert all(name.startswith("metadata") for name in refused_fields({**MINIMAL, "metadata": metadata}))
+
+
+def test_metadata_at_its_bounds_is_taken() -> None:
+    metadata = {f"{number:02}": "x" * 126 for number in range(16)}
+    assert parse({**MINIMAL, "metadata": metadata}).metadata == metadata
+
+
+def test_the_digest_is_of_the_meaning_and_not_of_the_bytes() -> None:
+    same = {"code": "print(42)", "language": "PY", "stdin": "", "profile": "judge", "limits": {}, "other": 1}
+    assert parse(same).body_sha256 == parse(MINIMAL).body_sha256
+    spelled = parse({**MINIMAL, "limits": {"cpu_time_secs": 2.0}})
+    assert spelled.body_sha256 == parse({**MINIMAL, "limits": {"cpu_time_secs": 2}}).body_sha256
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"language": "c"},
+        {"code": "print(43)"},
+        {"stdin": "x"},
+        {"profile": "agent"},
+        {"limits": {"cpu_time_secs": 1}},
+        {"metadata": {"a": "b"}},
+        {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "raw"},
+    ],
+)
+def test_every_field_changes_the_digest(changes: dict[str, Any]) -> None:
+    assert parse({**MINIMAL, **changes}).body_sha256 != parse(MINIMAL).body_sha256
+
+
+def test_neither_code_nor_secret_shows_in_a_repr() -> None:
+    body = {**MINIMAL, "webhook_url": "https://hooks.example.com/x", "webhook_secret": "hidden-secret"}
+    shown = repr(parse(body))
+    assert "print(42)" not in shown
+    assert "hidden-secret" not in shown
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+FIELDS = st.sampled_from(
+    ["language", "code", "stdin", "profile", "limits", "webhook_url", "webhook_secret", "metadata", "other"]
+)
+
+
+def outcome(raw: bytes) -> int:
+    try:
+        parse(raw)
+    except ServiceError as error:
+        json.dumps([error.message, [problem.message for problem in error.fields]]).encode()
+        return error.status
+    return 200
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(FIELDS, JSON_VALUES).map(lambda changes: MINIMAL | changes) | JSON_VALUES, st.binary(max_size=40)
+)
+def test_any_bytes_are_taken_or_refused_as_the_callers_fault(body: Any, noise: bytes) -> None:
+    assert {outcome(json.dumps(body).encode()), outcome(noise)} <= {200, 400, 422}

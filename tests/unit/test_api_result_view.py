@@ -1,0 +1,119 @@
+import base64
+import json
+
+import pytest
+
+from functions.core.result_view import (
+    LAMBDA_MAX_BYTES,
+    RESPONSE_MAX_BYTES,
+    accepted_body,
+    pending_body,
+    result_body,
+    serialise_within,
+    summary_body,
+    timeout_body,
+)
+from functions.core.submission import Status
+from tests.submission_factory import SUBMISSION_ID, final_submission, new_submission
+
+MIB = 1_048_576
+FLAT_KEYS = {
+    *("verdict", "exit_code", "signal", "stdout", "stderr", "output_integrity", "error_message"),
+    *("cpu_time_secs", "wall_time_secs", "memory_peak_bytes", "created_at", "started_at", "completed_at"),
+}
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.RUNNING])
+def test_no_body_of_an_open_submission_has_a_flat_key(status: Status) -> None:
+    row = new_submission(status=status)
+    for body in (pending_body(row), summary_body(row), accepted_body(row, 3), timeout_body(row, "/api/result/x")):
+        assert FLAT_KEYS.isdisjoint(body)
+
+
+def test_an_open_result_has_null_in_the_nested_places() -> None:
+    body = pending_body(new_submission(metadata={"build": "1"}))
+    assert [body[name] for name in ("result", "output", "metrics", "evidence")] == [None] * 4
+    assert body["status"] == body["job_status"] == "pending"
+    assert body["metadata"] == {"build": "1"}
+    assert body["expires_at"] == "2026-12-24T12:00:00.000Z"
+
+
+def test_a_final_result_says_everything_twice() -> None:
+    body = result_body(final_submission(), b"42\n", b"")
+    assert body.keys() >= FLAT_KEYS
+    assert body["verdict"] == body["result"]["verdict"] == "AC"
+    assert body["stdout"] == body["output"]["stdout"] == "42\n"
+    assert body["output_integrity"] == body["output"]["integrity"] == "complete"
+    assert body["memory_peak_bytes"] == body["metrics"]["memory_peak_bytes"]
+    assert body["completed_at"] == body["timestamps"]["completed_at"]
+
+
+def test_an_unmeasured_result_has_null_for_flat_metrics() -> None:
+    row = final_submission(status=Status.ERROR, verdict="IE", evidence=None, summary={"result": {"verdict": "IE"}})
+    body = result_body(row, b"", b"")
+    assert body["metrics"] is body["evidence"] is body["cpu_time_secs"] is None
+    assert body["status"] == "error"
+
+
+def test_invalid_utf8_is_replaced_in_text_and_exact_in_base64() -> None:
+    raw = b"\xff\xfe\x80ok"
+    assert result_body(final_submission(), raw, b"")["stdout"] == "\N{REPLACEMENT CHARACTER}" * 3 + "ok"
+    exact = result_body(final_submission(), raw, raw, encoding="base64")
+    assert base64.b64decode(exact["output"]["stderr"]) == raw
+    assert exact["output"]["encoding"] == "base64"
+
+
+def test_a_summary_leaves_out_output_and_evidence_only() -> None:
+    row = final_submission()
+    left_out = {"output", "evidence", "stdout", "stderr", "output_integrity"}
+    assert summary_body(row).keys() == result_body(row, b"", b"").keys() - left_out
+
+
+def test_an_absolute_address_is_named_where_there_is_one() -> None:
+    body = result_body(final_submission(), b"", b"", result_base_url="https://api.example.com")
+    assert body["result_url"] == f"https://api.example.com/api/result/{SUBMISSION_ID}"
+
+
+@pytest.mark.parametrize("raw", [b"y\n" * (MIB // 2), b"a" * MIB], ids=["lines", "letters"])
+def test_a_full_stream_of_text_comes_back_whole(raw: bytes) -> None:
+    body = json.loads(serialise_within(result_body(final_submission(), raw, b""), url="/r"))
+    assert body["stdout"].encode() == body["output"]["stdout"].encode() == raw
+    assert "truncated_in_response" not in body["output"]
+
+
+def test_over_the_limit_the_flat_copies_go_first() -> None:
+    raw = b"ab\n" * (MIB // 3)
+    body = json.loads(serialise_within(result_body(final_submission(), raw, raw), url="/api/result/x"))
+    assert "stdout" not in body
+    assert body["output"]["stdout"].encode() == body["output"]["stderr"].encode() == raw
+    assert body["output"]["truncated_in_response"] is True
+    assert body["output"]["stdout_url"] == "/api/result/x/stdout"
+    assert body["verdict"] == "AC"
+
+
+@pytest.mark.parametrize("unit", [b"\0", b'"', b"\n", b"\\", b"\xff", "\N{SNOWMAN}".encode(), b"a"], ids=str)
+@pytest.mark.parametrize("encoding", [None, "base64"])
+def test_no_output_makes_a_response_that_a_function_may_not_give(unit: bytes, encoding: str | None) -> None:
+    raw = unit * (MIB // len(unit))
+    for stdout, stderr in ((raw, raw), (raw, b"short"), (b"", raw)):
+        body = result_body(final_submission(), stdout, stderr, encoding="base64" if encoding else None)
+        text = serialise_within(body, url="/r")
+        assert len(text.encode()) <= RESPONSE_MAX_BYTES
+        assert len(json.dumps(text, ensure_ascii=False).encode()) <= LAMBDA_MAX_BYTES
+        output = json.loads(text)["output"]
+        for stream, whole in (("stdout", stdout), ("stderr", stderr)):
+            expected = base64.b64encode(whole).decode() if encoding else whole.decode(errors="replace")
+            assert expected.startswith(output[stream])
+            assert len(output[stream]) % 4 == 0 or output[stream] == expected
+
+
+def test_a_short_stream_is_not_cut_for_a_long_one() -> None:
+    body = json.loads(serialise_within(result_body(final_submission(), b"\0" * MIB, b"why"), url="/r"))
+    assert body["output"]["stderr"] == "why"
+    assert len(body["output"]["stdout"]) > MIB * 6 // 10
+
+
+def test_cut_base64_decodes() -> None:
+    body = result_body(final_submission(), b"x" * MIB, b"y" * MIB, encoding="base64")
+    output = json.loads(serialise_within(body, url="/r", max_bytes=100_001))["output"]
+    assert base64.b64decode(output["stdout"]) == b"x" * (len(output["stdout"]) // 4 * 3)

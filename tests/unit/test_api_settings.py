@@ -1,0 +1,55 @@
+import pytest
+
+from functions.settings import SettingsInvalid, SubmitSettings, WebhookSettings, load
+
+WEBHOOK = {
+    "STAGE": "prod",
+    "DELIVERIES_TABLE": "deliveries",
+    "DELIVERIES_QUEUE_URL": "https://queue.example.com/deliveries",
+    "WEBHOOK_RETRY_SECS": "0,5,300",
+    "ALLOW_INSECURE_WEBHOOK_TARGETS": "false",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, text in WEBHOOK.items():
+        monkeypatch.setenv(name, text)
+    return monkeypatch
+
+
+def test_insecure_webhook_targets_are_refused_in_any_stage_but_local(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
+    with pytest.raises(SettingsInvalid):
+        load(WebhookSettings)
+    environment.setenv("STAGE", "local")
+    assert load(WebhookSettings).allow_insecure_webhook_targets is True
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("ALLOW_INSECURE_WEBHOOK_TARGETS", "yes"), ("WEBHOOK_RETRY_SECS", "0,soon"), ("WEBHOOK_RETRY_SECS", "")],
+)
+def test_a_wrong_value_is_refused_by_name_and_not_shown(environment: pytest.MonkeyPatch, name: str, text: str) -> None:
+    environment.setenv(name, text)
+    with pytest.raises(SettingsInvalid) as caught:
+        load(WebhookSettings)
+    assert str(caught.value) == f"{name} has no valid value"
+    assert caught.value.__cause__ is None
+
+
+def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DELIVERIES_TABLE")
+    with pytest.raises(SettingsInvalid, match="DELIVERIES_TABLE is not set"):
+        load(WebhookSettings)
+
+
+def test_values_have_their_types(environment: pytest.MonkeyPatch) -> None:
+    assert load(WebhookSettings).webhook_retry_secs == (0, 5, 300)
+    for name in SubmitSettings.__dataclass_fields__:
+        environment.setenv(name.upper(), "7")
+    environment.setenv("OFFERED_LANGUAGES", " python, c ,")
+    environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    settings = load(SubmitSettings)
+    assert settings.offered_languages == ("python", "c")
+    assert settings.retention_days == settings.max_queue_depth == 7

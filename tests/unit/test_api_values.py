@@ -1,0 +1,137 @@
+"""Clock, ids, fleet and waiting: the small pure parts of the API side."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.api.waiting import Patience
+from functions.core.clock import from_rfc3339, to_rfc3339
+from functions.core.fleet import health_figures, offered_languages
+from functions.core.languages import Language
+from functions.core.messages import RunnerHeartbeat
+from functions.core.submission import (
+    EVENT_COMPLETED,
+    Submission,
+    due_shard,
+    event_id_for,
+    idempotency_pk,
+    new_id,
+)
+from tests.submission_factory import EVENTS, SUBMISSION_ID, FakeTime, completion, final_submission, new_submission
+
+STRICT = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
+PERMISSIVE = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.permissive.json").read_text())
+
+
+@given(st.integers(min_value=0, max_value=4_000_000_000_000))
+def test_a_time_survives_being_written(ms: int) -> None:
+    assert from_rfc3339(to_rfc3339(ms)) == ms
+
+
+def test_times_have_milliseconds_and_z() -> None:
+    assert to_rfc3339(1_795_521_600_012) == "2026-11-24T12:00:00.012Z"
+    assert from_rfc3339("2026-11-24T12:00:00.012999Z") == 1_795_521_600_012
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-24T12:00:00.000", "2026-13-24T12:00:00.000Z"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the texts differ
+        from_rfc3339(text)
+
+
+def test_the_same_event_has_the_same_id() -> None:
+    assert event_id_for(SUBMISSION_ID, EVENT_COMPLETED) == SUBMISSION_ID
+    other = event_id_for(SUBMISSION_ID, "submission.deleted")
+    assert other == event_id_for(SUBMISSION_ID, "submission.deleted")
+    assert other != event_id_for(new_id(), "submission.deleted")
+
+
+def test_ids_spread_over_all_sixteen_shards() -> None:
+    shards = {due_shard(SUBMISSION_ID[:-1] + digit) for digit in "0123456789abcdef"}
+    assert shards == {f"DUE#{number}" for number in range(16)}
+
+
+def test_a_claim_is_the_projects_own_and_hides_the_key() -> None:
+    claim = idempotency_pk("dev", "my key \ud800")
+    assert claim != idempotency_pk("other", "my key \ud800")
+    assert "my key" not in claim
+
+
+def test_only_a_platform_failure_ends_as_error() -> None:
+    assert completion().status == "completed"
+    assert completion(result={"verdict": "TLE"}).status == "completed"
+    assert completion(result={"verdict": "IE"}).status == "error"
+
+
+def test_neither_program_nor_secret_shows_in_a_repr() -> None:
+    row = final_submission(code=b"program", stdin=b"input", stdout=b"output", webhook_secret="hidden")
+    assert not [word for word in ("program", "input'", "output", "hidden") if word in repr(row)]
+
+
+def test_without_a_runner_nothing_is_claimed() -> None:
+    assert health_figures([], 4) == {
+        "enforcement_mode": "permissive",
+        "cgroup_backend": None,
+        "namespace_support": False,
+        "workers": 0,
+        "queue_depth": 4,
+        "node_id": "",
+    }
+
+
+def test_one_permissive_runner_makes_the_fleet_permissive() -> None:
+    strict = health_figures([STRICT], 0)
+    assert (strict["enforcement_mode"], strict["node_id"]) == ("strict", STRICT.node_id)
+    mixed = health_figures([STRICT, PERMISSIVE], 0)
+    assert mixed["enforcement_mode"] == "permissive"
+    assert mixed["namespace_support"] is False
+    assert mixed["workers"] == STRICT.slots + PERMISSIVE.slots
+
+
+def test_languages_are_the_union_of_the_runners_in_canonical_order() -> None:
+    go = STRICT.model_copy(update={"languages": (Language.RUST, Language.PYTHON)})
+    js = STRICT.model_copy(update={"languages": (Language.JAVASCRIPT,)})
+    assert offered_languages([go, js], ["java"]) == ("python", "javascript", "rust")
+    assert offered_languages([], ["c", "python", "klingon"]) == ("python", "c")
+
+
+def test_a_runner_that_can_run_nothing_offers_nothing() -> None:
+    assert offered_languages([PERMISSIVE], ["python"]) == ()
+
+
+def _reads(*rows: Submission | None) -> Iterator[Submission | None]:
+    yield from rows
+    while True:
+        yield rows[-1]
+
+
+def test_waiting_ends_with_the_final_row() -> None:
+    time, rows = FakeTime(), _reads(new_submission(), new_submission(), final_submission())
+    seen = Patience(time.sleep, time.monotonic).until_final(new_submission(), lambda: next(rows), 28)
+    assert seen == final_submission()
+    assert time.slept == [0.010, 0.015, 0.0225]
+
+
+def test_waiting_grows_its_steps_and_keeps_its_deadline() -> None:
+    time = FakeTime()
+    began = time.monotonic()
+    pending = new_submission()
+    assert Patience(time.sleep, time.monotonic).until_final(pending, lambda: pending, 2) == pending
+    assert time.slept == sorted(time.slept[:-1]) + time.slept[-1:]
+    assert max(time.slept) == 0.250
+    assert time.monotonic() - began == pytest.approx(2, abs=0.01)
+
+
+def test_waiting_ends_when_the_row_is_deleted() -> None:
+    time = FakeTime()
+    assert Patience(time.sleep, time.monotonic).until_final(new_submission(), lambda: None, 28) is None
+
+
+def test_a_final_row_is_not_waited_for() -> None:
+    time, final = FakeTime(), final_submission()
+    unread = replace(final, verdict="IE")
+    assert Patience(time.sleep, time.monotonic).until_final(final, lambda: unread, 28) is final
+    assert time.slept == []
