@@ -1,0 +1,1 @@
+"""What surrounds the deployed code: the local stack and set-up."""

@@ -43,6 +43,8 @@ class SlotConfig:
 class Slot:
     """Open with `open_slot`; close it. After a JailError from `run` look at `healthy`, and reopen when it is False."""
 
+    _template_code = _START
+
     def __init__(self, config: SlotConfig) -> None:
         self.uid = guest_uid(config.index)
         self.healthy = True
@@ -69,7 +71,7 @@ class Slot:
         # -I -S: no site packages, no environment, no working directory on the path. The base interpreter, because
         # a virtual environment's is not inside the guest root.
         interpreter = getattr(sys, "_base_executable", sys.executable)
-        command = [interpreter, "-I", "-S", "-c", _START, str(_PROJECT_ROOT), arguments]
+        command = [interpreter, "-I", "-S", "-c", self._template_code, str(_PROJECT_ROOT), arguments]
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

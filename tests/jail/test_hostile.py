@@ -36,7 +36,9 @@ def host_state(slot: Slot) -> dict[str, object]:
         "guests": guests,
         "mounts": Path("/proc/self/mountinfo").read_text().count("\n"),
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
-        "groups": len(list(Path("/sys/fs/cgroup").glob("*/**/rustbox-*"))),
+        "groups": len(
+            [path for path in Path("/sys/fs/cgroup").glob("**/rustbox-*/*") if f"-{os.getpid()}-" in str(path)]
+        ),
     }
 
 
