@@ -1,0 +1,33 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PORT ?= 4096
+export PORT
+
+.PHONY: help setup up test lint types unit contract adapters jail package system lock clean
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## Install what is missing: system packages, .venv, toolchains
+	@bash infra/setup/install.sh
+
+up: setup ## The whole service on this machine (PORT=4096); Ctrl-C stops it
+	@exec .venv/bin/python -m infra.local up
+
+test: ## Everything a change must pass
+	@bash infra/setup/install.sh --sdk
+	@bash infra/setup/check.sh
+
+lint types unit contract adapters jail package: setup ## One stage of `make test`
+	@bash infra/setup/check.sh $@
+
+system: ## The local stack over HTTP
+	@bash infra/setup/install.sh --sdk
+	@bash infra/setup/check.sh $@
+
+lock: ## Regenerate the hashed requirement files from pyproject.toml
+	@bash infra/setup/lock.sh
+
+clean: ## Remove everything that was built or installed here; the state folder stays
+	@rm -rf .venv .toolchains .sdk .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

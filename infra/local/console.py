@@ -1,0 +1,96 @@
+"""One readable line per event in the foreground; colours on a terminal only."""
+
+import io
+import json
+import sys
+import threading
+from datetime import datetime
+from typing import Any, TextIO
+
+_COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "dim": "\x1b[2m"}
+_RESET = "\x1b[0m"
+_MAX_VALUE_CHARS = 120
+# Keys that every record of Lambda's loggers carries, and that say nothing on one machine.
+_NOISE = frozenset({
+    "timestamp", "time", "ts", "level", "location", "service", "message", "event", "msg", "cold_start", "function_name",
+    "function_memory_size", "function_arn", "function_request_id", "correlation_id", "xray_trace_id", "sampling_rate",
+    "exception_name", "stack_trace", "exception", "logger", "component",
+})  # fmt: skip
+
+
+class Console:
+    """Writes whole lines from any thread."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._colour = stream.isatty()
+        self._lock = threading.Lock()
+
+    def line(self, part: str, text: str, level: str = "info") -> None:
+        """Write `HH:MM:SS.mmm part text`."""
+        now = datetime.now().astimezone()
+        stamp = f"{now:%H:%M:%S}.{now.microsecond // 1000:03d}"
+        paint = _COLOURS.get(level, "") if self._colour else ""
+        self.raw(f"{paint}{stamp} {part:<9} {text}{_RESET if paint else ''}")
+
+    def raw(self, text: str) -> None:
+        """Write one line as it is. A closed terminal is no reason to stop."""
+        with self._lock:
+            try:
+                self._stream.write(text + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                pass
+
+    def log(self, part: str, text: str) -> None:
+        """Write one line of a part's own log: JSON records become readable, metrics are left out."""
+        try:
+            record = json.loads(text)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            self.line(part, text)
+        elif "_aws" not in record:  # embedded metrics are for CloudWatch
+            self._record(part, record)
+
+    def _record(self, part: str, record: dict[str, Any]) -> None:
+        phrase = record.get("message") or record.get("event") or record.get("msg") or ""
+        keys = [f"{key}={_short(value)}" for key, value in record.items() if key not in _NOISE and value is not None]
+        level = str(record.get("level", "info")).lower()
+        service = record.get("service")
+        self.line(str(service) if isinstance(service, str) else part, " ".join([str(phrase), *keys]), level)
+        for trace_line in str(record.get("exception") or "").splitlines():
+            self.line(part, trace_line, level)
+
+
+class LogStream(io.TextIOBase):
+    """Stands in for sys.stdout: whatever the handlers print goes through the console, line by line."""
+
+    def __init__(self, console: Console, part: str) -> None:
+        self._console = console
+        self._part = part
+        self._lock = threading.Lock()
+        self._pending = ""
+
+    def writable(self) -> bool:
+        """Tell io that this stream can be written."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Keep an unfinished line until its end comes."""
+        with self._lock:
+            *lines, self._pending = (self._pending + text).split("\n")
+        for text_line in lines:
+            if text_line.strip():
+                self._console.log(self._part, text_line)
+        return len(text)
+
+
+def stdout_console() -> Console:
+    """Return the console on the real standard output."""
+    return Console(sys.stdout)
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "..."

@@ -1,0 +1,94 @@
+"""One run of each of the three patterns, with its timing: the proof that the stack works."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from infra.local.receiver import Receiver
+from infra.local.settings import API_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.local.console import Console
+
+_READY_SECS: Final = 60
+_PATIENCE_SECS: Final = 30
+_SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the public test vector
+_PYTHON: Final = {"language": "python", "code": "print(6 * 7)"}
+_C: Final = {"language": "c", "code": '#include <stdio.h>\nint main(void) { puts("42"); return 0; }\n'}
+_JAVASCRIPT: Final = {"language": "javascript", "code": "console.log(6 * 7)"}
+
+
+def show_first_run(base_url: str, console: Console, should_stop: Callable[[], bool]) -> bool:
+    """Run the three patterns and print a line for each. False if one did not give 42."""
+    with httpx.Client(base_url=base_url, headers={"X-API-Key": API_KEY}, timeout=35, trust_env=False) as client:
+        if not _wait_until_ready(client, should_stop):
+            console.line("first run", "no runner is ready: look for the cause in the runner's lines above", "error")
+            return False
+        return all(
+            [
+                _show(console, "wait", "POST /api/submit?wait=true", lambda: _wait(client)),
+                _show(console, "poll", "POST /api/submit, GET /api/result/{id}", lambda: _poll(client)),
+                _show(console, "webhook", "POST /api/submit with webhook_url", lambda: _webhook(client)),
+            ]
+        )
+
+
+def _wait_until_ready(client: httpx.Client, should_stop: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _READY_SECS
+    while time.monotonic() < deadline and not should_stop():
+        if client.get("/api/health/ready").status_code == httpx.codes.OK:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _show(console: Console, pattern: str, request: str, run: Callable[[], dict[str, Any]]) -> bool:
+    started = time.perf_counter()
+    try:
+        result = run()
+    except (httpx.HTTPError, LookupError, TimeoutError, ValueError) as error:
+        console.line("first run", f"{pattern:<8} failed: {error}", "error")
+        return False
+    elapsed_ms = (time.perf_counter() - started) * 1000
+    correct = bool(result["verdict"] == "AC" and result["stdout"] == "42\n")
+    text = f"{pattern:<8} {result['language']:<11} {result['verdict']}  {elapsed_ms:6.0f} ms   {request}"
+    console.line("first run", text, "info" if correct else "error")
+    return correct
+
+
+def _wait(client: httpx.Client) -> dict[str, Any]:
+    return _json(client.post("/api/submit", params={"wait": "true"}, json=_PYTHON))
+
+
+def _poll(client: httpx.Client) -> dict[str, Any]:
+    submission_id = _json(client.post("/api/submit", json=_C))["id"]
+    deadline = time.monotonic() + _PATIENCE_SECS
+    while time.monotonic() < deadline:
+        result = _json(client.get(f"/api/result/{submission_id}"))
+        if "verdict" in result:
+            return result
+        time.sleep(0.02)
+    raise TimeoutError(f"no result within {_PATIENCE_SECS} s")
+
+
+def _webhook(client: httpx.Client) -> dict[str, Any]:
+    with Receiver(_SECRET) as receiver:
+        _json(client.post("/api/submit", json={**_JAVASCRIPT, "webhook_url": receiver.url, "webhook_secret": _SECRET}))
+        body = receiver.wait(_PATIENCE_SECS)
+    if body is None:
+        raise TimeoutError(f"no webhook with a good signature within {_PATIENCE_SECS} s")
+    return body
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    if response.status_code not in {httpx.codes.OK, httpx.codes.ACCEPTED}:
+        raise ValueError(f"{response.status_code} {response.text[:200]}")
+    body = response.json()
+    if not isinstance(body, dict):
+        raise TypeError("the answer is no JSON object")
+    return body

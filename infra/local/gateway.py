@@ -1,0 +1,143 @@
+"""The HTTP API: exactly the template's routes, as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.local.http_event import HttpAnswer, HttpRequest, from_result, gateway_answer, to_event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from infra.local.console import Console
+    from infra.local.invoker import Invoker
+    from infra.local.stack import Route
+
+# Handlers block, most of them while a client waits for its result.
+_MAX_CONCURRENT_INVOCATIONS: Final = 64
+# Quotas of HTTP APIs and of synchronous Lambda calls; the gateway answers these cases itself, as on AWS.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+_MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
+_MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
+_INTEGRATION_TIMEOUT_SECS: Final = 30
+
+type Scope = dict[str, Any]
+type Receive = Callable[[], Awaitable[dict[str, Any]]]
+type Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Matcher:
+    route: Route
+    pattern: re.Pattern[str]
+
+
+class Router:
+    """Finds the route of a request: a full match of path and method, else `$default`."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._default = None
+        self._matchers = []
+        for route in routes:
+            if route.path == "$default":
+                self._default = route
+            else:
+                parts = re.split(r"\{(\w+)\}", route.path)
+                regex = "".join(
+                    f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
+                )
+                self._matchers.append(_Matcher(route, re.compile(regex)))
+        # A literal path goes before one with a variable.
+        self._matchers.sort(key=lambda matcher: matcher.route.path.count("{"))
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """Return the route and its path parameters, None where the gateway itself answers 404."""
+        for matcher in self._matchers:
+            match = matcher.pattern.fullmatch(path)
+            if match and matcher.route.method in {method, "ANY"}:
+                return matcher.route, match.groupdict()
+        return (self._default, {}) if self._default else None
+
+
+class Gateway:
+    """The ASGI application."""
+
+    def __init__(self, routes: Iterable[Route], invoker: Invoker, console: Console) -> None:
+        self._router = Router(routes)
+        self._invoker = invoker
+        self._console = console
+        self._threads = ThreadPoolExecutor(_MAX_CONCURRENT_INVOCATIONS, thread_name_prefix="request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        started = time.perf_counter()
+        answer = await self._answer(scope, receive)
+        head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        head.append((b"content-length", str(len(answer.body)).encode()))
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        await send({"type": "http.response.body", "body": body})
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        level = "error" if answer.status >= 500 else "info"  # noqa: PLR2004 - HTTP's server errors
+        line = f"{scope['method']} {scope['path']} {answer.status} {elapsed_ms:.0f} ms"
+        self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> HttpAnswer:
+        body = await _read_body(receive)
+        if body is None:
+            return gateway_answer(413, "Request Entity Too Large")
+        request = HttpRequest(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
+            body=body,
+            client_ip=scope["client"][0] if scope.get("client") else "127.0.0.1",
+        )
+        found = self._router.find(request.method, request.path)
+        if found is None:
+            return gateway_answer(404, "Not Found")
+        route, path_parameters = found
+        event = to_event(request, route.key, path_parameters)
+        if len(json.dumps(event)) > _MAX_PAYLOAD_BYTES:
+            return gateway_answer(413, "Request Too Long")
+        loop = asyncio.get_running_loop()
+        invocation = loop.run_in_executor(self._threads, self._invoke, route.function, event)
+        try:
+            # shield: the function goes on, as it would on Lambda; only this client stops waiting.
+            return await asyncio.wait_for(asyncio.shield(invocation), _INTEGRATION_TIMEOUT_SECS)
+        except TimeoutError:
+            return gateway_answer(503, "Service Unavailable")
+
+    def _invoke(self, function: str, event: dict[str, Any]) -> HttpAnswer:
+        try:
+            result = self._invoker.invoke(function, event)
+            if len(json.dumps(result)) > _MAX_PAYLOAD_BYTES:
+                raise ValueError("the answer is over Lambda's 6 MiB")  # noqa: TRY301 - same answer as for the others
+            return from_result(result)
+        except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
+            for text in traceback.format_exc().splitlines():
+                self._console.line("http", f"{function}: {text}", "error")
+            return gateway_answer(500, "Internal Server Error")
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """Return the whole body, None if it is larger than the gateway takes."""
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= _MAX_REQUEST_BYTES:
+            chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks) if size <= _MAX_REQUEST_BYTES else None

@@ -1,0 +1,125 @@
+"""HTTP requests to Lambda events and answers back: payload format 2.0 of HTTP APIs.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+import base64
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from infra.local.settings import ACCOUNT_ID
+
+_TEXT_TYPES = (
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/xml",
+    "application/x-www-form-urlencoded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """`headers` in the order they came, names in lower case; `path` is percent-decoded, `query` is not."""
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    client_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What goes back to the client."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def to_event(request: HttpRequest, route_key: str, path_parameters: dict[str, str]) -> dict[str, Any]:
+    """Build the event a function gets for this request."""
+    headers: dict[str, str] = {}
+    cookies = []
+    for name, value in request.headers:
+        if name == "cookie":
+            cookies.extend(value.split("; "))
+        else:
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(request.query, keep_blank_values=True, encoding="utf-8", errors="replace"):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        "headers": headers,
+        "requestContext": _request_context(request, route_key, headers),
+        "isBase64Encoded": False,
+    }
+    if cookies:
+        event["cookies"] = cookies
+    if query:
+        event["queryStringParameters"] = query
+    if path_parameters:
+        event["pathParameters"] = path_parameters
+    if request.body:
+        event["body"], event["isBase64Encoded"] = _encode_body(request.body, headers.get("content-type", ""))
+    return event
+
+
+def _request_context(request: HttpRequest, route_key: str, headers: dict[str, str]) -> dict[str, Any]:
+    now = time.time()
+    host = headers.get("host", "127.0.0.1")
+    return {
+        "accountId": ACCOUNT_ID,
+        "apiId": "local",
+        "domainName": host,
+        "domainPrefix": host.split(".", 1)[0],
+        "http": {
+            "method": request.method,
+            "path": request.path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": request.client_ip,
+            "userAgent": headers.get("user-agent", ""),
+        },
+        "requestId": str(uuid.uuid4()),
+        "routeKey": route_key,
+        "stage": "$default",
+        "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
+        "timeEpoch": int(now * 1000),
+    }
+
+
+def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+    if content_type.lower().startswith(_TEXT_TYPES):
+        try:
+            return body.decode("utf-8"), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode("ascii"), True
+
+
+def from_result(result: Any) -> HttpAnswer:
+    """Turn a handler's return value into an answer; ValueError or TypeError if the gateway could not use it."""
+    if not isinstance(result, dict) or "statusCode" not in result:
+        return HttpAnswer(200, [("content-type", "application/json")], json.dumps(result).encode())
+    headers = [(name.lower(), str(value)) for name, value in (result.get("headers") or {}).items()]
+    if not any(name == "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain; charset=utf-8"))
+    headers.extend(("set-cookie", cookie) for cookie in result.get("cookies") or [])
+    text = result.get("body") or ""
+    body = base64.b64decode(text, validate=True) if result.get("isBase64Encoded") else text.encode("utf-8")
+    return HttpAnswer(int(result["statusCode"]), headers, body)
+
+
+def gateway_answer(status: int, message: str) -> HttpAnswer:
+    """Return an answer of the gateway itself, in its own shape."""
+    return HttpAnswer(status, [("content-type", "application/json")], json.dumps({"message": message}).encode())

@@ -1,0 +1,91 @@
+"""Calls the functions' handlers in this process, as Lambda would call them in theirs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import uuid
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from infra.local.errors import StartError
+from infra.local.settings import ACCOUNT_ID, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.local.stack import Function
+
+type Handler = Callable[[Any, LambdaContext], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaContext:
+    """The context object of the Python runtime, as far as it means something here."""
+
+    function_name: str
+    memory_limit_in_mb: int
+    timeout_secs: int
+    function_version: str = "$LATEST"
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: float = field(default_factory=monotonic)
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """ARN of the function."""
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.function_name}"
+
+    @property
+    def log_group_name(self) -> str:
+        """Name of the log group."""
+        return f"/aws/lambda/{self.function_name}"
+
+    @property
+    def log_stream_name(self) -> str:
+        """Name of the log stream."""
+        return "local"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function's timeout."""
+        return max(0, int((self.started + self.timeout_secs - monotonic()) * 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Invoker:
+    """Functions by logical id and their loaded handlers."""
+
+    functions: dict[str, Function]
+    handlers: dict[str, Handler]
+
+    def invoke(self, function: str, event: Any) -> Any:
+        """Return the handler's answer; what it raises, passes."""
+        declared = self.functions[function]
+        context = LambdaContext(declared.name, declared.memory_mb, declared.timeout_secs)
+        return self.handlers[function](event, context)
+
+
+def merge_environments(functions: dict[str, Function]) -> dict[str, str]:
+    """Return the union of the functions' variables. StartError where two give one name different values."""
+    merged: dict[str, str] = {}
+    for function in functions.values():
+        for name, value in function.environment.items():
+            if merged.setdefault(name, value) != value:
+                raise StartError(
+                    f"template.yaml: {name} has two values ({function.name} differs); the local stack runs all "
+                    "functions in one process, so give the second one another name"
+                )
+    return merged
+
+
+def load(functions: dict[str, Function]) -> Invoker:
+    """Set the environment the template gives, and nothing else of ours, then import every handler."""
+    os.environ.update(merge_environments(functions))
+    handlers: dict[str, Handler] = {}
+    for function in functions.values():
+        module_name, _, attribute = function.handler.rpartition(".")
+        try:
+            handlers[function.name] = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise StartError(f"{function.name}: cannot load {function.handler}: {error}") from error
+    return Invoker(functions, handlers)

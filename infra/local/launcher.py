@@ -1,0 +1,167 @@
+"""Starts the parts in order, waits, and stops them in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import uvloop
+
+from infra.local import ministack
+from infra.local.aws_environment import point_to
+from infra.local.console import LogStream, stdout_console
+from infra.local.errors import StartError
+from infra.local.gateway import Gateway
+from infra.local.invoker import load
+from infra.local.mappings import MappingPollers
+from infra.local.preflight import check_host, listen, lock_state
+from infra.local.resources import create_resources
+from infra.local.runner_process import RunnerProcess, runner_environment
+from infra.local.schedules import ScheduleThreads, interval_secs
+from infra.local.seeding import seed_project
+from infra.local.settings import API_KEY, ROOT, LocalSettings, read_settings
+from infra.local.stack import read_stack, refuse_unknown_types
+from infra.local.template import translate
+from infra.local.web_server import WebServer
+
+if TYPE_CHECKING:
+    import socket
+
+    from infra.local.console import Console
+    from infra.local.intrinsics import Resolver
+    from infra.local.stack import Stack
+    from infra.local.template import Template
+
+_THREADS_STOP_SECS: Final = 5
+
+
+def up() -> int:
+    """Run the stack until Ctrl-C. Returns the exit code; does not return at all after a clean stop."""
+    console = stdout_console()
+    try:
+        settings = read_settings(os.environ)
+        check_host()
+        with lock_state(settings.state_dir), listen(settings.port) as listener:
+            launcher = Launcher(settings, console)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                code = runner.run(launcher.run(listener))
+    except StartError as error:
+        sys.stderr.write(f"rustbox: {error}\n")
+        code = 1
+    sys.stderr.flush()
+    # Handlers that wait for a result hold their threads for up to 28 s, and a normal exit would
+    # wait for them; their clients are gone and the table keeps what matters.
+    os._exit(code)
+
+
+class Launcher:
+    """One start of the local stack."""
+
+    def __init__(self, settings: LocalSettings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._stop = asyncio.Event()
+        self._code = 0
+
+    async def run(self, listener: socket.socket) -> int:
+        """Start everything, wait for a signal, stop everything."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as parts:
+            await self._start(parts, listener)
+            if self._settings.first_run and not self._stop.is_set():
+                await self._first_run()
+            await self._stop.wait()
+            self._console.line("stack", "stopping")
+        self._console.line("stack", "stopped")
+        return self._code
+
+    async def _start(self, parts: AsyncExitStack, listener: socket.socket) -> None:
+        """Stops run backwards: no new requests, runner drained, its last results recorded, server stopped."""
+        settings, console = self._settings, self._console
+        template = translate(ROOT / "template.yaml", settings.parameters)
+        refuse_unknown_types(template)
+        self._start_aws(parts)
+        resolver = create_resources(template)
+        stack = read_stack(template, resolver)
+        sys.stdout = LogStream(console, "function")
+        invoker = load(stack.functions)
+        seed_project(resolver.values["ProjectsTable"]["Ref"])
+        if settings.failpoint:
+            from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load`
+
+            arm(settings.failpoint)
+        pollers = MappingPollers(invoker, console)
+        schedules = ScheduleThreads(invoker, console)
+        parts.callback(schedules.stop, _THREADS_STOP_SECS)
+        parts.callback(pollers.stop, _THREADS_STOP_SECS)
+        runner = RunnerProcess(self._runner_environment(template, resolver), settings.state_dir, console)
+        parts.push_async_callback(runner.stop)
+        runner.start()
+        web_server = WebServer(Gateway(stack.routes, invoker, console), listener)
+        parts.push_async_callback(web_server.stop)
+        await web_server.start()
+        self._start_background(stack, resolver, pollers, schedules)
+        console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
+
+    def _start_aws(self, parts: AsyncExitStack) -> None:
+        settings, console = self._settings, self._console
+        if settings.endpoint_url is not None:
+            point_to(settings.endpoint_url, own_server=False)
+            console.line("stack", f"uses the AWS server at {settings.endpoint_url}")
+            return
+        server = ministack.start_or_adopt(settings.state_dir)
+        parts.callback(self._stop_ministack, server)
+        point_to(server.url, own_server=True)
+        console.line(
+            "stack",
+            f"{'adopted' if server.adopted else 'started'} ministack (pid {server.process.pid}) at {server.url}",
+        )
+        watch = os.pidfd_open(server.process.pid)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(watch, self._ministack_died)
+        parts.callback(os.close, watch)
+        parts.callback(loop.remove_reader, watch)
+
+    def _ministack_died(self) -> None:
+        if not self._stop.is_set():
+            self._console.line("stack", "ministack died; what it held since the last clean stop is lost", "error")
+            self._code = 1
+            self._stop.set()
+
+    def _stop_ministack(self, server: ministack.Ministack) -> None:
+        if not ministack.stop_cleanly(server, self._settings.state_dir):
+            self._console.line("stack", "ministack had to be killed; its state was not written", "error")
+
+    def _start_background(
+        self, stack: Stack, resolver: Resolver, pollers: MappingPollers, schedules: ScheduleThreads
+    ) -> None:
+        for mapping in stack.mappings:
+            pollers.start(mapping, resolver.values[mapping.queue]["Ref"])
+        for schedule in stack.schedules:
+            schedules.start(schedule, self._settings.sweep_secs or interval_secs(schedule.expression))
+
+    def _runner_environment(self, template: Template, resolver: Resolver) -> dict[str, str]:
+        """Read visibility and receives from the template: the runner must agree with its queues."""
+        values = resolver.values
+        queue: dict[str, Any] = resolver.resolve(template.resources["InteractiveQueue"]["Properties"])
+        queues = {
+            "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
+            "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
+            "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
+            "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
+            "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),
+        }
+        return runner_environment(queues, values["PayloadsBucket"]["Ref"], self._settings.state_dir)
+
+    async def _first_run(self) -> None:
+        from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
+
+        done = asyncio.to_thread(show_first_run, self._settings.base_url, self._console, self._stop.is_set)
+        if await done:
+            self._console.line("stack", "ready; Ctrl-C stops everything")

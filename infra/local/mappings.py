@@ -1,0 +1,121 @@
+"""SQS event source mappings: long-poll threads that do what Lambda's pollers do."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local.resources import session
+from infra.local.settings import ACCOUNT_ID, REGION
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+    from infra.local.console import Console
+    from infra.local.invoker import Invoker
+    from infra.local.stack import QueueMapping
+
+_MAX_THREADS: Final = 8
+_DEFAULT_THREADS: Final = 2
+# Short, because a stop waits for it; AWS polls 20 s.
+_WAIT_SECS: Final = 1
+_RETRY_SECS: Final = 0.5
+
+
+class MappingPollers:
+    """All threads of all mappings."""
+
+    def __init__(self, invoker: Invoker, console: Console) -> None:
+        self._invoker = invoker
+        self._console = console
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, mapping: QueueMapping, queue_url: str) -> None:
+        """Start this mapping's threads, at most as many as its MaximumConcurrency."""
+        count = min(mapping.max_concurrency or _DEFAULT_THREADS, _MAX_THREADS)
+        sqs = session().client("sqs")
+        for number in range(count):
+            thread = threading.Thread(
+                target=self._poll, args=(mapping, queue_url, sqs), name=f"{mapping.queue}-{number}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, grace_secs: float) -> None:
+        """Let every thread finish its batch."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(grace_secs)
+
+    def _poll(self, mapping: QueueMapping, queue_url: str, sqs: SQSClient) -> None:
+        while not self._stopping.is_set():
+            try:
+                received = sqs.receive_message(
+                    QueueUrl=queue_url,
+                    MaxNumberOfMessages=mapping.batch_size,
+                    WaitTimeSeconds=_WAIT_SECS,
+                    MessageSystemAttributeNames=["All"],
+                    MessageAttributeNames=["All"],
+                ).get("Messages", [])
+                if received:
+                    self._delete(sqs, queue_url, self._handled(mapping, received))
+            except (BotoCoreError, ClientError) as error:
+                if not self._stopping.wait(_RETRY_SECS):
+                    self._console.line("queue", f"{mapping.queue}: {error}", "warning")
+
+    def _handled(self, mapping: QueueMapping, messages: list[MessageTypeDef]) -> list[MessageTypeDef]:
+        """Invoke the function and return the messages it is done with.
+
+        The others are left as they are: on AWS too they come back when their visibility ends.
+        """
+        event = {"Records": [_record(message, mapping.queue) for message in messages]}
+        try:
+            result = self._invoker.invoke(mapping.function, event)
+        except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
+            for text in traceback.format_exc().splitlines():
+                self._console.line("queue", f"{mapping.function}: {text}", "error")
+            return []
+        if not mapping.reports_failures:
+            return messages
+        failures = failed_ids(result, {message["MessageId"] for message in messages})
+        if failures:
+            self._console.line("queue", f"{mapping.function}: {len(failures)} of {len(messages)} failed", "warning")
+        return [message for message in messages if message["MessageId"] not in failures]
+
+    @staticmethod
+    def _delete(sqs: SQSClient, queue_url: str, messages: list[MessageTypeDef]) -> None:
+        if messages:
+            sqs.delete_message_batch(
+                QueueUrl=queue_url,
+                Entries=[
+                    {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+                    for index, message in enumerate(messages)
+                ],
+            )
+
+
+def failed_ids(result: Any, all_ids: set[str]) -> set[str]:
+    """Return the ids a handler reports as failed; a report Lambda cannot use fails the whole batch."""
+    if not result or not result.get("batchItemFailures"):
+        return set()
+    failed = {item.get("itemIdentifier") for item in result["batchItemFailures"]}
+    return min(failed, all_ids)
+
+
+def _record(message: MessageTypeDef, queue: str) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": message.get("MessageAttributes", {}),
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}",
+        "awsRegion": REGION,
+    }

@@ -1,0 +1,107 @@
+"""Creates the template's tables, queues and bucket in the AWS server; doing it again changes nothing."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from localstack_client.session import Session
+
+from infra.local.intrinsics import Resolver
+from infra.local.settings import ACCOUNT_ID, REGION
+from infra.local.stack import STORAGE_TYPES
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+    from infra.local.template import Template
+
+_PREFIX = "rustbox-local-"
+_ARN_SERVICE = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SQS::Queue": "sqs", "AWS::Lambda::Function": "lambda"}
+
+
+def session() -> Session:
+    """Return a session on the server that AWS_ENDPOINT_URL names."""
+    return Session(aws_access_key_id="test", aws_secret_access_key="test", aws_session_token="", region_name=REGION)  # noqa: S106 - what emulators expect
+
+
+def create_resources(template: Template) -> Resolver:
+    """Create what is missing and return a resolver that knows every resource's attributes."""
+    values = {logical_id: _attributes(logical_id, item["Type"]) for logical_id, item in template.resources.items()}
+    resolver = Resolver(template.parameters, template.conditions, values)
+    aws = session()
+    storage = [
+        (logical_id, item["Type"], resolver.resolve(item.get("Properties", {})))
+        for logical_id, item in template.resources.items()
+        if item["Type"] in STORAGE_TYPES
+    ]
+    # A queue's redrive policy needs its dead-letter queue to exist: queues without a policy go first.
+    storage.sort(key=lambda item: "RedrivePolicy" in item[2])
+    for logical_id, kind, properties in storage:
+        name = values[logical_id]["Name"]
+        match kind:
+            case "AWS::DynamoDB::Table":
+                _create_table(aws.client("dynamodb"), name, properties)
+            case "AWS::S3::Bucket":
+                _create_bucket(aws.client("s3"), name, properties)
+            case _:
+                values[logical_id]["Ref"] = _create_queue(aws.client("sqs"), name, properties)
+    return resolver
+
+
+def _attributes(logical_id: str, kind: str) -> dict[str, str]:
+    """Names and ARNs follow from the logical id; only a queue's Ref (its URL) is the server's to say."""
+    name = f"{_PREFIX}{logical_id}"
+    match kind:
+        case "AWS::S3::Bucket":
+            name = name.lower()
+            arn = f"arn:aws:s3:::{name}"
+        case "AWS::DynamoDB::Table":
+            arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
+        case "AWS::Lambda::Function":
+            name = logical_id
+            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
+        case _:
+            arn = f"arn:aws:{_ARN_SERVICE.get(kind, 'local')}:{REGION}:{ACCOUNT_ID}:{name}"
+    return {"Ref": name, "Arn": arn, "Name": name, "QueueName": name}
+
+
+def _create_table(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> None:
+    taken = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    with suppress(dynamodb.exceptions.ResourceInUseException):
+        dynamodb.create_table(TableName=name, **{key: properties[key] for key in taken if key in properties})
+        dynamodb.get_waiter("table_exists").wait(TableName=name)
+        ttl = properties.get("TimeToLiveSpecification")
+        if ttl is not None:
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+
+
+def _create_bucket(s3: S3Client, name: str, properties: dict[str, Any]) -> None:
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=name)
+    rules = [
+        {
+            "ID": rule["Id"],
+            "Status": rule["Status"],
+            "Filter": {"Prefix": ""},
+            "Expiration": {"Days": int(rule["ExpirationInDays"])},
+        }
+        for rule in properties.get("LifecycleConfiguration", {}).get("Rules", [])
+    ]
+    if rules:
+        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})  # type: ignore[typeddict-item]
+
+
+def _create_queue(sqs: SQSClient, name: str, properties: dict[str, Any]) -> str:
+    """Return the queue's URL. An existing queue gets the template's attributes, its messages stay."""
+    attributes = {key: value if isinstance(value, str) else json.dumps(value) for key, value in properties.items()}
+    attributes.pop("QueueName", None)
+    try:
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]  # type: ignore[arg-type]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
+    return url

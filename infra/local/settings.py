@@ -1,0 +1,79 @@
+"""Settings of the local stack, read once from named environment variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.local.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "us-east-1"
+ACCOUNT_ID = "000000000000"
+PROJECT_ID = "dev"
+API_KEY = "rb_live_local_development_only"
+_PARAMETER_PREFIX = "RUSTBOX_PARAM_"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """`endpoint_url` is the AWS server the user brought along (None: ministack); times in seconds."""
+
+    port: int
+    state_dir: Path
+    endpoint_url: str | None
+    sweep_secs: float | None
+    first_run: bool
+    failpoint: str | None
+    parameters: dict[str, str]
+
+    @property
+    def base_url(self) -> str:
+        """The address the API is served at."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def read_settings(environ: Mapping[str, str]) -> LocalSettings:
+    """Raise StartError for a value that cannot be used."""
+    port = int(_number(environ, "PORT", "4096", 1, 65535))
+    sweep_secs = _number(environ, "SWEEP_SECS", environ["SWEEP_SECS"], 0.1, 86400) if "SWEEP_SECS" in environ else None
+    state_dir = Path(environ.get("RUSTBOX_STATE_DIR") or ROOT / ".state").absolute()
+    return LocalSettings(
+        port=port,
+        state_dir=state_dir,
+        endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
+        sweep_secs=sweep_secs,
+        first_run=environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
+        failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
+        parameters=_parameters(environ, port),
+    )
+
+
+def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
+    parameters = {
+        "Stage": "local",
+        "AllowInsecureWebhookTargets": "true",
+        "PendingRedriveSecs": "15",
+        "PublicBaseUrl": f"http://127.0.0.1:{port}",
+    }
+    if "WEBHOOK_RETRY_SECS" in environ:
+        parameters["WebhookRetrySecs"] = environ["WEBHOOK_RETRY_SECS"]
+    for name, value in environ.items():
+        if name.startswith(_PARAMETER_PREFIX):
+            parameters[name.removeprefix(_PARAMETER_PREFIX)] = value
+    return parameters
+
+
+def _number(environ: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:
+    text = environ.get(name, default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise StartError(f"{name}={text!r} is not a number from {low} to {high}: set it to one, or unset it")
+    return number

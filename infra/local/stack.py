@@ -1,0 +1,153 @@
+"""What the template declares, as typed values: routes, functions, queue mappings and schedules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.local.errors import StartError
+
+if TYPE_CHECKING:
+    from infra.local.intrinsics import Resolver
+    from infra.local.template import Template
+
+# Resources that change nothing on one machine. Any other type must be known, else the start is refused:
+# what the launcher skipped in silence would work here and be missing there, or the other way round.
+_WITHOUT_LOCAL_EFFECT = frozenset(
+    {
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::CloudWatch::Alarm",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::S3::BucketPolicy",
+    }
+)
+STORAGE_TYPES = frozenset({"AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket"})
+_SERVED_TYPES = frozenset(
+    {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::Scheduler::Schedule",
+    }
+)
+_FUNCTION_IN_URI = re.compile(r":function:([^/:]+)/invocations$")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`method` is upper case or ANY; `path` is a template such as `/api/result/{id}`, or `$default`."""
+
+    method: str
+    path: str
+    function: str
+
+    @property
+    def key(self) -> str:
+        """The route key as HTTP APIs write it."""
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One Lambda function: `handler` is `module.attribute`."""
+
+    name: str
+    handler: str
+    timeout_secs: int
+    memory_mb: int
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMapping:
+    """One SQS event source mapping; `queue` is the queue's logical id."""
+
+    queue: str
+    function: str
+    batch_size: int
+    max_concurrency: int | None
+    reports_failures: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One EventBridge Scheduler schedule."""
+
+    name: str
+    expression: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything the launcher serves by itself."""
+
+    functions: dict[str, Function]
+    routes: list[Route]
+    mappings: list[QueueMapping]
+    schedules: list[Schedule]
+
+
+def refuse_unknown_types(template: Template) -> None:
+    """StartError if the template declares something that the local stack knows nothing about."""
+    known = _WITHOUT_LOCAL_EFFECT | STORAGE_TYPES | _SERVED_TYPES
+    for logical_id, resource in template.resources.items():
+        if resource["Type"] not in known:
+            raise StartError(f"template.yaml: the local stack does not know {resource['Type']} ({logical_id})")
+
+
+def read_stack(template: Template, resolver: Resolver) -> Stack:
+    """Resolve the served resources; `resolver` must know the storage resources' attributes."""
+    by_type: dict[str, list[tuple[str, dict[str, Any]]]] = {name: [] for name in _SERVED_TYPES}
+    for logical_id, resource in template.resources.items():
+        if resource["Type"] in by_type:
+            by_type[resource["Type"]].append((logical_id, resolver.resolve(resource["Properties"])))
+    functions = [_function(*item) for item in by_type["AWS::Lambda::Function"]]
+    return Stack(
+        functions={function.name: function for function in functions},
+        routes=[route for _, properties in by_type["AWS::ApiGatewayV2::Api"] for route in _routes(properties["Body"])],
+        mappings=[_mapping(properties) for _, properties in by_type["AWS::Lambda::EventSourceMapping"]],
+        schedules=[_schedule(*item) for item in by_type["AWS::Scheduler::Schedule"]],
+    )
+
+
+def _function(logical_id: str, properties: dict[str, Any]) -> Function:
+    variables = properties.get("Environment", {}).get("Variables", {})
+    return Function(
+        name=logical_id,
+        handler=properties["Handler"],
+        timeout_secs=int(properties["Timeout"]),
+        memory_mb=int(properties["MemorySize"]),
+        environment={name: str(value) for name, value in variables.items()},
+    )
+
+
+def _routes(body: dict[str, Any]) -> list[Route]:
+    routes = []
+    for path, operations in body["paths"].items():
+        for operation, definition in operations.items():
+            method = "ANY" if operation == "x-amazon-apigateway-any-method" else operation.upper()
+            uri = definition["x-amazon-apigateway-integration"]["uri"]
+            found = _FUNCTION_IN_URI.search(uri)
+            if found is None:
+                raise StartError(f"template.yaml: route {method} {path} leads to no function of this template")
+            routes.append(Route(method, path, found[1]))
+    return routes
+
+
+def _mapping(properties: dict[str, Any]) -> QueueMapping:
+    return QueueMapping(
+        queue=properties["EventSourceArn"].rpartition(":")[2].rpartition("-")[2],
+        function=properties["FunctionName"],
+        batch_size=int(properties["BatchSize"]),
+        max_concurrency=properties.get("ScalingConfig", {}).get("MaximumConcurrency"),
+        reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
+    )
+
+
+def _schedule(logical_id: str, properties: dict[str, Any]) -> Schedule:
+    return Schedule(logical_id, properties["ScheduleExpression"], properties["Target"]["Arn"].rpartition(":")[2])

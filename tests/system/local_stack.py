@@ -1,0 +1,151 @@
+"""The real local stack as a child process of a test, with a port and a state folder of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from functions.store.projects import Project, ProjectStore
+
+ROOT = Path(__file__).resolve().parents[2]
+API_KEY = "rb_live_local_development_only"
+START_SECS = 60
+STOP_SECS = 60
+
+
+class LocalStack:
+    """`python -m infra.local up`. `variables` come on top of the environment."""
+
+    def __init__(self, state_dir: Path, **variables: str) -> None:
+        self.state_dir = state_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_path = state_dir.parent / f"{state_dir.name}.log"
+        self._variables = {
+            "RUSTBOX_FIRST_RUN": "0",
+            "SWEEP_SECS": "1",
+            "WEBHOOK_RETRY_SECS": "0,1,1,1,2,2,2,2,2,2",
+            "HEARTBEAT_SECS": "5",
+            **variables,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(self, **variables: str) -> subprocess.Popen[bytes]:
+        """Start the launcher and return at once."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment |= {"PORT": str(self.port), "RUSTBOX_STATE_DIR": str(self.state_dir), **self._variables}
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "infra.local", "up"],
+                cwd=ROOT,
+                env=environment | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self.process
+
+    def start(self, **variables: str) -> None:
+        """Start and return when a runner is ready."""
+        process = self.launch(**variables)
+        wait_until(lambda: process.poll() is not None or self.is_ready(), START_SECS, "the stack is ready", self.log)
+        assert process.poll() is None, self.log()
+
+    def is_ready(self) -> bool:
+        """Tell whether the API answers and a runner's heartbeat is young."""
+        try:
+            return httpx.get(f"{self.url}/api/health/ready", trust_env=False, timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signal the launcher and return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECS)
+
+    def kill(self) -> None:
+        """SIGKILL the launcher alone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(STOP_SECS)
+
+    def client(self, api_key: str | None = API_KEY, *, timeout_secs: float = 40) -> httpx.Client:
+        """Return a client; without a key if `api_key` is None."""
+        headers = {} if api_key is None else {"X-API-Key": api_key}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout_secs, trust_env=False)
+
+    def pid_of(self, part: str) -> int:
+        """Return the pid of `ministack` or `runner`."""
+        record = json.loads((self.state_dir / f"{part}.json").read_text(encoding="utf-8"))
+        return int(record.get("process", record)["pid"])
+
+    def aws(self, service: str) -> Any:
+        """Return a client of the emulated AWS."""
+        port = json.loads((self.state_dir / "ministack.json").read_text(encoding="utf-8"))["port"]
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # the stubs want a literal name
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def add_project(self, project_id: str, profiles: tuple[str, ...] = ("judge", "agent")) -> str:
+        """Create another project and return its API key."""
+        projects = ProjectStore("rustbox-local-ProjectsTable", self.aws("dynamodb"))
+        projects.create_project(Project(project_id, project_id, profiles))
+        return projects.issue_key(project_id)
+
+    def log(self) -> str:
+        """Return the end of the launcher's output."""
+        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join([line for line in lines if "/api/health/ready 503" not in line][-80:])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(
+    condition: Callable[[], bool], timeout_secs: float, what: str, explain: Callable[[], str] = lambda: ""
+) -> None:
+    """Wait for an outcome that must come; how long it takes is no part of any assertion."""
+    deadline = time.monotonic() + timeout_secs
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_secs} s: {what}\n{explain()}"
+        time.sleep(0.05)
+
+
+def final_result(client: httpx.Client, submission_id: str, timeout_secs: float = 60) -> dict[str, Any]:
+    """Poll until the submission is final and return its result."""
+    found: dict[str, Any] = {}
+
+    def is_final() -> bool:
+        response = client.get(f"/api/result/{submission_id}")
+        assert response.status_code == httpx.codes.OK, response.text
+        found.update(response.json())
+        return "verdict" in found
+
+    wait_until(is_final, timeout_secs, f"{submission_id} is final")
+    return found
+
+
+def run(client: httpx.Client, code: str, language: str = "python", **fields: Any) -> dict[str, Any]:
+    """Submit, wait, and return the result object."""
+    response = client.post("/api/submit", params={"wait": "true"}, json={"language": language, "code": code, **fields})
+    assert response.status_code == httpx.codes.OK, response.text
+    body: dict[str, Any] = response.json()
+    return body

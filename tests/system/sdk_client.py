@@ -1,0 +1,30 @@
+"""Runs in a process of its own with one published rustbox package: every call, unmodified. Prints JSON."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from rustbox import Rustbox  # type: ignore[import-not-found]  # of the version under test
+
+
+async def main(base_url: str, api_key: str) -> dict[str, Any]:
+    async with Rustbox(api_key, base_url=base_url) as client:
+        submitted = await client.submit("python", "print(1 + 1)")
+        polled = await client.get_result(submitted["id"])
+        while polled["status"] in {"pending", "running"}:
+            await asyncio.sleep(0.05)
+            polled = await client.get_result(submitted["id"])
+        return {
+            "run": await client.run("python", "print(input())", stdin="hello\n"),
+            "run_failing": await client.run("c", "int main(void){return 3;}"),
+            "submitted": submitted,
+            "polled": polled,
+            "languages": await client.get_languages(),
+            "health": await client.get_health(),
+            "ready": await client.get_ready(),
+        }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(main(sys.argv[1], sys.argv[2]))))

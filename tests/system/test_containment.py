@@ -1,0 +1,50 @@
+"""Hostile programs over HTTP: contained, judged right, and the next run is unaffected."""
+
+import httpx
+import pytest
+
+from tests.system.local_stack import run
+
+FORK_BOMB = "import os\nwhile True:\n  try: os.fork()\n  except OSError: raise SystemExit(1)"
+MEMORY_BOMB = "x = []\nwhile True: x.append(b'x' * 10_000_000)"
+ENDLESS_LOOP = "while True: pass"
+CONNECT_OUT = (
+    "import socket\ntry: socket.create_connection(('1.1.1.1', 53), 3)\nexcept OSError as e: print(e.errno > 0)"
+)
+READ_PASSWD = "try: print(open('/etc/passwd').read())\nexcept OSError as e: print('no', e.errno)"
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "verdicts"),
+    [
+        (FORK_BOMB, {}, {"PLE"}),
+        (MEMORY_BOMB, {}, {"MLE"}),
+        (ENDLESS_LOOP, {"cpu_time_secs": 1}, {"TLE"}),
+        ("import time; time.sleep(60)", {"wall_time_secs": 1}, {"TLE"}),
+        ("import os; os.kill(os.getpid(), 11)", {}, {"SIG"}),
+        ("open('big', 'wb').write(b'x' * 10_000_000)", {}, {"FSE", "RE"}),
+        ("while True: print('x' * 1000)", {}, {"RE", "SIG"}),
+    ],
+    ids=["fork bomb", "memory bomb", "endless loop", "sleeper", "signal", "large file", "endless output"],
+)
+def test_hostile_program_gets_its_verdict_and_the_next_run_is_unaffected(
+    client: httpx.Client, code: str, limits: dict[str, float], verdicts: set[str]
+) -> None:
+    assert run(client, code, limits=limits)["verdict"] in verdicts
+    following = run(client, "print('fine')")
+    assert (following["verdict"], following["stdout"]) == ("AC", "fine\n")
+
+
+def test_password_file_is_absent(client: httpx.Client) -> None:
+    assert run(client, READ_PASSWD)["stdout"] == "no 2\n"
+
+
+def test_connecting_out_fails_at_once(client: httpx.Client) -> None:
+    result = run(client, CONNECT_OUT)
+    assert result["stdout"] == "True\n"
+    assert result["metrics"]["wall_time_secs"] < 2
+
+
+def test_environment_shows_no_secret_of_the_runner(client: httpx.Client) -> None:
+    names = run(client, "import os; print(sorted(os.environ))")["stdout"]
+    assert not [word for word in ("AWS", "QUEUE", "BUCKET", "PYTHONPATH", "NODE_ID") if word in names]

@@ -1,0 +1,60 @@
+"""Requests generated from our own OpenAPI file: no server error, no answer that the file does not document."""
+
+import json
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.local_stack import API_KEY, ROOT, LocalStack, run
+
+REQUESTS = 200
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+
+
+def _generate(local: LocalStack, document: dict[str, Any], directory: Path) -> Counter[int]:
+    """Send generated requests and return how often each status came."""
+    (directory / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
+    finished = subprocess.run(
+        [
+            *(ROOT / ".venv" / "bin" / "schemathesis", "run", "openapi.json", "--url", local.url),
+            *("--header", f"X-API-Key: {API_KEY}", "--checks", CHECKS, "--max-examples", "40", "--seed", "1"),
+            *("--continue-on-failure", "--request-timeout", "40", "--workers", "4", "--no-shrink"),
+            *("--phases", "coverage,fuzzing", "--report-har-path", "requests.har"),
+        ],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(directory), "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-2000:] + local.log()
+    entries = json.loads((directory / "requests.har").read_text(encoding="utf-8"))["log"]["entries"]
+    return Counter(entry["response"]["status"] for entry in entries)
+
+
+@pytest.mark.timeout(400)
+def test_generated_requests_meet_only_documented_answers(own_stack: Callable[..., LocalStack], tmp_path: Path) -> None:
+    local = own_stack(WEBHOOK_RETRY_SECS="0")
+    local.start()
+    with local.client() as client:
+        document = client.get("/api/openapi.json").json()
+        finished = [run(client, f"print({number})")["id"] for number in range(8)]
+    published = _generate(local, document, tmp_path)
+    # Once more with languages and ids that exist: at random both are never met, and nothing would run.
+    document["components"]["schemas"]["SubmitRequest"]["properties"]["language"]["enum"] = ["python", "c", "js"]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if "{id}" in path and parameter["name"] == "id":
+                    parameter["schema"]["enum"] = finished
+    narrowed = _generate(local, document, tmp_path)
+    for statuses in (published, narrowed):
+        assert statuses.total() >= REQUESTS
+        assert not [status for status in statuses if status >= 500]
+    assert {400, 401, 404, 405, 415, 422} <= set(published), published
+    assert {200, 202, 422} <= set(narrowed), narrowed

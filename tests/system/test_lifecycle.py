@@ -1,0 +1,171 @@
+"""Start, stop and everything that can be in the way of them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.system.local_stack import ROOT, LocalStack, final_result, free_port, run, wait_until
+from tests.system.webhook_inbox import open_inbox
+
+
+def _start_and_fail(**variables: str) -> str:
+    """Start a launcher that must give up; return its one line."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "infra.local", "up"],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert finished.returncode == 1, finished.stdout
+    lines = finished.stderr.splitlines()
+    assert len(lines) == 1, finished.stderr
+    return lines[0]
+
+
+def _traces(state_dir: Path) -> dict[str, int]:
+    """Count what a stack must not leave behind: processes, mounts, control groups."""
+    processes = [
+        entry
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _environment_of(entry).find(str(state_dir).encode()) >= 0
+    ]
+    return {
+        "processes": len(processes),
+        "mounts": Path("/proc/self/mountinfo").read_text(encoding="utf-8").count("rustbox"),
+        "groups": len([path for path in Path("/sys/fs/cgroup").rglob("*") if "rustbox" in path.name and path.is_dir()]),
+    }
+
+
+def _environment_of(entry: Path) -> bytes:
+    try:
+        return (entry / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_leaves_no_process_mount_or_group(own_stack: Callable[..., LocalStack], number: signal.Signals) -> None:
+    local = own_stack()
+    before = _traces(local.state_dir)
+    local.start()
+    assert _traces(local.state_dir)["processes"] >= 3
+    with local.client() as client:
+        run(client, "print(1)")
+        client.post("/api/submit", json={"language": "python", "code": "import time; time.sleep(1)"})
+    assert local.stop(number) == 0
+    assert _traces(local.state_dir) == before
+
+
+def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(SLOTS="1")
+    local.start()
+    with local.client() as client, open_inbox([500] * 3) as inbox:
+        small = run(client, "print('small')")
+        large = run(client, "print('l' * 1000000)")
+        webhook = {"webhook_url": inbox.url, "webhook_secret": "x"}
+        queued = [
+            client.post(
+                "/api/submit",
+                json={"language": "python", "code": f"import time; time.sleep(0.5); print({n})", **webhook},
+            ).json()["id"]
+            for n in range(6)
+        ]
+        listed = client.get("/api/results").json()["items"]
+        assert local.stop() == 0
+        local.start()
+        assert client.get(f"/api/result/{small['id']}").json()["stdout"] == "small\n"
+        assert client.get(f"/api/result/{large['id']}/stdout").content == b"l" * 1_000_000 + b"\n"
+        assert [item["id"] for item in client.get("/api/results").json()["items"]] == [item["id"] for item in listed]
+        for number, submission_id in enumerate(queued):
+            assert final_result(client, submission_id, 90)["stdout"] == f"{number}\n"
+        wait_until(lambda: inbox.ids() == set(queued), 90, "every webhook", local.log)
+
+
+def test_killed_launcher_leaves_the_tables_and_the_next_one_adopts_them(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack()
+    local.start()
+    ministack, runner = local.pid_of("ministack"), local.pid_of("runner")
+    with local.client() as client:
+        result = run(client, "print('kept')")
+        local.kill()
+        os.kill(ministack, 0)
+        local.start()
+        assert local.pid_of("ministack") == ministack
+        assert local.pid_of("runner") != runner
+        assert client.get(f"/api/result/{result['id']}").json()["stdout"] == "kept\n"
+        assert run(client, "print('new')")["stdout"] == "new\n"
+    assert "adopted ministack" in local.log()
+
+
+def test_runner_that_dies_is_replaced_and_the_log_says_so(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack()
+    local.start()
+    runner = local.pid_of("runner")
+    os.kill(runner, signal.SIGKILL)
+    wait_until(lambda: local.pid_of("runner") != runner, 20, "a new runner", local.log)
+    with local.client() as client:
+        assert run(client, "print(1)")["stdout"] == "1\n"
+    assert "ended unexpectedly (signal 9)" in local.log()
+
+
+def test_second_start_on_the_same_state_says_so_in_one_line(stack: LocalStack) -> None:
+    line = _start_and_fail(RUSTBOX_STATE_DIR=str(stack.state_dir), PORT=str(stack.port))
+    assert "already running" in line
+    assert str(stack.state_dir) in line
+
+
+def test_busy_port_says_so_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = _start_and_fail(RUSTBOX_STATE_DIR=str(tmp_path), PORT=str(port))
+    assert f"port {port} is not free" in line
+    assert "PORT=" in line
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"PORT": "banana"}, "PORT"),
+        ({"SWEEP_SECS": "-1"}, "SWEEP_SECS"),
+        ({"RUSTBOX_PARAM_Nonsense": "1"}, "Nonsense"),
+        ({"RUSTBOX_STATE_DIR": "/proc/nowhere"}, "RUSTBOX_STATE_DIR"),
+    ],
+)
+def test_unusable_setting_says_so_in_one_line(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    assert words in _start_and_fail(**{"RUSTBOX_STATE_DIR": str(tmp_path), "PORT": str(free_port()), **variables})
+
+
+def test_without_root_one_line_says_what_to_do(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "infra.local", "up"],
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd=ROOT,
+        env={**os.environ, "RUSTBOX_STATE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.count("\n") == 1
+    assert "root" in finished.stderr
+
+
+def test_first_run_shows_each_pattern_with_its_time(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_FIRST_RUN="1")
+    local.start()
+    wait_until(lambda: "ready; Ctrl-C stops everything" in local.log(), 60, "the first run", local.log)
+    lines = [line for line in local.log().splitlines() if "first run" in line]
+    for pattern in ("wait", "poll", "webhook"):
+        assert [line for line in lines if f" {pattern} " in line and " AC " in line and " ms " in line], lines

@@ -1,0 +1,41 @@
+"""What the service says about itself."""
+
+import httpx
+
+from tests.system.local_stack import LocalStack
+
+
+def test_languages_is_a_bare_array(client: httpx.Client) -> None:
+    assert client.get("/api/languages").json() == ["python", "c", "javascript"]
+
+
+def test_health_tells_what_the_heartbeat_told(stack: LocalStack) -> None:
+    with stack.client(None) as stranger:
+        body = stranger.get("/api/health").json()
+        ready = stranger.get("/api/health/ready")
+    assert (body["status"], body["enforcement_mode"], body["namespace_support"]) == ("ok", "strict", True)
+    assert body["cgroup_backend"] in {"cgroup_v1", "cgroup_v2"}
+    assert body["workers"] >= 1
+    assert isinstance(body["queue_depth"], int)
+    assert body["node_id"] == "local"
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+
+
+def test_every_answer_carries_a_request_id_of_its_own(client: httpx.Client) -> None:
+    paths = ["/api/languages", "/api/health", "/api/results", "/nothing", "/api/result/x"]
+    ids = [client.get(path).headers["x-request-id"] for path in paths]
+    assert len(set(ids)) == len(paths)
+
+
+def test_openapi_is_version_3_1_with_webhooks(client: httpx.Client) -> None:
+    document = client.get("/api/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert document["webhooks"]
+    assert "/api/submit" in document["paths"]
+
+
+def test_answers_are_json_in_utf8_and_never_redirect(client: httpx.Client) -> None:
+    for path in ("/api/languages", "/api/health", "/api/results"):
+        response = client.get(path, follow_redirects=False)
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("application/json")
