@@ -48,9 +48,10 @@ def _system_trust() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Sends webhooks. `allow_insecure` is the development flag; the rest is replaced in tests only."""
+    """Sends webhooks. `own_host`: the name of our own API. The rest is replaced in tests only."""
 
     allow_insecure: bool = False
+    own_host: str = ""
     resolver: Resolver = system_resolver
     total_secs: float = TOTAL_SECS
     trust: Callable[[], ssl.SSLContext] = field(default=_system_trust, repr=False)
@@ -59,7 +60,7 @@ class Egress:
         """Send once; every failure is a Reply with an error code, nothing raises."""
         with _Deadline(self.total_secs) as deadline:
             try:
-                target = check_url(url, allow_insecure=self.allow_insecure)
+                target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
             except AddressRefused as refusal:
                 return Reply(deadline.elapsed_ms(), error_code=refusal.code)
             try:

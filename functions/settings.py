@@ -13,6 +13,7 @@ import threading
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -78,7 +79,13 @@ class WebhookSettings:
     deliveries_table: str
     deliveries_queue_url: str
     webhook_retry_secs: tuple[int, ...]
+    public_base_url: str
     allow_insecure_webhook_targets: bool
+
+    @property
+    def own_host(self) -> str:
+        """Name of our own API, which no webhook may call."""
+        return urlsplit(self.public_base_url).hostname or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def wired() -> Deliverer:
     return Deliverer(
         deliveries=DeliveryStore(settings.deliveries_table, Clients.dynamodb()),
         queues=Queues(Clients.sqs()),
-        egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets),
+        egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
         schedule=Schedule(settings.webhook_retry_secs),
         deliveries_queue_url=settings.deliveries_queue_url,
     )

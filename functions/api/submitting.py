@@ -45,7 +45,12 @@ class Submitting:
         project = authenticate(event, self.projects)
         wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
         offered = self.health.languages()
-        run = parse_submission(json_body(event), offered=offered, allow_insecure=self.allow_insecure)
+        run = parse_submission(
+            json_body(event),
+            offered=offered,
+            allow_insecure=self.allow_insecure,
+            own_host=event.request_context.domain_name or "",
+        )
         accepted = self.acceptance.accept(project, run, key, interactive=wait)
         if accepted.is_new:
             self._tell(accepted, app.request_id)

@@ -93,7 +93,8 @@ class Target:
 def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Target:
     """Parse and judge a webhook URL without the network; raises AddressRefused.
 
-    `own_host` is the name of our own API. `allow_insecure` is for development: http, loopback, IP literals, any port.
+    `own_host` is the name of our own API. `allow_insecure` is for development: http, loopback, IP literals, any port,
+    and a receiver on the same host as the API.
     """
     scheme, authority, path = _split(url)
     if scheme != "https" and not (allow_insecure and scheme == "http"):
@@ -104,7 +105,7 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
     if not allow_insecure and port not in PUBLIC_PORTS:
         raise AddressRefused("bad_port", "the port of a webhook URL must be 443 or 8443")
     host = _check_host(host_text, allow_insecure=allow_insecure)
-    if own_host and host == own_host.lower().removesuffix("."):
+    if own_host and not allow_insecure and host == own_host.lower().removesuffix("."):
         raise AddressRefused("reserved_name", "a webhook must not call this API itself")
     return Target(scheme, host, port, path)
 

@@ -104,7 +104,9 @@ class RunRequest:
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
-def parse_submission(raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False) -> RunRequest:
+def parse_submission(
+    raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
+) -> RunRequest:
     """Check a request body. `allow_insecure`: webhooks may name this machine (local stage). Raises ServiceError."""
     body, constants = read_json(raw)
     if not isinstance(body, dict):
@@ -119,7 +121,9 @@ def parse_submission(raw: bytes, *, offered: Iterable[Language], allow_insecure:
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
     profile = request.profile or Profile.JUDGE
     limits, problems = check_limits(request.limits, language, profile)
-    problems += _webhook_problems(request.webhook_url, request.webhook_secret, allow_insecure=allow_insecure)
+    problems += _webhook_problems(
+        request.webhook_url, request.webhook_secret, allow_insecure=allow_insecure, own_host=own_host
+    )
     problems += _metadata_problems(request.metadata or {})
     if problems:
         raise Invalid(tuple(problems))
@@ -161,11 +165,13 @@ def _bounded(name: str, text: str, max_bytes: int) -> bytes:
     return raw
 
 
-def _webhook_problems(url: str | None, secret: str | None, *, allow_insecure: bool) -> list[FieldProblem]:
+def _webhook_problems(
+    url: str | None, secret: str | None, *, allow_insecure: bool, own_host: str
+) -> list[FieldProblem]:
     problems = []
     if url is not None:
         try:
-            check_url(url, allow_insecure=allow_insecure)
+            check_url(url, allow_insecure=allow_insecure, own_host=own_host)
         except AddressRefused as refused:
             problems.append(FieldProblem("webhook_url", f"{refused.code}: {refused.message}"))
         if secret is None:

@@ -12,14 +12,13 @@ from pathlib import Path
 
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.outer_root import make_root_private
 from sandbox_runtime.jail.syscalls import (
     MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
-    MS_PRIVATE,
     MS_RDONLY,
-    MS_REC,
     MS_REMOUNT,
 )
 
@@ -69,9 +68,9 @@ def _lay_out_devices(root: Path) -> None:
         (devices / name).symlink_to(target)
 
 
-def _lay_out_system(root: Path) -> None:
+def _lay_out_system(root: Path, host_root: Path) -> None:
     for name in _SYSTEM_TREES:
-        source = Path("/") / name
+        source = host_root / name
         if source.is_symlink():
             (root / name).symlink_to(source.readlink())
         elif source.is_dir():
@@ -79,25 +78,25 @@ def _lay_out_system(root: Path) -> None:
     etc = root / "etc"
     etc.mkdir()
     for name in _ETC_FILES:
-        if (Path("/etc") / name).is_file():
-            (etc / name).write_bytes((Path("/etc") / name).read_bytes())
+        if (host_root / "etc" / name).is_file():
+            (etc / name).write_bytes((host_root / "etc" / name).read_bytes())
     for name in _ETC_TREES:
-        if (Path("/etc") / name).is_dir():
-            _bind(Path("/etc") / name, etc / name, MS_RDONLY | MS_NODEV)
+        if (host_root / "etc" / name).is_dir():
+            _bind(host_root / "etc" / name, etc / name, MS_RDONLY | MS_NODEV)
 
 
 def enter_guest_root(binds: tuple[BindMount, ...]) -> None:
     """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError."""
-    syscalls.mount("", "/", None, MS_REC | MS_PRIVATE)
+    host_root = make_root_private()
     root = Path(_STAGING)
     syscalls.mount("rustbox-root", _STAGING, "tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096")
     try:
         for directory in ("proc", "tmp", "box", "old"):
             (root / directory).mkdir()
-        _lay_out_system(root)
+        _lay_out_system(root, host_root)
         _lay_out_devices(root)
         for bind in binds:
-            _bind(Path(bind.source), root / bind.target.lstrip("/"), MS_RDONLY | MS_NODEV)
+            _bind(host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/"), MS_RDONLY | MS_NODEV)
     except OSError as error:
         raise JailError("build guest root", str(error.filename), error.errno or 0) from error
     syscalls.pivot_root(_STAGING, f"{_STAGING}/old")

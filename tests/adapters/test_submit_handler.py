@@ -88,6 +88,7 @@ def test_a_profile_that_the_project_may_not_use_is_forbidden(aws: Aws, project_k
         ('{"language":"python","code":"x","limits":{"cpu_time_secs":NaN}}', 422, "invalid"),
         ('{"language":"python","code":"x","limits":{"cpu_time_secs":1e309}}', 422, "invalid"),
         ({**PROGRAM, "webhook_url": "https://localhost/", "webhook_secret": "x"}, 422, "invalid"),
+        ({**PROGRAM, "webhook_url": "https://API.example.com/api/submit", "webhook_secret": "x"}, 422, "invalid"),
         ({**PROGRAM, "code": "x" * 1_048_576}, 413, "too_large"),
         (b" " * 1_048_577, 413, "too_large"),
     ],

@@ -1,0 +1,50 @@
+"""Find the real root of the mount namespace when the runner itself was started inside a chroot.
+
+pivot_root(2) wants the present root to be a mount point, and a chroot's is not. The template, in a mount namespace
+of its own, steps out of the chroot the classic way (chroot(2), NOTES); the files of the chroot are then sources of bind
+mounts under their full path, and the pivot leaves both roots behind.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.errors import JailError
+
+_SUBDIRECTORY = "/proc"  # any directory that is there; never entered
+
+
+def make_root_private() -> Path:
+    """Keep mounts of this namespace from spreading. Returns where the runner's own root is found: "/" or a chroot."""
+    try:
+        syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    except JailError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    else:
+        return Path("/")
+    host_root = _leave_chroot()
+    syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    return host_root
+
+
+def _leave_chroot() -> Path:
+    inside = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A working directory above the root has no barrier: ".." goes up to the namespace's own root.
+        os.chroot(_SUBDIRECTORY)
+        os.fchdir(inside)
+        while not os.path.samestat(os.stat("."), os.stat("..")):
+            os.chdir("..")
+        os.chroot(".")
+        return _path_of(inside)
+    except OSError as error:
+        raise JailError("leave the chroot", errno=error.errno or 0) from error
+    finally:
+        os.close(inside)
+
+
+def _path_of(directory_fd: int) -> Path:
+    """Full path of an open directory, read from the kernel's own proc."""
+    return Path(os.readlink(f"/proc/self/fd/{directory_fd}"))

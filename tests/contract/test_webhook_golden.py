@@ -1,0 +1,114 @@
+"""The webhook bodies that we make are the golden ones, and fit the published schema."""
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from functions.core.event_body import CUT_OUTPUT_BYTES, MAX_BODY_BYTES, completed_body
+from functions.core.result_view import result_body
+from functions.core.submission import Status, Submission
+from tests.submission_factory import START_MS, golden, new_submission
+
+BASE_URL = "https://api.example.com"
+SCHEMA = Draft202012Validator(golden("webhook/v1.schema"), format_checker=FormatChecker())
+
+
+def submission_of(body: dict[str, Any], **changes: Any) -> Submission:
+    """Make the submission that a golden body is about."""
+    values = {
+        "status": Status(body["status"]),
+        "language": body["language"],
+        "profile": body["profile"],
+        "created_at": body["created_at"],
+        "started_at": body["started_at"],
+        "completed_at": body["completed_at"],
+        "ttl": START_MS // 1000 + 30 * 86_400,
+        "verdict": body["verdict"],
+        "summary": {"result": body["result"], "metrics": body["metrics"]},
+        "evidence": body["evidence"],
+        "integrity": body["output_integrity"],
+        "metadata": body["metadata"],
+    }
+    return new_submission(**values | changes)
+
+
+def body_of(submission: Submission, stdout: bytes, stderr: bytes = b"") -> bytes:
+    return completed_body(
+        lambda out, err: result_body(submission, out, err),
+        stdout=stdout,
+        stderr=stderr,
+        result_url=f"{BASE_URL}/api/result/{submission.submission_id}",
+    )
+
+
+@pytest.mark.parametrize("name", ["completed", "platform_failure"])
+def test_golden_body_is_what_we_make(name: str) -> None:
+    expected = golden(f"webhook/v1.{name}")
+    made = json.loads(body_of(submission_of(expected), expected["stdout"].encode(), expected["stderr"].encode()))
+    assert made == expected
+    SCHEMA.validate(made)
+
+
+def test_golden_truncated_body_is_what_we_make_of_much_output() -> None:
+    expected = golden("webhook/v1.truncated")
+    made = json.loads(body_of(submission_of(expected), b"y" * 1_048_576))
+    assert made["stdout"] == made["output"]["stdout"] == "y" * CUT_OUTPUT_BYTES
+    SCHEMA.validate(made)
+    # The golden file shows the shape with a shorter text.
+    made["stdout"] = made["output"]["stdout"] = expected["stdout"]
+    assert made == expected
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"x" * 1_048_576,
+        b"\x00" * 1_048_576,
+        b"\x01" * 50_000,
+        b"\xff" * 1_048_576,
+        "é".encode() * 524_288,
+        b"x" + "é".encode() * 200_000,
+        "😀".encode() * 262_144,
+        b'"\\' * 500_000,
+    ],
+    ids=["text", "nul", "controls", "invalid", "two bytes", "odd offset", "four bytes", "escapes"],
+)
+def test_body_stays_within_256_kib_whatever_the_output(output: bytes) -> None:
+    body = body_of(submission_of(golden("webhook/v1.completed")), output, output)
+    assert len(body) <= MAX_BODY_BYTES
+    made = json.loads(body)
+    SCHEMA.validate(made)
+    assert made["output"]["truncated_in_event"] is True
+    assert made["result_url"].endswith(f"/api/result/{made['id']}")
+    for text in (made["stdout"], made["stderr"], made["output"]["stdout"], made["output"]["stderr"]):
+        assert CUT_OUTPUT_BYTES - 4 < len(text.encode()) <= CUT_OUTPUT_BYTES
+        assert output.decode(errors="replace").startswith(text)
+
+
+def test_body_just_under_the_limit_is_whole() -> None:
+    submission = submission_of(golden("webhook/v1.completed"))
+    room = MAX_BODY_BYTES - len(body_of(submission, b""))
+    whole = json.loads(body_of(submission, b"x" * (room // 2)))
+    assert "truncated_in_event" not in whole["output"]
+    assert "result_url" not in whole
+    cut = json.loads(body_of(submission, b"x" * (room // 2 + 1)))
+    assert cut["output"]["truncated_in_event"] is True
+
+
+def test_short_stream_beside_a_long_one_is_not_cut() -> None:
+    made = json.loads(body_of(submission_of(golden("webhook/v1.completed")), b"x" * 300_000, b"e\xff"))
+    assert made["stderr"] == "e\ufffd"
+
+
+def test_same_submission_gives_the_same_bytes() -> None:
+    submission = submission_of(golden("webhook/v1.completed"), metadata={"b": "2", "a": "1"})
+    assert body_of(submission, b"42\n") == body_of(submission, b"42\n")
+
+
+def test_text_is_not_escaped_beyond_need_and_bad_metadata_does_not_stop_the_event() -> None:
+    submission = submission_of(golden("webhook/v1.completed"), metadata={"name": "naïve ✓ \ud800"})
+    body = body_of(submission, "✓".encode())
+    assert '"stdout":"✓"'.encode() in body
+    assert json.loads(body)["metadata"] == {"name": "naïve ✓ ?"}
