@@ -29,11 +29,13 @@ def _write_files(request: RunRequest, files_fd: int, uid: int) -> None:
             done = 0
             while done < size:
                 done += os.sendfile(fd, files_fd, offset + done, size - done)
-            os.fchown(fd, uid, uid)
+            # Mode before owner: afterwards only the owner may change it, and init keeps few capabilities.
             os.fchmod(fd, 0o755 if executable else 0o644)
+            os.fchown(fd, uid, uid)
         finally:
             os.close(fd)
         offset += size
+    os.chown(mounts.WORKING_DIRECTORY, uid, uid)
 
 
 def _kill_all_others() -> None:
@@ -84,7 +86,7 @@ def run_init(
         syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         program.enter_groups(descriptors.init_entries)
         socket.sethostname(_HOSTNAME)
-        mounts.mount_private(uid, request.limits.memory_bytes)
+        mounts.mount_private(request.limits.memory_bytes)
         _write_files(request, descriptors.files, uid)
         pid = os.fork()
         if pid == 0:

@@ -6,6 +6,7 @@ Order matters. The template makes the root before any guest exists and leaves th
 opens or deletes a path that a guest made.
 """
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,15 +100,41 @@ def enter_guest_root(binds: tuple[BindMount, ...]) -> None:
             _bind(host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/"), MS_RDONLY | MS_NODEV)
     except OSError as error:
         raise JailError("build guest root", str(error.filename), error.errno or 0) from error
-    syscalls.pivot_root(_STAGING, f"{_STAGING}/old")
-    os.chdir("/")
-    syscalls.unmount_lazily("/old")
-    os.rmdir("/old")
+    _swap_root()
     syscalls.mount("", "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_BIND)
 
 
-def mount_private(uid: int, memory_bytes: int) -> None:
-    """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory."""
+def _swap_root() -> None:
+    """Leave the host's tree: the staged root becomes "/", and no path leads back.
+
+    Docker's default filter refuses pivot_root to everyone. There the root is moved over the old one, which stays
+    mounted below it; only CAP_SYS_CHROOT, or a descriptor opened before, could lead there, and a guest gets neither.
+    """
+    try:
+        syscalls.pivot_root(_STAGING, f"{_STAGING}/old")
+    except JailError as error:
+        if error.errno != errno.EPERM:
+            raise
+        os.rmdir(f"{_STAGING}/old")
+        os.chdir(_STAGING)
+        syscalls.mount(_STAGING, "/", None, syscalls.MS_MOVE)
+        try:
+            os.chroot(".")
+        except OSError as chroot_error:
+            hint = "needs CAP_SYS_CHROOT where pivot_root is refused"
+            raise JailError("chroot", "", chroot_error.errno or 0, hint) from chroot_error
+        os.chdir("/")
+    else:
+        os.chdir("/")
+        syscalls.unmount_lazily("/old")
+        os.rmdir("/old")
+
+
+def mount_private(memory_bytes: int) -> None:
+    """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory.
+
+    The working directory is root's until init has placed the files; then init gives it to the guest.
+    """
     strict = MS_NOSUID | MS_NODEV
     syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, "subset=pid,hidepid=invisible")
     size = f"size={memory_bytes},nr_inodes={_INODES_PER_MOUNT}"
@@ -125,4 +152,4 @@ def mount_private(uid: int, memory_bytes: int) -> None:
         strict | MS_NOEXEC,
         f"mode=1777,{size}",
     )
-    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0700,uid={uid},gid={uid},{size}")
+    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0755,{size}")

@@ -29,7 +29,7 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 32, 4096, 8192, 16384, 1 << 18
 MNT_DETACH = 2
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
@@ -109,9 +109,11 @@ class _CapData(ctypes.Structure):
 
 
 def keep_capabilities(kept: tuple[int, ...]) -> None:
-    """Reduce this process to `kept` (all below 32), capset(2) version 3."""
-    mask = sum(1 << capability for capability in kept)
+    """Reduce this process to those of `kept` (all below 32) that it has, capset(2) version 3."""
     header = _CapHeader(0x20080522, 0)
+    had = (_CapData * 2)()
+    _check(_libc.capget(ctypes.byref(header), ctypes.byref(had)), "capget")
+    mask = sum(1 << capability for capability in kept) & had[0].permitted
     data = (_CapData * 2)(_CapData(mask, mask, 0), _CapData(0, 0, 0))
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
 
