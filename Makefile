@@ -6,7 +6,7 @@ export PORT
 .PHONY: help setup up test lint types unit contract adapters jail package system lock clean
 
 help: ## What there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
 
 setup: ## Install what is missing: system packages, .venv, toolchains
 	@bash infra/setup/install.sh

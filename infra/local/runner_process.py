@@ -40,6 +40,7 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
     drain_secs = min(_DRAIN_SECS, int(queue_variables["VISIBILITY_SECS"]) - 1)
     return {
         "DRAIN_SECS": str(drain_secs),
+        "RECEIVE_WAIT_SECS": "1",  # a stop waits for the long poll; here a poll costs nothing
         **environment,
         **queue_variables,
         "PAYLOADS_BUCKET": bucket,

@@ -27,7 +27,8 @@ install_packages() {
   say "system packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get -q update </dev/null >/dev/null
-  apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null | grep -E '^Setting up' || true
+  apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null |
+    awk '/^Setting up/ && ++n % 20 == 0 { print "setup:   " n " system packages"; fflush() }'
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]} == 0)) || fail "apt-get could not install ${missing[*]}"
 }

@@ -1,9 +1,11 @@
 """Builds the deployment package once, with the command and the configuration that a deployment uses."""
 
+import json
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,28 @@ def importable(build: Callable[[str], Path]) -> Path:
     once more with the architecture of the machine that runs the tests, and nothing else changed.
     """
     return build({"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()])
+
+
+@pytest.fixture(scope="session")
+def openapi(importable: Path) -> dict[str, Any]:
+    """Give the OpenAPI document as the deployed function would answer it."""
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-I", "-S", "-E", "-B", "-c"),
+            (
+                "import sys; sys.path.insert(0, sys.argv[1])\n"
+                "from functions.core.openapi import openapi_text; print(openapi_text())"
+            ),
+            str(importable / "ResultFunction"),
+        ],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    document: dict[str, Any] = json.loads(finished.stdout)
+    return document
 
 
 def _build(directory: Path, architecture: str) -> Path:

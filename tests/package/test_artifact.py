@@ -16,7 +16,7 @@ _IMPORT = """
 import importlib, os, sys
 artifact, module_name, attribute = sys.argv[1:]
 sys.path.insert(0, artifact)
-assert not os.environ, os.environ
+assert set(os.environ) <= {"LC_CTYPE"}, os.environ  # Python sets that one itself
 handler = getattr(importlib.import_module(module_name), attribute)
 assert callable(handler)
 boto3 = sys.modules.get("boto3")
@@ -47,6 +47,28 @@ def test_handler_imports_from_the_artifact_alone_with_an_empty_environment(
         check=False,
     )
     assert (finished.returncode, finished.stdout) == (0, "imported\n"), finished.stderr
+
+
+def test_every_module_of_the_artifact_imports_those_that_load_late_too(importable: Path) -> None:
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "import functions\n"
+        "names = [found.name for found in pkgutil.walk_packages(functions.__path__, 'functions.')]\n"
+        "print(len([importlib.import_module(name) for name in names]))\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable / "SubmitFunction")],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    sources = [
+        path for path in (importable / "SubmitFunction" / "functions").rglob("*.py") if path.name != "__init__.py"
+    ]
+    assert int(finished.stdout) >= len(sources) > 10
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -32,4 +32,4 @@ def test_20_kills_of_the_runner_lose_nothing(own_stack: Callable[..., LocalStack
     load.stop()
     verdicts = load.assert_nothing_lost(timeout_secs=90)
     assert verdicts["AC"] >= 0.9 * len(load.accepted), verdicts
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/*{pid}*"))
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{pid}-*"))
