@@ -104,7 +104,7 @@ def failed_ids(result: Any, all_ids: set[str]) -> set[str]:
     if not result or not result.get("batchItemFailures"):
         return set()
     failed = {item.get("itemIdentifier") for item in result["batchItemFailures"]}
-    return min(failed, all_ids)
+    return failed if failed.issubset(all_ids) else all_ids
 
 
 def _record(message: MessageTypeDef, queue: str) -> dict[str, Any]:

@@ -22,10 +22,13 @@ stage_types() { "$bin/mypy" "${python_paths[@]}"; }
 stage_tests() { "$bin/pytest" "tests/$1"; }
 
 durations=()
+stage=""
 started_all=$SECONDS
 report() {
   local code=$?
-  ((${#durations[@]})) && printf 'checks: %s; total %d s\n' "$(IFS=', '; echo "${durations[*]}")" $((SECONDS - started_all))
+  ((code == 0)) || durations+=("$stage FAILED")
+  ((${#durations[@]})) && printf '\nchecks: %s; total %d s\n' "$(printf '%s, ' "${durations[@]}" | sed 's/, $//')" \
+    $((SECONDS - started_all))
   exit "$code"
 }
 trap report EXIT

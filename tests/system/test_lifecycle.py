@@ -31,8 +31,8 @@ def _start_and_fail(**variables: str) -> str:
     return lines[0]
 
 
-def _traces(state_dir: Path) -> dict[str, int]:
-    """Count what a stack must not leave behind: processes, mounts, control groups."""
+def _traces(state_dir: Path, runner: int) -> dict[str, int]:
+    """Count what a stack with this runner must not leave behind: processes, mounts, control groups."""
     processes = [
         entry
         for entry in Path("/proc").iterdir()
@@ -41,7 +41,7 @@ def _traces(state_dir: Path) -> dict[str, int]:
     return {
         "processes": len(processes),
         "mounts": Path("/proc/self/mountinfo").read_text(encoding="utf-8").count("rustbox"),
-        "groups": len([path for path in Path("/sys/fs/cgroup").rglob("*") if "rustbox" in path.name and path.is_dir()]),
+        "groups": len(list(Path("/sys/fs/cgroup").rglob(f"rustbox-*-{runner}-*"))),
     }
 
 
@@ -55,14 +55,16 @@ def _environment_of(entry: Path) -> bytes:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_leaves_no_process_mount_or_group(own_stack: Callable[..., LocalStack], number: signal.Signals) -> None:
     local = own_stack()
-    before = _traces(local.state_dir)
     local.start()
-    assert _traces(local.state_dir)["processes"] >= 3
+    runner = local.pid_of("runner")
+    alive = _traces(local.state_dir, runner)
+    assert alive["processes"] >= 3
+    assert alive["groups"] >= 1
     with local.client() as client:
         run(client, "print(1)")
         client.post("/api/submit", json={"language": "python", "code": "import time; time.sleep(1)"})
     assert local.stop(number) == 0
-    assert _traces(local.state_dir) == before
+    assert _traces(local.state_dir, runner) == {"processes": 0, "mounts": 0, "groups": 0}
 
 
 def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) -> None:
