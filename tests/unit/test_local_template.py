@@ -1,0 +1,130 @@
+"""The local stack serves what template.yaml declares, and refuses what it cannot serve."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.errors import StartError
+from infra.local.intrinsics import Resolver
+from infra.local.invoker import merge_environments
+from infra.local.schedules import interval_secs
+from infra.local.settings import ROOT, read_settings
+from infra.local.stack import Function, Stack, read_stack, refuse_unknown_types
+from infra.local.template import Template, translate
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return translate(ROOT / "template.yaml", read_settings({}).parameters)
+
+
+@pytest.fixture(scope="module")
+def stack(template: Template) -> Stack:
+    values = {
+        name: {
+            "Ref": f"local-{name}" if kind["Type"] != "AWS::Lambda::Function" else name,
+            "Arn": f"arn:x:local-{name}",
+        }
+        | ({"Arn": f"arn:aws:lambda:us-east-1:0:function:{name}"} if kind["Type"] == "AWS::Lambda::Function" else {})
+        for name, kind in template.resources.items()
+    }
+    return read_stack(template, Resolver(template.parameters, template.conditions, values))
+
+
+def test_every_resource_type_of_the_template_is_known(template: Template) -> None:
+    refuse_unknown_types(template)
+
+
+def test_unknown_resource_type_is_refused() -> None:
+    with pytest.raises(StartError, match="AWS::SNS::Topic"):
+        refuse_unknown_types(Template({"Bell": {"Type": "AWS::SNS::Topic"}}, {}, {}))
+
+
+def test_unknown_parameter_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(StartError, match=r"Nonsense.*Stage"):
+        translate(ROOT / "template.yaml", {"Nonsense": "1"})
+
+
+def test_stack_serves_routes_mappings_and_schedule_of_the_template(stack: Stack) -> None:
+    keys = {route.key: route.function for route in stack.routes}
+    assert keys["POST /api/submit"] == "SubmitFunction"
+    assert keys["DELETE /api/result/{id}"] == keys["$default"] == "ResultFunction"
+    mappings = {mapping.queue: mapping for mapping in stack.mappings}
+    assert mappings["CompletionsQueue"].function == "RecordFunction"
+    assert (mappings["DeliveriesQueue"].batch_size, mappings["DeliveriesQueue"].max_concurrency) == (1, 50)
+    assert all(mapping.reports_failures for mapping in stack.mappings)
+    assert [(schedule.expression, schedule.function) for schedule in stack.schedules] == [
+        ("rate(1 minute)", "SweepFunction")
+    ]
+
+
+def test_local_stage_is_the_only_one_with_insecure_targets(template: Template, stack: Stack) -> None:
+    assert stack.functions["SubmitFunction"].environment["STAGE"] == "local"
+    assert stack.functions["WebhookFunction"].environment["ALLOW_INSECURE_WEBHOOK_TARGETS"] == "true"
+    assert translate(ROOT / "template.yaml", {}).parameters["AllowInsecureWebhookTargets"] == "false"
+    assert template.parameters["PublicBaseUrl"] == "http://127.0.0.1:4096"
+
+
+def test_environments_of_the_template_can_be_merged(stack: Stack) -> None:
+    assert {"STAGE", "WEBHOOK_RETRY_SECS", "SUBMISSIONS_TABLE"} <= merge_environments(stack.functions).keys()
+
+
+def test_one_name_with_two_values_is_refused() -> None:
+    functions = {name: Function(name, "m.handler", 1, 128, {"STAGE": name}) for name in ("One", "Two")}
+    with pytest.raises(StartError, match="STAGE has two values"):
+        merge_environments(functions)
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ({"Ref": "Stage"}, "local"),
+        ({"Fn::GetAtt": ["Queue", "Arn"]}, "arn:queue"),
+        ({"Fn::GetAtt": "Queue.Arn"}, "arn:queue"),
+        ({"Fn::Sub": "${Stage}/${Queue.Arn}/${Queue}/${!Kept}"}, "local/arn:queue/url/${Kept}"),
+        ({"Fn::Sub": ["${a}-${Stage}", {"a": {"Ref": "Queue"}}]}, "url-local"),
+        ({"Fn::Join": [":", ["a", {"Ref": "Stage"}]]}, "a:local"),
+        ({"Fn::If": ["IsLocal", {"x": 1}, {"Ref": "Missing"}]}, {"x": 1}),
+        ({"Fn::If": ["IsNotLocal", {"Ref": "Missing"}, 2]}, 2),
+        ({"kept": 1, "dropped": {"Ref": "AWS::NoValue"}}, {"kept": 1}),
+        ([1, {"Ref": "AWS::NoValue"}, {"Fn::If": ["IsNotLocal", 1, {"Ref": "AWS::NoValue"}]}], [1]),
+        ({"Condition": {"Bool": {"a": "b"}}}, {"Condition": {"Bool": {"a": "b"}}}),
+    ],
+)
+def test_intrinsic_is_resolved(node: Any, expected: Any) -> None:
+    conditions = {
+        "IsLocal": {"Fn::Equals": [{"Ref": "Stage"}, "local"]},
+        "IsNotLocal": {"Fn::Not": [{"Condition": "IsLocal"}]},
+    }
+    resolver = Resolver({"Stage": "local"}, conditions, {"Queue": {"Ref": "url", "Arn": "arn:queue"}})
+    assert resolver.resolve(node) == expected
+
+
+@pytest.mark.parametrize(
+    "node", [{"Ref": "Nobody"}, {"Fn::GetAtt": ["Nobody", "Arn"]}, {"Fn::Cidr": []}, {"Fn::If": ["No", 1, 2]}]
+)
+def test_what_cannot_be_resolved_stops_the_start(node: Any) -> None:
+    with pytest.raises(StartError):
+        Resolver({}, {}, {}).resolve(node)
+
+
+@pytest.mark.parametrize(
+    ("expression", "secs"), [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 hours)", 7200)]
+)
+def test_rate_is_an_interval(expression: str, secs: int) -> None:
+    assert interval_secs(expression) == secs
+
+
+def test_schedule_that_cannot_be_fired_is_refused() -> None:
+    with pytest.raises(StartError, match="cron"):
+        interval_secs("cron(0 9 * * ? *)")
+
+
+def test_settings_come_from_named_variables() -> None:
+    settings = read_settings(
+        {"PORT": "5000", "RUSTBOX_PARAM_RetentionDays": "3", "WEBHOOK_RETRY_SECS": "0,1", "SWEEP_SECS": "2"}
+    )
+    assert (settings.base_url, settings.sweep_secs) == ("http://127.0.0.1:5000", 2)
+    assert {"RetentionDays": "3", "WebhookRetrySecs": "0,1", "Stage": "local"}.items() <= settings.parameters.items()
+    assert read_settings({}).state_dir == Path(ROOT / ".state")
