@@ -59,7 +59,8 @@ SIGNAL_EXIT_BASE = 128
 def classify(outcome: Outcome, phase: Phase) -> Classification:
     """Classify one step. A compile step that succeeded is AC in phase COMPILE: go on with the run step."""
     found = _platform_failure(outcome, phase) or _killed(outcome, phase)
-    if found is None and outcome.evidence.cgroup is None:
+    # Where no groups could be made there is nothing to read: the missing controls say so.
+    if found is None and outcome.evidence.cgroup is None and outcome.evidence.cgroup_backend is not None:
         found = _internal(phase, "ie_missing_evidence", "the usage of the run could not be read")
     if found is None:
         found = _compiler_ended(outcome) if phase is Phase.COMPILE else _program_ended(outcome)
@@ -81,7 +82,7 @@ def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
     if oom_kills > 0 or outcome.stop_reason is StopReason.OOM_KILL:
         return _stopped(phase, Verdict.MLE, "mle_kernel_oom", Actor.KERNEL)
     match outcome.stop_reason:
-        case StopReason.MEMORY_THRASH:
+        case StopReason.MEMORY_THRASH | StopReason.MEMORY_LIMIT:
             return _stopped(phase, Verdict.MLE, "mle_limit_breach", Actor.JUDGE)
         case StopReason.CPU_LIMIT:
             return _stopped(phase, Verdict.TLE, "tle_cpu_judge", Actor.JUDGE)

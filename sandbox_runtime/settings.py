@@ -28,7 +28,11 @@ class SettingsInvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What `worker` needs. Times in seconds."""
+    """What `worker` needs. Times in seconds.
+
+    `allow_permissive`: work although a control is missing. `required_controls`: the floor below which nothing is run
+    even then; None: all that this host is expected to give.
+    """
 
     interactive_queue_url: str
     batch_queue_url: str
@@ -42,6 +46,8 @@ class WorkerSettings:
     drain_secs: int
     receive_wait_secs: int
     max_receives: int
+    allow_permissive: bool
+    required_controls: tuple[str, ...] | None
     log_level: str
 
 
@@ -71,6 +77,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
         receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
         max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
+        allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
+        required_controls=_names(env, "REQUIRED_CONTROLS"),
         log_level=_log_level(env),
     )
 
@@ -89,6 +97,22 @@ def _integer(env: Mapping[str, str], variable: str, default: int, minimum: int, 
     if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
         raise SettingsInvalidError(variable, f"must be an integer from {minimum} to {maximum}")
     return int(text)
+
+
+def _boolean(env: Mapping[str, str], variable: str) -> bool:
+    text = env.get(variable, "") or "false"
+    if text not in {"true", "false"}:
+        raise SettingsInvalidError(variable, "must be true or false")
+    return text == "true"
+
+
+def _names(env: Mapping[str, str], variable: str) -> tuple[str, ...] | None:
+    words = tuple(word.strip() for word in env.get(variable, "").split(","))
+    if words == ("",):
+        return None
+    if not all(words):
+        raise SettingsInvalidError(variable, "must be names separated by commas")
+    return words
 
 
 def _log_level(env: Mapping[str, str]) -> str:

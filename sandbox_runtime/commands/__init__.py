@@ -1,11 +1,12 @@
-"""The commands of the runner: `run`, `languages` and `worker`."""
+"""The commands of the runner: `run`, `languages`, `doctor` and `worker`."""
 
 import sys
 from collections.abc import Sequence
 
 from sandbox_runtime.commands.arguments import PROGRAM, parser
+from sandbox_runtime.commands.doctor import doctor
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.commands.list_languages import list_languages
+from sandbox_runtime.commands.list_languages import list_languages, prepare_languages
 from sandbox_runtime.commands.run_file import run_file
 
 __all__ = ["main"]
@@ -21,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
 
             return work()
         if arguments.command == "languages":
-            return list_languages(is_json=arguments.json)
+            return prepare_languages() if arguments.prepare else list_languages(is_json=arguments.json)
+        if arguments.command == "doctor":
+            return doctor(is_json=arguments.json)
         return run_file(arguments)
     except CommandError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")

@@ -26,6 +26,8 @@ environment:
   RECEIVE_WAIT_SECS   long poll of the interactive queue (5)
   DRAIN_SECS          for running programs after SIGTERM (50); a second SIGTERM ends at once
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
+  ALLOW_PERMISSIVE    true: work although a control is missing, say as an ordinary user (false)
+  REQUIRED_CONTROLS   the floor below which nothing is run even then: names from `doctor`, comma-separated (all)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
   and what boto3 reads: AWS_REGION, AWS_ENDPOINT_URL, credentials
 """
@@ -44,6 +46,17 @@ def parser() -> argparse.ArgumentParser:
     )
     languages = commands.add_parser("languages", help="list the languages and whether this host has them")
     languages.add_argument("--json", action="store_true", help="print one JSON object")
+    languages.add_argument(
+        "--prepare", action="store_true", help="only make what toolchains need once, without trying them (image builds)"
+    )
+    doctor = commands.add_parser(
+        "doctor",
+        help="show which controls this host gives and what to change",
+        description="Try the sandbox on this host, as root and as an ordinary user, and say what is missing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="exit codes: 0 strict isolation is possible, 1 only permissive, 2 none",
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
     return top
 
 

@@ -15,7 +15,16 @@ from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.executor import ExecutionCancelledError, execute, limits_of
 from sandbox_runtime.jail import JailError, SlotConfig, open_slot
-from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError, binds, for_file
+from sandbox_runtime.languages import (
+    LANGUAGES,
+    Language,
+    LimitRefusedError,
+    PreparationError,
+    binds,
+    for_file,
+    prepare,
+    warm,
+)
 from sandbox_runtime.messages import (
     MAX_CODE_BYTES,
     MAX_STDIN_BYTES,
@@ -41,8 +50,6 @@ def run_file(arguments: argparse.Namespace) -> int:
     except LimitRefusedError as error:
         option = "--" + error.limit.replace("_", "-")
         raise CommandError(exit_codes.USAGE, f"{option} must be above 0 and at most {error.ceiling:g}") from error
-    if os.geteuid() != 0:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, "the sandbox needs root: run the same command with sudo")
     toolchains_dir = settings.toolchains_dir(os.environ)
     if not language.is_present(toolchains_dir):
         raise CommandError(
@@ -50,7 +57,12 @@ def run_file(arguments: argparse.Namespace) -> int:
             f"the toolchain of {language.name} is missing: install it, or set TOOLCHAINS_DIR (see: languages)",
         )
     try:
+        prepare(language, toolchains_dir)
+        warm(language, toolchains_dir)
         completed = _run(request, language, toolchains_dir)
+    except PreparationError as error:
+        problem = f"the toolchain of {language.name} does not work: {error}"
+        raise CommandError(exit_codes.PLATFORM_FAILURE, problem) from error
     except JailError as error:
         raise CommandError(exit_codes.PLATFORM_FAILURE, f"the sandbox failed: {error}") from error
     _print(completed, is_json=arguments.json)

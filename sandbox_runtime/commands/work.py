@@ -9,7 +9,18 @@ from contextlib import ExitStack
 from sandbox_runtime import log, settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot, probe_host, remove_stale_groups
+from sandbox_runtime.jail import (
+    CONTROLS,
+    HostSupport,
+    JailError,
+    Slot,
+    SlotConfig,
+    default_floor,
+    not_in_force,
+    open_slot,
+    probe_host,
+    remove_stale_groups,
+)
 from sandbox_runtime.languages import Language, binds, offered, version
 from sandbox_runtime.transport import Transport, connect
 from sandbox_runtime.worker import Place, Roster, Worker
@@ -23,16 +34,13 @@ def work() -> int:
         found = settings.worker_settings()
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
-    if os.geteuid() != 0:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, "the sandbox needs root: run the worker as root")
+    floor = _floor(found)
     log.configure(found.log_level)
-    removed = remove_stale_groups()
-    if removed:
-        _LOG.info("groups of a dead runner removed", extra={"count": removed})
-    roster = _roster(found.toolchains_dir)
+    _remove_stale_groups()
+    roster = _roster(found, floor)
     with ExitStack() as stack:
         # Slots first: their templates are born before this process holds an AWS client.
-        places = _open_places(found, roster.languages, stack)
+        places = _open_places(found, floor, roster.languages, stack)
         clients = connect(slots=found.slots, receive_wait_secs=found.receive_wait_secs)
         transport = Transport(
             clients,
@@ -47,10 +55,48 @@ def work() -> int:
     return 0
 
 
-def _roster(toolchains_dir: str) -> Roster:
+def _floor(found: settings.WorkerSettings) -> tuple[str, ...]:
+    """Controls without which nothing is run. Fewer than all of them must be allowed. Raises CommandError."""
+    floor = default_floor() if found.required_controls is None else found.required_controls
+    unknown = sorted(set(floor) - set(CONTROLS))
+    if unknown:
+        raise CommandError(exit_codes.USAGE, f"REQUIRED_CONTROLS names no control: {', '.join(unknown)}")
+    if found.allow_permissive or set(floor) == set(CONTROLS):
+        return floor
+    if os.geteuid() != 0:
+        problem = (
+            "an ordinary user gets permissive isolation only: run the worker as root, or set ALLOW_PERMISSIVE=true"
+        )
+        raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
+    raise CommandError(
+        exit_codes.USAGE, "REQUIRED_CONTROLS leaves controls out, which only ALLOW_PERMISSIVE=true permits"
+    )
+
+
+def _remove_stale_groups() -> None:
+    try:
+        removed = remove_stale_groups()
+    except JailError:
+        return  # no groups here: whether that is enough is decided by the probe
+    if removed:
+        _LOG.info("groups of a dead runner removed", extra={"count": removed})
+
+
+def _check(support: HostSupport, floor: tuple[str, ...]) -> None:
+    """Refuse to work below the floor, before any message is received."""
+    below = not_in_force(dict.fromkeys(support.controls, True), floor)
+    if support.failed_step or below:
+        problems = support.problems if support.failed_step else tuple(f"{name} is not in force" for name in below)
+        problem = f"this host cannot isolate: {'; '.join(problems)} (see `doctor`)"
+        raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
+    if support.missing:
+        _LOG.warning("isolation is permissive", extra={"problem": "not in force: " + ", ".join(support.missing)})
+
+
+def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:
+    toolchains_dir = found.toolchains_dir
     support = probe_host()
-    if support.problems:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, "this host cannot isolate: " + "; ".join(support.problems))
+    _check(support, floor)
     languages = offered(toolchains_dir)
     if not languages:
         raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages`")
@@ -59,12 +105,12 @@ def _roster(toolchains_dir: str) -> Roster:
 
 
 def _open_places(
-    found: settings.WorkerSettings, languages: Mapping[str, Language], stack: ExitStack
+    found: settings.WorkerSettings, floor: tuple[str, ...], languages: Mapping[str, Language], stack: ExitStack
 ) -> tuple[Place, ...]:
     mounts = binds(tuple(languages.values()), found.toolchains_dir)
 
     def opener(index: int) -> Slot:
-        return open_slot(SlotConfig(name=f"slot-{index}", index=index, binds=mounts))
+        return open_slot(SlotConfig(f"slot-{index}", index, mounts, required_controls=floor))
 
     places = []
     for index in range(found.slots):

@@ -22,6 +22,7 @@ _KILL_ACTIONS = {
     StopReason.WALL_LIMIT: "kill_wall_limit",
     StopReason.OOM_KILL: "kill_after_oom",
     StopReason.MEMORY_THRASH: "kill_memory_thrash",
+    StopReason.MEMORY_LIMIT: "kill_memory_limit",
     StopReason.CANCELLED: "kill_cancelled",
 }
 
@@ -48,7 +49,7 @@ def metrics(compiled: Outcome | None, ran: Outcome | None, queue_ms: float) -> M
     return Metrics(
         cpu_time_secs=last.cpu_usec / 1e6,
         wall_time_secs=last.wall_usec / 1e6,
-        memory_peak_bytes=last.evidence.cgroup.memory_peak_bytes if last.evidence.cgroup else 0,
+        memory_peak_bytes=last.evidence.cgroup.memory_peak_bytes if last.evidence.cgroup else last.memory_peak_bytes,
         cpu_wall_ratio=_cpu_wall_ratio(last),
         divergence=_divergence(last),
         queue_ms=round(queue_ms, 3),

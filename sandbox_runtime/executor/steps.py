@@ -5,11 +5,9 @@ from typing import Protocol
 
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict, classify
 from sandbox_runtime.executor import report
-from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, Outcome, StopReason
-from sandbox_runtime.languages import Compile, Language
+from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
+from sandbox_runtime.languages import Language, compile_spec, run_spec, without_paths
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, format_time, parse_time
-
-BOX = b"/box/"
 
 
 class ExecutionCancelledError(Exception):
@@ -51,22 +49,15 @@ def execute(
     Raises LimitRefusedError, JailError (the sandbox failed; run it again) and ExecutionCancelledError.
     """
     limits = limits_of(request, language)
-    files: tuple[GuestFile, ...] = (GuestFile(language.file_name, request.code),)
     compiled: Outcome | None = None
     if language.compile is not None:
-        compiled = _step(jail, _compile_spec(language, language.compile, files), cancel_fd)
+        compiled = _step(jail, compile_spec(language, language.compile, request.code), cancel_fd)
         found = classify(compiled, Phase.COMPILE)
         if found.verdict is not Verdict.AC or compiled.artifact is None:
             stderr = _diagnostics(language, compiled, found)
             return _completed(request, node_id, started_at, (compiled, None), found, (b"", stderr))
-        files = (GuestFile(language.compile.artifact, compiled.artifact, executable=True),)
-    spec = JailSpec(
-        argv=language.run_argv,
-        limits=limits,
-        environment=language.guest_environment,
-        stdin=request.stdin,
-        files=files,
-    )
+    artifact = None if compiled is None else compiled.artifact
+    spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin)
     ran = _step(jail, spec, cancel_fd)
     return _completed(request, node_id, started_at, (compiled, ran), classify(ran, Phase.RUN), (ran.stdout, ran.stderr))
 
@@ -106,22 +97,12 @@ def _step(jail: Jail, spec: JailSpec, cancel_fd: int | None) -> Outcome:
     return outcome
 
 
-def _compile_spec(language: Language, step: Compile, files: tuple[GuestFile, ...]) -> JailSpec:
-    return JailSpec(
-        argv=step.argv,
-        limits=step.limits,
-        environment=language.guest_environment,
-        files=files,
-        artifact=step.artifact,
-        artifact_max_bytes=step.artifact_max_bytes,
-    )
-
-
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
-    # A compiler names files by their path in the box; the user knows them as solution.*.
-    text = (compiled.stderr + compiled.stdout).replace(BOX, b"")
+    text = without_paths(compiled.stderr + compiled.stdout)
     if found.cause != "ce_compile_failed":
         return text
+    if compiled.exit_code == 0:
+        text += b"the compiler left no program, or one that is too large\n"
     return f"{language.name} Compilation Error:\n".encode() + text
 
 

@@ -4,13 +4,16 @@ Standard library only; knows nothing of languages, verdicts or queues.
 """
 
 from sandbox_runtime.jail.cgroup import remove_stale_groups
+from sandbox_runtime.jail.diagnosis import HostFacts, advice, read_facts
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.host import HostSupport, probe_host
+from sandbox_runtime.jail.evidence import CONTROLS, PERMISSIVE_CONTROLS, default_floor, not_in_force
+from sandbox_runtime.jail.host import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY, BindMount
 from sandbox_runtime.jail.slot import Slot, SlotConfig, open_slot
 from sandbox_runtime.jail.spec import (
     CgroupUsage,
     Evidence,
+    FilterFamily,
     GuestFile,
     JailSpec,
     Limits,
@@ -19,11 +22,15 @@ from sandbox_runtime.jail.spec import (
 )
 
 __all__ = [
+    "CONTROLS",
+    "PERMISSIVE_CONTROLS",
     "WORKING_DIRECTORY",
     "BindMount",
     "CgroupUsage",
     "Evidence",
+    "FilterFamily",
     "GuestFile",
+    "HostFacts",
     "HostSupport",
     "JailError",
     "JailSpec",
@@ -32,7 +39,12 @@ __all__ = [
     "Slot",
     "SlotConfig",
     "StopReason",
+    "advice",
+    "default_floor",
+    "not_in_force",
     "open_slot",
+    "probe_as_ordinary_user",
     "probe_host",
+    "read_facts",
     "remove_stale_groups",
 ]

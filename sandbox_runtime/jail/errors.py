@@ -14,3 +14,8 @@ class JailError(Exception):
         reason = f": {os.strerror(errno)}" if errno else ""
         where = f" {target}" if target else ""
         super().__init__(f"{step}{where}{reason}" + (f" ({hint})" if hint else ""))
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The arguments that make an equal error in another process."""
+        return {"step": self.step, "target": self.target, "errno": self.errno, "hint": self.hint}

@@ -1,12 +1,17 @@
-"""Turn what was measured on a run into lists of controls applied and missing. Fails closed: unseen is missing."""
+"""Turn what was measured into controls that were in force and controls that were not. Fails closed: unseen is missing.
+
+`controls` runs in the guest's own process right before its exec, so that a run below the floor ends there. The rest
+runs in the supervisor, after the run.
+"""
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from sandbox_runtime.jail.cgroup import Counters, SlotGroups
-from sandbox_runtime.jail.program import NAMESPACES
+from sandbox_runtime.jail.cgroup import Counters
+from sandbox_runtime.jail.measure import Measured, Mounted
+from sandbox_runtime.jail.mounts import DEVICES, PRIVATE_MOUNTS
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec
+from sandbox_runtime.jail.terms import Terms
 
 _NAMESPACE_CONTROLS = {
     "pid": "pid_namespace",
@@ -18,56 +23,90 @@ _NAMESPACE_CONTROLS = {
 }
 _CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 _SECCOMP_FILTERING = "2"  # proc_pid_status(5)
+_WRITABLE_POINTS = frozenset({*PRIVATE_MOUNTS, *(f"/dev/{name}" for name in DEVICES)})
 
 
-def host_namespaces() -> dict[str, str]:
-    """Our own namespaces, which a guest's must all differ from."""
-    return {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES}
-
-
-def _checks(ready: dict[str, Any], uid: int, groups: SlotGroups) -> dict[str, Callable[[], bool]]:
-    status: dict[str, list[str]] = ready["status"]
+def _checks(measured: Measured, terms: Terms) -> dict[str, Callable[[], bool]]:
+    status, uid = measured.status, [str(terms.uid)] * 4
     return {
         # All three groups are entered together; a member's own list of groups names the slot once for each.
-        "memory_limit": lambda: _member(ready["groups"], "memory", groups),
-        "process_limit": lambda: _member(ready["groups"], "pids", groups),
-        "cpu_limit": lambda: _member(ready["groups"], "cpuacct", groups),
-        "unprivileged_user": lambda: (
-            status["Uid"] == [str(uid)] * 4 and status["Gid"] == [str(uid)] * 4 and not status["Groups"]
+        "memory_limit": lambda: _member(measured.groups, "memory", terms.membership_marker),
+        "process_limit": lambda: _member(measured.groups, "pids", terms.membership_marker),
+        "cpu_limit": lambda: _member(measured.groups, "cpuacct", terms.membership_marker),
+        "unprivileged_user": lambda: terms.uid != 0 and status["Uid"] == uid and status["Gid"] == uid,
+        # In a user namespace the guest's user is the runner's own one under another number.
+        "dedicated_user": lambda: (
+            str(terms.runner_uid) not in status["Uid"]
+            and not status["Groups"]
+            and measured.user_namespace == terms.outer_namespaces[0]["user"]
         ),
         "no_capabilities": lambda: all(int(status[name][0], 16) == 0 for name in _CAPABILITY_SETS),
         "no_new_privileges": lambda: status["NoNewPrivs"] == ["1"],
         "seccomp": lambda: status["Seccomp"] == [_SECCOMP_FILTERING],
-        "read_only_root": lambda: ready["root_read_only"] is True,
-        "rlimits": lambda: ready["rlimits"] is True,
+        "read_only_root": lambda: _read_only_elsewhere(measured.mounts),
+        "private_mounts": lambda: _private(measured.mounts),
+        "rlimits": lambda: measured.rlimits_in_force is True,
     }
 
 
-def _member(membership: str, controller: str, groups: SlotGroups) -> bool:
+def _member(membership: str, controller: str, marker: str) -> bool:
     """Whether a line `id:controllers:path` of proc_pid_cgroup(5) puts the process in the slot's group."""
     for line in membership.splitlines():
         _, controllers, path = line.split(":", 2)
-        if (controller in controllers.split(",") or not controllers) and path.endswith(groups.membership_marker):
+        if (controller in controllers.split(",") or not controllers) and marker and path.endswith(marker):
             return True
     return False
 
 
-def controls(ready: dict[str, Any] | None, host: dict[str, str], uid: int, groups: SlotGroups) -> dict[str, bool]:
-    """Every control by name, and whether it was in force on the guest's own process right before its exec."""
-    names = [*_NAMESPACE_CONTROLS.values(), *_checks({"status": {}}, uid, groups)]
-    if ready is None:
-        return dict.fromkeys(names, False)
-    report = ready["controls"]
-    found = {
-        control: report["namespaces"].get(name, host[name]) != host[name]
-        for name, control in _NAMESPACE_CONTROLS.items()
-    }
-    for name, check in _checks(report, uid, groups).items():
+def _read_only_elsewhere(mounts: tuple[Mounted, ...]) -> bool:
+    """Nothing but the run's own mounts and the devices can be written, and no program gains rights by a mode bit."""
+    root_seen = any(mount.point == "/" for mount in mounts)
+    read_only = all("ro" in mount.options or mount.point in _WRITABLE_POINTS for mount in mounts)
+    return root_seen and read_only and all("nosuid" in mount.options for mount in mounts)
+
+
+def _private(mounts: tuple[Mounted, ...]) -> bool:
+    """Every private mount is on top of its mount point, of its kind and with all of its options."""
+    top = {mount.point: mount for mount in mounts}  # the last one mounted on a point wins
+    return all(
+        point in top and top[point].kind == expected.kind and top[point].options >= expected.required_options
+        for point, expected in PRIVATE_MOUNTS.items()
+    )
+
+
+def _own(namespace: str, measured: Measured, terms: Terms) -> bool:
+    """Whether the run has such a namespace of its own: the cgroup one of the template is the supervisor's."""
+    outer = [namespaces.get(namespace) for namespaces in terms.outer_namespaces]
+    return bool(outer) and None not in outer and measured.namespaces.get(namespace, outer[0]) not in outer
+
+
+def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
+    """Every control by name, and whether it is in force."""
+    found = {control: _own(name, measured, terms) for name, control in _NAMESPACE_CONTROLS.items()}
+    for name, check in _checks(measured, terms).items():
         try:
             found[name] = check()
         except (KeyError, IndexError, ValueError):
             found[name] = False
     return found
+
+
+_NOTHING = Measured({}, "", {}, "", (), rlimits_in_force=False)
+_NO_TERMS = Terms(-1, 0, 0, False, (), (), "", ())
+CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_checks(_NOTHING, _NO_TERMS))
+# What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own.
+GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit")
+PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, "dedicated_user"})
+
+
+def default_floor() -> tuple[str, ...]:
+    """The floor of a slot that names none: all for root, and for an ordinary user all that such a one can have."""
+    return CONTROLS if os.geteuid() == 0 else PERMISSIVE_CONTROLS
+
+
+def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, ...]:
+    """The required controls that were not found."""
+    return tuple(name for name in required if not found.get(name, False))
 
 
 def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
@@ -87,13 +126,21 @@ def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
     )
 
 
-def gather(found: dict[str, bool], backend: str, run_usage: CgroupUsage, errors: tuple[str, ...]) -> Evidence:
-    """The evidence of a finished run."""
+def gather(
+    found: dict[str, bool] | None, backend: str | None, run_usage: CgroupUsage, errors: tuple[str, ...]
+) -> Evidence:
+    """The evidence of a finished run. `found` is None when the program never reported.
+
+    Without groups there are no group counters, and none are made up.
+    """
+    seen = dict(found or {})
+    if backend is not None and run_usage.cpu_usage_usec <= 0:
+        seen["cpu_limit"] = False  # the group's clock stood still: nothing was accounted
     return Evidence(
-        controls_applied=tuple(name for name, applied in found.items() if applied),
-        controls_missing=tuple(name for name, applied in found.items() if not applied),
+        controls_applied=tuple(name for name in CONTROLS if seen.get(name, False)),
+        controls_missing=not_in_force(seen, CONTROLS),
         cgroup_backend=backend,
-        cgroup=run_usage,
+        cgroup=run_usage if backend is not None else None,
         cleanup_verified=run_usage.process_count == 0 and not errors,
         leftover_processes=run_usage.process_count,
         collection_errors=errors,

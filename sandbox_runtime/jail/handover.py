@@ -6,6 +6,8 @@ the guest cannot change what it was given.
 
 import fcntl
 import os
+import socket
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -42,38 +44,52 @@ def _request(spec: JailSpec, groups: SlotGroups) -> RunRequest:
         limits=spec.limits,
         artifact=spec.artifact,
         artifact_max_bytes=spec.artifact_max_bytes,
+        family=spec.family,
         init_entries=len(groups.init_entry_fds),
         program_entries=len(groups.program_entry_fds),
     )
 
 
 class Handover:
-    """Context manager; closes whatever is still open."""
+    """Context manager; closes whatever is still open. Raises JailError when a descriptor cannot be made."""
 
     def __init__(self, spec: JailSpec, groups: SlotGroups) -> None:
         self.request = _request(spec, groups)
-        stdin = _sealed_file("stdin", spec.stdin)
-        files = _sealed_file("files", b"".join(file.content for file in spec.files))
-        stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
-        stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
-        self.status_fd, status_write = os.pipe2(os.O_CLOEXEC)
-        self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
-        self.captures = (
-            Capture(stdout_read, spec.limits.output_bytes),
-            Capture(stderr_read, spec.limits.output_bytes),
-        )
-        self.guest_side = RunDescriptors(
-            stdin, stdout_write, stderr_write, status_write, files, os.dup(self._artifact_fd)
-        )
-        self._guest_side_open = True
+        self._kept, self._given = ExitStack(), ExitStack()
+        try:
+            stdin = self._give(_sealed_file("stdin", spec.stdin))
+            files = self._give(_sealed_file("files", b"".join(file.content for file in spec.files)))
+            stdout = self._open_capture(spec.limits.output_bytes)
+            stderr = self._open_capture(spec.limits.output_bytes)
+            # A socket, for init may have descriptors to show; the guest never holds it.
+            ours, theirs = socket.socketpair()
+            self.status = self._kept.enter_context(ours)
+            status = self._give(theirs.detach())
+            self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
+            self._kept.callback(os.close, self._artifact_fd)
+            artifact = self._give(os.dup(self._artifact_fd))
+        except OSError as error:
+            self._close()
+            raise JailError("open descriptors", errno=error.errno or 0) from error
+        self.captures = (stdout[0], stderr[0])
+        guest_side = RunDescriptors(stdin, stdout[1], stderr[1], status, files, artifact)
         # The groups keep their own descriptors open; these are not ours to close.
-        self.passed_fds = [*self.guest_side.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+        self.passed_fds = [*guest_side.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+
+    def _give(self, fd: int) -> int:
+        self._given.callback(os.close, fd)
+        return fd
+
+    def _open_capture(self, limit_bytes: int) -> tuple[Capture, int]:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        self._give(write_end)
+        capture = Capture(read_end, limit_bytes)
+        self._kept.callback(capture.close)
+        return capture, write_end
 
     def close_guest_side(self) -> None:
         """After the template has its copies: end of file on a pipe must mean that no guest is left."""
-        if self._guest_side_open:
-            self._guest_side_open = False
-            self.guest_side.close()
+        self._given.close()
 
     def artifact(self, max_bytes: int) -> bytes:
         """What init copied out, at most `max_bytes`."""
@@ -81,14 +97,14 @@ class Handover:
         with os.fdopen(os.dup(self._artifact_fd), "rb") as stream:
             return stream.read(max_bytes)
 
+    def _close(self) -> None:
+        self._given.close()
+        self._kept.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close_guest_side()
-        for capture in self.captures:
-            capture.close()
-        os.close(self.status_fd)
-        os.close(self._artifact_fd)
+        self._close()

@@ -5,15 +5,18 @@ reap everything else in the pid namespace, pid_namespaces(7); the supervisor see
 """
 
 import os
+import select
 import signal
 import socket
 import stat
 import time
+from collections.abc import Mapping
 
-from sandbox_runtime.jail import mounts, program, syscalls
+from sandbox_runtime.jail import identity, mounts, program, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.seccomp import Program
-from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, report
+from sandbox_runtime.jail.seccomp import INIT, Program
+from sandbox_runtime.jail.terms import Terms
+from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, report, report_descriptors
 
 _HOSTNAME = "rustbox-sandbox"
 _COPY_BYTES = 1 << 20
@@ -74,26 +77,62 @@ def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
         os.close(fd)
 
 
+def _die_with_template() -> None:
+    """If the template dies, so does the run."""
+    syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _is_abandoned(status_fd: int) -> bool:
+    """Nobody holds the other end of the status socket: template and supervisor died before we could notice."""
+    poller = select.poll()
+    poller.register(status_fd, 0)
+    return bool(poller.poll(0))
+
+
+def _show_mounts(status_fd: int) -> None:
+    """Let the supervisor count what is stored in the run's mounts."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    fds = [os.open(point, flags) for point, kept in mounts.PRIVATE_MOUNTS.items() if kept.kind == "tmpfs"]
+    report_descriptors(status_fd, "mounted", fds)
+    for fd in fds:
+        os.close(fd)
+
+
+def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
+    """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
+    keep = {descriptors.status, descriptors.artifact}
+    for fd in (*descriptors.as_list(), *descriptors.init_entries, *descriptors.program_entries):
+        if fd not in keep:
+            os.close(fd)
+
+
 def run_init(
     request: RunRequest,
     descriptors: RunDescriptors,
-    uid: int,
-    filter_program: Program,
+    terms: Terms,
+    filters: Mapping[str, Program],
 ) -> None:
     """Never returns."""
     try:
-        # If the template dies, so does the run.
-        syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _die_with_template()
+        if terms.in_user_namespace:
+            user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
         program.enter_groups(descriptors.init_entries)
         socket.sethostname(_HOSTNAME)
         mounts.mount_private(request.limits.memory_bytes)
-        _write_files(request, descriptors.files, uid)
+        if terms.in_user_namespace:
+            _show_mounts(descriptors.status)
+        _write_files(request, descriptors.files, terms.uid)
         pid = os.fork()
         if pid == 0:
-            program.become_program(request, descriptors, uid, filter_program)
-        for fd in (descriptors.stdin, descriptors.stdout, descriptors.stderr):
-            os.close(fd)
-        syscalls.keep_capabilities((syscalls.CAP_KILL, syscalls.CAP_DAC_READ_SEARCH))
+            program.become_program(request, descriptors, terms, filters[request.family])
+        _close_what_is_the_guests(descriptors)
+        identity.become_init(terms.uid, in_user_namespace=terms.in_user_namespace)
+        _die_with_template()  # a change of identity cleared it, prctl(2)
+        if _is_abandoned(descriptors.status):
+            return
+        # From here on init does little more than wait: see [init] in the policy before adding a call below.
+        filters[INIT].load()
         status = -1
         while True:
             reaped, raw = os.waitpid(-1, 0)
@@ -107,8 +146,8 @@ def run_init(
             artifact_error = _copy_artifact(request, descriptors.artifact)
         report(descriptors.status, kind="ended", wait_status=status, at_ns=ended_ns, artifact_error=artifact_error)
     except JailError as error:
-        report(descriptors.status, kind="failed", step=f"{error.step} {error.target}".strip(), errno=error.errno)
+        report(descriptors.status, kind="failed", **error.facts)
     except OSError as error:
-        report(descriptors.status, kind="failed", step="set up the run", errno=error.errno or 0)
+        report(descriptors.status, kind="failed", **JailError("set up the run", errno=error.errno or 0).facts)
     finally:
         os._exit(0)

@@ -10,6 +10,7 @@ import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.errors import JailError
@@ -20,6 +21,7 @@ from sandbox_runtime.jail.syscalls import (
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
+    MS_REC,
     MS_REMOUNT,
 )
 
@@ -28,7 +30,7 @@ WORKING_DIRECTORY = "/box"
 # holds no file that a bind mount would need as its source.
 _STAGING = "/sys"
 _SYSTEM_TREES = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -39,6 +41,26 @@ _DEVICE_LINKS = {
 _ETC_FILES = ("ld.so.cache",)
 _ETC_TREES = ("alternatives",)
 _INODES_PER_MOUNT = 16_384
+_PROC_OPTIONS = ("subset=pid", "hidepid=invisible")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateMount:
+    """One mount of a run's own. `required_options`: as proc_pid_mountinfo(5) shows them."""
+
+    kind: str
+    required_options: frozenset[str]
+
+
+_STRICT, _NO_PROGRAMS = frozenset({"nosuid", "nodev"}), frozenset({"nosuid", "nodev", "noexec"})
+PRIVATE_MOUNTS = MappingProxyType(
+    {
+        "/proc": PrivateMount("proc", _NO_PROGRAMS | {*_PROC_OPTIONS}),
+        "/tmp": PrivateMount("tmpfs", _NO_PROGRAMS),  # noqa: S108 - the mount point itself
+        "/dev/shm": PrivateMount("tmpfs", _NO_PROGRAMS),  # noqa: S108 - the mount point itself
+        WORKING_DIRECTORY: PrivateMount("tmpfs", _STRICT),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +77,24 @@ def _bind(source: Path, target: Path, flags: int) -> None:
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
-    syscalls.mount(str(source), str(target), None, MS_BIND)
-    # A bind mount takes its flags only in a second call, mount(2).
-    syscalls.mount("", str(target), None, MS_BIND | MS_REMOUNT | MS_NOSUID | flags)
+    try:
+        syscalls.mount(str(source), str(target), None, MS_BIND)
+        # A bind mount takes its flags only in a second call, mount(2).
+        syscalls.mount("", str(target), None, MS_BIND | MS_REMOUNT | MS_NOSUID | flags)
+    except JailError as error:
+        # In a user namespace the host's mounts may not be left out where they hide something, and none of their
+        # restrictions may be lifted, user_namespaces(7).
+        if error.errno == errno.EINVAL:
+            syscalls.mount(str(source), str(target), None, MS_BIND | MS_REC)
+        elif error.errno != errno.EPERM:
+            raise
+        syscalls.restrict_tree(str(target), MS_NOSUID | flags)
 
 
 def _lay_out_devices(root: Path) -> None:
     devices = root / "dev"
     (devices / "shm").mkdir(parents=True)
-    for name in _DEVICES:
+    for name in DEVICES:
         _bind(Path("/dev") / name, devices / name, MS_NOEXEC)
     for name, target in _DEVICE_LINKS.items():
         (devices / name).symlink_to(target)
@@ -86,7 +117,7 @@ def _lay_out_system(root: Path, host_root: Path) -> None:
             _bind(host_root / "etc" / name, etc / name, MS_RDONLY | MS_NODEV)
 
 
-def enter_guest_root(binds: tuple[BindMount, ...]) -> None:
+def enter_guest_root(binds: tuple[BindMount, ...], *, in_user_namespace: bool = False) -> None:
     """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError."""
     host_root = make_root_private()
     root = Path(_STAGING)
@@ -97,7 +128,12 @@ def enter_guest_root(binds: tuple[BindMount, ...]) -> None:
         _lay_out_system(root, host_root)
         _lay_out_devices(root)
         for bind in binds:
-            _bind(host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/"), MS_RDONLY | MS_NODEV)
+            source, target = host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/")
+            _bind(source, target, MS_RDONLY | MS_NODEV)
+        if in_user_namespace:
+            # The kernel lets a user namespace mount /proc only where a whole one can be seen already, and the host's
+            # is about to go. This one shows the pid namespace of the template: itself and the run.
+            syscalls.mount("proc", str(root / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError as error:
         raise JailError("build guest root", str(error.filename), error.errno or 0) from error
     _swap_root()
@@ -136,7 +172,7 @@ def mount_private(memory_bytes: int) -> None:
     The working directory is root's until init has placed the files; then init gives it to the guest.
     """
     strict = MS_NOSUID | MS_NODEV
-    syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, "subset=pid,hidepid=invisible")
+    syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, ",".join(_PROC_OPTIONS))
     size = f"size={memory_bytes},nr_inodes={_INODES_PER_MOUNT}"
     syscalls.mount(
         "tmp",

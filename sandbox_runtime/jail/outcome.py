@@ -23,16 +23,17 @@ def assemble(
     watched: Watched,
     handover: Handover,
     counters: tuple[Counters, Counters],
-    found: dict[str, bool],
-    backend: str,
+    backend: str | None,
     begun_ns: int,
 ) -> Outcome:
-    """Raises JailError when the run ended without a word: init died and nobody here killed it."""
+    """Raises JailError when init died, or the program ended before it was one, and nobody here killed it."""
     start, end = counters
     usage = evidence.usage(spec, start, end)
     stop_reason = _stop_reason(watched, usage.oom_kill_events)
     if watched.ended is None and stop_reason is StopReason.NONE:
         raise JailError("wait for the run", hint="init ended without a report")
+    if watched.ready is None and stop_reason is StopReason.NONE:
+        raise JailError("start the program", hint="it ended before its controls were measured")
     errors = tuple(
         f"{name} still open"
         for name, capture in zip(("stdout", "stderr"), handover.captures, strict=True)
@@ -58,8 +59,9 @@ def assemble(
         stdout_cut=stdout.cut,
         stderr_cut=stderr.cut,
         cpu_usec=usage.cpu_usage_usec,
+        memory_peak_bytes=usage.memory_peak_bytes,
         wall_usec=(ended_ns - started_ns) // 1000,
         setup_usec=(started_ns - begun_ns) // 1000,
-        evidence=evidence.gather(found, backend, usage, errors),
+        evidence=evidence.gather(watched.ready["controls"] if watched.ready else None, backend, usage, errors),
         artifact=artifact,
     )

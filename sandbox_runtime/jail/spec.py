@@ -16,7 +16,19 @@ class StopReason(StrEnum):
     WALL_LIMIT = "wall_limit"
     OOM_KILL = "oom_kill"
     MEMORY_THRASH = "memory_thrash"
+    MEMORY_LIMIT = "memory_limit"  # only where no group holds the memory: the supervisor saw too much of it
     CANCELLED = "cancelled"
+
+
+class FilterFamily(StrEnum):
+    """Which system calls a run may make, see `seccomp/policy.txt`."""
+
+    NATIVE = "native"
+    PYTHON = "python"
+    JAVASCRIPT = "javascript"
+    JAVA = "java"
+    GO = "go"
+    COMPILE = "compile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class JailSpec:
 
     `artifact`: name of a regular file in `/box` to bring out when the program exits with 0 (compile steps);
     at most `artifact_max_bytes`. `environment` is the guest's whole environment.
+    `family`: NATIVE, the widest, fits every program.
     """
 
     argv: tuple[str, ...]
@@ -56,6 +69,7 @@ class JailSpec:
     files: tuple[GuestFile, ...] = ()
     artifact: str | None = None
     artifact_max_bytes: int = 0
+    family: FilterFamily = FilterFamily.NATIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,11 @@ class CgroupUsage:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured in this run. A control is applied only if it was seen to be in force."""
+    """What was measured in this run. A control is applied only if it was seen to be in force.
+
+    `cgroup_backend` is None where no groups could be made, and so is `cgroup`. A backend without `cgroup`: its
+    counters could not be read.
+    """
 
     controls_applied: tuple[str, ...]
     controls_missing: tuple[str, ...]
@@ -92,6 +110,7 @@ class Outcome:
     `exit_code` and `signal` come from the program's raw wait status (one of them is None); both are None
     when the supervisor killed the run before the program ended by itself.
     `stdout_cut`/`stderr_cut`: the output limit was reached and the pipe closed.
+    `memory_peak_bytes`: of the run's groups; the most that was seen, where there are none.
     """
 
     exit_code: int | None
@@ -105,4 +124,5 @@ class Outcome:
     wall_usec: int
     setup_usec: int
     evidence: Evidence
+    memory_peak_bytes: int = 0
     artifact: bytes | None = field(default=None, repr=False)

@@ -5,16 +5,18 @@ import json
 import os
 import select
 import signal
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_runtime.jail.cgroup import SlotGroups
+from sandbox_runtime.jail.cgroup import SampledUsage, SlotGroups
 from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.streams import Capture
+from sandbox_runtime.jail.wire import receive_reports
 
-_STATUS_BYTES = 1 << 16
+_LONGEST_REPORT_BYTES = 1 << 16
 _DEATH_MS = int(SETUP_SECS * 1000)
 
 
@@ -26,21 +28,30 @@ class Watched:
     ready: dict[str, Any] | None = None
     ended: dict[str, Any] | None = None
     died: bool = False
+    mount_fds: list[int] = field(default_factory=list)
     _partial: bytes = field(default=b"", repr=False)
 
-    def read_reports(self, status_fd: int) -> bool:
-        """Take the reports that have come. False at end of file. Raises JailError for a report of failure."""
-        data = os.read(status_fd, _STATUS_BYTES)
+    def read_reports(self, status: socket.socket) -> bool:
+        """Take the reports that have come. False when there is no more. Raises JailError for a report of failure."""
+        data, fds = receive_reports(status)
+        self.mount_fds += fds
         *lines, self._partial = (self._partial + data).split(b"\n")
+        if len(self._partial) > _LONGEST_REPORT_BYTES:
+            raise JailError("read reports", hint="a line without an end")
         for line in lines:
             report = json.loads(line)
             if report["kind"] == "failed":
-                raise JailError(report["step"], errno=report["errno"])
+                raise JailError(report["step"], report["target"], report["errno"], report["hint"])
             if report["kind"] == "ready":
                 self.ready = report
             elif report["kind"] == "ended":
                 self.ended = report
         return bool(data)
+
+    def take_mount_fds(self) -> list[int]:
+        """Descriptors that came with the reports; the caller owns them."""
+        taken, self.mount_fds = self.mount_fds, []
+        return taken
 
 
 def kill_run(pidfd: int) -> None:
@@ -52,10 +63,18 @@ def kill_run(pidfd: int) -> None:
 class _Watch:
     """The event loop of one run."""
 
-    def __init__(self, pidfd: int, status_fd: int, captures: tuple[Capture, Capture], deadlines: Deadlines) -> None:
-        self._pidfd, self._status_fd, self._captures, self._deadlines = pidfd, status_fd, captures, deadlines
+    def __init__(
+        self,
+        pidfd: int,
+        status: socket.socket,
+        captures: tuple[Capture, Capture],
+        deadlines: Deadlines,
+        groups: SlotGroups,
+    ) -> None:
+        self._pidfd, self._status, self._captures = pidfd, status, captures
+        self._deadlines, self._groups = deadlines, groups
         self._poller = select.poll()
-        self._open = {pidfd, status_fd, *(capture.fd for capture in captures)}
+        self._open = {pidfd, status.fileno(), *(capture.fd for capture in captures)}
         for fd in self._open:
             self._poller.register(fd, select.POLLIN)
         self.watched = Watched()
@@ -68,10 +87,12 @@ class _Watch:
         if fd == self._pidfd:
             self.watched.died = True
             self._forget(fd)
-        elif fd == self._status_fd:
+        elif fd == self._status.fileno():
             had_started = self.watched.ready is not None
-            if not self.watched.read_reports(fd):
+            if not self.watched.read_reports(self._status):
                 self._forget(fd)
+            if isinstance(self._groups, SampledUsage):
+                self._groups.attach_mounts(self.watched.take_mount_fds())
             if self.watched.ready is not None and not had_started:
                 self._deadlines.program_started(self.watched.ready["at_ns"])
         for capture in self._captures:
@@ -83,10 +104,11 @@ class _Watch:
                     self._open.add(fd)
                     self._poller.register(fd, select.POLLIN)
 
-    def run(self, groups: SlotGroups, cancel_fd: int | None) -> Watched:
+    def run(self, cancel_fd: int | None) -> Watched:
         """Until init is dead. Its death comes last: nothing of the run is alive after it."""
-        oom_event_fd, oom_event_mask = groups.oom_event
-        self._poller.register(oom_event_fd, oom_event_mask)
+        oom_event_fd, oom_event_mask = self._groups.oom_event or (-1, 0)
+        if oom_event_fd >= 0:
+            self._poller.register(oom_event_fd, oom_event_mask)
         if cancel_fd is not None:
             self._poller.register(cancel_fd, select.POLLIN)
         while not self.watched.died:
@@ -96,7 +118,7 @@ class _Watch:
                 raise JailError("wait for init to die", hint="a process of the run cannot be killed")
             for fd, _ in events:
                 if fd == oom_event_fd:
-                    groups.acknowledge_oom_event()
+                    self._groups.acknowledge_oom_event()
                     self._deadlines.check_soon()
                 elif fd == cancel_fd:
                     self._poller.unregister(fd)
@@ -118,20 +140,22 @@ class _Watch:
 
 def watch(
     pidfd: int,
-    status_fd: int,
+    status: socket.socket,
     captures: tuple[Capture, Capture],
     deadlines: Deadlines,
     groups: SlotGroups,
     cancel_fd: int | None,
 ) -> Watched:
     """Watch until the whole run is dead and all output is read. Raises JailError; kills the run in any case."""
-    loop = _Watch(pidfd, status_fd, captures, deadlines)
+    loop = _Watch(pidfd, status, captures, deadlines, groups)
     try:
-        watched = loop.run(groups, cancel_fd)
-        while watched.read_reports(status_fd):  # what was written just before the end
+        watched = loop.run(cancel_fd)
+        while watched.read_reports(status):  # what was written just before the end
             pass
         for capture in captures:
             capture.drain()
         return watched
     finally:
         kill_run(pidfd)
+        for fd in loop.watched.take_mount_fds():
+            os.close(fd)

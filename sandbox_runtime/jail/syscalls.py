@@ -17,14 +17,15 @@ _libc_with_lock.syscall.restype = ctypes.c_long
 _libc.syscall.restype = ctypes.c_long
 
 _NUMBERS = {
-    "x86_64": {"clone": 56, "pivot_root": 155, "openat2": 437},
-    "aarch64": {"clone": 220, "pivot_root": 41, "openat2": 437},
+    "x86_64": {"clone": 56, "pivot_root": 155, "openat2": 437, "mount_setattr": 442},
+    "aarch64": {"clone": 220, "pivot_root": 41, "openat2": 437, "mount_setattr": 442},
 }
 
 CLONE_PIDFD = 0x00001000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
@@ -33,7 +34,7 @@ MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 32, 4096, 8192, 16384, 1 << 1
 MNT_DETACH = 2
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
+PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 8, 22, 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH, CAP_KILL, CAP_LAST = 2, 5, 63
 
@@ -71,7 +72,7 @@ def clone_process(flags: int) -> tuple[int, int]:
     errno = ctypes.get_errno()
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
-        raise JailError("clone", "", errno, "needs root, or CAP_SYS_ADMIN")
+        raise JailError("clone", "", errno, "namespaces need root, or user namespaces; see `doctor`")
     return pid, pidfd.value
 
 
@@ -81,6 +82,25 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str = ""
         source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode() or None
     )
     _check(result, "mount", target)
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns_fd"))
+
+
+def restrict_tree(target: str, flags: int) -> None:
+    """Add MS_RDONLY, MS_NOSUID, MS_NODEV or MS_NOEXEC to a mount and all below it, mount_setattr(2)."""
+    attributes = _MountAttributes(flags, 0, 0, 0)  # the four have the same values as MOUNT_ATTR_*
+    here, recursive = ctypes.c_long(-100), ctypes.c_long(0x8000)  # AT_FDCWD, AT_RECURSIVE
+    result = _libc.syscall(
+        ctypes.c_long(_number("mount_setattr")),
+        here,
+        target.encode(),
+        recursive,
+        ctypes.byref(attributes),
+        ctypes.c_ulong(ctypes.sizeof(attributes)),
+    )
+    _check(result, "restrict mounts", target)
 
 
 def unmount_lazily(target: str) -> None:

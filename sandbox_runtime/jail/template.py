@@ -4,16 +4,22 @@ One per slot. It enters the guest root once, then serves one run at a time: fork
 supervisor, wait for init's end. The supervisor's end of file ends it, and with it a run that still goes on.
 """
 
+import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 
-from sandbox_runtime.jail import init, mounts, syscalls
+from sandbox_runtime.jail import init, mounts, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.seccomp import Program, build_program
+from sandbox_runtime.jail.measure import own_namespaces
+from sandbox_runtime.jail.seccomp import Program, build_programs
+from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, receive, send
 
 # The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
@@ -22,8 +28,8 @@ _NAMESPACES = (
 )
 
 
-def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> bool:
-    """Reap init. False when the supervisor went away first; the run is killed then."""
+def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
+    """Reap init: what it and all that it waited for used. None: the supervisor went away, and the run was killed."""
     poller = select.poll()
     poller.register(channel, select.POLLIN | select.POLLHUP)
     poller.register(pidfd, select.POLLIN)
@@ -32,58 +38,95 @@ def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> bool:
     if pidfd not in ready:
         supervised = False
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return supervised
+    _, _, used = os.wait4(pid, 0)
+    return used if supervised else None
 
 
 def _serve_run(
     channel: socket.socket,
     message: bytes,
     fds: list[int],
-    uid: int,
-    filter_program: Program,
+    terms: Terms,
+    filters: Mapping[str, Program],
 ) -> bool:
-    request = RunRequest.parse(message)
-    descriptors = RunDescriptors.received(request, fds)
-    pid, pidfd = syscalls.clone_process(_NAMESPACES)
+    """Serve one request. False when the supervisor went away."""
+    try:
+        request = RunRequest.parse(message)
+        descriptors = RunDescriptors.received(request, fds)
+    except (JailError, ValueError, TypeError, LookupError) as error:
+        # Not a request of this version of the code. Nothing was started: the next one may be right.
+        for fd in fds:
+            os.close(fd)
+        _send_failure(channel, JailError("read request", type(error).__name__))
+        return True
+    user = syscalls.CLONE_NEWUSER if terms.in_user_namespace else 0
+    pid, pidfd = syscalls.clone_process(_NAMESPACES | user)
     if pid == 0:
         channel.close()
-        init.run_init(request, descriptors, uid, filter_program)
+        init.run_init(request, descriptors, terms, filters)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
     descriptors.close()
     send(channel, b'{"kind":"started"}', [pidfd])
-    supervised = _wait_for_end(channel, pid, pidfd)
+    used = _wait_for_end(channel, pid, pidfd)
     os.close(pidfd)
-    if supervised:
-        send(channel, b'{"kind":"reaped"}', [])
-    return supervised
+    if used is None:
+        return False
+    cpu_usec = int((used.ru_utime + used.ru_stime) * 1e6)
+    send(channel, json.dumps({"kind": "reaped", "cpu_usec": cpu_usec, "largest_kib": used.ru_maxrss}).encode(), [])
+    return True
+
+
+def _send_failure(channel: socket.socket, error: JailError) -> None:
+    with contextlib.suppress(JailError):  # nobody listens any more
+        send(channel, json.dumps({"kind": "failed", **error.facts}).encode(), [])
+
+
+def _enter_root(terms: Terms) -> tuple[Terms, list[int]]:
+    """Leave the host's tree for good.
+
+    Returns the terms with our own namespaces added, and what the supervisor may look at: in a user namespace our /proc.
+    """
+    try:
+        if terms.in_user_namespace:
+            user_namespace.enter(terms.uid)
+        else:
+            _unshare_mounts()
+        # After the pivot there is no /proc to read them from.
+        terms = replace(terms, outer_namespaces=(*terms.outer_namespaces, own_namespaces()))
+        mounts.enter_guest_root(terms.binds, in_user_namespace=terms.in_user_namespace)
+    except JailError as error:
+        if terms.in_user_namespace:
+            raise user_namespace.explain(error) from error
+        raise
+    return terms, [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
+
+
+def _unshare_mounts() -> None:
+    try:
+        os.unshare(os.CLONE_NEWNS)
+    except OSError as error:
+        raise JailError("unshare mounts", "", error.errno or 0, "needs root with CAP_SYS_ADMIN") from error
 
 
 def main(arguments: str) -> None:
-    """`arguments`: JSON of control_fd, uid and binds [[source, target]]."""
-    settings = json.loads(arguments)
+    """`arguments`: `Terms` as JSON."""
+    terms = Terms.parse(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the supervisor's to handle
-    channel = socket.socket(fileno=settings["control_fd"])
+    channel = socket.socket(fileno=terms.control_fd)
     channel.set_inheritable(False)
     try:
-        filter_program = build_program()
-        os.unshare(os.CLONE_NEWNS)
-        mounts.enter_guest_root(tuple(mounts.BindMount(source, target) for source, target in settings["binds"]))
+        filters = build_programs()
+        terms, shown = _enter_root(terms)
         syscalls.drop_bounding_set()
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
-        send(channel, b'{"kind":"open"}', [])
+        send(channel, b'{"kind":"open"}', shown)
+        for fd in shown:
+            os.close(fd)
         while True:
             message, fds = receive(channel)
-            if not message or not _serve_run(channel, message, fds, settings["uid"], filter_program):
+            if not message or not _serve_run(channel, message, fds, terms, filters):
                 return
     except JailError as error:
-        failure = {
-            "kind": "failed",
-            "step": error.step,
-            "target": error.target,
-            "errno": error.errno,
-            "hint": error.hint,
-        }
-        send(channel, json.dumps(failure).encode(), [])
+        _send_failure(channel, error)
         sys.exit(1)

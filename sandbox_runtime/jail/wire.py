@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.spec import Limits
+from sandbox_runtime.jail.spec import FilterFamily, Limits
 
 _MESSAGE_BYTES = 1 << 18
+_REPORT_BYTES = 1 << 16
 _MAX_FDS = 16
 
 
@@ -26,6 +27,7 @@ class RunRequest:
     limits: Limits
     artifact: str | None
     artifact_max_bytes: int
+    family: FilterFamily
     init_entries: int  # how many descriptors, behind those of RunDescriptors, init writes to to enter its groups
     program_entries: int  # the same for the program, behind init's
 
@@ -44,6 +46,7 @@ class RunRequest:
             limits=Limits(**fields["limits"]),
             artifact=fields["artifact"],
             artifact_max_bytes=fields["artifact_max_bytes"],
+            family=FilterFamily(fields["family"]),
             init_entries=fields["init_entries"],
             program_entries=fields["program_entries"],
         )
@@ -102,6 +105,23 @@ def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
     return message, fds
 
 
-def report(status_fd: int, **fields: object) -> None:
-    """One line on the status pipe: from init, or from the program's process before it becomes the guest."""
+def report(status_fd: int, /, **fields: object) -> None:
+    """One line on the status socket: from init, or from the program's process before it becomes the guest."""
     os.write(status_fd, json.dumps(fields).encode() + b"\n")
+
+
+def report_descriptors(status_fd: int, kind: str, fds: list[int]) -> None:
+    """One line with descriptors beside it."""
+    with socket.socket(fileno=os.dup(status_fd)) as status:
+        socket.send_fds(status, [json.dumps({"kind": kind}).encode() + b"\n"], fds)
+
+
+def receive_reports(status: socket.socket) -> tuple[bytes, list[int]]:
+    """Bytes of whole or broken lines, and descriptors; (b"", []) at end of file, or when nothing is there."""
+    try:
+        data, fds, _, _ = socket.recv_fds(
+            status, _REPORT_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
+        )
+    except BlockingIOError:
+        return b"", []
+    return data, fds

@@ -1,17 +1,32 @@
 """The languages that a runner can offer."""
 
+from sandbox_runtime.languages.diagnostics import without_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, Tool
-from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, offered, version
+from sandbox_runtime.languages.offering import examine, offered, problems_of
+from sandbox_runtime.languages.preparation import PreparationError, is_prepared, prepare
+from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, present, version
+from sandbox_runtime.languages.specs import compile_spec, run_spec
+from sandbox_runtime.languages.warming import warm
 
 __all__ = [
     "LANGUAGES",
     "Compile",
     "Language",
     "LimitRefusedError",
+    "PreparationError",
     "Profile",
     "Tool",
     "binds",
+    "compile_spec",
+    "examine",
     "for_file",
+    "is_prepared",
     "offered",
+    "prepare",
+    "present",
+    "problems_of",
+    "run_spec",
     "version",
+    "warm",
+    "without_paths",
 ]

@@ -22,4 +22,7 @@ C = Language(
     ),
     version_argv=("{tool}", "-dumpfullversion"),
     version_prefix="gcc ",
+    trial='#include <stdio.h>\nint main(void) { return puts("42") < 0; }\n',
+    # Debian 13 has its compilers below libexec, older ones below lib.
+    warm_files=("/usr/lib*/gcc/*/*/cc1",),
 )

@@ -4,26 +4,17 @@ The numbers are the table of the HTTP contract, section 7. MB and KB are 1024-ba
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_runtime.jail.spec import Limits
+from sandbox_runtime.jail.spec import FilterFamily, Limits
+from sandbox_runtime.languages.limits import KIB, MIB, LimitRefusedError, Profile, choose_limits
 
-KIB = 1024
-MIB = 1024 * KIB
+__all__ = ["KIB", "MIB", "Compile", "Language", "LimitRefusedError", "Prepared", "Profile", "SourceNames", "Tool"]
 
 # The guest's whole environment before a language adds its own variables.
 GUEST_ENVIRONMENT = (("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/box"), ("LANG", "C.UTF-8"))
-
-
-class LimitRefusedError(Exception):
-    """A requested limit is not positive or is above the profile's ceiling."""
-
-    def __init__(self, limit: str, ceiling: float) -> None:
-        self.limit = limit
-        self.ceiling = ceiling
-        super().__init__(f"limit {limit} must be above 0 and at most {ceiling}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +34,50 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A directory that the host fills once for a version of the toolchain; guests see it read-only at `guest_path`.
+
+    `make(directory)` fills an empty directory from the toolchain's own files, never from a guest's; it raises
+    PreparationError. The directory is made anew when one of `made_from` changes its size or time, or `recipe` its text.
+    """
+
+    guest_path: str
+    make: Callable[[Path], None]
+    made_from: tuple[str, ...]
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNames:
+    """What a source is called: its file, and the class that is started in languages that name one."""
+
+    file: str
+    entry_class: str = ""
+
+    def fill(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """Replace `{file}` and `{class}` in the parts of a command."""
+        return tuple(part.replace("{file}", self.file).replace("{class}", self.entry_class) for part in argv)
+
+
+@dataclass(frozen=True, slots=True)
 class Compile:
-    """The compile step: runs before the program in a jail of its own and leaves one executable, `artifact`."""
+    """The compile step: runs before the program in a jail of its own and leaves one file, `artifact`."""
 
     argv: tuple[str, ...]
     limits: Limits
     artifact: str
     artifact_max_bytes: int = 64 * MIB
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Default limits of the run step and the highest that a request may ask for."""
-
-    limits: Limits
-    ceiling: Limits
+    family: FilterFamily = FilterFamily.COMPILE
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language. `version_argv` runs on the host with `{tool}` standing for `tools[0]`."""
+    """One language. `version_argv` runs on the host with `{tool}` standing for `tools[0]`.
+
+    `trial`: a program that prints 42; it shows at the start that the toolchain works. `warm_files`: patterns of large
+    files of the toolchain to be read once at the start, so that their pages stand on no guest's account.
+    `shown_trees`: directories of the host that guests must see besides the system's trees.
+    """
 
     name: str
     file_name: str
@@ -70,20 +85,31 @@ class Language:
     run_argv: tuple[str, ...]
     profiles: Mapping[str, Profile]
     version_argv: tuple[str, ...]
+    trial: str
+    family: FilterFamily = FilterFamily.NATIVE
     version_prefix: str = ""
     compile: Compile | None = None
     environment: tuple[tuple[str, str], ...] = ()
-    needed_files: tuple[str, ...] = field(default=())
+    needed_files: tuple[str, ...] = ()
+    shown_trees: tuple[str, ...] = ()
+    warm_files: tuple[str, ...] = ()
+    prepared: Prepared | None = None
+    other_suffixes: tuple[str, ...] = ()
+    name_source: Callable[[bytes], SourceNames] | None = None
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:
         """The whole environment of the program."""
         return GUEST_ENVIRONMENT + self.environment
 
+    def source_names(self, code: bytes) -> SourceNames:
+        """What this source must be called."""
+        return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
+
     def is_present(self, toolchains_dir: str) -> bool:
         """Tell whether every tool can be executed and every needed file be read."""
         tools = all(os.access(tool.host_path(toolchains_dir), os.X_OK) for tool in self.tools)
-        return tools and all(os.access(path, os.R_OK) for path in self.needed_files)
+        return tools and all(os.access(path, os.R_OK) for path in (*self.needed_files, *self.shown_trees))
 
     def run_limits(
         self,
@@ -96,24 +122,11 @@ class Language:
         output_kb: int | None = None,
     ) -> Limits:
         """Limits of the run step, None standing for the profile's default. Raises LimitRefusedError."""
-        limits, ceiling = self.profiles[profile].limits, self.profiles[profile].ceiling
-        return replace(
-            limits,
-            cpu_time_secs=_chosen("cpu_time_secs", cpu_time_secs, limits.cpu_time_secs, ceiling.cpu_time_secs),
-            wall_time_secs=_chosen("wall_time_secs", wall_time_secs, limits.wall_time_secs, ceiling.wall_time_secs),
-            memory_bytes=_bytes("memory_mb", memory_mb, MIB, limits.memory_bytes, ceiling.memory_bytes),
-            max_processes=int(_chosen("max_processes", max_processes, limits.max_processes, ceiling.max_processes)),
-            output_bytes=_bytes("output_kb", output_kb, KIB, limits.output_bytes, ceiling.output_bytes),
+        return choose_limits(
+            self.profiles[profile],
+            cpu_time_secs=cpu_time_secs,
+            wall_time_secs=wall_time_secs,
+            memory_mb=memory_mb,
+            max_processes=max_processes,
+            output_kb=output_kb,
         )
-
-
-def _chosen(name: str, asked: float | None, default: float, ceiling: float) -> float:
-    if asked is None:
-        return default
-    if not 0 < asked <= ceiling:  # NaN fails both comparisons
-        raise LimitRefusedError(name, ceiling)
-    return asked
-
-
-def _bytes(name: str, asked: int | None, unit: int, default: int, ceiling: int) -> int:
-    return default if asked is None else int(_chosen(name, asked, 0, ceiling // unit)) * unit

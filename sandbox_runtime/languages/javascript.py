@@ -1,5 +1,6 @@
 """JavaScript: run by Bun, whose one binary comes from the toolchains directory."""
 
+from sandbox_runtime.jail import FilterFamily
 from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
 
@@ -20,13 +21,15 @@ BUN_ENVIRONMENT = (
 JAVASCRIPT = Language(
     name="javascript",
     file_name="solution.js",
+    family=FilterFamily.JAVASCRIPT,
     tools=(BUN,),
     # --no-install: an unknown import is an error at once, not an attempt to download it.
     run_argv=(BUN.guest_path, "--no-install", "solution.js"),
     environment=BUN_ENVIRONMENT,
     profiles=profiles(
-        memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=64, file_mb=1, agent_processes=128
+        memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=64, file_mb=1, agent_processes=64
     ),
     version_argv=("{tool}", "--version"),
     version_prefix="Bun ",
+    trial="console.log(6 * 7)\n",
 )

@@ -7,36 +7,54 @@ from types import MappingProxyType
 
 from sandbox_runtime.jail import BindMount
 from sandbox_runtime.languages.c import C
+from sandbox_runtime.languages.cpp import CPP
 from sandbox_runtime.languages.entry import Language
+from sandbox_runtime.languages.go import GO
+from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.languages.javascript import JAVASCRIPT
+from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.python import PYTHON
+from sandbox_runtime.languages.rust import RUST
+from sandbox_runtime.languages.typescript import TYPESCRIPT
 
-LANGUAGES = (PYTHON, C, JAVASCRIPT)
+LANGUAGES = (PYTHON, C, CPP, JAVA, JAVASCRIPT, TYPESCRIPT, GO, RUST)
 VERSION_TIMEOUT_SECS = 10
 
 
-def offered(toolchains_dir: str) -> Mapping[str, Language]:
-    """Languages whose toolchain is present on this host, by name."""
-    present = {language.name: language for language in LANGUAGES if language.is_present(toolchains_dir)}
-    return MappingProxyType(present)
+def present(toolchains_dir: str) -> Mapping[str, Language]:
+    """Languages whose toolchain is installed on this host, by name; `offered` tells whether it works."""
+    found = {language.name: language for language in LANGUAGES if language.is_present(toolchains_dir)}
+    return MappingProxyType(found)
 
 
 def for_file(path: str) -> Language | None:
     """Find the language by a file's extension; None for an unknown one."""
     suffix = PurePath(path).suffix
-    matching = (language for language in LANGUAGES if PurePath(language.file_name).suffix == suffix)
+    matching = (language for language in LANGUAGES if suffix in _suffixes(language))
     return next(matching, None) if suffix else None
 
 
+def _suffixes(language: Language) -> tuple[str, ...]:
+    return (PurePath(language.file_name).suffix, *language.other_suffixes)
+
+
 def binds(languages: Sequence[Language], toolchains_dir: str) -> tuple[BindMount, ...]:
-    """Read-only mounts that a jail needs to run these languages, each target once."""
-    bundled = {
-        tool.guest_path: BindMount(source=tool.host_path(toolchains_dir), target=tool.guest_path)
-        for language in languages
+    """Read-only mounts that a jail needs to run these languages, each target once. Call `prepare` before."""
+    mounts = [mount for language in languages for mount in _binds_of(language, toolchains_dir)]
+    return tuple({mount.target: mount for mount in mounts}.values())
+
+
+def _binds_of(language: Language, toolchains_dir: str) -> list[BindMount]:
+    mounts = [
+        BindMount(source=tool.host_path(toolchains_dir), target=tool.guest_path)
         for tool in language.tools
         if tool.bundled_path is not None
-    }
-    return tuple(bundled.values())
+    ]
+    mounts += [BindMount(source=tree, target=tree) for tree in language.shown_trees]
+    if language.prepared is not None:
+        source = str(prepared_path(language, language.prepared, toolchains_dir))
+        mounts.append(BindMount(source=source, target=language.prepared.guest_path))
+    return mounts
 
 
 def version(language: Language, toolchains_dir: str) -> str:

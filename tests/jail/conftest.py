@@ -1,6 +1,6 @@
 """A real slot on the real kernel, and a way to run a program in it to its verdict."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -9,8 +9,9 @@ import pytest
 
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import binds, offered
+from sandbox_runtime.languages import Language, binds, offered
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+from tests.jail.hostile import report
 
 TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
 
@@ -36,17 +37,21 @@ def request(
 
 
 @pytest.fixture(scope="session")
-def slot() -> Iterator[Slot]:
+def languages() -> Mapping[str, Language]:
+    """What this host offers: each toolchain has just compiled and run a program."""
+    return offered(TOOLCHAINS)
+
+
+@pytest.fixture(scope="session")
+def slot(languages: Mapping[str, Language]) -> Iterator[Slot]:
     """One slot for all tests: a run must not be able to spoil the next one."""
-    languages = offered(TOOLCHAINS)
     with open_slot(SlotConfig("tests", 0, binds(tuple(languages.values()), TOOLCHAINS))) as opened:
         yield opened
 
 
 @pytest.fixture
-def run(slot: Slot) -> Run:
+def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
     """`run(language, code, stdin=..., limits=...)` to the completion message."""
-    languages = offered(TOOLCHAINS)
 
     def run_program(language: str, code: str | bytes, **options: object) -> ExecutionCompleted:
         source = code.encode() if isinstance(code, str) else code
@@ -54,3 +59,12 @@ def run(slot: Slot) -> Run:
         return execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
 
     return run_program
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many hostile programs were held."""
+    counts = list(report.lines())
+    if counts:
+        terminalreporter.section("hostile programs")
+        for line in counts:
+            terminalreporter.write_line(line)

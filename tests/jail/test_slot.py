@@ -137,6 +137,7 @@ def test_the_guest_cannot_change_its_input(own_slot: Slot) -> None:
 
 def test_a_dead_template_is_an_error_and_makes_the_slot_unhealthy() -> None:
     with open_slot(SlotConfig("dying", 2)) as slot:
+        assert slot._process is not None
         slot._process.kill()
         slot._process.wait()
         with pytest.raises(JailError):
@@ -149,6 +150,7 @@ def test_a_dead_template_is_an_error_and_makes_the_slot_unhealthy() -> None:
 
 def test_closing_removes_the_groups_and_the_template() -> None:
     slot = open_slot(SlotConfig("closing", 3))
+    assert slot._process is not None
     template = slot._process.pid
     slot.close()
     assert not Path(f"/proc/{template}").exists()

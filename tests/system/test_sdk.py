@@ -44,6 +44,6 @@ def test_published_sdk_works_unmodified(stack: LocalStack, version: str) -> None
     assert answers["submitted"]["status"] == "pending"
     assert "verdict" not in answers["submitted"]
     assert (answers["polled"]["verdict"], answers["polled"]["stdout"]) == ("AC", "2\n")
-    assert answers["languages"] == ["python", "c", "javascript"]
+    assert answers["languages"] == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
     assert answers["health"]["status"] == "ok"
     assert answers["ready"]["status"] == "ready"

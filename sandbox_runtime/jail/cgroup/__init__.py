@@ -2,5 +2,14 @@
 
 from sandbox_runtime.jail.cgroup.detect import cgroup_backend, close_groups, open_groups, remove_stale_groups
 from sandbox_runtime.jail.cgroup.interface import Counters, SlotGroups
+from sandbox_runtime.jail.cgroup.sampled import SampledUsage
 
-__all__ = ["Counters", "SlotGroups", "cgroup_backend", "close_groups", "open_groups", "remove_stale_groups"]
+__all__ = [
+    "Counters",
+    "SampledUsage",
+    "SlotGroups",
+    "cgroup_backend",
+    "close_groups",
+    "open_groups",
+    "remove_stale_groups",
+]

@@ -16,7 +16,6 @@ class Counters:
 
     memory_now_bytes: int
     memory_peak_bytes: int
-    memory_limit_hits: int
     oom_kills: int
     cpu_usage_usec: int
     process_count: int
@@ -29,6 +28,11 @@ def flat_keyed(text: bytes) -> dict[str, int]:
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}  # noqa: PLR2004 - a pair
 
 
+def refaulted_pages(stat: dict[str, int]) -> int:
+    """The counter of `memory.stat`; it has one name for files and heap together before Linux 5.9."""
+    return stat.get("workingset_refault_file", stat.get("workingset_refault", 0))
+
+
 class SlotGroups(Protocol):
     """Groups of one slot, reused by all of its runs. Every method raises JailError.
 
@@ -36,7 +40,8 @@ class SlotGroups(Protocol):
     the program enters the memory and CPU groups too.
     """
 
-    backend: str
+    backend: str | None
+    is_sampled: bool  # nothing here is enforced by the kernel: the supervisor must look often, and kill
 
     @property
     def init_entry_fds(self) -> tuple[int, ...]:
@@ -47,7 +52,7 @@ class SlotGroups(Protocol):
         """Writing b"0" to each moves the writer into the memory and CPU groups. Valid until the next `prepare`."""
 
     @property
-    def oom_event(self) -> tuple[int, int]:
+    def oom_event(self) -> tuple[int, int] | None:
         """(descriptor, poll mask): an event when the memory group ran out of memory. Valid until `prepare`."""
 
     def acknowledge_oom_event(self) -> None:
@@ -55,7 +60,7 @@ class SlotGroups(Protocol):
 
     @property
     def membership_marker(self) -> str:
-        """Text that /proc/self/cgroup of a member holds."""
+        """How the path in a member's /proc/self/cgroup ends; "" without groups. Fixed for the slot's life."""
 
     def prepare(self, limits: Limits) -> Counters:
         """Set the limits of the next run, reset the peak and read the counters that it starts from."""
@@ -67,7 +72,7 @@ class SlotGroups(Protocol):
         """CPU time of the group now, a cheap read."""
 
     def memory_pressure(self) -> tuple[int, int]:
-        """(limit hits, resident bytes that cannot be dropped: heap and shared memory)."""
+        """(file pages read again after eviction, resident bytes that cannot be dropped: heap and shared memory)."""
 
     def close(self) -> None:
         """Remove the groups. They must be empty."""

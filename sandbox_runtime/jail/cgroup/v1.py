@@ -9,7 +9,8 @@ import os
 import select
 from pathlib import Path
 
-from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed
+from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
+from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
@@ -19,7 +20,8 @@ CONTROLLERS = ("memory", "pids", "cpuacct")
 class GroupsV1:
     """Groups `<base of each controller>/<name>`. Files that are read in every run stay open."""
 
-    backend = "cgroup_v1"
+    backend: str | None = "cgroup_v1"
+    is_sampled = False
 
     def __init__(self, bases: dict[str, Path], name: str) -> None:
         self._fds: list[int] = []
@@ -34,7 +36,6 @@ class GroupsV1:
             self._swap_limit = self._open(swap, os.O_RDWR) if swap.exists() else None
             self._peak = self._open(memory / "memory.max_usage_in_bytes", os.O_RDWR)
             self._usage = self._open(memory / "memory.usage_in_bytes", os.O_RDONLY)
-            self._hits = self._open(memory / "memory.failcnt", os.O_RDONLY)
             self._oom = self._open(memory / "memory.oom_control", os.O_RDONLY)
             self._stat = self._open(memory / "memory.stat", os.O_RDONLY)
             self._pids_max = self._open(pids / "pids.max", os.O_RDWR)
@@ -57,7 +58,7 @@ class GroupsV1:
         return f"/{self._name}"
 
     @property
-    def oom_event(self) -> tuple[int, int]:
+    def oom_event(self) -> tuple[int, int] | None:
         """An eventfd, registered with the group's oom_control."""
         return self._eventfd, select.POLLIN
 
@@ -73,6 +74,7 @@ class GroupsV1:
 
     def prepare(self, limits: Limits) -> Counters:
         """Limits down before up: the memory limit may never stand above memory plus swap."""
+        self._await_free_memory(limits)
         try:
             wanted = limits.memory_bytes
             order = [self._swap_limit, self._limit]
@@ -87,13 +89,23 @@ class GroupsV1:
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
 
+    def _await_free_memory(self, limits: Limits) -> None:
+        try:
+            await_free_memory(
+                lambda: int(os.pread(self._usage, 32, 0)),
+                lambda: self.memory_pressure()[1],
+                limits.memory_bytes,
+                self._name,
+            )
+        except OSError as error:
+            raise JailError("read memory usage", self._name, error.errno or 0) from error
+
     def read(self) -> Counters:
         """Read all counters."""
         try:
             return Counters(
                 memory_now_bytes=int(os.pread(self._usage, 32, 0)),
                 memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
-                memory_limit_hits=int(os.pread(self._hits, 32, 0)),
                 oom_kills=flat_keyed(os.pread(self._oom, 256, 0))["oom_kill"],
                 cpu_usage_usec=self.cpu_usage_usec(),
                 process_count=int(os.pread(self._pids_now, 32, 0)),
@@ -107,9 +119,9 @@ class GroupsV1:
         return int(os.pread(self._cpu, 32, 0)) // 1000
 
     def memory_pressure(self) -> tuple[int, int]:
-        """Hits of the limit, and rss + shmem."""
+        """Pages read again, and rss + shmem."""
         stat = flat_keyed(os.pread(self._stat, 8192, 0))
-        return int(os.pread(self._hits, 32, 0)), stat.get("rss", 0) + stat.get("shmem", 0)
+        return refaulted_pages(stat), stat.get("rss", 0) + stat.get("shmem", 0)
 
     def close(self) -> None:
         """Close the files and remove the groups."""

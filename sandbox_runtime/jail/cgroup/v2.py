@@ -12,7 +12,8 @@ import os
 import select
 from pathlib import Path
 
-from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed
+from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
+from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
@@ -20,18 +21,20 @@ from sandbox_runtime.jail.spec import Limits
 class GroupsV2:
     """Groups `<base>/<name>`. Files that are read in every run stay open."""
 
-    backend = "cgroup_v2"
+    backend: str | None = "cgroup_v2"
+    is_sampled = False
 
     def __init__(self, base: Path, name: str) -> None:
         self._slot, self._name = base / name, name
         self._fds: list[int] = []
         self._program_fds: list[int] = []
         try:
-            self._slot.mkdir(parents=True)
+            # A slot that was closed while a process of its was still dying leaves its groups to the next of its name.
+            self._slot.mkdir(parents=True, exist_ok=True)
             # Controllers are handed down one level at a time.
             for directory in (self._slot.parent, self._slot):
                 (directory / "cgroup.subtree_control").write_text("+memory +pids")
-            (self._slot / "init").mkdir()
+            (self._slot / "init").mkdir(exist_ok=True)
             self._pids_max = self._open(self._fds, self._slot / "pids.max", os.O_RDWR)
             self._pids_now = self._open(self._fds, self._slot / "pids.current", os.O_RDONLY)
             self._pids_events = self._open(self._fds, self._slot / "pids.events", os.O_RDONLY)
@@ -50,7 +53,7 @@ class GroupsV2:
 
     def _make_program_group(self) -> None:
         group, fds = self._slot / "program", self._program_fds
-        group.mkdir()
+        group.mkdir(exist_ok=True)
         (group / "memory.oom.group").write_text("1")
         if (group / "memory.swap.max").exists():
             (group / "memory.swap.max").write_text("0")
@@ -82,7 +85,7 @@ class GroupsV2:
         return f"/{self._name}/program"
 
     @property
-    def oom_event(self) -> tuple[int, int]:
+    def oom_event(self) -> tuple[int, int] | None:
         """`memory.events`; a change is an exceptional condition, and ordinary readiness means nothing there."""
         return self._events, select.POLLPRI
 
@@ -92,6 +95,7 @@ class GroupsV2:
 
     def prepare(self, limits: Limits) -> Counters:
         """Set the limits; reset the peak, or start with a new group where it cannot be reset."""
+        self._await_free_memory(limits)
         try:
             if self._peak_resets:
                 os.pwrite(self._peak, b"reset", 0)
@@ -104,6 +108,17 @@ class GroupsV2:
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
 
+    def _await_free_memory(self, limits: Limits) -> None:
+        try:
+            await_free_memory(
+                lambda: int(os.pread(self._usage, 32, 0)),
+                lambda: self.memory_pressure()[1],
+                limits.memory_bytes,
+                self._name,
+            )
+        except OSError as error:
+            raise JailError("read memory usage", self._name, error.errno or 0) from error
+
     def read(self) -> Counters:
         """Read all counters."""
         try:
@@ -111,7 +126,6 @@ class GroupsV2:
             return Counters(
                 memory_now_bytes=int(os.pread(self._usage, 32, 0)),
                 memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
-                memory_limit_hits=events["max"],
                 oom_kills=events["oom_kill"],
                 cpu_usage_usec=self.cpu_usage_usec(),
                 process_count=int(os.pread(self._pids_now, 32, 0)),
@@ -125,10 +139,9 @@ class GroupsV2:
         return flat_keyed(os.pread(self._cpu, 1024, 0))["usage_usec"]
 
     def memory_pressure(self) -> tuple[int, int]:
-        """Hits of the limit, and anon + shmem."""
+        """Pages read again, and anon + shmem."""
         stat = flat_keyed(os.pread(self._stat, 8192, 0))
-        hits = flat_keyed(os.pread(self._events, 256, 0))["max"]
-        return hits, stat.get("anon", 0) + stat.get("shmem", 0)
+        return refaulted_pages(stat), stat.get("anon", 0) + stat.get("shmem", 0)
 
     def close(self) -> None:
         """Close the files and remove the groups, leaves first."""

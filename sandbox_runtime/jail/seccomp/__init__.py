@@ -1,5 +1,6 @@
-"""The system-call filter: a readable policy file, compiled to classic BPF, loaded in each run."""
+"""The system-call filters: a readable policy file, compiled to classic BPF, one program for each family."""
 
-from sandbox_runtime.jail.seccomp.filter import Program, build_program
+from sandbox_runtime.jail.seccomp.filter import Program, build_programs
+from sandbox_runtime.jail.seccomp.policy import INIT
 
-__all__ = ["Program", "build_program"]
+__all__ = ["INIT", "Program", "build_programs"]

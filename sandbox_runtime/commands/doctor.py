@@ -1,0 +1,117 @@
+"""`doctor`: which controls this host gives, what is missing, and what to change."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+
+from sandbox_runtime import settings
+from sandbox_runtime.jail import (
+    CONTROLS,
+    PERMISSIVE_CONTROLS,
+    HostFacts,
+    HostSupport,
+    advice,
+    not_in_force,
+    probe_as_ordinary_user,
+    probe_host,
+    read_facts,
+)
+from sandbox_runtime.languages import LANGUAGES, present, version
+
+STRICT, PERMISSIVE, NOTHING = "strict", "permissive", "none"
+EXIT_CODES = {STRICT: 0, PERMISSIVE: 1, NOTHING: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that is shown. `strict` is None where nobody could try; `toolchains`: "" for one that is missing."""
+
+    facts: HostFacts
+    strict: HostSupport | None
+    permissive: HostSupport
+    toolchains: dict[str, str]
+    advice: tuple[str, ...]
+
+    @property
+    def mode(self) -> str:
+        """The best mode that a probe run has shown."""
+        if self.strict is not None and not self.strict.failed_step and not self.strict.missing:
+            return STRICT
+        found = dict.fromkeys(self.permissive.controls, True)
+        return NOTHING if not_in_force(found, PERMISSIVE_CONTROLS) else PERMISSIVE
+
+
+def doctor(*, is_json: bool) -> int:
+    """Print the diagnosis. Returns 0 when strict mode is possible, 1 when only permissive is, 2 when nothing is."""
+    found = _diagnose()
+    sys.stdout.write((json.dumps(_fields(found), indent=2) if is_json else _table(found)) + "\n")
+    return EXIT_CODES[found.mode]
+
+
+def _diagnose() -> Diagnosis:
+    facts = read_facts()
+    is_root = os.geteuid() == 0
+    strict = probe_host() if is_root else None
+    permissive = probe_as_ordinary_user() if is_root else probe_host()
+    toolchains_dir = settings.toolchains_dir(os.environ)
+    installed = present(toolchains_dir)
+    toolchains = {
+        language.name: version(language, toolchains_dir) if language.name in installed else "" for language in LANGUAGES
+    }
+    missing = tuple(
+        f"{name}: its toolchain is missing: `make setup` installs it, or set TOOLCHAINS_DIR."
+        for name, text in toolchains.items()
+        if not text
+    )
+    return Diagnosis(facts, strict, permissive, toolchains, (*advice(facts, strict, permissive), *missing))
+
+
+def _fields(found: Diagnosis) -> dict[str, object]:
+    return {
+        "mode": found.mode,
+        **asdict(found.facts),
+        "controls": {
+            name: {"strict": _state(found.strict, name), "permissive": _state(found.permissive, name)}
+            for name in CONTROLS
+        },
+        "toolchains": found.toolchains,
+        "advice": list(found.advice),
+    }
+
+
+def _state(support: HostSupport | None, control: str) -> bool | None:
+    """None: nobody could try."""
+    return None if support is None else control in support.controls
+
+
+_WORDS = {True: "yes", False: "NO", None: "?"}
+
+
+def _shown(value: object) -> str:
+    return "not there" if value is None else str(value)
+
+
+def _table(found: Diagnosis) -> str:
+    facts = found.facts
+    rows = [
+        ("mode", found.mode),
+        ("kernel", f"{facts.kernel} {facts.machine}"),
+        ("control groups", f"{facts.cgroup_version or 'none'}{_because(facts.groups_problem)}"),
+        ("user.max_user_namespaces", _shown(facts.max_user_namespaces)),
+        ("kernel.unprivileged_userns_clone", _shown(facts.unprivileged_userns_clone)),
+        ("kernel.apparmor_restrict_unprivileged_userns", _shown(facts.apparmor_restricts_user_namespaces)),
+    ]
+    lines = [f"{name:46}{text}" for name, text in rows]
+    lines += ["", f"{'control':22}{'as root':10}as an ordinary user"]
+    for name in CONTROLS:
+        words = [_WORDS[_state(support, name)] for support in (found.strict, found.permissive)]
+        lines.append(f"{name:22}{words[0]:10}{words[1]}")
+    lines += ["", *(f"{name:22}{text or 'missing'}" for name, text in found.toolchains.items())]
+    if found.advice:
+        lines += ["", "what to change:", *(f"  {sentence}" for sentence in found.advice)]
+    return "\n".join(lines)
+
+
+def _because(problem: str) -> str:
+    return f", none can be made: {problem}" if problem else ""

@@ -1,0 +1,118 @@
+"""Compile the rules of one family to a classic BPF program: seccomp(2), linux/bpf_common.h, linux/seccomp.h, audit.h.
+
+When a filter is loaded the kernel translates it and runs it over every call number (its bitmap of calls that need no
+look). Both are paid in each run, so the program is short and shallow: a binary search over ranges of call numbers whose
+leaves are shared. Calls that are only allowed never run the program after that.
+"""
+
+import errno
+from collections.abc import Mapping
+
+from sandbox_runtime.jail.seccomp.policy import UNKNOWN, Check
+
+Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
+
+_LOAD, _AND, _JEQ, _JGE, _JA, _RET = 0x20, 0x54, 0x15, 0x35, 0x05, 0x06
+_OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARG0, _ARG_BYTES = 0, 4, 16, 8
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_VALUE_OF_RULE = {"allow": _ALLOW, "deny": _ERRNO | errno.EPERM, "noop": _ERRNO, UNKNOWN: _ERRNO | errno.ENOSYS}
+_FARTHEST_JUMP = 255
+
+
+class _Assembler:
+    """Writes a program from its end, for jumps only go forward. A position counts instructions from the end."""
+
+    def __init__(self, checks: Mapping[str, tuple[Check, ...]]) -> None:
+        self._from_end: list[Instruction] = []
+        self._checks = checks
+        self._returns: dict[int, int] = {}
+        self._rules: dict[str, int] = {}
+
+    def add(self, instruction: Instruction) -> int:
+        """Put an instruction before all others. Returns its position."""
+        self._from_end.append(instruction)
+        return len(self._from_end) - 1
+
+    def ret(self, value: int) -> int:
+        """Position of the instruction that returns `value`, one for each value."""
+        if value not in self._returns:
+            self._returns[value] = self.add((_RET, 0, 0, value))
+        return self._returns[value]
+
+    def _distance(self, position: int) -> int:
+        return len(self._from_end) - position - 1
+
+    def _near(self, position: int) -> int:
+        """A position that a conditional jump reaches even if one more instruction comes between."""
+        if self._distance(position) < _FARTHEST_JUMP:
+            return position
+        return self.add((_JA, 0, 0, self._distance(position)))
+
+    def jump(self, test: int, constant: int, if_true: int, if_false: int) -> int:
+        """A conditional jump to two positions."""
+        if_true, if_false = self._near(if_true), self._near(if_false)
+        return self.add((test, self._distance(if_true), self._distance(if_false), constant))
+
+    def _any_of(self, argument: int, values: tuple[int, ...], if_true: int, if_false: int) -> int:
+        for value in reversed(values):
+            if_false = self.jump(_JEQ, value, if_true, if_false)
+        return self.add((_LOAD, 0, 0, _OFFSET_ARG0 + _ARG_BYTES * argument))
+
+    def _check(self, check: Check, passed: int) -> int:
+        failed = self.ret(_ERRNO | check.errno)
+        if check.test == "without":
+            mask = 0
+            for value in check.values:
+                mask |= value
+            self.jump(_JEQ, 0, passed, failed)
+            self.add((_AND, 0, 0, mask))
+            start = self.add((_LOAD, 0, 0, _OFFSET_ARG0 + _ARG_BYTES * check.argument))
+        else:
+            if_any, if_none = (passed, failed) if check.test == "in" else (failed, passed)
+            start = self._any_of(check.argument, check.values, if_any, if_none)
+        return start if check.when is None else self._any_of(*check.when, start, passed)
+
+    def rule(self, name: str) -> int:
+        """Position of what decides by this rule, one for each."""
+        if name in _VALUE_OF_RULE:
+            return self.ret(_VALUE_OF_RULE[name])
+        if name not in self._rules:
+            position = self.ret(_ALLOW)
+            for check in reversed(self._checks[name]):
+                position = self._check(check, position)
+            self._rules[name] = position
+        return self._rules[name]
+
+    def search(self, ranges: list[tuple[int, str]]) -> int:
+        """Position of the binary search over sorted (first number, rule)."""
+        if len(ranges) == 1:
+            return self.rule(ranges[0][1])
+        middle = len(ranges) // 2
+        right, left = self.search(ranges[middle:]), self.search(ranges[:middle])
+        return self.jump(_JGE, ranges[middle][0], right, left)
+
+    def finish(self, machine: str) -> list[Instruction]:
+        """Put the look at the ABI before the search that was written last. Returns the program in its order."""
+        start = self.add((_LOAD, 0, 0, _OFFSET_NR))
+        self.jump(_JEQ, _AUDIT_ARCH[machine], start, self._returns[_KILL_PROCESS])
+        self.add((_LOAD, 0, 0, _OFFSET_ARCH))
+        return self._from_end[::-1]
+
+
+def _ranges(by_number: Mapping[int, str]) -> list[tuple[int, str]]:
+    """Sorted (first number, rule): each rule holds up to the next entry, the last (UNKNOWN, so x32 too) for ever."""
+    ranges = [(0, by_number.get(0, UNKNOWN))]
+    for number in range(1, max(by_number) + 2):
+        rule = by_number.get(number, UNKNOWN)
+        if rule != ranges[-1][1]:
+            ranges.append((number, rule))
+    return ranges
+
+
+def assemble(machine: str, by_number: Mapping[int, str], checks: Mapping[str, tuple[Check, ...]]) -> list[Instruction]:
+    """The program for `x86_64` or `aarch64`."""
+    assembler = _Assembler(checks)
+    assembler.ret(_KILL_PROCESS)  # now: behind the search it would stand between the load and the search
+    assembler.search(_ranges(by_number))
+    return assembler.finish(machine)

@@ -1,0 +1,49 @@
+"""What a slot's template process is told once, when it starts; the same for every run of the slot."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sandbox_runtime.jail.mounts import BindMount
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Fixed terms of a slot.
+
+    `uid`: user and group id of the guests as they see it, never 0.
+    `runner_uid`: the supervisor's user id, which no guest may share.
+    `in_user_namespace`: the runner is an ordinary user; everything happens in a user namespace of the template's.
+    `outer_namespaces`: `pid:[4026531836]` by name, of the supervisor and (added by itself) of the template; a guest's
+    must differ from all of them.
+    `membership_marker`: how the path of the slot's groups ends; "" when there are none.
+    `required_controls`: the floor; a guest does not start when one of them is not in force.
+    """
+
+    control_fd: int
+    uid: int
+    runner_uid: int
+    in_user_namespace: bool
+    binds: tuple[BindMount, ...]
+    outer_namespaces: tuple[dict[str, str], ...]
+    membership_marker: str
+    required_controls: tuple[str, ...]
+
+    def serialise(self) -> str:
+        """JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> "Terms":
+        """The reverse of `serialise`."""
+        fields: dict[str, Any] = json.loads(text)
+        return cls(
+            control_fd=fields["control_fd"],
+            uid=fields["uid"],
+            runner_uid=fields["runner_uid"],
+            in_user_namespace=fields["in_user_namespace"],
+            binds=tuple(BindMount(**bind) for bind in fields["binds"]),
+            outer_namespaces=tuple(fields["outer_namespaces"]),
+            membership_marker=fields["membership_marker"],
+            required_controls=tuple(fields["required_controls"]),
+        )

@@ -1,0 +1,76 @@
+import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import javax.tools.FileObject;
+import javax.tools.ForwardingJavaFileManager;
+import javax.tools.JavaCompiler;
+import javax.tools.JavaFileManager;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.StandardJavaFileManager;
+import javax.tools.ToolProvider;
+
+/**
+ * Compiles one source file as javac does and puts its classes, uncompressed, into one jar; all in one process, for
+ * every start of a JVM costs more than the work itself. Arguments: source, jar. Exits with 1 when javac found errors,
+ * which it has written to stderr then. No streams and no lambdas: their first use takes longer than the jar.
+ */
+public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManager> {
+    private final Map<String, ByteArrayOutputStream> classes = new TreeMap<>();
+
+    private CompileToJar(JavaFileManager files) {
+        super(files);
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        StandardJavaFileManager files = compiler.getStandardFileManager(null, null, StandardCharsets.UTF_8);
+        CompileToJar output = new CompileToJar(files);
+        Iterable<? extends JavaFileObject> sources = files.getJavaFileObjects(new File(arguments[0]));
+        boolean succeeded = compiler.getTask(null, output, null, List.of("-proc:none"), null, sources).call();
+        if (succeeded) {
+            output.writeJar(arguments[1]);
+        }
+        System.exit(succeeded ? 0 : 1);
+    }
+
+    @Override
+    public JavaFileObject getJavaFileForOutput(
+            Location location, String className, JavaFileObject.Kind kind, FileObject sibling) {
+        String path = className.replace('.', '/') + kind.extension;
+        return new SimpleJavaFileObject(URI.create("memory:///class"), kind) {
+            @Override
+            public OutputStream openOutputStream() {
+                ByteArrayOutputStream content = new ByteArrayOutputStream();
+                classes.put(path, content);
+                return content;
+            }
+        };
+    }
+
+    private void writeJar(String jar) throws IOException {
+        try (OutputStream file = new FileOutputStream(jar); ZipOutputStream zip = new ZipOutputStream(file)) {
+            for (Map.Entry<String, ByteArrayOutputStream> found : classes.entrySet()) {
+                byte[] content = found.getValue().toByteArray();
+                CRC32 checksum = new CRC32();
+                checksum.update(content);
+                ZipEntry entry = new ZipEntry(found.getKey());
+                entry.setMethod(ZipEntry.STORED);
+                entry.setSize(content.length);
+                entry.setCrc(checksum.getValue());
+                zip.putNextEntry(entry);
+                zip.write(content);
+            }
+        }
+    }
+}

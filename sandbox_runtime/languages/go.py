@@ -1,0 +1,99 @@
+"""Go: its compiler and linker called directly, for one file without a module.
+
+`go build` would compile the standard library in every fresh jail (seconds), and needs a writable cache. So the host
+compiles the library once, and the jail calls the two tools that `go build` would call, with the same options.
+"""
+
+import platform
+import shutil
+from pathlib import Path
+
+from sandbox_runtime.jail import FilterFamily
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
+from sandbox_runtime.languages.preparation import PreparationError, command
+from sandbox_runtime.languages.profiles import compile_limits, profiles
+
+_ROOT = "/usr/lib/go"
+_GO = f"{_ROOT}/bin/go"
+_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+_TOOLS = f"{_ROOT}/pkg/tool/linux_{_ARCHITECTURE}"
+_LIBRARY = "/opt/rustbox/go"
+# -dwarf=false: nobody reads the debug information, and it is a third of the library.
+_LIST_OPTIONS = (
+    "-deps",
+    "-export",
+    "-trimpath",
+    "-gcflags=all=-dwarf=false",
+    "-f",
+    "{{if .Export}}{{.ImportPath}} {{.Export}}{{end}}",
+)
+
+# -complete: a function without a body is the compiler's error, not the linker's. -dwarf=false: `-s -w` would drop it.
+_BUILD = (
+    f"{_TOOLS}/compile -o main.a -p main -trimpath '/box=>.' -complete -dwarf=false -c=2 -nolocalimports"
+    f" -importcfg {_LIBRARY}/importcfg.compile -pack ./solution.go"
+    # GOROOT is empty as `go build -trimpath` sets it: programs carry no path of this host.
+    f" && GOROOT= exec {_TOOLS}/link -o solution -importcfg {_LIBRARY}/importcfg.link -buildmode=exe -s -w main.a"
+)
+
+
+def _is_public(package: str) -> bool:
+    return not {"internal", "vendor"} & set(package.split("/"))
+
+
+def _compile_library(directory: Path) -> None:
+    """Archives of all packages that a program may import and of what they need, and a list for either tool."""
+    work = directory / "work"
+    work.mkdir()
+    environment = {
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(work / "cache"),
+        "GOENV": "off",
+        "GOFLAGS": "",
+        "GOPROXY": "off",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    packages = command((_GO, "list", "std"), working_directory=work, environment=environment).split()
+    public = {package for package in packages if _is_public(package)}
+    listing = command((_GO, "list", *_LIST_OPTIONS, *public), working_directory=work, environment=environment)
+    to_compile, to_link = [], []
+    for line in listing.splitlines():
+        package, _, built = line.partition(" ")
+        name = package.replace("/", ".") + ".a"
+        shutil.move(built, directory / name)
+        entry = f"packagefile {package}={_LIBRARY}/{name}\n"
+        to_link.append(entry)
+        if package in public:
+            to_compile.append(entry)
+    if not to_compile:
+        raise PreparationError("go list", "named no package")
+    (directory / "importcfg.compile").write_text("".join(to_compile))
+    (directory / "importcfg.link").write_text("".join(to_link))
+    shutil.rmtree(work)
+
+
+GO = Language(
+    name="go",
+    file_name="solution.go",
+    family=FilterFamily.GO,
+    tools=(Tool(_GO), Tool(f"{_TOOLS}/compile"), Tool(f"{_TOOLS}/link")),
+    compile=Compile(
+        argv=("/bin/sh", "-c", _BUILD),
+        limits=compile_limits(processes=1024),
+        artifact="solution",
+    ),
+    run_argv=("/box/solution",),
+    prepared=Prepared(
+        guest_path=_LIBRARY,
+        make=_compile_library,
+        made_from=(f"{_ROOT}/VERSION", f"{_TOOLS}/compile"),
+        recipe=" ".join(_LIST_OPTIONS),
+    ),
+    profiles=profiles(
+        memory_mb=256, cpu_secs=8, wall_secs=10, processes=1024, open_files=64, file_mb=1, agent_processes=512
+    ),
+    version_argv=("{tool}", "version"),
+    warm_files=(f"{_TOOLS}/compile", f"{_TOOLS}/link"),
+    trial='package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println(6 * 7)\n}\n',
+)

@@ -1,0 +1,87 @@
+"""What a Java source must be called: javac wants the file named after the public type, java wants a class to start."""
+
+import re
+from dataclasses import dataclass
+
+from sandbox_runtime.languages.entry import SourceNames
+
+_DEFAULT = "Main"
+_MAX_NAME_BYTES = 200  # a file name has 255; the classes inside get longer names than the source
+_TYPE_KEYWORDS = frozenset({"class", "interface", "enum", "record"})
+_TOKEN = re.compile(
+    r"""
+    //[^\n]* | /\*.*?(?:\*/|\Z)                  # comments
+    | \"{3}(?:\\.|[^\\])*?(?:\"{3}|\Z)           # text block
+    | "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'?  # string, character
+    | (?P<word>[\w$]+) | (?P<mark>[{}().;@])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(slots=True)
+class _Type:
+    name: str
+    is_public: bool
+    has_main: bool = False
+
+
+def java_names(code: bytes) -> SourceNames:
+    """File of the public type, else Main.java; class: the first of public type, Main, any other, that has a main.
+
+    Reads only as much of the language as this needs. A source that javac refuses gets some name, never an error.
+    """
+    scan = _Scan()
+    for match in _TOKEN.finditer(code.decode("utf-8", "replace")):
+        part = match["word"] or match["mark"]
+        if part is not None:
+            scan.take(part)
+    public = next((found for found in scan.types if found.is_public), None)
+    if public is not None and len(public.name.encode()) > _MAX_NAME_BYTES:
+        public = None  # javac will say what is wrong
+    file_stem = _DEFAULT if public is None else public.name
+    preferred = sorted(scan.types, key=lambda found: (not found.has_main, not found.is_public, found.name != _DEFAULT))
+    entry = preferred[0].name if preferred and preferred[0].has_main else file_stem
+    return SourceNames(f"{file_stem}.java", f"{scan.package}.{entry}" if scan.package else entry)
+
+
+class _Scan:
+    """Follows the nesting of a source and keeps the declarations at its top."""
+
+    def __init__(self) -> None:
+        self.types: list[_Type] = []
+        self.package = ""
+        self._recent: list[str] = []  # words and marks since the last end of a statement or body
+        self._braces = 0
+        self._parentheses = 0
+
+    def take(self, part: str) -> None:
+        """The next word or mark."""
+        if part == "(":
+            self._open_parenthesis()
+        elif part == ")":
+            self._parentheses = max(0, self._parentheses - 1)
+        elif self._parentheses > 0:
+            return
+        elif part in {"{", "}"}:
+            self._braces = max(0, self._braces + (1 if part == "{" else -1))
+            self._recent.clear()
+        elif part == ";":
+            if self._braces == 0 and self._recent[:1] == ["package"]:
+                self.package = "".join(self._recent[1:])
+            self._recent.clear()
+        else:
+            if self._braces == 0 and self._declares_type():
+                self.types.append(_Type(part, "public" in self._recent))
+            self._recent.append(part)
+
+    def _open_parenthesis(self) -> None:
+        is_member = self._parentheses == 0 and self._braces == 1
+        if is_member and self.types and self._recent[-2:] == ["void", "main"]:
+            self.types[-1].has_main |= "static" in self._recent
+        self._parentheses += 1
+
+    def _declares_type(self) -> bool:
+        """Whether the next word names a type: the first behind the keyword, for later ones belong to the header."""
+        *before, last = self._recent or [""]
+        return last in _TYPE_KEYWORDS and not _TYPE_KEYWORDS & set(before)

@@ -1,0 +1,86 @@
+"""Which languages a runner offers: those whose toolchain just compiled and ran a program in the jail."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import MappingProxyType
+
+from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.jail.spec import Outcome
+from sandbox_runtime.languages.entry import Language
+from sandbox_runtime.languages.preparation import PreparationError, prepare
+from sandbox_runtime.languages.registry import binds, present
+from sandbox_runtime.languages.specs import compile_spec, run_spec
+from sandbox_runtime.languages.warming import warm
+
+_LOG = logging.getLogger(__name__)
+_EXPECTED = b"42\n"
+_SLOT_INDEX = 63  # above those of workers and commands
+_TAIL_BYTES = 300
+
+
+def offered(toolchains_dir: str) -> Mapping[str, Language]:
+    """Languages that work on this host, by name. Makes what is missing below `toolchains_dir` first.
+
+    A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
+    """
+    installed = present(toolchains_dir)
+    problems = examine(toolchains_dir)
+    for name, problem in problems.items():
+        if problem:
+            _LOG.warning("language not offered", extra={"language": name, "reason": problem})
+    return MappingProxyType({name: installed[name] for name, problem in problems.items() if not problem})
+
+
+def examine(toolchains_dir: str) -> Mapping[str, str]:
+    """Why a language whose toolchain is present cannot be offered, "" for one that works. Raises JailError."""
+    return problems_of(tuple(present(toolchains_dir).values()), toolchains_dir)
+
+
+def problems_of(languages: Sequence[Language], toolchains_dir: str) -> Mapping[str, str]:
+    """Why each of these languages does not work, "" if it does. Raises JailError when no slot can be opened."""
+    problems = {language.name: _make_ready(language, toolchains_dir) for language in languages}
+    ready = [language for language in languages if not problems[language.name]]
+    config = SlotConfig("trial", _SLOT_INDEX, binds(ready, toolchains_dir))
+    with ExitStack() as stack:
+        slot = None
+        for language in ready:
+            if slot is None or not slot.healthy:
+                stack.close()
+                slot = stack.enter_context(open_slot(config))
+            problems[language.name] = _try_out(slot, language)
+    return problems
+
+
+def _make_ready(language: Language, toolchains_dir: str) -> str:
+    try:
+        prepare(language, toolchains_dir)
+    except PreparationError as error:
+        return str(error)
+    warm(language, toolchains_dir)
+    return ""
+
+
+def _try_out(slot: Slot, language: Language) -> str:
+    """Compile and run the language's trial program within its own limits; returns what went wrong."""
+    code = language.trial.encode()
+    artifact = None
+    try:
+        if language.compile is not None:
+            compiled = slot.run(compile_spec(language, language.compile, code))
+            artifact = compiled.artifact
+            if artifact is None:
+                return f"the trial program does not compile: {_end_of(compiled)}"
+        ran = slot.run(run_spec(language, code, artifact, limits=language.profiles["judge"].limits, stdin=b""))
+    except JailError as error:
+        return str(error)
+    if ran.exit_code != 0 or ran.stdout != _EXPECTED:
+        return f"the trial program does not run: {_end_of(ran)}"
+    return ""
+
+
+def _end_of(outcome: Outcome) -> str:
+    if outcome.stop_reason is not StopReason.NONE:
+        return f"stopped by {outcome.stop_reason}"
+    said = (outcome.stderr + outcome.stdout)[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+    return f"exit code {outcome.exit_code}, signal {outcome.signal}, {said!r}"

@@ -1,0 +1,95 @@
+"""Make what a toolchain needs only once, like Go's compiled standard library, below `<toolchains>/prepared`.
+
+These are the toolchain's own files: no guest's input is ever in them, so they are made outside the jail.
+"""
+
+import fcntl
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox_runtime.languages.entry import Language, Prepared
+
+_FOLDER = "prepared"
+_COMMAND_TIMEOUT_SECS = 600
+_TAIL_CHARS = 500
+
+
+class PreparationError(Exception):
+    """A toolchain's files could not be made. `step`: the command's name; `detail`: the end of what it said."""
+
+    def __init__(self, step: str, detail: str) -> None:
+        self.step = step
+        self.detail = detail
+        super().__init__(f"{step}: {detail}")
+
+
+def prepared_path(language: Language, prepared: Prepared, toolchains_dir: str) -> Path:
+    """Where the directory of this version of the toolchain is, made or not."""
+    digest = hashlib.sha256(prepared.recipe.encode())
+    for path in prepared.made_from:
+        try:
+            facts = Path(path).stat()
+        except OSError:
+            continue  # a missing file is a version of its own
+        digest.update(f"{path} {facts.st_size} {int(facts.st_mtime)}\n".encode())
+    return Path(toolchains_dir) / _FOLDER / f"{language.name}-{digest.hexdigest()[:16]}"
+
+
+def is_prepared(language: Language, toolchains_dir: str) -> bool:
+    """Whether nothing is left to make."""
+    return language.prepared is None or prepared_path(language, language.prepared, toolchains_dir).is_dir()
+
+
+def prepare(language: Language, toolchains_dir: str) -> None:
+    """Make what is missing, complete or not at all; one process at a time. Raises PreparationError."""
+    if language.prepared is None or is_prepared(language, toolchains_dir):
+        return
+    target = prepared_path(language, language.prepared, toolchains_dir)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (target.parent / f"{language.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if target.is_dir():
+                return
+            with tempfile.TemporaryDirectory(dir=target.parent) as building:
+                made = Path(building) / "made"
+                made.mkdir()
+                language.prepared.make(made)
+                _open_to_guests(made)
+                made.rename(target)
+    except OSError as error:
+        raise PreparationError(f"write {error.filename}", error.strerror or "") from error
+
+
+def _open_to_guests(directory: Path) -> None:
+    """Guests have user ids of their own, and the runner's umask may hide new files from them."""
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def command(argv: tuple[str, ...], *, working_directory: Path, environment: Mapping[str, str] | None = None) -> str:
+    """Run a toolchain's command with a clean environment (the runner's holds credentials); returns its stdout."""
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=working_directory,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(working_directory),
+                "LANG": "C.UTF-8",
+                **(environment or {}),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_COMMAND_TIMEOUT_SECS,
+            check=True,
+            text=True,
+        )
+    except subprocess.CalledProcessError as error:
+        raise PreparationError(Path(argv[0]).name, error.stderr.strip()[-_TAIL_CHARS:]) from error
+    except subprocess.TimeoutExpired as error:
+        raise PreparationError(Path(argv[0]).name, f"took longer than {_COMMAND_TIMEOUT_SECS} s") from error
+    return done.stdout

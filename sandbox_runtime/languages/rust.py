@@ -1,0 +1,40 @@
+"""Rust: compiled by the system's rustc, without cargo."""
+
+from sandbox_runtime.languages.entry import Compile, Language, Tool
+from sandbox_runtime.languages.linker import through_compiler
+from sandbox_runtime.languages.profiles import compile_limits, profiles
+
+COMPILER = "/usr/bin/rustc"
+LINK_DRIVER = "/usr/bin/gcc"
+
+RUST = Language(
+    name="rust",
+    file_name="solution.rs",
+    tools=(Tool(COMPILER), Tool(LINK_DRIVER)),
+    compile=Compile(
+        argv=(
+            COMPILER,
+            "-O",
+            "--edition",
+            "2021",
+            "-C",
+            f"linker={LINK_DRIVER}",
+            *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
+            # Debian's standard library brings 11 MB of debug information into every program.
+            "-C",
+            "strip=debuginfo",
+            "-o",
+            "solution",
+            "solution.rs",
+        ),
+        limits=compile_limits(),
+        artifact="solution",
+    ),
+    run_argv=("/box/solution",),
+    profiles=profiles(
+        memory_mb=256, cpu_secs=8, wall_secs=15, processes=64, open_files=64, file_mb=1, agent_processes=64
+    ),
+    version_argv=("{tool}", "--version"),
+    warm_files=("/usr/lib/*/librustc_driver-*.so", "/usr/lib/*/libLLVM.so.*"),
+    trial='fn main() {\n    println!("{}", 6 * 7);\n}\n',
+)

@@ -1,0 +1,28 @@
+"""The limits that `submit` accepts are those that a runner grants: both sides keep the table, deployed apart."""
+
+import pytest
+
+from functions.core.languages import Language, Profile, ceilings, default_wall_secs
+from sandbox_runtime.languages import LANGUAGES
+
+RUNNER = {language.name: language for language in LANGUAGES}
+CASES = [(language, profile) for language in Language for profile in Profile if language.value in RUNNER]
+
+
+def test_the_runner_knows_no_language_that_the_api_does_not() -> None:
+    assert RUNNER.keys() <= {language.value for language in Language}
+
+
+@pytest.mark.parametrize(("language", "profile"), CASES)
+def test_the_ceiling_is_granted_and_the_default_is_the_same(language: Language, profile: Profile) -> None:
+    asked = ceilings(language, profile)
+    granted = RUNNER[language.value].run_limits(
+        profile.value,
+        cpu_time_secs=asked.cpu_time_secs,
+        wall_time_secs=asked.wall_time_secs,
+        memory_mb=asked.memory_mb,
+        max_processes=asked.max_processes,
+        output_kb=asked.output_kb,
+    )
+    assert granted == RUNNER[language.value].profiles[profile.value].ceiling
+    assert RUNNER[language.value].run_limits(profile.value).wall_time_secs == default_wall_secs(language, profile)

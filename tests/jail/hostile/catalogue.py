@@ -1,0 +1,90 @@
+"""The hostile programs: `programs/<language>/<attack>.<suffix>`, each with a header that says what must come of it.
+
+expect: VERDICT [VERDICT…]      the verdicts that are right in the real jail
+attack: T<nr> [T<nr>…] <name>: what it tries
+control: <name>                 optional: the one control that it is against, see `weakened`
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.jail.weakened.changes import CHANGES
+from tests.jail.weakened.limits import LIFTABLE
+
+FOLDER = Path(__file__).parents[1] / "programs"
+SUFFIXES = {
+    "python": ".py",
+    "c": ".c",
+    "cpp": ".cpp",
+    "java": ".java",
+    "javascript": ".js",
+    "typescript": ".ts",
+    "go": ".go",
+    "rust": ".rs",
+}
+VERDICTS = frozenset({"AC", "RE", "TLE", "MLE", "PLE", "FSE", "SIG"})
+# The environment of the run is the test's to give.
+IN_REQUEST = frozenset({"clean_environment"})
+CONTROLS = frozenset(CHANGES) | LIFTABLE | IN_REQUEST
+_HEADER = re.compile(r"(?:#|//) (expect|attack|control): (.+)")
+_ATTACK = re.compile(r"((?:T\d+ )+)(\w+): (\S.+)")
+
+
+class HeaderError(Exception):
+    """A program's header does not follow the rules above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One file. `threats`: numbers of the list T1 to T31 that the suite is built from."""
+
+    language: str
+    attack: str
+    path: Path
+    expected: tuple[str, ...]
+    threats: tuple[int, ...]
+    control: str | None
+
+    @property
+    def name(self) -> str:
+        """As tests call it."""
+        return f"{self.language}/{self.path.name}"
+
+    @property
+    def is_compile_attack(self) -> bool:
+        """Whether the compiler is the victim."""
+        return self.attack.startswith("compile_")
+
+    @property
+    def code(self) -> bytes:
+        """The source."""
+        return self.path.read_bytes()
+
+
+def parse(language: str, path: Path) -> Program:
+    """Read one file. Raises HeaderError."""
+    matches = [_HEADER.fullmatch(line) for line in path.read_text().splitlines()[:3]]
+    fields = {match[1]: match[2] for match in matches if match}
+    attack = _ATTACK.fullmatch(fields.get("attack", ""))
+    expected = tuple(fields.get("expect", "").split())
+    control = fields.get("control")
+    order = [match[1] for match in matches[:2] if match]
+    if path.suffix != SUFFIXES[language] or order != ["expect", "attack"] or attack is None:
+        raise HeaderError(f"{path}: expect and attack are the first two lines")
+    if not expected or not set(expected) <= VERDICTS or attack[2] != path.stem:
+        raise HeaderError(f"{path}: unknown verdict, or the attack is not named as the file")
+    if control is not None and control not in CONTROLS:
+        raise HeaderError(f"{path}: no such control: {control}")
+    threats = tuple(int(word[1:]) for word in attack[1].split())
+    return Program(language, attack[2], path, expected, threats, control)
+
+
+def all_programs() -> list[Program]:
+    """Every program, in an order that lets programs against one control follow each other."""
+    programs = [
+        parse(language, path)
+        for language in SUFFIXES
+        for path in sorted((FOLDER / language).glob(f"*{SUFFIXES[language]}"))
+    ]
+    return sorted(programs, key=lambda program: (program.control or "", program.name))

@@ -1,0 +1,196 @@
+"""One hostile program in the real jail, then a canary, then the same program without the control it is against."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from sandbox_runtime.executor import execute
+from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.languages import Language, binds
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, format_time
+from tests.jail.hostile.catalogue import IN_REQUEST, Program
+from tests.jail.hostile.host_state import host_state
+from tests.jail.weakened import limits
+from tests.jail.weakened.changes import CHANGES, obstacle
+from tests.jail.weakened.slots import WeakenedSlot
+
+TOOLCHAINS = str(Path(__file__).parents[3] / ".toolchains")
+SECRET = ("AWS_SESSION_TOKEN", "not a real one")
+# What the first of two runs leaves must be there in the second one.
+_RUN_TWICE = frozenset({"private_mounts"})
+# What runs of a weakened slot leave would stand in the way of the next one's.
+_SLOT_USED_ONCE = frozenset({"private_mounts", "read_only_root"})
+_OPEN_SLOTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of one run."""
+
+    verdict: str
+    cause: str
+    stdout: bytes
+    stderr: bytes
+    controls_missing: tuple[str, ...]
+    cleanup_verified: bool
+
+    @property
+    def claims_escape(self) -> bool:
+        """Whether the program says that its attack worked."""
+        return any(line.startswith(b"ESCAPED") for line in self.stdout.splitlines())
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """All that a test looks at.
+
+    `weakened` is None for a program that is against no single control, or against one that this host holds on to.
+    """
+
+    contained: Seen
+    canary: str
+    changes_on_host: str
+    weakened: Seen | None
+    secs: float
+
+
+def _seen(completed: ExecutionCompleted) -> Seen:
+    stdout, stderr, evidence = completed.stdout, completed.stderr, completed.evidence
+    assert isinstance(stdout, InlineOutput)
+    assert isinstance(stderr, InlineOutput)
+    return Seen(
+        verdict=completed.result.verdict,
+        cause=f"{completed.result.phase} {completed.result.cause}",
+        stdout=stdout.content,
+        stderr=stderr.content,
+        controls_missing=() if evidence is None else evidence.controls_missing,
+        cleanup_verified=evidence is not None and evidence.teardown.cleanup_verified,
+    )
+
+
+class _CompiledOnce:
+    """A slot that does not compile what another one has compiled already."""
+
+    def __init__(self, known: dict[tuple[str, ...], Outcome]) -> None:
+        self.slot: Slot | None = None
+        self._known = known
+
+    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """As a slot does."""
+        assert self.slot is not None
+        if spec.artifact is None:
+            return self.slot.run(spec, cancel_fd=cancel_fd)
+        if spec.argv not in self._known:
+            self._known[spec.argv] = self.slot.run(spec, cancel_fd=cancel_fd)
+        return self._known[spec.argv]
+
+
+def _request(program: Program, stdin: bytes) -> ExecutionRequested:
+    return ExecutionRequested(
+        submission_id=str(uuid4()),
+        execution_id=str(uuid4()),
+        project_id="tests",
+        language=program.language,
+        profile="judge",
+        priority="interactive",
+        code=program.code,
+        stdin=stdin,
+        limits=LimitOverrides(),
+        requested_at=format_time(datetime.now(UTC)),
+    )
+
+
+class Range:
+    """Where trials are made: one strict slot, and the weakened slots that were used last."""
+
+    def __init__(self, languages: Mapping[str, Language], stdin: bytes) -> None:
+        self._languages, self._stdin = languages, stdin
+        self._binds = binds(tuple(languages.values()), TOOLCHAINS)
+        self._strict = open_slot(SlotConfig("hostile", 0, self._binds))
+        self._weakened: OrderedDict[str, WeakenedSlot] = OrderedDict()
+        self._used = 0
+
+    def close(self) -> None:
+        """Close all slots."""
+        for slot in (self._strict, *self._weakened.values()):
+            slot.close()
+
+    def try_out(self, program: Program) -> Trial:
+        """Raises JailError when the real jail fails."""
+        begun = time.monotonic()
+        language = limits.tight(
+            self._languages[program.language], program.control, is_compile_attack=program.is_compile_attack
+        )
+        compiled: dict[tuple[str, ...], Outcome] = {}
+        before = host_state(self._strict)
+        contained = self._run(program, language, self._strict, compiled)
+        after = host_state(self._strict)
+        return Trial(
+            contained=contained,
+            canary=self._canary(),
+            changes_on_host="; ".join(
+                f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]
+            ),
+            weakened=self._run_weakened(program, language, compiled),
+            secs=time.monotonic() - begun,
+        )
+
+    def _run(self, program: Program, language: Language, slot: Slot, compiled: dict[tuple[str, ...], Outcome]) -> Seen:
+        jail = _CompiledOnce({} if program.is_compile_attack else compiled)
+        jail.slot = slot
+        for _ in range(2 if program.control in _RUN_TWICE else 1):
+            completed = execute(
+                jail, _request(program, self._stdin), language, node_id="tests", started_at=datetime.now(UTC)
+            )
+        return _seen(completed)
+
+    def _run_weakened(
+        self, program: Program, language: Language, compiled: dict[tuple[str, ...], Outcome]
+    ) -> Seen | None:
+        control = program.control
+        if control is None or obstacle(control):
+            return None
+        slot: Slot = self._strict
+        if control in CHANGES:
+            slot = self._slot_without(control)
+        elif control in IN_REQUEST:
+            language = replace(language, environment=(*language.environment, SECRET))
+        else:
+            language = limits.lifted(language, control)
+        try:
+            seen = self._run(program, language, slot, compiled)
+        except JailError as error:
+            seen = Seen("JailError", str(error), b"", b"", (), cleanup_verified=False)
+        if not slot.healthy or control in _SLOT_USED_ONCE:
+            self._weakened.pop(control).close()
+        return seen
+
+    def _slot_without(self, control: str) -> Slot:
+        if control not in self._weakened:
+            if len(self._weakened) >= _OPEN_SLOTS:
+                _, oldest = self._weakened.popitem(last=False)
+                oldest.close()
+            self._used = self._used % 60 + 1
+            self._weakened[control] = WeakenedSlot(SlotConfig(f"without-{control}", self._used, self._binds), control)
+        self._weakened.move_to_end(control)
+        return self._weakened[control]
+
+    def _canary(self) -> str:
+        """What an honest program gives right after the hostile one, "" when all is right."""
+        python = self._languages["python"]
+        spec = JailSpec(
+            argv=(python.tools[0].guest_path, "-c", "import sys; print(sys.stdin.read(), 6 * 7, end='')"),
+            limits=python.profiles["judge"].limits,
+            environment=python.guest_environment,
+            stdin=b"canary",
+        )
+        outcome = self._strict.run(spec)
+        usage = outcome.evidence.cgroup
+        right = (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, b"canary 42", b"")
+        own = usage is not None and usage.oom_kill_events == 0 and usage.fork_refusals == 0
+        return "" if right and own and not outcome.evidence.controls_missing else repr(outcome)

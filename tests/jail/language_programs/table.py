@@ -1,0 +1,37 @@
+"""The small programs of all languages, by language and case, and the long one."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox_runtime.languages import LANGUAGES
+from tests.jail.language_programs import c, cpp, go, java, javascript, python, rust, typescript
+
+PROGRAMS: Mapping[str, Mapping[str, str]] = {
+    "python": python.PROGRAMS,
+    "c": c.PROGRAMS,
+    "cpp": cpp.PROGRAMS,
+    "java": java.PROGRAMS,
+    "javascript": javascript.PROGRAMS,
+    "typescript": typescript.PROGRAMS,
+    "go": go.PROGRAMS,
+    "rust": rust.PROGRAMS,
+}
+NAMES = [language.name for language in LANGUAGES]
+COMPILED = [language.name for language in LANGUAGES if language.compile is not None]
+
+_REAL = Path(__file__).parent / "real"
+REAL_INPUT = (_REAL / "input.txt").read_bytes()
+REAL_OUTPUT = (_REAL / "expected.txt").read_bytes()
+# Python's is no .py file: it is a program to run, not a module of this project for its linters.
+REAL_PROGRAMS = {
+    language.name: (_REAL / "real").with_suffix(Path(language.file_name).suffix.replace(".py", ".python")).read_text()
+    for language in LANGUAGES
+}
+
+# An emulated machine needs more time than the limits that make the endless programs end soon.
+SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
+
+
+def wall_secs(secs: float) -> float:
+    return min(25, secs * SLOWNESS)

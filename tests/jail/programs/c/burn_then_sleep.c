@@ -1,0 +1,13 @@
+// expect: TLE
+// attack: T17 burn_then_sleep: computes a little and then waits, below the CPU limit all the time
+// control: wall_limit
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    while (clock() < CLOCKS_PER_SEC / 3) {}
+    usleep(900000);
+    puts("ESCAPED took 1.2 s");
+    return 0;
+}

@@ -1,0 +1,8 @@
+// expect: AC RE
+// attack: T5 T13 compile_file_end: the compiler reads its own streams
+#if __has_include("/dev/stdin")
+#include "/dev/stdin"
+#endif
+int main(void) {
+    return 0;
+}

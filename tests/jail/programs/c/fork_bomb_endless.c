@@ -1,0 +1,10 @@
+// expect: PLE
+// attack: T8 fork_bomb_endless: every process forks for ever; ends with an error once it was refused often enough
+#define _GNU_SOURCE
+#include <unistd.h>
+int main(void) {
+    // Of two forks at once on two processors RLIMIT_NPROC may refuse one before the group counts it.
+    for (int refused = 0; refused < 100;)
+        if (fork() < 0) refused++;
+    return 1;
+}

@@ -1,6 +1,0 @@
-# expect: AC
-# attack: T13 closes all three streams and goes on
-import os
-
-for number in (0, 1, 2):
-    os.close(number)

@@ -1,0 +1,13 @@
+// expect: AC
+// attack: T13 closed_streams: closes its streams and uses them
+#include <cstdio>
+#include <iostream>
+int main() {
+    std::fclose(stdin);
+    std::fclose(stdout);
+    std::fclose(stderr);
+    std::string line;
+    std::cout << "text for nobody" << std::endl;
+    std::cerr << "text for nobody" << std::endl;
+    return std::cin >> line ? 1 : 0;
+}

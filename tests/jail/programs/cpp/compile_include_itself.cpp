@@ -1,0 +1,9 @@
+// expect: TLE MLE RE
+// attack: T20 compile_include_itself: every level includes two more
+#if __INCLUDE_LEVEL__ < 180
+#include __FILE__
+#include __FILE__
+#endif
+#if __INCLUDE_LEVEL__ == 0
+int main() {}
+#endif

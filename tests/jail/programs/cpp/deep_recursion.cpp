@@ -1,0 +1,19 @@
+// expect: SIG
+// attack: T20 deep_recursion: destroys a list whose every node destroys the next
+#include <cstdio>
+#include <memory>
+struct Node {
+    std::unique_ptr<Node> next;
+    long values[4] = {};
+    ~Node() { values[0] = next != nullptr; }
+};
+int main() {
+    auto head = std::make_unique<Node>();
+    for (int i = 0; i < 1'000'000; i++) {
+        auto node = std::make_unique<Node>();
+        node->next = std::move(head);
+        head = std::move(node);
+    }
+    head.reset();
+    std::puts("the stack was large enough");
+}

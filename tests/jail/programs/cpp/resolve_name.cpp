@@ -1,0 +1,13 @@
+// expect: AC
+// attack: T26 resolve_name: names resolve to nothing, and at once
+#include <initializer_list>
+#include <chrono>
+#include <cstdio>
+#include <netdb.h>
+int main() {
+    using clock = std::chrono::steady_clock;
+    const auto begun = clock::now();
+    for (const char *name : {"example.com", "sqs.eu-central-1.amazonaws.com"})
+        if (gethostbyname(name)) std::printf("ESCAPED resolved %s\n", name);
+    if (clock::now() - begun > std::chrono::seconds(2)) std::puts("ESCAPED a refusal took its time");
+}

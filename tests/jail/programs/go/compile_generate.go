@@ -1,0 +1,17 @@
+// expect: AC
+// attack: T22 compile_generate: commands in comments, which a build tool might carry out
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+//go:generate sh -c "echo ESCAPED > /box/generated"
+//go:debug madvdontneed=1
+
+func main() {
+	if content, err := os.ReadFile("/box/generated"); err == nil {
+		fmt.Println(string(content))
+	}
+}

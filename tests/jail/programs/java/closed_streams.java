@@ -1,0 +1,13 @@
+// expect: AC
+// attack: T13 closed_streams: closes its streams and prints
+import java.io.IOException;
+
+public class Main {
+    public static void main(String[] arguments) throws IOException {
+        System.in.close();
+        System.out.close();
+        System.err.close();
+        System.out.println("text for nobody");
+        new Throwable("text for nobody").printStackTrace();
+    }
+}

@@ -1,0 +1,7 @@
+// expect: RE
+// attack: T1 compile_file_name: a public class whose name would be a path
+public class ..\u002f..\u002ftmp\u002fMain {
+    public static void main(String[] arguments) {
+        System.out.println("ESCAPED");
+    }
+}

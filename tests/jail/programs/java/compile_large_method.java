@@ -1,0 +1,14 @@
+// expect: RE MLE TLE
+// attack: T20 compile_large_method: a method whose endings the compiler copies, once for each way out
+public class Main {
+    public static void main(String[] arguments) {
+        try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally {
+        try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally {
+        try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally {
+        try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally { try { a(); } finally {
+            a();
+        } } } } } } } } } } } } } } } } } } } }
+    }
+
+    static void a() {}
+}

@@ -1,0 +1,7 @@
+// expect: SIG
+// attack: T9 kill_everything: kills init and every process that it can see, itself last
+for (const pid of [1, -1, 0, process.pid]) {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {}
+}

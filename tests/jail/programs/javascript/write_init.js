@@ -1,0 +1,11 @@
+// expect: AC
+// attack: T31 write_init: writes to the memory and the settings of process 1
+const fs = require("fs");
+for (const name of ["mem", "oom_score_adj", "comm", "environ", "maps", "fd/3", "clear_refs"]) {
+  for (const mode of ["r", "r+"]) {
+    try {
+      fs.openSync(`/proc/1/${name}`, mode);
+      console.log("ESCAPED opened", name);
+    } catch {}
+  }
+}

@@ -1,3 +1,0 @@
-// expect: TLE
-// attack: endless loop
-for (;;) {}

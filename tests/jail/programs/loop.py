@@ -1,4 +1,0 @@
-# expect: TLE
-# attack: endless loop
-while True:
-    pass

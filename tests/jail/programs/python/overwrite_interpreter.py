@@ -1,0 +1,11 @@
+# expect: AC
+# attack: T31 overwrite_interpreter: writes into the program that runs it, by the link in /proc
+import os
+
+for path in ("/proc/self/exe", os.path.realpath("/proc/self/exe"), os.__file__, "/lib/x86_64-linux-gnu/libc.so.6"):
+    try:
+        with open(path, "r+b") as stream:
+            stream.write(b"\x7fELF")
+        print("ESCAPED wrote", path)
+    except OSError:
+        continue

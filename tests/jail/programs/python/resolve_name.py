@@ -1,0 +1,13 @@
+# expect: AC
+# attack: T26 resolve_name: names resolve to nothing, and at once
+import socket
+import time
+
+begun = time.monotonic()
+for name in ("example.com", "metadata.google.internal", "host.docker.internal"):
+    try:
+        print("ESCAPED", socket.getaddrinfo(name, 80))
+    except OSError:
+        pass
+if time.monotonic() - begun > 2:
+    print("ESCAPED a refusal took its time")

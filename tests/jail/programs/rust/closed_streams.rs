@@ -1,0 +1,13 @@
+// expect: AC RE
+// attack: T13 closed_streams: closes its streams and prints
+extern "C" {
+    fn close(fd: i32) -> i32;
+}
+
+fn main() {
+    for fd in 0..3 {
+        unsafe { close(fd) };
+    }
+    println!("text for nobody");
+    eprintln!("text for nobody");
+}

@@ -1,0 +1,10 @@
+// expect: RE MLE TLE
+// attack: T20 compile_deep_nesting: parentheses around parentheses, until the parser's stack ends
+#![recursion_limit = "1000000"]
+macro_rules! nest {
+    ($($inner:tt)*) => { nest!(($($inner)*)) };
+}
+
+fn main() {
+    println!("{}", nest!(1));
+}

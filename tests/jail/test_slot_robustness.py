@@ -1,0 +1,219 @@
+"""The slot and its processes under our own faults: garbage, death, a template that hangs, descriptors that run out."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, SlotConfig, StopReason, open_slot, slot
+from sandbox_runtime.jail.handover import Handover
+from sandbox_runtime.jail.wire import receive, send
+
+LIMITS = Limits(
+    cpu_time_secs=5,
+    wall_time_secs=20,
+    memory_bytes=64 << 20,
+    max_processes=4,
+    max_open_files=16,
+    max_file_bytes=1 << 20,
+    output_bytes=1000,
+)
+SLEEP = JailSpec(argv=("/usr/bin/sleep", "100"), limits=LIMITS)
+
+
+def python(code: str) -> JailSpec:
+    files = (GuestFile("solution.py", code.encode()),)
+    return JailSpec(argv=("/usr/bin/python3", "solution.py"), limits=LIMITS, files=files)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def opened() -> Iterator[Slot]:
+    with open_slot(SlotConfig("robust", 50)) as made:
+        yield made
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Poll, bounded by the test's own time limit."""
+    pause = threading.Event()
+    while not condition():
+        pause.wait(0.01)
+
+
+GARBAGE = [b"{", b"null", b"[]", b'{"argv":["/usr/bin/true"]}', b"\xff\xfe", b'{"kind":"open"}', b"x" * 100_000]
+
+
+@pytest.mark.parametrize("message", GARBAGE, ids=range(len(GARBAGE)))
+def test_a_template_answers_garbage_with_a_failure_and_serves_the_next_run(opened: Slot, message: bytes) -> None:
+    assert opened._channel is not None
+    read_end, write_end = os.pipe()
+    send(opened._channel, message, [write_end])
+    os.close(write_end)
+    answer, _ = receive(opened._channel)
+    assert b'"failed"' in answer
+    assert os.read(read_end, 1) == b"", "the template kept a descriptor that came with the garbage"
+    os.close(read_end)
+    assert opened.run(python("print(1)")).stdout == b"1\n"
+
+
+def test_a_right_request_with_too_few_descriptors_is_garbage_too(opened: Slot) -> None:
+    assert opened._channel is not None
+    opened._groups.prepare(LIMITS)
+    with Handover(python("print(1)"), opened._groups) as handover:
+        send(opened._channel, handover.request.serialise(), handover.passed_fds[:-1])
+    answer, _ = receive(opened._channel)
+    assert b'"failed"' in answer
+    assert opened.run(python("print(1)")).stdout == b"1\n"
+
+
+def test_closing_a_slot_ends_a_run_in_another_thread(opened: Slot) -> None:
+    failures: list[JailError] = []
+
+    def run() -> None:
+        try:
+            opened.run(SLEEP)
+        except JailError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: processes_of(opened.uid))
+    opened.close()
+    thread.join()
+    assert len(failures) == 1
+    assert not processes_of(opened.uid)
+
+
+def test_closing_is_bounded_when_the_template_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = open_slot(SlotConfig("hanging", 51))
+    assert made._process is not None
+    os.kill(made._process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(slot, "SETUP_SECS", 0.2)
+    made.close()
+    assert made._process.returncode == -signal.SIGKILL
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/hanging"))
+
+
+def test_closing_twice_is_harmless(opened: Slot) -> None:
+    opened.close()
+    opened.close()
+    with pytest.raises(JailError, match="open a new one"):
+        opened.run(python("print(1)"))
+
+
+@pytest.mark.parametrize("successes", range(5))
+def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
+    opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
+) -> None:
+    opened.run(python("print(1)"))
+    before = open_descriptors()
+    left = iter(range(successes))
+
+    def limited(original: Callable[..., object]) -> Callable[..., object]:
+        def make(*arguments: object) -> object:
+            if next(left, None) is None:
+                raise OSError(24, "Too many open files")
+            return original(*arguments)
+
+        return make
+
+    for owner, name in ((os, "memfd_create"), (os, "pipe2"), (socket, "socketpair")):
+        monkeypatch.setattr(owner, name, limited(getattr(owner, name)))
+    with pytest.raises(JailError, match="open descriptors"):
+        opened.run(python("print(1)"))
+    assert open_descriptors() == before
+
+
+FILL_A_SEGMENT = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+ctypes.memset(libc.shmat(libc.shmget(0, 200 << 20, 0o1600), None, 0), 1, 200 << 20)
+print("filled")
+"""
+
+
+def test_memory_that_the_kernel_frees_late_does_not_hurt_the_next_run(opened: Slot) -> None:
+    large = replace(python(FILL_A_SEGMENT), limits=replace(LIMITS, memory_bytes=512 << 20))
+    for _ in range(3):
+        assert opened.run(large).stdout == b"filled\n"
+        small = opened.run(python("x = bytearray(40 << 20); print(len(x))"))
+        assert (small.exit_code, small.stop_reason) == (0, StopReason.NONE)
+        assert small.evidence.cgroup is not None
+        assert small.evidence.cgroup.memory_peak_bytes > 40 << 20
+
+
+def test_groups_that_were_left_behind_are_taken_over() -> None:
+    with open_slot(SlotConfig("left", 53)) as first:
+        paths = [
+            path for path in Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/left/**/") if path.is_dir()
+        ]
+        assert paths
+        first.close()
+        for path in paths:
+            path.mkdir(parents=True)
+        with open_slot(SlotConfig("left", 53)) as second:
+            assert second.run(python("print(1)")).stdout == b"1\n"
+    assert not [path for path in paths if path.exists()]
+
+
+def test_failed_runs_lose_no_descriptor() -> None:
+    before = open_descriptors()
+    for _ in range(3):
+        with open_slot(SlotConfig("failing", 52)) as made, pytest.raises(JailError):
+            made.run(JailSpec(argv=("/nowhere",), limits=LIMITS))
+    assert open_descriptors() == before
+
+
+def processes_of(uid: int) -> list[Path]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == uid:
+                found.append(entry)
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def status_of(process: Path) -> dict[str, list[str]]:
+    lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
+    return {key: value.split() for key, _, value in lines}
+
+
+def test_init_is_neither_root_nor_the_guest_and_keeps_two_capabilities(opened: Slot) -> None:
+    read_end, write_end = os.pipe()
+    seen: list[dict[str, list[str]]] = []
+
+    def look() -> None:
+        until(lambda: [entry for entry in processes_of(opened.uid) if (entry / "comm").read_text() == "sleep\n"])
+        parent = status_of(processes_of(opened.uid)[0])["PPid"][0]
+        seen.append(status_of(Path("/proc") / parent))
+        os.close(write_end)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    opened.run(SLEEP, cancel_fd=read_end)
+    thread.join()
+    os.close(read_end)
+    (init,) = seen
+    kill_and_read = (1 << 5) | (1 << 2)
+    assert len(set(init["Uid"] + init["Gid"])) == 1
+    assert int(init["Uid"][0]) not in {0, opened.uid}
+    assert {int(init[name][0], 16) for name in ("CapPrm", "CapEff")} == {kill_and_read}
+    assert int(init["CapBnd"][0], 16) == 0
+    assert (init["Groups"], init["NoNewPrivs"], init["Seccomp"]) == ([], ["1"], ["2"])
+
+
+def test_a_program_may_open_its_output_by_name(opened: Slot) -> None:
+    code = "for name in ('stdout', 'stderr'):\n    with open(f'/dev/{name}', 'w') as file: file.write(name)"
+    outcome = opened.run(python(code))
+    assert (outcome.stdout, outcome.stderr) == (b"stdout", b"stderr")

@@ -1,0 +1,79 @@
+"""Limits of hostile programs: tight ones, and for a control that is a limit, the same with that one lifted.
+
+Lifted limits are bounded: a program needs only to pass the tight one. The two figures of a pair are what the programs
+of that control are written for.
+"""
+
+import os
+from dataclasses import replace
+
+from sandbox_runtime.jail.spec import Limits
+from sandbox_runtime.languages import Language, Profile
+
+# An emulated machine needs more time for the same work; what a program does on purpose takes the same there.
+SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
+_MIB = 1 << 20
+_PROCESSES = 24  # a JVM needs this many threads for itself
+_BOMB_SECS = 1.2  # CPU time of a compiler that is given a bomb
+
+LIFTABLE = frozenset({"cpu_limit", "wall_limit", "memory_limit", "process_limit", "output_limit"})
+
+
+def _tight(limits: Limits, control: str | None) -> Limits:
+    """Programs burn 0.7 s, sleep 1.2 s, use 320 MiB, start 60 processes, write 640 KiB."""
+    limits = replace(
+        limits,
+        cpu_time_secs=0.4 if control == "cpu_limit" else 4 * SLOWNESS,
+        wall_time_secs=0.6 if control == "wall_limit" else 8 * SLOWNESS,
+        output_bytes=_MIB // 4,
+    )
+    if control == "memory_limit":
+        limits = replace(limits, memory_bytes=128 * _MIB)
+    if control == "process_limit":
+        limits = replace(limits, max_processes=min(limits.max_processes, _PROCESSES))
+    return limits
+
+
+def _lifted(limits: Limits, control: str) -> Limits:
+    match control:
+        case "cpu_limit":
+            return replace(limits, cpu_time_secs=15 * SLOWNESS, wall_time_secs=25 * SLOWNESS)
+        case "wall_limit":
+            return replace(limits, wall_time_secs=25 * SLOWNESS)
+        case "memory_limit":
+            return replace(limits, memory_bytes=1024 * _MIB)
+        case "process_limit":
+            return replace(limits, max_processes=1024)
+        case "output_limit":
+            return replace(limits, output_bytes=2 * _MIB)
+        case _:
+            raise ValueError(f"{control} is no limit")
+
+
+def _with_limits(language: Language, run: Limits, compilation: Limits | None) -> Language:
+    step = None if language.compile is None or compilation is None else replace(language.compile, limits=compilation)
+    return replace(language, profiles={"judge": Profile(run, run)}, compile=step)
+
+
+def tight(language: Language, control: str | None, *, is_compile_attack: bool) -> Language:
+    """The language with the limits that its programs are run under."""
+    run = _tight(language.profiles["judge"].limits, control)
+    if language.compile is None:
+        return _with_limits(language, run, None)
+    compilation = replace(language.compile.limits, max_file_bytes=32 * _MIB)
+    if is_compile_attack:
+        compilation = replace(
+            compilation,
+            # A program that is against a control must get through where that is off.
+            cpu_time_secs=(_BOMB_SECS if control is None else 4 * _BOMB_SECS) * SLOWNESS,
+            wall_time_secs=8 * SLOWNESS,
+            memory_bytes=min(compilation.memory_bytes, 512 * _MIB),
+            output_bytes=_MIB // 4,
+        )
+    return _with_limits(language, run, compilation)
+
+
+def lifted(language: Language, control: str) -> Language:
+    """A tight language with one limit lifted, in both steps."""
+    compilation = None if language.compile is None else _lifted(language.compile.limits, control)
+    return _with_limits(language, _lifted(language.profiles["judge"].limits, control), compilation)

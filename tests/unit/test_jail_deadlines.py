@@ -1,0 +1,149 @@
+"""Deadlines over counters that the test writes: where nothing holds the memory, a breach must be seen twice."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from sandbox_runtime.jail import Limits, StopReason
+from sandbox_runtime.jail.cgroup import Counters
+from sandbox_runtime.jail.deadlines import Deadlines
+
+MIB = 1 << 20
+LIMITS = Limits(
+    cpu_time_secs=1,
+    wall_time_secs=100,
+    memory_bytes=64 * MIB,
+    max_processes=4,
+    max_open_files=16,
+    max_file_bytes=MIB,
+    output_bytes=1000,
+)
+NOTHING = Counters(
+    memory_now_bytes=0, memory_peak_bytes=0, oom_kills=0, cpu_usage_usec=0, process_count=1, fork_refusals=0
+)
+
+
+class Groups:
+    """Counters as the test sets them."""
+
+    backend: str | None = None
+    membership_marker = ""
+    init_entry_fds: tuple[int, ...] = ()
+    program_entry_fds: tuple[int, ...] = ()
+    oom_event: tuple[int, int] | None = None
+
+    def __init__(self, *, is_sampled: bool) -> None:
+        self.is_sampled = is_sampled
+        self.counters = NOTHING
+
+    def acknowledge_oom_event(self) -> None:
+        """Nothing to take."""
+
+    def prepare(self, limits: Limits) -> Counters:
+        assert limits
+        return self.counters
+
+    def read(self) -> Counters:
+        return self.counters
+
+    def cpu_usage_usec(self) -> int:
+        return self.counters.cpu_usage_usec
+
+    def memory_pressure(self) -> tuple[int, int]:
+        return 0, 0
+
+    def close(self) -> None:
+        """Nothing to remove."""
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = 1_000_000_000
+        monkeypatch.setattr(time, "monotonic_ns", lambda: self.now_ns)
+
+    def pass_ms(self, milliseconds: float) -> None:
+        self.now_ns += int(milliseconds * 1e6)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def started(groups: Groups, clock: Clock) -> Deadlines:
+    deadlines = Deadlines(groups, LIMITS, NOTHING)
+    deadlines.program_started(clock.now_ns)
+    return deadlines
+
+
+BREACHES = [
+    (replace(NOTHING, memory_now_bytes=65 * MIB), StopReason.MEMORY_LIMIT),
+    (replace(NOTHING, cpu_usage_usec=1_000_000), StopReason.CPU_LIMIT),
+]
+
+
+@pytest.mark.parametrize(("counters", "reason"), BREACHES)
+def test_a_sampled_breach_stops_the_run_when_it_is_seen_again(
+    clock: Clock, counters: Counters, reason: StopReason
+) -> None:
+    groups = Groups(is_sampled=True)
+    deadlines = started(groups, clock)
+    groups.counters = counters
+    clock.pass_ms(300)
+    assert deadlines.due() is StopReason.NONE
+    assert deadlines.timeout_ms() <= 6, "the second look comes soon"
+    clock.pass_ms(6)
+    assert deadlines.due() is reason
+
+
+@pytest.mark.parametrize(("counters", "reason"), BREACHES)
+def test_a_sampled_breach_that_is_gone_again_was_none(clock: Clock, counters: Counters, reason: StopReason) -> None:
+    groups = Groups(is_sampled=True)
+    deadlines = started(groups, clock)
+    assert reason is not StopReason.NONE
+    for _ in range(3):
+        for seen in (counters, NOTHING):
+            groups.counters = seen
+            clock.pass_ms(300)
+            assert deadlines.due() is StopReason.NONE
+
+
+def test_a_groups_cpu_limit_stops_the_run_at_once(clock: Clock) -> None:
+    groups = Groups(is_sampled=False)
+    deadlines = started(groups, clock)
+    groups.counters = replace(NOTHING, cpu_usage_usec=1_000_000)
+    clock.pass_ms(1000)
+    assert deadlines.due() is StopReason.CPU_LIMIT
+
+
+def test_a_groups_memory_is_the_kernels_to_limit(clock: Clock) -> None:
+    groups = Groups(is_sampled=False)
+    deadlines = started(groups, clock)
+    groups.counters = replace(NOTHING, memory_now_bytes=65 * MIB)
+    clock.pass_ms(1000)
+    assert deadlines.due() is StopReason.NONE
+
+
+def test_the_nearer_the_memory_limit_the_sooner_the_next_look(clock: Clock) -> None:
+    groups = Groups(is_sampled=True)
+    deadlines = started(groups, clock)
+    waits = []
+    for memory_bytes in (0, 32 * MIB, 63 * MIB):
+        groups.counters = replace(NOTHING, memory_now_bytes=memory_bytes)
+        clock.pass_ms(300)
+        assert deadlines.due() is StopReason.NONE
+        waits.append(deadlines.timeout_ms())
+    assert waits == sorted(waits, reverse=True)
+    assert waits[-1] <= 3
+
+
+def test_the_wall_limit_counts_from_the_programs_start(clock: Clock) -> None:
+    deadlines = Deadlines(Groups(is_sampled=True), LIMITS, NOTHING)
+    clock.pass_ms(5000)
+    assert deadlines.setup_overran
+    deadlines.program_started(clock.now_ns)
+    clock.pass_ms(99_999)
+    assert deadlines.due() is StopReason.NONE
+    clock.pass_ms(2)
+    assert deadlines.due() is StopReason.WALL_LIMIT

@@ -1,0 +1,89 @@
+"""For each missing thing one sentence that says what to change."""
+
+import errno
+from dataclasses import replace
+
+import pytest
+
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, HostFacts, HostSupport, advice
+
+FACTS = HostFacts(
+    kernel="6.12.0",
+    machine="x86_64",
+    cgroup_version="cgroup_v2",
+    groups_problem="",
+    max_user_namespaces=10_000,
+    unprivileged_userns_clone=None,
+    apparmor_restricts_user_namespaces=None,
+)
+WHOLE = HostSupport("cgroup_v2", namespace_support=True, controls=CONTROLS, problems=())
+PERMISSIVE = HostSupport(
+    None,
+    namespace_support=True,
+    controls=PERMISSIVE_CONTROLS,
+    problems=(),
+    missing=tuple(name for name in CONTROLS if name not in PERMISSIVE_CONTROLS),
+)
+
+
+def failed(step: str, target: str = "", number: int = errno.EPERM) -> HostSupport:
+    return HostSupport(
+        None,
+        namespace_support=False,
+        controls=(),
+        problems=("it failed",),
+        failed_step=step,
+        failed_target=target,
+        failed_errno=number,
+    )
+
+
+def lines(facts: HostFacts = FACTS, strict: HostSupport | None = WHOLE, permissive: HostSupport = PERMISSIVE) -> str:
+    return "\n".join(advice(facts, strict, permissive))
+
+
+def test_a_strict_host_is_told_only_what_an_ordinary_user_lacks() -> None:
+    text = lines()
+    assert "strict:" not in text
+    assert all(name in text for name in PERMISSIVE.missing)
+    assert "Delegate=yes" in text
+
+
+def test_an_ordinary_user_is_told_that_root_was_not_tried() -> None:
+    assert "sudo" in lines(strict=None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "strict", "words"),
+    [
+        ({"cgroup_version": None}, failed("find cgroups"), "mount cgroup2"),
+        ({"groups_problem": "read-only"}, failed("create cgroup", number=errno.EROFS), "writable"),
+        ({}, failed("unshare mounts"), "capabilities"),
+    ],
+)
+def test_what_stops_strict_mode_is_named(facts: dict[str, str | None], strict: HostSupport, words: str) -> None:
+    text = lines(replace(FACTS, **facts), strict)  # type: ignore[arg-type] # only text fields are changed
+    assert "strict: it fails at: it failed" in text
+    assert words in text
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_every_control_that_is_missing_for_root_has_its_sentence(control: str) -> None:
+    sentences = advice(FACTS, replace(WHOLE, missing=(control,)), PERMISSIVE)
+    (found,) = [sentence for sentence in sentences if sentence.startswith("strict:")]
+    assert control in found
+
+
+@pytest.mark.parametrize(
+    ("facts", "permissive", "words"),
+    [
+        ({"max_user_namespaces": 0}, failed("clone", number=errno.ENOSPC), "user.max_user_namespaces"),
+        ({"unprivileged_userns_clone": 0}, failed("clone"), "kernel.unprivileged_userns_clone=1"),
+        ({"apparmor_restricts_user_namespaces": 1}, failed("mount", "/"), "AppArmor"),
+        ({}, failed("mount", "/sys/proc"), "systempaths=unconfined"),
+        ({}, failed("clone"), "seccomp"),
+    ],
+)
+def test_what_stops_permissive_mode_is_named(facts: dict[str, int], permissive: HostSupport, words: str) -> None:
+    text = lines(replace(FACTS, **facts), WHOLE, permissive)  # type: ignore[arg-type] # only numbers are changed
+    assert words in text

@@ -1,0 +1,200 @@
+"""Controls are judged from what was measured; what was not seen, or has another shape, is missing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, CgroupUsage, Limits, default_floor, not_in_force
+from sandbox_runtime.jail.evidence import controls, gather
+from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure
+from sandbox_runtime.jail.terms import Terms
+from tests.runner_doubles import USAGE
+
+UID = 123_456
+HOST = {name: f"{name}:[1]" for name in (*NAMESPACES, "user")}
+TEMPLATE = {**HOST, "mnt": "mnt:[2]"}
+TERMS = Terms(
+    control_fd=3,
+    uid=UID,
+    runner_uid=0,
+    in_user_namespace=False,
+    binds=(),
+    outer_namespaces=(HOST, TEMPLATE),
+    membership_marker="/slot-0",
+    required_controls=CONTROLS,
+)
+STATUS = {
+    "Uid": [str(UID)] * 4,
+    "Gid": [str(UID)] * 4,
+    "Groups": [],
+    **{name: ["0000000000000000"] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")},
+    "NoNewPrivs": ["1"],
+    "Seccomp": ["2"],
+}
+
+
+def mounted(point: str, kind: str, *options: str) -> Mounted:
+    return Mounted(point, kind, frozenset(options))
+
+
+MOUNTS = (
+    mounted("/", "tmpfs", "ro", "nosuid"),
+    mounted("/usr", "ext4", "ro", "nosuid", "nodev"),
+    mounted("/dev/null", "devtmpfs", "rw", "nosuid", "noexec"),
+    mounted("/proc", "proc", "rw", "nosuid", "nodev", "noexec", "subset=pid", "hidepid=invisible"),
+    mounted("/tmp", "tmpfs", "rw", "nosuid", "nodev", "noexec"),
+    mounted("/dev/shm", "tmpfs", "rw", "nosuid", "nodev", "noexec"),
+    mounted("/box", "tmpfs", "rw", "nosuid", "nodev"),
+)
+GROUPS_V1 = "3:memory:/x/slot-0\n2:pids:/slot-0\n1:cpu,cpuacct:/slot-0\n0::/\n"
+MEASURED = Measured(
+    namespaces={name: f"{name}:[9]" for name in NAMESPACES},
+    user_namespace=HOST["user"],
+    status=STATUS,
+    groups=GROUPS_V1,
+    mounts=MOUNTS,
+    rlimits_in_force=True,
+)
+
+
+def missing(measured: Measured, terms: Terms = TERMS) -> tuple[str, ...]:
+    return not_in_force(controls(measured, terms), CONTROLS)
+
+
+def test_all_controls_are_found_in_a_whole_measurement() -> None:
+    assert missing(MEASURED) == ()
+    assert missing(replace(MEASURED, groups="0::/base/slot-0\n")) == ()
+
+
+def test_nothing_measured_is_nothing_in_force() -> None:
+    empty = Measured({}, "", {}, "", (), rlimits_in_force=False)
+    assert missing(empty) == CONTROLS
+    assert missing(MEASURED, replace(TERMS, outer_namespaces=())) == (
+        *(name for name in CONTROLS if name.endswith("_namespace")),
+        "dedicated_user",
+    )
+
+
+@pytest.mark.parametrize("outer", ["host", "template"])
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_a_namespace_that_is_the_hosts_or_the_templates_is_missing(name: str, outer: str) -> None:
+    shared = (HOST if outer == "host" else TEMPLATE)[name]
+    (found,) = missing(replace(MEASURED, namespaces={**MEASURED.namespaces, name: shared}))
+    assert found.endswith("_namespace")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"Uid": ["0"] * 4}, ("unprivileged_user", "dedicated_user")),
+        ({"Uid": [str(UID), str(UID), "0", str(UID)]}, ("unprivileged_user", "dedicated_user")),
+        ({"Gid": ["0"] * 4}, ("unprivileged_user",)),
+        ({"Groups": ["4"]}, ("dedicated_user",)),
+        ({"CapBnd": ["0000000000000001"]}, ("no_capabilities",)),
+        ({"CapAmb": []}, ("no_capabilities",)),
+        ({"CapEff": ["zero"]}, ("no_capabilities",)),
+        ({"NoNewPrivs": ["0"]}, ("no_new_privileges",)),
+        ({"Seccomp": ["1"]}, ("seccomp",)),
+        ({"Seccomp": []}, ("seccomp",)),
+    ],
+)
+def test_each_line_of_the_status_is_judged(status: dict[str, list[str]], expected: tuple[str, ...]) -> None:
+    assert missing(replace(MEASURED, status={**STATUS, **status})) == expected
+
+
+def test_user_id_0_is_privileged_even_if_it_was_asked_for() -> None:
+    measured = replace(MEASURED, status={**STATUS, "Uid": ["0"] * 4, "Gid": ["0"] * 4})
+    assert "unprivileged_user" in missing(measured, replace(TERMS, uid=0))
+
+
+def test_in_a_user_namespace_the_user_id_is_the_runners_own() -> None:
+    assert missing(replace(MEASURED, user_namespace="user:[9]")) == ("dedicated_user",)
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ("", ("memory_limit", "process_limit", "cpu_limit")),
+        ("0::/base/other\n", ("memory_limit", "process_limit", "cpu_limit")),
+        (GROUPS_V1.replace("memory:/x/slot-0", "memory:/x"), ("memory_limit",)),
+        (GROUPS_V1.replace("pids:/slot-0", "pids:/slot-0/inner"), ("process_limit",)),
+        (GROUPS_V1.replace("cpuacct:/slot-0", "cpuacct:/slot-1"), ("cpu_limit",)),
+        ("broken", ("memory_limit", "process_limit", "cpu_limit")),
+    ],
+)
+def test_membership_is_read_from_the_groups_of_the_process(groups: str, expected: tuple[str, ...]) -> None:
+    assert missing(replace(MEASURED, groups=groups)) == expected
+
+
+def test_without_a_marker_no_group_is_the_slots() -> None:
+    assert missing(MEASURED, replace(TERMS, membership_marker="")) == ("memory_limit", "process_limit", "cpu_limit")
+
+
+def changed(point: str, **changes: object) -> tuple[Mounted, ...]:
+    return tuple(replace(mount, **changes) if mount.point == point else mount for mount in MOUNTS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("mounts", "expected"),
+    [
+        ((), ("read_only_root", "private_mounts")),
+        (MOUNTS[1:], ("read_only_root",)),
+        (changed("/usr", options=frozenset({"rw", "nosuid"})), ("read_only_root",)),
+        (changed("/usr", options=frozenset({"ro"})), ("read_only_root",)),
+        ((*MOUNTS, mounted("/data", "ext4", "rw", "nosuid")), ("read_only_root",)),
+        (changed("/tmp", kind="ext4"), ("private_mounts",)),
+        (changed("/box", options=frozenset({"rw", "nosuid"})), ("private_mounts",)),
+        (changed("/dev/shm", options=frozenset({"rw", "nosuid", "nodev"})), ("private_mounts",)),
+        (changed("/proc", options=MOUNTS[3].options - {"subset=pid"}), ("private_mounts",)),
+        # The last one mounted on a point is the one that is seen.
+        ((*MOUNTS, mounted("/tmp", "ext4", "rw", "nosuid")), ("private_mounts",)),
+    ],
+)
+def test_the_mount_table_is_judged(mounts: tuple[Mounted, ...], expected: tuple[str, ...]) -> None:
+    assert missing(replace(MEASURED, mounts=mounts)) == expected
+
+
+def test_a_real_process_can_be_measured_and_has_no_control_of_its_own() -> None:
+    measured = measure(Limits(1, 1, 1 << 20, 1, 4, 1, 1), Path("/proc/self/cgroup").read_text())
+    own = (dict(measured.namespaces),)
+    found = controls(measured, replace(TERMS, outer_namespaces=own))
+    assert not any(found[name] for name in CONTROLS if name.endswith("_namespace"))
+    assert any(mount.point == "/" for mount in measured.mounts)
+    assert set(measured.status) >= {"Uid", "CapBnd", "NoNewPrivs", "Seccomp"}
+
+
+def test_a_clock_that_stood_still_accounted_nothing() -> None:
+    found = dict.fromkeys(CONTROLS, True)
+    still = gather(found, "cgroup_v2", replace(USAGE, cpu_usage_usec=0), ())
+    assert still.controls_missing == ("cpu_limit",)
+    assert gather(found, "cgroup_v2", USAGE, ()).controls_missing == ()
+
+
+@pytest.mark.parametrize("backend", ["cgroup_v1", None])
+def test_a_run_that_never_reported_had_no_control(backend: str | None) -> None:
+    evidence = gather(None, backend, USAGE, ())
+    assert (evidence.controls_applied, evidence.controls_missing) == ((), CONTROLS)
+
+
+def usage(**changes: int) -> CgroupUsage:
+    return replace(USAGE, **changes)
+
+
+def test_without_groups_no_group_counters_are_made_up() -> None:
+    evidence = gather({}, None, usage(process_count=0), ())
+    assert (evidence.cgroup, evidence.cgroup_backend, evidence.cleanup_verified) == (None, None, True)
+    assert gather({}, None, usage(process_count=2), ()).leftover_processes == 2
+    assert not gather({}, None, usage(process_count=2), ()).cleanup_verified
+
+
+def test_the_floor_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert default_floor() == CONTROLS
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert default_floor() == PERMISSIVE_CONTROLS
+    assert set(CONTROLS) - set(PERMISSIVE_CONTROLS) == {"memory_limit", "process_limit", "cpu_limit", "dedicated_user"}
+
+
+def test_terms_survive_the_way_to_the_template() -> None:
+    assert Terms.parse(TERMS.serialise()) == TERMS

@@ -1,0 +1,83 @@
+"""The worker's floor: below it nothing is received, and a permissive runner says so in its heartbeat."""
+
+import os
+
+import pytest
+
+from sandbox_runtime.commands import work
+from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, HostSupport, identity
+from sandbox_runtime.settings import WorkerSettings, worker_settings
+from sandbox_runtime.worker import Roster
+
+NEEDED = dict.fromkeys(("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"), "x")
+MISSING = tuple(name for name in CONTROLS if name not in PERMISSIVE_CONTROLS)
+PERMISSIVE = HostSupport(
+    None,
+    namespace_support=True,
+    controls=PERMISSIVE_CONTROLS,
+    problems=tuple(f"control not in force: {name}" for name in MISSING),
+    missing=MISSING,
+)
+
+
+def settings(**changes: str) -> WorkerSettings:
+    return worker_settings({**NEEDED, **changes})
+
+
+@pytest.fixture(params=[0, 1000], ids=["root", "user"])
+def user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(os, "geteuid", lambda: request.param)
+    return int(request.param)
+
+
+def test_the_floor_is_all_that_the_user_can_have_when_less_is_allowed(user: int) -> None:
+    expected = CONTROLS if user == 0 else PERMISSIVE_CONTROLS
+    assert work._floor(settings(ALLOW_PERMISSIVE="true")) == expected
+
+
+def test_a_floor_of_all_controls_needs_no_permission(user: int) -> None:
+    assert user in {0, 1000}
+    assert set(work._floor(settings(REQUIRED_CONTROLS=",".join(CONTROLS)))) == set(CONTROLS)
+
+
+def test_a_lower_floor_is_taken_when_it_is_allowed(user: int) -> None:
+    assert user in {0, 1000}
+    assert work._floor(settings(ALLOW_PERMISSIVE="true", REQUIRED_CONTROLS="seccomp,rlimits")) == ("seccomp", "rlimits")
+
+
+def test_a_host_below_the_floor_is_refused_with_the_names() -> None:
+    with pytest.raises(CommandError, match="memory_limit is not in force") as caught:
+        work._check(PERMISSIVE, CONTROLS)
+    assert "doctor" in str(caught.value)
+
+
+def test_a_host_at_the_floor_is_accepted() -> None:
+    work._check(PERMISSIVE, PERMISSIVE_CONTROLS)
+
+
+def test_a_host_whose_probe_failed_is_refused_whatever_the_floor() -> None:
+    broken = HostSupport(None, namespace_support=False, controls=(), problems=("clone: no",), failed_step="clone")
+    with pytest.raises(CommandError, match="clone: no"):
+        work._check(broken, ())
+
+
+def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
+    beat = Roster({}, {}, PERMISSIVE).heartbeat("node", slots=1, busy=0)
+    assert (beat.isolation_mode, beat.cgroup_backend, beat.controls) == ("permissive", None, PERMISSIVE_CONTROLS)
+
+
+def test_user_ids_differ_between_slots_and_runners_and_are_no_special_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set()
+    for pid in (1, 2, 3, 99_999, 4_194_303):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        seen |= {identity.guest_uid(index) for index in range(64)}
+    assert len(seen) == 5 * 64
+    assert min(seen) >= 100_000
+    assert max(seen) < 3 << 30, "init's user ids begin there"
+
+
+@pytest.mark.parametrize("index", [-1, 64])
+def test_a_slot_index_out_of_range_has_no_user_id(index: int) -> None:
+    with pytest.raises(ValueError, match="0 to 63"):
+        identity.guest_uid(index)

@@ -1,0 +1,130 @@
+"""The policy file as text: mistakes are named, families differ in what they were meant to."""
+
+import pytest
+
+from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, Policy, call_numbers, read_policy
+from sandbox_runtime.jail.spec import FilterFamily
+from sandbox_runtime.languages import LANGUAGES
+
+POLICY = read_policy()
+DANGEROUS = (
+    *("unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsmount"),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "bpf", "perf_event_open"),
+    *("userfaultfd", "seccomp", "keyctl", "add_key", "request_key", "io_uring_setup", "io_uring_enter", "vmsplice"),
+    *("memfd_secret", "open_by_handle_at", "name_to_handle_at", "fanotify_init", "init_module", "finit_module"),
+    *("delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "acct", "iopl", "ioperm", "modify_ldt"),
+    *("syslog", "sethostname", "settimeofday", "clock_settime", "adjtimex", "quotactl", "lookup_dcookie"),
+)
+
+
+def passing(policy: Policy, family: str) -> set[str]:
+    return {name for name, rule in policy.rules[family].items() if rule != "deny"}
+
+
+@pytest.mark.parametrize("family", POLICY.rules)
+def test_no_family_gets_a_dangerous_call_or_one_whose_arguments_are_out_of_sight(family: str) -> None:
+    assert passing(POLICY, family).isdisjoint(DANGEROUS)
+    assert "clone3" not in POLICY.rules[family]
+
+
+def test_native_programs_may_call_whatever_another_guest_may() -> None:
+    native = passing(POLICY, FilterFamily.NATIVE)
+    assert set().union(*(passing(POLICY, family) for family in FilterFamily)) == native
+    assert all(passing(POLICY, family) < native for family in FilterFamily if family is not FilterFamily.NATIVE)
+
+
+def test_compilers_have_no_way_to_talk() -> None:
+    network = {"socket", "socketpair", "connect", "bind", "sendto", "sendmsg", "shmget", "msgget", "mq_open"}
+    assert passing(POLICY, FilterFamily.COMPILE).isdisjoint(network)
+
+
+@pytest.mark.parametrize(
+    ("call", "families"),
+    [
+        ("shmget", {"native"}),
+        ("personality", {"native"}),
+        ("mincore", {"native", "java"}),
+        ("execveat", {"native", "python"}),
+        ("timer_create", {"native", "python", "go"}),
+        ("inotify_add_watch", {"native", "javascript", "java"}),
+    ],
+)
+def test_a_call_that_few_runtimes_need_is_not_given_to_the_others(call: str, families: set[str]) -> None:
+    assert {family for family in POLICY.rules if call in passing(POLICY, family)} == families
+    numbers = call_numbers()["x86_64"]
+    others = [family for family in POLICY.rules if family not in families]
+    assert {POLICY.by_number(family, numbers)[numbers[call]] for family in others} == {"deny"}
+
+
+def test_init_can_neither_start_nor_change_nor_reach_anything() -> None:
+    init = passing(POLICY, INIT)
+    assert len(init) < 30
+    forbidden = {
+        "clone",
+        "fork",
+        "vfork",
+        "execve",
+        "execveat",
+        "socket",
+        "mount",
+        "unlinkat",
+        "chmod",
+        "setuid",
+        "prctl",
+    }
+    assert init.isdisjoint(forbidden)
+    assert {POLICY.rules[INIT][name] for name in ("openat", "mmap", "mprotect")} == {"reading", "data"}
+
+
+def test_each_language_has_its_family() -> None:
+    assert {language.name: language.family.value for language in LANGUAGES} == {
+        "python": "python",
+        "c": "native",
+        "cpp": "native",
+        "java": "java",
+        "javascript": "javascript",
+        "typescript": "javascript",
+        "go": "go",
+        "rust": "native",
+    }
+    compiled = [language.compile for language in LANGUAGES if language.compile is not None]
+    assert {step.family for step in compiled} == {FilterFamily.COMPILE}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[base]\nallow read raed", "raed"),
+        ("[base]\nallow read\nallow write read", "read"),
+        ("[base]\nallow read\n[native]\ndeny read", "read for native"),
+        ("[base]\nallow read read", "read"),
+        ("[base]\npermit read", "permit"),
+        ("[base]\nthreads clone", "threads"),
+        ("[ruby]\nallow read", "ruby"),
+        ("check allow arg0 in 1 else EPERM", "allow"),
+        ("check x arg6 in 1 else EPERM", "arg6"),
+        ("check x arg0 in 1", "arg0"),
+        ("check x arg0 in 1 else EWRONG", "EWRONG"),
+        ("check x arg0 in else EPERM", "arg0"),
+        ("check x arg0 in one else EPERM", "one"),
+        ("check x arg0 above 1 else EPERM", "above"),
+        ("check x when arg0 in 1 arg1 in 2 else EPERM", "when"),
+    ],
+)
+def test_a_mistake_in_the_policy_is_refused_by_name(text: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        read_policy(text)
+
+
+def test_every_rule_of_the_file_is_simple_or_checked_and_every_check_is_used() -> None:
+    used = {rule for rules in POLICY.rules.values() for rule in rules.values()}
+    assert used - SIMPLE_RULES == set(POLICY.checks)
+
+
+def test_numbers_of_both_machines_are_those_that_everyone_knows() -> None:
+    tables = call_numbers()
+    known = {"read": (0, 63), "openat": (257, 56), "clone": (56, 220), "execve": (59, 221), "mmap": (9, 222)}
+    known |= {"ptrace": (101, 117), "bpf": (321, 280), "openat2": (437, 437), "clone3": (435, 435), "mseal": (462, 462)}
+    assert {name: (tables["x86_64"][name], tables["aarch64"][name]) for name in known} == known
+    assert all(len(set(table.values())) == len(table) for table in tables.values()), "a number stands for one call"
+    assert "open" not in tables["aarch64"], "arm64 never had the old calls"
