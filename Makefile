@@ -3,10 +3,10 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up test lint types unit contract adapters jail package system lock clean
+.PHONY: help setup up test lint types unit contract adapters jail package system lock clean test-vm test-image
 
 help: ## What there is
-	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
 
 setup: ## Install what is missing: system packages, .venv, toolchains
 	@bash infra/setup/install.sh
@@ -24,6 +24,12 @@ lint types unit contract adapters jail package: setup ## One stage of `make test
 system: ## The local stack over HTTP
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh $@
+
+test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow)
+	@bash infra/vm/test.sh tests/jail/test_slot.py
+
+test-image: setup ## Build the runner's image, run the jail's tests inside
+	@bash infra/image/test.sh tests/jail/test_slot.py
 
 lock: ## Regenerate the hashed requirement files from pyproject.toml
 	@bash infra/setup/lock.sh
