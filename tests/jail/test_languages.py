@@ -170,10 +170,14 @@ def test_a_thread_too_many_is_ple_by_the_groups_count(run: Run, name: str) -> No
 @pytest.mark.parametrize("case", ["buffers", "objects"])
 def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: str) -> None:
     completed = run(name, PROGRAMS[name][case], limits=LimitOverrides(memory_mb=128))
-    assert verdict(completed) == ("MLE", "mle_kernel_oom", None, 9)
+    # Bun may live on evicting its own pages when its heap has filled the group: the supervisor ends that thrashing.
+    causes = {"mle_kernel_oom", "mle_limit_breach"} if name in {"javascript", "typescript"} else {"mle_kernel_oom"}
+    found, cause, exit_code, signal = verdict(completed)
+    assert (found, exit_code, signal) == ("MLE", None, 9)
+    assert cause in causes
     assert completed.evidence is not None
     assert completed.evidence.cgroup is not None
-    assert completed.evidence.cgroup.oom_kill_events > 0
+    assert (completed.evidence.cgroup.oom_kill_events > 0) == (cause == "mle_kernel_oom")
 
 
 @every_language

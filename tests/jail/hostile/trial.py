@@ -105,6 +105,13 @@ def _request(program: Program, stdin: bytes) -> ExecutionRequested:
     )
 
 
+def _left_over(before: object, after: object) -> object:
+    """What is new. A list may have become shorter: groups of a slot that was closed earlier can go with a delay."""
+    if isinstance(before, list) and isinstance(after, list):
+        return [entry for entry in after if entry not in before]
+    return None if before == after else f"{before} -> {after}"
+
+
 class Range:
     """Where trials are made: one strict slot, and the weakened slots that were used last."""
 
@@ -134,7 +141,7 @@ class Range:
             contained=contained,
             canary=self._canary(),
             changes_on_host="; ".join(
-                f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]
+                f"{key}: {new}" for key in before if (new := _left_over(before[key], after[key]))
             ),
             weakened=self._run_weakened(program, language, compiled),
             secs=time.monotonic() - begun,
