@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from sandbox_runtime.jail.errors import JailError
 
-_HARMLESS_SHARE = 16  # of the limit; what is charged besides is mostly file pages, which make room for others
+_UNSUSPICIOUS_SHARE = 16  # of the limit; most groups hold no more than that, and then one look is enough
+_HARMLESS_BYTES = 1 << 20  # counters are charged in batches and never quite exact
 _PAUSE_SECS = 0.001  # nothing can be waited on: the work is a kernel thread's
 _LONGEST_SECS = 10.0
 
@@ -20,9 +21,10 @@ def await_free_memory(
 
     `charged_bytes` is the cheap look, `resident_bytes` (heap and shared memory) the exact one.
     """
-    most_bytes = limit_bytes // _HARMLESS_SHARE
+    if charged_bytes() <= limit_bytes // _UNSUSPICIOUS_SHARE:
+        return
     end = time.monotonic() + _LONGEST_SECS
-    while charged_bytes() > most_bytes and resident_bytes() > most_bytes:
+    while resident_bytes() > _HARMLESS_BYTES:  # else it is file pages, which make room for others
         if time.monotonic() > end:
             raise JailError("empty the memory group", name, hint="the run before has not left it")
         time.sleep(_PAUSE_SECS)
