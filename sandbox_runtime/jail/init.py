@@ -4,6 +4,7 @@ Init reports the program's raw wait status over the status pipe, then exits. Its
 reap everything else in the pid namespace, pid_namespaces(7); the supervisor sees that on init's pidfd.
 """
 
+import mmap
 import os
 import select
 import signal
@@ -119,7 +120,9 @@ def run_init(
             user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
         program.enter_groups(descriptors.init_entries)
         socket.sethostname(_HOSTNAME)
-        mounts.mount_private(request.limits.memory_bytes)
+        # A tmpfs is filled by whole pages.
+        placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)
+        mounts.mount_private(request.limits.memory_bytes, placed_bytes)
         if terms.in_user_namespace:
             _show_mounts(descriptors.status)
         _write_files(request, descriptors.files, terms.uid)

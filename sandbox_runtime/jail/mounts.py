@@ -95,7 +95,8 @@ def _lay_out_devices(root: Path) -> None:
     devices = root / "dev"
     (devices / "shm").mkdir(parents=True)
     for name in DEVICES:
-        _bind(Path("/dev") / name, devices / name, MS_NOEXEC)
+        # A device on a read-only mount can still be written to; its times and its mode are safe from guests.
+        _bind(Path("/dev") / name, devices / name, MS_NOEXEC | MS_RDONLY)
     for name, target in _DEVICE_LINKS.items():
         (devices / name).symlink_to(target)
 
@@ -166,26 +167,28 @@ def _swap_root() -> None:
         os.rmdir("/old")
 
 
-def mount_private(memory_bytes: int) -> None:
+def mount_private(memory_bytes: int, placed_bytes: int) -> None:
     """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory.
 
+    `placed_bytes`: what init will place in the working directory, beside which the guest has its own room.
     The working directory is root's until init has placed the files; then init gives it to the guest.
     """
     strict = MS_NOSUID | MS_NODEV
     syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, ",".join(_PROC_OPTIONS))
-    size = f"size={memory_bytes},nr_inodes={_INODES_PER_MOUNT}"
+    size, inodes = f"size={memory_bytes}", f"nr_inodes={_INODES_PER_MOUNT}"
     syscalls.mount(
         "tmp",
         "/tmp",  # noqa: S108 - the mount point itself
         "tmpfs",
         strict | MS_NOEXEC,
-        f"mode=1777,{size}",
+        f"mode=1777,{size},{inodes}",
     )
     syscalls.mount(
         "shm",
         "/dev/shm",  # noqa: S108 - the mount point itself
         "tmpfs",
         strict | MS_NOEXEC,
-        f"mode=1777,{size}",
+        f"mode=1777,{size},{inodes}",
     )
-    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0755,{size}")
+    room = f"size={memory_bytes + placed_bytes}"
+    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0755,{room},{inodes}")

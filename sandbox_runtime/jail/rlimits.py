@@ -18,7 +18,7 @@ def rlimits(limits: Limits) -> dict[int, Rlimit]:
     both = {
         resource.RLIMIT_CPU: cpu_secs,
         resource.RLIMIT_FSIZE: limits.max_file_bytes,
-        resource.RLIMIT_NPROC: limits.max_processes,
+        resource.RLIMIT_NPROC: limits.process_bound,
         resource.RLIMIT_NOFILE: limits.max_open_files,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_STACK: _STACK_BYTES,

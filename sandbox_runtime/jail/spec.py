@@ -43,6 +43,11 @@ class Limits:
     max_file_bytes: int
     output_bytes: int
 
+    @property
+    def process_bound(self) -> int:
+        """Processes of a run, init among them: below two, no program could be started at all."""
+        return max(2, self.max_processes)
+
 
 @dataclass(frozen=True, slots=True)
 class GuestFile:

@@ -43,9 +43,14 @@ class Table:
         if share_kib is not None:
             self.write(pid, "smaps_rollup", f"Rss: 1 kB\nPss: 99999 kB\nPss_Anon: {share_kib} kB\nPss_File: 9999 kB\n")
 
+    def threads(self, pid: int, states: str) -> None:
+        for number, state in enumerate(states):
+            self.write(pid, f"task/{pid + number}/stat", f"{pid + number} (x) D) {state} 1 1")
+
     def write(self, pid: int, file: str, text: str) -> None:
-        (self.place / str(pid)).mkdir(exist_ok=True)
-        (self.place / str(pid) / file).write_text(text)
+        path = self.place / str(pid) / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
     def remove(self, pid: int) -> None:
         for path in (self.place / str(pid)).iterdir():
@@ -110,7 +115,7 @@ def test_a_process_that_ends_during_the_look_is_left_to_the_next_one(
     table.add(3, own=10)
     table.add(4, parent=3, own=20)
     looks = [["2", "3"], ["2", "3", "4"]]  # the last one first
-    monkeypatch.setattr(usage, "_names", looks.pop)
+    monkeypatch.setattr(usage._table, "pids", looks.pop)
     assert usage.read().cpu_usage_usec == 10 * TICK_USEC
 
 
@@ -134,6 +139,34 @@ def test_pages_of_forked_processes_are_divided_when_the_plain_sum_is_too_much(
         table.add(pid)
         table.memory(pid, anonymous_kib=40 * 1024, share_kib=20 * 1024)
     assert usage.read().memory_now_bytes == 40 * MIB
+
+
+@pytest.mark.parametrize(
+    ("states", "expected_mib"),
+    [("S", 90), ("D", 50), ("SRD", 50), ("DD", 40)],
+    ids=["no-vfork", "vfork", "vfork-by-a-thread", "two"],
+)
+def test_a_child_that_uses_its_parents_memory_counts_once_for_each_thread_that_waits(
+    table: Table, usage: SampledUsage, states: str, expected_mib: int
+) -> None:
+    table.add(3)
+    table.memory(3, anonymous_kib=40 * 1024)
+    table.threads(3, states)
+    table.add(4, parent=3)
+    table.memory(4, anonymous_kib=40 * 1024)  # the one that waits to start another program
+    table.add(5, parent=3)
+    table.memory(5, anonymous_kib=10 * 1024)
+    assert usage.read().memory_now_bytes == expected_mib * MIB
+
+
+def test_a_large_child_cannot_hide_behind_a_small_one_that_waits(table: Table, usage: SampledUsage) -> None:
+    table.add(3)
+    table.memory(3, anonymous_kib=1024)
+    table.threads(3, "D")
+    for pid, mib in ((4, 100), (5, 1)):
+        table.add(pid, parent=3)
+        table.memory(pid, anonymous_kib=mib * 1024)
+    assert usage.read().memory_now_bytes == 101 * MIB
 
 
 def test_shares_that_cannot_be_read_do_not_hide_memory(table: Table, usage: SampledUsage) -> None:

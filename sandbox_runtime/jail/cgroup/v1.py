@@ -5,8 +5,10 @@ to `cgroup.procs` waits for one (8 to 24 ms on busy hosts).
 """
 
 import contextlib
+import errno
 import os
 import select
+import time
 from pathlib import Path
 
 from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
@@ -15,6 +17,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
 CONTROLLERS = ("memory", "pids", "cpuacct")
+_LONGEST_BUSY_SECS = 10.0
+_BUSY_PAUSE_SECS = 0.001
 
 
 class GroupsV1:
@@ -82,12 +86,25 @@ class GroupsV1:
                 order.reverse()
             for fd in order:
                 if fd is not None:
-                    os.pwrite(fd, str(wanted).encode(), 0)
+                    self._write_limit(fd, wanted)
             os.pwrite(self._peak, b"0", 0)
-            os.pwrite(self._pids_max, str(limits.max_processes).encode(), 0)
+            os.pwrite(self._pids_max, str(limits.process_bound).encode(), 0)
         except OSError as error:
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
+
+    def _write_limit(self, fd: int, wanted: int) -> None:
+        """EBUSY: more is charged; the kernel frees its own memory of the run before some milliseconds late."""
+        end = time.monotonic() + _LONGEST_BUSY_SECS
+        while True:
+            try:
+                os.pwrite(fd, str(wanted).encode(), 0)
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > end:
+                    raise
+                time.sleep(_BUSY_PAUSE_SECS)
+            else:
+                return
 
     def _await_free_memory(self, limits: Limits) -> None:
         try:

@@ -103,7 +103,7 @@ class GroupsV2:
                 self._remove_program_group()
                 self._make_program_group()
             os.pwrite(self._limit, str(limits.memory_bytes).encode(), 0)
-            os.pwrite(self._pids_max, str(limits.max_processes).encode(), 0)
+            os.pwrite(self._pids_max, str(limits.process_bound).encode(), 0)
         except OSError as error:
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
