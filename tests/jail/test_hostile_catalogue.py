@@ -51,7 +51,7 @@ IN_EVERY_LANGUAGE = {
 # T3, T4: not in the list. T15: complete output, test_languages. T18: test_reuse. T19: limits of requests, unit tests.
 # T30: equal random numbers, test_hostile_neighbours.
 ELSEWHERE = {3, 4, 15, 18, 19, 30}
-COMMENT = re.compile(r"^\s*(#(?!include|define|if|endif)|//).*$", re.MULTILINE)
+COMMENT = re.compile(r"^\s*(# |//).*$", re.MULTILINE)
 
 
 def normalised(path: Path) -> str:
@@ -70,15 +70,14 @@ def test_every_file_is_a_program_of_the_collection() -> None:
 
 @pytest.mark.parametrize("language", SUFFIXES)
 def test_every_language_has_the_attacks_that_make_sense_in_all(language: str) -> None:
-    # One Python process cannot use two CPUs with threads; it has burn_cpu_children.
-    impossible = {"burn_cpu_threads"} if language == "python" else set()
-    assert {program.attack for program in PROGRAMS if program.language == language} >= IN_EVERY_LANGUAGE - impossible
+    assert {program.attack for program in PROGRAMS if program.language == language} >= IN_EVERY_LANGUAGE
 
 
 def test_no_program_is_a_copy_of_another() -> None:
     counted = Counter(normalised(program.path) for program in PROGRAMS)
     assert [text for text, times in counted.items() if times > 1] == []
-    assert "" not in counted
+    trivial = [text for text in counted if len(text) < 25]  # "for (;;) {}" proves nothing that others do not
+    assert trivial == []
 
 
 def test_every_threat_has_a_program() -> None:
@@ -99,7 +98,7 @@ def test_every_control_has_a_program_against_it_alone(slot: Slot) -> None:
     [
         "print(1)\n",
         "# expect: AC\nprint(1)\n",
-        "# attack: T1 name: what\n# expect: AC\n",
+        "# attack: T1 name: what\n# expect: OK\n",
         "# expect: OK\n# attack: T1 name: what\n",
         "# expect: AC\n# attack: T1 other: what\n",
         "# expect: AC\n# attack: name: what\n",

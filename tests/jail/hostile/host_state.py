@@ -6,7 +6,7 @@ from pathlib import Path
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.jail.cgroup.detect import _bases, _runner_directory
 
-_SHARED_PLACES = ("/", "/tmp", "/dev/shm", "/var/tmp")
+_SHARED_PLACES = [path for path in map(Path, ("/", "/tmp", "/dev/shm", "/var/tmp")) if path.is_dir()]
 _OUR_MOUNTS = ("rustbox-root", " /box ")
 
 
@@ -30,7 +30,7 @@ def host_state(slot: Slot) -> dict[str, object]:
         "members of groups": [
             (path / "cgroup.procs").read_text() for path in groups if (path / "cgroup.procs").exists()
         ],
-        "files": [str(path) for place in _SHARED_PLACES for path in Path(place).iterdir() if _owner(path) == slot.uid],
+        "files": [str(path) for place in _SHARED_PLACES for path in place.iterdir() if _owner(path) == slot.uid],
         "host name": os.uname().nodename,
         "System V objects": [
             line

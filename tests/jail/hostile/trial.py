@@ -1,4 +1,4 @@
-"""One hostile program in the real jail, then a canary, then the same program without the control it is against."""
+"""One hostile program in the real jail, then a canary, then the program again without the control that it attacks."""
 
 import time
 from collections import OrderedDict
@@ -73,43 +73,35 @@ def _seen(completed: ExecutionCompleted) -> Seen:
     )
 
 
-class _CompiledOnce:
+class CompiledOnce:
     """A slot that does not compile what another one has compiled already."""
 
-    def __init__(self, known: dict[tuple[str, ...], Outcome]) -> None:
-        self.slot: Slot | None = None
-        self._known = known
+    def __init__(self, slot: Slot, known: dict[tuple[str, ...], Outcome]) -> None:
+        self._slot, self._known = slot, known
 
     def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """As a slot does."""
-        assert self.slot is not None
         if spec.artifact is None:
-            return self.slot.run(spec, cancel_fd=cancel_fd)
+            return self._slot.run(spec, cancel_fd=cancel_fd)
         if spec.argv not in self._known:
-            self._known[spec.argv] = self.slot.run(spec, cancel_fd=cancel_fd)
+            self._known[spec.argv] = self._slot.run(spec, cancel_fd=cancel_fd)
         return self._known[spec.argv]
 
 
-def _request(program: Program, stdin: bytes) -> ExecutionRequested:
+def asked(language: str, code: bytes, stdin: bytes = b"") -> ExecutionRequested:
+    """A request of the judge profile without wishes."""
     return ExecutionRequested(
         submission_id=str(uuid4()),
         execution_id=str(uuid4()),
         project_id="tests",
-        language=program.language,
+        language=language,
         profile="judge",
         priority="interactive",
-        code=program.code,
+        code=code,
         stdin=stdin,
         limits=LimitOverrides(),
         requested_at=format_time(datetime.now(UTC)),
     )
-
-
-def _left_over(before: object, after: object) -> object:
-    """What is new. A list may have become shorter: groups of a slot that was closed earlier can go with a delay."""
-    if isinstance(before, list) and isinstance(after, list):
-        return [entry for entry in after if entry not in before]
-    return None if before == after else f"{before} -> {after}"
 
 
 class Range:
@@ -141,19 +133,17 @@ class Range:
             contained=contained,
             canary=self._canary(),
             changes_on_host="; ".join(
-                f"{key}: {new}" for key in before if (new := _left_over(before[key], after[key]))
+                f"{key}: {old} -> {after[key]}" for key, old in before.items() if old != after[key]
             ),
             weakened=self._run_weakened(program, language, compiled),
             secs=time.monotonic() - begun,
         )
 
     def _run(self, program: Program, language: Language, slot: Slot, compiled: dict[tuple[str, ...], Outcome]) -> Seen:
-        jail = _CompiledOnce({} if program.is_compile_attack else compiled)
-        jail.slot = slot
+        jail = CompiledOnce(slot, {} if program.is_compile_attack else compiled)
         for _ in range(2 if program.control in _RUN_TWICE else 1):
-            completed = execute(
-                jail, _request(program, self._stdin), language, node_id="tests", started_at=datetime.now(UTC)
-            )
+            request = asked(program.language, program.code, self._stdin)
+            completed = execute(jail, request, language, node_id="tests", started_at=datetime.now(UTC))
         return _seen(completed)
 
     def _run_weakened(
