@@ -9,7 +9,7 @@ from functions.api.health import Health
 from functions.api.reading import Reading
 from functions.api.removal import Removal
 from functions.api.resolver import PerThread, Resolver
-from functions.api.results import Results, answer
+from functions.api.results import Results
 from functions.api.waiting import Patience
 from functions.core.clock import now_ms
 from functions.payloads import Payloads
@@ -58,7 +58,7 @@ def build_resolver() -> Resolver:
     app.get("/api/result/<id_text>/stdout")(lambda id_text: wiring().reading.raw(app, id_text, "stdout"))
     app.get("/api/result/<id_text>/stderr")(lambda id_text: wiring().reading.raw(app, id_text, "stderr"))
     app.get("/api/results")(lambda: wiring().reading.page(app))
-    app.get("/api/languages")(lambda: answer(list(wiring().health.languages())))
+    app.get("/api/languages")(lambda: wiring().health.languages_answer(app.current_event.query_string_parameters))
     app.get("/api/health")(lambda: wiring().health.health())  # noqa: PLW0108 - wiring is for the first call
     app.get("/api/health/ready")(lambda: wiring().health.ready())  # noqa: PLW0108 - same
     app.get("/api/openapi.json")(_openapi)

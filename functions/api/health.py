@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.api.results import answer
-from functions.core.fleet import health_figures, offered_languages
+from functions.core.fleet import health_figures, offered_languages, toolchain_details
+from functions.core.parameters import detail_flag
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
     from functions.core.languages import Language
+    from functions.core.messages import RunnerHeartbeat
+    from functions.core.parameters import Parameters
     from functions.core.result_view import Body
     from functions.queues import Queues
     from functions.store.runners import RunnerStore
@@ -34,7 +37,13 @@ class Health:
 
     def languages(self) -> tuple[Language, ...]:
         """Return what is offered now, as of a few seconds ago."""
-        return offered_languages([runner.heartbeat for runner in self.runners.recent()], self.fallback_languages)
+        return offered_languages(self._recent(), self.fallback_languages)
+
+    def languages_answer(self, parameters: Parameters) -> Response[str]:
+        """A bare array of names; with `detail=true` an array of objects."""
+        if detail_flag(parameters):
+            return answer(toolchain_details(self.languages(), self._recent()))
+        return answer(list(self.languages()))
 
     def health(self) -> Response[str]:
         """Answer with 200 in any case: whoever asks wants to know, not to be refused."""
@@ -50,6 +59,9 @@ class Health:
         if not figures["node_id"]:
             return answer({"status": "not_ready", "error": _NOT_READY}, 503)
         return answer({"status": "ready", **figures})
+
+    def _recent(self) -> list[RunnerHeartbeat]:
+        return [runner.heartbeat for runner in self.runners.recent()]
 
     def _figures(self) -> Body:
         live = [runner.heartbeat for runner in self.runners.list_recent() if runner.is_live]

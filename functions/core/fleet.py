@@ -16,6 +16,19 @@ def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]
     return tuple(language for language in Language if language in names)
 
 
+def toolchain_details(
+    offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]
+) -> list[dict[str, str | list[str]]]:
+    """Each offered language with the toolchain versions that runners told of; several while a fleet is renewed."""
+    return [
+        {
+            "name": language.value,
+            "toolchains": sorted({one.toolchains[language] for one in recent if one.toolchains.get(language)}),
+        }
+        for language in offered
+    ]
+
+
 def health_figures(live: Sequence[RunnerHeartbeat], queue_depth: int) -> dict[str, Any]:
     """Describe the runners heard of in the last minute, youngest first. Nothing is claimed that no runner reported.
 

@@ -37,6 +37,14 @@ def wait_flag(parameters: Parameters) -> bool:
     return text == "true"
 
 
+def detail_flag(parameters: Parameters) -> bool:
+    """Read `detail` of the list of languages."""
+    text = parameters.get("detail", "false")
+    if text not in {"true", "false"}:
+        raise BadRequest("detail must be true or false.")
+    return text == "true"
+
+
 def wait_secs(parameters: Parameters) -> float:
     """Read `wait` of a result: seconds, 0 where it is left out."""
     text = parameters.get("wait", "0")

@@ -384,6 +384,22 @@ def test_languages_are_a_bare_array(aws: Aws) -> None:
     assert set(get(None, "/api/languages").json) == set(told)
 
 
+def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> None:
+    unheard = get(None, "/api/languages", query={"detail": "true"}).json
+    assert unheard[0] == {"name": "python", "toolchains": []}
+    heartbeat(aws)
+    result.wiring.cache_clear()
+    told = get(None, "/api/languages", query={"detail": "true"}).json
+    assert told == [
+        {"name": "python", "toolchains": ["Python 3.13.5"]},
+        {"name": "c", "toolchains": ["gcc 14.2.0"]},
+        {"name": "javascript", "toolchains": ["Bun 1.4.2"]},
+    ]
+    assert get(None, "/api/languages", query={"detail": "false"}).json == ["python", "c", "javascript"]
+    refused = get(None, "/api/languages", query={"detail": "yes"})
+    assert (refused.status, refused.json["error"]) == (400, "bad_request")
+
+
 # --- whatever no route matches ----------------------------------------------------------------------------------------
 
 

@@ -195,6 +195,17 @@ class Languages(RootModel[list[Language]]):
     """A bare array."""
 
 
+class LanguageDetail(BaseModel):
+    """A language, and what the runners of the last 24 h run it with."""
+
+    name: Language
+    toolchains: list[str] = Field(description="Versions as the toolchains tell them; several while a fleet is renewed.")
+
+
+class LanguageDetails(RootModel[list[LanguageDetail]]):
+    """With `detail=true`."""
+
+
 class Document(RootModel[dict[str, Any]]):
     """An OpenAPI document."""
 

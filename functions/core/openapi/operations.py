@@ -154,7 +154,12 @@ _LANGUAGES = Operation(
     "GET",
     "getLanguages",
     "Languages that this deployment offers",
-    {200: ("Canonical names.", (bodies.Languages,)), **_OPEN},
+    {
+        200: ("Canonical names; with `detail=true` the toolchains too.", (bodies.Languages, bodies.LanguageDetails)),
+        400: _BAD,
+        **_OPEN,
+    },
+    parameters=(_query("detail", {"type": "boolean", "default": False}, "Tell the toolchains' versions too."),),
     keyed=False,
 )
 _HEALTH = Operation(
