@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -14,6 +14,8 @@ from functions.core.result_view import pending_body, result_body, result_path, s
 from functions.payloads import PayloadMissing, Payloads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from functions.core.result_view import Body, Encoding
     from functions.core.submission import Submission
     from functions.store.submissions import SubmissionStore
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 NO_SUCH_RESULT = "There is no such submission."
 
 
-def answer(body: Body | list[str], status: int = 200) -> Response[str]:
+def answer(body: Body | Sequence[Any], status: int = 200) -> Response[str]:
     """Answer with JSON."""
     return Response(status_code=status, content_type=JSON_TYPE, body=to_json(body))
 

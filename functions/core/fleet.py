@@ -16,9 +16,7 @@ def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]
     return tuple(language for language in Language if language in names)
 
 
-def toolchain_details(
-    offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]
-) -> list[dict[str, str | list[str]]]:
+def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]) -> list[dict[str, Any]]:
     """Each offered language with the toolchain versions that runners told of; several while a fleet is renewed."""
     return [
         {
