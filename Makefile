@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up test lint types unit contract adapters jail package system lock clean test-vm test-image
+.PHONY: help setup up test lint types unit contract adapters jail package system bench lock clean test-vm test-image
 
 help: ## What there is
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ lint types unit contract adapters jail package: setup ## One stage of `make test
 system: ## The local stack over HTTP
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh $@
+
+bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,stack")
+	@bash infra/setup/install.sh --peers
+	@.venv/bin/python -m tests.bench $(ARGS)
 
 test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow)
 	@bash infra/vm/test.sh tests/jail/test_slot.py

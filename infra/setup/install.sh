@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing: system packages (as root, Debian 13), the Python environment, the language
-# toolchains; with `--sdk` also the published client libraries that the system tests use.
+# toolchains; with `--sdk` also the published client libraries that the system tests use, with `--peers` the other
+# sandbox of Debian that the benchmark measures beside ours.
 # Each step is stamped with a hash of its lock file, so that a second run does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -11,6 +12,7 @@ fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 # --- System packages ---------------------------------------------------------
 packages=(ca-certificates git make openssl python3 python3-venv
   gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
+[[ "${1:-}" != --peers ]] || packages+=(bubblewrap)
 
 missing_packages() {
   local package

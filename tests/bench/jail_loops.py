@@ -1,0 +1,84 @@
+"""How many runs a second the jail alone makes: slots on threads of one process, or in a process each."""
+
+import multiprocessing
+import threading
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tests.bench.answers import Tally
+from tests.bench.jail_slots import languages, new_slot, timed
+from tests.bench.report import Figure
+from tests.bench.rounds import FAILURES
+from tests.bench.sources import python_program
+
+_READY_SECS = 60
+_RUNS_BETWEEN_LOOKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Lap:
+    """What one slot did. Times of the monotonic clock, which all processes of a host share."""
+
+    begun_secs: float
+    ended_secs: float
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """`start` when every slot is ready; `stop` when the benchmark is interrupted."""
+
+    start: threading.Barrier
+    stop: threading.Event
+
+
+def loops(runs: int, tally: Tally) -> list[Figure]:
+    """Python print, a new source each time, in one slot, on two threads, in two processes."""
+    context = multiprocessing.get_context("spawn")
+    with ThreadPoolExecutor(1) as one:
+        figures = _loop("1 slot", one, _Signs(threading.Barrier(1), threading.Event()), 1, runs, tally)
+    with ThreadPoolExecutor(2) as threads:
+        signs = _Signs(threading.Barrier(2), threading.Event())
+        figures += _loop("2 slots, 2 threads", threads, signs, 2, runs, tally)
+    with context.Manager() as shared, ProcessPoolExecutor(2, context) as processes:
+        signs = _Signs(shared.Barrier(2), shared.Event())
+        figures += _loop("2 slots, 2 processes", processes, signs, 2, runs, tally)
+    return figures
+
+
+def _loop(name: str, executor: Executor, signs: _Signs, slots: int, runs: int, tally: Tally) -> list[Figure]:
+    futures = [executor.submit(lap, index, runs // slots, signs) for index in range(slots)]
+    try:
+        laps = [future.result() for future in futures]
+    finally:
+        signs.stop.set()
+    problems = [problem for done in laps for problem in done.problems]
+    for problem in problems:
+        tally.fail(f"{name}: {problem}")
+    right = runs // slots * slots - len(problems)
+    tally.right(right)
+    elapsed_secs = max(done.ended_secs for done in laps) - min(done.begun_secs for done in laps)
+    return [
+        Figure(group=name, name="runs", value=right, unit=""),
+        Figure(group=name, name="runs per second", value=round(right / elapsed_secs, 1), unit="1/s"),
+    ]
+
+
+def lap(index: int, runs: int, signs: _Signs) -> _Lap:
+    """Open a slot, wait for the others, run. Called in a thread or a process of its own."""
+    python = languages()["python"]
+    problems = []
+    with new_slot(index, {"python": python}) as slot:
+        timed(slot, python, python_program())
+        signs.start.wait(_READY_SECS)
+        begun_secs = time.monotonic()
+        for number in range(runs):
+            # Asking another process takes time: not for each run.
+            if number % _RUNS_BETWEEN_LOOKS == 0 and signs.stop.is_set():
+                break
+            try:
+                timed(slot, python, python_program())
+            except FAILURES as error:
+                problems.append(f"{type(error).__name__}: {error}")
+        return _Lap(begun_secs, time.monotonic(), tuple(problems))

@@ -1,0 +1,115 @@
+"""The layout of a benchmark's JSON file: these classes, field by field. `LAYOUT` changes when a field does.
+
+Reading is strict: a file with another layout cannot be rendered, instead of being rendered wrongly.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+LAYOUT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One thing that was timed again and again."""
+
+    group: Annotated[str, "what it is compared with: series of one group ran in interleaved rounds"]
+    name: Annotated[str, "what was timed"]
+    unit: Annotated[str, "unit of median, p95, least and most"]
+    n: Annotated[int, "timed requests with a right answer"]
+    median: Annotated[float, "median"]
+    p95: Annotated[float, "95th percentile, nearest rank"]
+    least: Annotated[float, "fastest"]
+    most: Annotated[float, "slowest"]
+    to_python: Annotated[
+        float | None, "median divided by that of bare `python3 -c` in the same rounds, null without it"
+    ]
+    to_bwrap: Annotated[float | None, "median divided by that of bwrap in the same rounds, null without it"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number."""
+
+    group: Annotated[str, "row of the table"]
+    name: Annotated[str, "column of the table"]
+    value: Annotated[float | None, "the number, null where there is none"]
+    unit: Annotated[str, "its unit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One part of a benchmark."""
+
+    title: Annotated[str, "heading"]
+    missing: Annotated[str | None, "why nothing was measured, null if it was"]
+    notes: Annotated[list[str], "how it was measured, and what is absent"]
+    series: Annotated[list[Series], "list of series"]
+    figures: Annotated[list[Figure], "list of figures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another way to run a program, measured beside ours."""
+
+    present: Annotated[bool, "whether it gave a right answer on this host"]
+    version: Annotated[str, 'what it says of its version, "" if absent']
+    reason: Annotated[str, 'why it is absent, "" if present']
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How many answers were looked at, and how many were not what the program must print."""
+
+    checked: Annotated[int, "answers that were compared with what is right"]
+    wrong: Annotated[int, "of these, the wrong ones, with failed requests and missing controls among them"]
+    examples: Annotated[list[str], "the first of them"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A whole run of the benchmark."""
+
+    layout: Annotated[int, "number of this layout"]
+    started_at: Annotated[str, "RFC 3339, UTC"]
+    finished_at: Annotated[str, "RFC 3339, UTC"]
+    quick: Annotated[bool, "true: few rounds, which show that it works; the numbers are not to be quoted"]
+    machine: Annotated[
+        dict[str, Any], "facts of the machine; `load_before` are the load averages before the first section"
+    ]
+    versions: Annotated[dict[str, str], "of everything that takes part, by name"]
+    peers: Annotated[dict[str, Peer], "by name"]
+    answers: Annotated[Answers, "of all sections"]
+    sections: Annotated[dict[str, Section], "by name"]
+
+    def write(self, path: Path) -> None:
+        """Write JSON whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(path.name + ".new")
+        draft.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+
+def read(path: Path) -> Report:
+    """Raises ValueError for another layout, TypeError for a missing or unknown field."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found["layout"] != LAYOUT:
+        raise ValueError(f"{path.name} has layout {found['layout']}, this is {LAYOUT}: run the benchmark again")
+    found["peers"] = {name: Peer(**peer) for name, peer in found["peers"].items()}
+    found["answers"] = Answers(**found["answers"])
+    for name, section in found["sections"].items():
+        section["series"] = [Series(**series) for series in section["series"]]
+        section["figures"] = [Figure(**figure) for figure in section["figures"]]
+        found["sections"][name] = Section(**section)
+    return Report(**found)
+
+
+def explained() -> list[tuple[str, str, str]]:
+    """(class, field, meaning) of the whole layout, outermost first."""
+    return [
+        (kind.__name__, name, hint.__metadata__[0])
+        for kind in (Report, Peer, Answers, Section, Series, Figure)
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+    ]

@@ -1,0 +1,83 @@
+"""The local stack as a child, on a free port, with a state folder that is gone afterwards."""
+
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.processes import identify, stop
+from tests.bench.api_client import Endpoint
+from tests.bench.processes import descendants, is_template
+from tests.system.local_stack import API_KEY, LocalStack
+
+# As `make up` runs it; the tests' stack is more eager.
+_VARIABLES = {"SWEEP_SECS": "60", "HEARTBEAT_SECS": "20"}
+_GRACE_SECS = 20
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    """A ready stack."""
+
+    local: LocalStack
+    pid: int
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens, with the key of the project that is there from the start."""
+        return Endpoint(self.local.port, API_KEY)
+
+    def parts(self) -> dict[str, list[int]]:
+        """Its processes. `guests`: of runs, and of templates that are just being born."""
+        runner, ministack = self.local.pid_of("runner"), self.local.pid_of("ministack")
+        below = descendants(runner)[1:]
+        return {
+            "launcher and functions": [self.pid],
+            "ministack": [ministack],
+            "runner": [runner],
+            "templates": [pid for pid in below if is_template(pid)],
+            "guests": [pid for pid in below if not is_template(pid)],
+        }
+
+    def pids(self) -> list[int]:
+        """All of them."""
+        return descendants(self.pid)
+
+
+@contextmanager
+def running_stack() -> Iterator[RunningStack]:
+    """Start it, wait until it is ready, end it whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="rustbox-bench-") as place:
+        local = LocalStack(Path(place) / "state", **_VARIABLES)
+        try:
+            local.start()
+            if local.process is None:
+                raise RuntimeError("the stack has no process")
+            yield RunningStack(local, local.process.pid)
+        finally:
+            _end(local)
+
+
+def _end(local: LocalStack) -> None:
+    """A second Ctrl-C waits until this is over: it would leave processes behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        if local.process is None:
+            return
+        if local.process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                local.stop()
+        if local.process.poll() is None:
+            local.kill()
+        # What a launcher that had to be killed, or that died, left behind; nothing after a clean end.
+        for part in ("runner", "ministack"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                process = identify(local.pid_of(part))
+                if process is not None:
+                    stop(process, _GRACE_SECS)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,85 @@
+"""The jail alone, in this process: what a run costs beside its peers, each language, runs a second."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from sandbox_runtime.jail import Slot
+from sandbox_runtime.languages import Language
+from tests.bench.answers import Tally
+from tests.bench.jail_loops import loops
+from tests.bench.jail_slots import SERVICES, is_offered, languages, new_slot, timed
+from tests.bench.report import Section, Series
+from tests.bench.rounds import Way, interleave, series
+from tests.bench.scale import Scale
+from tests.bench.sources import adding_program, new_number, python_program
+
+_NOTES = [
+    "Each timing is from the source to the checked result, with the verdict; peers give output and exit code only.",
+    "First compile: a source never seen, compiled and run. Again: the same source with other input.",
+]
+
+
+def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
+    """Raises JailError when no slot can be opened."""
+    offered = languages()
+    notes = list(_NOTES)
+    absent = [service for service in SERVICES if not is_offered(service)]
+    notes += [f"Not available in this version: {service}." for service in absent]
+    with ExitStack() as stack:
+        printed = _print(scale, tally, peer_ways, offered, stack)
+    with new_slot(0, offered) as slot:
+        compiled, was_cached = _languages(scale, tally, offered, slot)
+    if not was_cached:
+        notes.append("Not available in this version: a cache of compiled programs; `again` compiles again.")
+    return Section(
+        title="The jail alone",
+        missing=None,
+        notes=notes,
+        series=[*printed, *compiled],
+        figures=loops(scale.jail_loop_runs, tally),
+    )
+
+
+def _print(
+    scale: Scale, tally: Tally, peer_ways: Sequence[Way], offered: Mapping[str, Language], stack: ExitStack
+) -> list[Series]:
+    python = {"python": offered["python"]}
+
+    def way(index: int, service: str) -> Way:
+        slot = stack.enter_context(new_slot(index, python, service))
+        return Way(service, lambda: timed(slot, python["python"], python_program())[0])
+
+    ways = [way(index, service) for index, service in enumerate(filter(is_offered, SERVICES))]
+    ways += [Way(peer.name, peer.once, peer.every) for peer in peer_ways]
+    interleave(ways, scale.print_rounds, tally)
+    return series("Python print", ways)
+
+
+def _languages(scale: Scale, tally: Tally, offered: Mapping[str, Language], slot: Slot) -> tuple[list[Series], bool]:
+    """(series, whether compiled programs were used again)."""
+    ways = []
+    cached: list[bool] = []
+
+    def pair(language: Language) -> list[Way]:
+        numbers: list[int] = []
+
+        def first() -> float:
+            numbers.append(new_number())
+            return timed(slot, language, adding_program(language.name, numbers[-1]))[0]
+
+        def again() -> float:
+            if not numbers:
+                first()  # the rounds begin with another way each time
+            elapsed_ms, completed = timed(slot, language, adding_program(language.name, numbers.pop()))
+            if completed.metrics is not None and completed.metrics.compile_cached is not None:
+                cached.append(completed.metrics.compile_cached)
+            return elapsed_ms
+
+        if language.compile is None:
+            return [Way(language.name, first)]
+        return [Way(f"{language.name}, first compile", first), Way(f"{language.name}, again", again)]
+
+    for language in offered.values():
+        ways += pair(language)
+    interleave(ways, scale.language_rounds, tally)
+    return series("All languages", ways), any(cached)

@@ -1,0 +1,103 @@
+"""Many mixed runs through the whole stack: whether every answer is right, and whether anything grows."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+
+from tests.bench.answers import Tally, WrongAnswerError
+from tests.bench.closed_loop import ClosedLoop
+from tests.bench.mixture import mixed_programs
+from tests.bench.processes import descriptors, groups, mounts, rss_bytes, threads
+from tests.bench.report import Figure, Section
+from tests.bench.rounds import Way
+from tests.bench.running_stack import RunningStack, running_stack
+from tests.bench.scale import Scale
+from tests.bench.sections.throughput import checked
+
+_CLIENTS = 4
+_REST_SECS = 1
+_MOST_SECS = 3600
+_NOTES = [
+    f"{_CLIENTS} clients, all languages, honest programs and ones that end in each verdict but IE.",
+    "Sampled at rest, between batches. Slope: least squares over the samples behind the first fifth of the runs.",
+    "ministack is the stand-in for AWS: it keeps every row and object in memory, and grows by them.",
+]
+_Sample = dict[tuple[str, str], float]
+_UNITS = {"RSS": "MiB"}
+
+
+def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
+    """Starts a stack of its own."""
+    programs = mixed_programs(scale.soak_runs)
+    batch = -(-scale.soak_runs // scale.soak_samples)
+    samples: list[tuple[int, _Sample]] = []
+    verdicts: Counter[str] = Counter()
+    done = wrong = 0
+    with running_stack() as stack:
+        samples.append((0, _sample(stack)))
+        while done < scale.soak_runs:
+            before = done
+            for exchange in ClosedLoop(stack.endpoint, _CLIENTS, islice(programs, batch), _MOST_SECS):
+                done += 1
+                try:
+                    checked(exchange)
+                except (WrongAnswerError, ValueError) as error:
+                    wrong += 1
+                    tally.fail(f"soak, {exchange.program.language}: {error}")
+                else:
+                    tally.right()
+                    verdicts[exchange.program.expected.verdict] += 1
+            if done == before:
+                break  # nobody answers any more; what was asked is counted as wrong
+            samples.append((done, _sample(stack)))
+    figures = [Figure(group="runs", name="count", value=done, unit="")]
+    figures += [Figure(group="wrong answers", name="count", value=wrong, unit="")]
+    figures += [
+        Figure(group=f"right answers {verdict}", name="count", value=count, unit="")
+        for verdict, count in sorted(verdicts.items())
+    ]
+    return Section(title="Soak", missing=None, notes=_NOTES, series=[], figures=figures + _growth(samples))
+
+
+def _sample(stack: RunningStack) -> _Sample:
+    time.sleep(_REST_SECS)
+    found: _Sample = {}
+    for part, pids in stack.parts().items():
+        if part == "guests":
+            found["whole stack", "processes of runs"] = len(pids)
+        else:
+            found[part, "RSS"] = sum(map(rss_bytes, pids)) / (1 << 20)
+            found[part, "descriptors"] = sum(map(descriptors, pids))
+            found[part, "threads"] = sum(map(threads, pids))
+            found[part, "mounts"] = sum(map(mounts, pids))
+        if part == "runner":
+            found[part, "control groups"] = sum(map(groups, pids))
+    found["whole stack", "processes"] = len(stack.pids())
+    return found
+
+
+def _growth(samples: list[tuple[int, _Sample]]) -> list[Figure]:
+    """Before, after and slope of everything that was sampled."""
+    warm = [(runs, sample) for runs, sample in samples if runs >= samples[-1][0] / 5]
+    figures = []
+    for part, what in samples[0][1]:
+        unit = _UNITS.get(what, "")
+        values = {
+            "before": samples[0][1][part, what],
+            "after a fifth": warm[0][1][part, what],
+            "after": samples[-1][1][part, what],
+            "slope per 1,000 runs": _slope([(runs / 1000, sample[part, what]) for runs, sample in warm]),
+        }
+        figures += [
+            Figure(group=f"{part}: {what}", name=name, value=None if value is None else round(value, 3), unit=unit)
+            for name, value in values.items()
+        ]
+    return figures
+
+
+def _slope(points: list[tuple[float, float]]) -> float | None:
+    if len(points) < 2:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope

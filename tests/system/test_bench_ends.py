@@ -1,0 +1,44 @@
+"""Whatever ends a benchmark, nothing that it started stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local.processes import ProcessIdentity, identify, is_alive
+from tests.bench.processes import descendants
+from tests.system.local_stack import ROOT, wait_until
+
+START_SECS = 90
+END_SECS = 90
+
+
+def identities(pid: int) -> set[ProcessIdentity]:
+    return {found for below in descendants(pid) if (found := identify(below)) is not None}
+
+
+@pytest.mark.timeout(START_SECS + END_SECS + 30)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_stack_and_removes_its_state(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench", "--quick", "--sections", "soak", "--out", str(tmp_path / "never.json")],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: any(tmp_path.glob("*/state/runner.json")), START_SECS, "a runner was started")
+        started = identities(process.pid)
+        assert len(started) >= 4, "benchmark, launcher, ministack, runner"
+        process.send_signal(number)
+        assert process.wait(END_SECS) == 128 + number
+        assert [found for found in started if is_alive(found)] == []
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(END_SECS)

@@ -1,0 +1,100 @@
+"""A benchmark's JSON file is read strictly, and what is published is what was measured."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from tests.bench import page
+from tests.bench.report import LAYOUT, Answers, Figure, Peer, Report, Section, Series, explained, read
+
+
+def series(name: str, median: float, to_bwrap: float | None = None) -> Series:
+    numbers = {"median": median, "p95": median * 2, "least": median / 2, "most": median * 3}
+    return Series(group="Print", name=name, unit="ms", n=20, to_python=None, to_bwrap=to_bwrap, **numbers)
+
+
+def report(*, wrong: int = 0, quick: bool = False) -> Report:
+    figures = [
+        Figure(group="4 clients", name="errors", value=0, unit=""),
+        Figure(group="4 clients", name="rate", value=12.5, unit="1/s"),
+        Figure(group="per slot", name="PSS", value=None, unit="MiB"),
+    ]
+    measured = Section(
+        title="Load", missing=None, notes=["On loopback."], series=[series("a|b", 1.234, 0.5)], figures=figures
+    )
+    absent = Section(title="Direct", missing="not available: no server", notes=[], series=[], figures=[])
+    return Report(
+        layout=LAYOUT,
+        started_at="2026-11-25T00:00:00Z",
+        finished_at="2026-11-25T00:01:00Z",
+        quick=quick,
+        machine={"load_before": [0.1, 0.2, 0.3], "cores": 2},
+        versions={"python": "3.13"},
+        peers={
+            "bwrap": Peer(present=True, version="1.2", reason=""),
+            "jail": Peer(present=False, version="", reason="no"),
+        },
+        answers=Answers(checked=20, wrong=wrong, examples=["printed 1"] * wrong),
+        sections={"load": measured, "direct": absent},
+    )
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "deeper" / "a.json"
+    report().write(path)
+    assert read(path) == report()
+    assert [found.name for found in path.parent.iterdir()] == ["a.json"]
+
+
+def test_another_layout_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    report().write(path)
+    path.write_text(path.read_text().replace(f'"layout": {LAYOUT}', f'"layout": {LAYOUT + 1}'))
+    with pytest.raises(ValueError, match="run the benchmark again"):
+        read(path)
+
+
+@pytest.mark.parametrize("place", ["report", "section", "series"])
+def test_an_unknown_field_is_refused(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "a.json"
+    report().write(path)
+    found = json.loads(path.read_text())
+    section = found["sections"]["load"]
+    {"report": found, "section": section, "series": section["series"][0]}[place]["new"] = 1
+    path.write_text(json.dumps(found))
+    with pytest.raises(TypeError, match="new"):
+        read(path)
+
+
+def test_every_field_is_explained() -> None:
+    kinds = (Report, Peer, Answers, Section, Series, Figure)
+    assert [(kind, name) for kind, name, _ in explained()] == [
+        (kind.__name__, entry.name) for kind in kinds for entry in fields(kind)
+    ]
+    assert all(meaning for _, _, meaning in explained())
+
+
+def test_tables_show_numbers_ratios_and_what_is_absent() -> None:
+    lines = page.tables(report()).splitlines()
+    assert r"| a\|b  | 1.23 ms | 2.47 ms | 0.617 ms | 3.70 ms |  20 |  0.500 x |" in lines
+    assert "|           | errors |     rate |" in lines
+    assert "| 4 clients |      0 | 12.5 1/s |" in lines
+    assert any("per slot" in line and "| - MiB |" in line for line in lines)
+    assert "Not available: no server." in lines
+    assert any("absent: no" in line for line in lines)
+    assert not any("quick run" in line for line in lines)
+
+
+def test_quick_runs_and_wrong_answers_say_so() -> None:
+    text = page.tables(report(wrong=1, quick=True))
+    assert "not to be quoted" in text
+    assert "wrong: 1." in text
+    assert "* wrong: printed 1" in text
+
+
+def test_the_page_is_rendered_from_the_newest_results() -> None:
+    newest = page.newest()
+    assert read(newest).answers.wrong == 0
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(newest), "make bench ARGS=--render"
