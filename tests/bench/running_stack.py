@@ -1,5 +1,6 @@
 """The local stack as a child, on a free port, with a state folder that is gone afterwards."""
 
+import json
 import signal
 import subprocess
 import tempfile
@@ -8,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.processes import identify, stop
+from infra.local.processes import ProcessIdentity, stop
 from tests.bench.api_client import Endpoint
 from tests.bench.processes import descendants, is_template
 from tests.system.local_stack import API_KEY, LocalStack
@@ -75,9 +76,8 @@ def _end(local: LocalStack) -> None:
             local.kill()
         # What a launcher that had to be killed, or that died, left behind; nothing after a clean end.
         for part in ("runner", "ministack"):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                process = identify(local.pid_of(part))
-                if process is not None:
-                    stop(process, _GRACE_SECS)
+            with suppress(OSError, ValueError, TypeError):
+                record = json.loads((local.state_dir / f"{part}.json").read_text(encoding="utf-8"))
+                stop(ProcessIdentity(**record.get("process", record)), _GRACE_SECS)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
