@@ -15,6 +15,8 @@ RUNNER_VERSION = "0.1.0"
 DEFAULT_MAX_RECEIVES = 5
 MAX_SLOTS = 32  # the jail numbers its users by slot, and the `run` command uses the numbers above
 MAX_NODE_ID_CHARS = 128
+# A file system in memory, so also there where the root is read-only.
+DEFAULT_LIVENESS_FILE = "/run/rustbox-worker.alive"
 
 
 class SettingsInvalidError(Exception):
@@ -49,6 +51,15 @@ class WorkerSettings:
     allow_permissive: bool
     required_controls: tuple[str, ...] | None
     log_level: str
+    liveness_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessSettings:
+    """What `healthy` needs: the same variables as the worker's."""
+
+    liveness_file: str
+    heartbeat_secs: int
 
 
 def toolchains_dir(environment: Mapping[str, str]) -> str:
@@ -63,6 +74,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
     node_id = env.get("NODE_ID") or socket.gethostname()
     if len(node_id) > MAX_NODE_ID_CHARS:
         raise SettingsInvalidError("NODE_ID", f"must have at most {MAX_NODE_ID_CHARS} characters")
+    liveness = liveness_settings(env)
     return WorkerSettings(
         interactive_queue_url=_required(env, "INTERACTIVE_QUEUE_URL"),
         batch_queue_url=_required(env, "BATCH_QUEUE_URL"),
@@ -72,7 +84,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         node_id=node_id,
         slots=_integer(env, "SLOTS", min(os.cpu_count() or 1, MAX_SLOTS), 1, MAX_SLOTS),
         visibility_secs=visibility_secs,
-        heartbeat_secs=_integer(env, "HEARTBEAT_SECS", 20, 1, 60),
+        heartbeat_secs=liveness.heartbeat_secs,
         # A drain longer than the visibility time would give running submissions to a second runner.
         drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
         receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
@@ -80,7 +92,16 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         log_level=_log_level(env),
+        liveness_file=liveness.liveness_file,
     )
+
+
+def liveness_settings(environment: Mapping[str, str]) -> LivenessSettings:
+    """Read the settings of `healthy`. Raises SettingsInvalidError."""
+    path = environment.get("LIVENESS_FILE") or DEFAULT_LIVENESS_FILE
+    if not path.startswith("/") or "\0" in path:
+        raise SettingsInvalidError("LIVENESS_FILE", "must be an absolute path")
+    return LivenessSettings(path, _integer(environment, "HEARTBEAT_SECS", 20, 1, 60))
 
 
 def _required(env: Mapping[str, str], variable: str) -> str:

@@ -46,6 +46,7 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
         "PAYLOADS_BUCKET": bucket,
         "NODE_ID": "local",
         "STATE_DIR": str(state_dir / "runner"),
+        "LIVENESS_FILE": str(state_dir / "runner" / "alive"),
         "TOOLCHAINS_DIR": str(ROOT / ".toolchains"),
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,

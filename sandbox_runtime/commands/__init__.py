@@ -1,4 +1,4 @@
-"""The commands of the runner: `run`, `languages`, `doctor` and `worker`."""
+"""The commands of the runner: `run`, `languages`, `doctor`, `worker` and `healthy`."""
 
 import sys
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sandbox_runtime.commands.arguments import PROGRAM, parser
 from sandbox_runtime.commands.doctor import doctor
 from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.healthy import healthy
 from sandbox_runtime.commands.list_languages import list_languages, prepare_languages
 from sandbox_runtime.commands.run_file import run_file
 
@@ -21,6 +22,8 @@ def main(argv: Sequence[str]) -> int:
             from sandbox_runtime.commands.work import work  # noqa: PLC0415
 
             return work()
+        if arguments.command == "healthy":
+            return healthy()
         if arguments.command == "languages":
             return prepare_languages() if arguments.prepare else list_languages(is_json=arguments.json)
         if arguments.command == "doctor":

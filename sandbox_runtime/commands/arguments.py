@@ -4,6 +4,7 @@ import argparse
 
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.liveness import PERIODS_UNTIL_DEAD
 
 PROGRAM = "python -m sandbox_runtime"
 
@@ -23,13 +24,21 @@ environment:
   TOOLCHAINS_DIR      toolchains that no system package brings (.toolchains beside the code)
   VISIBILITY_SECS     visibility time of a received message, extended while it runs (60)
   HEARTBEAT_SECS      between two heartbeats (20)
+  LIVENESS_FILE       touched after each heartbeat that was sent, for `healthy` (/run/rustbox-worker.alive)
   RECEIVE_WAIT_SECS   long poll of the interactive queue (5)
   DRAIN_SECS          for running programs after SIGTERM (50); a second SIGTERM ends at once
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
   ALLOW_PERMISSIVE    true: work although a control is missing, say as an ordinary user (false)
   REQUIRED_CONTROLS   the floor below which nothing is run even then: names from `doctor`, comma-separated (all)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
-  and what boto3 reads: AWS_REGION, AWS_ENDPOINT_URL, credentials
+  and what boto3 reads: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
+"""
+
+_HEALTHY_EPILOG = f"""\
+environment, as the worker's:
+  LIVENESS_FILE, HEARTBEAT_SECS
+
+exit codes: 0 the file is younger than {PERIODS_UNTIL_DEAD} heartbeat periods, {exit_codes.UNHEALTHY} it is not
 """
 
 
@@ -43,6 +52,13 @@ def parser() -> argparse.ArgumentParser:
         help="run what the queues bring, until SIGTERM",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_WORKER_EPILOG,
+    )
+    commands.add_parser(
+        "healthy",
+        help="tell whether the worker sent a heartbeat lately",
+        description="Look at the file that the worker touches after each heartbeat that it sent.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_HEALTHY_EPILOG,
     )
     languages = commands.add_parser("languages", help="list the languages and whether this host has them")
     languages.add_argument("--json", action="store_true", help="print one JSON object")

@@ -2,6 +2,7 @@
 
 from sandbox_runtime.messages import Result
 
+UNHEALTHY = 1  # health checks of containers know 0 and 1 only
 USAGE = 2
 COMPILE_FAILED = 121
 PROCESS_LIMIT = 123

@@ -22,7 +22,7 @@ from sandbox_runtime.jail import (
     remove_stale_groups,
 )
 from sandbox_runtime.languages import Language, binds, offered, version
-from sandbox_runtime.transport import Transport, connect
+from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.worker import Place, Roster, Worker
 
 _LOG = logging.getLogger(__name__)
@@ -41,9 +41,8 @@ def work() -> int:
     with ExitStack() as stack:
         # Slots first: their templates are born before this process holds an AWS client.
         places = _open_places(found, floor, roster.languages, stack)
-        clients = connect(slots=found.slots, receive_wait_secs=found.receive_wait_secs)
         transport = Transport(
-            clients,
+            _clients(found),
             completions_queue_url=found.completions_queue_url,
             bucket=found.payloads_bucket,
             visibility_secs=found.visibility_secs,
@@ -53,6 +52,14 @@ def work() -> int:
             signal.signal(number, lambda _number, _frame: worker.drain())
         worker.run()
     return 0
+
+
+def _clients(found: settings.WorkerSettings) -> Clients:
+    try:
+        return connect(slots=found.slots, receive_wait_secs=found.receive_wait_secs)
+    except TransportError as error:
+        problem = f"no AWS client can be made: {error.code}"
+        raise CommandError(exit_codes.USAGE, problem) from error
 
 
 def _floor(found: settings.WorkerSettings) -> tuple[str, ...]:

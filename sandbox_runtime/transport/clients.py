@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from sandbox_runtime.transport.failures import translated
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -26,15 +28,19 @@ class Clients:
 
 
 def connect(*, slots: int, receive_wait_secs: int) -> Clients:
-    """Make the clients. Credentials, region and endpoint come from the environment in boto3's own way."""
-    session = boto3.Session()
+    """Make the clients. Credentials, region and endpoint come from the environment in boto3's own way.
+
+    Raises TransportError, say when no region is set.
+    """
     receiving = _config(pool=2, read_timeout=receive_wait_secs + READ_TIMEOUT_SECS)
     prompt = _config(pool=slots + 4, read_timeout=READ_TIMEOUT_SECS)
-    return Clients(
-        receiving=session.client("sqs", config=receiving),
-        sqs=session.client("sqs", config=prompt),
-        s3=session.client("s3", config=prompt),
-    )
+    with translated("connect"):
+        session = boto3.Session()
+        return Clients(
+            receiving=session.client("sqs", config=receiving),
+            sqs=session.client("sqs", config=prompt),
+            s3=session.client("s3", config=prompt),
+        )
 
 
 def _config(*, pool: int, read_timeout: int) -> Config:

@@ -4,6 +4,7 @@ import logging
 from queue import SimpleQueue
 from threading import Thread
 
+from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.messages import ExecutionStarted, RunnerHeartbeat
 from sandbox_runtime.transport import Transport, TransportError
 
@@ -13,10 +14,15 @@ _LOG = logging.getLogger(__name__)
 
 
 class Outbox:
-    """A queue with one sending thread. A notice that cannot be sent is logged and dropped: the next state heals it."""
+    """A queue with one sending thread. A notice that cannot be sent is logged and dropped: the next state heals it.
 
-    def __init__(self, transport: Transport) -> None:
+    A heartbeat counts as a sign of life once the queue has taken it, not before.
+    """
+
+    def __init__(self, transport: Transport, liveness: Liveness) -> None:
         self._transport = transport
+        self._liveness = liveness
+        liveness.begin()
         self._waiting: SimpleQueue[ExecutionStarted | RunnerHeartbeat | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
@@ -36,3 +42,6 @@ class Outbox:
                 self._transport.send(notice)
             except TransportError as error:
                 _LOG.warning("notice not sent", extra={"step": type(notice).__name__, "code": error.code})
+            else:
+                if isinstance(notice, RunnerHeartbeat):
+                    self._liveness.show()

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 
+from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.messages import RunnerHeartbeat
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Backoff, Transport
@@ -45,7 +46,7 @@ class Worker:
         self._capacity = Capacity(len(places), on_release=self._wake)
         self._work: SimpleQueue[Assignment | None] = SimpleQueue()
         self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
-        self._outbox = Outbox(transport)
+        self._outbox = Outbox(transport, Liveness(settings.liveness_file))
         self._running = RunningSubmissions()
         self._handler = Handler(
             transport=transport,

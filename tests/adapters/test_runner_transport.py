@@ -163,3 +163,11 @@ def test_a_completion_that_is_stored_already_is_sent_as_it_is(aws: Aws, transpor
     message = replace(message, stdout=StoredOutput(1 << 20, key))
     transport.send_completed(message, stop=Event())
     assert json.loads(serialise(message)) == aws.messages("CompletionsQueue")[0]
+
+
+def test_without_a_region_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(TransportError, match="connect: NoRegionError"):
+        connect(slots=1, receive_wait_secs=1)

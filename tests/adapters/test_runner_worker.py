@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -39,8 +40,9 @@ def until(condition: Callable[[], Any]) -> Any:
 class System:
     """One worker on one account; remembers what the completions queue brought."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, liveness_file: Path) -> None:
         self.aws = aws
+        self.liveness_file = liveness_file
         self.slots: list[RecordedSlot] = []
         self.sent: list[dict[str, Any]] = []
         self.worker: Worker
@@ -49,7 +51,8 @@ class System:
     def settings(self, **changes: str) -> WorkerSettings:
         queues = ("INTERACTIVE", "BATCH", "COMPLETIONS")
         urls = {f"{name}_QUEUE_URL": self.aws.names[f"{name.title()}Queue"] for name in queues}
-        needed = {**urls, "PAYLOADS_BUCKET": self.aws.names["PayloadsBucket"]}
+        payloads = {"PAYLOADS_BUCKET": self.aws.names["PayloadsBucket"]}
+        needed = {**urls, **payloads, "LIVENESS_FILE": str(self.liveness_file)}
         return worker_settings({**needed, "RECEIVE_WAIT_SECS": "1", "NODE_ID": "node", **changes})
 
     def transport(self, settings: WorkerSettings) -> Transport:
@@ -111,9 +114,9 @@ class System:
 
 
 @pytest.fixture
-def system(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
     monkeypatch.setattr(handling, "RETRY_DELAY_SECS", 0)
-    made = System(aws)
+    made = System(aws, tmp_path / "alive")
     yield made
     made.stop()
 
@@ -134,6 +137,7 @@ def test_the_first_heartbeat_comes_before_any_work(system: System) -> None:
     heartbeat = until(lambda: system.of_type("runner_heartbeat"))[0]
     assert (heartbeat["slots"], heartbeat["slots_busy"], heartbeat["isolation_mode"]) == (2, 0, "strict")
     assert heartbeat["languages"] == list(OFFERED)
+    until(system.liveness_file.exists)
 
 
 def test_batch_requests_are_run_too(system: System) -> None:

@@ -1,0 +1,78 @@
+"""The sign of life that a worker gives to whoever watches its container: a file that each sent heartbeat touches.
+
+The file is empty and its time is all that it says, so that a crash can leave nothing half-written, and it never grows.
+"""
+
+import logging
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# One heartbeat may be lost and one may be late.
+PERIODS_UNTIL_DEAD = 3
+
+_LOG = logging.getLogger(__name__)
+
+
+class NoSignOfLifeError(Exception):
+    """The file does not show a living worker; the text says why, in one line."""
+
+
+class Liveness:
+    """The file's one writer. A file that cannot be written is logged, once, and stops nobody: `healthy` fails then."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._is_failing = False
+
+    def begin(self) -> None:
+        """Remove what an earlier worker left: this one lives from its first sent heartbeat on."""
+        with self._logged():
+            self._path.unlink(missing_ok=True)
+
+    def show(self) -> None:
+        """Say "alive now"."""
+        # A worker may be root and the folder anybody's: a link is not followed, and a pipe does not stop us.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._logged():
+            file = os.open(self._path, flags, 0o644)
+            try:
+                os.utime(file)
+            finally:
+                os.close(file)
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self._is_failing:
+                _LOG.warning("liveness file cannot be written", extra={"errno": error.errno})
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+
+def check(path: str, *, heartbeat_secs: int) -> float:
+    """Age of the last sent heartbeat in seconds. Raises NoSignOfLifeError when that is no sign of life.
+
+    A time in the future is none either: after the clock was set back, a dead worker's file would look young for long.
+    """
+    try:
+        facts = Path(path).lstat()
+    except FileNotFoundError as error:
+        raise NoSignOfLifeError("no heartbeat was sent yet") from error
+    except OSError as error:
+        raise NoSignOfLifeError(f"the liveness file cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise NoSignOfLifeError("the liveness file is not a file")
+    age_secs = time.time() - facts.st_mtime
+    most_secs = PERIODS_UNTIL_DEAD * heartbeat_secs
+    if age_secs < 0:
+        raise NoSignOfLifeError("the last heartbeat lies in the future: the clock was set back")
+    if age_secs >= most_secs:
+        raise NoSignOfLifeError(f"the last heartbeat was sent {age_secs:.0f} s ago, the limit is {most_secs} s")
+    return age_secs

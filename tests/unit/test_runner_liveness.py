@@ -1,0 +1,169 @@
+"""The worker's sign of life: only a sent heartbeat gives it, and only a young one counts."""
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import pytest
+
+from sandbox_runtime.commands import main
+from sandbox_runtime.liveness import PERIODS_UNTIL_DEAD, Liveness, NoSignOfLifeError, check
+from sandbox_runtime.messages import ExecutionStarted, RunnerHeartbeat, format_time
+from sandbox_runtime.transport import Transport, TransportError
+from sandbox_runtime.worker.outbox import Outbox
+
+NOW = format_time(datetime.now(UTC))
+HEARTBEAT = RunnerHeartbeat("node", "0", NOW, 1, 0, (), {}, "strict", "cgroup_v2", namespace_support=True, controls=())
+STARTED = ExecutionStarted(str(uuid4()), str(uuid4()), "node", NOW)
+
+
+class Queue:
+    """The completions queue: takes messages, or is out of reach."""
+
+    def __init__(self, *, is_reachable: bool) -> None:
+        self.is_reachable = is_reachable
+        self.taken: list[object] = []
+
+    def send(self, message: object) -> None:
+        if not self.is_reachable:
+            raise TransportError("send", "EndpointConnectionError")
+        self.taken.append(message)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "alive"
+
+
+def send(path: Path, notice: ExecutionStarted | RunnerHeartbeat, *, is_reachable: bool = True) -> Queue:
+    queue = Queue(is_reachable=is_reachable)
+    outbox = Outbox(cast("Transport", queue), Liveness(str(path)))
+    outbox.put(notice)
+    outbox.close()
+    return queue
+
+
+def set_age(path: Path, age_secs: float) -> None:
+    moment = time.time() - age_secs
+    os.utime(path, (moment, moment))
+
+
+def test_a_sent_heartbeat_is_a_sign_of_life(path: Path) -> None:
+    assert send(path, HEARTBEAT).taken == [HEARTBEAT]
+    assert check(str(path), heartbeat_secs=20) < 60
+    assert path.read_bytes() == b""
+
+
+def test_a_heartbeat_that_was_not_sent_is_none(path: Path) -> None:
+    send(path, HEARTBEAT, is_reachable=False)
+    assert not path.exists()
+
+
+def test_other_notices_are_none(path: Path) -> None:
+    assert send(path, STARTED).taken == [STARTED]
+    assert not path.exists()
+
+
+def test_a_new_worker_is_not_alive_by_what_an_earlier_one_left(path: Path) -> None:
+    path.touch()
+    send(path, HEARTBEAT, is_reachable=False)
+    with pytest.raises(NoSignOfLifeError, match="no heartbeat was sent yet"):
+        check(str(path), heartbeat_secs=20)
+
+
+def test_each_heartbeat_makes_it_young_again(path: Path) -> None:
+    liveness = Liveness(str(path))
+    liveness.show()
+    set_age(path, 1000)
+    liveness.show()
+    assert check(str(path), heartbeat_secs=20) < 60
+
+
+def test_three_periods_without_a_heartbeat_are_too_long(path: Path) -> None:
+    assert PERIODS_UNTIL_DEAD == 3
+    path.touch()
+    set_age(path, 40)
+    assert 40 <= check(str(path), heartbeat_secs=20) < 60
+    for age_secs, problem in ((60, "the limit is 60 s"), (1e6, "the limit is 60 s"), (-50, "lies in the future")):
+        set_age(path, age_secs)
+        with pytest.raises(NoSignOfLifeError, match=problem):
+            check(str(path), heartbeat_secs=20)
+
+
+def test_links_and_pipes_are_neither_followed_nor_waited_for(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    victim = tmp_path / "victim"
+    victim.touch()
+    set_age(victim, 1000)
+    path.symlink_to(victim)
+    Liveness(str(path)).show()
+    assert time.time() - victim.stat().st_mtime > 900
+    with pytest.raises(NoSignOfLifeError):
+        check(str(path), heartbeat_secs=60)
+    path.unlink()
+    os.mkfifo(path)
+    Liveness(str(path)).show()
+    with pytest.raises(NoSignOfLifeError):
+        check(str(path), heartbeat_secs=60)
+    assert [record.getMessage() for record in caplog.records] == ["liveness file cannot be written"] * 2
+
+
+def test_a_place_that_cannot_be_written_is_logged_once_and_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "missing"
+    liveness = Liveness(str(folder / "alive"))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            liveness.show()
+        assert len(caplog.records) == 1
+        folder.mkdir()
+        liveness.show()
+        assert check(str(folder / "alive"), heartbeat_secs=20) < 60
+        assert len(caplog.records) == 1
+
+
+def test_healthy_tells_it_by_exit_code_and_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIVENESS_FILE", str(path))
+    monkeypatch.setenv("HEARTBEAT_SECS", "10")
+    assert main(["healthy"]) == 1
+    assert capsys.readouterr().err == "python -m sandbox_runtime: unhealthy: no heartbeat was sent yet\n"
+    path.touch()
+    set_age(path, 20)
+    assert main(["healthy"]) == 0
+    assert capsys.readouterr().out.startswith("healthy: the last heartbeat was sent 2")
+    set_age(path, 30)
+    assert main(["healthy"]) == 1
+    assert "s ago, the limit is 30 s\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("variable", "value"), [("LIVENESS_FILE", "run/secret"), ("HEARTBEAT_SECS", "secret")])
+def test_healthy_with_wrong_settings_is_unhealthy(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["healthy"]) == 1
+    line = capsys.readouterr().err
+    assert variable in line
+    assert line.count("\n") == 1
+    assert "secret" not in line
+
+
+def test_healthy_does_not_load_the_aws_client(path: Path) -> None:
+    path.touch()
+    code = (
+        "import sys; from sandbox_runtime.commands import main; code = main(['healthy']); "
+        "sys.exit(code or 10 * any(name in sys.modules for name in ('boto3', 'botocore')))"
+    )
+    environment = {"LIVENESS_FILE": str(path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
