@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Build the runner's image and run the jail's tests inside it, with no more privileges than docs/runner.md names.
+# Build the runner's image and test it with no more privileges than docs/runner.md names: the jail's tests inside it,
+# then its health check from outside.
 #
-#   infra/image/test.sh [pytest arguments]     default: tests/jail/test_slot.py and the hostile programs
+#   infra/image/test.sh [pytest arguments]     default: slots, languages and the hostile programs inside, health check
 #
 # Uses a Docker engine that runs already, else installs and starts one of its own for this run (no bridge, no iptables).
-# The base image is made from Debian's packages when it is not there.
+# The base image is made from Debian's packages when it is not there. RUSTBOX_TEST_SLOWNESS=5 gives programs five times
+# the time, for a machine that is busy with other work.
 set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -46,14 +48,32 @@ say "building"
 docker build --quiet --network host "${secret[@]}" -t rustbox-runner "$project/sandbox_runtime" >/dev/null
 say "size: $(docker image inspect -f '{{.Size}}' rustbox-runner | awk '{printf "%.2f GB", $1 / 1e9}')"
 
+# The documented ones, and nothing else.
+privileges=(--user 0 --read-only --tmpfs /run --tmpfs /tmp
+    --cap-drop ALL --cap-add SYS_ADMIN --cap-add SYS_CHROOT --cap-add SETUID --cap-add SETGID
+    --cap-add SETPCAP --cap-add CHOWN --cap-add KILL --security-opt no-new-privileges
+    -v /sys/fs/cgroup:/sys/fs/cgroup:rw)
+
+# The tests look for the toolchains beside themselves.
+tree=$place/project
+mkdir -p "$tree/tests"
+ln -sfn /opt/rustbox/toolchains "$tree/.toolchains"
+ln -sfn /opt/rustbox/app/sandbox_runtime "$tree/sandbox_runtime"
+cp "$project/pyproject.toml" "$tree/"
 site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
 tests=("$@")
-[ $# -gt 0 ] || tests=(tests/jail/test_slot.py tests/jail/test_hostile.py)
+[ $# -gt 0 ] || tests=(tests/jail/test_slot.py tests/jail/test_languages.py tests/jail/test_language_specifics.py
+    tests/jail/test_language_offering.py tests/jail/test_hostile{,_catalogue,_neighbours,_requests}.py)
+# Controls that the container itself holds on to, so that no program can show what happens without them.
+unprovable="no_capabilities no_new_privileges seccomp unreachable_network"
 say "testing inside"
-docker run --rm --network none --user 0 --read-only --tmpfs /run --tmpfs /tmp:exec \
-    --cap-drop ALL --cap-add SYS_ADMIN --cap-add SYS_CHROOT --cap-add SETUID --cap-add SETGID \
-    --cap-add SETPCAP --cap-add CHOWN --cap-add KILL --security-opt no-new-privileges \
-    -v /sys/fs/cgroup:/sys/fs/cgroup:rw -v "$project/tests:/project/tests:ro" -v "$site:/site:ro" \
-    -v "$project/pyproject.toml:/project/pyproject.toml:ro" -w /project -e PYTHONPATH=/opt/rustbox/app:/opt/rustbox/site:/site \
+docker run --rm --no-healthcheck --network none "${privileges[@]}" \
+    -v "$tree:/project:ro" -v "$project/tests:/project/tests:ro" -v "$site:/site:ro" \
+    -w /project -e RUSTBOX_TEST_UNPROVABLE="$unprovable" -e RUSTBOX_TEST_SLOWNESS="${RUSTBOX_TEST_SLOWNESS:-1}" \
+    -e PYTHONPATH=/opt/rustbox/app:/opt/rustbox/site:/site \
     --entrypoint python3 rustbox-runner -m pytest -p no:cacheprovider -o timeout=300 "${tests[@]}"
+if [ $# -eq 0 ]; then
+    say "testing the health check"
+    RUSTBOX_IMAGE_PRIVILEGES="${privileges[*]}" "$project/.venv/bin/python" -m pytest -q "$project/tests/image"
+fi
 say "passed"
