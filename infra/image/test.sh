@@ -23,13 +23,25 @@ if [ -n "${missing:-}" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
+# An engine leaves mounts behind, and empty groups.
+stop_engine() {
+    kill "$engine"
+    wait "$engine" || true
+    for mount in "$place"/exec/netns/* "$place/data"; do
+        ! mountpoint -q "$mount" || umount "$mount"
+    done
+    # Only empty ones can be removed.
+    rmdir /sys/fs/cgroup/{,*/}docker/buildkit 2>/dev/null || true
+    rmdir /sys/fs/cgroup/{,*/}docker 2>/dev/null || true
+}
+
 if ! docker info >/dev/null 2>&1; then
     export DOCKER_HOST=unix://$place/docker.sock
     say "starting an engine for this run"
     dockerd --iptables=false --ip6tables=false --bridge=none -H "$DOCKER_HOST" --data-root "$place/data" \
         --exec-root "$place/exec" -p "$place/docker.pid" >"$place/dockerd.log" 2>&1 &
     engine=$!
-    trap 'kill "$engine"; wait "$engine" || true' EXIT
+    trap stop_engine EXIT
     for _ in $(seq 100); do
         docker info >/dev/null 2>&1 && break
         kill -0 "$engine" || { tail -5 "$place/dockerd.log" >&2; exit 1; }
