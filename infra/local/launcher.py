@@ -18,7 +18,7 @@ from infra.local.errors import StartError
 from infra.local.gateway import Gateway
 from infra.local.invoker import load
 from infra.local.mappings import MappingPollers
-from infra.local.preflight import check_host, listen, lock_state
+from infra.local.preflight import check_host, check_toolchains, listen, lock_state
 from infra.local.resources import create_resources
 from infra.local.runner_process import RunnerProcess, runner_environment
 from infra.local.schedules import ScheduleThreads, interval_secs
@@ -86,6 +86,7 @@ class Launcher:
         settings, console = self._settings, self._console
         template = translate(ROOT / "template.yaml", settings.parameters)
         refuse_unknown_types(template)
+        check_toolchains(template.parameters["OfferedLanguages"])
         self._start_aws(parts)
         resolver = create_resources(template)
         stack = read_stack(template, resolver)

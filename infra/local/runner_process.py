@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from infra.local.processes import ProcessIdentity, identify, is_alive, stop, write_record
-from infra.local.settings import REGION, ROOT
+from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
         "NODE_ID": "local",
         "STATE_DIR": str(state_dir / "runner"),
         "LIVENESS_FILE": str(state_dir / "runner" / "alive"),
-        "TOOLCHAINS_DIR": str(ROOT / ".toolchains"),
+        "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLCHAINS_DIR = str(ROOT / ".toolchains")
 REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 PROJECT_ID = "dev"

@@ -107,9 +107,17 @@ class Language:
         return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
 
     def is_present(self, toolchains_dir: str) -> bool:
-        """Tell whether every tool can be executed and every needed file be read."""
-        tools = all(os.access(tool.host_path(toolchains_dir), os.X_OK) for tool in self.tools)
-        return tools and all(os.access(path, os.R_OK) for path in (*self.needed_files, *self.shown_trees))
+        """Tell whether nothing is missing."""
+        return not self.missing(toolchains_dir)
+
+    def missing(self, toolchains_dir: str) -> tuple[str, ...]:
+        """Paths of tools that cannot be executed and of needed files that cannot be read."""
+        tools = (tool.host_path(toolchains_dir) for tool in self.tools)
+        files = (*self.needed_files, *self.shown_trees)
+        return (
+            *(path for path in tools if not os.access(path, os.X_OK)),
+            *(path for path in files if not os.access(path, os.R_OK)),
+        )
 
     def run_limits(
         self,

