@@ -40,6 +40,8 @@ _DEVICE_LINKS = {
 # Programs need the linker's cache and Debian's command alternatives. Nothing else of the host's /etc is shown.
 _ETC_FILES = ("ld.so.cache",)
 _ETC_TREES = ("alternatives",)
+# Where libraries look for the mounts; what stands there is the guest's own to read in /proc already.
+_ETC_LINKS = {"mtab": "/proc/self/mounts"}
 _INODES_PER_MOUNT = 16_384
 _PROC_OPTIONS = ("subset=pid", "hidepid=invisible")
 
@@ -116,6 +118,8 @@ def _lay_out_system(root: Path, host_root: Path) -> None:
     for name in _ETC_TREES:
         if (host_root / "etc" / name).is_dir():
             _bind(host_root / "etc" / name, etc / name, MS_RDONLY | MS_NODEV)
+    for name, target in _ETC_LINKS.items():
+        (etc / name).symlink_to(target)
 
 
 def enter_guest_root(binds: tuple[BindMount, ...], *, in_user_namespace: bool = False) -> None:

@@ -118,6 +118,18 @@ def test_java_has_its_security_providers_and_one_jar_for_all_classes(run: Run) -
     assert stdout.splitlines()[1].startswith(b"Main$Inner ")
 
 
+def test_java_lists_the_stores_that_a_guest_has(run: Run) -> None:
+    # Of one file it cannot tell: the library looks into /proc/mounts, which a /proc of processes only does not have.
+    code = java.program(
+        "for (var store : java.nio.file.FileSystems.getDefault().getFileStores())"
+        ' System.out.println(store + " " + store.type());'
+    )
+    completed = run("java", code)
+    assert ended(completed)[0] == "AC", completed
+    stores = streams(completed)[0].decode().splitlines()
+    assert {"/box (box) tmpfs", "/tmp (tmp) tmpfs", "/ (rustbox-root) tmpfs"} <= set(stores)
+
+
 @pytest.mark.parametrize("megabytes", [600, 8192])
 def test_one_array_of_java_over_the_limit_is_mle_by_the_kernel(run: Run, megabytes: int) -> None:
     completed = run("java", java.program(f"long[] all = new long[{megabytes} << 17]; System.out.println(all.length);"))
