@@ -24,6 +24,14 @@ class HostFacts:
     max_user_namespaces: int | None
     unprivileged_userns_clone: int | None
     apparmor_restricts_user_namespaces: int | None
+    core_pattern: str | None = None
+
+
+def _core_pattern() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    except OSError:
+        return None
 
 
 def _setting(path: str) -> int | None:
@@ -51,12 +59,27 @@ def read_facts() -> HostFacts:
         max_user_namespaces=_setting("user/max_user_namespaces"),
         unprivileged_userns_clone=_setting("kernel/unprivileged_userns_clone"),
         apparmor_restricts_user_namespaces=_setting("kernel/apparmor_restrict_unprivileged_userns"),
+        core_pattern=_core_pattern(),
     )
 
 
 def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
     """Sentences. `strict`: probed as root, None when nobody could; `permissive`: probed as an ordinary user."""
-    return (*_strict_advice(facts, strict), *(_permissive_advice(facts, permissive) if permissive else ()))
+    return (
+        *_core_advice(facts),
+        *_strict_advice(facts, strict),
+        *(_permissive_advice(facts, permissive) if permissive else ()),
+    )
+
+
+def _core_advice(facts: HostFacts) -> Iterator[str]:
+    """RLIMIT_CORE of 0 keeps images of memory from files, not from a program that they are piped to, core(5)."""
+    if (facts.core_pattern or "").startswith(("|", "@")):
+        yield (
+            f"every mode: kernel.core_pattern is {facts.core_pattern!r}: each crash of a guest starts that program as "
+            "root on the host, or is sent to that socket, with the guest's memory as its input, and no limit of the "
+            "jail prevents it: `sysctl -w kernel.core_pattern=core` on the host."
+        )
 
 
 def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str]:

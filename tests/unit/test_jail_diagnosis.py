@@ -87,3 +87,15 @@ def test_every_control_that_is_missing_for_root_has_its_sentence(control: str) -
 def test_what_stops_permissive_mode_is_named(facts: dict[str, int], permissive: HostSupport, words: str) -> None:
     text = lines(replace(FACTS, **facts), WHOLE, permissive)  # type: ignore[arg-type] # only numbers are changed
     assert words in text
+
+
+@pytest.mark.parametrize("pattern", ["|/usr/lib/systemd/systemd-coredump %P", "@/run/coredump.socket"])
+def test_crashes_that_are_handed_to_the_host_are_named_in_every_mode(pattern: str) -> None:
+    text = lines(replace(FACTS, core_pattern=pattern))
+    assert f"every mode: kernel.core_pattern is {pattern!r}" in text
+    assert "sysctl -w kernel.core_pattern=core" in text
+
+
+@pytest.mark.parametrize("pattern", ["core", "/var/crash/core.%p", "", None])
+def test_cores_in_files_need_no_advice_for_the_limit_stops_them(pattern: str | None) -> None:
+    assert "core_pattern" not in lines(replace(FACTS, core_pattern=pattern))
