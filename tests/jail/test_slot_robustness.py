@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +16,7 @@ from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, S
 from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.wire import receive, send
 
+ROOT = Path(__file__).parents[2]
 LIMITS = Limits(
     cpu_time_secs=5,
     wall_time_secs=20,
@@ -171,6 +174,32 @@ def test_failed_runs_lose_no_descriptor() -> None:
         with open_slot(SlotConfig("failing", 52)) as made, pytest.raises(JailError):
             made.run(JailSpec(argv=("/nowhere",), limits=LIMITS))
     assert open_descriptors() == before
+
+
+RUNNER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail.identity import guest_uid
+print(os.getpid(), guest_uid(0), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_containers_whose_runners_have_one_pid_have_different_user_ids() -> None:
+    command = ["unshare", "--pid", "--fork", sys.executable, "-I", "-c", RUNNER, str(ROOT)]
+    runners = [
+        # Both are alive at once: the number of a namespace that is gone is given again.
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        said = [runner.stdout.readline().split() for runner in runners if runner.stdout]
+    finally:
+        for runner in runners:
+            runner.communicate()
+    (first, uid), (second, other_uid) = said
+    assert first == second == "1"
+    assert abs(int(uid) - int(other_uid)) >= 64, "a runner has this many slots"
 
 
 def processes_of(uid: int) -> list[Path]:

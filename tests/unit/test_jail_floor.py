@@ -1,6 +1,7 @@
 """The worker's floor: below it nothing is received, and a permissive runner says so in its heartbeat."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,18 @@ def test_user_ids_differ_between_slots_and_runners_and_are_no_special_ones(monke
     assert len(seen) == 5 * 64
     assert min(seen) >= 100_000
     assert max(seen) < 3 << 30, "init's user ids begin there"
+
+
+def test_user_ids_differ_between_containers_that_were_started_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runners = set()
+    for inode in range(4_026_531_836, 4_026_532_036):
+        monkeypatch.setattr(os, "stat", lambda _path, inode=inode: SimpleNamespace(st_ino=inode))
+        for pid in range(1, 100):
+            monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+            runners.add(identity.guest_uid(0))
+    assert len(runners) == 200 * 99
 
 
 @pytest.mark.parametrize("index", [-1, 64])
