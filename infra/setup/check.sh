@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-all_stages=(lint types unit contract adapters jail package system)
+all_stages=(lint types unit contract adapters jail package system vm)
 python_paths=(functions sandbox_runtime infra tests)
 bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
@@ -18,6 +18,9 @@ stage_lint() {
 }
 
 stage_types() { "$bin/mypy" "${python_paths[@]}"; }
+
+# A part of the jail's suite on cgroup v2, in an emulated machine; `make test-vm` runs the whole suite there.
+stage_vm() { bash infra/vm/test.sh part; }
 
 stage_tests() { "$bin/pytest" "tests/$1"; }
 
@@ -41,6 +44,7 @@ for stage in "$@"; do
   case $stage in
     lint) stage_lint ;;
     types) stage_types ;;
+    vm) stage_vm ;;
     unit | contract | adapters | jail | package | system) stage_tests "$stage" ;;
     *) echo "unknown stage $stage: ${all_stages[*]}" >&2; exit 2 ;;
   esac

@@ -6,13 +6,14 @@ mkdir -p /dev/shm
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-export PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 RUSTBOX_TEST_SLOWNESS=15
-# The loopback is down here, so a shared network shows nothing.
-export RUSTBOX_TEST_UNPROVABLE=network_namespace
+export PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root PYTHONPATH=/project/.site
+export RUSTBOX_TEST_OWN_MACHINE=1
 cd /project || exit 1
-echo "controllers: $(cat /sys/fs/cgroup/cgroup.controllers)"
-if sh /command.sh; then code=0; else code=1; fi
-echo "VM-EXIT $code"
-sync
+# The hostile programs that reach the host's network once it is theirs need one that works. SIOCSIFFLAGS, IFF_UP.
+python3 -c 'import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH14x", b"lo", 1))'
+echo "vm: $(uname -r), up for $(cut -d. -f1 /proc/uptime) s, controllers: $(cat /sys/fs/cgroup/cgroup.controllers)"
+# Through a pipe: a console would get the progress in a form that only a screen can show.
+{ sh .command.sh; echo "VM-EXIT $?"; } 2>&1 | cat
 echo o >/proc/sysrq-trigger
 sleep 30

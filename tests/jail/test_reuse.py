@@ -15,7 +15,8 @@ from tests.jail.hostile.host_state import host_state
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 
-RUNS = 1000
+# Fewer on an emulated machine, and never so few that the kinds of programs did not follow each other often.
+RUNS = max(100, int(os.environ.get("RUSTBOX_TEST_REUSES", "1000")))
 MIB = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LIMITS = Limits(
@@ -116,7 +117,7 @@ def own_slot() -> Iterator[Slot]:
 
 
 @pytest.mark.timeout(300 * SLOWNESS)
-def test_a_thousand_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(own_slot: Slot) -> None:
+def test_many_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(own_slot: Slot) -> None:
     assert own_slot._process is not None
     template = own_slot._process.pid
     own_slot.run(spec(HONEST, "marker-a-0"))

@@ -19,6 +19,22 @@ _BOMB_SECS = 1.2  # CPU time of a compiler that is given a bomb
 LIFTABLE = frozenset({"cpu_limit", "wall_limit", "memory_limit", "process_limit", "output_limit"})
 
 
+def _more_time(limits: Limits) -> Limits:
+    return replace(
+        limits, cpu_time_secs=limits.cpu_time_secs * SLOWNESS, wall_time_secs=limits.wall_time_secs * SLOWNESS
+    )
+
+
+def patient(language: Language) -> Language:
+    """The language with the time that this machine needs for what others do within the limits."""
+    profiles = {
+        name: Profile(_more_time(profile.limits), _more_time(profile.ceiling))
+        for name, profile in language.profiles.items()
+    }
+    step = None if language.compile is None else replace(language.compile, limits=_more_time(language.compile.limits))
+    return replace(language, profiles=profiles, compile=step)
+
+
 def _tight(limits: Limits, control: str | None) -> Limits:
     """Programs burn 0.7 s, sleep 1.2 s, use 320 MiB, start 60 processes, write 640 KiB."""
     limits = replace(
@@ -60,7 +76,7 @@ def tight(language: Language, control: str | None, *, is_compile_attack: bool) -
     run = _tight(language.profiles["judge"].limits, control)
     if language.compile is None:
         return _with_limits(language, run, None)
-    compilation = replace(language.compile.limits, max_file_bytes=32 * _MIB)
+    compilation = replace(_more_time(language.compile.limits), max_file_bytes=32 * _MIB)
     if is_compile_attack:
         compilation = replace(
             compilation,
