@@ -8,10 +8,11 @@ import textwrap
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
+from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(
-    cpu_time_secs=5,
-    wall_time_secs=20,
+    cpu_time_secs=5 * SLOWNESS,
+    wall_time_secs=20 * SLOWNESS,
     memory_bytes=64 << 20,
     max_processes=4,
     max_open_files=16,

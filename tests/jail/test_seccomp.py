@@ -16,6 +16,7 @@ from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, UNKNOWN, cal
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
+from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 
 Run = Callable[..., ExecutionCompleted]
@@ -27,8 +28,8 @@ NUMBERS = call_numbers()[platform.machine()]
 POLICY = read_policy()
 REFUSED = {-errno.EPERM, -errno.ENOSYS}
 LIMITS = Limits(
-    cpu_time_secs=15,
-    wall_time_secs=60,
+    cpu_time_secs=15 * SLOWNESS,
+    wall_time_secs=60 * SLOWNESS,
     memory_bytes=256 << 20,
     max_processes=16,
     max_open_files=32,
@@ -248,7 +249,7 @@ os._exit(0)
 
 def test_the_filter_of_init_lets_it_do_its_work_and_nothing_else() -> None:
     command = [sys.executable, "-I", "-c", CONFINED_AS_INIT, str(ROOT)]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60 * SLOWNESS)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode() == repr([errno.EPERM])
     assert "clone" not in POLICY.rules[INIT]

@@ -23,10 +23,11 @@ from sandbox_runtime.jail import (
     open_slot,
     remove_stale_groups,
 )
+from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(
-    cpu_time_secs=2,
-    wall_time_secs=10,
+    cpu_time_secs=2 * SLOWNESS,
+    wall_time_secs=10 * SLOWNESS,
     memory_bytes=128 << 20,
     max_processes=8,
     max_open_files=32,
@@ -68,7 +69,8 @@ def test_many_runs_in_one_slot_see_nothing_of_each_other_and_leak_nothing(own_sl
     assert {outcome.stdout for outcome in outcomes} == {b"[]\n[]\n[]\n"}
     assert {outcome.exit_code for outcome in outcomes} == {0}
     assert {outcome.evidence.cgroup.oom_kill_events for outcome in outcomes if outcome.evidence.cgroup} == {0}
-    assert all(outcome.cpu_usec < 1_000_000 for outcome in outcomes), "CPU is counted from the start of the run"
+    most_usec = max(outcome.cpu_usec for outcome in outcomes)
+    assert most_usec < 1_000_000 * SLOWNESS, "CPU is counted from the start of the run"
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

@@ -15,11 +15,12 @@ import pytest
 from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, SlotConfig, StopReason, open_slot, slot
 from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.wire import receive, send
+from tests.jail.weakened.limits import SLOWNESS
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(
-    cpu_time_secs=5,
-    wall_time_secs=20,
+    cpu_time_secs=5 * SLOWNESS,
+    wall_time_secs=20 * SLOWNESS,
     memory_bytes=64 << 20,
     max_processes=4,
     max_open_files=16,
