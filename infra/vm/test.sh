@@ -44,9 +44,10 @@ if [ -n "${missing:-}" ]; then
     apt-get -q install -y --no-install-recommends mmdebstrap qemu-system-x86 ipxe-qemu seabios e2fsprogs </dev/null >/dev/null
 fi
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 mkdir -p "$place"
+work=$(mktemp -d "$place/work.XXXXXX")
+chmod 755 "$work" # apt downloads as a user of its own
+trap 'rm -rf "$work"' EXIT
 
 # The system never changes: the machine's writes to it go to a temporary file (snapshot=on below).
 if [ "$(cat "$place/packages" 2>/dev/null)" != "$packages" ]; then

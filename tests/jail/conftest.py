@@ -13,10 +13,13 @@ from sandbox_runtime.languages import Language, binds, offered
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from tests.jail.hostile import report
 from tests.jail.weakened.limits import patient
+from tests.jail.weakened.patience import be_patient
 
 TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
 
 Run = Callable[..., ExecutionCompleted]
+
+be_patient()
 
 
 def request(

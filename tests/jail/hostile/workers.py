@@ -10,12 +10,14 @@ from sandbox_runtime.languages import Language, present
 from tests.jail.hostile.beacons import beacons
 from tests.jail.hostile.catalogue import Program
 from tests.jail.hostile.trial import TOOLCHAINS, Range, Trial
+from tests.jail.weakened.patience import be_patient
 
 _WORKERS = 2
 _range: list[Range] = []  # one for each worker process
 
 
 def _begin(names: tuple[str, ...]) -> None:
+    be_patient()
     stack = contextlib.ExitStack()
     languages = {name: language for name, language in present(TOOLCHAINS).items() if name in names}
     _range.append(Range(languages, stack.enter_context(beacons())))

@@ -1,4 +1,4 @@
-// expect: RE SIG MLE
+// expect: RE SIG MLE TLE
 // attack: T20 nested_source: source that is nested deeper than the parser goes
 console.log("begin");
 console.log(eval("[".repeat(3_000_000)));
