@@ -22,9 +22,8 @@ suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests
     tests/jail/test_unprivileged.py)
 # Whatever is done in another way than with cgroup v1: limits of memory, processes and CPU time, and the end of a run.
 part=(tests/vm tests/jail/test_slot.py)
-for program in c/memory_heap.c c/memory_child.c c/process_bomb.c c/fork_bomb_endless.c c/burn_cpu_children.c \
-    c/orphan_holds_stdout.c c/mount_api.c python/memory_tmpfs.py python/thread_bomb.py python/burn_cpu.py \
-    python/group_path.py python/leave_markers.py python/connect_runner.py; do
+for program in c/memory_heap.c c/process_bomb.c c/fork_bomb_endless.c c/burn_cpu_children.c c/orphan_holds_stdout.c \
+    python/memory_tmpfs.py python/burn_cpu.py python/group_path.py python/connect_runner.py; do
     part+=("tests/jail/test_hostile.py::test_hostile_program_is_contained[$program]")
 done
 case "$*" in
