@@ -79,7 +79,9 @@ class RecordedSlot:
 
     def __init__(self, *answers: Outcome | JailError) -> None:
         self.healthy = True
+        self.runs = 0
         self.is_closed = False
+        self.staged: list[JailSpec] = []
         self.specs: list[JailSpec] = []
         self._answers = list(answers) or [CLEAN]
 
@@ -90,6 +92,9 @@ class RecordedSlot:
             self.healthy = False
             raise answer
         return answer
+
+    def stage(self, spec: JailSpec) -> None:
+        self.staged.append(spec)
 
     def close(self) -> None:
         self.healthy = False

@@ -21,7 +21,7 @@ from sandbox_runtime.jail import (
     probe_host,
     remove_stale_groups,
 )
-from sandbox_runtime.languages import Language, binds, offered, version
+from sandbox_runtime.languages import Language, binds, offered, staged_spec, version, warm_start
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.worker import Place, Roster, Worker
 
@@ -114,15 +114,16 @@ def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:
 def _open_places(
     found: settings.WorkerSettings, floor: tuple[str, ...], languages: Mapping[str, Language], stack: ExitStack
 ) -> tuple[Place, ...]:
-    mounts = binds(tuple(languages.values()), found.toolchains_dir)
+    mounts, warm = binds(tuple(languages.values()), found.toolchains_dir), warm_start(languages.values())
+    staged = staged_spec(languages.values())
 
     def opener(index: int) -> Slot:
-        return open_slot(SlotConfig(f"slot-{index}", index, mounts, required_controls=floor))
+        return open_slot(SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm))
 
     places = []
     for index in range(found.slots):
         try:
-            place = Place(index, opener)
+            place = Place(index, opener, staged)
         except JailError as error:
             raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
         stack.callback(place.close)

@@ -20,6 +20,7 @@ from sandbox_runtime.jail.spec import (
     Outcome,
     StopReason,
 )
+from sandbox_runtime.jail.warm_start import WarmStart
 
 __all__ = [
     "CONTROLS",
@@ -39,6 +40,7 @@ __all__ = [
     "Slot",
     "SlotConfig",
     "StopReason",
+    "WarmStart",
     "advice",
     "default_floor",
     "not_in_force",

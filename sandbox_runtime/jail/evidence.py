@@ -61,15 +61,15 @@ def _member(membership: str, controller: str, marker: str) -> bool:
 def _read_only_elsewhere(mounts: tuple[Mounted, ...]) -> bool:
     """Nothing but the run's own mounts and the devices can be written, and no program gains rights by a mode bit."""
     root_seen = any(mount.point == "/" for mount in mounts)
-    read_only = all("ro" in mount.options or mount.point in _WRITABLE_POINTS for mount in mounts)
-    return root_seen and read_only and all("nosuid" in mount.options for mount in mounts)
+    read_only = all(mount.has("ro") or mount.point in _WRITABLE_POINTS for mount in mounts)
+    return root_seen and read_only and all(mount.has("nosuid") for mount in mounts)
 
 
 def _private(mounts: tuple[Mounted, ...]) -> bool:
     """Every private mount is on top of its mount point, of its kind and with all of its options."""
     top = {mount.point: mount for mount in mounts}  # the last one mounted on a point wins
     return all(
-        point in top and top[point].kind == expected.kind and top[point].options >= expected.required_options
+        point in top and top[point].kind == expected.kind and all(map(top[point].has, expected.required_options))
         for point, expected in PRIVATE_MOUNTS.items()
     )
 

@@ -13,33 +13,22 @@ import stat
 import time
 from collections.abc import Mapping
 
-from sandbox_runtime.jail import identity, mounts, program, syscalls, user_namespace
+from sandbox_runtime.jail import identity, mounts, placement, program, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.seccomp import INIT, Program
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, report, report_descriptors
+from sandbox_runtime.jail.wire import (
+    RunDescriptors,
+    RunRequest,
+    receive_on,
+    report,
+    report_descriptors,
+    report_failure,
+)
 
 _HOSTNAME = "rustbox-sandbox"
 _COPY_BYTES = 1 << 20
-
-
-def _write_files(request: RunRequest, files_fd: int, uid: int) -> None:
-    """Place the guest's files. No guest exists yet, and O_EXCL refuses a name that is there already."""
-    offset = 0
-    for name, size, executable in request.files:
-        path = f"{mounts.WORKING_DIRECTORY}/{name}"
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            done = 0
-            while done < size:
-                done += os.sendfile(fd, files_fd, offset + done, size - done)
-            # Mode before owner: afterwards only the owner may change it, and init keeps few capabilities.
-            os.fchmod(fd, 0o755 if executable else 0o644)
-            os.fchown(fd, uid, uid)
-        finally:
-            os.close(fd)
-        offset += size
-    os.chown(mounts.WORKING_DIRECTORY, uid, uid)
 
 
 def _kill_all_others() -> None:
@@ -101,56 +90,70 @@ def _show_mounts(status_fd: int) -> None:
 
 def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
     """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
-    keep = {descriptors.status, descriptors.artifact}
-    for fd in (*descriptors.as_list(), *descriptors.init_entries, *descriptors.program_entries):
-        if fd not in keep:
+    streams = descriptors.streams.as_list() if descriptors.streams else []
+    keep = descriptors.streams.artifact if descriptors.streams else -1
+    for fd in (*streams, *descriptors.init_entries, *descriptors.program_entries):
+        if fd != keep:
             os.close(fd)
 
 
-def run_init(
-    request: RunRequest,
-    descriptors: RunDescriptors,
-    terms: Terms,
-    filters: Mapping[str, Program],
-) -> None:
-    """Never returns."""
+def _set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> None:
+    """Everything that needs root, before there is a guest."""
+    program.enter_groups(descriptors.init_entries)
+    socket.sethostname(_HOSTNAME)
+    # A tmpfs is filled by whole pages.
+    placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)
+    mounts.mount_private(request.limits.memory_bytes, placed_bytes)
+    if terms.in_user_namespace:
+        _show_mounts(descriptors.status)
+    if descriptors.streams is not None:
+        placement.place(request.files, descriptors.streams.files, terms.uid)
+    os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)
+
+
+def _wait_for_program(pid: int) -> tuple[int, int]:
+    """Reap until the program itself ended: its wait status, and when in ns."""
+    while True:
+        reaped, status = os.waitpid(-1, 0)
+        if reaped == pid:
+            return status, time.monotonic_ns()
+
+
+def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None) -> None:
+    """Never returns. `fds`: the status socket first, where the request is waiting, then what the request tells of."""
+    status_fd = fds[0]
     try:
         _die_with_template()
+        # What process 1 has no handler for it never gets from its own namespace: the interpreter made one for this.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if terms.in_user_namespace:
             user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
-        program.enter_groups(descriptors.init_entries)
-        socket.sethostname(_HOSTNAME)
-        # A tmpfs is filled by whole pages.
-        placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)
-        mounts.mount_private(request.limits.memory_bytes, placed_bytes)
-        if terms.in_user_namespace:
-            _show_mounts(descriptors.status)
-        _write_files(request, descriptors.files, terms.uid)
-        pid = os.fork()
+        message, _ = receive_on(status_fd)
+        request = RunRequest.parse(message)
+        descriptors = RunDescriptors.received(request, fds)
+        _set_up(request, descriptors, terms)
+        pid, pidfd = syscalls.clone_process()
         if pid == 0:
-            program.become_program(request, descriptors, terms, filters[request.family])
+            program.become_program(request, descriptors, terms, filters[request.family], script)
+        os.close(pidfd)
         _close_what_is_the_guests(descriptors)
         identity.become_init(terms.uid, in_user_namespace=terms.in_user_namespace)
         _die_with_template()  # a change of identity cleared it, prctl(2)
-        if _is_abandoned(descriptors.status):
+        if _is_abandoned(status_fd):
             return
         # From here on init does little more than wait: see [init] in the policy before adding a call below.
         filters[INIT].load()
-        status = -1
-        while True:
-            reaped, raw = os.waitpid(-1, 0)
-            if reaped == pid:
-                status = raw
-                break
-        ended_ns = time.monotonic_ns()
+        status, ended_ns = _wait_for_program(pid)
         artifact_error = None
-        if request.artifact is not None and status == 0:
+        if request.artifact is not None and descriptors.streams is not None and status == 0:
             _kill_all_others()
-            artifact_error = _copy_artifact(request, descriptors.artifact)
-        report(descriptors.status, kind="ended", wait_status=status, at_ns=ended_ns, artifact_error=artifact_error)
+            artifact_error = _copy_artifact(request, descriptors.streams.artifact)
+        report(status_fd, kind="ended", wait_status=status, at_ns=ended_ns, artifact_error=artifact_error)
     except JailError as error:
-        report(descriptors.status, kind="failed", **error.facts)
+        report_failure(status_fd, error)
     except OSError as error:
-        report(descriptors.status, kind="failed", **JailError("set up the run", errno=error.errno or 0).facts)
+        report_failure(status_fd, JailError("set up the run", errno=error.errno or 0))
+    except (ValueError, TypeError, LookupError) as error:
+        report_failure(status_fd, JailError("read request", type(error).__name__))
     finally:
         os._exit(0)

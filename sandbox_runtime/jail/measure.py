@@ -11,16 +11,23 @@ from sandbox_runtime.jail.spec import Limits
 
 NAMESPACES = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
 _STATUS_KEYS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
-_READ_BYTES = 1 << 16
+_READ_BYTES = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """One line of proc_pid_mountinfo(5). `options`: of the mount and of its file system together."""
+    """One line of proc_pid_mountinfo(5). `options`: of the mount and of its file system, each between commas.
+
+    Text, not a set: this is made in a process where every page written to is copied first.
+    """
 
     point: str
     kind: str
-    options: frozenset[str]
+    options: str
+
+    def has(self, option: str) -> bool:
+        """Whether it is one of the options."""
+        return f",{option}," in self.options
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +65,23 @@ def own_namespaces() -> dict[str, str]:
 
 def _mounted(line: str) -> Mounted:
     left, _, right = line.partition(" - ")
-    mount_words, (kind, _, super_options) = left.split(" "), right.split(" ", 2)
-    return Mounted(mount_words[4], kind, frozenset((*mount_words[5].split(","), *super_options.split(","))))
+    mount_words, (kind, _, super_options) = left.split(" ", 6), right.split(" ", 2)
+    return Mounted(mount_words[4], kind, f",{mount_words[5]},{super_options},")
+
+
+def _words_of(status: str, key: str) -> list[str]:
+    """Of one line. The first line holds the program's name, in which the kernel escapes line ends."""
+    begin = status.index(f"\n{key}:") + len(key) + 2
+    return status[begin : status.index("\n", begin)].split()
 
 
 def measure(limits: Limits, groups: str) -> Measured:
     """Measure the calling process. `groups`: its /proc/self/cgroup, read before the cgroup namespace was made."""
-    lines = (line.partition(":") for line in read_text("/proc/self/status").splitlines())
+    status = read_text("/proc/self/status")
     return Measured(
         namespaces={name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES},
         user_namespace=os.readlink("/proc/self/ns/user"),
-        status={key: value.split() for key, _, value in lines if key in _STATUS_KEYS},
+        status={key: _words_of(status, key) for key in _STATUS_KEYS if f"\n{key}:" in status},
         groups=groups,
         mounts=tuple(_mounted(line) for line in read_text("/proc/self/mountinfo").splitlines()),
         rlimits_in_force=rlimits.in_force(limits),

@@ -2,19 +2,30 @@
 
 Order: groups first (only root may enter), then the cgroup namespace (it takes the current groups as its root),
 then limits, then identity, then the filter (it would refuse what came before), then the controls are measured and
-compared with the floor, then the report, then exec.
+compared with the floor. A staged program waits here until there is something to run. Then the report, then exec, or
+the script where the template is a warm interpreter.
 """
 
+import json
 import os
 import signal
 import time
 
-from sandbox_runtime.jail import evidence, identity, measure, rlimits
+from sandbox_runtime.jail import evidence, identity, measure, placement, rlimits, syscalls
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY
 from sandbox_runtime.jail.seccomp import Program
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, report
+from sandbox_runtime.jail.wire import (
+    RunDescriptors,
+    RunRequest,
+    Streams,
+    parse_files,
+    receive_on,
+    report,
+    report_failure,
+)
 
 STATUS_FD = 3
 _CANNOT_EXECUTE = 126  # sh(1)
@@ -33,15 +44,30 @@ def _confirm(controls: dict[str, bool], required: tuple[str, ...]) -> None:
         raise JailError("confirm controls", ", ".join(missing), hint="required but not in force; see `doctor`")
 
 
-def _take_descriptors(descriptors: RunDescriptors, terms: Terms) -> None:
+def _take_descriptors(streams: Streams | None, status: int) -> None:
     """0, 1, 2 are the guest's streams, 3 is the status socket (closed by exec); everything else is closed."""
-    for fd in (descriptors.stdout, descriptors.stderr):
-        os.fchown(fd, terms.uid, terms.uid)  # a program may open /dev/stdout by its name
-    os.dup2(descriptors.stdin, 0)
-    os.dup2(descriptors.stdout, 1)
-    os.dup2(descriptors.stderr, 2)
-    os.dup2(descriptors.status, STATUS_FD, inheritable=False)
+    if streams is not None:
+        _take_streams(streams)
+    if status != STATUS_FD:  # received descriptors are close-on-exec already
+        os.dup2(status, STATUS_FD, inheritable=False)
     os.closerange(STATUS_FD + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _take_streams(streams: Streams) -> None:
+    os.dup2(streams.stdin, 0)
+    os.dup2(streams.stdout, 1)
+    os.dup2(streams.stderr, 2)
+
+
+def _await_go() -> None:
+    """Wait for what there is to run. It is placed here, by the guest's own user, with all controls in force."""
+    message, fds = receive_on(STATUS_FD)
+    if not message:
+        os._exit(0)  # the supervisor has no use for this run
+    streams = Streams(*fds)
+    _take_streams(streams)
+    placement.place(parse_files(json.loads(message)["files"]), streams.files, None)
+    streams.close()
 
 
 def _reset_signals() -> None:
@@ -63,8 +89,27 @@ def _execute(request: RunRequest) -> None:
         os._exit(_CANNOT_EXECUTE)
 
 
-def become_program(request: RunRequest, descriptors: RunDescriptors, terms: Terms, filter_program: Program) -> None:
-    """Never returns. A failure is one line on the status socket, which the supervisor raises as JailError."""
+def _start(request: RunRequest, terms: Terms, script: MainScript | None) -> None:
+    """Never returns."""
+    if script is None or terms.warm is None or not terms.warm.matches(request.argv, request.environment):
+        _reset_signals()
+        _execute(request)
+        return
+    # What exec would have done: nothing of ours stays open, and the guest may look at itself.
+    os.close(STATUS_FD)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # init had it taken away
+    syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
+    script.run(f"{WORKING_DIRECTORY}/{request.argv[-1]}")
+
+
+def become_program(
+    request: RunRequest,
+    descriptors: RunDescriptors,
+    terms: Terms,
+    filter_program: Program,
+    script: MainScript | None,
+) -> None:
+    """Never returns. A failure is one message on the status socket, which the supervisor raises as JailError."""
     step = "enter groups"
     try:
         enter_groups(descriptors.program_entries)
@@ -73,10 +118,9 @@ def become_program(request: RunRequest, descriptors: RunDescriptors, terms: Term
         os.unshare(os.CLONE_NEWCGROUP)
         step = "set up the process"
         os.setsid()
-        _take_descriptors(descriptors, terms)
+        _take_descriptors(descriptors.streams, descriptors.status)
         os.chdir(WORKING_DIRECTORY)
         os.umask(0o022)
-        _reset_signals()
         step = "set limits"
         rlimits.apply(request.limits)
         step = "become the guest"
@@ -89,14 +133,17 @@ def become_program(request: RunRequest, descriptors: RunDescriptors, terms: Term
         step = "measure controls"
         controls = evidence.controls(measure.measure(request.limits, groups), terms)
         _confirm(controls, terms.required_controls)
-        step = "exec " + request.argv[0]
+        if request.is_staged:
+            step = "wait for something to run"
+            _await_go()
+        step = "start " + request.argv[0]
         report(STATUS_FD, kind="ready", controls=controls, at_ns=time.monotonic_ns())
-        _execute(request)
+        _start(request, terms, script)
     except JailError as error:
-        report(STATUS_FD, kind="failed", **error.facts)
+        report_failure(STATUS_FD, error)
     except OSError as error:
-        report(STATUS_FD, kind="failed", **JailError(step, errno=error.errno or 0).facts)
-    except (ValueError, TypeError) as error:
-        report(STATUS_FD, kind="failed", **JailError(step, type(error).__name__).facts)
+        report_failure(STATUS_FD, JailError(step, errno=error.errno or 0))
+    except (ValueError, TypeError, LookupError) as error:
+        report_failure(STATUS_FD, JailError(step, type(error).__name__))
     finally:
         os._exit(255)

@@ -14,9 +14,8 @@ from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.streams import Capture
-from sandbox_runtime.jail.wire import receive_reports
+from sandbox_runtime.jail.wire import DONT_WAIT, receive
 
-_LONGEST_REPORT_BYTES = 1 << 16
 _DEATH_MS = int(SETUP_SECS * 1000)
 
 
@@ -29,24 +28,24 @@ class Watched:
     ended: dict[str, Any] | None = None
     died: bool = False
     mount_fds: list[int] = field(default_factory=list)
-    _partial: bytes = field(default=b"", repr=False)
 
-    def read_reports(self, status: socket.socket) -> bool:
-        """Take the reports that have come. False when there is no more. Raises JailError for a report of failure."""
-        data, fds = receive_reports(status)
+    def read_report(self, status: socket.socket) -> bool:
+        """Take one report. False at the end, or when none has come. Raises JailError for a report of failure."""
+        try:
+            message, fds = receive(status, DONT_WAIT)
+        except BlockingIOError:
+            return False
+        if not message:
+            return False
         self.mount_fds += fds
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        if len(self._partial) > _LONGEST_REPORT_BYTES:
-            raise JailError("read reports", hint="a line without an end")
-        for line in lines:
-            report = json.loads(line)
-            if report["kind"] == "failed":
-                raise JailError(report["step"], report["target"], report["errno"], report["hint"])
-            if report["kind"] == "ready":
-                self.ready = report
-            elif report["kind"] == "ended":
-                self.ended = report
-        return bool(data)
+        report = json.loads(message)
+        if report["kind"] == "failed":
+            raise JailError(report["step"], report["target"], report["errno"], report["hint"])
+        if report["kind"] == "ready":
+            self.ready = report
+        elif report["kind"] == "ended":
+            self.ended = report
+        return True
 
     def take_mount_fds(self) -> list[int]:
         """Descriptors that came with the reports; the caller owns them."""
@@ -89,7 +88,7 @@ class _Watch:
             self._forget(fd)
         elif fd == self._status.fileno():
             had_started = self.watched.ready is not None
-            if not self.watched.read_reports(self._status):
+            if not self.watched.read_report(self._status):
                 self._forget(fd)
             if isinstance(self._groups, SampledUsage):
                 self._groups.attach_mounts(self.watched.take_mount_fds())
@@ -150,7 +149,7 @@ def watch(
     loop = _Watch(pidfd, status, captures, deadlines, groups)
     try:
         watched = loop.run(cancel_fd)
-        while watched.read_reports(status):  # what was written just before the end
+        while watched.read_report(status):  # what was written just before the end
             pass
         for capture in captures:
             capture.drain()

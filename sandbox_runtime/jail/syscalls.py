@@ -55,25 +55,31 @@ def _check(result: int, step: str, target: str = "") -> int:
     return result
 
 
-def clone_process(flags: int) -> tuple[int, int]:
+def clone_process(flags: int = 0) -> tuple[int, int]:
     """Fork into new namespaces, clone(2). Returns (pid, pidfd) in the parent and (0, -1) in the child.
 
-    The caller must be single-threaded. The raw call is used because unshare(2) cannot give a second
-    pid namespace to one process; the interpreter's own fork hooks are run around it.
+    The caller must be single-threaded. The raw call is used because unshare(2) cannot give a second pid namespace to
+    one process. The interpreter's fork hooks are not run, for they write to very many pages: a child that goes on to
+    run a script calls `after_fork`.
     """
     pidfd = ctypes.c_int(-1)
     number, signal_on_exit = _number("clone"), 17
     args = [flags | CLONE_PIDFD | signal_on_exit, 0, ctypes.addressof(pidfd), 0, 0]
-    ctypes.pythonapi.PyOS_BeforeFork()
-    pid = _libc_with_lock.syscall(ctypes.c_long(number), *[ctypes.c_ulong(value) for value in args])
+    pid: int = _libc_with_lock.syscall(ctypes.c_long(number), *[ctypes.c_ulong(value) for value in args])
     if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
         return 0, -1
-    errno = ctypes.get_errno()
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
-        raise JailError("clone", "", errno, "namespaces need root, or user namespaces; see `doctor`")
+        raise JailError("clone", "", ctypes.get_errno(), "namespaces need root, or user namespaces; see `doctor`")
     return pid, pidfd.value
+
+
+def after_fork() -> None:
+    """What os.fork() does in the child: the main thread's identity, and modules that must know, like `random`.
+
+    The first half belongs into the parent, and takes locks that the second half gives back.
+    """
+    ctypes.pythonapi.PyOS_BeforeFork()
+    ctypes.pythonapi.PyOS_AfterFork_Child()
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
@@ -128,13 +134,16 @@ class _CapData(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
+_CapDataPair = _CapData * 2
+
+
 def keep_capabilities(kept: tuple[int, ...]) -> None:
     """Reduce this process to those of `kept` (all below 32) that it has, capset(2) version 3."""
     header = _CapHeader(0x20080522, 0)
-    had = (_CapData * 2)()
+    had = _CapDataPair()
     _check(_libc.capget(ctypes.byref(header), ctypes.byref(had)), "capget")
     mask = sum(1 << capability for capability in kept) & had[0].permitted
-    data = (_CapData * 2)(_CapData(mask, mask, 0), _CapData(0, 0, 0))
+    data = _CapDataPair(_CapData(mask, mask, 0), _CapData(0, 0, 0))
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
 
 

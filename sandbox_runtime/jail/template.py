@@ -12,15 +12,17 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sandbox_runtime.jail import init, mounts, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.measure import own_namespaces
 from sandbox_runtime.jail.seccomp import Program, build_programs
+from sandbox_runtime.jail.shared_pages import keep_shared
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, receive, send
+from sandbox_runtime.jail.wire import START_RUN, receive, send
 
 # The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
 _NAMESPACES = (
@@ -44,41 +46,40 @@ def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.stru
 
 def _serve_run(
     channel: socket.socket,
-    message: bytes,
     fds: list[int],
     terms: Terms,
     filters: Mapping[str, Program],
+    script: MainScript | None,
 ) -> bool:
-    """Serve one request. False when the supervisor went away."""
-    try:
-        request = RunRequest.parse(message)
-        descriptors = RunDescriptors.received(request, fds)
-    except (JailError, ValueError, TypeError, LookupError) as error:
-        # Not a request of this version of the code. Nothing was started: the next one may be right.
-        for fd in fds:
-            os.close(fd)
-        _send_failure(channel, JailError("read request", type(error).__name__))
-        return True
+    """Serve one run, of which nothing is known here. False when the supervisor went away."""
     user = syscalls.CLONE_NEWUSER if terms.in_user_namespace else 0
     pid, pidfd = syscalls.clone_process(_NAMESPACES | user)
     if pid == 0:
         channel.close()
-        init.run_init(request, descriptors, terms, filters)
+        init.run_init(fds, terms, filters, script)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
-    descriptors.close()
+    for fd in fds:
+        os.close(fd)
     send(channel, b'{"kind":"started"}', [pidfd])
     used = _wait_for_end(channel, pid, pidfd)
     os.close(pidfd)
     if used is None:
         return False
     cpu_usec = int((used.ru_utime + used.ru_stime) * 1e6)
-    send(channel, json.dumps({"kind": "reaped", "cpu_usec": cpu_usec, "largest_kib": used.ru_maxrss}).encode(), [])
+    send(channel, json.dumps({"kind": "reaped", "cpu_usec": cpu_usec, "largest_kib": used.ru_maxrss}).encode())
     return True
+
+
+def _refuse(channel: socket.socket, fds: list[int]) -> None:
+    """Not a word of this version of the code. Nothing was started: the next one may be right."""
+    for fd in fds:
+        os.close(fd)
+    _send_failure(channel, JailError("read request", hint="not the word to start a run"))
 
 
 def _send_failure(channel: socket.socket, error: JailError) -> None:
     with contextlib.suppress(JailError):  # nobody listens any more
-        send(channel, json.dumps({"kind": "failed", **error.facts}).encode(), [])
+        send(channel, json.dumps({"kind": "failed", **error.facts}).encode())
 
 
 def _enter_root(terms: Terms) -> tuple[Terms, list[int]]:
@@ -108,10 +109,9 @@ def _unshare_mounts() -> None:
         raise JailError("unshare mounts", "", error.errno or 0, "needs root with CAP_SYS_ADMIN") from error
 
 
-def main(arguments: str) -> None:
-    """`arguments`: `Terms` as JSON."""
+def main(arguments: str, guests_path: Sequence[str] = ()) -> None:
+    """`arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without the script's own directory."""
     terms = Terms.parse(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the supervisor's to handle
     channel = socket.socket(fileno=terms.control_fd)
     channel.set_inheritable(False)
     try:
@@ -120,12 +120,19 @@ def main(arguments: str) -> None:
         syscalls.drop_bounding_set()
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
+        warm, box = terms.warm, mounts.WORKING_DIRECTORY
+        script = None if warm is None else MainScript(warm.imports, box, list(guests_path))
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
+        keep_shared()
         while True:
             message, fds = receive(channel)
-            if not message or not _serve_run(channel, message, fds, terms, filters):
+            if not message:
+                return
+            if message != START_RUN or not fds:
+                _refuse(channel, fds)
+            elif not _serve_run(channel, fds, terms, filters, script):
                 return
     except JailError as error:
         _send_failure(channel, error)

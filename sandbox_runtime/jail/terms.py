@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox_runtime.jail.mounts import BindMount
+from sandbox_runtime.jail.warm_start import WarmStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Terms:
     must differ from all of them.
     `membership_marker`: how the path of the slot's groups ends; "" when there are none.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
+    `warm`: the command that the template itself was started as.
     """
 
     control_fd: int
@@ -28,6 +30,7 @@ class Terms:
     outer_namespaces: tuple[dict[str, str], ...]
     membership_marker: str
     required_controls: tuple[str, ...]
+    warm: WarmStart | None = None
 
     def serialise(self) -> str:
         """JSON text."""
@@ -46,4 +49,13 @@ class Terms:
             outer_namespaces=tuple(fields["outer_namespaces"]),
             membership_marker=fields["membership_marker"],
             required_controls=tuple(fields["required_controls"]),
+            warm=None if fields["warm"] is None else _warm(fields["warm"]),
         )
+
+
+def _warm(fields: dict[str, Any]) -> WarmStart:
+    return WarmStart(
+        argv=tuple(fields["argv"]),
+        environment=tuple((name, value) for name, value in fields["environment"]),
+        imports=tuple(fields["imports"]),
+    )

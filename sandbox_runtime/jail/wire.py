@@ -1,127 +1,177 @@
-"""Messages between the supervisor and its template process: JSON over a SEQPACKET socket, descriptors beside it.
+"""Messages between the supervisor, its template process and a run: JSON on SEQPACKET sockets, descriptors beside it.
 
-Both ends are our own code. The guest never holds this socket.
+The template is only told to start a run, and never reads anything of one: its memory is inherited by the guests of
+every tenant. The run's own init reads the request, from the run's status socket; reports come back on the same one.
+All ends are our own code. No guest holds any of these sockets.
 """
 
+import contextlib
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import FilterFamily, Limits
 
-_MESSAGE_BYTES = 1 << 18
-_REPORT_BYTES = 1 << 16
+START_RUN = b"run"
+_MESSAGE_BYTES = 1 << 16
 _MAX_FDS = 16
+_FD = struct.Struct("i")
+# As numbers: operators of flag enums cost more than the system call.
+DONT_WAIT = int(socket.MSG_DONTWAIT)
+_CLOSE_ON_EXEC, _CUT = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_RIGHTS = (int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS))
+
+FilesTable = tuple[tuple[str, int, bool], ...]
+"""(name, size in the files descriptor, executable) of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the template needs to start a run; the descriptors travel in the order of `RunDescriptors`."""
+    """What init and program need to know of a run.
+
+    `is_staged`: the program gets everything ready, then waits for a `Go`, which brings streams and files.
+    """
 
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
-    files: tuple[tuple[str, int, bool], ...]  # name, size in the files descriptor, executable
+    files: FilesTable
     limits: Limits
     artifact: str | None
     artifact_max_bytes: int
     family: FilterFamily
-    init_entries: int  # how many descriptors, behind those of RunDescriptors, init writes to to enter its groups
+    init_entries: int  # how many descriptors, behind the run's own, init writes to to enter its groups
     program_entries: int  # the same for the program, behind init's
+    is_staged: bool = False
 
     def serialise(self) -> bytes:
         """JSON bytes."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps({name: getattr(self, name) for name in _PLAIN} | {"limits": asdict(self.limits)}).encode()
 
     @classmethod
     def parse(cls, data: bytes) -> "RunRequest":
         """The reverse of `serialise`."""
-        fields: dict[str, Any] = json.loads(data)
+        found: dict[str, Any] = json.loads(data)
         return cls(
-            argv=tuple(fields["argv"]),
-            environment=tuple((name, value) for name, value in fields["environment"]),
-            files=tuple((name, size, executable) for name, size, executable in fields["files"]),
-            limits=Limits(**fields["limits"]),
-            artifact=fields["artifact"],
-            artifact_max_bytes=fields["artifact_max_bytes"],
-            family=FilterFamily(fields["family"]),
-            init_entries=fields["init_entries"],
-            program_entries=fields["program_entries"],
+            argv=tuple(found["argv"]),
+            environment=tuple((name, value) for name, value in found["environment"]),
+            files=parse_files(found["files"]),
+            limits=Limits(**found["limits"]),
+            artifact=found["artifact"],
+            artifact_max_bytes=found["artifact_max_bytes"],
+            family=FilterFamily(found["family"]),
+            init_entries=found["init_entries"],
+            program_entries=found["program_entries"],
+            is_staged=found["is_staged"],
         )
 
 
+_PLAIN = tuple(field.name for field in fields(RunRequest) if field.name != "limits")
+
+
+def parse_files(rows: Sequence[Sequence[Any]]) -> FilesTable:
+    """The table of files as JSON gives it."""
+    return tuple((name, size, executable) for name, size, executable in rows)
+
+
 @dataclass(frozen=True, slots=True)
-class RunDescriptors:
-    """Open descriptors of one run and of its groups. `files` holds the contents of all files, one behind the other."""
+class Streams:
+    """What a run is fed with and where its output goes. `files` holds all files, one behind the other."""
 
     stdin: int
     stdout: int
     stderr: int
-    status: int
     files: int
     artifact: int
+
+    def as_list(self) -> list[int]:
+        """In wire order."""
+        return [self.stdin, self.stdout, self.stderr, self.files, self.artifact]
+
+    def close(self) -> None:
+        """Close them all."""
+        for fd in self.as_list():
+            os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescriptors:
+    """Open descriptors of one run and of its groups. `streams`: None until a staged run gets them."""
+
+    status: int
+    streams: Streams | None
     init_entries: tuple[int, ...] = ()
     program_entries: tuple[int, ...] = ()
 
     @classmethod
     def received(cls, request: RunRequest, fds: list[int]) -> "RunDescriptors":
-        """Name the descriptors that came with a request."""
-        (stdin, stdout, stderr, status, files, artifact), entries = fds[:6], tuple(fds[6:])
-        if len(entries) != request.init_entries + request.program_entries:
+        """Name the descriptors that came with the word to start. Raises JailError when some are missing."""
+        status, *others = fds
+        streams = None
+        if not request.is_staged:
+            streams, others = Streams(*others[:5]), others[5:]
+        if len(others) != request.init_entries + request.program_entries:
             raise JailError("receive descriptors", hint="some are missing")
-        init_entries, program_entries = entries[: request.init_entries], entries[request.init_entries :]
-        return cls(stdin, stdout, stderr, status, files, artifact, init_entries, program_entries)
-
-    def as_list(self) -> list[int]:
-        """In wire order."""
-        return [self.stdin, self.stdout, self.stderr, self.status, self.files, self.artifact]
-
-    def close(self) -> None:
-        """Close all that `as_list` and the entries hold."""
-        for fd in (*self.as_list(), *self.init_entries, *self.program_entries):
-            os.close(fd)
+        init_entries, program_entries = others[: request.init_entries], others[request.init_entries :]
+        return cls(status, streams, tuple(init_entries), tuple(program_entries))
 
 
-def send(channel: socket.socket, message: bytes, fds: list[int]) -> None:
+def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:
     """One message. Raises JailError when the other end is gone."""
     try:
-        socket.send_fds(channel, [message], fds)
+        socket.send_fds(channel, [message], list(fds))
     except OSError as error:
-        raise JailError("send to template", errno=error.errno or 0) from error
+        raise JailError("send message", errno=error.errno or 0) from error
 
 
-def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
-    """One message and its descriptors, which are close-on-exec; (b"", []) at end of file."""
+def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
+    """One message and its descriptors, which are close-on-exec; (b"", []) at end of file.
+
+    Raises JailError, and BlockingIOError with DONT_WAIT when nothing is there. Not `socket.recv_fds`, which forgets
+    the flags that it is given.
+    """
+    room = socket.CMSG_SPACE(_MAX_FDS * _FD.size)
     try:
-        message, fds, flags, _ = socket.recv_fds(channel, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+        message, ancillary, found, _ = channel.recvmsg(_MESSAGE_BYTES, room, _CLOSE_ON_EXEC | flags)
+    except BlockingIOError:
+        raise
     except OSError as error:
-        raise JailError("receive from template", errno=error.errno or 0) from error
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise JailError("receive message", errno=error.errno or 0) from error
+    fds = [
+        fd
+        for level, kind, data in ancillary
+        if (level, kind) == _RIGHTS
+        for (fd,) in _FD.iter_unpack(data[: len(data) - len(data) % _FD.size])
+    ]
+    if found & _CUT:
         for fd in fds:
             os.close(fd)
-        raise JailError("receive from template", hint="message too large")
+        raise JailError("receive message", hint="message too large")
     return message, fds
 
 
+def receive_on(fd: int) -> tuple[bytes, list[int]]:
+    """The same on a bare descriptor, which stays open."""
+    with socket.socket(fileno=os.dup(fd)) as channel:
+        return receive(channel)
+
+
 def report(status_fd: int, /, **fields: object) -> None:
-    """One line on the status socket: from init, or from the program's process before it becomes the guest."""
-    os.write(status_fd, json.dumps(fields).encode() + b"\n")
+    """One message on the status socket: from init, or from the program's process before it becomes the guest."""
+    os.write(status_fd, json.dumps(fields).encode())
+
+
+def report_failure(status_fd: int, error: JailError) -> None:
+    """The message that the supervisor raises as this very error."""
+    with contextlib.suppress(OSError):  # nobody listens any more
+        report(status_fd, kind="failed", **error.facts)
 
 
 def report_descriptors(status_fd: int, kind: str, fds: list[int]) -> None:
-    """One line with descriptors beside it."""
+    """One message with descriptors beside it."""
     with socket.socket(fileno=os.dup(status_fd)) as status:
-        socket.send_fds(status, [json.dumps({"kind": kind}).encode() + b"\n"], fds)
-
-
-def receive_reports(status: socket.socket) -> tuple[bytes, list[int]]:
-    """Bytes of whole or broken lines, and descriptors; (b"", []) at end of file, or when nothing is there."""
-    try:
-        data, fds, _, _ = socket.recv_fds(
-            status, _REPORT_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
-        )
-    except BlockingIOError:
-        return b"", []
-    return data, fds
+        send(status, json.dumps({"kind": kind}).encode(), fds)

@@ -76,6 +76,7 @@ class Language:
 
     `trial`: a program that prints 42; it shows at the start that the toolchain works. `warm_files`: patterns of large
     files of the toolchain to be read once at the start, so that their pages stand on no guest's account.
+    `warm_imports`: for an interpreter that the jail may keep started: modules to import before any program comes.
     `shown_trees`: directories of the host that guests must see besides the system's trees.
     """
 
@@ -93,6 +94,7 @@ class Language:
     needed_files: tuple[str, ...] = ()
     shown_trees: tuple[str, ...] = ()
     warm_files: tuple[str, ...] = ()
+    warm_imports: tuple[str, ...] = ()
     prepared: Prepared | None = None
     other_suffixes: tuple[str, ...] = ()
     name_source: Callable[[bytes], SourceNames] | None = None

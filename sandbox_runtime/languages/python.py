@@ -6,6 +6,20 @@ from sandbox_runtime.languages.profiles import profiles
 
 INTERPRETER = "/usr/bin/python3.13"
 
+# What programs of this kind import most. Not those that start threads or keep secrets of their own at import
+# (multiprocessing has a key), for all programs that are forked from one interpreter would share these.
+# fmt: off
+WARM_IMPORTS = (
+    "__future__", "abc", "argparse", "array", "ast", "base64", "binascii", "bisect", "calendar", "cmath",
+    "collections", "collections.abc", "concurrent.futures", "contextlib", "contextvars", "copy", "csv",
+    "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "html",
+    "inspect", "io", "itertools", "json", "keyword", "linecache", "locale", "logging", "math", "numbers",
+    "operator", "os", "pathlib", "pprint", "queue", "random", "re", "secrets", "shlex", "shutil", "signal",
+    "statistics", "string", "struct", "subprocess", "sys", "tempfile", "textwrap", "threading", "time", "timeit",
+    "traceback", "types", "typing", "unicodedata", "urllib.parse", "uuid", "warnings", "weakref", "zlib",
+)
+# fmt: on
+
 PYTHON = Language(
     name="python",
     file_name="solution.py",
@@ -16,5 +30,6 @@ PYTHON = Language(
         memory_mb=256, cpu_secs=4, wall_secs=7, processes=10, open_files=32, file_mb=1, agent_processes=64
     ),
     version_argv=("{tool}", "--version"),
+    warm_imports=WARM_IMPORTS,
     trial="print(6 * 7)\n",
 )

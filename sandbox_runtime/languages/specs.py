@@ -1,7 +1,12 @@
 """The steps of one program as the jail takes them: compile, where the language wants it, then run."""
 
+from collections.abc import Iterable
+
+from sandbox_runtime.jail import WarmStart
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits
 from sandbox_runtime.languages.entry import Compile, Language
+
+DEFAULT_PROFILE = "judge"
 
 
 def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
@@ -16,6 +21,22 @@ def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
         artifact_max_bytes=step.artifact_max_bytes,
         family=step.family,
     )
+
+
+def warm_start(languages: Iterable[Language]) -> WarmStart | None:
+    """The one command of these languages that a slot keeps started, if there is one."""
+    for language in languages:
+        if language.warm_imports and language.compile is None:
+            return WarmStart(language.run_argv, language.guest_environment, language.warm_imports)
+    return None
+
+
+def staged_spec(languages: Iterable[Language]) -> JailSpec | None:
+    """The run to get ready for in an idle slot: that language with the limits of most requests."""
+    for language in languages:
+        if language.warm_imports and language.compile is None:
+            return run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b"")
+    return None
 
 
 def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits: Limits, stdin: bytes) -> JailSpec:

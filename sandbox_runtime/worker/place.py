@@ -1,4 +1,4 @@
-"""A slot that is replaced when it broke."""
+"""A slot that is ready for the next run: replaced when it broke or is worn, with a run staged in it."""
 
 import logging
 from collections.abc import Callable
@@ -9,6 +9,9 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.transport import Backoff
 
+# All runs of a template share its address layout and hash seed: an attacker may not try for ever.
+RUNS_PER_TEMPLATE = 1000
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -16,9 +19,14 @@ class ClosableSlot(Protocol):
     """What the worker needs of a slot."""
 
     healthy: bool
+    runs: int
 
     def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """Run one step. Raises JailError."""
+        ...
+
+    def stage(self, spec: JailSpec) -> None:
+        """Prepare for a run like this one. Raises JailError."""
         ...
 
     def close(self) -> None:
@@ -27,28 +35,50 @@ class ClosableSlot(Protocol):
 
 
 class Place:
-    """Owns one slot at a time."""
+    """Owns one slot at a time. `staged`: the run to get ready for when there is nothing to do."""
 
-    def __init__(self, index: int, opener: Callable[[int], ClosableSlot]) -> None:
+    def __init__(self, index: int, opener: Callable[[int], ClosableSlot], staged: JailSpec | None = None) -> None:
         self.index = index
         self._opener = opener
+        self._staged = staged
         self.slot = opener(index)
 
-    def replace(self, stop: Event) -> bool:
-        """Close the slot and open another, trying until it succeeds. False: `stop` came first."""
+    def get_ready(self, stop: Event, *, is_usable: bool = True) -> bool:
+        """To be called behind each answer, and once at the start. False: `stop` came before there was a good slot."""
+        if not is_usable or self.slot.runs >= RUNS_PER_TEMPLATE:
+            return self._replace(stop)
+        return self._stage() or self._replace(stop)
+
+    def _stage(self) -> bool:
+        if self._staged is None:
+            return True
+        try:
+            self.slot.stage(self._staged)
+        except JailError as error:
+            self._log("run not staged", error)
+            return False
+        return True
+
+    def _replace(self, stop: Event) -> bool:
+        """Close the slot and open another, trying until it succeeds."""
         backoff = Backoff()
+        is_worn = self.slot.healthy
         self.slot.close()
         while not stop.is_set():
             try:
                 self.slot = self._opener(self.index)
             except JailError as error:
-                extra = {"slot": self.index, "step": error.step, "target": error.target, "errno": error.errno}
-                _LOG.error("slot not opened", extra=extra)
-                stop.wait(backoff.next_delay_secs())
+                self._log("slot not opened", error)
             else:
-                _LOG.info("slot replaced", extra={"slot": self.index})
-                return True
+                _LOG.log(logging.DEBUG if is_worn else logging.INFO, "slot replaced", extra={"slot": self.index})
+                if self._stage():
+                    return True
+            stop.wait(backoff.next_delay_secs())
         return False
+
+    def _log(self, phrase: str, error: JailError) -> None:
+        extra = {"slot": self.index, "step": error.step, "target": error.target, "errno": error.errno}
+        _LOG.error(phrase, extra=extra)
 
     def close(self) -> None:
         """Close the slot."""

@@ -124,6 +124,7 @@ class Worker:
 
     def _serve(self, place: Place) -> None:
         """Thread of one slot."""
+        place.get_ready(self._stopping)
         while (assignment := self._work.get()) is not None:
             try:
                 is_usable = self._handler.handle(place.slot, assignment.received)
@@ -132,7 +133,7 @@ class Worker:
                 _LOG.exception("handling failed", extra={"message_id": assignment.received.message_id})
                 is_usable = False
             # The permit is held until the slot can be used again, so that no message is received for it meanwhile.
-            if is_usable or place.replace(self._stopping):
+            if place.get_ready(self._stopping, is_usable=is_usable):
                 self._capacity.release(assignment.priority)
                 continue
             self._capacity.release(assignment.priority)

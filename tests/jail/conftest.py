@@ -9,7 +9,7 @@ import pytest
 
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import Language, binds, offered
+from sandbox_runtime.languages import Language, binds, offered, staged_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from tests.jail.hostile import report
 from tests.jail.weakened.limits import patient
@@ -49,7 +49,8 @@ def languages() -> Mapping[str, Language]:
 @pytest.fixture(scope="session")
 def slot(languages: Mapping[str, Language]) -> Iterator[Slot]:
     """One slot for all tests: a run must not be able to spoil the next one."""
-    with open_slot(SlotConfig("tests", 0, binds(tuple(languages.values()), TOOLCHAINS))) as opened:
+    mounts, warm = binds(tuple(languages.values()), TOOLCHAINS), warm_start(languages.values())
+    with open_slot(SlotConfig("tests", 0, mounts, warm=warm)) as opened:
         yield opened
 
 
@@ -60,6 +61,9 @@ def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
     def run_program(language: str, code: str | bytes, **options: object) -> ExecutionCompleted:
         source = code.encode() if isinstance(code, str) else code
         asked = request(language, source, **options)  # type: ignore[arg-type] # passed through
+        staged = staged_spec(languages.values())
+        if staged is not None:
+            slot.stage(staged)  # as the service does behind each answer
         return execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
 
     return run_program

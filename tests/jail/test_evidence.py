@@ -23,11 +23,11 @@ TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
 
 _START = """
 import os, socket, sys
-sys.path.insert(0, sys.argv[1])
+sys.path.insert(0, ROOT)
 from sandbox_runtime.jail import identity, init, mounts, program, rlimits, syscalls, template
 from sandbox_runtime.jail.seccomp import Program
 {change}
-template.main(sys.argv[2])
+template.main(TERMS, PATH)
 """
 
 _WITHOUT_MOUNT = """
@@ -50,9 +50,9 @@ identity.become_guest = weakened
 # Without no_new_privs only a privileged process may load a filter: it goes first, then the user id.
 _WITHOUT_NO_NEW_PRIVILEGES = """
 load, become_program, waiting = Program.load, program.become_program, []
-def remember(request, descriptors, terms, its_filter):
+def remember(request, descriptors, terms, its_filter, script):
     waiting.append(its_filter)
-    become_program(request, descriptors, terms, its_filter)
+    become_program(request, descriptors, terms, its_filter, script)
 def become_guest(uid):
     os.setgroups([]); os.setresgid(uid, uid, uid)
     load(waiting[0])

@@ -51,7 +51,7 @@ def test_a_compiler_that_makes_no_program_is_broken() -> None:
     absent = replace(c, compile=replace(c.compile, argv=("/nowhere/cc",)))
     assert "does not compile: exit code 1" in problem_of(failing, TOOLCHAINS)
     assert "does not compile: exit code 0" in problem_of(silent, TOOLCHAINS)
-    assert "exec /nowhere/cc" in problem_of(absent, TOOLCHAINS)
+    assert "start /nowhere/cc" in problem_of(absent, TOOLCHAINS)
 
 
 def test_a_failed_preparation_is_a_reason_too(tmp_path: Path) -> None:

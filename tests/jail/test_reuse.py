@@ -118,8 +118,7 @@ def own_slot() -> Iterator[Slot]:
 
 @pytest.mark.timeout(300 * SLOWNESS)
 def test_many_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(own_slot: Slot) -> None:
-    assert own_slot._process is not None
-    template = own_slot._process.pid
+    template = own_slot.template_pid
     own_slot.run(spec(HONEST, "marker-a-0"))
     before, threads = host_state(own_slot), threading.active_count()
     resident: list[tuple[int, int]] = []

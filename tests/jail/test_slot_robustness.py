@@ -12,9 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, SlotConfig, StopReason, open_slot, slot
+from sandbox_runtime.jail import (
+    GuestFile,
+    JailError,
+    JailSpec,
+    Limits,
+    Slot,
+    SlotConfig,
+    StopReason,
+    open_slot,
+    template_process,
+)
 from sandbox_runtime.jail.handover import Handover
-from sandbox_runtime.jail.wire import receive, send
+from sandbox_runtime.jail.launch import request_of
+from sandbox_runtime.jail.template_process import TemplateProcess
+from sandbox_runtime.jail.wire import START_RUN, receive, send
 from tests.jail.weakened.limits import SLOWNESS
 
 ROOT = Path(__file__).parents[2]
@@ -52,29 +64,54 @@ def until(condition: Callable[[], object]) -> None:
         pause.wait(0.01)
 
 
-GARBAGE = [b"{", b"null", b"[]", b'{"argv":["/usr/bin/true"]}', b"\xff\xfe", b'{"kind":"open"}', b"x" * 100_000]
+GARBAGE = [b"{", b"null", b"[]", b'{"argv":["/usr/bin/true"]}', b"\xff\xfe", b'{"kind":"open"}', b"x" * 50_000]
+
+
+def template_of(opened: Slot) -> TemplateProcess:
+    assert opened._template is not None
+    return opened._template
 
 
 @pytest.mark.parametrize("message", GARBAGE, ids=range(len(GARBAGE)))
 def test_a_template_answers_garbage_with_a_failure_and_serves_the_next_run(opened: Slot, message: bytes) -> None:
-    assert opened._channel is not None
+    channel = template_of(opened).channel
     read_end, write_end = os.pipe()
-    send(opened._channel, message, [write_end])
+    send(channel, message, [write_end])
     os.close(write_end)
-    answer, _ = receive(opened._channel)
+    answer, _ = receive(channel)
     assert b'"failed"' in answer
     assert os.read(read_end, 1) == b"", "the template kept a descriptor that came with the garbage"
     os.close(read_end)
     assert opened.run(python("print(1)")).stdout == b"1\n"
 
 
-def test_a_right_request_with_too_few_descriptors_is_garbage_too(opened: Slot) -> None:
-    assert opened._channel is not None
-    opened._groups.prepare(LIMITS)
-    with Handover(python("print(1)"), opened._groups) as handover:
-        send(opened._channel, handover.request.serialise(), handover.passed_fds[:-1])
-    answer, _ = receive(opened._channel)
-    assert b'"failed"' in answer
+def answer_of_init(opened: Slot, request: bytes, fds: list[int]) -> bytes:
+    """Start a run with this request, see it reaped, and return what init reported."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        with theirs:
+            send(ours, request)
+            template_of(opened).send(START_RUN, [theirs.fileno(), *fds])
+        _, (pidfd,) = template_of(opened).expect("started", descriptors=1)
+        os.close(pidfd)
+        template_of(opened).expect("reaped")
+        return receive(ours)[0]
+
+
+@pytest.mark.parametrize("request_bytes", GARBAGE, ids=range(len(GARBAGE)))
+def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes) -> None:
+    assert b'"failed"' in answer_of_init(opened, request_bytes, [])
+    assert opened.run(python("print(1)")).stdout == b"1\n"
+
+
+@pytest.mark.parametrize("missing", [1, 3, 20])
+def test_a_right_request_with_too_few_descriptors_ends_that_run_only(opened: Slot, missing: int) -> None:
+    groups, spec = opened._groups, python("print(1)")
+    groups.prepare(LIMITS)
+    with Handover(spec, None) as handover:
+        request = request_of(spec, groups, handover.files, is_staged=False).serialise()
+        fds = [*handover.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+        assert b'"failed"' in answer_of_init(opened, request, fds[:-missing])
     assert opened.run(python("print(1)")).stdout == b"1\n"
 
 
@@ -98,11 +135,12 @@ def test_closing_a_slot_ends_a_run_in_another_thread(opened: Slot) -> None:
 
 def test_closing_is_bounded_when_the_template_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     made = open_slot(SlotConfig("hanging", 51))
-    assert made._process is not None
-    os.kill(made._process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(slot, "SETUP_SECS", 0.2)
+    process = template_of(made)._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(template_process, "SETUP_SECS", 0.2)
     made.close()
-    assert made._process.returncode == -signal.SIGKILL
+    assert process.returncode == -signal.SIGKILL
     assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/hanging"))
 
 
@@ -113,7 +151,7 @@ def test_closing_twice_is_harmless(opened: Slot) -> None:
         opened.run(python("print(1)"))
 
 
-@pytest.mark.parametrize("successes", range(5))
+@pytest.mark.parametrize("successes", range(6))
 def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:

@@ -35,7 +35,7 @@ STATUS = {
 
 
 def mounted(point: str, kind: str, *options: str) -> Mounted:
-    return Mounted(point, kind, frozenset(options))
+    return Mounted(point, kind, f",{','.join(options)},")
 
 
 MOUNTS = (
@@ -140,13 +140,13 @@ def changed(point: str, **changes: object) -> tuple[Mounted, ...]:
     [
         ((), ("read_only_root", "private_mounts")),
         (MOUNTS[1:], ("read_only_root",)),
-        (changed("/usr", options=frozenset({"rw", "nosuid"})), ("read_only_root",)),
-        (changed("/usr", options=frozenset({"ro"})), ("read_only_root",)),
+        (changed("/usr", options=",rw,nosuid,"), ("read_only_root",)),
+        (changed("/usr", options=",ro,"), ("read_only_root",)),
         ((*MOUNTS, mounted("/data", "ext4", "rw", "nosuid")), ("read_only_root",)),
         (changed("/tmp", kind="ext4"), ("private_mounts",)),
-        (changed("/box", options=frozenset({"rw", "nosuid"})), ("private_mounts",)),
-        (changed("/dev/shm", options=frozenset({"rw", "nosuid", "nodev"})), ("private_mounts",)),
-        (changed("/proc", options=MOUNTS[3].options - {"subset=pid"}), ("private_mounts",)),
+        (changed("/box", options=",rw,nosuid,"), ("private_mounts",)),
+        (changed("/dev/shm", options=",rw,nosuid,nodev,"), ("private_mounts",)),
+        (changed("/proc", options=MOUNTS[3].options.replace("subset=pid,", "")), ("private_mounts",)),
         # The last one mounted on a point is the one that is seen.
         ((*MOUNTS, mounted("/tmp", "ext4", "rw", "nosuid")), ("private_mounts",)),
     ],

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from sandbox_runtime.executor import execute
+from sandbox_runtime.executor import execute, limits_of
 from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.languages import Language, binds
+from sandbox_runtime.languages import Language, binds, run_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, format_time
 from tests.jail.hostile.catalogue import IN_REQUEST, Program
 from tests.jail.hostile.host_state import host_state
@@ -110,7 +110,8 @@ class Range:
     def __init__(self, languages: Mapping[str, Language], stdin: bytes) -> None:
         self._languages, self._stdin = languages, stdin
         self._binds = binds(tuple(languages.values()), TOOLCHAINS)
-        self._strict = open_slot(SlotConfig("hostile", 0, self._binds))
+        self._warm = warm_start(languages.values())
+        self._strict = open_slot(SlotConfig("hostile", 0, self._binds, warm=self._warm))
         self._weakened: OrderedDict[str, WeakenedSlot] = OrderedDict()
         self._used = 0
 
@@ -143,6 +144,8 @@ class Range:
         jail = CompiledOnce(slot, {} if program.is_compile_attack else compiled)
         for _ in range(2 if program.control in _RUN_TWICE else 1):
             request = asked(program.language, program.code, self._stdin)
+            if slot is self._strict and language.warm_imports:
+                slot.stage(run_spec(language, b"", None, limits=limits_of(request, language), stdin=b""))
             completed = execute(jail, request, language, node_id="tests", started_at=datetime.now(UTC))
         return _seen(completed)
 
@@ -173,7 +176,8 @@ class Range:
                 _, oldest = self._weakened.popitem(last=False)
                 oldest.close()
             self._used = self._used % 60 + 1
-            self._weakened[control] = WeakenedSlot(SlotConfig(f"without-{control}", self._used, self._binds), control)
+            config = SlotConfig(f"without-{control}", self._used, self._binds, warm=self._warm)
+            self._weakened[control] = WeakenedSlot(config, control)
         self._weakened.move_to_end(control)
         return self._weakened[control]
 

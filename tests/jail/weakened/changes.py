@@ -60,8 +60,8 @@ def obstacle(control: str) -> str:
     return "a hard limit of the container is lower" if control == "rlimits" and lower else ""
 
 
-def main(control: str, arguments: str) -> None:
+def main(control: str, arguments: str, guests_path: list[str]) -> None:
     """Be the template of a jail without `control`."""
     settings: Settings = json.loads(arguments)
     CHANGES[control](settings)
-    template.main(json.dumps(settings))
+    template.main(json.dumps(settings), guests_path)

@@ -8,8 +8,8 @@ from tests.jail.weakened.changes import CHANGES
 
 # The tests may lie elsewhere than the code that they test.
 _START = (
-    "import sys; sys.path[:0] = [sys.argv[1], {root!r}]; "
-    "from tests.jail.weakened.changes import main; main({control!r}, sys.argv[2])"
+    "import sys; sys.path[:0] = [ROOT, {root!r}]; "
+    "from tests.jail.weakened.changes import main; main({control!r}, TERMS, PATH)"
 )
 
 

@@ -1,0 +1,57 @@
+"""Call functions with an empty call stack below them, as the interpreter calls a main program.
+
+A process that was forked from a warm template still stands deep in the template's functions. What is cut here is one
+pointer of the thread state; the functions above go on when the call is over.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sandbox_runtime.jail.errors import JailError
+
+_api = ctypes.pythonapi
+# _Py_DebugOffsets of CPython 3.13, pycore_runtime.h: what debuggers read out of another process.
+_COOKIE, _MINOR_VERSION = b"xdebugpy", 0x30D
+_OFFSETS_BYTES, _VERSION_AT, _FREE_THREADED_AT, _CURRENT_FRAME_AT, _WORD = 192, 8, 16, 184, 8
+# PyThreadState of 3.13, cpython/pystate.h: two ints that stand this far before current_frame.
+_REMAINING_BEFORE, _LIMIT_BEFORE = 28, 24
+
+
+def _word(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + _WORD], sys.byteorder)
+
+
+class CallStack:
+    """The main thread's. Raises JailError when this is not the interpreter that it was written for."""
+
+    def __init__(self) -> None:
+        data = bytes((ctypes.c_ubyte * _OFFSETS_BYTES).in_dll(_api, "_PyRuntime"))
+        if not data.startswith(_COOKIE) or _word(data, _VERSION_AT) >> 16 != _MINOR_VERSION:
+            raise JailError("warm up", hint="not the interpreter that this was written for")
+        if _word(data, _FREE_THREADED_AT):
+            raise JailError("warm up", hint="a free-threaded interpreter")
+        get = _api.PyThreadState_Get
+        get.restype = ctypes.c_void_p
+        frame_at = get() + _word(data, _CURRENT_FRAME_AT)
+        self._frame = ctypes.c_void_p.from_address(frame_at)
+        self._remaining = ctypes.c_int.from_address(frame_at - _REMAINING_BEFORE)
+        self._limit = ctypes.c_int.from_address(frame_at - _LIMIT_BEFORE)
+        depth = self._limit.value - self._remaining.value
+        if not self._frame.value or self._limit.value != sys.getrecursionlimit() or not 0 < depth < self._limit.value:
+            raise JailError("warm up", hint="the thread state looks otherwise than expected")
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What it returns or raises. A traceback begins with the entry of this function, and the caller's before it."""
+        bound = partial(function, *arguments)  # an object of C: Python functions that it calls have no caller
+        saved, depth = self._frame.value, self._limit.value - self._remaining.value
+        self._remaining.value = self._limit.value
+        try:
+            # Between these two lines no Python function may be called.
+            self._frame.value = None
+            return bound()
+        finally:
+            self._frame.value = saved
+            self._remaining.value = self._limit.value - depth

@@ -1,0 +1,109 @@
+"""Run a script as the interpreter's main program, in a process that was forked from a warm template.
+
+What the script sees must be what `python3 SCRIPT` shows: an empty call stack below it, a fresh `__main__`, the whole
+recursion limit, and the interpreter's own end: tracebacks, exit codes, threads, atexit, flushing, destructors.
+"""
+
+import builtins
+import ctypes
+import importlib
+import importlib.machinery
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from types import ModuleType
+
+from sandbox_runtime.jail import script_end, syscalls
+from sandbox_runtime.jail.call_stack import CallStack
+from sandbox_runtime.jail.errors import JailError
+
+_PACKAGE = __name__.partition(".")[0]
+_FILE_INPUT = 257  # Py_file_input, cpython/compile.h
+_WARMING = """
+import math
+class Warm:
+    def __init__(self, size): self.size = size
+    def double(self): return self.size * 2
+def work(count):
+    return sum(Warm(n).double() for n in range(count) if n % 2)
+text = " ".join(str(n) for n in [work(5), math.sqrt(4)]) + f"{3:.2f}"
+"""
+_WARMING_ROUNDS = 20
+
+
+class MainScript:
+    """Make it in the template, where all that it looks up costs nothing; `run` in a forked process. Raises JailError.
+
+    `directory`: of the script. `guests_path`: `sys.path` of a script, without that directory.
+    """
+
+    def __init__(self, imports: Iterable[str], directory: str, guests_path: list[str]) -> None:
+        self._stack = CallStack()
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._open_file, self._run_file = libc.fopen, ctypes.pythonapi.PyRun_FileExFlags
+        self._open_file.restype = ctypes.c_void_p
+        self._run_file.restype = ctypes.py_object
+        self._run_file.argtypes = [
+            *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int),
+            *(ctypes.py_object, ctypes.py_object, ctypes.c_int, ctypes.c_void_p),
+        ]
+        for name in imports:
+            with suppress(ImportError):  # a smaller installation: scripts find out for themselves
+                importlib.import_module(name)
+        for _ in range(_WARMING_ROUNDS):
+            exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
+        _hide_traces(directory, guests_path)
+        self._inherited = dict(sys.modules)
+
+    def _fresh_main(self, path: str) -> dict[str, object]:
+        sys.path_importer_cache[path] = None  # pymain_run_python asked whether the script is a package
+        main = ModuleType("__main__")
+        main.__dict__.update(
+            __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+            __annotations__={},
+            __builtins__=builtins,
+            __file__=path,
+            __cached__=None,
+        )
+        sys.modules["__main__"] = main
+        return main.__dict__
+
+    def run(self, path: str) -> None:
+        """Never returns. `path`: absolute. Signals must be as an interpreter sets them."""
+        syscalls.after_fork()
+        file, name = self._open_file(path.encode(), b"rb"), path.encode()
+        if not file:
+            raise JailError("open script", os.path.basename(path), ctypes.get_errno())
+        code, uncaught = self._execute(file, name, self._fresh_main(path))
+        # No exception is being handled from here on: hooks and exit functions must not see one.
+        if uncaught is not None:
+            code = script_end.show(self._stack, uncaught)
+        interrupted = isinstance(uncaught, KeyboardInterrupt)
+        del uncaught
+        script_end.end(self._stack, code, self._inherited, interrupted=interrupted)
+
+    def _execute(self, file: int, name: bytes, namespace: dict[str, object]) -> tuple[int, BaseException | None]:
+        """Exit code, or what nobody caught."""
+        try:
+            self._stack.call(self._run_file, file, name, _FILE_INPUT, namespace, namespace, True, None)
+        except SystemExit as error:
+            return script_end.exit_code(error), None
+        except BaseException as error:  # noqa: BLE001 - whatever the script raises
+            # The first two entries are of this function and of the one that cut the stack.
+            rest = error.__traceback__.tb_next if error.__traceback__ else None
+            error.__traceback__ = rest.tb_next if rest else None
+            return 1, error
+        finally:
+            for gone in ("__file__", "__cached__"):
+                namespace.pop(gone, None)
+        return 0, None
+
+
+def _hide_traces(directory: str, guests_path: list[str]) -> None:
+    """Make it look like an interpreter that has just started. Our own modules live on, but nobody finds them."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
+        del sys.modules[name]
+    sys.path[:] = [directory, *guests_path]
+    for entry in [entry for entry in sys.path_importer_cache if entry not in guests_path]:
+        del sys.path_importer_cache[entry]

@@ -1,0 +1,133 @@
+"""The interpreter's end, as Py_FinalizeEx does it, cpython/Python/pylifecycle.c, but for what only it would notice.
+
+The real one tears down every module of the template, which costs more than most programs: it writes to all of their
+pages. Here everything of the program itself is ended in the same order, then the process is left.
+"""
+
+import atexit
+import ctypes
+import gc
+import os
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from sandbox_runtime.jail.call_stack import CallStack
+
+FAILED_FLUSH = 120  # pylifecycle.c
+_flush_c_streams = ctypes.CDLL(None).fflush
+_join_threads = threading._shutdown  # type: ignore[attr-defined] # noqa: SLF001 - what Py_FinalizeEx calls
+_run_exit_functions = atexit._run_exitfuncs  # noqa: SLF001 - same
+
+
+def exit_code(error: SystemExit) -> int:
+    """What the process ends with; a text is shown, pythonrun.c handle_system_exit."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
+    with suppress(Exception):
+        sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def show(stack: CallStack, error: BaseException) -> int:
+    """Report an exception that nobody caught through `sys.excepthook`, pythonrun.c PyErr_PrintEx. Returns the code."""
+    sys.last_exc = sys.last_value = error
+    sys.last_type, sys.last_traceback = type(error), error.__traceback__
+    try:
+        stack.call(sys.excepthook, type(error), error, error.__traceback__)
+    except SystemExit as left:
+        return exit_code(left)
+    except BaseException as raised:  # noqa: BLE001 - whatever the hook raises
+        second = raised
+    else:
+        return 1
+    rest = second.__traceback__.tb_next if second.__traceback__ else None
+    second.__traceback__ = rest.tb_next if rest else None
+    sys.stderr.write("Error in sys.excepthook:\n")
+    sys.__excepthook__(type(second), second, second.__traceback__)
+    sys.stderr.write("\nOriginal exception was:\n")
+    sys.__excepthook__(type(error), error, error.__traceback__)
+    return 1
+
+
+def _flushed() -> bool:
+    """flush_std_files: a failure of stdout is shown, and changes the exit code."""
+    good = True
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or getattr(stream, "closed", False):
+            continue
+        try:
+            stream.flush()
+        except BaseException as error:  # noqa: BLE001 - a stream of the program's may raise anything
+            good = False
+            if stream is sys.stdout:
+                _ignore(error, "on flushing sys.stdout")
+    return good
+
+
+def _ignore(error: BaseException, where: str) -> None:
+    """PyErr_FormatUnraisable: the first entry of the traceback is that of our own function."""
+    error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None
+    with suppress(Exception):
+        sys.stderr.write(f"Exception ignored {where}:\n")
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def _clear(stack: CallStack, namespace: dict[str, Any]) -> None:
+    """moduleobject.c _PyModule_ClearDict: names with one underscore first."""
+    for first in (True, False):
+        for name in list(namespace):
+            if (name[:1] == "_" and name[1:2] != "_") is first and (first or name != "__builtins__"):
+                stack.call(namespace.__setitem__, name, None)
+
+
+def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
+    """finalize_modules, for the modules of the program: let go of all, then empty those that something still holds.
+
+    Destructors run here: every step that may call one has an empty stack.
+    """
+    # References from the report of an error would keep its objects alive.
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        stack.call(sys.__dict__.pop, name, None)
+    for name in ("stdout", "stderr"):
+        stack.call(setattr, sys, name, getattr(sys, f"__{name}__"))
+    # The real end has no way left to read source: the errors of destructors show none.
+    names = [name for name, module in sys.modules.items() if inherited.get(name) is not module]
+    sys.modules["io"] = None  # type: ignore[assignment] # what an import of it finds then, too
+    held = []
+    for name in names:
+        with suppress(TypeError):  # anything may stand there
+            held.append(weakref.ref(sys.modules[name]))
+        stack.call(sys.modules.__delitem__, name)
+    stack.call(gc.collect)
+    for reference in reversed(held):
+        module = reference()
+        if isinstance(module, ModuleType):
+            _clear(stack, module.__dict__)
+    stack.call(gc.collect)
+
+
+def end(stack: CallStack, code: int, inherited: Mapping[str, ModuleType], *, interrupted: bool) -> None:
+    """Never returns. `inherited`: modules of the template by name. `interrupted`: the process dies of SIGINT."""
+    try:
+        stack.call(_join_threads)
+    except BaseException as error:  # noqa: BLE001 - as wait_for_thread_shutdown
+        _ignore(error, "on threading shutdown")
+    stack.call(_run_exit_functions)
+    if not _flushed():
+        code = FAILED_FLUSH
+    _destroy(stack, inherited)
+    _flushed()
+    _flush_c_streams(None)
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code & 0xFF)

@@ -1,0 +1,50 @@
+"""A template that is itself what one command would have become: an interpreter, up to the first line of its script.
+
+A run of exactly that command forks and goes on from there, instead of starting the interpreter again.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# A script of one line. It reads what it shall do from its control socket, so that neither the command line nor the
+# environment, which guests inherit, tell anything of the host.
+_SCRIPT = """\
+import os, sys
+exec(os.read({fd}, 1 << 20).decode(), {{"__name__": "template", "__builtins__": __builtins__, "PATH": sys.path[1:]}})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """`argv`: an interpreter of the host, its options, and last the name of a script in the working directory.
+
+    `environment`: the whole environment. `imports`: modules to import before any run.
+    """
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    imports: tuple[str, ...]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it is the very interpreter that this code runs on."""
+        own = getattr(sys, "_base_executable", sys.executable)
+        return os.path.realpath(self.argv[0]) == os.path.realpath(own)
+
+    def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
+        """Whether a run of this command may go on from the template."""
+        return argv == self.argv and environment == self.environment
+
+
+def template_command(warm: WarmStart | None, control_fd: int, directory: Path) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a template process, to be started in `directory`, which gets the script."""
+    if warm is not None:
+        (directory / warm.argv[-1]).write_text(_SCRIPT.format(fd=control_fd), encoding="ascii")
+        return list(warm.argv), dict(warm.environment)
+    # -I -S: no site packages, no environment, no working directory on the path. The base interpreter, because
+    # a virtual environment's is not inside the guest root.
+    interpreter = getattr(sys, "_base_executable", sys.executable)
+    command = [interpreter, "-I", "-S", "-c", _SCRIPT.format(fd=control_fd)]
+    return command, {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}

@@ -1,0 +1,1 @@
+print(__import__("json").dumps({"a": 1}))

@@ -1,0 +1,3 @@
+import os
+print("x")
+os._exit(9)

@@ -1,0 +1,2 @@
+print(sorted(globals()))
+print(type(__loader__).__name__, __annotations__)

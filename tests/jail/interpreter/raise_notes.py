@@ -1,0 +1,3 @@
+e = ValueError("noted")
+e.add_note("a note")
+raise e

@@ -1,0 +1,3 @@
+class Own(Exception):
+    def __str__(self): return "own text"
+raise Own

@@ -1,0 +1,4 @@
+import sys
+print(sys.stdin.readline(), end="")
+sys.stdin.seek(0)
+print(sys.stdin.readline(), end="")

@@ -1,0 +1,3 @@
+import signal
+for n in sorted(signal.valid_signals()):
+    print(int(n), signal.getsignal(n))

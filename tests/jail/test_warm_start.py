@@ -1,0 +1,219 @@
+"""Forks of a warm template, and staged runs: quick, and as separate from each other as fresh processes."""
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.jail.warm_start import WarmStart
+from sandbox_runtime.languages import run_spec, warm_start
+from sandbox_runtime.languages.python import PYTHON
+from tests.jail.hostile.host_state import host_state
+
+LIMITS = PYTHON.run_limits("judge")
+Run = Callable[[str], Outcome]
+MARKER = b"marker-of-a-tenant"
+
+
+def python(code: str, **changes: Any) -> JailSpec:
+    return run_spec(PYTHON, code.encode(), None, limits=replace(LIMITS, **changes), stdin=MARKER)
+
+
+STAGED = python("")
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    with open_slot(SlotConfig("warm-start", 43, warm=warm_start([PYTHON]))) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["forked", "staged"])
+def run(request: pytest.FixtureRequest, slot: Slot) -> Run:
+    def run_it(code: str) -> Outcome:
+        if request.param == "staged":
+            slot.stage(STAGED)
+        return slot.run(python(code))
+
+    return run_it
+
+
+def good(outcome: Outcome) -> bytes:
+    assert (outcome.exit_code, outcome.stderr) == (0, b""), outcome
+    assert outcome.evidence.controls_missing == ()
+    assert outcome.evidence.cleanup_verified
+    return outcome.stdout
+
+
+def processes_of(uid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if entry.stat().st_uid == uid:
+                    found.append(int(entry.name))
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def staged_process(uid: int) -> int:
+    """Staging returns before the process is there."""
+    pause = threading.Event()
+    while not (found := processes_of(uid)):
+        pause.wait(0.01)
+    return found[0]
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def memory_of(pid: int) -> bytes:
+    parts = []
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            bounds, mode = line.split()[:2]
+            if "w" in mode:
+                begin, end = (int(bound, 16) for bound in bounds.split("-"))
+                memory.seek(begin)
+                parts.append(memory.read(end - begin))
+    return b"".join(parts)
+
+
+def test_a_run_really_starts_from_the_template(run: Run) -> None:
+    code = "import sys\nprint('decimal' in sys.modules, 'sandbox_runtime' in sys.modules)"
+    assert good(run(code)) == b"True False\n"
+
+
+def test_what_must_be_random_differs_over_8_runs(run: Run) -> None:
+    code = """
+import random, uuid, os, secrets, tempfile
+print(random.random()); print(random.Random().random()); print(uuid.uuid4()); print(uuid.uuid1())
+print(os.urandom(8).hex()); print(secrets.token_hex()); print(tempfile.mktemp())
+"""
+    seen = [good(run(code)).splitlines() for _ in range(8)]
+    for values in zip(*seen, strict=True):
+        assert len(set(values)) == 8, values
+
+
+def test_numpy_like_generators_of_c_do_not_repeat(run: Run) -> None:
+    code = "import hashlib, ssl\nprint(ssl.RAND_bytes(8).hex())"
+    assert len({good(run(code)) for _ in range(8)}) == 8
+
+
+def test_a_run_leaves_nothing_in_the_next_one(run: Run) -> None:
+    spoil = (
+        "import json, os, sys, builtins\njson.spoilt = builtins.spoilt = sys.spoilt = 1\nos.environ['SPOILT'] = '1'\n"
+    )
+    good(run(spoil))
+    look = "import json, os, sys, builtins\nprint(any(hasattr(x, 'spoilt') for x in (json, sys, builtins)))\n"
+    look += "print('SPOILT' in os.environ)"
+    assert good(run(look)) == b"False\nFalse\n"
+
+
+def test_the_template_has_never_read_anything_of_a_run(slot: Slot, run: Run) -> None:
+    assert MARKER in good(run(f"import sys\nprint(sys.stdin.read(), {MARKER.decode()!r})"))
+    slot.run(JailSpec(argv=("/usr/bin/echo", MARKER.decode()), limits=LIMITS, environment=(("M", MARKER.decode()),)))
+    memory = memory_of(slot.template_pid)
+    assert b"sandbox_runtime" in memory
+    assert MARKER not in memory
+
+
+def test_a_guest_cannot_reach_the_template_or_init(run: Run) -> None:
+    code = """
+import os
+for path in ("/proc/1/mem", "/proc/1/maps", "/proc/1/environ", f"/proc/{os.getppid()}/mem"):
+    try:
+        open(path, "r+b" if path.endswith("mem") else "rb").read(1)
+        print("opened", path)
+    except OSError as error:
+        print(error.errno in (1, 2, 13))
+try:
+    os.kill(1, 9)
+    print("sent")
+except OSError:
+    pass
+"""
+    assert b"opened" not in good(run(code))
+
+
+def test_a_staged_process_is_used_once(slot: Slot) -> None:
+    slot.stage(STAGED)
+    staged = staged_process(slot.uid)
+    slot.stage(STAGED)
+    assert processes_of(slot.uid) == [staged], "a second call makes no second one"
+    assert good(slot.run(python("print(1)"))) == b"1\n"
+    assert processes_of(slot.uid) == []
+    assert good(slot.run(python("print(2)"))) == b"2\n"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        python("print(3)", memory_bytes=LIMITS.memory_bytes // 2),
+        replace(python(""), argv=("/usr/bin/echo", "3")),
+        replace(python("import os\nprint(3)"), environment=(("A", "b"),)),
+    ],
+    ids=["limits", "command", "environment"],
+)
+def test_a_run_that_does_not_fit_gets_a_process_of_its_own(slot: Slot, other: JailSpec) -> None:
+    before = host_state(slot)
+    slot.stage(STAGED)
+    assert good(slot.run(other)) == b"3\n"
+    assert host_state(slot) == before
+
+
+def test_limits_hold_in_a_staged_run_from_its_own_start(slot: Slot) -> None:
+    quick = python("while True: pass", cpu_time_secs=0.2)
+    slot.stage(quick)
+    outcome = slot.run(quick)
+    assert outcome.stop_reason is StopReason.CPU_LIMIT
+    assert outcome.cpu_usec >= 200_000
+    slot.stage(STAGED)
+    outcome = slot.run(python("x = bytearray(600 << 20)"))
+    assert outcome.stop_reason is StopReason.OOM_KILL
+
+
+def test_a_staged_process_that_was_killed_is_our_failure_and_the_slot_says_so() -> None:
+    with open_slot(SlotConfig("staged-dies", 44, warm=warm_start([PYTHON]))) as own:
+        own.stage(STAGED)
+        os.kill(staged_process(own.uid), signal.SIGKILL)
+        with pytest.raises(JailError):
+            own.run(python("print(1)"))
+        assert not own.healthy
+
+
+def test_closing_a_slot_ends_what_is_staged() -> None:
+    with open_slot(SlotConfig("staged-closed", 45, warm=warm_start([PYTHON]))) as own:
+        before = descriptors()
+        own.stage(STAGED)
+        assert staged_process(own.uid)
+    assert not processes_of(own.uid)
+    assert descriptors() <= before
+
+
+def test_an_artifact_is_never_staged(slot: Slot) -> None:
+    slot.stage(replace(STAGED, artifact="a.out"))
+    assert processes_of(slot.uid) == []
+
+
+def test_another_interpreter_is_not_kept_warm() -> None:
+    other = WarmStart(("/usr/bin/true", "solution.py"), (), ())
+    assert not other.is_possible
+    with open_slot(SlotConfig("not-warm", 46, warm=other)) as own:
+        assert good(own.run(python("print(4)"))) == b"4\n"
+
+
+def test_nothing_of_the_host_is_on_the_command_line_of_the_template(slot: Slot) -> None:
+    place = Path(f"/proc/{slot.template_pid}")
+    assert place.joinpath("cmdline").read_bytes() == b"\0".join(part.encode() for part in PYTHON.run_argv) + b"\0"
+    names = re.findall(rb"(?:^|\0)([A-Z_]+)=", place.joinpath("environ").read_bytes())
+    assert {name.decode() for name in names} == {name for name, _ in PYTHON.guest_environment}

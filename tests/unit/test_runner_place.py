@@ -1,0 +1,61 @@
+"""A place gives out a slot that is whole, not worn, and staged."""
+
+from threading import Event
+
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import JailSpec
+from sandbox_runtime.languages import staged_spec
+from sandbox_runtime.languages.python import PYTHON
+from sandbox_runtime.worker.place import RUNS_PER_TEMPLATE, Place
+from tests.runner_doubles import RecordedSlot
+
+STAGED = staged_spec([PYTHON])
+NEVER = Event()
+
+
+class Unstageable(RecordedSlot):
+    def stage(self, spec: JailSpec) -> None:
+        raise JailError("clone", spec.argv[0])
+
+
+def place_of(*slots: RecordedSlot) -> Place:
+    left = iter(slots)
+    return Place(0, lambda _index: next(left), STAGED)
+
+
+def test_a_place_that_is_ready_has_a_run_staged() -> None:
+    slot = RecordedSlot()
+    assert place_of(slot).get_ready(NEVER)
+    assert slot.staged == [STAGED]
+
+
+def test_a_broken_slot_is_replaced_and_the_new_one_staged() -> None:
+    broken, good = RecordedSlot(), RecordedSlot()
+    place = place_of(broken, good)
+    assert place.get_ready(NEVER, is_usable=False)
+    assert (broken.is_closed, broken.staged) == (True, [])
+    assert (place.slot, good.staged) == (good, [STAGED])
+
+
+def test_a_template_is_given_up_after_so_many_runs() -> None:
+    worn, fresh = RecordedSlot(), RecordedSlot()
+    place = place_of(worn, fresh)
+    worn.runs = RUNS_PER_TEMPLATE - 1
+    assert place.get_ready(NEVER)
+    assert place.slot is worn
+    worn.runs += 1
+    assert place.get_ready(NEVER)
+    assert (worn.is_closed, place.slot) == (True, fresh)
+
+
+def test_a_slot_in_which_nothing_can_be_staged_is_replaced() -> None:
+    bad, good = Unstageable(), RecordedSlot()
+    place = place_of(bad, good)
+    assert place.get_ready(NEVER)
+    assert (bad.is_closed, place.slot) == (True, good)
+
+
+def test_at_the_end_of_the_worker_nobody_waits_for_a_good_slot() -> None:
+    stop = Event()
+    stop.set()
+    assert not place_of(RecordedSlot()).get_ready(stop, is_usable=False)
