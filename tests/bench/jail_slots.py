@@ -2,30 +2,22 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import Language, binds, prepare, present, warm
+from sandbox_runtime.languages import Language, binds, prepare, present, staged_spec, warm, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from tests.bench.answers import check_completed
 from tests.bench.machine import TOOLCHAINS
 from tests.bench.sources import Program
 
-# Ways in which a slot can serve a run, by what SlotConfig must be given. One that SlotConfig does not know is absent.
-SERVICES: Mapping[str, Mapping[str, Any]] = {
-    "jail, fresh": {},
-    "jail, pre-warmed": {"prewarmed": 1},
-}
+EXEC, FRESH, STAGED = "jail, new interpreter", "jail, fresh", "jail, pre-warmed"
+SERVICES = (EXEC, FRESH, STAGED)
+"""Ways in which a slot serves a run of Python: exec, fork of a warm interpreter, a staged process used once."""
+_READY_SECS = 0.02
 _FIRST_INDEX = 26  # user ids above those of a worker with that many slots, below those of commands
-
-
-def is_offered(service: str) -> bool:
-    """Tell whether slots of this version know this way."""
-    return SERVICES[service].keys() <= {entry.name for entry in fields(SlotConfig)}
 
 
 def languages() -> Mapping[str, Language]:
@@ -37,10 +29,19 @@ def languages() -> Mapping[str, Language]:
     return found
 
 
-def new_slot(index: int, offered: Mapping[str, Language], service: str = "jail, fresh") -> Slot:
+def new_slot(index: int, offered: Mapping[str, Language], service: str = FRESH) -> Slot:
     """Open one; close it. Raises JailError."""
     mounts = binds(tuple(offered.values()), TOOLCHAINS)
-    return open_slot(SlotConfig(f"bench-{index}", _FIRST_INDEX + index, mounts, **SERVICES[service]))
+    interpreter = None if service == EXEC else warm_start(offered.values())
+    return open_slot(SlotConfig(f"bench-{index}", _FIRST_INDEX + index, mounts, warm=interpreter))
+
+
+def get_ready(slot: Slot, language: Language) -> None:
+    """Stage a run, as a worker does behind each answer, and leave it the time that it gets between two requests."""
+    spec = staged_spec([language])
+    if spec is not None:
+        slot.stage(spec)
+        time.sleep(_READY_SECS)
 
 
 def request(program: Program) -> ExecutionRequested:
