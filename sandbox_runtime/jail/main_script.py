@@ -9,6 +9,7 @@ import ctypes
 import importlib
 import importlib.machinery
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -33,12 +34,15 @@ _WARMING_ROUNDS = 20
 
 
 class MainScript:
-    """Make it in the template, where all that it looks up costs nothing; `run` in a forked process. Raises JailError.
+    """Make it in the template, where all that it looks up costs nothing. Raises JailError.
 
-    `directory`: of the script. `guests_path`: `sys.path` of a script, without that directory.
+    In a forked process: `get_ready`, which needs no script yet, then `run`. `path`: absolute, of the script.
+    `guests_path`: `sys.path` of a script, without its own directory.
     """
 
-    def __init__(self, imports: Iterable[str], directory: str, guests_path: list[str]) -> None:
+    def __init__(self, imports: Iterable[str], path: str, guests_path: list[str]) -> None:
+        self._path = path
+        self._namespace: dict[str, object] = {}
         self._stack = CallStack()
         libc = ctypes.CDLL(None, use_errno=True)
         self._open_file, self._run_file = libc.fopen, ctypes.pythonapi.PyRun_FileExFlags
@@ -53,29 +57,36 @@ class MainScript:
                 importlib.import_module(name)
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
-        _hide_traces(directory, guests_path)
+        _hide_traces(os.path.dirname(path), guests_path)
         self._inherited = dict(sys.modules)
 
-    def _fresh_main(self, path: str) -> dict[str, object]:
-        sys.path_importer_cache[path] = None  # pymain_run_python asked whether the script is a package
+    def get_ready(self) -> None:
+        """Be what exec would have made of this process, but for the script."""
+        syscalls.after_fork()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # init had it taken away
+        # Changes of identity took it away; a program may look at itself.
+        syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
+        sys.path_importer_cache[self._path] = None  # pymain_run_python asked whether the script is a package
         main = ModuleType("__main__")
         main.__dict__.update(
-            __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+            __loader__=importlib.machinery.SourceFileLoader("__main__", self._path),
             __annotations__={},
             __builtins__=builtins,
-            __file__=path,
+            __file__=self._path,
             __cached__=None,
         )
         sys.modules["__main__"] = main
-        return main.__dict__
+        self._namespace = main.__dict__
 
-    def run(self, path: str) -> None:
-        """Never returns. `path`: absolute. Signals must be as an interpreter sets them."""
-        syscalls.after_fork()
-        file, name = self._open_file(path.encode(), b"rb"), path.encode()
+    def run(self) -> None:
+        """Never returns."""
+        name = self._path.encode()
+        file = self._open_file(name, b"rb")
         if not file:
-            raise JailError("open script", os.path.basename(path), ctypes.get_errno())
-        code, uncaught = self._execute(file, name, self._fresh_main(path))
+            raise JailError("open script", os.path.basename(self._path), ctypes.get_errno())
+        namespace, self._namespace = self._namespace, {}  # only the module itself may hold it in the end
+        code, uncaught = self._execute(file, name, namespace)
+        del namespace
         # No exception is being handled from here on: hooks and exit functions must not see one.
         if uncaught is not None:
             code = script_end.show(self._stack, uncaught)

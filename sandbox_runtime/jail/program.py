@@ -11,7 +11,7 @@ import os
 import signal
 import time
 
-from sandbox_runtime.jail import evidence, identity, measure, placement, rlimits, syscalls
+from sandbox_runtime.jail import evidence, identity, measure, placement, rlimits
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY
@@ -89,17 +89,14 @@ def _execute(request: RunRequest) -> None:
         os._exit(_CANNOT_EXECUTE)
 
 
-def _start(request: RunRequest, terms: Terms, script: MainScript | None) -> None:
+def _start(request: RunRequest, script: MainScript | None) -> None:
     """Never returns."""
-    if script is None or terms.warm is None or not terms.warm.matches(request.argv, request.environment):
+    if script is None:
         _reset_signals()
         _execute(request)
-        return
-    # What exec would have done: nothing of ours stays open, and the guest may look at itself.
-    os.close(STATUS_FD)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # init had it taken away
-    syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
-    script.run(f"{WORKING_DIRECTORY}/{request.argv[-1]}")
+    else:
+        os.close(STATUS_FD)  # exec would have done so
+        script.run()
 
 
 def become_program(
@@ -133,12 +130,17 @@ def become_program(
         step = "measure controls"
         controls = evidence.controls(measure.measure(request.limits, groups), terms)
         _confirm(controls, terms.required_controls)
+        if terms.warm is None or not terms.warm.matches(request.argv, request.environment):
+            script = None
+        if script is not None:
+            step = "get the interpreter ready"
+            script.get_ready()
         if request.is_staged:
             step = "wait for something to run"
             _await_go()
         step = "start " + request.argv[0]
         report(STATUS_FD, kind="ready", controls=controls, at_ns=time.monotonic_ns())
-        _start(request, terms, script)
+        _start(request, script)
     except JailError as error:
         report_failure(STATUS_FD, error)
     except OSError as error:

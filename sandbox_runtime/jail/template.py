@@ -120,8 +120,10 @@ def main(arguments: str, guests_path: Sequence[str] = ()) -> None:
         syscalls.drop_bounding_set()
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
-        warm, box = terms.warm, mounts.WORKING_DIRECTORY
-        script = None if warm is None else MainScript(warm.imports, box, list(guests_path))
+        script = None
+        if terms.warm is not None:
+            path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
+            script = MainScript(terms.warm.imports, path, list(guests_path))
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
