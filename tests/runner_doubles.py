@@ -85,13 +85,16 @@ class RecordedSlot:
         self.specs: list[JailSpec] = []
         self._answers = list(answers) or [CLEAN]
 
-    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002 - the jail's signature
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002 - the jail's signature
         self.specs.append(spec)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, JailError):
             self.healthy = False
             raise answer
         return answer
+
+    def settle(self) -> None:
+        """There is nothing to wait for."""
 
     def stage(self, spec: JailSpec) -> None:
         self.staged.append(spec)
@@ -108,7 +111,7 @@ class EndlessSlot(RecordedSlot):
         super().__init__()
         self._begun = begun
 
-    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         self.specs.append(spec)
         self._begun()
         select.select([fd for fd in (cancel_fd,) if fd is not None], [], [])

@@ -17,8 +17,8 @@ class ExecutionCancelledError(Exception):
 class Jail(Protocol):
     """A slot, or what a test puts in its place."""
 
-    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step. Raises JailError."""
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """Run one step; its sandbox may still be taken down when this returns. Raises JailError."""
         ...
 
 
@@ -91,7 +91,7 @@ def platform_failure(
 
 
 def _step(jail: Jail, spec: JailSpec, cancel_fd: int | None) -> Outcome:
-    outcome = jail.run(spec, cancel_fd=cancel_fd)
+    outcome = jail.answer(spec, cancel_fd=cancel_fd)
     if outcome.stop_reason is StopReason.CANCELLED:
         raise ExecutionCancelledError
     return outcome

@@ -1,11 +1,12 @@
 """The streams and files of one run: made by the supervisor, one side given to the guest, the other kept.
 
 Input travels in sealed memory files: there is no path that a guest could swap, no pipe to feed while it runs, and
-the guest cannot change what it was given.
+the guest cannot change what it was given. A staged run holds them empty, and waits until they are filled and sealed.
 """
 
 import fcntl
 import os
+from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -13,51 +14,78 @@ from typing import Self
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.streams import Capture
-from sandbox_runtime.jail.wire import FilesTable, Streams
+from sandbox_runtime.jail.wire import Streams
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
-def sealed_file(name: str, content: bytes) -> int:
-    """A read-only descriptor of a sealed memory file, memfd_create(2)."""
+def _open_file(name: str) -> tuple[int, int]:
+    """A writable and a read-only descriptor of an empty memory file, memfd_create(2)."""
     writable = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        view = memoryview(content)
+        return writable, os.open(f"/proc/self/fd/{writable}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(writable)
+        raise
+
+
+def _fill(writable: int, parts: Iterable[bytes]) -> None:
+    """Write, and seal: nobody can change it any more, whatever descriptors of it there are."""
+    for part in parts:
+        view = memoryview(part)
         while view:
             view = view[os.write(writable, view) :]
-        fcntl.fcntl(writable, fcntl.F_ADD_SEALS, _SEALS)
-        return os.open(f"/proc/self/fd/{writable}", os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.fcntl(writable, fcntl.F_ADD_SEALS, _SEALS)
+
+
+def sealed_file(name: str, content: bytes) -> int:
+    """A read-only descriptor of a sealed memory file."""
+    writable, readable = _open_file(name)
+    try:
+        _fill(writable, [content])
+    except OSError:
+        os.close(readable)
+        raise
     finally:
         os.close(writable)
-
-
-def _table(spec: JailSpec) -> FilesTable:
-    for file in spec.files:
-        if not file.name or "/" in file.name or file.name in {".", ".."} or "\0" in file.name:
-            raise JailError("place file", repr(file.name), hint="a file name has no slash")
-    return tuple((file.name, len(file.content), file.executable) for file in spec.files)
+    return readable
 
 
 class Handover:
     """Context manager; closes whatever is still open. Raises JailError when a descriptor cannot be made."""
 
-    def __init__(self, spec: JailSpec, owner: int | None) -> None:
-        """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's."""
-        self.files = _table(spec)
+    def __init__(self, owner: int | None, output_bytes: int) -> None:
+        """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's.
+
+        `output_bytes`: the limit of each output stream.
+        """
         self._kept, self._given, self._owner = ExitStack(), ExitStack(), owner
         try:
-            stdin = self._give(sealed_file("stdin", spec.stdin))
-            files = self._give(sealed_file("files", b"".join(file.content for file in spec.files)))
-            stdout = self._open_capture(spec.limits.output_bytes)
-            stderr = self._open_capture(spec.limits.output_bytes)
+            self._stdin, stdin = self._open_input("stdin")
+            self._files, files = self._open_input("files")
+            stdout = self._open_capture(output_bytes)
+            stderr = self._open_capture(output_bytes)
             self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
             self._kept.callback(os.close, self._artifact_fd)
             artifact = self._give(os.dup(self._artifact_fd))
         except OSError as error:
-            self._close()
+            self.close()
             raise JailError("open descriptors", errno=error.errno or 0) from error
         self.captures = (stdout[0], stderr[0])
         self.streams = Streams(stdin, stdout[1], stderr[1], files, artifact)
+
+    def fill(self, spec: JailSpec) -> None:
+        """Put the input and the files in, once. Must come before any code of the guest's runs. Raises JailError."""
+        try:
+            _fill(self._stdin, [spec.stdin])
+            _fill(self._files, [file.content for file in spec.files])
+        except OSError as error:
+            raise JailError("fill descriptors", errno=error.errno or 0) from error
+
+    def _open_input(self, name: str) -> tuple[int, int]:
+        writable, readable = _open_file(name)
+        self._kept.callback(os.close, writable)
+        return writable, self._give(readable)
 
     def _give(self, fd: int) -> int:
         self._given.callback(os.close, fd)
@@ -82,7 +110,8 @@ class Handover:
         with os.fdopen(os.dup(self._artifact_fd), "rb") as stream:
             return stream.read(max_bytes)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close both sides."""
         self._given.close()
         self._kept.close()
 
@@ -92,4 +121,4 @@ class Handover:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()

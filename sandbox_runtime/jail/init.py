@@ -1,7 +1,8 @@
 """Process 1 of a run: mounts, files, the guest's start, its end. It lives outside the guest's memory group.
 
-Init reports the program's raw wait status over the status pipe, then exits. Its exit makes the kernel kill and
-reap everything else in the pid namespace, pid_namespaces(7); the supervisor sees that on init's pidfd.
+Init reports the program's raw wait status over the status pipe, kills and reaps whatever is left, reports that it is
+alone, then exits. The answer need not wait for more: all that can still be undone is init's own. Should init die
+before, the kernel kills and reaps everything else in the pid namespace, pid_namespaces(7).
 """
 
 import mmap
@@ -42,6 +43,16 @@ def _kill_all_others() -> None:
             os.waitpid(-1, 0)
     except ChildProcessError:
         return
+
+
+def _is_alone() -> bool:
+    """Whether nothing else lives in the namespace: every orphan becomes a child of init. Reaps what is dead."""
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
@@ -90,10 +101,9 @@ def _show_mounts(status_fd: int) -> None:
 
 def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
     """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
-    streams = descriptors.streams.as_list() if descriptors.streams else []
-    keep = descriptors.streams.artifact if descriptors.streams else -1
-    for fd in (*streams, *descriptors.init_entries, *descriptors.program_entries):
-        if fd != keep:
+    streams = descriptors.streams
+    for fd in (*streams.as_list(), *descriptors.init_entries, *descriptors.program_entries):
+        if fd != streams.artifact:
             os.close(fd)
 
 
@@ -106,8 +116,7 @@ def _set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> N
     mounts.mount_private(request.limits.memory_bytes, placed_bytes)
     if terms.in_user_namespace:
         _show_mounts(descriptors.status)
-    if descriptors.streams is not None:
-        placement.place(request.files, descriptors.streams.files, terms.uid)
+    placement.place(request.files, descriptors.streams.files, terms.uid)
     os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)
 
 
@@ -145,10 +154,21 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
         filters[INIT].load()
         status, ended_ns = _wait_for_program(pid)
         artifact_error = None
-        if request.artifact is not None and descriptors.streams is not None and status == 0:
+        if request.artifact is not None and status == 0:
             _kill_all_others()
             artifact_error = _copy_artifact(request, descriptors.streams.artifact)
-        report(status_fd, kind="ended", wait_status=status, at_ns=ended_ns, artifact_error=artifact_error)
+        is_alone = _is_alone()
+        report(
+            status_fd,
+            kind="ended",
+            wait_status=status,
+            at_ns=ended_ns,
+            artifact_error=artifact_error,
+            is_alone=is_alone,
+        )
+        if not is_alone:
+            _kill_all_others()
+            report(status_fd, kind="alone")
     except JailError as error:
         report_failure(status_fd, error)
     except OSError as error:

@@ -10,15 +10,15 @@ from sandbox_runtime.jail.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.template_process import TemplateProcess
-from sandbox_runtime.jail.wire import START_RUN, FilesTable, RunRequest, Streams, send
+from sandbox_runtime.jail.wire import START_RUN, RunRequest, Streams, files_table, send
 
 
-def request_of(spec: JailSpec, groups: SlotGroups, files: FilesTable, *, is_staged: bool) -> RunRequest:
+def request_of(spec: JailSpec, groups: SlotGroups, *, is_staged: bool) -> RunRequest:
     """What init is told."""
     return RunRequest(
         argv=spec.argv,
         environment=spec.environment,
-        files=files,
+        files=() if is_staged else files_table(spec.files),
         limits=spec.limits,
         artifact=spec.artifact,
         artifact_max_bytes=spec.artifact_max_bytes,
@@ -41,12 +41,15 @@ class Launch:
         groups: SlotGroups,
         spec: JailSpec,
         start: Counters,
-        handed: tuple[FilesTable, Streams] | None,
+        streams: Streams,
+        *,
+        is_staged: bool = False,
     ) -> None:
-        """`handed`: files and streams; None stages the run, see `go`."""
+        """`is_staged`: what there is to run comes later, with `go`."""
         self.spec, self.start = spec, start
         self._template = template
         self._pidfd = -1
+        self._used: dict[str, int] | None = None
         try:
             self.status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
@@ -54,12 +57,10 @@ class Launch:
         try:
             with theirs:
                 # The request waits in the socket until init, which is only made by the next message, reads it.
-                send(
-                    self.status, request_of(spec, groups, handed[0] if handed else (), is_staged=not handed).serialise()
-                )
-                fds = [theirs.fileno(), *(handed[1].as_list() if handed else ())]
+                send(self.status, request_of(spec, groups, is_staged=is_staged).serialise())
                 # The groups keep their own descriptors open; these are not ours to close.
-                template.send(START_RUN, [*fds, *groups.init_entry_fds, *groups.program_entry_fds])
+                fds = [theirs.fileno(), *streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+                template.send(START_RUN, fds)
         except BaseException:
             self.status.close()
             raise
@@ -74,9 +75,9 @@ class Launch:
             spec.family,
         ) and spec.artifact is None
 
-    def go(self, files: FilesTable, streams: Streams) -> None:
-        """Give a staged run what it is to run. Raises JailError when it died meanwhile."""
-        send(self.status, json.dumps({"files": files}).encode(), streams.as_list())
+    def go(self, spec: JailSpec) -> None:
+        """Give a staged run what it is to run; its streams are filled. Raises JailError when it died meanwhile."""
+        send(self.status, json.dumps(files_table(spec.files)).encode())
 
     @property
     def pidfd(self) -> int:
@@ -87,8 +88,9 @@ class Launch:
 
     def reaped(self) -> dict[str, int]:
         """What init and its children used. Waits until init is dead and reaped by the template."""
-        report, _ = self._template.expect("reaped")
-        return report
+        if self._used is None:
+            self._used, _ = self._template.expect("reaped")
+        return self._used
 
     def discard(self) -> None:
         """End a staged run that nobody wants."""

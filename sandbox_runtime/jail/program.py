@@ -6,6 +6,7 @@ compared with the floor. A staged program waits here until there is something to
 the script where the template is a warm interpreter.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -18,16 +19,17 @@ from sandbox_runtime.jail.mounts import WORKING_DIRECTORY
 from sandbox_runtime.jail.seccomp import Program
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import (
+    GO_BYTES,
     RunDescriptors,
     RunRequest,
     Streams,
     parse_files,
-    receive_on,
     report,
     report_failure,
 )
 
 STATUS_FD = 3
+_FILES_FD = 4
 _CANNOT_EXECUTE = 126  # sh(1)
 
 
@@ -44,30 +46,29 @@ def _confirm(controls: dict[str, bool], required: tuple[str, ...]) -> None:
         raise JailError("confirm controls", ", ".join(missing), hint="required but not in force; see `doctor`")
 
 
-def _take_descriptors(streams: Streams | None, status: int) -> None:
-    """0, 1, 2 are the guest's streams, 3 is the status socket (closed by exec); everything else is closed."""
-    if streams is not None:
-        _take_streams(streams)
-    if status != STATUS_FD:  # received descriptors are close-on-exec already
-        os.dup2(status, STATUS_FD, inheritable=False)
-    os.closerange(STATUS_FD + 1, os.sysconf("SC_OPEN_MAX"))
+def _take_descriptors(streams: Streams, status: int, *, is_staged: bool) -> None:
+    """0, 1, 2 are the guest's streams, 3 is the status socket (closed by exec); a staged run has its files as 4.
 
-
-def _take_streams(streams: Streams) -> None:
-    os.dup2(streams.stdin, 0)
-    os.dup2(streams.stdout, 1)
-    os.dup2(streams.stderr, 2)
+    Everything else is closed.
+    """
+    for number, fd in enumerate((streams.stdin, streams.stdout, streams.stderr)):
+        os.dup2(fd, number)
+    kept = (status, streams.files) if is_staged else (status,)
+    end = STATUS_FD + len(kept)
+    # Out of the way first: any of them may have the number that another one is to get.
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, end) for fd in kept]
+    for number, fd in enumerate(moved, STATUS_FD):
+        os.dup2(fd, number, inheritable=False)
+    os.closerange(end, os.sysconf("SC_OPEN_MAX"))
 
 
 def _await_go() -> None:
     """Wait for what there is to run. It is placed here, by the guest's own user, with all controls in force."""
-    message, fds = receive_on(STATUS_FD)
+    message = os.read(STATUS_FD, GO_BYTES)
     if not message:
         os._exit(0)  # the supervisor has no use for this run
-    streams = Streams(*fds)
-    _take_streams(streams)
-    placement.place(parse_files(json.loads(message)["files"]), streams.files, None)
-    streams.close()
+    placement.place(parse_files(json.loads(message)), _FILES_FD, None)
+    os.close(_FILES_FD)
 
 
 def _reset_signals() -> None:
@@ -115,7 +116,7 @@ def become_program(
         os.unshare(os.CLONE_NEWCGROUP)
         step = "set up the process"
         os.setsid()
-        _take_descriptors(descriptors.streams, descriptors.status)
+        _take_descriptors(descriptors.streams, descriptors.status, is_staged=request.is_staged)
         os.chdir(WORKING_DIRECTORY)
         os.umask(0o022)
         step = "set limits"

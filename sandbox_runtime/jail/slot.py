@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
-from sandbox_runtime.jail.cgroup import SampledUsage, SlotGroups, close_groups, open_groups
+from sandbox_runtime.jail.cgroup import Counters, SampledUsage, SlotGroups, close_groups, open_groups
 from sandbox_runtime.jail.deadlines import Deadlines
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import CONTROLS, default_floor
@@ -18,7 +18,7 @@ from sandbox_runtime.jail.measure import own_namespaces
 from sandbox_runtime.jail.mounts import BindMount
 from sandbox_runtime.jail.outcome import assemble
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.jail.supervise import watch
+from sandbox_runtime.jail.supervise import Watched, watch
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.warm_start import WarmStart
@@ -59,7 +59,7 @@ def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:
 
 
 class Slot:
-    """Open with `open_slot`; close it. After a JailError from `run` look at `healthy`, and reopen when it is False.
+    """Open with `open_slot`; close it. After a JailError look at `healthy`, and reopen when it is False.
 
     `runs`: how many were begun; all are forked from one template.
     """
@@ -70,8 +70,10 @@ class Slot:
         self.uid = guest_uid(config.index)
         self.healthy = True
         self.runs = 0
-        self._staged: Launch | None = None
+        self._staged: tuple[Launch, Handover] | None = None
+        self._ending: Launch | None = None
         self._in_user_namespace = os.geteuid() != 0
+        self._guests_owner = None if self._in_user_namespace else self.uid
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
         self._template: TemplateProcess | None = None
         try:
@@ -111,9 +113,18 @@ class Slot:
         """
         if self._groups.is_sampled or self._staged is not None or spec.artifact is not None:
             return
+        self.settle()
         template = self._open_template()
         self.healthy = False
-        self._staged = Launch(template, self._groups, spec, self._groups.prepare(spec.limits), None)
+        handover = Handover(self._guests_owner, spec.limits.output_bytes)
+        try:
+            start = self._groups.prepare(spec.limits)
+            launch = Launch(template, self._groups, spec, start, handover.streams, is_staged=True)
+        except BaseException:
+            handover.close()
+            raise
+        handover.close_guest_side()
+        self._staged = launch, handover
         self.healthy = True
 
     def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
@@ -121,52 +132,103 @@ class Slot:
 
         Raises JailError when the sandbox, not the guest, failed. `healthy` is False then.
         """
+        outcome = self.answer(spec, cancel_fd=cancel_fd)
+        self.settle()
+        return outcome
+
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """As `run`, but returns as soon as every process of the guest's is dead: init's own end is still to come.
+
+        Whatever is called next waits for that end first, see `settle`.
+        """
+        self.settle()
         template = self._open_template()
         self.healthy = False  # until this run is known to be gone
         self.runs += 1
         begun_ns = time.monotonic_ns()
-        with Handover(spec, None if self._in_user_namespace else self.uid) as handover:
-            launch = self._launch(template, spec, handover)
-            with contextlib.closing(launch):
-                handover.close_guest_side()
-                deadlines = Deadlines(self._groups, spec.limits, launch.start)
-                captures = handover.captures
-                watched = watch(launch.pidfd, launch.status, captures, deadlines, self._groups, cancel_fd)
-                used = launch.reaped()
-            if isinstance(self._groups, SampledUsage):
-                self._groups.settle(used["cpu_usec"], used["largest_kib"] << 10)
-            end = self._groups.read()
-            outcome = assemble(spec, watched, handover, (launch.start, end), self._groups.backend, begun_ns)
+        launch, handover = self._launch(template, spec)
+        with handover:
+            try:
+                watched, end = self._watch(launch, handover, spec, cancel_fd)
+                outcome = assemble(spec, watched, handover, (launch.start, end), self._groups.backend, begun_ns)
+            except BaseException:
+                launch.close()
+                raise
+        self._ending = launch
         self.healthy = outcome.evidence.cleanup_verified
         return outcome
+
+    def _watch(
+        self, launch: Launch, handover: Handover, spec: JailSpec, cancel_fd: int | None
+    ) -> tuple[Watched, Counters]:
+        """What was seen, and the counters of the end."""
+        deadlines = Deadlines(self._groups, spec.limits, launch.start)
+        watched = watch(launch.pidfd, launch.status, handover.captures, deadlines, self._groups, cancel_fd)
+        if watched.alone and not self._groups.is_sampled:
+            end = self._groups.read()
+            # Init, which counts as a process of the group, may be gone by now or not.
+            return watched, replace(end, process_count=0) if end.process_count == 1 else end
+        used = launch.reaped()
+        if isinstance(self._groups, SampledUsage):
+            self._groups.settle(used["cpu_usec"], used["largest_kib"] << 10)
+        return watched, self._groups.read()
+
+    def settle(self) -> None:
+        """Wait until nothing of the last run is left. Raises JailError, with `healthy` False, when something stays."""
+        ending, self._ending = self._ending, None
+        if ending is None:
+            return
+        was_healthy, self.healthy = self.healthy, False
+        with contextlib.closing(ending):
+            ending.reaped()
+        left = self._groups.read().process_count
+        if left:
+            raise JailError("end the run", hint=f"{left} processes are left")
+        self.healthy = was_healthy
 
     def _open_template(self) -> TemplateProcess:
         if not self.healthy or self._template is None:
             raise JailError("run", hint="this slot failed before, or is closed; open a new one")
         return self._template
 
-    def _launch(self, template: TemplateProcess, spec: JailSpec, handover: Handover) -> Launch:
+    def _launch(self, template: TemplateProcess, spec: JailSpec) -> tuple[Launch, Handover]:
         staged, self._staged = self._staged, None
-        if staged is not None and staged.fits(spec):
-            # What the staged process used while it got ready is not the guest's.
-            staged.start = replace(staged.start, cpu_usage_usec=self._groups.cpu_usage_usec())
+        if staged is not None and staged[0].fits(spec):
+            launch, handover = staged
             try:
-                staged.go(handover.files, handover.streams)
+                # What the staged process used while it got ready is not the guest's.
+                launch.start = replace(launch.start, cpu_usage_usec=self._groups.cpu_usage_usec())
+                handover.fill(spec)
+                launch.go(spec)
             except BaseException:
-                staged.close()
+                launch.close()
+                handover.close()
                 raise
-            return staged
+            return launch, handover
         if staged is not None:
-            staged.discard()
+            staged[1].close()
+            staged[0].discard()
         start = self._groups.prepare(spec.limits)
-        return Launch(template, self._groups, spec, start, (handover.files, handover.streams))
+        handover = Handover(self._guests_owner, spec.limits.output_bytes)
+        try:
+            handover.fill(spec)
+            launch = Launch(template, self._groups, spec, start, handover.streams)
+        except BaseException:
+            handover.close()
+            raise
+        handover.close_guest_side()
+        return launch, handover
 
     def close(self) -> None:
         """End the template (and a run that still goes on), then remove the groups. Bounded, whatever still runs."""
         self.healthy = False
         if self._staged is not None:
-            self._staged.close()
+            for part in self._staged:
+                part.close()
             self._staged = None
+        if self._ending is not None:
+            self._ending.close()
+            self._ending = None
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):

@@ -21,11 +21,15 @@ _DEATH_MS = int(SETUP_SECS * 1000)
 
 @dataclass(slots=True)
 class Watched:
-    """What was seen. Reports are None when they never came."""
+    """What was seen. Reports are None when they never came.
+
+    `alone`: init had reaped all others. `died`: init itself.
+    """
 
     stop_reason: StopReason = StopReason.NONE
     ready: dict[str, Any] | None = None
     ended: dict[str, Any] | None = None
+    alone: bool = False
     died: bool = False
     mount_fds: list[int] = field(default_factory=list)
 
@@ -44,8 +48,15 @@ class Watched:
         if report["kind"] == "ready":
             self.ready = report
         elif report["kind"] == "ended":
-            self.ended = report
+            self.ended, self.alone = report, report["is_alone"]
+        elif report["kind"] == "alone":
+            self.alone = True
         return True
+
+    @property
+    def is_over(self) -> bool:
+        """No process of the guest's lives any more."""
+        return self.died or (self.ended is not None and self.alone)
 
     def take_mount_fds(self) -> list[int]:
         """Descriptors that came with the reports; the caller owns them."""
@@ -104,17 +115,17 @@ class _Watch:
                     self._poller.register(fd, select.POLLIN)
 
     def run(self, cancel_fd: int | None) -> Watched:
-        """Until init is dead. Its death comes last: nothing of the run is alive after it."""
+        """Until init is alone or dead: nothing of the guest's is alive after it."""
         oom_event_fd, oom_event_mask = self._groups.oom_event or (-1, 0)
         if oom_event_fd >= 0:
             self._poller.register(oom_event_fd, oom_event_mask)
         if cancel_fd is not None:
             self._poller.register(cancel_fd, select.POLLIN)
-        while not self.watched.died:
+        while not self.watched.is_over:
             stopping = self.watched.stop_reason is not StopReason.NONE or self.watched.ended is not None
             events = self._poller.poll(_DEATH_MS if stopping else self._deadlines.timeout_ms())
             if not events and stopping:
-                raise JailError("wait for init to die", hint="a process of the run cannot be killed")
+                raise JailError("wait for the run to die", hint="a process of the run cannot be killed")
             for fd, _ in events:
                 if fd == oom_event_fd:
                     self._groups.acknowledge_oom_event()
@@ -145,7 +156,7 @@ def watch(
     groups: SlotGroups,
     cancel_fd: int | None,
 ) -> Watched:
-    """Watch until the whole run is dead and all output is read. Raises JailError; kills the run in any case."""
+    """Watch until all of the guest is dead and its output is read. Raises JailError; kills the run in any case."""
     loop = _Watch(pidfd, status, captures, deadlines, groups)
     try:
         watched = loop.run(cancel_fd)

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.spec import FilterFamily, Limits
+from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits
 
 START_RUN = b"run"
-_MESSAGE_BYTES = 1 << 16
+_MESSAGE_BYTES = GO_BYTES = 1 << 16
 _MAX_FDS = 16
+_OWN_FDS = 6  # the status socket and the streams
 _FD = struct.Struct("i")
 # As numbers: operators of flag enums cost more than the system call.
 DONT_WAIT = int(socket.MSG_DONTWAIT)
@@ -34,7 +35,7 @@ FilesTable = tuple[tuple[str, int, bool], ...]
 class RunRequest:
     """What init and program need to know of a run.
 
-    `is_staged`: the program gets everything ready, then waits for a `Go`, which brings streams and files.
+    `is_staged`: the program gets everything ready, then waits for the table of its files, which are filled by then.
     """
 
     argv: tuple[str, ...]
@@ -73,6 +74,14 @@ class RunRequest:
 _PLAIN = tuple(field.name for field in fields(RunRequest) if field.name != "limits")
 
 
+def files_table(files: Sequence[GuestFile]) -> FilesTable:
+    """The table of files as init or the program needs it. Raises JailError for a name that is a path."""
+    for file in files:
+        if not file.name or "/" in file.name or file.name in {".", ".."} or "\0" in file.name:
+            raise JailError("place file", repr(file.name), hint="a file name has no slash")
+    return tuple((file.name, len(file.content), file.executable) for file in files)
+
+
 def parse_files(rows: Sequence[Sequence[Any]]) -> FilesTable:
     """The table of files as JSON gives it."""
     return tuple((name, size, executable) for name, size, executable in rows)
@@ -92,32 +101,24 @@ class Streams:
         """In wire order."""
         return [self.stdin, self.stdout, self.stderr, self.files, self.artifact]
 
-    def close(self) -> None:
-        """Close them all."""
-        for fd in self.as_list():
-            os.close(fd)
-
 
 @dataclass(frozen=True, slots=True)
 class RunDescriptors:
-    """Open descriptors of one run and of its groups. `streams`: None until a staged run gets them."""
+    """Open descriptors of one run and of its groups."""
 
     status: int
-    streams: Streams | None
+    streams: Streams
     init_entries: tuple[int, ...] = ()
     program_entries: tuple[int, ...] = ()
 
     @classmethod
     def received(cls, request: RunRequest, fds: list[int]) -> "RunDescriptors":
         """Name the descriptors that came with the word to start. Raises JailError when some are missing."""
-        status, *others = fds
-        streams = None
-        if not request.is_staged:
-            streams, others = Streams(*others[:5]), others[5:]
-        if len(others) != request.init_entries + request.program_entries:
+        if len(fds) != _OWN_FDS + request.init_entries + request.program_entries:
             raise JailError("receive descriptors", hint="some are missing")
-        init_entries, program_entries = others[: request.init_entries], others[request.init_entries :]
-        return cls(status, streams, tuple(init_entries), tuple(program_entries))
+        (status, *streams), entries = fds[:_OWN_FDS], fds[_OWN_FDS:]
+        init_entries, program_entries = entries[: request.init_entries], entries[request.init_entries :]
+        return cls(status, Streams(*streams), tuple(init_entries), tuple(program_entries))
 
 
 def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:

@@ -21,8 +21,12 @@ class ClosableSlot(Protocol):
     healthy: bool
     runs: int
 
-    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step. Raises JailError."""
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """Run one step; its sandbox may still be taken down when this returns. Raises JailError."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until nothing of the last run is left. Raises JailError."""
         ...
 
     def stage(self, spec: JailSpec) -> None:
@@ -50,12 +54,12 @@ class Place:
         return self._stage() or self._replace(stop)
 
     def _stage(self) -> bool:
-        if self._staged is None:
-            return True
         try:
-            self.slot.stage(self._staged)
+            self.slot.settle()
+            if self._staged is not None:
+                self.slot.stage(self._staged)
         except JailError as error:
-            self._log("run not staged", error)
+            self._log("slot not ready", error)
             return False
         return True
 

@@ -197,7 +197,7 @@ def test_a_slot_that_cannot_be_reopened_at_once_is_tried_again(system: System) -
 
 def test_a_fault_of_the_runner_costs_one_try_only(system: System) -> None:
     class Faulty(RecordedSlot):
-        def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
             raise ZeroDivisionError(spec.argv)
 
     slots = [Faulty(), RecordedSlot()]
@@ -289,7 +289,7 @@ class HeldSlot(RecordedSlot):
         super().__init__()
         self.begun, self.may_end = Event(), Event()
 
-    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
         self.specs.append(spec)
         self.begun.set()
         self.may_end.wait(PATIENCE_SECS)

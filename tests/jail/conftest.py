@@ -64,7 +64,9 @@ def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
         staged = staged_spec(languages.values())
         if staged is not None:
             slot.stage(staged)  # as the service does behind each answer
-        return execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
+        completed = execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
+        slot.settle()
+        return completed
 
     return run_program
 

@@ -108,8 +108,9 @@ def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes
 def test_a_right_request_with_too_few_descriptors_ends_that_run_only(opened: Slot, missing: int) -> None:
     groups, spec = opened._groups, python("print(1)")
     groups.prepare(LIMITS)
-    with Handover(spec, None) as handover:
-        request = request_of(spec, groups, handover.files, is_staged=False).serialise()
+    with Handover(None, LIMITS.output_bytes) as handover:
+        handover.fill(spec)
+        request = request_of(spec, groups, is_staged=False).serialise()
         fds = [*handover.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
         assert b'"failed"' in answer_of_init(opened, request, fds[:-missing])
     assert opened.run(python("print(1)")).stdout == b"1\n"

@@ -79,8 +79,8 @@ class CompiledOnce:
     def __init__(self, slot: Slot, known: dict[tuple[str, ...], Outcome]) -> None:
         self._slot, self._known = slot, known
 
-    def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """As a slot does."""
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """As a slot does, but with nothing left behind it."""
         if spec.artifact is None:
             return self._slot.run(spec, cancel_fd=cancel_fd)
         if spec.argv not in self._known:

@@ -1,0 +1,80 @@
+"""An answer comes as soon as every process of the guest's is dead; what is left of the run ends behind it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
+from sandbox_runtime.languages import warm_start
+from sandbox_runtime.languages.python import PYTHON
+from tests.jail.hostile.host_state import host_state
+from tests.jail.test_warm_start import STAGED, good, processes_of, python
+
+# Children that close their streams, and that neither a group nor a session holds together.
+LEAVES_CHILDREN = """
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        os.close(1)
+        os.close(2)
+        time.sleep(60)
+print(42)
+"""
+
+
+@pytest.fixture
+def own() -> Iterator[Slot]:
+    with open_slot(SlotConfig("answer", 47, warm=warm_start([PYTHON]))) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_all_processes_of_the_guest_are_dead_when_the_answer_comes(own: Slot, is_staged: bool) -> None:  # noqa: FBT001
+    for _ in range(10):
+        if is_staged:
+            own.stage(STAGED)
+        outcome = own.answer(python(LEAVES_CHILDREN))
+        assert good(outcome) == b"42\n"
+        assert processes_of(own.uid) == []
+        assert outcome.evidence.leftover_processes == 0
+
+
+def test_whatever_is_called_next_waits_for_the_end_of_the_last_run(own: Slot) -> None:
+    assert good(own.run(python("print(0)"))) == b"0\n"
+    before = host_state(own)
+    for _ in range(10):
+        assert good(own.answer(python("print(1)"))) == b"1\n"
+        assert good(own.answer(python("print(2)"))) == b"2\n"
+        own.stage(STAGED)
+        assert good(own.answer(python("print(3)"))) == b"3\n"
+    own.settle()
+    assert host_state(own) == before
+
+
+@pytest.mark.parametrize("step", ["settle", "stage", "answer"])
+def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
+    own: Slot, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def never_ends() -> dict[str, int]:
+        raise JailError("receive message", hint="timed out")
+
+    assert good(own.answer(python("print(1)"))) == b"1\n"
+    monkeypatch.setattr(own._ending, "reaped", never_ends)
+    calls: dict[str, Any] = {
+        "settle": own.settle,
+        "stage": lambda: own.stage(STAGED),
+        "answer": lambda: own.answer(python("print(2)")),
+    }
+    with pytest.raises(JailError):
+        calls[step]()
+    assert not own.healthy
+    with pytest.raises(JailError):
+        own.run(python("print(3)"))
+
+
+def test_closing_a_slot_ends_what_an_answer_left(own: Slot) -> None:
+    assert good(own.answer(python(LEAVES_CHILDREN))) == b"42\n"
+    own.close()
+    assert processes_of(own.uid) == []
