@@ -32,6 +32,7 @@ class SettingsInvalidError(Exception):
 class WorkerSettings:
     """What `worker` needs. Times in seconds.
 
+    `waiting_commands`: keep commands started that wait for a program, at the price of their memory.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor below which nothing is run
     even then; None: all that this host is expected to give.
     """
@@ -48,6 +49,7 @@ class WorkerSettings:
     drain_secs: int
     receive_wait_secs: int
     max_receives: int
+    waiting_commands: bool
     allow_permissive: bool
     required_controls: tuple[str, ...] | None
     log_level: str
@@ -89,6 +91,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
         receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
         max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
+        waiting_commands=_boolean(env, "WAITING_COMMANDS", default="true"),
         allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         log_level=_log_level(env),
@@ -120,8 +123,8 @@ def _integer(env: Mapping[str, str], variable: str, default: int, minimum: int, 
     return int(text)
 
 
-def _boolean(env: Mapping[str, str], variable: str) -> bool:
-    text = env.get(variable, "") or "false"
+def _boolean(env: Mapping[str, str], variable: str, default: str = "false") -> bool:
+    text = env.get(variable, "") or default
     if text not in {"true", "false"}:
         raise SettingsInvalidError(variable, "must be true or false")
     return text == "true"

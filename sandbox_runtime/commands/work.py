@@ -21,8 +21,10 @@ from sandbox_runtime.jail import (
     probe_host,
     remove_stale_groups,
 )
-from sandbox_runtime.languages import Language, binds, offered, staged_spec, version, warm_start
+from sandbox_runtime.languages import Language, binds, offered, staged_spec, version, waiting_specs, warm_start
+from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
+from sandbox_runtime.warm import WaitingPool, WarmSlot
 from sandbox_runtime.worker import Place, Roster, Worker
 
 _LOG = logging.getLogger(__name__)
@@ -116,9 +118,18 @@ def _open_places(
 ) -> tuple[Place, ...]:
     mounts, warm = binds(tuple(languages.values()), found.toolchains_dir), warm_start(languages.values())
     staged = staged_spec(languages.values())
+    waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
 
-    def opener(index: int) -> Slot:
-        return open_slot(SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm))
+    def open_waiting(index: int) -> Slot:
+        # Above the user ids of the worker's own slots.
+        return open_slot(SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, required_controls=floor))
+
+    pool = WaitingPool(waiting, open_waiting)
+    stack.callback(pool.close)
+
+    def opener(index: int) -> WarmSlot:
+        slot = open_slot(SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm))
+        return WarmSlot(slot, pool)
 
     places = []
     for index in range(found.slots):
@@ -128,4 +139,5 @@ def _open_places(
             raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
         stack.callback(place.close)
         places.append(place)
+    pool.start()
     return tuple(places)

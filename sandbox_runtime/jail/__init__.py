@@ -19,6 +19,7 @@ from sandbox_runtime.jail.spec import (
     Limits,
     Outcome,
     StopReason,
+    WaitingCommand,
 )
 from sandbox_runtime.jail.warm_start import WarmStart
 
@@ -40,6 +41,7 @@ __all__ = [
     "Slot",
     "SlotConfig",
     "StopReason",
+    "WaitingCommand",
     "WarmStart",
     "advice",
     "default_floor",

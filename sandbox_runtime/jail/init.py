@@ -102,7 +102,7 @@ def _show_mounts(status_fd: int) -> None:
 def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
     """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
     streams = descriptors.streams
-    for fd in (*streams.as_list(), *descriptors.init_entries, *descriptors.program_entries):
+    for fd in (*streams.as_list(), *descriptors.init_entries, *descriptors.program_entries, *descriptors.feed):
         if fd != streams.artifact:
             os.close(fd)
 

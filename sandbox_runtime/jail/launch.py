@@ -4,19 +4,24 @@ import json
 import os
 import signal
 import socket
-from contextlib import suppress
+import time
+from contextlib import ExitStack, suppress
 
 from sandbox_runtime.jail.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.template_process import TemplateProcess
-from sandbox_runtime.jail.wire import START_RUN, RunRequest, Streams, files_table, send
+from sandbox_runtime.jail.wire import DONT_WAIT, START_RUN, RunRequest, Streams, files_table, receive, send
+
+# What a staged run cannot change any more.
+_FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")
 
 
 def request_of(spec: JailSpec, groups: SlotGroups, *, is_staged: bool) -> RunRequest:
     """What init is told."""
+    waiting = spec.waiting if is_staged else None
     return RunRequest(
-        argv=spec.argv,
+        argv=spec.argv if waiting is None else waiting.argv,
         environment=spec.environment,
         files=() if is_staged else files_table(spec.files),
         limits=spec.limits,
@@ -25,14 +30,31 @@ def request_of(spec: JailSpec, groups: SlotGroups, *, is_staged: bool) -> RunReq
         family=spec.family,
         init_entries=len(groups.init_entry_fds),
         program_entries=len(groups.program_entry_fds),
-        is_staged=is_staged,
+        is_staged=is_staged and waiting is None,
+        is_fed=waiting is not None,
     )
 
 
-class Launch:
-    """Owns the status socket and init's pidfd. `start`: the groups' counters that the run starts from.
+def _what_to_run(spec: JailSpec, told_words: int) -> bytes:
+    """The message to a waiting command."""
+    words = spec.argv[-told_words:] if told_words else ()
+    files = [(name, str(size), str(int(executable))) for name, size, executable in files_table(spec.files)]
+    texts = [str(len(words)), *words, *(text for file in files for text in file)]
+    return b"".join(text.encode() + b"\0" for text in texts)
 
-    The limits of the groups must be set. Raises JailError. Close it after `reaped`.
+
+def _socket_pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, int]:
+    """Our end, and the number of theirs."""
+    mine, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.enter_context(mine)
+    return mine, theirs.enter_context(other).fileno()
+
+
+class Launch:
+    """Owns the status socket, init's pidfd and a waiting command's socket. Raises JailError.
+
+    `start`: the groups' counters that the run starts from. `begun_ns`: no run began before. The limits of the groups
+    must be set. Close it after `reaped`.
     """
 
     def __init__(
@@ -50,34 +72,50 @@ class Launch:
         self._template = template
         self._pidfd = -1
         self._used: dict[str, int] | None = None
-        try:
-            self.status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        except OSError as error:
-            raise JailError("open descriptors", errno=error.errno or 0) from error
-        try:
-            with theirs:
-                # The request waits in the socket until init, which is only made by the next message, reads it.
-                send(self.status, request_of(spec, groups, is_staged=is_staged).serialise())
-                # The groups keep their own descriptors open; these are not ours to close.
-                fds = [theirs.fileno(), *streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
-                template.send(START_RUN, fds)
-        except BaseException:
-            self.status.close()
-            raise
+        self._feed: socket.socket | None = None
+        self._is_ready = False
+        self.begun_ns = 0
+        with ExitStack() as theirs, ExitStack() as ours:
+            try:
+                self.status, status = _socket_pair(ours, theirs)
+                fds = [status, *streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+                if is_staged and spec.waiting is not None:
+                    self._feed, feed = _socket_pair(ours, theirs)
+                    fds.append(feed)
+            except OSError as error:
+                raise JailError("open descriptors", errno=error.errno or 0) from error
+            # The request waits in the socket until init, which is only made by the next message, reads it.
+            send(self.status, request_of(spec, groups, is_staged=is_staged).serialise())
+            # The groups keep their own descriptors open; these are not ours to close.
+            template.send(START_RUN, fds)
+            ours.pop_all()
 
     def fits(self, spec: JailSpec) -> bool:
         """Whether a staged run may become this one: the same but for what `go` brings."""
         own = self.spec
-        return (own.argv, own.environment, own.limits, own.family) == (
-            spec.argv,
-            spec.environment,
-            spec.limits,
-            spec.family,
-        ) and spec.artifact is None
+        command = (own.argv, spec.argv) if self._feed is None else (own.waiting, spec.waiting)
+        return command[0] == command[1] and all(getattr(own, name) == getattr(spec, name) for name in _FIXED)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a staged run would start at once. Raises JailError when a waiting command died."""
+        if self._feed is None:
+            return True
+        try:
+            while receive(self._feed, DONT_WAIT)[0]:
+                self._is_ready = True
+        except BlockingIOError:  # it lives
+            return self._is_ready
+        raise JailError("get ready", os.path.basename(self.spec.argv[0]), hint="the waiting command ended")
 
     def go(self, spec: JailSpec) -> None:
         """Give a staged run what it is to run; its streams are filled. Raises JailError when it died meanwhile."""
-        send(self.status, json.dumps(files_table(spec.files)).encode())
+        self.begun_ns = time.monotonic_ns()
+        if self._feed is not None and spec.waiting is not None:
+            send(self._feed, _what_to_run(spec, spec.waiting.told_words))
+            self._feed.close()
+        else:
+            send(self.status, json.dumps(files_table(spec.files)).encode())
 
     @property
     def pidfd(self) -> int:
@@ -100,8 +138,10 @@ class Launch:
         self.close()
 
     def close(self) -> None:
-        """Close both descriptors."""
+        """Close the descriptors."""
         self.status.close()
+        if self._feed is not None:
+            self._feed.close()
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1

@@ -22,14 +22,12 @@ from sandbox_runtime.jail.wire import (
     GO_BYTES,
     RunDescriptors,
     RunRequest,
-    Streams,
     parse_files,
     report,
     report_failure,
 )
 
-STATUS_FD = 3
-_FILES_FD = 4
+_FIRST_FD = 3
 _CANNOT_EXECUTE = 126  # sh(1)
 
 
@@ -46,29 +44,35 @@ def _confirm(controls: dict[str, bool], required: tuple[str, ...]) -> None:
         raise JailError("confirm controls", ", ".join(missing), hint="required but not in force; see `doctor`")
 
 
-def _take_descriptors(streams: Streams, status: int, *, is_staged: bool) -> None:
-    """0, 1, 2 are the guest's streams, 3 is the status socket (closed by exec); a staged run has its files as 4.
+def _take_descriptors(descriptors: RunDescriptors, *, is_staged: bool) -> int:
+    """0, 1, 2 are the guest's streams. Returns the status socket, closed by exec. Everything else is closed.
 
-    Everything else is closed.
+    Only a staged run keeps its files, until it has placed them; a waiting command gets its socket and its files, and
+    closes them itself.
     """
+    streams = descriptors.streams
     for number, fd in enumerate((streams.stdin, streams.stdout, streams.stderr)):
         os.dup2(fd, number)
-    kept = (status, streams.files) if is_staged else (status,)
-    end = STATUS_FD + len(kept)
+    kept = [*descriptors.feed]
+    if kept or is_staged:
+        kept.append(streams.files)
+    kept.append(descriptors.status)
+    end = _FIRST_FD + len(kept)
     # Out of the way first: any of them may have the number that another one is to get.
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, end) for fd in kept]
-    for number, fd in enumerate(moved, STATUS_FD):
-        os.dup2(fd, number, inheritable=False)
+    for number, fd in enumerate(moved, _FIRST_FD):
+        os.dup2(fd, number, inheritable=bool(descriptors.feed) and number < end - 1)
     os.closerange(end, os.sysconf("SC_OPEN_MAX"))
+    return end - 1
 
 
-def _await_go() -> None:
+def _await_go(status: int) -> None:
     """Wait for what there is to run. It is placed here, by the guest's own user, with all controls in force."""
-    message = os.read(STATUS_FD, GO_BYTES)
+    message = os.read(status, GO_BYTES)
     if not message:
         os._exit(0)  # the supervisor has no use for this run
-    placement.place(parse_files(json.loads(message)), _FILES_FD, None)
-    os.close(_FILES_FD)
+    placement.place(parse_files(json.loads(message)), _FIRST_FD, None)
+    os.close(_FIRST_FD)
 
 
 def _reset_signals() -> None:
@@ -90,13 +94,13 @@ def _execute(request: RunRequest) -> None:
         os._exit(_CANNOT_EXECUTE)
 
 
-def _start(request: RunRequest, script: MainScript | None) -> None:
+def _start(request: RunRequest, script: MainScript | None, status: int) -> None:
     """Never returns."""
     if script is None:
         _reset_signals()
         _execute(request)
     else:
-        os.close(STATUS_FD)  # exec would have done so
+        os.close(status)  # exec would have done so
         script.run()
 
 
@@ -108,7 +112,7 @@ def become_program(
     script: MainScript | None,
 ) -> None:
     """Never returns. A failure is one message on the status socket, which the supervisor raises as JailError."""
-    step = "enter groups"
+    step, status = "enter groups", descriptors.status
     try:
         enter_groups(descriptors.program_entries)
         groups = measure.read_text("/proc/self/cgroup")
@@ -116,7 +120,7 @@ def become_program(
         os.unshare(os.CLONE_NEWCGROUP)
         step = "set up the process"
         os.setsid()
-        _take_descriptors(descriptors.streams, descriptors.status, is_staged=request.is_staged)
+        status = _take_descriptors(descriptors, is_staged=request.is_staged)
         os.chdir(WORKING_DIRECTORY)
         os.umask(0o022)
         step = "set limits"
@@ -138,15 +142,15 @@ def become_program(
             script.get_ready()
         if request.is_staged:
             step = "wait for something to run"
-            _await_go()
+            _await_go(status)
         step = "start " + request.argv[0]
-        report(STATUS_FD, kind="ready", controls=controls, at_ns=time.monotonic_ns())
-        _start(request, script)
+        report(status, kind="ready", controls=controls, at_ns=time.monotonic_ns())
+        _start(request, script, status)
     except JailError as error:
-        report_failure(STATUS_FD, error)
+        report_failure(status, error)
     except OSError as error:
-        report_failure(STATUS_FD, JailError(step, errno=error.errno or 0))
+        report_failure(status, JailError(step, errno=error.errno or 0))
     except (ValueError, TypeError, LookupError) as error:
-        report_failure(STATUS_FD, JailError(step, type(error).__name__))
+        report_failure(status, JailError(step, type(error).__name__))
     finally:
         os._exit(255)

@@ -109,9 +109,10 @@ class Slot:
         """Prepare for a run like this one, so that it starts at once: same command, environment, limits and family.
 
         Files and input of `spec` are not looked at. A staged run is used once, or thrown away when the next run is
-        another one. Does nothing where usage is sampled. Raises JailError as `run` does.
+        another one. With `spec.waiting` that command is started. Does nothing where usage is sampled.
+        Raises JailError as `run` does.
         """
-        if self._groups.is_sampled or self._staged is not None or spec.artifact is not None:
+        if self._groups.is_sampled or self._staged is not None:
             return
         self.settle()
         template = self._open_template()
@@ -126,6 +127,10 @@ class Slot:
         handover.close_guest_side()
         self._staged = launch, handover
         self.healthy = True
+
+    def is_ready_for(self, spec: JailSpec) -> bool:
+        """Whether a run like this one is staged and would start at once. Raises JailError when it died."""
+        return self._staged is not None and self._staged[0].fits(spec) and self._staged[0].is_ready
 
     def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """Run one program to its end; blocking. `cancel_fd`: becomes readable to stop the run (CANCELLED).
@@ -163,7 +168,7 @@ class Slot:
     ) -> tuple[Watched, Counters]:
         """What was seen, and the counters of the end."""
         deadlines = Deadlines(self._groups, spec.limits, launch.start)
-        watched = watch(launch.pidfd, launch.status, handover.captures, deadlines, self._groups, cancel_fd)
+        watched = watch(launch, handover.captures, deadlines, self._groups, cancel_fd)
         if watched.alone and not self._groups.is_sampled:
             end = self._groups.read()
             # Init, which counts as a process of the group, may be gone by now or not.

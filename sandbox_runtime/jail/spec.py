@@ -59,12 +59,26 @@ class GuestFile:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingCommand:
+    """A command that is started ahead of time in the place of a run's own, gets ready, and waits to be told.
+
+    It must be trusted like a toolchain. Its descriptor 3 is a message socket, and 4 holds the run's files, one behind
+    the other. It sends one byte when it is ready, and gets one message: texts that end with a NUL each, the count of
+    words, the last `told_words` words of the run's `argv`, then name, size and 0 or 1 (executable) of each file. It
+    places the files and closes both descriptors before it runs any code of a guest's. End of file: it is not needed.
+    """
+
+    argv: tuple[str, ...]
+    told_words: int
+
+
+@dataclass(frozen=True, slots=True)
 class JailSpec:
     """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
 
     `artifact`: name of a regular file in `/box` to bring out when the program exits with 0 (compile steps);
     at most `artifact_max_bytes`. `environment` is the guest's whole environment.
-    `family`: NATIVE, the widest, fits every program.
+    `family`: NATIVE, the widest, fits every program. `waiting`: what may be staged for this run in place of `argv`.
     """
 
     argv: tuple[str, ...]
@@ -75,6 +89,7 @@ class JailSpec:
     artifact: str | None = None
     artifact_max_bytes: int = 0
     family: FilterFamily = FilterFamily.NATIVE
+    waiting: WaitingCommand | None = None
 
 
 @dataclass(frozen=True, slots=True)

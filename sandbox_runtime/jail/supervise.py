@@ -12,6 +12,7 @@ from typing import Any
 from sandbox_runtime.jail.cgroup import SampledUsage, SlotGroups
 from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.launch import Launch
 from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.streams import Capture
 from sandbox_runtime.jail.wire import DONT_WAIT, receive
@@ -23,9 +24,10 @@ _DEATH_MS = int(SETUP_SECS * 1000)
 class Watched:
     """What was seen. Reports are None when they never came.
 
-    `alone`: init had reaped all others. `died`: init itself.
+    `alone`: init had reaped all others. `died`: init itself. `begun_ns`: what a waiting command did before is its own.
     """
 
+    begun_ns: int = 0
     stop_reason: StopReason = StopReason.NONE
     ready: dict[str, Any] | None = None
     ended: dict[str, Any] | None = None
@@ -46,7 +48,7 @@ class Watched:
         if report["kind"] == "failed":
             raise JailError(report["step"], report["target"], report["errno"], report["hint"])
         if report["kind"] == "ready":
-            self.ready = report
+            self.ready = report | {"at_ns": max(report["at_ns"], self.begun_ns)}
         elif report["kind"] == "ended":
             self.ended, self.alone = report, report["is_alone"]
         elif report["kind"] == "alone":
@@ -75,19 +77,18 @@ class _Watch:
 
     def __init__(
         self,
-        pidfd: int,
-        status: socket.socket,
+        launch: Launch,
         captures: tuple[Capture, Capture],
         deadlines: Deadlines,
         groups: SlotGroups,
     ) -> None:
-        self._pidfd, self._status, self._captures = pidfd, status, captures
+        self._pidfd, self._status, self._captures = launch.pidfd, launch.status, captures
         self._deadlines, self._groups = deadlines, groups
         self._poller = select.poll()
-        self._open = {pidfd, status.fileno(), *(capture.fd for capture in captures)}
+        self._open = {self._pidfd, self._status.fileno(), *(capture.fd for capture in captures)}
         for fd in self._open:
             self._poller.register(fd, select.POLLIN)
-        self.watched = Watched()
+        self.watched = Watched(launch.begun_ns)
 
     def _forget(self, fd: int) -> None:
         self._open.discard(fd)
@@ -149,23 +150,22 @@ class _Watch:
 
 
 def watch(
-    pidfd: int,
-    status: socket.socket,
+    launch: Launch,
     captures: tuple[Capture, Capture],
     deadlines: Deadlines,
     groups: SlotGroups,
     cancel_fd: int | None,
 ) -> Watched:
     """Watch until all of the guest is dead and its output is read. Raises JailError; kills the run in any case."""
-    loop = _Watch(pidfd, status, captures, deadlines, groups)
+    loop = _Watch(launch, captures, deadlines, groups)
     try:
         watched = loop.run(cancel_fd)
-        while watched.read_report(status):  # what was written just before the end
+        while watched.read_report(launch.status):  # what was written just before the end
             pass
         for capture in captures:
             capture.drain()
         return watched
     finally:
-        kill_run(pidfd)
+        kill_run(launch.pidfd)
         for fd in loop.watched.take_mount_fds():
             os.close(fd)

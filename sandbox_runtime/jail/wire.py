@@ -36,6 +36,7 @@ class RunRequest:
     """What init and program need to know of a run.
 
     `is_staged`: the program gets everything ready, then waits for the table of its files, which are filled by then.
+    `is_fed`: it is started at once, and waits itself (`spec.WaitingCommand`).
     """
 
     argv: tuple[str, ...]
@@ -48,6 +49,7 @@ class RunRequest:
     init_entries: int  # how many descriptors, behind the run's own, init writes to to enter its groups
     program_entries: int  # the same for the program, behind init's
     is_staged: bool = False
+    is_fed: bool = False
 
     def serialise(self) -> bytes:
         """JSON bytes."""
@@ -68,6 +70,7 @@ class RunRequest:
             init_entries=found["init_entries"],
             program_entries=found["program_entries"],
             is_staged=found["is_staged"],
+            is_fed=found["is_fed"],
         )
 
 
@@ -104,21 +107,23 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class RunDescriptors:
-    """Open descriptors of one run and of its groups."""
+    """Open descriptors of one run and of its groups. `feed`: the waiting command's socket, in a list of at most one."""
 
     status: int
     streams: Streams
     init_entries: tuple[int, ...] = ()
     program_entries: tuple[int, ...] = ()
+    feed: tuple[int, ...] = ()
 
     @classmethod
     def received(cls, request: RunRequest, fds: list[int]) -> "RunDescriptors":
         """Name the descriptors that came with the word to start. Raises JailError when some are missing."""
-        if len(fds) != _OWN_FDS + request.init_entries + request.program_entries:
+        entries_end = _OWN_FDS + request.init_entries + request.program_entries
+        if len(fds) != entries_end + request.is_fed:
             raise JailError("receive descriptors", hint="some are missing")
-        (status, *streams), entries = fds[:_OWN_FDS], fds[_OWN_FDS:]
+        (status, *streams), entries = fds[:_OWN_FDS], fds[_OWN_FDS:entries_end]
         init_entries, program_entries = entries[: request.init_entries], entries[request.init_entries :]
-        return cls(status, Streams(*streams), tuple(init_entries), tuple(program_entries))
+        return cls(status, Streams(*streams), tuple(init_entries), tuple(program_entries), tuple(fds[entries_end:]))
 
 
 def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:

@@ -24,8 +24,12 @@ import javax.tools.ToolProvider;
  * Compiles one source file as javac does and puts its classes, uncompressed, into one jar; all in one process, for
  * every start of a JVM costs more than the work itself. Arguments: source, jar. Exits with 1 when javac found errors,
  * which it has written to stderr then. No streams and no lambdas: their first use takes longer than the jar.
+ *
+ * In a JVM that waits for its source, warmUp comes first, see waiting_java.c.
  */
 public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManager> {
+    private static final int WARMING_ROUNDS = 10;
+
     private final Map<String, ByteArrayOutputStream> classes = new TreeMap<>();
 
     private CompileToJar(JavaFileManager files) {
@@ -33,15 +37,30 @@ public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManage
     }
 
     public static void main(String[] arguments) throws IOException {
+        CompileToJar compiled = compile(arguments[0]);
+        if (compiled != null) {
+            try (OutputStream file = new FileOutputStream(arguments[1])) {
+                compiled.writeJar(file);
+            }
+        }
+        System.exit(compiled != null ? 0 : 1);
+    }
+
+    /** Compiles the training source again and again; leaves nothing behind. */
+    public static void warmUp() throws IOException {
+        for (int round = 0; round < WARMING_ROUNDS; round++) {
+            compile(System.getProperty("rustbox.training")).writeJar(new ByteArrayOutputStream());
+        }
+    }
+
+    /** Null when there were errors. */
+    private static CompileToJar compile(String source) {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         StandardJavaFileManager files = compiler.getStandardFileManager(null, null, StandardCharsets.UTF_8);
         CompileToJar output = new CompileToJar(files);
-        Iterable<? extends JavaFileObject> sources = files.getJavaFileObjects(new File(arguments[0]));
+        Iterable<? extends JavaFileObject> sources = files.getJavaFileObjects(new File(source));
         boolean succeeded = compiler.getTask(null, output, null, List.of("-proc:none"), null, sources).call();
-        if (succeeded) {
-            output.writeJar(arguments[1]);
-        }
-        System.exit(succeeded ? 0 : 1);
+        return succeeded ? output : null;
     }
 
     @Override
@@ -58,8 +77,8 @@ public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManage
         };
     }
 
-    private void writeJar(String jar) throws IOException {
-        try (OutputStream file = new FileOutputStream(jar); ZipOutputStream zip = new ZipOutputStream(file)) {
+    private void writeJar(OutputStream file) throws IOException {
+        try (ZipOutputStream zip = new ZipOutputStream(file)) {
             for (Map.Entry<String, ByteArrayOutputStream> found : classes.entrySet()) {
                 byte[] content = found.getValue().toByteArray();
                 CRC32 checksum = new CRC32();

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_runtime.jail.spec import FilterFamily, Limits
+from sandbox_runtime.jail.spec import FilterFamily, Limits, WaitingCommand
 from sandbox_runtime.languages.limits import KIB, MIB, LimitRefusedError, Profile, choose_limits
 
 __all__ = ["KIB", "MIB", "Compile", "Language", "LimitRefusedError", "Prepared", "Profile", "SourceNames", "Tool"]
@@ -61,13 +61,17 @@ class SourceNames:
 
 @dataclass(frozen=True, slots=True)
 class Compile:
-    """The compile step: runs before the program in a jail of its own and leaves one file, `artifact`."""
+    """The compile step: runs before the program in a jail of its own and leaves one file, `artifact`.
+
+    `waiting`: a command that does the same and can be started before the source is there.
+    """
 
     argv: tuple[str, ...]
     limits: Limits
     artifact: str
     artifact_max_bytes: int = 64 * MIB
     family: FilterFamily = FilterFamily.COMPILE
+    waiting: WaitingCommand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Language:
     `trial`: a program that prints 42; it shows at the start that the toolchain works. `warm_files`: patterns of large
     files of the toolchain to be read once at the start, so that their pages stand on no guest's account.
     `warm_imports`: for an interpreter that the jail may keep started: modules to import before any program comes.
-    `shown_trees`: directories of the host that guests must see besides the system's trees.
+    `shown_trees`: directories of the host that guests must see besides the system's trees. `waiting`: a command that
+    runs the program as `run_argv` does and can be started before it is there.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Language:
     warm_files: tuple[str, ...] = ()
     warm_imports: tuple[str, ...] = ()
     prepared: Prepared | None = None
+    waiting: WaitingCommand | None = None
     other_suffixes: tuple[str, ...] = ()
     name_source: Callable[[bytes], SourceNames] | None = None
 

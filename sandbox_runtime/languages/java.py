@@ -1,11 +1,13 @@
 """Java: OpenJDK 21. The compile step leaves one jar, whatever the number of classes."""
 
+import os
 import platform
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
-from sandbox_runtime.jail import FilterFamily
+from sandbox_runtime.jail import FilterFamily, WaitingCommand
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.java_source import java_names
 from sandbox_runtime.languages.preparation import command
@@ -21,9 +23,13 @@ _PREPARED = "/opt/rustbox/java"
 _COMPILER_CLASS = "CompileToJar"
 _COMPILER_SOURCE = Path(__file__).with_name(f"{_COMPILER_CLASS}.java")
 _TRAINING_SOURCE = Path(__file__).with_name("Training.java")
+_WARMING_SOURCE = Path(__file__).with_name("WarmUp.java")
+_LAUNCHER = "waiting_java"
+_LAUNCHER_SOURCE = Path(__file__).with_name(f"{_LAUNCHER}.c")
+_SOURCES = (_COMPILER_SOURCE, _TRAINING_SOURCE, _WARMING_SOURCE, _LAUNCHER_SOURCE)
+_C_COMPILER = "/usr/bin/gcc"
 
-_JVM = (
-    _JAVA,
+_OPTIONS = (
     # One collecting thread, and a start that is quick: a JVM lives for seconds here.
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",
@@ -43,7 +49,38 @@ _JVM = (
     "-Dstderr.encoding=UTF-8",
 )
 # javac is over before the second compiler of the JVM would pay.
-_JVM_OF_COMPILER = (*_JVM, "-XX:TieredStopAtLevel=1")
+_OPTIONS_OF_COMPILER = (*_OPTIONS, "-XX:TieredStopAtLevel=1")
+# A recursion 100,000 deep fits, as it does in compiled languages; 64 MB would let an endless one take 300 MB.
+_STACK_KIB = 16 << 10
+_COMPILERS_STACK_KIB = 1 << 10  # what java(1) gives its main thread when nothing is said
+
+
+def _waiting(
+    warming: str, stack_kib: int, options: tuple[str, ...], class_path: str, told_words: int
+) -> WaitingCommand:
+    """As `java OPTION... -cp CLASS_PATH` with the told words behind it, see waiting_java.c."""
+    launcher = (f"{_PREPARED}/{_LAUNCHER}", f"{_JDK}/lib/server/libjvm.so", warming, str(stack_kib))
+    properties = ("-Dsun.java.launcher=SUN_STANDARD", f"-Djava.class.path={class_path}")
+    return WaitingCommand((*launcher, *options, *properties), told_words)
+
+
+def _prepare(directory: Path) -> None:
+    _prepare_compiler(directory)
+    _prepare_launcher(directory)
+
+
+def _prepare_launcher(directory: Path) -> None:
+    """The commands that wait for a program, where a C compiler is installed; Java works without them."""
+    if not os.access(_C_COMPILER, os.X_OK):
+        return
+    headers = (f"-I{_JDK}/include", f"-I{_JDK}/include/linux")
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        command((_C_COMPILER, "-O2", *headers, "-o", "launcher", str(_LAUNCHER_SOURCE), "-ldl"), working_directory=work)
+        command((_JAVAC, "-d", ".", str(_WARMING_SOURCE)), working_directory=work)
+        shutil.copy(work / "rustbox/warming/WarmUp.class", directory / "WarmUp.class")
+        shutil.copy(_TRAINING_SOURCE, directory)
+        shutil.copy(work / "launcher", directory / _LAUNCHER)
 
 
 def _prepare_compiler(directory: Path) -> None:
@@ -57,7 +94,7 @@ def _prepare_compiler(directory: Path) -> None:
         archive = f"-XX:ArchiveClassesAtExit={directory / 'compile.jsa'}"
         # The JVM refuses an archive when the class path is another one than it was: here there is none at all.
         training = ("-cp", "/nonexistent", "com.sun.tools.javac.Main", "-d", "made", str(_TRAINING_SOURCE))
-        command((*_JVM_OF_COMPILER, archive, *training), working_directory=work)
+        command((_JAVA, *_OPTIONS_OF_COMPILER, archive, *training), working_directory=work)
 
 
 JAVA = Language(
@@ -69,7 +106,8 @@ JAVA = Language(
     shown_trees=(_CONFIGURATION,),
     compile=Compile(
         argv=(
-            *_JVM_OF_COMPILER,
+            _JAVA,
+            *_OPTIONS_OF_COMPILER,
             f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",
             "-cp",
             f"{_PREPARED}/compile.jar",
@@ -79,14 +117,31 @@ JAVA = Language(
         ),
         limits=compile_limits(processes=1024),
         artifact="solution.jar",
+        waiting=_waiting(
+            _COMPILER_CLASS,
+            _COMPILERS_STACK_KIB,
+            (
+                *_OPTIONS_OF_COMPILER,
+                f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",
+                f"-Drustbox.training={_PREPARED}/{_TRAINING_SOURCE.name}",
+            ),
+            f"{_PREPARED}/compile.jar",
+            told_words=3,
+        ),
     ),
-    # A recursion 100,000 deep fits, as it does in compiled languages; 64 MB would let an endless one take 300 MB.
-    run_argv=(*_JVM, "-Xss16m", "-cp", "solution.jar", "{class}"),
+    run_argv=(_JAVA, *_OPTIONS, f"-Xss{_STACK_KIB}k", "-cp", "solution.jar", "{class}"),
+    waiting=_waiting(
+        f"{_PREPARED}/WarmUp.class",
+        _STACK_KIB,
+        (*_OPTIONS, f"-Xss{_STACK_KIB}k", f"-Drustbox.jar={_PREPARED}/compile.jar"),
+        "solution.jar",
+        told_words=1,
+    ),
     prepared=Prepared(
         guest_path=_PREPARED,
-        make=_prepare_compiler,
-        made_from=(f"{_JDK}/lib/server/libjvm.so", f"{_JDK}/lib/modules"),
-        recipe=" ".join(_JVM_OF_COMPILER) + _COMPILER_SOURCE.read_text() + _TRAINING_SOURCE.read_text(),
+        make=_prepare,
+        made_from=(f"{_JDK}/lib/server/libjvm.so", f"{_JDK}/lib/modules", _C_COMPILER),
+        recipe=" ".join(_OPTIONS_OF_COMPILER) + "".join(source.read_text() for source in _SOURCES),
     ),
     profiles=profiles(
         memory_mb=512, cpu_secs=8, wall_secs=10, processes=1024, open_files=128, file_mb=2, agent_processes=512

@@ -5,6 +5,7 @@ These are the toolchain's own files: no guest's input is ever in them, so they a
 
 import fcntl
 import hashlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ def prepare(language: Language, toolchains_dir: str) -> None:
 def _open_to_guests(directory: Path) -> None:
     """Guests have user ids of their own, and the runner's umask may hide new files from them."""
     for path in (directory, *directory.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
 
 def command(argv: tuple[str, ...], *, working_directory: Path, environment: Mapping[str, str] | None = None) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from sandbox_runtime.jail import WarmStart
-from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits
+from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.languages.entry import Compile, Language
+from sandbox_runtime.languages.preparation import prepared_path
 
 DEFAULT_PROFILE = "judge"
 
@@ -20,6 +21,7 @@ def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
         artifact=step.artifact,
         artifact_max_bytes=step.artifact_max_bytes,
         family=step.family,
+        waiting=step.waiting,
     )
 
 
@@ -53,4 +55,26 @@ def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits:
         stdin=stdin,
         files=(file,),
         family=language.family,
+        waiting=language.waiting,
     )
+
+
+def waiting_specs(languages: Iterable[Language], toolchains_dir: str) -> tuple[JailSpec, ...]:
+    """Steps with the limits of most requests for which a command may wait, where it could be prepared."""
+    found = []
+    for language in languages:
+        steps = [] if language.compile is None else [compile_spec(language, language.compile, b"")]
+        steps.append(run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b""))
+        found += [
+            step for step in steps if step.waiting is not None and _is_there(step.waiting, language, toolchains_dir)
+        ]
+    return tuple(found)
+
+
+def _is_there(command: WaitingCommand, language: Language, toolchains_dir: str) -> bool:
+    """Whether the toolchain's preparation could make the command: it needs more than the language itself does."""
+    if language.prepared is None:
+        return False
+    prefix = f"{language.prepared.guest_path}/"
+    place = prepared_path(language, language.prepared, toolchains_dir)
+    return command.argv[0].startswith(prefix) and (place / command.argv[0].removeprefix(prefix)).is_file()

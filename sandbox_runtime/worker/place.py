@@ -18,8 +18,15 @@ _LOG = logging.getLogger(__name__)
 class ClosableSlot(Protocol):
     """What the worker needs of a slot."""
 
-    healthy: bool
-    runs: int
+    @property
+    def healthy(self) -> bool:
+        """Whether it may be used again."""
+        ...
+
+    @property
+    def runs(self) -> int:
+        """How many runs were begun in it."""
+        ...
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """Run one step; its sandbox may still be taken down when this returns. Raises JailError."""

@@ -1,0 +1,307 @@
+"""A JVM that was started before its program: what the program sees is what a fresh one shows, and nobody else's."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+
+from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
+from sandbox_runtime.languages.java import JAVA
+from sandbox_runtime.warm import WaitingPool, WarmSlot
+from sandbox_runtime.warm import pool as pool_module
+from tests.jail.conftest import TOOLCHAINS
+from tests.jail.hostile.host_state import host_state
+from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
+from tests.jail.test_warm_start import processes_of
+
+PATIENCE_SECS = 60.0
+LIMITS = JAVA.run_limits("judge")
+
+
+def main(body: str, imports: str = "") -> str:
+    return (
+        f"import java.util.*; import java.io.*; import java.nio.file.*; {imports}\npublic class Main {{\n{body}\n}}\n"
+    )
+
+
+def statements(text: str) -> str:
+    return main("public static void main(String[] a) throws Throwable {\n" + text + "\n}")
+
+
+@dataclass
+class Java:
+    """Both ways of running a program; `opened`: the slots of the pool, by their number."""
+
+    own: Slot
+    pool: WaitingPool
+    opened: dict[int, Slot]
+
+    def wait(self, spec: JailSpec) -> None:
+        until(lambda: any(slot.healthy and slot.is_ready_for(spec) for slot in list(self.opened.values())))
+
+    def fresh(self, code: str, stdin: bytes = b"", limits: Limits = LIMITS) -> Outcome:
+        compiled = self.own.run(self.compiling(code))
+        if compiled.artifact is None:
+            return compiled
+        return self.own.run(run_spec(JAVA, code.encode(), compiled.artifact, limits=limits, stdin=stdin))
+
+    def waiting(self, code: str, stdin: bytes = b"", limits: Limits = LIMITS) -> Outcome:
+        """Both steps by commands that waited, else this fails."""
+        compiled = self.in_pool(self.compiling(code))
+        if compiled.artifact is None:
+            return compiled
+        return self.in_pool(run_spec(JAVA, code.encode(), compiled.artifact, limits=limits, stdin=stdin))
+
+    def in_pool(self, spec: JailSpec) -> Outcome:
+        self.wait(spec)
+        outcome = self.pool.answer(spec)
+        assert outcome is not None
+        assert outcome.evidence.controls_missing == ()
+        assert outcome.evidence.cleanup_verified
+        return outcome
+
+    def compiling(self, code: str) -> JailSpec:
+        assert JAVA.compile is not None
+        return compile_spec(JAVA, JAVA.compile, code.encode())
+
+    def slot_of(self, spec: JailSpec) -> Slot:
+        self.wait(spec)
+        return next(slot for slot in self.opened.values() if slot.is_ready_for(spec))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def java() -> Iterator[Java]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool_module, "QUIET_SECS", 0.0)  # these tests want the next one at once
+        yield from opened_java()
+
+
+def opened_java() -> Iterator[Java]:
+    prepare(JAVA, TOOLCHAINS)
+    mounts = binds([JAVA], TOOLCHAINS)
+    opened: dict[int, Slot] = {}
+
+    def open_seat(index: int) -> Slot:
+        opened[index] = open_slot(SlotConfig(f"waiting-{index}", 56 + index, mounts))
+        return opened[index]
+
+    pool = WaitingPool(waiting_specs([JAVA], TOOLCHAINS), open_seat)
+    with open_slot(SlotConfig("not-waiting", 55, mounts)) as own:
+        pool.start()
+        try:
+            yield Java(own, pool, opened)
+        finally:
+            pool.close()
+
+
+def facts(outcome: Outcome) -> Mapping[str, object]:
+    """What must not depend on the way."""
+    return {
+        "exit code": outcome.exit_code,
+        "signal": outcome.signal,
+        "stop": outcome.stop_reason,
+        "stdout": outcome.stdout,
+        "stderr": outcome.stderr,
+    }
+
+
+SAME = {
+    "uncaught": statements('System.out.println("before"); throw new IllegalStateException("bad");'),
+    "uncaught cause": statements('throw new RuntimeException("outer", new IOException("inner"));'),
+    "call stack": statements("for (var e : Thread.currentThread().getStackTrace()) System.out.println(e);"),
+    "exit code": statements("System.exit(7);"),
+    "exit hooks": statements(
+        'Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println("hook")));'
+        ' System.out.println("main");'
+    ),
+    "thread outlives main": statements(
+        "new Thread(() -> { try { Thread.sleep(100); } catch (InterruptedException e) {}"
+        " System.out.println(1); }).start();"
+        " System.out.println(0);"
+    ),
+    "daemon thread": statements(
+        "Thread t = new Thread(() -> { while (true) {} }); t.setDaemon(true); t.start();"
+        " System.out.println(t.getName());"
+    ),
+    "uncaught beside a thread": statements(
+        "new Thread(() -> { System.out.println(1); }).start(); throw new Exception();"
+    ),
+    "threads": statements(
+        'System.out.println(Thread.currentThread() + " " + Thread.currentThread().threadId()'
+        ' + " " + new Thread().getName() + " " + Thread.activeCount());'
+    ),
+    "arguments": statements("System.out.println(a.length);"),
+    "properties": statements(
+        'var p = new TreeMap<>(System.getProperties()); p.forEach((k, v) -> System.out.println(k + "=" + v));'
+    ),
+    "environment": statements('new TreeMap<>(System.getenv()).forEach((k, v) -> System.out.println(k + "=" + v));'),
+    "class path": statements(
+        'Class<?> c = Main.class; System.out.println(c.getClassLoader().getClass() + " " + c.getPackage());'
+        ' System.out.println(c.getProtectionDomain().getCodeSource() + " " + c.getResource("Main.class"));'
+    ),
+    "no main": main("int x;"),
+    "main of another class": "class Other { public static void main(String[] a) { System.out.println(2); } }",
+    "failing initialiser": main("static int x = 1 / 0; public static void main(String[] a) {}"),
+    "missing class": statements('Class.forName("Missing");'),
+    "input": statements("System.out.println(new Scanner(System.in).nextLine());"),
+    "unicode": statements('System.out.println("äöü 漢字 🙂 " + System.in.available());'),
+    "deep recursion": main(
+        "static int depth(int n) { return n == 0 ? 0 : 1 + depth(n - 1); }"
+        " public static void main(String[] a) { System.out.println(depth(60000)); }"
+    ),
+    "endless recursion": main(
+        "static int depth(int n) { return 1 + depth(n + 1); } public static void main(String[] a) {"
+        ' try { depth(0); } catch (StackOverflowError e) { System.out.println("overflow"); } }'
+    ),
+    "files": statements(
+        'Files.list(Path.of(".")).sorted().forEach(System.out::println); Files.writeString(Path.of("x"), "y");'
+        ' System.out.println(Files.readString(Path.of("x")));'
+        ' System.out.println(new TreeSet<>(Files.getPosixFilePermissions(Path.of("solution.jar"))));'
+    ),
+    "descriptors": statements(
+        'for (String f : new TreeSet<>(List.of(new File("/proc/self/fd").list()))) if (f.length() == 1) {'
+        ' var p = Path.of("/proc/self/fd/" + f); String t = Files.exists(p) ? "" + Files.readSymbolicLink(p) : "gone";'
+        ' System.out.println(t.startsWith("socket") || t.contains("files") ? "ESCAPED " + t : "fine"); }'
+    ),
+    "a name of ours": (
+        "package rustbox.warming; public class WarmUp {"
+        " public static void main(String[] a) { System.out.println(1); } }"
+    ),
+    "compile error": statements('int x = "text"; undefined();'),
+    "many errors": main("\n".join(f"int f{n}() {{ return x{n}; }}" for n in range(120))),
+    "compile warning": main(
+        '@SuppressWarnings("x") static List f() { return new ArrayList(); }'
+        " public static void main(String[] a) { List l = f(); l.add(1); System.out.println(l); }"
+    ),
+    "not java": "this is no java",
+    "deeply nested": statements("int x = " + "(" * 300 + "1" + ")" * 300 + "; System.out.println(x);"),
+    "annotation processor": (
+        'import javax.annotation.processing.*; @SupportedAnnotationTypes("*")'
+        " public class Main extends AbstractProcessor {"
+        " public boolean process(Set<?> a, RoundEnvironment r) { return false; } }"
+    ),
+    "closed output": statements("System.out.close(); System.out.println(1); System.err.println(2);"),
+    "no newline": statements('System.out.print("x");'),
+    "heap": statements("long m = Runtime.getRuntime().maxMemory(); System.out.println(m >> 20);"),
+    "records and switch": main(
+        "record P(int x) {} public static void main(String[] a) { Object o = new P(3);"
+        " System.out.println(switch (o) { case P(int x) when x > 2 -> x; default -> 0; }); }"
+    ),
+    "random differs": statements("System.out.println(new Random().nextInt() == new Random().nextInt());"),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_program_sees_and_shows_the_same_in_a_jvm_that_waited(java: Java, name: str) -> None:
+    stdin = b"a line\nanother\n"
+    waited, fresh = java.waiting(SAME[name], stdin), java.fresh(SAME[name], stdin)
+    assert b"ESCAPED" not in waited.stdout
+    assert facts(waited) == facts(fresh)
+
+
+@pytest.mark.parametrize("case", ["throw", "recursion", "threads", "broken"])
+def test_the_programs_of_the_language_suite_end_the_same(java: Java, case: str) -> None:
+    code, stdin = PROGRAMS["java"][case], b"1 2\n3\n"
+    waited, fresh = java.waiting(code, stdin), java.fresh(code, stdin)
+    assert (waited.exit_code, waited.signal, waited.stop_reason) == (fresh.exit_code, fresh.signal, fresh.stop_reason)
+    if fresh.stop_reason is StopReason.NONE:
+        assert waited.stdout == fresh.stdout
+
+
+def test_a_long_program_runs_in_a_jvm_that_waited(java: Java) -> None:
+    assert java.waiting(REAL_PROGRAMS["java"], REAL_INPUT).stdout == REAL_OUTPUT
+
+
+def test_of_many_that_want_a_jvm_one_gets_it(java: Java) -> None:
+    spec = java.compiling(statements(""))
+    java.wait(spec)
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda _: java.pool.answer(spec), range(8)))
+    assert [outcome.artifact is not None for outcome in outcomes if outcome is not None] == [True]
+
+
+def test_a_jvm_that_waited_is_used_once(java: Java) -> None:
+    code = statements(
+        'Files.writeString(Path.of("/tmp/marker"), "x"); Files.writeString(Path.of("/dev/shm/marker"), "x");'
+        ' System.setProperty("marker", "x"); System.out.println(ProcessHandle.current().pid());'
+    )
+    seen = statements(
+        'System.out.println(Files.exists(Path.of("/tmp/marker")) + " " + Files.exists(Path.of("/dev/shm/marker"))'
+        ' + " " + System.getProperty("marker"));'
+    )
+    assert java.waiting(code).exit_code == 0
+    assert java.waiting(seen).stdout == b"false false null\n"
+
+
+def test_limits_count_from_the_start_of_the_program(java: Java) -> None:
+    sleeping = java.waiting(statements("Thread.sleep(300); System.out.println(1);"))
+    assert sleeping.stdout == b"1\n"
+    assert sleeping.cpu_usec < 300_000 <= sleeping.wall_usec < 5_000_000
+    heap = java.waiting(statements("var l = new ArrayList<byte[]>(); while (true) l.add(new byte[1 << 20]);"))
+    assert heap.stop_reason is StopReason.OOM_KILL
+
+
+def test_what_a_jvm_used_while_it_waited_is_not_the_programs(java: Java) -> None:
+    code = statements('System.out.println("before"); while (true) {}')
+    artifact = java.own.run(java.compiling(code)).artifact
+    limits = replace(LIMITS, cpu_time_secs=0.3, wall_time_secs=25)
+    spec = run_spec(JAVA, code.encode(), artifact, limits=limits, stdin=b"")
+    with open_slot(SlotConfig("waiting-limits", 59, binds([JAVA], TOOLCHAINS))) as slot:
+        slot.stage(spec)
+        until(lambda: slot.is_ready_for(spec))
+        busy = slot.answer(spec)
+    assert (busy.stop_reason, busy.stdout) == (StopReason.CPU_LIMIT, b"before\n")
+    assert 300_000 <= busy.cpu_usec < 3_000_000
+
+
+def test_other_limits_get_a_jvm_of_their_own(java: Java) -> None:
+    code = statements("System.out.println(1);")
+    compiled = java.in_pool(java.compiling(code))
+    other = replace(LIMITS, memory_bytes=LIMITS.memory_bytes // 2)
+    spec = run_spec(JAVA, code.encode(), compiled.artifact, limits=other, stdin=b"")
+    java.wait(run_spec(JAVA, b"", None, limits=LIMITS, stdin=b""))
+    assert java.pool.answer(spec) is None
+    assert WarmSlot(java.own, java.pool).answer(spec).stdout == b"1\n"
+
+
+def test_a_jvm_that_was_killed_while_it_waited_costs_nothing_but_time(java: Java) -> None:
+    code = statements("System.out.println(1);")
+    spec = java.compiling(code)
+    slot = java.slot_of(spec)
+    for pid in processes_of(slot.uid):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not processes_of(slot.uid))
+    outcome = WarmSlot(java.own, java.pool).answer(spec)
+    assert outcome.artifact is not None
+
+
+def test_a_closed_pool_leaves_nothing_and_answers_no_more(java: Java) -> None:
+    opened: list[Slot] = []
+
+    def open_seat(index: int) -> Slot:
+        opened.append(open_slot(SlotConfig(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS))))
+        return opened[-1]
+
+    java.wait(java.compiling(""))
+    java.wait(run_spec(JAVA, b"", None, limits=LIMITS, stdin=b""))
+    before = host_state(java.own)
+    specs = waiting_specs([JAVA], TOOLCHAINS)
+    pool = WaitingPool(specs, open_seat)
+    pool.start()
+    until(lambda: len(opened) == len(specs) and all(processes_of(slot.uid) for slot in opened))
+    pool.close()
+    assert pool.answer(java.compiling(statements(""))) is None
+    assert [processes_of(slot.uid) for slot in opened] == [[], []]
+    assert host_state(java.own) == before
