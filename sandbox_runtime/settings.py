@@ -30,7 +30,7 @@ class SettingsInvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What `worker` needs. Times in seconds.
+    """What `worker` needs. Times in seconds. `compile_cache_mb`: 0 turns the cache off.
 
     `waiting_commands`: keep commands started that wait for a program, at the price of their memory.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor below which nothing is run
@@ -54,6 +54,8 @@ class WorkerSettings:
     required_controls: tuple[str, ...] | None
     log_level: str
     liveness_file: str
+    compile_cache_mb: int
+    compile_cache_max_age_secs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         log_level=_log_level(env),
         liveness_file=liveness.liveness_file,
+        compile_cache_mb=_integer(env, "COMPILE_CACHE_MB", 64, 0, 4096),
+        compile_cache_max_age_secs=_integer(env, "COMPILE_CACHE_MAX_AGE_SECS", 600, 1, 86_400),
     )
 
 

@@ -30,6 +30,8 @@ environment:
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
   ALLOW_PERMISSIVE    true: work although a control is missing, say as an ordinary user (false)
   REQUIRED_CONTROLS   the floor below which nothing is run even then: names from `doctor`, comma-separated (all)
+  COMPILE_CACHE_MB    memory for compiled programs that come again, 0: none (64)
+  COMPILE_CACHE_MAX_AGE_SECS   how long each may be used again (600)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
   and what boto3 reads: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
 """

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from sandbox_runtime import log, settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import (
     CONTROLS,
     HostSupport,
@@ -21,11 +22,22 @@ from sandbox_runtime.jail import (
     probe_host,
     remove_stale_groups,
 )
-from sandbox_runtime.languages import Language, binds, offered, staged_spec, version, waiting_specs, warm_start
+from sandbox_runtime.languages import (
+    Language,
+    binds,
+    offered,
+    staged_spec,
+    toolchain_digest,
+    version,
+    waiting_specs,
+    warm_start,
+)
 from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.warm import WaitingPool, WarmSlot
 from sandbox_runtime.worker import Place, Roster, Worker
+
+MIB = 1024 * 1024
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +61,7 @@ def work() -> int:
             bucket=found.payloads_bucket,
             visibility_secs=found.visibility_secs,
         )
-        worker = Worker(found, transport, places, roster)
+        worker = Worker(found, transport, places, roster, _compile_cache(found, roster))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: worker.drain())
         worker.run()
@@ -111,6 +123,18 @@ def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:
         raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages`")
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
     return Roster(languages, versions, support)
+
+
+def _compile_cache(found: settings.WorkerSettings, roster: Roster) -> CompileCache | None:
+    if found.compile_cache_mb == 0:
+        return None
+    toolchains = {
+        name: toolchain_digest(language, found.toolchains_dir, roster.toolchains[name])
+        for name, language in roster.languages.items()
+    }
+    return CompileCache(
+        toolchains, max_bytes=found.compile_cache_mb * MIB, max_age_secs=found.compile_cache_max_age_secs
+    )
 
 
 def _open_places(

@@ -1,5 +1,6 @@
 """Execute one request: its steps in a slot, then the classified result with metrics and evidence."""
 
+from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.steps import ExecutionCancelledError, Jail, execute, limits_of, platform_failure
 
-__all__ = ["ExecutionCancelledError", "Jail", "execute", "limits_of", "platform_failure"]
+__all__ = ["CompileCache", "ExecutionCancelledError", "Jail", "execute", "limits_of", "platform_failure"]

@@ -40,12 +40,18 @@ def result(found: Classification) -> Result:
     )
 
 
-def metrics(compiled: Outcome | None, ran: Outcome | None, queue_ms: float) -> Metrics | None:
-    """Times and memory of the last step that ran; both steps' set-up. None when no step ran."""
+def metrics(
+    compiled: Outcome | None, ran: Outcome | None, queue_ms: float, found_usec: int | None = None
+) -> Metrics | None:
+    """Times and memory of the last step that ran; set-up of all that ran. None when no step ran.
+
+    `found_usec`: the program was found in the compile cache in that time, which stands for the compile step's.
+    """
     last = ran or compiled
     if last is None:
         return None
     steps = [step for step in (compiled, ran) if step is not None]
+    compile_usec = found_usec if compiled is None else compiled.wall_usec
     return Metrics(
         cpu_time_secs=last.cpu_usec / 1e6,
         wall_time_secs=last.wall_usec / 1e6,
@@ -54,9 +60,9 @@ def metrics(compiled: Outcome | None, ran: Outcome | None, queue_ms: float) -> M
         divergence=_divergence(last),
         queue_ms=round(queue_ms, 3),
         setup_ms=sum(step.setup_usec for step in steps) / 1e3,
-        compile_ms=None if compiled is None else compiled.wall_usec / 1e3,
+        compile_ms=None if compile_usec is None else compile_usec / 1e3,
         run_ms=None if ran is None else ran.wall_usec / 1e3,
-        compile_cached=None if compiled is None else False,
+        compile_cached=None if compile_usec is None else compiled is None,
     )
 
 

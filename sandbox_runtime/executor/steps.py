@@ -5,6 +5,8 @@ from typing import Protocol
 
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict, classify
 from sandbox_runtime.executor import report
+from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.executor.compile_search import CompileSearch, search
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
 from sandbox_runtime.languages import Language, compile_spec, run_spec, without_paths
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, format_time, parse_time
@@ -43,23 +45,32 @@ def execute(
     node_id: str,
     started_at: datetime,
     cancel_fd: int | None = None,
+    compile_cache: CompileCache | None = None,
 ) -> ExecutionCompleted:
-    """Run a request to its classified end, output inline.
+    """Run a request to its classified end, output inline. What `compile_cache` has is not compiled again.
 
     Raises LimitRefusedError, JailError (the sandbox failed; run it again) and ExecutionCancelledError.
     """
     limits = limits_of(request, language)
     compiled: Outcome | None = None
+    earlier = CompileSearch()
+    artifact: bytes | None = None
     if language.compile is not None:
-        compiled = _step(jail, compile_spec(language, language.compile, request.code), cancel_fd)
-        found = classify(compiled, Phase.COMPILE)
-        if found.verdict is not Verdict.AC or compiled.artifact is None:
-            stderr = _diagnostics(language, compiled, found)
-            return _completed(request, node_id, started_at, (compiled, None), found, (b"", stderr))
-    artifact = None if compiled is None else compiled.artifact
+        step = compile_spec(language, language.compile, request.code)
+        earlier = search(compile_cache, request.project_id, language.name, step)
+        artifact = earlier.artifact
+        if artifact is None:
+            compiled = _step(jail, step, cancel_fd)
+            found = classify(compiled, Phase.COMPILE)
+            artifact = compiled.artifact
+            if found.verdict is not Verdict.AC or artifact is None:
+                stderr = _diagnostics(language, compiled, found)
+                return _completed(request, node_id, started_at, (compiled, None), found, (b"", stderr))
+            earlier.keep(compiled)
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin)
     ran = _step(jail, spec, cancel_fd)
-    return _completed(request, node_id, started_at, (compiled, ran), classify(ran, Phase.RUN), (ran.stdout, ran.stderr))
+    found, streams = classify(ran, Phase.RUN), (ran.stdout, ran.stderr)
+    return _completed(request, node_id, started_at, (compiled, ran), found, streams, earlier.found_usec)
 
 
 def platform_failure(
@@ -113,6 +124,7 @@ def _completed(
     steps: tuple[Outcome | None, Outcome | None],
     found: Classification,
     streams: tuple[bytes, bytes],
+    found_usec: int | None = None,
 ) -> ExecutionCompleted:
     compiled, ran = steps
     last = ran or compiled
@@ -129,6 +141,6 @@ def _completed(
         stdout=InlineOutput.of(streams[0]),
         stderr=InlineOutput.of(streams[1]),
         integrity=found.integrity,
-        metrics=report.metrics(compiled, ran, queue_ms),
+        metrics=report.metrics(compiled, ran, queue_ms, found_usec),
         evidence=None if last is None else report.evidence(last, found),
     )

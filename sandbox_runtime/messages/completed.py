@@ -50,7 +50,11 @@ class StoredOutput:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Times and memory of one execution. `*_ms` are None for a phase that did not happen."""
+    """Times and memory of one execution. `*_ms` are None for a phase that did not happen.
+
+    `compile_cached`: None where the language has no compile step; True: the program was compiled before, and
+    `compile_ms` is what finding it took.
+    """
 
     cpu_time_secs: Amount
     wall_time_secs: Amount

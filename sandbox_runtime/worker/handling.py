@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event, Lock
 
-from sandbox_runtime.executor import ExecutionCancelledError, execute, platform_failure
+from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, platform_failure
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import Language, LimitRefusedError
 from sandbox_runtime.messages import (
@@ -65,6 +65,7 @@ class Handler:
     max_receives: int
     cancel_fd: int
     quit_now: Event
+    compile_cache: CompileCache | None
 
     def handle(self, slot: ClosableSlot, received: Received) -> bool:
         """Bring one message to its end. False: the slot must not be used again."""
@@ -105,7 +106,13 @@ class Handler:
         )
         try:
             completed = execute(
-                slot, request, language, node_id=self.node_id, started_at=started_at, cancel_fd=self.cancel_fd
+                slot,
+                request,
+                language,
+                node_id=self.node_id,
+                started_at=started_at,
+                cancel_fd=self.cancel_fd,
+                compile_cache=self.compile_cache,
             )
         except LimitRefusedError as error:
             self._finish(received, self._failure(request, "ie_not_run", str(error)))

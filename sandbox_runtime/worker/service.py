@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 
+from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.messages import RunnerHeartbeat
 from sandbox_runtime.settings import WorkerSettings
@@ -33,11 +34,19 @@ _LOG = logging.getLogger(__name__)
 class Worker:
     """Runs what the queues bring until drained. `run` blocks; `drain` may be called by a signal handler."""
 
-    def __init__(self, settings: WorkerSettings, transport: Transport, places: Sequence[Place], roster: Roster) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        transport: Transport,
+        places: Sequence[Place],
+        roster: Roster,
+        compile_cache: CompileCache | None = None,
+    ) -> None:
         self._settings = settings
         self._transport = transport
         self._places = places
         self._roster = roster
+        self._compile_cache = compile_cache
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._drain_requests = 0
@@ -58,6 +67,7 @@ class Worker:
             max_receives=settings.max_receives,
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
+            compile_cache=compile_cache,
         )
 
     def drain(self) -> None:
@@ -145,6 +155,8 @@ class Worker:
     def _beat(self) -> None:
         while True:
             self._outbox.put(self._heartbeat())
+            if self._compile_cache is not None:
+                self._compile_cache.drop_expired()
             if self._stopping.wait(self._settings.heartbeat_secs):
                 return
 

@@ -1,0 +1,124 @@
+"""Compiled programs that may be run again: in this process's memory only, bounded in bytes and in time.
+
+Nothing is written to a file system, so an entry cannot be half written or changed from outside, and a restart forgets
+all. No guest gets near: a template starts by exec and inherits no memory, and a program finds its own artifact only.
+"""
+
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from sandbox_runtime.executor.compile_key import CompileKey, compile_key
+from sandbox_runtime.jail.spec import JailSpec
+
+ENTRY_BYTES = 4096
+"""Counted for each entry besides its program: bounds the number of entries too."""
+_LARGEST_PART = 4  # of the whole cache, for one program
+_PROJECT_PART = 2  # of the whole cache, for one project: it cannot push out all that others have
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """`digest`: of key and artifact, so that an entry counts under its own key only."""
+
+    project_id: str
+    artifact: bytes
+    digest: bytes
+    stored_at: float
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.artifact) + ENTRY_BYTES
+
+
+class CompileCache:
+    """Safe for threads. Keeps at most `max_bytes`, each entry for `max_age_secs` from when it was compiled.
+
+    `toolchains`: a digest of each language's toolchain, by the language's name; one without is not cached.
+    """
+
+    def __init__(
+        self,
+        toolchains: Mapping[str, str],
+        *,
+        max_bytes: int,
+        max_age_secs: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._toolchains = toolchains
+        self._max_bytes = max_bytes
+        self._max_age_secs = max_age_secs
+        self._clock = clock
+        self._entries: OrderedDict[CompileKey, _Entry] = OrderedDict()  # used least lately first
+        self._lock = Lock()
+
+    def key(self, project_id: str, language: str, step: JailSpec) -> CompileKey | None:
+        """Where this step's program would be; None if it must not be kept."""
+        toolchain = self._toolchains.get(language)
+        return None if not toolchain else compile_key(project_id, language, toolchain, step)
+
+    def find(self, key: CompileKey) -> bytes | None:
+        """The program, if it is there, young enough and still what was stored."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            if self._is_expired(entry):
+                del self._entries[key]
+                return None
+            self._entries.move_to_end(key)
+        # Outside the lock: a large program takes a millisecond or two.
+        if _digest(key, entry.artifact) == entry.digest:
+            return entry.artifact
+        _LOG.error("compiled program damaged")
+        with self._lock:
+            if self._entries.get(key) is entry:
+                del self._entries[key]
+        return None
+
+    def keep(self, key: CompileKey, artifact: bytes) -> None:
+        """Store a program, if it is not too large, and drop what there is no room for any more."""
+        entry = _Entry(key.project_id, artifact, _digest(key, artifact), self._clock())
+        if entry.size_bytes > self._max_bytes // _LARGEST_PART:
+            return
+        with self._lock:
+            self._entries[key] = entry
+            self._entries.move_to_end(key)
+            of_project = [known for known, other in self._entries.items() if other.project_id == key.project_id]
+            self._drop_to(self._max_bytes // _PROJECT_PART, of_project)
+            self._drop_to(self._max_bytes, list(self._entries))
+
+    def drop_expired(self) -> None:
+        """To be called from time to time: what nobody asks for goes too."""
+        with self._lock:
+            for key in [key for key, entry in self._entries.items() if self._is_expired(entry)]:
+                del self._entries[key]
+
+    @property
+    def size_bytes(self) -> int:
+        """What is counted against the bound."""
+        with self._lock:
+            return sum(entry.size_bytes for entry in self._entries.values())
+
+    def _drop_to(self, max_bytes: int, keys: list[CompileKey]) -> None:
+        """Drop the first of these entries until they fit."""
+        size_bytes = sum(self._entries[key].size_bytes for key in keys)
+        for key in keys:
+            if size_bytes <= max_bytes:
+                return
+            size_bytes -= self._entries.pop(key).size_bytes
+
+    def _is_expired(self, entry: _Entry) -> bool:
+        return self._clock() - entry.stored_at >= self._max_age_secs
+
+
+def _digest(key: CompileKey, artifact: bytes) -> bytes:
+    digest = hashlib.sha256(key.digest)
+    digest.update(artifact)
+    return digest.digest()

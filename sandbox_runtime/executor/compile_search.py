@@ -1,0 +1,38 @@
+"""Look for a compiled program before the compile step, and decide whether to keep one behind it."""
+
+import time
+from dataclasses import dataclass
+
+from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.executor.compile_key import CompileKey
+from sandbox_runtime.jail.spec import JailSpec, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class CompileSearch:
+    """`artifact`: the program, if it was found, and `found_usec`: what that took."""
+
+    artifact: bytes | None = None
+    found_usec: int | None = None
+    cache: CompileCache | None = None
+    key: CompileKey | None = None
+
+    def keep(self, compiled: Outcome) -> None:
+        """Keep the program of a compile step of verdict AC, if all that was to hold it was in force."""
+        evidence = compiled.evidence
+        is_whole = not evidence.controls_missing and not evidence.collection_errors and evidence.cgroup is not None
+        is_clean = evidence.cleanup_verified and evidence.leftover_processes == 0
+        if self.cache is None or self.key is None or compiled.artifact is None or not (is_whole and is_clean):
+            return
+        self.cache.keep(self.key, compiled.artifact)
+
+
+def search(cache: CompileCache | None, project_id: str, language: str, step: JailSpec) -> CompileSearch:
+    """Look for what this project compiled by this very step."""
+    if cache is None:
+        return CompileSearch()
+    begun_ns = time.monotonic_ns()
+    key = cache.key(project_id, language, step)
+    artifact = None if key is None else cache.find(key)
+    elapsed_usec = (time.monotonic_ns() - begun_ns) // 1000
+    return CompileSearch(artifact, None if artifact is None else elapsed_usec, cache, key)

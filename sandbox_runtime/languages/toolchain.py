@@ -1,0 +1,34 @@
+"""A digest of all that makes the output of a toolchain: what one version compiled is not taken for another's."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox_runtime.languages.entry import Language
+from sandbox_runtime.languages.linker import MOLD
+from sandbox_runtime.languages.preparation import prepared_path
+from sandbox_runtime.settings import RUNNER_VERSION
+
+# What every compiler driver here calls.
+_SHARED = ("/usr/bin/as", "/usr/bin/ld", MOLD)
+
+
+def toolchain_digest(language: Language, toolchains_dir: str, version: str) -> str:
+    """Hexadecimal. `version`: what the toolchain says of itself; its files count by place, size and time."""
+    lines = [RUNNER_VERSION, language.name, version, *_facts(language, toolchains_dir)]
+    return hashlib.sha256("\0".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _facts(language: Language, toolchains_dir: str) -> Iterator[str]:
+    if language.prepared is not None:
+        yield str(prepared_path(language, language.prepared, toolchains_dir))
+    tools = (tool.host_path(toolchains_dir) for tool in language.tools)
+    patterns = (pattern.removeprefix("/") for pattern in language.warm_files)
+    found = sorted(str(path) for pattern in patterns for path in Path("/").glob(pattern))
+    for name in (*tools, *language.needed_files, *found, *_SHARED):
+        path = Path(name)
+        try:
+            facts = path.stat()
+            yield f"{name} {path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        except OSError:
+            yield f"{name} missing"
