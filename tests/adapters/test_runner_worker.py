@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
@@ -45,6 +46,7 @@ class System:
         self.liveness_file = liveness_file
         self.slots: list[RecordedSlot] = []
         self.sent: list[dict[str, Any]] = []
+        self.compile_cache: CompileCache | None = None
         self.worker: Worker
         self._thread: Thread | None = None
 
@@ -71,7 +73,7 @@ class System:
         settings = self.settings(SLOTS=str(slots), **changes)
         roster = Roster(OFFERED, {"c": "gcc 1"}, SUPPORT)
         places = [Place(index, opener) for index in range(slots)]
-        self.worker = Worker(settings, self.transport(settings), places, roster)
+        self.worker = Worker(settings, self.transport(settings), places, roster, self.compile_cache)
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
 
@@ -138,6 +140,27 @@ def test_the_first_heartbeat_comes_before_any_work(system: System) -> None:
     assert (heartbeat["slots"], heartbeat["slots_busy"], heartbeat["isolation_mode"]) == (2, 0, "strict")
     assert heartbeat["languages"] == list(OFFERED)
     until(system.liveness_file.exists)
+
+
+def test_a_program_that_comes_again_is_not_compiled_again_but_for_another_project(system: System) -> None:
+    system.compile_cache = CompileCache({"c": "digest"}, max_bytes=1 << 20, max_age_secs=600)
+    system.start(lambda: RecordedSlot(outcome(artifact=b"program", stdout=b"")))
+    projects = ("one", "one", "two", "two", "one")
+    completions = [system.completion(system.request(language="c", project_id=project)) for project in projects]
+    found = [completed["metrics"]["compile_cached"] for completed in completions]
+    assert found == [False, True, False, True, True]
+    assert sum(len(slot.specs) for slot in system.slots) == 5 + 2
+
+
+def test_compiled_programs_leave_the_memory_when_their_time_is_over(system: System) -> None:
+    now_secs = [0.0]
+    cache = CompileCache({"c": "digest"}, max_bytes=1 << 20, max_age_secs=600, clock=lambda: now_secs[0])
+    system.compile_cache = cache
+    system.start(lambda: RecordedSlot(outcome(artifact=b"program")), HEARTBEAT_SECS="1")
+    system.completion(system.request(language="c"))
+    assert cache.size_bytes > 0
+    now_secs[0] = 600
+    until(lambda: cache.size_bytes == 0)
 
 
 def test_batch_requests_are_run_too(system: System) -> None:

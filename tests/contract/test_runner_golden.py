@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from sandbox_runtime.executor import execute, platform_failure
+from sandbox_runtime.executor import CompileCache, execute, platform_failure
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import (
@@ -106,6 +106,16 @@ def test_what_the_executor_produces_is_valid(language: str, answers: list[Any]) 
     completed = execute(slot, requested(language), languages[language], node_id="n", started_at=STARTED_AT)
     validate(completed)
     assert parse(ExecutionCompleted, serialise(completed)) == completed
+
+
+def test_a_run_of_a_program_that_was_compiled_before_is_valid() -> None:
+    language = next(known for known in LANGUAGES if known.name == "c")
+    cache = CompileCache({"c": "digest"}, max_bytes=1 << 20, max_age_secs=600)
+    slot = RecordedSlot(outcome(artifact=b"\x7fELF"), outcome())
+    for is_cached in (False, True):
+        completed = execute(slot, requested("c"), language, node_id="n", started_at=STARTED_AT, compile_cache=cache)
+        assert validate(completed)["metrics"]["compile_cached"] is is_cached
+        assert parse(ExecutionCompleted, serialise(completed)) == completed
 
 
 def test_a_platform_failure_is_valid() -> None:

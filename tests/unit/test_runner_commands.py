@@ -173,7 +173,11 @@ def test_wrong_arguments_exit_with_2(capsys: pytest.CaptureFixture[str], argv: l
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("run", ["examples:", "124", "125"]), ("worker", ["SLOTS", "DRAIN_SECS"])]
+    ("command", "words"),
+    [
+        ("run", ["examples:", "124", "125"]),
+        ("worker", ["SLOTS", "DRAIN_SECS", "COMPILE_CACHE_MB", "COMPILE_CACHE_MAX_AGE_SECS"]),
+    ],
 )
 def test_help_shows_examples_exit_codes_and_variables(
     capsys: pytest.CaptureFixture[str], command: str, words: list[str]

@@ -48,6 +48,10 @@ def test_a_missing_variable_is_named(variable: str, value: str | None) -> None:
         ("ALLOW_PERMISSIVE", "yes"),
         ("REQUIRED_CONTROLS", "seccomp,,secret"),
         ("NODE_ID", "n" * 129),
+        ("COMPILE_CACHE_MB", "4097"),
+        ("COMPILE_CACHE_MB", "-1"),
+        ("COMPILE_CACHE_MAX_AGE_SECS", "0"),
+        ("COMPILE_CACHE_MAX_AGE_SECS", "86401"),
     ],
 )
 def test_a_value_out_of_range_is_refused_without_being_shown(variable: str, value: str) -> None:
@@ -55,6 +59,12 @@ def test_a_value_out_of_range_is_refused_without_being_shown(variable: str, valu
         worker_settings({**NEEDED, variable: value})
     assert caught.value.variable == variable
     assert "secret" not in str(caught.value)
+
+
+def test_the_compile_cache_is_bounded_and_can_be_turned_off() -> None:
+    found = worker_settings(NEEDED)
+    assert (found.compile_cache_mb, found.compile_cache_max_age_secs) == (64, 600)
+    assert worker_settings({**NEEDED, "COMPILE_CACHE_MB": "0"}).compile_cache_mb == 0
 
 
 def test_permissive_isolation_must_be_asked_for() -> None:

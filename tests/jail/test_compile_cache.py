@@ -1,0 +1,161 @@
+"""The compile cache in the real jail: what is spared, and that no program can reach or spoil what is kept."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.executor import CompileCache, execute
+from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, open_slot
+from sandbox_runtime.languages import Language, toolchain_digest, version
+from sandbox_runtime.languages.c import C
+from sandbox_runtime.languages.entry import Compile
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
+from tests.bench.sources import adding_program, new_number
+from tests.jail.conftest import TOOLCHAINS, request
+from tests.jail.language_programs.table import COMPILED
+
+MIB = 1 << 20
+MARKER = b"marker-of-a-compiled-program"
+Again = Callable[..., ExecutionCompleted]
+
+ADDS_ONE = """#include <stdio.h>
+const char *volatile marker = "%s";
+int main(void) { int n; if (scanf("%%d", &n) != 1) return 1; printf("%%d\\n", n + 1); }
+"""
+# Replaces its own file, by name and by what /proc shows of it, and tells whether it could.
+SPOILS_ITSELF = r"""#include <stdio.h>
+#include <unistd.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+static const char script[] = "#!/bin/sh\necho spoilt\n";
+int main(void) {
+    int through_proc = open("/proc/self/exe", O_WRONLY);
+    int is_gone = unlink("/box/solution") == 0;
+    int fd = open("/box/solution", O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    int is_written = write(fd, script, sizeof script - 1) == sizeof script - 1;
+    printf("%d %d %d\n", through_proc, is_gone, is_written);
+}
+"""
+
+
+@pytest.fixture
+def cache(languages: Mapping[str, Language]) -> CompileCache:
+    toolchains = {
+        name: toolchain_digest(language, TOOLCHAINS, version(language, TOOLCHAINS))
+        for name, language in languages.items()
+    }
+    return CompileCache(toolchains, max_bytes=64 * MIB, max_age_secs=600)
+
+
+@pytest.fixture
+def own_slot() -> Iterator[Slot]:
+    with open_slot(SlotConfig("compile-cache", 40)) as opened:
+        yield opened
+
+
+def run_in(
+    jail: Slot, cache: CompileCache, language: Language, code: str, stdin: str = "", project: str = "tests"
+) -> ExecutionCompleted:
+    asked = replace(request(language.name, code.encode(), stdin=stdin.encode()), project_id=project)
+    completed = execute(jail, asked, language, node_id="tests", started_at=datetime.now(UTC), compile_cache=cache)
+    evidence = completed.evidence
+    assert evidence is not None
+    assert (evidence.controls_missing, set(evidence.controls_applied)) == ((), set(CONTROLS))
+    assert (evidence.teardown.cleanup_verified, evidence.collection_errors) == (True, ())
+    return completed
+
+
+def seen(completed: ExecutionCompleted) -> tuple[str, bytes, bool | None]:
+    """(verdict, stdout, whether it was cached)."""
+    assert isinstance(completed.stdout, InlineOutput)
+    assert completed.metrics is not None
+    return completed.result.verdict, completed.stdout.content, completed.metrics.compile_cached
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_second_run_has_other_input_another_answer_and_no_compile_step(
+    slot: Slot, languages: Mapping[str, Language], cache: CompileCache, name: str
+) -> None:
+    number = new_number()
+    for is_cached in (False, True, True):
+        program = adding_program(name, number)
+        completed = run_in(slot, cache, languages[name], program.code, program.stdin)
+        assert program.expected.stdout is not None
+        assert seen(completed) == ("AC", program.expected.stdout.encode(), is_cached)
+        assert completed.result.phase == "run"
+        assert completed.metrics is not None
+        assert (completed.metrics.compile_ms, completed.metrics.run_ms) > (0, 0)
+
+
+def test_another_project_compiles_the_same_source_itself(own_slot: Slot, cache: CompileCache) -> None:
+    code = ADDS_ONE % "x"
+    found = [seen(run_in(own_slot, cache, C, code, "1", project)) for project in ("one", "two", "one", "two")]
+    assert found == [("AC", b"2\n", is_cached) for is_cached in (False, False, True, True)]
+
+
+def test_a_program_that_replaces_its_own_file_does_not_change_the_next_run(own_slot: Slot, cache: CompileCache) -> None:
+    found = [seen(run_in(own_slot, cache, C, SPOILS_ITSELF)) for _ in range(3)]
+    assert found == [("AC", b"-1 1 1\n", is_cached) for is_cached in (False, True, True)]
+
+
+def test_what_is_kept_is_what_ran_first_although_a_process_went_on_writing(own_slot: Slot, cache: CompileCache) -> None:
+    """The source is a shell script here, so that the compile step can do what a hostile one would like to do."""
+    script = """
+echo 'echo good' > solution
+echo 'while n=$((n + 1)); do echo "echo spoilt $n" > spoilt && mv spoilt solution; done' > spoil
+sh spoil &
+until grep -q spoilt solution; do :; done
+"""
+    assert C.compile is not None
+    build = replace(C.compile, argv=("/bin/sh", "solution.c"))
+    given = replace(C, compile=build, run_argv=("/bin/sh", "/box/solution"))
+    first = run_in(own_slot, cache, given, script)
+    again = [run_in(own_slot, cache, given, script) for _ in range(3)]
+    (entry,) = cache._entries.values()
+    _, printed, is_cached = seen(first)
+    assert (printed[:7], is_cached) == (b"spoilt ", False), "until the compiler's end it may write what it likes"
+    assert [seen(completed) for completed in again] == [("AC", printed, True)] * 3
+    assert entry.artifact == b"echo " + printed
+
+
+@pytest.mark.parametrize(
+    ("code", "memory_mb", "cause"),
+    [("int main(void) { return x; }", 512, "ce_compile_failed"), (ADDS_ONE % "x", 8, "mle_kernel_oom")],
+)
+def test_a_compile_step_that_fails_is_tried_again_each_time(
+    own_slot: Slot, cache: CompileCache, code: str, memory_mb: int, cause: str
+) -> None:
+    assert isinstance(C.compile, Compile)
+    given = replace(C, compile=replace(C.compile, limits=replace(C.compile.limits, memory_bytes=memory_mb * MIB)))
+    runs = [run_in(own_slot, cache, given, code) for _ in range(2)]
+    assert [(run.result.cause, run.result.phase, seen(run)[2]) for run in runs] == [(cause, "compile", False)] * 2
+    assert cache.size_bytes == 0
+
+
+def test_a_slot_that_is_opened_later_has_nothing_of_the_kept_programs(cache: CompileCache, own_slot: Slot) -> None:
+    run_in(own_slot, cache, C, ADDS_ONE % MARKER.decode(), "1")
+    (entry,) = cache._entries.values()
+    assert MARKER in entry.artifact
+    with open_slot(SlotConfig("compile-cache-later", 39)) as later:
+        pid = later.template_pid
+        targets = [path.readlink().name for path in Path(f"/proc/{pid}/fd").iterdir()]
+        memory = memory_of(pid)
+    assert not any("artifact" in target or "files" in target for target in targets)
+    assert b"sandbox_runtime" in memory
+    assert MARKER not in memory
+
+
+def memory_of(pid: int) -> bytes:
+    """All that a process may write to."""
+    parts = []
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            bounds, mode = line.split()[:2]
+            if "w" in mode:
+                begin, end = (int(bound, 16) for bound in bounds.split("-"))
+                memory.seek(begin)
+                parts.append(memory.read(end - begin))
+    return b"".join(parts)
