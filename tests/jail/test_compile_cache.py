@@ -12,6 +12,7 @@ from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import Language, toolchain_digest, version
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile
+from sandbox_runtime.languages.profiles import compile_limits
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.bench.sources import adding_program, new_number
 from tests.jail.conftest import TOOLCHAINS, request
@@ -39,6 +40,14 @@ int main(void) {
     printf("%d %d %d\n", through_proc, is_gone, is_written);
 }
 """
+
+
+# "Compiles" by running the source, so that a compile step can do what a hostile one would like to do.
+COMPILED_BY_SHELL = replace(
+    C,
+    compile=Compile(("/bin/sh", "solution.c"), compile_limits(memory_mb=64), "solution"),
+    run_argv=("/bin/sh", "/box/solution"),
+)
 
 
 @pytest.fixture
@@ -102,18 +111,14 @@ def test_a_program_that_replaces_its_own_file_does_not_change_the_next_run(own_s
 
 
 def test_what_is_kept_is_what_ran_first_although_a_process_went_on_writing(own_slot: Slot, cache: CompileCache) -> None:
-    """The source is a shell script here, so that the compile step can do what a hostile one would like to do."""
     script = """
 echo 'echo good' > solution
 echo 'while n=$((n + 1)); do echo "echo spoilt $n" > spoilt && mv spoilt solution; done' > spoil
 sh spoil &
 until grep -q spoilt solution; do :; done
 """
-    assert C.compile is not None
-    build = replace(C.compile, argv=("/bin/sh", "solution.c"))
-    given = replace(C, compile=build, run_argv=("/bin/sh", "/box/solution"))
-    first = run_in(own_slot, cache, given, script)
-    again = [run_in(own_slot, cache, given, script) for _ in range(3)]
+    first = run_in(own_slot, cache, COMPILED_BY_SHELL, script)
+    again = [run_in(own_slot, cache, COMPILED_BY_SHELL, script) for _ in range(3)]
     (entry,) = cache._entries.values()
     _, printed, is_cached = seen(first)
     assert (printed[:7], is_cached) == (b"spoilt ", False), "until the compiler's end it may write what it likes"
@@ -122,14 +127,18 @@ until grep -q spoilt solution; do :; done
 
 
 @pytest.mark.parametrize(
-    ("code", "memory_mb", "cause"),
-    [("int main(void) { return x; }", 512, "ce_compile_failed"), (ADDS_ONE % "x", 8, "mle_kernel_oom")],
+    ("compiler", "code", "cause"),
+    [
+        ("gcc", "int main(void) { return x; }", "ce_compile_failed"),
+        ("sh", "echo echo half > solution; exit 1", "ce_compile_failed"),
+        ("sh", "echo echo half > solution; kill -SEGV $$", "ce_compile_failed"),
+        ("sh", "echo echo half > solution; x=0123456789; while :; do x=$x$x; done", "mle_kernel_oom"),
+    ],
 )
 def test_a_compile_step_that_fails_is_tried_again_each_time(
-    own_slot: Slot, cache: CompileCache, code: str, memory_mb: int, cause: str
+    own_slot: Slot, cache: CompileCache, compiler: str, code: str, cause: str
 ) -> None:
-    assert isinstance(C.compile, Compile)
-    given = replace(C, compile=replace(C.compile, limits=replace(C.compile.limits, memory_bytes=memory_mb * MIB)))
+    given = C if compiler == "gcc" else COMPILED_BY_SHELL
     runs = [run_in(own_slot, cache, given, code) for _ in range(2)]
     assert [(run.result.cause, run.result.phase, seen(run)[2]) for run in runs] == [(cause, "compile", False)] * 2
     assert cache.size_bytes == 0
