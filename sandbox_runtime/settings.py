@@ -13,6 +13,8 @@ RUNNER_VERSION = "0.1.0"
 
 # SQS counts receives; the queues' redrive policy moves a message to its dead-letter queue after this many.
 DEFAULT_MAX_RECEIVES = 5
+DEFAULT_COMPILE_CACHE_MB = 64
+DEFAULT_COMPILE_CACHE_MAX_AGE_SECS = 600
 MAX_SLOTS = 32  # the jail numbers its users by slot, and the `run` command uses the numbers above
 MAX_NODE_ID_CHARS = 128
 # A file system in memory, so also there where the root is read-only.
@@ -98,8 +100,10 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         log_level=_log_level(env),
         liveness_file=liveness.liveness_file,
-        compile_cache_mb=_integer(env, "COMPILE_CACHE_MB", 64, 0, 4096),
-        compile_cache_max_age_secs=_integer(env, "COMPILE_CACHE_MAX_AGE_SECS", 600, 1, 86_400),
+        compile_cache_mb=_integer(env, "COMPILE_CACHE_MB", DEFAULT_COMPILE_CACHE_MB, 0, 4096),
+        compile_cache_max_age_secs=_integer(
+            env, "COMPILE_CACHE_MAX_AGE_SECS", DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, 1, 86_400
+        ),
     )
 
 

@@ -69,6 +69,13 @@ def check_completed(completed: ExecutionCompleted, expected: Expected) -> None:
     _check(found, stdout, (evidence.controls_applied, evidence.controls_missing), expected)
 
 
+def check_cached(completed: ExecutionCompleted, *, expected: bool) -> None:
+    """Raises WrongAnswerError when the program was compiled and should not have been, or the other way round."""
+    found = None if completed.metrics is None else completed.metrics.compile_cached
+    if found is not expected:
+        raise WrongAnswerError(f"compile_cached is {found}, not {expected}")
+
+
 def check_result(result: Mapping[str, Any], expected: Expected) -> None:
     """Raises WrongAnswerError. For result objects of the API."""
     if "verdict" not in result:

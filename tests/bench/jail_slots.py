@@ -5,10 +5,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox_runtime.executor import execute
+from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import Language, binds, prepare, present, staged_spec, warm, warm_start
+from sandbox_runtime.languages import (
+    Language,
+    binds,
+    prepare,
+    present,
+    staged_spec,
+    toolchain_digest,
+    version,
+    warm,
+    warm_start,
+)
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+from sandbox_runtime.settings import DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, DEFAULT_COMPILE_CACHE_MB
 from tests.bench.answers import check_completed
 from tests.bench.machine import TOOLCHAINS
 from tests.bench.sources import Program
@@ -60,11 +71,24 @@ def request(program: Program) -> ExecutionRequested:
     )
 
 
-def timed(slot: Slot, language: Language, program: Program) -> tuple[float, ExecutionCompleted]:
+def new_cache(offered: Mapping[str, Language]) -> CompileCache:
+    """As a worker has one without settings of its own."""
+    toolchains = {
+        name: toolchain_digest(language, TOOLCHAINS, version(language, TOOLCHAINS))
+        for name, language in offered.items()
+    }
+    return CompileCache(
+        toolchains, max_bytes=DEFAULT_COMPILE_CACHE_MB << 20, max_age_secs=DEFAULT_COMPILE_CACHE_MAX_AGE_SECS
+    )
+
+
+def timed(
+    slot: Slot, language: Language, program: Program, cache: CompileCache | None = None
+) -> tuple[float, ExecutionCompleted]:
     """(milliseconds, answer), the answer checked. Raises WrongAnswerError and JailError."""
     asked = request(program)
     begun_ns = time.perf_counter_ns()
-    completed = execute(slot, asked, language, node_id="bench", started_at=datetime.now(UTC))
+    completed = execute(slot, asked, language, node_id="bench", started_at=datetime.now(UTC), compile_cache=cache)
     elapsed_ms = (time.perf_counter_ns() - begun_ns) / 1e6
     check_completed(completed, program.expected)
     return elapsed_ms, completed
