@@ -27,7 +27,18 @@ _LINE_LIMIT_BYTES: Final = 1024 * 1024
 _TEARDOWN_SECS: Final = 10
 _DRAIN_SECS: Final = 10
 # Variables of ours that the runner takes over when they are set.
-_PASSED_ON = ("SLOTS", "HEARTBEAT_SECS", "DRAIN_SECS", "RECEIVE_WAIT_SECS", "LOG_LEVEL", "PATH", "HOME", "LANG")
+_PASSED_ON = (
+    "SLOTS",
+    "HEARTBEAT_SECS",
+    "DRAIN_SECS",
+    "RECEIVE_WAIT_SECS",
+    "COMPILE_CACHE_MB",
+    "COMPILE_CACHE_MAX_AGE_SECS",
+    "LOG_LEVEL",
+    "PATH",
+    "HOME",
+    "LANG",
+)
 
 
 def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: Path) -> dict[str, str]:

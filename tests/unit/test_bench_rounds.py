@@ -16,7 +16,15 @@ from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested
 from tests.bench import __main__ as command
 from tests.bench import page
-from tests.bench.answers import Expected, Tally, WrongAnswerError, check_completed, check_result, check_text
+from tests.bench.answers import (
+    Expected,
+    Tally,
+    WrongAnswerError,
+    check_cached,
+    check_completed,
+    check_result,
+    check_text,
+)
 from tests.bench.jail_slots import request
 from tests.bench.mixture import mixed_programs
 from tests.bench.report import Section
@@ -120,6 +128,17 @@ def test_answers_are_compared_with_output_verdict_and_controls() -> None:
             check_completed(wrong, expected)
     with pytest.raises(WrongAnswerError):
         check_text(b"2\n", "1\n")
+
+
+def test_a_program_that_was_or_was_not_compiled_before_is_a_wrong_answer_too() -> None:
+    compiled, interpreted = (
+        completed(request(adding_program("c", 1)), "1\n"),
+        completed(request(python_program()), "1\n"),
+    )
+    check_cached(compiled, expected=False)
+    for found, expected in ((compiled, True), (interpreted, True), (interpreted, False)):
+        with pytest.raises(WrongAnswerError):
+            check_cached(found, expected=expected)
 
 
 def test_results_of_the_api_are_compared_too() -> None:
