@@ -114,6 +114,21 @@ def test_compile_error_comes_back_as_the_contract_says(client: httpx.Client) -> 
     assert result["stderr"].lower().startswith("c compilation error:\n")
 
 
+def test_a_source_that_comes_again_is_not_compiled_again_but_for_another_project(
+    client: httpx.Client, other_client: httpx.Client
+) -> None:
+    add = f"""#include <stdio.h>
+const char *const nobody_sent_this_before = "{uuid.uuid4()}";
+int main(void) {{ int number; return scanf("%d", &number) != 1 || printf("%d", number + 1) < 0; }}
+"""
+    seen = []
+    for sender, stdin in ((client, "1"), (client, "2"), (other_client, "3"), (client, "4")):
+        result = run(sender, add, "c", stdin=stdin)
+        seen.append((result["verdict"], result["stdout"], result["metrics"]["compile_cached"]))
+        assert (result["metrics"]["compile_ms"] > 0, result["evidence"]["controls_missing"]) == (True, [])
+    assert seen == [("AC", "2", False), ("AC", "3", True), ("AC", "4", False), ("AC", "5", True)]
+
+
 def test_limits_and_unknown_fields(client: httpx.Client) -> None:
     job: dict[str, Any] = {"limits": {"wall_time_secs": 1}, "unheard_of": {"x": [1]}}
     result = run(client, "import time; time.sleep(5)", **job)
