@@ -1,0 +1,3 @@
+# -*- coding: latin-1 -*-
+print("הצü", len("הצü"))
+raise ValueError("ה")

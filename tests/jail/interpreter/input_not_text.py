@@ -1,0 +1,4 @@
+import sys
+sys.stdin.reconfigure(encoding="ascii")
+print(input())
+print(input())

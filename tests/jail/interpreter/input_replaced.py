@@ -1,0 +1,4 @@
+import io, sys
+sys.stdin = io.StringIO("one\ntwo\n")
+print(input("p: "), input())
+input()

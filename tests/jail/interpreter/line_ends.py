@@ -1,0 +1,5 @@
+print("one")
+if True:
+    print("""a
+b""".encode())
+raise ValueError

@@ -1,0 +1,2 @@
+open("mine.py", "w").write("def f(:\n    pass\n")
+import mine

@@ -1,0 +1,3 @@
+import multiprocessing
+print("begun", __name__)
+multiprocessing.get_context("spawn").Process(target=print, name="unguarded").start()
