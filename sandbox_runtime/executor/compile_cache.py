@@ -7,7 +7,7 @@ all. No guest gets near: a template starts by exec and inherits no memory, and a
 import hashlib
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -25,16 +25,12 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """`digest`: of key and artifact, so that an entry counts under its own key only."""
+    """`digest`: of key and artifact, so that an entry counts under its own key only. `size_bytes`: as it is counted."""
 
-    project_id: str
     artifact: bytes
     digest: bytes
+    size_bytes: int
     stored_at: float
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.artifact) + ENTRY_BYTES
 
 
 class CompileCache:
@@ -56,6 +52,8 @@ class CompileCache:
         self._max_age_secs = max_age_secs
         self._clock = clock
         self._entries: OrderedDict[CompileKey, _Entry] = OrderedDict()  # used least lately first
+        self._size_bytes = 0
+        self._project_sizes: Counter[str] = Counter()
         self._lock = Lock()
 
     def key(self, project_id: str, language: str, step: JailSpec) -> CompileKey | None:
@@ -70,7 +68,7 @@ class CompileCache:
             if entry is None:
                 return None
             if self._is_expired(entry):
-                del self._entries[key]
+                self._remove(key)
                 return None
             self._entries.move_to_end(key)
         # Outside the lock: a large program takes a millisecond or two.
@@ -79,40 +77,47 @@ class CompileCache:
         _LOG.error("compiled program damaged")
         with self._lock:
             if self._entries.get(key) is entry:
-                del self._entries[key]
+                self._remove(key)
         return None
 
     def keep(self, key: CompileKey, artifact: bytes) -> None:
         """Store a program, if it is not too large, and drop what there is no room for any more."""
-        entry = _Entry(key.project_id, artifact, _digest(key, artifact), self._clock())
-        if entry.size_bytes > self._max_bytes // _LARGEST_PART:
+        size_bytes = len(artifact) + ENTRY_BYTES
+        if size_bytes > self._max_bytes // _LARGEST_PART:
             return
+        entry = _Entry(artifact, _digest(key, artifact), size_bytes, self._clock())
+        project = key.project_id
         with self._lock:
+            self._remove(key)
             self._entries[key] = entry
-            self._entries.move_to_end(key)
-            of_project = [known for known, other in self._entries.items() if other.project_id == key.project_id]
-            self._drop_to(self._max_bytes // _PROJECT_PART, of_project)
-            self._drop_to(self._max_bytes, list(self._entries))
+            self._size_bytes += size_bytes
+            self._project_sizes[project] += size_bytes
+            while self._project_sizes[project] > self._max_bytes // _PROJECT_PART:
+                self._remove(next(known for known in self._entries if known.project_id == project))
+            while self._size_bytes > self._max_bytes:
+                self._remove(next(iter(self._entries)))
 
     def drop_expired(self) -> None:
         """To be called from time to time: what nobody asks for goes too."""
         with self._lock:
             for key in [key for key, entry in self._entries.items() if self._is_expired(entry)]:
-                del self._entries[key]
+                self._remove(key)
 
     @property
     def size_bytes(self) -> int:
         """What is counted against the bound."""
         with self._lock:
-            return sum(entry.size_bytes for entry in self._entries.values())
+            return self._size_bytes
 
-    def _drop_to(self, max_bytes: int, keys: list[CompileKey]) -> None:
-        """Drop the first of these entries until they fit."""
-        size_bytes = sum(self._entries[key].size_bytes for key in keys)
-        for key in keys:
-            if size_bytes <= max_bytes:
-                return
-            size_bytes -= self._entries.pop(key).size_bytes
+    def _remove(self, key: CompileKey) -> None:
+        """With the lock held."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._size_bytes -= entry.size_bytes
+        self._project_sizes[key.project_id] -= entry.size_bytes
+        if self._project_sizes[key.project_id] <= 0:
+            del self._project_sizes[key.project_id]
 
     def _is_expired(self, entry: _Entry) -> bool:
         return self._clock() - entry.stored_at >= self._max_age_secs

@@ -141,6 +141,7 @@ def test_empty_programs_are_bounded_in_number() -> None:
     for number in range(1000):
         cache.keep(key_of(cache, str(number)), b"")
     assert len(cache._entries) == 64 * KIB // ENTRY_BYTES
+    assert len(cache._project_sizes) == len(cache._entries), "projects that have nothing here are forgotten"
 
 
 def test_the_same_program_again_takes_no_more_room() -> None:
@@ -171,7 +172,8 @@ def test_an_old_program_that_nobody_asks_for_leaves_the_memory() -> None:
     cache.keep(key_of(cache, "q"), PROGRAM)
     clock.now_secs += AGE_SECS / 2
     cache.drop_expired()
-    assert [key.project_id for key in cache._entries] == ["q"]
+    assert [key.project_id for key in cache._entries] == list(cache._project_sizes) == ["q"]
+    assert cache.size_bytes == len(PROGRAM) + ENTRY_BYTES
 
 
 def test_many_threads_keep_the_bound_and_get_their_own_programs() -> None:
@@ -199,4 +201,5 @@ def test_many_threads_keep_the_bound_and_get_their_own_programs() -> None:
     with ThreadPoolExecutor(workers) as pool:
         hits = list(pool.map(work, range(workers)))
     assert sum(hits) > 0
-    assert cache.size_bytes <= 256 * KIB
+    sizes = {key: len(entry.artifact) + ENTRY_BYTES for key, entry in cache._entries.items()}
+    assert cache.size_bytes == sum(sizes.values()) == cache._project_sizes.total() <= 256 * KIB
