@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.executor.compile_key import compile_key
-from sandbox_runtime.jail.spec import FilterFamily, GuestFile, JailSpec, Limits
+from sandbox_runtime.jail.spec import FilterFamily, GuestFile, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.languages import LANGUAGES, compile_spec, toolchain_digest
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile, Language, Tool
@@ -31,6 +31,7 @@ CHANGES: dict[str, Any] = {
     "artifact": "other",
     "artifact_max_bytes": 1,
     "family": FilterFamily.NATIVE,
+    "waiting": WaitingCommand(("/bin/true",), 0),
 }
 
 
