@@ -1,12 +1,13 @@
 """Slots of the jail in this process, and one timed request in one of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from sandbox_runtime.executor import CompileCache, execute
-from sandbox_runtime.jail import Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import (
     Language,
     binds,
@@ -15,11 +16,13 @@ from sandbox_runtime.languages import (
     staged_spec,
     toolchain_digest,
     version,
+    waiting_specs,
     warm,
     warm_start,
 )
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from sandbox_runtime.settings import DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, DEFAULT_COMPILE_CACHE_MB
+from sandbox_runtime.warm import WaitingPool, WarmSlot
 from tests.bench.answers import check_completed
 from tests.bench.machine import TOOLCHAINS
 from tests.bench.sources import Program
@@ -28,6 +31,7 @@ EXEC, FRESH, STAGED = "jail, new interpreter", "jail, fresh", "jail, pre-warmed"
 SERVICES = (EXEC, FRESH, STAGED)
 """Ways in which a slot serves a run of Python: exec, fork of a warm interpreter, a staged process used once."""
 _READY_SECS = 0.02
+_PATIENCE_SECS = 60.0
 _FIRST_INDEX = 26  # user ids above those of a worker with that many slots, below those of commands
 
 
@@ -45,6 +49,41 @@ def new_slot(index: int, offered: Mapping[str, Language], service: str = FRESH) 
     mounts = binds(tuple(offered.values()), TOOLCHAINS)
     interpreter = None if service == EXEC else warm_start(offered.values())
     return open_slot(SlotConfig(f"bench-{index}", _FIRST_INDEX + index, mounts, warm=interpreter))
+
+
+class WaitingCommands:
+    """The pool of commands that wait, and its slots."""
+
+    def __init__(self, offered: Mapping[str, Language]) -> None:
+        self._specs = waiting_specs(offered.values(), TOOLCHAINS)
+        self._mounts = binds(tuple(offered.values()), TOOLCHAINS)
+        self._slots: dict[int, Slot] = {}
+        self.pool = WaitingPool(self._specs, self._open)
+
+    def _open(self, index: int) -> Slot:
+        name = f"bench-waiting-{index}"
+        self._slots[index] = open_slot(SlotConfig(name, _FIRST_INDEX + len(SERVICES) + index, self._mounts))
+        return self._slots[index]
+
+    def wait(self) -> None:
+        """Until every command waits, as it does some time after the last request. Raises JailError."""
+        end = time.monotonic() + _PATIENCE_SECS
+        for index, spec in enumerate(self._specs):
+            while index not in self._slots or not self._slots[index].is_ready_for(spec):
+                if time.monotonic() > end:
+                    raise JailError("wait", hint="a waiting command does not get ready")
+                time.sleep(_READY_SECS)
+
+
+@contextmanager
+def waiting_commands(offered: Mapping[str, Language]) -> Iterator[WaitingCommands]:
+    """Start them; all are gone at the end."""
+    made = WaitingCommands(offered)
+    made.pool.start()
+    try:
+        yield made
+    finally:
+        made.pool.close()
 
 
 def get_ready(slot: Slot, language: Language) -> None:
@@ -83,12 +122,13 @@ def new_cache(offered: Mapping[str, Language]) -> CompileCache:
 
 
 def timed(
-    slot: Slot, language: Language, program: Program, cache: CompileCache | None = None
+    slot: Slot | WarmSlot, language: Language, program: Program, cache: CompileCache | None = None
 ) -> tuple[float, ExecutionCompleted]:
     """(milliseconds, answer), the answer checked. Raises WrongAnswerError and JailError."""
     asked = request(program)
     begun_ns = time.perf_counter_ns()
     completed = execute(slot, asked, language, node_id="bench", started_at=datetime.now(UTC), compile_cache=cache)
     elapsed_ms = (time.perf_counter_ns() - begun_ns) / 1e6
+    slot.settle()  # behind the answer, as a worker does
     check_completed(completed, program.expected)
     return elapsed_ms, completed

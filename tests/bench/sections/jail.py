@@ -5,9 +5,20 @@ from contextlib import ExitStack
 
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
+from sandbox_runtime.warm import WarmSlot
 from tests.bench.answers import Tally, check_cached
 from tests.bench.jail_loops import loops
-from tests.bench.jail_slots import SERVICES, STAGED, get_ready, languages, new_cache, new_slot, timed
+from tests.bench.jail_slots import (
+    SERVICES,
+    STAGED,
+    WaitingCommands,
+    get_ready,
+    languages,
+    new_cache,
+    new_slot,
+    timed,
+    waiting_commands,
+)
 from tests.bench.report import Section, Series
 from tests.bench.rounds import Way, interleave, series
 from tests.bench.scale import Scale
@@ -17,6 +28,7 @@ _NOTES = [
     "Each timing is from the source to the checked result, with the verdict; peers give output and exit code only.",
     "New interpreter: exec of python3. Fresh: a fork of the slot's warm interpreter. Pre-warmed: a staged process.",
     "First compile: a source never seen, compiled and run. Again: the same source with other input, not compiled.",
+    "java, waiting: by a compiler and a JVM that were started before, as for the first request after a quiet moment.",
 ]
 
 
@@ -25,8 +37,8 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     offered = languages()
     with ExitStack() as stack:
         printed = _print(scale, tally, peer_ways, offered, stack)
-    with new_slot(0, offered) as slot:
-        compiled = _languages(scale, tally, offered, slot)
+    with new_slot(0, offered) as slot, waiting_commands(offered) as waiting:
+        compiled = _languages(scale, tally, offered, slot, waiting)
     return Section(
         title="The jail alone",
         missing=None,
@@ -57,7 +69,9 @@ def _print(
     return series("Python print", ways)
 
 
-def _languages(scale: Scale, tally: Tally, offered: Mapping[str, Language], slot: Slot) -> list[Series]:
+def _languages(
+    scale: Scale, tally: Tally, offered: Mapping[str, Language], slot: Slot, waiting: WaitingCommands
+) -> list[Series]:
     ways = []
     cache = new_cache(offered)
 
@@ -83,7 +97,14 @@ def _languages(scale: Scale, tally: Tally, offered: Mapping[str, Language], slot
             return [Way(language.name, first)]
         return [Way(f"{language.name}, first compile", first), Way(f"{language.name}, again", again)]
 
+    def waited() -> float:
+        waiting.wait()
+        program = adding_program("java", new_number())
+        return timed(WarmSlot(slot, waiting.pool), offered["java"], program, cache)[0]
+
     for language in offered.values():
         ways += pair(language)
+    if "java" in offered:
+        ways.append(Way("java, waiting, first compile", waited))
     interleave(ways, scale.language_rounds, tally)
     return series("All languages", ways)
