@@ -9,7 +9,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import CONTROLS, PERMISSIVE_CONTROLS, default_floor, not_in_force
 from sandbox_runtime.jail.host import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY, BindMount
-from sandbox_runtime.jail.slot import Slot, SlotConfig, open_slot
+from sandbox_runtime.jail.slot import Slot, open_slot
+from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import (
     CgroupUsage,
     Evidence,

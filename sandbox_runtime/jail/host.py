@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sandbox_runtime.jail.cgroup import cgroup_backend
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.slot import SlotConfig, open_slot
+from sandbox_runtime.jail.slot import open_slot
+from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import JailSpec, Limits
 
 _PROBE_LIMITS = Limits(

@@ -3,49 +3,25 @@
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from sandbox_runtime.jail.cgroup import Counters, SampledUsage, SlotGroups, close_groups, open_groups
 from sandbox_runtime.jail.deadlines import Deadlines
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence import CONTROLS, default_floor
 from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.identity import guest_uid
 from sandbox_runtime.jail.launch import Launch
 from sandbox_runtime.jail.measure import own_namespaces
-from sandbox_runtime.jail.mounts import BindMount
 from sandbox_runtime.jail.outcome import assemble
+from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.jail.supervise import Watched, watch
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.warm_start import WarmStart
 
 _START = "import sys; sys.path.insert(0, ROOT); from sandbox_runtime.jail.template import main; main(TERMS, PATH)"
-
-
-@dataclass(frozen=True, slots=True)
-class SlotConfig:
-    """What a slot is opened with.
-
-    `name`: unique among the live slots of this process. `index`: 0 to 63, gives the guests' user id.
-    `required_controls`: the floor; below it no guest starts and `run` raises JailError.
-    `warm`: runs of this command fork from an interpreter that is started already, where that is possible.
-    """
-
-    name: str
-    index: int
-    binds: tuple[BindMount, ...] = ()
-    required_controls: tuple[str, ...] = field(default_factory=default_floor)
-    warm: WarmStart | None = None
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a control that does not exist: a misspelt floor would be no floor."""
-        unknown = sorted(set(self.required_controls) - set(CONTROLS))
-        if unknown:
-            raise ValueError(f"no such control: {', '.join(unknown)}")
 
 
 def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:
