@@ -58,6 +58,8 @@ class MainScript:
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
         _hide_traces(os.path.dirname(path), guests_path)
+        # The program's own comes behind all that is inherited: see `script_end`.
+        self._main = sys.modules.pop("__main__")
         self._inherited = dict(sys.modules)
 
     def get_ready(self) -> None:

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -89,6 +90,15 @@ def _clear(stack: CallStack, namespace: dict[str, Any]) -> None:
                 stack.call(namespace.__setitem__, name, None)
 
 
+def _own_modules(inherited: Mapping[str, ModuleType]) -> list[str]:
+    """Names of the program's modules. They come last, unless it put another one in the place of ours."""
+    count = len(inherited)
+    # A list compares what is identical without a call.
+    if list(islice(sys.modules.values(), count)) == list(inherited.values()):
+        return list(islice(sys.modules, count, None))
+    return [name for name, module in sys.modules.items() if inherited.get(name) is not module]
+
+
 def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     """finalize_modules, for the modules of the program: let go of all, then empty those that something still holds.
 
@@ -100,7 +110,7 @@ def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     for name in ("stdout", "stderr"):
         stack.call(setattr, sys, name, getattr(sys, f"__{name}__"))
     # The real end has no way left to read source: the errors of destructors show none.
-    names = [name for name, module in sys.modules.items() if inherited.get(name) is not module]
+    names = _own_modules(inherited)
     sys.modules["io"] = None  # type: ignore[assignment] # what an import of it finds then, too
     held = []
     for name in names:
