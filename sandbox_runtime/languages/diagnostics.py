@@ -1,10 +1,13 @@
-"""Compiler output for the client: files are named as the client knows them, not by their place on this host."""
+"""Compiler output for the client: files are named as the client knows them, not by their place on this host.
+
+The text is the guest's choice and the worker reads it: no expression here may go back over what it has passed.
+"""
 
 import re
 
 # A path at a place where compilers name a file: not behind a quote's letter or in an echoed line of the source.
-_DIRECTORIES = re.compile(rb"(?<![\w./-])/(?:box|tmp|opt|usr|lib|lib64)/(?:[\w.+~=-]+/)*")
-_ECHOED_LINE = re.compile(rb"^\s*\d*\s*\|")
+_DIRECTORIES = re.compile(rb"(?<![\w./-])/(?:box|tmp|opt|usr|lib|lib64)/(?:[\w.+~=-]++/)*+")
+_ECHOED_LINE = re.compile(rb"\s*+\d*+\s*+\|")
 
 
 def without_paths(text: bytes) -> bytes:

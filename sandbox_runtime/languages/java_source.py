@@ -1,4 +1,7 @@
-"""What a Java source must be called: javac wants the file named after the public type, java wants a class to start."""
+"""What a Java source must be called: javac wants the file named after the public type, java wants a class to start.
+
+The source is the guest's choice and the worker reads it: the work grows with its size, not with the square of it.
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,9 +13,9 @@ _MAX_NAME_BYTES = 200  # a file name has 255; the classes inside get longer name
 _TYPE_KEYWORDS = frozenset({"class", "interface", "enum", "record"})
 _TOKEN = re.compile(
     r"""
-    //[^\n]* | /\*.*?(?:\*/|\Z)                  # comments
-    | \"{3}(?:\\.|[^\\])*?(?:\"{3}|\Z)           # text block
-    | "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'?  # string, character
+    //[^\n]*+ | /\*.*?(?:\*/|\Z)                    # comments
+    | \"{3}(?:\\(?:.|\Z)|[^\\])*?(?:\"{3}|\Z)      # text block: always ends, or each of many would be read to the end
+    | "(?:\\.|[^"\\\n])*+"? | '(?:\\.|[^'\\\n])*+'?  # string, character
     | (?P<word>[\w$]+) | (?P<mark>[{}().;@])
     """,
     re.VERBOSE | re.DOTALL,
@@ -52,6 +55,8 @@ class _Scan:
         self.types: list[_Type] = []
         self.package = ""
         self._recent: list[str] = []  # words and marks since the last end of a statement or body
+        self._seen: set[str] = set()  # the same; a statement may be as long as the source
+        self._keywords = 0  # how many of them were type keywords
         self._braces = 0
         self._parentheses = 0
 
@@ -65,23 +70,29 @@ class _Scan:
             return
         elif part in {"{", "}"}:
             self._braces = max(0, self._braces + (1 if part == "{" else -1))
-            self._recent.clear()
+            self._forget()
         elif part == ";":
             if self._braces == 0 and self._recent[:1] == ["package"]:
                 self.package = "".join(self._recent[1:])
-            self._recent.clear()
+            self._forget()
         else:
             if self._braces == 0 and self._declares_type():
-                self.types.append(_Type(part, "public" in self._recent))
+                self.types.append(_Type(part, "public" in self._seen))
             self._recent.append(part)
+            self._seen.add(part)
+            self._keywords += part in _TYPE_KEYWORDS
+
+    def _forget(self) -> None:
+        self._recent.clear()
+        self._seen.clear()
+        self._keywords = 0
 
     def _open_parenthesis(self) -> None:
         is_member = self._parentheses == 0 and self._braces == 1
         if is_member and self.types and self._recent[-2:] == ["void", "main"]:
-            self.types[-1].has_main |= "static" in self._recent
+            self.types[-1].has_main |= "static" in self._seen
         self._parentheses += 1
 
     def _declares_type(self) -> bool:
         """Whether the next word names a type: the first behind the keyword, for later ones belong to the header."""
-        *before, last = self._recent or [""]
-        return last in _TYPE_KEYWORDS and not _TYPE_KEYWORDS & set(before)
+        return self._keywords == 1 and self._recent[-1] in _TYPE_KEYWORDS

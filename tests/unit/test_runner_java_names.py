@@ -1,4 +1,7 @@
-"""File and class of a Java source: comments, strings and headers name no class."""
+"""File and class of a Java source: comments, strings and headers name no class.
+
+The source is the guest's choice, and is read in the worker: see `test_runner_diagnostics` for the test without a clock.
+"""
 
 import pytest
 
@@ -100,3 +103,46 @@ def test_bytes_that_are_no_text_and_names_too_long_for_a_file_fall_back_to_main(
     assert names("public class " + "A" * 300 + " { }")[0] == "Main.java"
     assert names("public class " + "Ж" * 101 + " { }")[0] == "Main.java"
     assert names("public class " + "Ж" * 100 + " { }")[0] == "Ж" * 100 + ".java"
+
+
+SIZE = 1 << 19
+
+
+@pytest.mark.timeout(15)
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "enum ",
+        "class A ",
+        "a ",
+        "public ",
+        "void main ( ) ",
+        "static void main(",
+        "class A{void main(",
+        "class A{}",
+        "@",
+        "{",
+        "}",
+        "(",
+        "/*",
+        "/* *",
+        "//",
+        '"',
+        "'",
+        "\\",
+        '"\\',
+        '"""',
+        '\\"""\n',
+        '"""\\',
+        "package a.",
+        "$",
+        "\u0416",
+    ],
+)
+@pytest.mark.parametrize("tail", ["", "\\"])
+def test_the_work_grows_with_the_size_whatever_the_source_is(unit: str, tail: str) -> None:
+    file, entry = names(unit * (SIZE // len(unit)) + tail)
+    assert file.endswith(".java")
+    assert entry
+    body = "class A { " + unit * (SIZE // len(unit)) + tail
+    assert names(body)[0] == "Main.java"
