@@ -106,7 +106,7 @@ _WHAT_GIVES = {
     "dedicated_user": "start the runner as root of the host's own user namespace, with CAP_SETUID and CAP_SETGID",
     "unprivileged_user": "give the runner CAP_SETUID and CAP_SETGID",
     "no_capabilities": "give the runner CAP_SETPCAP, so that it can give all others away",
-    "seccomp": "use a kernel with CONFIG_SECCOMP_FILTER",
+    "seccomp": "use a kernel from Linux 5.9 on, with CONFIG_SECCOMP_FILTER",
     "rlimits": "raise the hard limits that the runner was started with",
     **{
         f"{name}_namespace": f"use a kernel with {option}"

@@ -42,7 +42,7 @@ def _checks(measured: Measured, terms: Terms) -> dict[str, Callable[[], bool]]:
         ),
         "no_capabilities": lambda: all(int(status[name][0], 16) == 0 for name in _CAPABILITY_SETS),
         "no_new_privileges": lambda: status["NoNewPrivs"] == ["1"],
-        "seccomp": lambda: status["Seccomp"] == [_SECCOMP_FILTERING],
+        "seccomp": lambda: status["Seccomp"] == [_SECCOMP_FILTERING] and _one_filter_more(status, terms),
         "read_only_root": lambda: _read_only_elsewhere(measured.mounts),
         "private_mounts": lambda: _private(measured.mounts),
         "rlimits": lambda: measured.rlimits_in_force is True,
@@ -56,6 +56,11 @@ def _member(membership: str, controller: str, marker: str) -> bool:
         if (controller in controllers.split(",") or not controllers) and marker and path.endswith(marker):
             return True
     return False
+
+
+def _one_filter_more(status: dict[str, list[str]], terms: Terms) -> bool:
+    """Whether a filter was loaded here: a container has one of its own, which every process in it shows too."""
+    return terms.outer_filters is not None and int(status["Seccomp_filters"][0]) > terms.outer_filters
 
 
 def _read_only_elsewhere(mounts: tuple[Mounted, ...]) -> bool:

@@ -10,7 +10,11 @@ from sandbox_runtime.jail import rlimits
 from sandbox_runtime.jail.spec import Limits
 
 NAMESPACES = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
-_STATUS_KEYS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
+_FILTERS_KEY = "Seccomp_filters"  # since Linux 5.9
+_STATUS_KEYS = (
+    *("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"),
+    _FILTERS_KEY,
+)
 _READ_BYTES = 1 << 12
 
 
@@ -61,6 +65,12 @@ def read_text(path: str) -> str:
 def own_namespaces() -> dict[str, str]:
     """Own namespaces of the caller, by name; `user` among them."""
     return {name: os.readlink(f"/proc/self/ns/{name}") for name in (*NAMESPACES, "user")}
+
+
+def own_filters() -> int | None:
+    """How many system-call filters the caller has; None where the kernel does not say."""
+    status = read_text("/proc/self/status")
+    return int(_words_of(status, _FILTERS_KEY)[0]) if f"\n{_FILTERS_KEY}:" in status else None
 
 
 def _mounted(line: str) -> Mounted:

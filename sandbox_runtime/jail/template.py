@@ -18,7 +18,7 @@ from dataclasses import replace
 from sandbox_runtime.jail import init, mounts, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
-from sandbox_runtime.jail.measure import own_namespaces
+from sandbox_runtime.jail.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.seccomp import Program, build_programs
 from sandbox_runtime.jail.shared_pages import keep_shared
 from sandbox_runtime.jail.terms import Terms
@@ -85,7 +85,8 @@ def _send_failure(channel: socket.socket, error: JailError) -> None:
 def _enter_root(terms: Terms) -> tuple[Terms, list[int]]:
     """Leave the host's tree for good.
 
-    Returns the terms with our own namespaces added, and what the supervisor may look at: in a user namespace our /proc.
+    Returns the terms with our own namespaces and filters added, and what the supervisor may look at: in a user
+    namespace our /proc.
     """
     try:
         if terms.in_user_namespace:
@@ -93,7 +94,8 @@ def _enter_root(terms: Terms) -> tuple[Terms, list[int]]:
         else:
             _unshare_mounts()
         # After the pivot there is no /proc to read them from.
-        terms = replace(terms, outer_namespaces=(*terms.outer_namespaces, own_namespaces()))
+        outer = (*terms.outer_namespaces, own_namespaces())
+        terms = replace(terms, outer_namespaces=outer, outer_filters=own_filters())
         mounts.enter_guest_root(terms.binds, in_user_namespace=terms.in_user_namespace)
     except JailError as error:
         if terms.in_user_namespace:

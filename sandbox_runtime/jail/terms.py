@@ -17,6 +17,7 @@ class Terms:
     `in_user_namespace`: the runner is an ordinary user; everything happens in a user namespace of the template's.
     `outer_namespaces`: `pid:[4026531836]` by name, of the supervisor and (added by itself) of the template; a guest's
     must differ from all of them.
+    `outer_filters`: how many system-call filters every process here has already, a container's; added by the template.
     `membership_marker`: how the path of the slot's groups ends; "" when there are none.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command that the template itself was started as.
@@ -31,6 +32,7 @@ class Terms:
     membership_marker: str
     required_controls: tuple[str, ...]
     warm: WarmStart | None = None
+    outer_filters: int | None = None
 
     def serialise(self) -> str:
         """JSON text."""
@@ -50,6 +52,7 @@ class Terms:
             membership_marker=fields["membership_marker"],
             required_controls=tuple(fields["required_controls"]),
             warm=None if fields["warm"] is None else _warm(fields["warm"]),
+            outer_filters=fields["outer_filters"],
         )
 
 

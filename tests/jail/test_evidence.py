@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
+from tests.jail.hostile.catalogue import UNPROVABLE
 from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(
@@ -82,6 +83,8 @@ CHANGES = {
     "private_mounts": _WITHOUT_MOUNT.format(condition='target == "/dev/shm"'),
     "rlimits": "rlimits.apply = lambda limits: None",
 }
+# What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
+SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)
 # In the one tree of cgroup v2 a process is in all groups or in none.
 GROUP_CONTROLS = {"memory_limit", "process_limit", "cpu_limit"}
 
@@ -113,7 +116,7 @@ def test_every_control_has_a_test_that_switches_it_off() -> None:
     assert set(CHANGES) == set(CONTROLS)
 
 
-@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("control", SWITCHABLE)
 def test_a_control_that_is_off_is_reported_missing_and_no_other(control: str, backend: str | None) -> None:
     change, expected = without(control, backend=backend)
     with ChangedSlot(SlotConfig("weakened", 41, required_controls=()), change) as slot:
@@ -131,7 +134,7 @@ program._execute = start
 """
 
 
-@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("control", SWITCHABLE)
 def test_below_the_floor_the_guest_is_not_started(control: str, backend: str | None) -> None:
     change, expected = without(control, backend=backend)
     with ChangedSlot(SlotConfig("weakened", 42), change + _SHOW_EXEC) as slot:
@@ -145,6 +148,19 @@ def test_below_the_floor_the_guest_is_not_started(control: str, backend: str | N
 def test_a_floor_that_does_not_name_the_missing_control_lets_the_guest_start() -> None:
     floor = tuple(name for name in CONTROLS if name != "seccomp")
     with ChangedSlot(SlotConfig("weakened", 43, required_controls=floor), CHANGES["seccomp"]) as slot:
+        assert slot.run(TRUE).evidence.controls_missing == ("seccomp",)
+
+
+def test_a_filter_that_was_there_before_is_not_taken_for_ours() -> None:
+    """As in a container, whose own filter every process has. This one allows everything."""
+    own = """\
+    syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    Program([(0x06, 0, 0, 0x7FFF0000)]).load()
+    """
+    with ChangedSlot(SlotConfig("contained", 48), own) as slot:
+        assert slot.run(TRUE).evidence.controls_missing == ()
+    own = textwrap.dedent(own) + CHANGES["seccomp"]
+    with ChangedSlot(SlotConfig("contained", 48, required_controls=()), own) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ("seccomp",)
 
 

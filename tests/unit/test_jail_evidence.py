@@ -23,6 +23,7 @@ TERMS = Terms(
     outer_namespaces=(HOST, TEMPLATE),
     membership_marker="/slot-0",
     required_controls=CONTROLS,
+    outer_filters=1,
 )
 STATUS = {
     "Uid": [str(UID)] * 4,
@@ -31,6 +32,7 @@ STATUS = {
     **{name: ["0000000000000000"] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")},
     "NoNewPrivs": ["1"],
     "Seccomp": ["2"],
+    "Seccomp_filters": ["2"],
 }
 
 
@@ -97,10 +99,20 @@ def test_a_namespace_that_is_the_hosts_or_the_templates_is_missing(name: str, ou
         ({"NoNewPrivs": ["0"]}, ("no_new_privileges",)),
         ({"Seccomp": ["1"]}, ("seccomp",)),
         ({"Seccomp": []}, ("seccomp",)),
+        # A container's own filter is there without ours.
+        ({"Seccomp_filters": ["1"]}, ("seccomp",)),
+        ({"Seccomp_filters": []}, ("seccomp",)),
+        ({"Seccomp_filters": ["many"]}, ("seccomp",)),
     ],
 )
 def test_each_line_of_the_status_is_judged(status: dict[str, list[str]], expected: tuple[str, ...]) -> None:
     assert missing(replace(MEASURED, status={**STATUS, **status})) == expected
+
+
+def test_a_kernel_that_counts_no_filters_shows_none_of_ours() -> None:
+    counted_not = {key: words for key, words in STATUS.items() if key != "Seccomp_filters"}
+    assert missing(replace(MEASURED, status=counted_not)) == ("seccomp",)
+    assert missing(MEASURED, replace(TERMS, outer_filters=None)) == ("seccomp",)
 
 
 def test_user_id_0_is_privileged_even_if_it_was_asked_for() -> None:
@@ -161,7 +173,7 @@ def test_a_real_process_can_be_measured_and_has_no_control_of_its_own() -> None:
     found = controls(measured, replace(TERMS, outer_namespaces=own))
     assert not any(found[name] for name in CONTROLS if name.endswith("_namespace"))
     assert any(mount.point == "/" for mount in measured.mounts)
-    assert set(measured.status) >= {"Uid", "CapBnd", "NoNewPrivs", "Seccomp"}
+    assert set(measured.status) >= {"Uid", "CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
 
 
 def test_a_clock_that_stood_still_accounted_nothing() -> None:
