@@ -118,7 +118,7 @@ def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:
     toolchains_dir = found.toolchains_dir
     support = probe_host()
     _check(support, floor)
-    languages = offered(toolchains_dir)
+    languages = offered(toolchains_dir, floor)
     if not languages:
         raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages`")
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType
 
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, default_floor, open_slot
 from sandbox_runtime.jail.spec import Outcome
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.preparation import PreparationError, prepare
@@ -19,29 +19,33 @@ _SLOT_INDEX = 63  # above those of workers and commands
 _TAIL_BYTES = 300
 
 
-def offered(toolchains_dir: str) -> Mapping[str, Language]:
+def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, Language]:
     """Languages that work on this host, by name. Makes what is missing below `toolchains_dir` first.
 
+    `floor`: controls without which no trial program is run; None: those of a slot that names none.
     A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
     """
     installed = present(toolchains_dir)
-    problems = examine(toolchains_dir)
+    problems = examine(toolchains_dir, floor)
     for name, problem in problems.items():
         if problem:
             _LOG.warning("language not offered", extra={"language": name, "reason": problem})
     return MappingProxyType({name: installed[name] for name, problem in problems.items() if not problem})
 
 
-def examine(toolchains_dir: str) -> Mapping[str, str]:
+def examine(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, str]:
     """Why a language whose toolchain is present cannot be offered, "" for one that works. Raises JailError."""
-    return problems_of(tuple(present(toolchains_dir).values()), toolchains_dir)
+    return problems_of(tuple(present(toolchains_dir).values()), toolchains_dir, floor)
 
 
-def problems_of(languages: Sequence[Language], toolchains_dir: str) -> Mapping[str, str]:
+def problems_of(
+    languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...] | None = None
+) -> Mapping[str, str]:
     """Why each of these languages does not work, "" if it does. Raises JailError when no slot can be opened."""
     problems = {language.name: _make_ready(language, toolchains_dir) for language in languages}
     ready = [language for language in languages if not problems[language.name]]
-    config = SlotConfig("trial", _SLOT_INDEX, binds(ready, toolchains_dir))
+    required = default_floor() if floor is None else floor
+    config = SlotConfig("trial", _SLOT_INDEX, binds(ready, toolchains_dir), required)
     with ExitStack() as stack:
         slot = None
         for language in ready:

@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from sandbox_runtime.jail import CONTROLS, Slot
 from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, offered, offering, problems_of
 from sandbox_runtime.languages.entry import Compile, Prepared, Tool
 from tests.jail.conftest import TOOLCHAINS
 
+WITHOUT_RLIMITS = """
+import sys; sys.path.insert(0, ROOT)
+from sandbox_runtime.jail import rlimits, template
+rlimits.apply = lambda limits: None
+template.main(TERMS, PATH)
+"""
 BY_NAME = {language.name: language for language in LANGUAGES}
 
 
@@ -71,6 +78,17 @@ def test_a_broken_toolchain_does_not_keep_the_next_one_from_being_tried() -> Non
     absent = replace(c, name="absent", compile=replace(c.compile, argv=("/nowhere/cc",)))
     problems = problems_of((absent, c), TOOLCHAINS)
     assert (problems["absent"] != "", problems["c"]) == (True, "")
+
+
+def test_the_trial_runs_under_the_floor_that_the_worker_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    python = BY_NAME["python"]
+    # As on a host that cannot give one of the controls.
+    monkeypatch.setattr(Slot, "_template_code", WITHOUT_RLIMITS)
+    reason = problems_of((python,), TOOLCHAINS)["python"]
+    assert "confirm controls" in reason
+    assert "rlimits" in reason
+    allowed = tuple(name for name in CONTROLS if name != "rlimits")
+    assert problems_of((python,), TOOLCHAINS, allowed) == {"python": ""}
 
 
 def test_every_toolchain_of_this_host_works(languages: Mapping[str, Language]) -> None:
