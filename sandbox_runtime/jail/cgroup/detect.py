@@ -51,12 +51,15 @@ def _bases() -> list[Path]:
 
 def open_groups(name: str) -> SlotGroups:
     """Make the groups of one slot. Raises JailError."""
-    backend = cgroup_backend()
-    path = f"{_runner_directory()}/{name}"
-    if backend == "cgroup_v1":
-        return GroupsV1(bases_v1(), path)
-    if backend == "cgroup_v2":
-        return GroupsV2(base_v2(), path)
+    try:
+        backend = cgroup_backend()
+        path = f"{_runner_directory()}/{name}"
+        if backend == "cgroup_v1":
+            return GroupsV1(bases_v1(), path)
+        if backend == "cgroup_v2":
+            return GroupsV2(base_v2(), path)
+    except OSError as error:
+        raise JailError("find cgroups", str(error.filename or ""), error.errno or 0) from error
     raise JailError("find cgroups", hint="mount cgroup2, or the v1 controllers memory, pids and cpuacct")
 
 
@@ -75,9 +78,11 @@ def _owner_is_dead(directory: Path) -> bool:
 
 
 def _kill_members(group: Path) -> None:
-    for line in (group / "cgroup.procs").read_text().split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(line), signal.SIGKILL)
+    """A member of another pid namespace is shown as 0 here, which kill(2) takes for our own process group."""
+    for pid in map(int, (group / "cgroup.procs").read_text().split()):
+        if pid > 0:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def remove_stale_groups() -> int:

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
 from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
+from sandbox_runtime.jail.cgroup.removal import remove_groups
+from sandbox_runtime.jail.cgroup.swap import refuse_unbounded_swap
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
 CONTROLLERS = ("memory", "pids", "cpuacct")
+_SWAP_LIMIT = "memory.memsw.limit_in_bytes"  # there only with swap accounting
 _LONGEST_BUSY_SECS = 10.0
 _BUSY_PAUSE_SECS = 0.001
 
@@ -36,8 +39,11 @@ class GroupsV1:
                 directory.mkdir(parents=True, exist_ok=True)
             memory, pids, cpu = (self._directories[controller] for controller in CONTROLLERS)
             self._limit = self._open(memory / "memory.limit_in_bytes", os.O_RDWR)
-            swap = memory / "memory.memsw.limit_in_bytes"  # there only with swap accounting
+            swap = memory / _SWAP_LIMIT
             self._swap_limit = self._open(swap, os.O_RDWR) if swap.exists() else None
+            with contextlib.suppress(OSError):  # no promise: it may still be swapped when the whole host is short
+                (memory / "memory.swappiness").write_text("0")
+            self._check_swap()
             self._peak = self._open(memory / "memory.max_usage_in_bytes", os.O_RDWR)
             self._usage = self._open(memory / "memory.usage_in_bytes", os.O_RDONLY)
             self._oom = self._open(memory / "memory.oom_control", os.O_RDONLY)
@@ -51,10 +57,21 @@ class GroupsV1:
             self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self._fds.append(self._eventfd)
             (memory / "cgroup.event_control").write_text(f"{self._eventfd} {self._oom}")
+        except JailError:
+            self._give_up()
+            raise
         except OSError as error:
-            self.close()
+            self._give_up()
             hint = "needs root and writable cgroup mounts for memory, pids and cpuacct"
             raise JailError("create cgroup", str(error.filename or name), error.errno or 0, hint) from error
+
+    def _check_swap(self) -> None:
+        if self._swap_limit is None:
+            refuse_unbounded_swap(self._name)
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(JailError):
+            self.close()
 
     @property
     def membership_marker(self) -> str:
@@ -78,6 +95,7 @@ class GroupsV1:
 
     def prepare(self, limits: Limits) -> Counters:
         """Limits down before up: the memory limit may never stand above memory plus swap."""
+        self._check_swap()
         self._await_free_memory(limits)
         try:
             wanted = limits.memory_bytes
@@ -145,6 +163,4 @@ class GroupsV1:
         for fd in self._fds:
             os.close(fd)
         self._fds = []
-        for directory in self._directories.values():
-            with contextlib.suppress(FileNotFoundError):
-                directory.rmdir()
+        remove_groups(self._directories.values())

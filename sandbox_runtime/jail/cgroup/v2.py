@@ -4,7 +4,8 @@
                                         init/     process 1
                                         program/  memory.max, memory.oom.group, cpu.stat
 
-Kernels before 6.12 cannot reset `memory.peak`: there the program's group is made anew for each run.
+Kernels before 6.12 cannot reset `memory.peak`: there the program's group is made anew for each run. A refused fork is
+counted in the group whose limit it was from 6.11 on, and in the forking task's own group before: both are read.
 """
 
 import contextlib
@@ -14,8 +15,12 @@ from pathlib import Path
 
 from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
 from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
+from sandbox_runtime.jail.cgroup.removal import remove_groups
+from sandbox_runtime.jail.cgroup.swap import refuse_unbounded_swap
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
+
+_SWAP_LIMIT = "memory.swap.max"  # there only with swap accounting
 
 
 class GroupsV2:
@@ -41,8 +46,11 @@ class GroupsV2:
             self.init_entry_fds = (self._open(self._fds, self._slot / "init" / "cgroup.procs", os.O_WRONLY),)
             self._make_program_group()
             self._peak_resets = self._try_reset_peak()
+        except JailError:
+            self._give_up()
+            raise
         except OSError as error:
-            self.close()
+            self._give_up()
             hint = "needs root and a writable cgroup2 mount with the memory and pids controllers"
             raise JailError("create cgroup", str(error.filename or name), error.errno or 0, hint) from error
 
@@ -55,22 +63,38 @@ class GroupsV2:
         group, fds = self._slot / "program", self._program_fds
         group.mkdir(exist_ok=True)
         (group / "memory.oom.group").write_text("1")
-        if (group / "memory.swap.max").exists():
-            (group / "memory.swap.max").write_text("0")
+        self._limits_swap = (group / _SWAP_LIMIT).exists()
+        if self._limits_swap:
+            (group / _SWAP_LIMIT).write_text("0")
+        self._check_swap()
         self._limit = self._open(fds, group / "memory.max", os.O_RDWR)
-        self._peak = self._open(fds, group / "memory.peak", os.O_RDWR)
+        self._peak = self._open_peak(group / "memory.peak")
         self._usage = self._open(fds, group / "memory.current", os.O_RDONLY)
         self._events = self._open(fds, group / "memory.events", os.O_RDONLY)
         self._stat = self._open(fds, group / "memory.stat", os.O_RDONLY)
         self._cpu = self._open(fds, group / "cpu.stat", os.O_RDONLY)
+        self._fork_events = self._open(fds, group / "pids.events", os.O_RDONLY)
         self.program_entry_fds = (self._open(fds, group / "cgroup.procs", os.O_WRONLY),)
 
-    def _remove_program_group(self) -> None:
+    def _open_peak(self, path: Path) -> int:
+        """Before 6.12 nobody may write to it, and a container's root may not do what the mode forbids."""
+        try:
+            return self._open(self._program_fds, path, os.O_RDWR)
+        except PermissionError:
+            return self._open(self._program_fds, path, os.O_RDONLY)
+
+    def _check_swap(self) -> None:
+        if not self._limits_swap:
+            refuse_unbounded_swap(self._name)
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(JailError):
+            self.close()
+
+    def _close_program_files(self) -> None:
         for fd in self._program_fds:
             os.close(fd)
         self._program_fds.clear()
-        with contextlib.suppress(FileNotFoundError):
-            (self._slot / "program").rmdir()
 
     def _try_reset_peak(self) -> bool:
         try:
@@ -96,11 +120,13 @@ class GroupsV2:
     def prepare(self, limits: Limits) -> Counters:
         """Set the limits; reset the peak, or start with a new group where it cannot be reset."""
         self._await_free_memory(limits)
+        self._check_swap()
         try:
             if self._peak_resets:
                 os.pwrite(self._peak, b"reset", 0)
             else:
-                self._remove_program_group()
+                self._close_program_files()
+                remove_groups([self._slot / "program"])
                 self._make_program_group()
             os.pwrite(self._limit, str(limits.memory_bytes).encode(), 0)
             os.pwrite(self._pids_max, str(limits.process_bound).encode(), 0)
@@ -129,10 +155,15 @@ class GroupsV2:
                 oom_kills=events["oom_kill"],
                 cpu_usage_usec=self.cpu_usage_usec(),
                 process_count=int(os.pread(self._pids_now, 32, 0)),
-                fork_refusals=flat_keyed(os.pread(self._pids_events, 256, 0)).get("max", 0),
+                fork_refusals=sum(map(self._refusals, (self._pids_events, self._fork_events))),
             )
         except (OSError, ValueError, KeyError) as error:
             raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
+
+    @staticmethod
+    def _refusals(fd: int) -> int:
+        """The program's own group has no limit: where the limit's group counts, this one's counter stays 0."""
+        return flat_keyed(os.pread(fd, 256, 0)).get("max", 0)
 
     def cpu_usage_usec(self) -> int:
         """CPU time of the program's group; present without the cpu controller."""
@@ -145,10 +176,8 @@ class GroupsV2:
 
     def close(self) -> None:
         """Close the files and remove the groups, leaves first."""
-        self._remove_program_group()
+        self._close_program_files()
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()
-        for directory in (self._slot / "init", self._slot):
-            with contextlib.suppress(FileNotFoundError):
-                directory.rmdir()
+        remove_groups([self._slot / "program", self._slot / "init", self._slot])

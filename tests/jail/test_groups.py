@@ -1,0 +1,68 @@
+"""Control groups of this kernel: memory that no limit would hold, and members that are not ours to kill."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.jail import JailError, JailSpec, Limits, SlotConfig, open_slot
+from sandbox_runtime.jail.cgroup import cgroup_backend, swap, v1, v2
+from tests.jail.weakened.limits import SLOWNESS
+
+LIMITS = Limits(5 * SLOWNESS, 20 * SLOWNESS, 64 << 20, 4, 16, 1 << 20, 1000)
+TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
+NO_SWAP = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+
+
+@pytest.fixture
+def swaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """/proc/swaps of a host whose kernel has no limit of swap for a group."""
+    monkeypatch.setattr(v1 if cgroup_backend() == "cgroup_v1" else v2, "_SWAP_LIMIT", "memory.none")
+    path = tmp_path / "swaps"
+    path.write_text(NO_SWAP)
+    monkeypatch.setattr(swap, "_SWAPS", path)
+    yield path
+    assert not list(Path("/sys/fs/cgroup").glob("**/rustbox-*/swapping"))
+
+
+def test_without_a_limit_of_swap_nothing_runs_on_a_host_that_has_some(swaps: Path) -> None:
+    with open_slot(SlotConfig("swapping", 55)) as slot:
+        assert slot.run(TRUE).evidence.controls_missing == ()
+        swaps.write_text(NO_SWAP + "/dev/zram0 partition 1048572 0 100\n")
+        with pytest.raises(JailError, match="swapoff"):
+            slot.run(TRUE)
+    with pytest.raises(JailError, match="swapoff"):
+        open_slot(SlotConfig("swapping", 55))
+
+
+def test_where_swap_is_limited_the_hosts_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(swap, "_SWAPS", tmp_path / "none")
+    with open_slot(SlotConfig("limited", 56)) as slot:
+        assert slot.run(TRUE).exit_code == 0
+
+
+KILL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail.cgroup.detect import _kill_members
+_kill_members(Path(sys.argv[2]))
+print("alive")
+"""
+
+
+def test_a_member_that_the_kernel_calls_0_does_not_end_the_killer(tmp_path: Path) -> None:
+    """A process of another pid namespace; kill(2) would take the number for the caller's own process group."""
+    member = subprocess.Popen(["/usr/bin/sleep", "100"])
+    (tmp_path / "cgroup.procs").write_text(f"0\n{member.pid}\n0\n")
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", KILL, root, str(tmp_path)],
+        capture_output=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (0, b"alive\n")
+    assert member.wait() == -9
