@@ -30,7 +30,10 @@ class TemplateProcess:
     def __init__(self, code: str, make_terms: Callable[[int], Terms]) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = -1
-        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise JailError("start template", errno=error.errno or 0) from error
         self.channel.settimeout(SETUP_SECS)
         try:
             with theirs:

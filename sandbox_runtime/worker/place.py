@@ -52,7 +52,7 @@ class Place:
         self.index = index
         self._opener = opener
         self._staged = staged
-        self.slot = opener(index)
+        self.slot = self._open()
 
     def get_ready(self, stop: Event, *, is_usable: bool = True) -> bool:
         """To be called behind each answer, and once at the start. False: `stop` came before there was a good slot."""
@@ -77,7 +77,7 @@ class Place:
         self.slot.close()
         while not stop.is_set():
             try:
-                self.slot = self._opener(self.index)
+                self.slot = self._open()
             except JailError as error:
                 self._log("slot not opened", error)
             else:
@@ -86,6 +86,13 @@ class Place:
                     return True
             stop.wait(backoff.next_delay_secs())
         return False
+
+    def _open(self) -> ClosableSlot:
+        """Raises JailError, whatever the host ran out of: the thread that waits for a slot holds its permit."""
+        try:
+            return self._opener(self.index)
+        except OSError as error:
+            raise JailError("open slot", errno=error.errno or 0) from error
 
     def _log(self, phrase: str, error: JailError) -> None:
         extra = {"slot": self.index, "step": error.step, "target": error.target, "errno": error.errno}

@@ -1,6 +1,8 @@
 """The slot and its processes under our own faults: garbage, death, a template that hangs, descriptors that run out."""
 
+import errno
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -173,6 +175,24 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     with pytest.raises(JailError, match="open descriptors"):
         opened.run(python("print(1)"))
     assert open_descriptors() == before
+
+
+def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_none_is_lost() -> None:
+    before, (soft, hard) = open_descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    failures = set()
+    for more in range(40):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before + more, hard))
+            with open_slot(SlotConfig("poor", 54)):
+                pass
+        except JailError as error:
+            failures.add(error.errno)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert open_descriptors() == before
+    assert errno.EMFILE in failures
+    with open_slot(SlotConfig("poor", 54)) as made:
+        assert made.run(python("print(1)")).stdout == b"1\n"
 
 
 FILL_A_SEGMENT = """

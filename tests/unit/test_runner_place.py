@@ -2,6 +2,8 @@
 
 from threading import Event
 
+import pytest
+
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.languages import staged_spec
@@ -53,6 +55,23 @@ def test_a_slot_in_which_nothing_can_be_staged_is_replaced() -> None:
     place = place_of(bad, good)
     assert place.get_ready(NEVER)
     assert (bad.is_closed, place.slot) == (True, good)
+
+
+def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    broken, good = RecordedSlot(), RecordedSlot()
+    coming = iter((broken, OSError(24, "Too many open files"), JailError("clone"), good))
+
+    def opener(_index: int) -> RecordedSlot:
+        found = next(coming)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    place = Place(0, opener, STAGED)
+    assert place.get_ready(NEVER, is_usable=False)
+    assert place.slot is good
+    failures = [vars(record) for record in caplog.records if record.message == "slot not opened"]
+    assert [(found["step"], found["errno"]) for found in failures] == [("open slot", 24), ("clone", 0)]
 
 
 def test_at_the_end_of_the_worker_nobody_waits_for_a_good_slot() -> None:
