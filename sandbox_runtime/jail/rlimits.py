@@ -24,6 +24,9 @@ def rlimits(limits: Limits) -> dict[int, Rlimit]:
         resource.RLIMIT_STACK: _STACK_BYTES,
         resource.RLIMIT_MEMLOCK: _LOCKED_BYTES,
         resource.RLIMIT_MSGQUEUE: 0,
+        # No priority over others: no real-time scheduling, and no nice value below 0 (20 minus the limit).
+        resource.RLIMIT_RTPRIO: 0,
+        resource.RLIMIT_NICE: 0,
     }
     # One second between soft and hard: SIGXCPU must come before SIGKILL, setrlimit(2).
     return {key: (value, value + (key == resource.RLIMIT_CPU)) for key, value in both.items()}

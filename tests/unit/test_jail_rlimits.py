@@ -1,0 +1,14 @@
+"""What a guest may not have whatever the runner itself may: tried out by `tests/vm/test_priority.py`."""
+
+import resource
+
+from sandbox_runtime.jail import Limits
+from sandbox_runtime.jail.rlimits import rlimits
+
+LIMITS = Limits(1, 1, 64 << 20, 4, 16, 1 << 20, 1000)
+
+
+def test_no_priority_no_core_no_queue_is_left_to_what_the_runner_inherited() -> None:
+    found = rlimits(LIMITS)
+    kinds = (resource.RLIMIT_RTPRIO, resource.RLIMIT_NICE, resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE)
+    assert [found[kind] for kind in kinds] == [(0, 0)] * 4
