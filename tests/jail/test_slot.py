@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import mmap
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sandbox_runtime.classify import Phase, Verdict, classify
 from sandbox_runtime.jail import (
+    BindMount,
     GuestFile,
     JailError,
     JailSpec,
@@ -128,6 +133,57 @@ def test_large_input_arrives_whole(own_slot: Slot) -> None:
     data = bytes(range(256)) * 4096
     code = "import sys, hashlib; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())"
     assert own_slot.run(python(code, stdin=data)).stdout.decode().strip() == hashlib.sha256(data).hexdigest()
+
+
+FILE_BYTES = 400 << 20
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """On a disk where there is one that can be written, and not in the page cache."""
+    on_disk = Path("/var/tmp")
+    with tempfile.TemporaryDirectory(dir=on_disk if os.access(on_disk, os.W_OK) else tmp_path_factory.mktemp("x")) as d:
+        Path(d).chmod(0o755)
+        path = Path(d) / "data"
+        with path.open("wb") as file:
+            for number in range(FILE_BYTES >> 20):
+                file.write(bytes([number % 250 + 1]) * (1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        yield path
+
+
+READ_ALL = """
+import mmap, os, sys
+heap = b"x" * int(sys.argv[1])
+for _ in range(2):
+    fd, total = os.open("/opt/large.d/data", os.O_RDONLY), 0
+    while part := os.read(fd, 1 << 20):
+        total += len(part)
+    with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as mapped:
+        touched = mapped[::mmap.PAGESIZE]
+    os.close(fd)
+    print(total, len(touched), sum(touched), heap.count(b"x", 0, 9))
+"""
+
+
+@pytest.mark.parametrize("heap_share", [0.0, 0.6], ids=["small-heap", "large-heap"])
+def test_reading_a_file_larger_than_the_memory_limit_is_not_using_memory(large_file: Path, heap_share: float) -> None:
+    """File pages are charged to the group, but make room for others: no kill, and no thrashing either."""
+    memory_bytes = 256 << 20
+    limits = replace(LIMITS, memory_bytes=memory_bytes, cpu_time_secs=10 * SLOWNESS, wall_time_secs=60 * SLOWNESS)
+    argv = ("/usr/bin/python3", "-c", READ_ALL, str(int(memory_bytes * heap_share)))
+    expected = sum((number % 250 + 1) * ((1 << 20) // mmap.PAGESIZE) for number in range(FILE_BYTES >> 20))
+    with open_slot(SlotConfig("reading", 5, (BindMount(str(large_file.parent), "/opt/large.d"),))) as slot:
+        outcome = slot.run(JailSpec(argv=argv, limits=limits))
+    assert (outcome.stop_reason, outcome.exit_code, outcome.signal) == (StopReason.NONE, 0, None), outcome
+    line = f"{FILE_BYTES} {FILE_BYTES // mmap.PAGESIZE} {expected} {9 if heap_share else 0}\n"
+    assert outcome.stdout.decode() == 2 * line
+    usage = outcome.evidence.cgroup
+    assert usage is not None
+    assert usage.oom_kill_events == 0
+    assert classify(outcome, Phase.RUN).verdict is Verdict.AC
 
 
 def test_the_guest_cannot_change_its_input(own_slot: Slot) -> None:
