@@ -9,6 +9,7 @@ from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOver
 from tests.jail.language_programs.table import COMPILED, NAMES, PROGRAMS, wall_secs
 
 MIB = 1 << 20
+BEFORE = b"before\n"
 Run = Callable[..., ExecutionCompleted]
 every_language = pytest.mark.parametrize("name", NAMES)
 
@@ -78,7 +79,7 @@ def test_output_over_the_limit_is_cut_and_marked(run: Run, name: str) -> None:
     assert completed.result.verdict in {"RE", "SIG"}
     assert (completed.result.cause, completed.result.actor) == ("ole_output_limit", "judge")
     assert completed.integrity == "truncated_by_judge_limit"
-    assert streams(completed)[0] == b"y" * 65536
+    assert streams(completed)[0] == b"before\n".ljust(65536, b"y")
     assert completed.evidence is not None
     assert "close_stdout" in completed.evidence.judge_actions
 
@@ -175,6 +176,7 @@ def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: 
     found, cause, exit_code, signal = verdict(completed)
     assert (found, exit_code, signal) == ("MLE", None, 9)
     assert cause in causes
+    assert streams(completed)[0] == BEFORE, "what was printed before a kill is never lost"
     assert completed.evidence is not None
     assert completed.evidence.cgroup is not None
     assert (completed.evidence.cgroup.oom_kill_events > 0) == (cause == "mle_kernel_oom")
@@ -185,6 +187,7 @@ def test_memory_at_the_ceiling_is_mle_too(run: Run, name: str) -> None:
     """A runtime whose own pages are evicted may thrash before the kernel kills; the supervisor ends that as MLE."""
     completed = run(name, PROGRAMS[name]["buffers"], limits=LimitOverrides(memory_mb=1024))
     assert verdict(completed)[:2] in {("MLE", "mle_kernel_oom"), ("MLE", "mle_limit_breach")}
+    assert streams(completed)[0] == BEFORE
 
 
 @every_language
@@ -196,7 +199,7 @@ def test_garbage_is_collected_within_the_default_memory(run: Run, name: str) -> 
 @every_language
 def test_an_endless_loop_is_tle_by_cpu(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["endless"], limits=LimitOverrides(cpu_time_secs=0.5))
-    assert verdict(completed) == ("TLE", "tle_cpu_judge", None, 9)
+    assert (verdict(completed), streams(completed)[0]) == (("TLE", "tle_cpu_judge", None, 9), BEFORE)
     assert completed.metrics is not None
     assert completed.metrics.cpu_time_secs >= 0.5
 
@@ -205,7 +208,7 @@ def test_an_endless_loop_is_tle_by_cpu(run: Run, name: str) -> None:
 def test_sleeping_too_long_is_tle_by_the_wall_and_keeps_the_output(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["sleep"], limits=LimitOverrides(wall_time_secs=wall_secs(1)))
     assert verdict(completed) == ("TLE", "tle_wall_judge", None, 9)
-    assert streams(completed)[0] == b"before\n"
+    assert streams(completed)[0] == BEFORE
     assert completed.metrics is not None
     assert completed.metrics.divergence == "sleep_or_block_bound"
 

@@ -6,6 +6,8 @@ def program(body: str, before: str = "") -> str:
     return f"{headers}{before}\nint main(void) {{ {body} }}\n"
 
 
+_BEFORE = 'puts("before"); fflush(stdout); '
+
 PROGRAMS = {
     "hello": program('printf("%d\\n", 6 * 7); return 0;'),
     "echo": program(
@@ -14,15 +16,15 @@ PROGRAMS = {
     "exit_7": program("exit(7);"),
     "unicode": program('const char *größe = "Привет, 世界 🎉"; puts(größe); return 0;'),
     "one_mib": program("for (int i = 0; i < 1 << 20; i++) putchar('x'); return 0;"),
-    "flood": program('for (;;) fputs("yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", stdout);'),
-    "buffers": program("for (;;) { char *p = malloc(1 << 20); if (!p) return 3; memset(p, 1, 1 << 20); }"),
-    "objects": program("for (;;) { char *p = malloc(40); if (!p) return 3; memset(p, 1, 40); }"),
-    "endless": program("volatile unsigned i = 0; for (;;) i++;"),
-    "sleep": program('puts("before"); fflush(stdout); sleep(60); return 0;'),
+    "flood": program(_BEFORE + 'for (;;) fputs("yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", stdout);'),
+    "buffers": program(_BEFORE + "for (;;) { char *p = malloc(1 << 20); if (!p) return 3; memset(p, 1, 1 << 20); }"),
+    "objects": program(_BEFORE + "for (;;) { char *p = malloc(40); if (!p) return 3; memset(p, 1, 40); }"),
+    "endless": program(_BEFORE + "volatile unsigned i = 0; for (;;) i++;"),
+    "sleep": program(_BEFORE + "sleep(60); return 0;"),
     "garbage": program(
         'for (int i = 0; i < 3000; i++) free(memset(malloc(1 << 20), 1, 1 << 20)); puts("ok"); return 0;'
     ),
-    "throw": program('puts("before"); fflush(stdout); abort();'),
+    "throw": program(_BEFORE + "abort();"),
     "warning": program('signed char s = 300; puts(s == 44 ? "ok" : "bad"); return 0;', "#warning careful"),
     "broken": "int main(void) {\n    return x;\n}\n",
     "threads": program(
@@ -36,7 +38,7 @@ PROGRAMS = {
         "void *rest(void *p) { sleep(60); return p; }",
     ),
     "recursion": program(
-        'puts("before"); fflush(stdout); printf("%d\\n", f(0)); return 0;',
+        _BEFORE + 'printf("%d\\n", f(0)); return 0;',
         "int f(volatile int n) { volatile int a[4]; a[n & 3] = n; return f(n + 1) + a[n & 3]; }",
     ),
     "deep": program('printf("%d\\n", f(50000)); return 0;', "int f(volatile int n) { return n ? f(n - 1) + 1 : n; }"),

@@ -7,22 +7,26 @@ def program(body: str, before: str = "") -> str:
     return f"{headers}{before}\nint main() {{ {body} }}\n"
 
 
+_BEFORE = 'std::cout << "before" << std::endl; '
+
 PROGRAMS = {
     "hello": program('std::cout << 6 * 7 << "\\n";'),
     "echo": program("std::cout << std::cin.rdbuf();"),
     "exit_7": program("std::exit(7);"),
     "unicode": program('std::string größe = "Привет, 世界 🎉"; std::cout << größe << std::endl;'),
     "one_mib": program("std::cout << std::string(1 << 20, 'x');"),
-    "flood": program("for (std::string y(65536, 'y');;) std::cout << y;"),
-    "buffers": program("std::vector<std::vector<char>> all; for (;;) all.emplace_back(1 << 20, 'x');"),
-    "objects": program("std::vector<std::unique_ptr<long>> all; for (long i = 0;; i++) all.emplace_back(new long(i));"),
-    "endless": program("volatile unsigned i = 0; for (;;) i = i + 1;"),
-    "sleep": program('std::cout << "before" << std::endl; std::this_thread::sleep_for(std::chrono::seconds(60));'),
+    "flood": program(_BEFORE + "for (std::string y(65536, 'y');;) std::cout << y;"),
+    "buffers": program(_BEFORE + "std::vector<std::vector<char>> all; for (;;) all.emplace_back(1 << 20, 'x');"),
+    "objects": program(
+        _BEFORE + "std::vector<std::unique_ptr<long>> all; for (long i = 0;; i++) all.emplace_back(new long(i));"
+    ),
+    "endless": program(_BEFORE + "volatile unsigned i = 0; for (;;) i = i + 1;"),
+    "sleep": program(_BEFORE + "std::this_thread::sleep_for(std::chrono::seconds(60));"),
     "garbage": program(
         "long sum = 0; for (int i = 0; i < 3000; i++) sum += std::vector<char>(1 << 20, 1)[i];"
         ' std::cout << (sum == 3000 ? "ok" : "bad") << "\\n";'
     ),
-    "throw": program('std::cout << "before" << std::endl; throw std::runtime_error("broken");'),
+    "throw": program(_BEFORE + 'throw std::runtime_error("broken");'),
     "warning": program('int unused; std::cout << "ok\\n";', "#warning careful"),
     "broken": "#include <vector>\nint main() {\n    std::vector<int> v = 5;\n}\n",
     "threads": program(

@@ -6,6 +6,8 @@ def program(imports: str, body: str, before: str = "") -> str:
     return f"package main\n\n{lines}{before}\nfunc main() {{ {body} }}\n"
 
 
+_BEFORE = 'fmt.Println("before"); '
+
 PROGRAMS = {
     "hello": program("fmt", "fmt.Println(6 * 7)"),
     "echo": program("io os", "io.Copy(os.Stdout, os.Stdin)"),
@@ -14,21 +16,25 @@ PROGRAMS = {
     "one_mib": program("os strings", 'os.Stdout.WriteString(strings.Repeat("x", 1<<20))'),
     "flood": program(
         "os strings",
-        'y := strings.Repeat("y", 65536); for { if _, e := os.Stdout.WriteString(y); e != nil { panic(e) } }',
+        'os.Stdout.WriteString("before\\n"); y := strings.Repeat("y", 65536);'
+        " for { if _, e := os.Stdout.WriteString(y); e != nil { panic(e) } }",
     ),
     "buffers": program(
-        "",
-        "var all [][]byte; for { b := make([]byte, 1<<20); for i := range b { b[i] = 1 }; all = append(all, b) }",
+        "fmt",
+        _BEFORE
+        + "var all [][]byte; for { b := make([]byte, 1<<20); for i := range b { b[i] = 1 }; all = append(all, b) }",
     ),
-    "objects": program("strconv", "var all []string; for i := 0; ; i++ { all = append(all, strconv.Itoa(i)) }"),
-    "endless": program("", "for { }"),
-    "sleep": program("fmt time", 'fmt.Println("before"); time.Sleep(time.Minute)'),
+    "objects": program(
+        "fmt strconv", _BEFORE + "var all []string; for i := 0; ; i++ { all = append(all, strconv.Itoa(i)) }"
+    ),
+    "endless": program("fmt", _BEFORE + "for { }"),
+    "sleep": program("fmt time", _BEFORE + "time.Sleep(time.Minute)"),
     "garbage": program(
         "fmt",
         "n := 0; for k := 0; k < 60; k++ { var x []*[4]int; for i := 0; i < 100000; i++ { x = append(x, new([4]int)) };"
         ' n += len(x) }; if n == 6000000 { fmt.Println("ok") }',
     ),
-    "throw": program("fmt", 'fmt.Println("before"); var m map[string]int; m["a"] = 1'),
+    "throw": program("fmt", _BEFORE + 'var m map[string]int; m["a"] = 1'),
     # The Go compiler knows no warnings; `go vet` would complain.
     "warning": program("fmt", 'x := 1; x = x; fmt.Println("ok")'),
     "broken": "package main\n\nfunc main() {\n\tx := 1\n}\n",
@@ -41,7 +47,7 @@ PROGRAMS = {
     "thread_bomb": program(
         "runtime time", "for { go func() { runtime.LockOSThread(); time.Sleep(time.Minute) }(); runtime.Gosched() }"
     ),
-    "recursion": program("fmt", 'fmt.Println("before"); fmt.Println(f(0))', "func f(n int) int { return f(n+1) + 1 }"),
+    "recursion": program("fmt", _BEFORE + "fmt.Println(f(0))", "func f(n int) int { return f(n+1) + 1 }"),
     "deep": program("fmt", "fmt.Println(f(50000))", "func f(n int) int { if n == 0 { return 0 }; return f(n-1) + 1 }"),
     "limits": program("os", 'b, _ := os.ReadFile("/proc/self/limits"); os.Stdout.Write(b)'),
 }

@@ -1,16 +1,18 @@
 """Small JavaScript programs, one for each case."""
 
+_BEFORE = "console.log('before'); "
+
 PROGRAMS = {
     "hello": "console.log(6 * 7)",
     "echo": "const fs = require('fs'); fs.writeSync(1, fs.readFileSync(0))",
     "exit_7": "process.exit(7)",
     "unicode": 'const größe = "Привет, 世界 🎉"; console.log(größe)',
     "one_mib": "process.stdout.write('x'.repeat(1 << 20))",
-    "flood": "const fs = require('fs'); const y = 'y'.repeat(65536); for (;;) fs.writeSync(1, y)",
-    "buffers": "const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))",
-    "objects": "const a = []; for (let i = 0; ; i++) a.push({i, s: 'text' + i})",
-    "endless": "for (;;);",
-    "sleep": "console.log('before'); setTimeout(() => {}, 60_000)",
+    "flood": _BEFORE + "const fs = require('fs'); const y = 'y'.repeat(65536); for (;;) fs.writeSync(1, y)",
+    "buffers": _BEFORE + "const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))",
+    "objects": _BEFORE + "const a = []; for (let i = 0; ; i++) a.push({i, s: 'text' + i})",
+    "endless": _BEFORE + "for (;;);",
+    "sleep": _BEFORE + "setTimeout(() => {}, 60_000)",
     "garbage": (
         "for (let k = 0; k < 60; k++) { let x = []; for (let i = 0; i < 1e5; i++) x.push({ i }); }\nconsole.log('ok')"
     ),

@@ -1,16 +1,18 @@
 """Small Python programs, one for each case."""
 
+_BEFORE = "print('before', flush=True)\n"
+
 PROGRAMS = {
     "hello": "print(6 * 7)",
     "echo": "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())",
     "exit_7": "raise SystemExit(7)",
     "unicode": 'größe = "Привет, 世界 🎉"\nprint(größe)',
     "one_mib": "import sys; sys.stdout.write('x' * (1 << 20))",
-    "flood": "import sys\nwhile True: sys.stdout.write('y' * 65536)",
-    "buffers": "a = []\nwhile True: a.append(bytearray(1 << 20))",
-    "objects": "a = []\nwhile True: a.append([str(i) for i in range(1000)])",
-    "endless": "while True: pass",
-    "sleep": "import time; print('before', flush=True); time.sleep(60)",
+    "flood": "import sys\nprint('before')\nwhile True: sys.stdout.write('y' * 65536)",
+    "buffers": _BEFORE + "a = []\nwhile True: a.append(bytearray(1 << 20))",
+    "objects": _BEFORE + "a = []\nwhile True: a.append([str(i) for i in range(1000)])",
+    "endless": _BEFORE + "while True: pass",
+    "sleep": _BEFORE + "import time; time.sleep(60)",
     "garbage": "for i in range(300): x = [bytes(100) for _ in range(1000)]\nprint('ok')",
     "throw": "def f():\n    return 1 / 0\nprint('before')\nf()\n",
     "warning": "print('ok' if 1 is not 2 else '')",
