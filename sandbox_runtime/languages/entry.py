@@ -5,13 +5,25 @@ The numbers are the table of the HTTP contract, section 7. MB and KB are 1024-ba
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox_runtime.jail.spec import FilterFamily, Limits, WaitingCommand
 from sandbox_runtime.languages.limits import KIB, MIB, LimitRefusedError, Profile, choose_limits
+from sandbox_runtime.languages.signs import DeathSigns
 
-__all__ = ["KIB", "MIB", "Compile", "Language", "LimitRefusedError", "Prepared", "Profile", "SourceNames", "Tool"]
+__all__ = [
+    "KIB",
+    "MIB",
+    "Compile",
+    "DeathSigns",
+    "Language",
+    "LimitRefusedError",
+    "Prepared",
+    "Profile",
+    "SourceNames",
+    "Tool",
+]
 
 # The guest's whole environment before a language adds its own variables.
 GUEST_ENVIRONMENT = (("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/box"), ("LANG", "C.UTF-8"))
@@ -83,6 +95,7 @@ class Language:
     `warm_imports`: for an interpreter that the jail may keep started: modules to import before any program comes.
     `shown_trees`: directories of the host that guests must see besides the system's trees. `waiting`: a command that
     runs the program as `run_argv` does and can be started before it is there.
+    `signs`: how its deaths by memory and by processes look, and how they are told apart.
     """
 
     name: str
@@ -104,6 +117,7 @@ class Language:
     waiting: WaitingCommand | None = None
     other_suffixes: tuple[str, ...] = ()
     name_source: Callable[[bytes], SourceNames] | None = None
+    signs: DeathSigns = field(default_factory=DeathSigns)
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,7 @@ from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOver
 from tests.jail.language_programs.table import COMPILED, NAMES, PROGRAMS, wall_secs
 
 MIB = 1 << 20
+BY_NAME = {language.name: language for language in LANGUAGES}
 BEFORE = b"before\n"
 Run = Callable[..., ExecutionCompleted]
 every_language = pytest.mark.parametrize("name", NAMES)
@@ -161,21 +162,33 @@ FEW_PROCESSES = {"java": 64, "go": 64, "rust": 16}
 def test_a_thread_too_many_is_ple_by_the_groups_count(run: Run, name: str) -> None:
     limits = LimitOverrides(max_processes=FEW_PROCESSES.get(name))
     completed = run(name, PROGRAMS[name]["thread_bomb"], limits=limits)
-    assert verdict(completed)[:2] == ("PLE", "ple_cgroup_pids")
-    assert completed.result.exit_code
+    signs = BY_NAME[name].signs
+    assert verdict(completed) == ("PLE", "ple_cgroup_pids", signs.refused_thread_exit_code, None)
+    assert signs.refused_thread_words in streams(completed)[1]
     assert completed.evidence is not None
     assert completed.evidence.teardown.cleanup_verified
+
+
+IMITATIONS = {
+    "python": 'import sys; sys.exit("RuntimeError: can\'t start new thread")',
+    "go": 'package main\nimport "os"\nfunc main() { println("runtime: failed to create new OS thread"); os.Exit(2) }',
+}
+
+
+@pytest.mark.parametrize("name", IMITATIONS)
+def test_the_signs_of_a_refused_thread_without_a_refusal_are_an_ordinary_error(run: Run, name: str) -> None:
+    completed, signs = run(name, IMITATIONS[name]), BY_NAME[name].signs
+    assert verdict(completed) == ("RE", "re_nonzero_exit", signs.refused_thread_exit_code, None)
+    assert signs.refused_thread_words in streams(completed)[1]
 
 
 @every_language
 @pytest.mark.parametrize("case", ["buffers", "objects"])
 def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: str) -> None:
     completed = run(name, PROGRAMS[name][case], limits=LimitOverrides(memory_mb=128))
-    # Bun may live on evicting its own pages when its heap has filled the group: the supervisor ends that thrashing.
-    causes = {"mle_kernel_oom", "mle_limit_breach"} if name in {"javascript", "typescript"} else {"mle_kernel_oom"}
     found, cause, exit_code, signal = verdict(completed)
     assert (found, exit_code, signal) == ("MLE", None, 9)
-    assert cause in causes
+    assert cause in BY_NAME[name].signs.memory_causes
     assert streams(completed)[0] == BEFORE, "what was printed before a kill is never lost"
     assert completed.evidence is not None
     assert completed.evidence.cgroup is not None
