@@ -93,16 +93,24 @@ def test_every_control_has_a_program_against_it_alone(slot: Slot) -> None:
     assert set(evidence.controls_applied) - {"dedicated_user"} <= attacked
 
 
+def test_most_programs_prove_themselves() -> None:
+    """The others say why they cannot, in their third line."""
+    assert sum(program.control is not None for program in PROGRAMS) >= len(PROGRAMS) * 0.7
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "print(1)\n",
         "# expect: AC\nprint(1)\n",
         "# attack: T1 name: what\n# expect: OK\n",
-        "# expect: OK\n# attack: T1 name: what\n",
-        "# expect: AC\n# attack: T1 other: what\n",
-        "# expect: AC\n# attack: name: what\n",
+        "# expect: OK\n# attack: T1 name: what\n# control: seccomp\n",
+        "# expect: AC\n# attack: T1 other: what\n# control: seccomp\n",
+        "# expect: AC\n# attack: name: what\n# control: seccomp\n",
         "# expect: AC\n# attack: T1 name: what\n# control: nothing\n",
+        "# expect: AC\n# attack: T1 name: what\nprint(1)\n",
+        "# expect: AC\n# attack: T1 name: what\n# alone:\n",
+        "# expect: AC\n# attack: T1 name: what\n\n# control: seccomp\n",
     ],
 )
 def test_a_header_that_breaks_the_rules_is_refused(tmp_path: Path, text: str) -> None:
@@ -110,3 +118,5 @@ def test_a_header_that_breaks_the_rules_is_refused(tmp_path: Path, text: str) ->
     path.write_text(text)
     with pytest.raises(HeaderError):
         parse("python", path)
+    path.write_text("# expect: AC\n# attack: T1 name: what\n# alone: a reason\n")
+    assert parse("python", path).control is None

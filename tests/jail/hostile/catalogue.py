@@ -2,7 +2,8 @@
 
 * `expect: VERDICT [VERDICT…]`: the verdicts that are right in the real jail.
 * `attack: T<nr> [T<nr>…] <name>: what it tries`. The name is the file's.
-* `control: <name>`, optional: the one control that it is against, see `weakened`.
+* `control: <name>`: the one control that it is against, see `weakened`. Or
+* `alone: <reason>`: why there is none that could be taken away, so that it runs in the real jail only.
 """
 
 import os
@@ -32,7 +33,7 @@ VERDICTS = frozenset({"AC", "RE", "TLE", "MLE", "PLE", "FSE", "SIG"})
 # The environment of the run is the test's to give.
 IN_REQUEST = frozenset({"clean_environment"})
 CONTROLS = frozenset(CHANGES) | LIFTABLE | IN_REQUEST
-_HEADER = re.compile(r"(?:#|//) (expect|attack|control): (.+)")
+_HEADER = re.compile(r"(?:#|//) (expect|attack|control|alone): (.+)")
 _ATTACK = re.compile(r"((?:T\d+ )+)(\w+): (\S.+)")
 
 
@@ -73,11 +74,13 @@ def parse(language: str, path: Path) -> Program:
     fields = {match[1]: match[2] for match in matches if match}
     attack = _ATTACK.fullmatch(fields.get("attack", ""))
     expected = tuple(fields.get("expect", "").split())
-    control = fields.get("control")
+    control, alone = fields.get("control"), fields.get("alone")
     if path.suffix != SUFFIXES[language] or not matches[0] or not matches[1] or attack is None:
         raise HeaderError(f"{path}: expect and attack are the first two lines")
     if not expected or not set(expected) <= VERDICTS or attack[2] != path.stem:
         raise HeaderError(f"{path}: unknown verdict, or the attack is not named as the file")
+    if (control is None) == (alone is None):
+        raise HeaderError(f"{path}: the third line names a control, or says why there is none (alone)")
     if control is not None and control not in CONTROLS:
         raise HeaderError(f"{path}: no such control: {control}")
     threats = tuple(int(word[1:]) for word in attack[1].split())

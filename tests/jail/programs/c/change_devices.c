@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T6 T7 change_devices: changes the devices that all runs share
+// alone: without its user id's limits it would change the host's own devices
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T13 closed_streams: closes all three streams and goes on
+// alone: it attacks the supervisor, which has no part that could be left out
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <unistd.h>

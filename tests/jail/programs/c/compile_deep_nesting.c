@@ -1,5 +1,6 @@
 // expect: RE TLE MLE
 // attack: T20 compile_deep_nesting: more parentheses than the parser's stack has room for
+// alone: a compiler's bomb has no end that it could reach within a bound
 #define P4(x) ((((x))))
 #define P16(x) P4(P4(P4(P4(x))))
 #define P64(x) P16(P16(P16(P16(x))))

@@ -1,5 +1,6 @@
 // expect: TLE MLE RE
 // attack: T20 compile_include_itself: every level includes two more
+// alone: a compiler's bomb has no end that it could reach within a bound
 #if __INCLUDE_LEVEL__ < 150
 #include __FILE__
 #include __FILE__

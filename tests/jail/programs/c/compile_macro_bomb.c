@@ -1,5 +1,6 @@
 // expect: TLE MLE RE
 // attack: T20 compile_macro_bomb: thirty macros, each twice the one before
+// alone: a compiler's bomb has no end that it could reach within a bound
 #define A 1,1,1,1
 #define B A,A,A,A
 #define C B,B,B,B

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T6 deep_directories: a path that no program can name, for whoever clears up by path
+// alone: it attacks the clearing up, which goes by mounts and not by paths
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: T20 deep_recursion: uses up the stack
+// alone: it meets the stack's own end, in a jail or not
 #include <stdio.h>
 static int depth(volatile int level) {
     volatile char frame[4096];

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T6 devices: opens every device that a host may have, and is given those of the contract alone
+// alone: a jail with more devices would show the host's own
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 // expect: PLE
 // attack: T8 fork_bomb_endless: every process forks for ever; ends with an error once it was refused often enough
+// alone: without the limit it would never end
 #define _GNU_SOURCE
 #include <unistd.h>
 int main(void) {

@@ -1,5 +1,6 @@
 // expect: AC MLE
 // attack: T6 T16 memory_attributes: extended attributes of its own files, which no quota of bytes counts
+// alone: file systems of older kernels have no such attributes
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // expect: AC MLE
 // attack: T16 memory_timers: timers and queued signals, which are the kernel's memory
+// alone: the number is held by a limit of pending signals that the runner itself has
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T21 privileged_calls: what only root may do anyway; both the filter and the kernel refuse it
+// alone: the kernel refuses them to everybody but root, with the filter or without
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T1 T2 race_of_names: swaps files and links at the names that the host knows, until its very end
+// alone: it attacks what the host opens, which is nothing by name
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

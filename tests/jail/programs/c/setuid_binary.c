@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T22 setuid_binary: starts the host's setuid programs and watches what they become
+// alone: two controls: no new privileges, and mounts without setuid
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T9 signal_storm: a hundred thousand signals to init and to itself
+// alone: without a pid namespace it would send them to the host's first process
 #define _GNU_SOURCE
 #include <signal.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T7 system_v_markers: leaves a segment, a semaphore and a message for the next run, and looks for them
+// alone: without a namespace it would leave its objects on the host
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/ipc.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T7 touch_devices: leaves a mark in the times of the devices that all runs share
+// alone: as the owner of the host's devices it would change them
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T13 closed_streams: closes its streams and uses them
+// alone: it attacks the supervisor, which has no part that could be left out
 #include <cstdio>
 #include <iostream>
 int main() {

@@ -1,5 +1,6 @@
 // expect: TLE RE MLE
 // attack: T17 T20 compile_constexpr_loop: has the compiler compute
+// alone: a compiler's bomb has no end that it could reach within a bound
 constexpr unsigned long turn(unsigned long seed) {
     unsigned long value = seed;
     for (int i = 0; i < 250000; i++) value = value * 6364136223846793005UL + 1442695040888963407UL;

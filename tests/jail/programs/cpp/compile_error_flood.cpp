@@ -1,5 +1,6 @@
 // expect: RE TLE MLE
 // attack: T14 T20 compile_error_flood: one mistake that takes pages to explain
+// alone: a compiler's bomb has no end that it could reach within a bound
 #include <map>
 #include <string>
 #include <vector>

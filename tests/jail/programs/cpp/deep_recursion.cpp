@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: T20 deep_recursion: destroys a list whose every node destroys the next
+// alone: it meets the stack's own end, in a jail or not
 #include <cstdio>
 #include <memory>
 struct Node {

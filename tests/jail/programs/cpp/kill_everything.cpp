@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: T9 kill_everything: a child kills everybody, and its parent ignores what can be ignored
+// alone: without a pid namespace it would end the host's processes
 #include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>

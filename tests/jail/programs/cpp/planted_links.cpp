@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T1 T2 planted_links: fills the box with links that lead out and around
+// control: read_only_root
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -13,6 +14,8 @@ int main() {
     std::error_code failed;
     fs::create_hard_link("/usr/bin/env", "env", failed);
     if (!failed) std::puts("ESCAPED linked to a file of the host");
+    fs::create_symlink("/", "/planted", failed);
+    if (!failed) std::puts("ESCAPED planted a link beside the box");
     fs::rename("/box", "/tmp/box", failed);
     if (!failed) std::puts("ESCAPED moved the box");
 }

@@ -1,5 +1,6 @@
 // expect: RE
 // attack: T5 compile_embed_secret: the compiler puts a file of the host into the program
+// alone: the file is not in the jail's root at all; a jail with it would show the host's
 package main
 
 import (

@@ -1,5 +1,6 @@
 // expect: RE
 // attack: T5 T22 compile_foreign_code: compiles C, and hands options to its compiler and its linker
+// alone: the toolchain is called without its build tool, which alone would obey
 package main
 
 /*

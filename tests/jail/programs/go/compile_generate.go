@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T22 compile_generate: commands in comments, which a build tool might carry out
+// alone: the toolchain is called without its build tool, which alone would obey
 package main
 
 import (

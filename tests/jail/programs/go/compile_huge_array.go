@@ -1,5 +1,6 @@
 // expect: RE MLE SIG
 // attack: T6 T20 compile_huge_array: a variable larger than any address space
+// alone: a compiler's bomb has no end that it could reach within a bound
 package main
 
 import "fmt"

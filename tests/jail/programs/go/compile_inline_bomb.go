@@ -1,5 +1,6 @@
 // expect: AC RE TLE MLE
 // attack: T20 compile_inline_bomb: closures in closures, each of which is called twice
+// alone: a compiler's bomb has no end that it could reach within a bound
 package main
 
 import "fmt"

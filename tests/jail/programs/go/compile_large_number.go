@@ -1,5 +1,6 @@
 // expect: RE TLE MLE
 // attack: T17 T20 compile_large_number: constants of a million digits
+// alone: a compiler's bomb has no end that it could reach within a bound
 package main
 
 import "fmt"

@@ -1,5 +1,6 @@
 // expect: RE
 // attack: T22 compile_linker_names: directives that only the standard library may use
+// alone: the compiler itself refuses it
 package main
 
 import (

@@ -1,5 +1,6 @@
 // expect: RE TLE MLE
 // attack: T20 compile_type_sizes: arrays of arrays, each a thousand times the one before
+// alone: a compiler's bomb has no end that it could reach within a bound
 package main
 
 import "fmt"

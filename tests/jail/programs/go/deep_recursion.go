@@ -1,5 +1,6 @@
 // expect: RE MLE
 // attack: T20 deep_recursion: a stack that grows until the runtime or the kernel ends it
+// alone: it meets the stack's own end, in a jail or not
 package main
 
 import "fmt"

@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: T9 kill_everything: kills init and every process that it can see, itself last
+// alone: without a pid namespace it would end the host's processes
 package main
 
 import "syscall"

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T1 T2 planted_links: replaces its own program and the names that the host writes with links out of the box
+// control: read_only_root
 package main
 
 import (
@@ -17,6 +18,9 @@ func main() {
 	}
 	if os.Link("/usr/bin/env", "/box/env") == nil || os.Rename("/box", "/tmp/box") == nil || os.RemoveAll("/box") == nil {
 		fmt.Println("ESCAPED changed what is the host's")
+	}
+	if os.Symlink("/", "/planted") == nil {
+		fmt.Println("ESCAPED planted a link beside the box")
 	}
 	syscall.Chroot("/tmp")
 }

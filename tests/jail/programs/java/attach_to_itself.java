@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T31 attach_to_itself: loads code into a virtual machine from outside, through the directory that all share
+// alone: two controls: private mounts hide the files, the pid namespace the processes
 import java.io.File;
 import java.io.IOException;
 

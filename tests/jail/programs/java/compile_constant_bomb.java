@@ -1,5 +1,6 @@
 // expect: MLE TLE RE
 // attack: T20 compile_constant_bomb: constants that the compiler joins, each twice the one before
+// alone: a compiler's bomb has no end that it could reach within a bound
 public class Main {
     static final String A = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     static final String B = A + A + A + A + A + A + A + A + A + A + A + A + A + A + A + A;

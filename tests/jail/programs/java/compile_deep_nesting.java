@@ -1,5 +1,6 @@
 // expect: RE MLE TLE AC
 // attack: T20 compile_deep_nesting: generic types nested deeper than the compiler's stack
+// alone: a compiler's bomb has no end that it could reach within a bound
 import java.util.List;
 
 public class Main {

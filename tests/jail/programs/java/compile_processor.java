@@ -1,5 +1,6 @@
 // expect: AC RE
 // attack: T22 compile_processor: a source that is an annotation processor and a compiler plug-in, to be run by the compiler
+// alone: the compiler is called without processors; there is no control to take away
 import java.util.Set;
 import javax.annotation.processing.AbstractProcessor;
 import javax.annotation.processing.RoundEnvironment;

@@ -1,5 +1,6 @@
 // expect: RE
 // attack: T20 deep_recursion: uses up the stack, and once more while it handles that
+// alone: it meets the stack's own end, in a jail or not
 public class Main {
     static int depth(int level) {
         try {

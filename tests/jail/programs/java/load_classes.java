@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T26 load_classes: fetches code from a server of its own
+// alone: a jail with the way out would reach servers that are not the test's
 import java.io.IOException;
 import java.net.MalformedURLException;
 import java.net.URI;

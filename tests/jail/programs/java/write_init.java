@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T31 write_init: opens what /proc shows of process 1
+// alone: several controls: the user id, hidden processes, and a root of its own
 import java.io.IOException;
 import java.io.RandomAccessFile;
 

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T7 T31 engine_settings: leaves settings that the engine reads at its start
+// control: read_only_root
 const fs = require("fs");
 fs.writeFileSync("bunfig.toml", 'preload = ["./planted.js"]\n');
 fs.writeFileSync("planted.js", 'console.log("ESCAPED preloaded")');

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T26 T7 install_package: has the engine download a package and run it
+// alone: a jail with the way out would reach servers that are not the test's
 const fs = require("fs");
 fs.writeFileSync("package.json", '{"dependencies": {"left-pad": "1.3.0"}}');
 const { spawnSync } = require("child_process");

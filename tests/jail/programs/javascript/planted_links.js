@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T1 T2 planted_links: replaces its own files and the names that the host writes with links out of the box
+// control: read_only_root
 const fs = require("fs");
 fs.unlinkSync("solution.js");
 fs.symlinkSync("/etc/passwd", "solution.js");

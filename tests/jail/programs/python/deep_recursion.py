@@ -1,5 +1,6 @@
 # expect: RE SIG MLE
 # attack: T20 deep_recursion: uses up the stack, with the interpreter's own guard lifted
+# alone: it meets the stack's own end, in a jail or not
 import sys
 
 sys.setrecursionlimit(1 << 30)

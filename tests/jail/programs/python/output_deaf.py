@@ -1,5 +1,6 @@
 # expect: AC
 # attack: T14 output_deaf: goes on after its output was cut, and counts how much it could still write
+# alone: what it could write beyond the limit is seen by nobody, so it cannot tell
 import os
 
 written = 0

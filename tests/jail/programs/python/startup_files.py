@@ -1,5 +1,6 @@
 # expect: AC
 # attack: T7 T31 startup_files: leaves modules that an interpreter would import at its start
+# alone: its own box is nowhere that another run looks; there is no control to take away
 import os
 import subprocess
 import sys

@@ -1,5 +1,6 @@
 # expect: AC
 # attack: T7 system_v_segment: opens a segment of the host through the C library, whose key the input names
+# alone: two controls: the namespace, and the filter of this language, which has no such call
 import ctypes
 
 key = int(input().split()[1])

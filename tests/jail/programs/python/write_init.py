@@ -1,5 +1,6 @@
 # expect: AC
 # attack: T31 write_init: writes to the memory and the settings of process 1
+# alone: several controls: the user id, hidden processes, and a root of its own
 import os
 
 for name in ("mem", "oom_score_adj", "comm", "clear_refs", "environ", "maps", "fd/3", "map_files", "ns/mnt"):

@@ -1,5 +1,6 @@
 // expect: TLE RE MLE
 // attack: T17 T20 compile_constant_loop: has the compiler compute
+// alone: a compiler's bomb has no end that it could reach within a bound
 #![allow(long_running_const_eval)]
 const fn turn(mut left: u64) -> u64 {
     let mut value = 1u64;

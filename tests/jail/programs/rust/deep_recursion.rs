@@ -1,5 +1,6 @@
 // expect: SIG
 // attack: T20 deep_recursion: uses up the stack of a thread
+// alone: it meets the stack's own end, in a jail or not
 use std::hint::black_box;
 
 fn depth(level: u64) -> u64 {

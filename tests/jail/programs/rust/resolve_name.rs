@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T26 resolve_name: names resolve to nothing, and at once
+// alone: a jail with the way out would ask servers that are not the test's
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 

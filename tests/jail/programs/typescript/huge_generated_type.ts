@@ -1,5 +1,6 @@
 // expect: AC TLE MLE RE
 // attack: T20 huge_generated_type: types that would take a checker for ever, and that must cost nothing here
+// alone: types are dropped, not checked; there is no control to take away
 type Pair<T> = [T, T];
 type Level1 = Pair<Pair<Pair<Pair<number>>>>;
 type Level2 = Pair<Pair<Pair<Pair<Level1>>>>;

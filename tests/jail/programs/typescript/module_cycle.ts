@@ -1,5 +1,6 @@
 // expect: AC RE TLE MLE
 // attack: T20 module_cycle: modules that it writes while it runs, each importing the next
+// alone: its memory, time and files end it as any other program
 import { writeFileSync } from "node:fs";
 
 const count: number = 1500;

@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T1 T2 planted_links: turns the box's own names into links and directories
+// control: read_only_root
 import { linkSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 
 rmSync("solution.ts");

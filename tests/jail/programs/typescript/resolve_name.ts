@@ -1,5 +1,6 @@
 // expect: AC
 // attack: T26 resolve_name: asks name servers of its own choice
+// alone: a jail with the way out would ask servers that are not the test's
 import { Resolver } from "node:dns/promises";
 
 const resolver = new Resolver({ timeout: 500, tries: 1 });
