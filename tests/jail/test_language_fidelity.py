@@ -30,8 +30,11 @@ RUN_BY_HAND = {
     "typescript": [BUN, "{file}"],
 }
 # The programs end by exit code, by signal and well; Go's endless recursion takes 1 GB where nothing limits it.
-CASES = ["throw", "recursion", "warning", "real"]
+CASES = ["throw", "recursion", "warning", "echo", "real"]
 COMPARED = [(name, case) for name in NAMES for case in CASES if (name, case) != ("go", "recursion")]
+# The jail calls Go's compiler itself: its build tool has an exit code of its own, and puts a heading before all.
+EXIT_CODES = {"go": 2}
+GO_HEADING = b"# command-line-arguments\n"
 
 
 def by_hand(name: str, code: str, stdin: bytes, folder: Path, cache: Path) -> subprocess.CompletedProcess[bytes]:
@@ -62,6 +65,11 @@ def by_hand(name: str, code: str, stdin: bytes, folder: Path, cache: Path) -> su
     )
 
 
+def seen(stderr: bytes, folder: Path) -> bytes:
+    """What a guest would have seen."""
+    return stderr.replace(str(folder).encode(), b"/box").removeprefix(GO_HEADING)
+
+
 @pytest.fixture
 def go_cache(pytestconfig: pytest.Config) -> Path:
     """Kept between test runs: Go compiles its standard library into it."""
@@ -82,16 +90,36 @@ def test_a_long_program_has_the_same_output_in_every_language(
     assert REAL_PROGRAMS[name].count("\n") > 200
 
 
+STDIN = {"real": REAL_INPUT, "echo": bytes(range(256)) * 64}
+
+
 @pytest.mark.parametrize(("name", "case"), COMPARED)
 def test_the_jail_gives_what_the_toolchain_gives_by_hand(
     run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str, case: str
 ) -> None:
-    code, stdin = (REAL_PROGRAMS[name], REAL_INPUT) if case == "real" else (PROGRAMS[name][case], b"")
+    code, stdin = REAL_PROGRAMS[name] if case == "real" else PROGRAMS[name][case], STDIN.get(case, b"")
     outside = by_hand(name, code, stdin, tmp_path, go_cache)
     completed = run(name, code, stdin=stdin)
     assert isinstance(completed.stdout, InlineOutput)
+    assert isinstance(completed.stderr, InlineOutput)
     assert completed.stdout.content == outside.stdout
+    assert completed.stderr.content == seen(outside.stderr, tmp_path)
     signal = -outside.returncode if outside.returncode < 0 else None
     assert completed.result.signal == signal
     if signal is None:
         assert completed.result.exit_code == outside.returncode
+
+
+@pytest.mark.parametrize("name", COMPILE_BY_HAND)
+def test_a_compile_error_is_told_as_by_hand(
+    run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str
+) -> None:
+    code = PROGRAMS[name]["broken"]
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        by_hand(name, code, b"", tmp_path, go_cache)
+    completed = run(name, code)
+    assert isinstance(completed.stderr, InlineOutput)
+    heading, _, diagnostics = completed.stderr.content.partition(b"\n")
+    assert heading == f"{name} Compilation Error:".encode()
+    assert diagnostics == seen(failed.value.stderr + failed.value.stdout, tmp_path)
+    assert completed.result.exit_code == EXIT_CODES.get(name, failed.value.returncode)

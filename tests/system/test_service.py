@@ -1,5 +1,7 @@
 """What the service says about itself."""
 
+import re
+
 import httpx
 
 from tests.system.local_stack import LocalStack
@@ -8,6 +10,16 @@ from tests.system.local_stack import LocalStack
 def test_languages_is_a_bare_array(client: httpx.Client) -> None:
     eight = ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
     assert client.get("/api/languages").json() == eight
+
+
+def test_languages_in_detail_tell_the_version_of_every_toolchain(client: httpx.Client) -> None:
+    """As the runner's own toolchains said it when they were asked, and its heartbeat told it."""
+    names = client.get("/api/languages").json()
+    detail = client.get("/api/languages", params={"detail": "true"}).json()
+    assert [language["name"] for language in detail] == names
+    for language in detail:
+        assert language["toolchains"], language
+        assert all(re.search(r"\d+\.\d+", version) for version in language["toolchains"]), language
 
 
 def test_health_tells_what_the_heartbeat_told(stack: LocalStack) -> None:
