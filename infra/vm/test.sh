@@ -12,14 +12,16 @@ set -euo pipefail
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 place=$project/.state/vm
 packages=linux-image-cloud-amd64,udev,python3,gcc,libc6-dev${RUSTBOX_VM_PACKAGES:+,$RUSTBOX_VM_PACKAGES}
-limit_secs=${RUSTBOX_VM_LIMIT_SECS:-3600}
+limit_secs=${RUSTBOX_VM_LIMIT_SECS:-5400}
 # The toolchains in the machine, and what an emulated one can do in the time.
 export RUSTBOX_TEST_LANGUAGES=${RUSTBOX_TEST_LANGUAGES:-python c javascript}
 export RUSTBOX_TEST_SLOWNESS=${RUSTBOX_TEST_SLOWNESS:-15} RUSTBOX_TEST_REUSES=${RUSTBOX_TEST_REUSES:-200}
 suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests/jail/test_evidence.py
     tests/jail/test_doctor.py tests/jail/test_seccomp.py tests/jail/test_hostile.py
     tests/jail/test_hostile_neighbours.py tests/jail/test_hostile_requests.py tests/jail/test_reuse.py
-    tests/jail/test_unprivileged.py)
+    tests/jail/test_unprivileged.py tests/jail/test_groups.py tests/jail/test_warm_start.py
+    tests/jail/test_hostile_catalogue.py tests/jail/test_languages.py tests/jail/test_language_fidelity.py
+    tests/jail/test_interpreter_fidelity.py)
 # Whatever is done in another way than with cgroup v1: limits of memory, processes and CPU time, and the end of a run.
 part=(tests/vm tests/jail/test_slot.py)
 for program in c/memory_heap.c c/process_bomb.c c/fork_bomb_endless.c c/burn_cpu_children.c c/orphan_holds_stdout.c \

@@ -71,10 +71,10 @@ def seen(stderr: bytes, folder: Path) -> bytes:
 
 
 @pytest.fixture
-def go_cache(pytestconfig: pytest.Config) -> Path:
-    """Kept between test runs: Go compiles its standard library into it."""
-    assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("go-build")
+def go_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kept between test runs where they keep anything: Go compiles its standard library into it."""
+    cache = getattr(pytestconfig, "cache", None)
+    return tmp_path_factory.mktemp("go-build") if cache is None else Path(cache.mkdir("go-build"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,7 +110,7 @@ def test_the_jail_gives_what_the_toolchain_gives_by_hand(
         assert completed.result.exit_code == outside.returncode
 
 
-@pytest.mark.parametrize("name", COMPILE_BY_HAND)
+@pytest.mark.parametrize("name", [name for name in COMPILE_BY_HAND if name in NAMES])
 def test_a_compile_error_is_told_as_by_hand(
     run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox_runtime.languages import LANGUAGES, Language
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
-from tests.jail.language_programs.table import COMPILED, NAMES, PROGRAMS, wall_secs
+from tests.jail.language_programs.table import COMPILED, NAMES, PROGRAMS, cpu_secs, wall_secs
 
 MIB = 1 << 20
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -27,14 +27,14 @@ def verdict(completed: ExecutionCompleted) -> tuple[str, str, int | None, int | 
 
 
 def test_every_language_has_a_program_for_every_case() -> None:
-    assert list(PROGRAMS) == NAMES
+    assert list(PROGRAMS) == list(BY_NAME)
     assert {name: sorted(programs) for name, programs in PROGRAMS.items()} == dict.fromkeys(
-        NAMES, sorted(PROGRAMS["python"])
+        BY_NAME, sorted(PROGRAMS["python"])
     )
 
 
 def test_every_language_works_on_this_host(languages: Mapping[str, Language]) -> None:
-    assert list(languages) == NAMES
+    assert [name for name in languages if name in NAMES] == NAMES
 
 
 @every_language
@@ -175,7 +175,7 @@ IMITATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", IMITATIONS)
+@pytest.mark.parametrize("name", [name for name in IMITATIONS if name in NAMES])
 def test_the_signs_of_a_refused_thread_without_a_refusal_are_an_ordinary_error(run: Run, name: str) -> None:
     completed, signs = run(name, IMITATIONS[name]), BY_NAME[name].signs
     assert verdict(completed) == ("RE", "re_nonzero_exit", signs.refused_thread_exit_code, None)
@@ -211,10 +211,11 @@ def test_garbage_is_collected_within_the_default_memory(run: Run, name: str) -> 
 
 @every_language
 def test_an_endless_loop_is_tle_by_cpu(run: Run, name: str) -> None:
-    completed = run(name, PROGRAMS[name]["endless"], limits=LimitOverrides(cpu_time_secs=0.5))
+    limit_secs = cpu_secs(0.5)
+    completed = run(name, PROGRAMS[name]["endless"], limits=LimitOverrides(cpu_time_secs=limit_secs))
     assert (verdict(completed), streams(completed)[0]) == (("TLE", "tle_cpu_judge", None, 9), BEFORE)
     assert completed.metrics is not None
-    assert completed.metrics.cpu_time_secs >= 0.5
+    assert completed.metrics.cpu_time_secs >= limit_secs
 
 
 @every_language
@@ -261,9 +262,9 @@ def test_a_broken_source_is_told_with_its_line(run: Run, name: str) -> None:
     assert not any(path in stderr for path in (b"/box", b"/usr/", b"/opt/", b"/tmp/"))
 
 
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
-def test_a_program_sees_the_rlimits_of_its_language(run: Run, language: Language) -> None:
-    completed = run(language.name, PROGRAMS[language.name]["limits"])
+@every_language
+def test_a_program_sees_the_rlimits_of_its_language(run: Run, name: str) -> None:
+    completed, language = run(name, PROGRAMS[name]["limits"]), BY_NAME[name]
     rows = {line[:26].strip(): line[26:].split() for line in streams(completed)[0].decode().splitlines()[1:] if line}
     limits = language.profiles["judge"].limits
     expected = {
