@@ -50,8 +50,9 @@ SEEN_MISSING = {
     "noexec_mounts": "private_mounts",
     "proc_subset": "private_mounts",
 }
-# A process that outlives its run is the attack's success, and nobody is left to print it.
-OUTLIVED = "run ie_cleanup_failure"
+# A process that outlives its run is the attack's success, and nobody is left to print it. The answer may be out by the
+# time that it is found: then the slot says so, when it waits for the end of the run.
+OUTLIVED = ("run ie_cleanup_failure", "end the run")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,8 @@ def test_hostile_program_is_contained(
         held = "" if program.control is None else obstacle(program.control)
         assert held == "" or program.control in UNPROVABLE, f"cannot be proved here: {held} (RUSTBOX_TEST_UNPROVABLE)"
         return
-    assert weakened.claims_escape or weakened.cause == OUTLIVED, ("without the control it does not work", weakened)
-    if program.control in SEEN_MISSING:
+    assert weakened.claims_escape or weakened.cause.startswith(OUTLIVED), ("it does not work without", weakened)
+    if weakened.verdict == "JailError":
+        assert program.control == "pid_namespace"
+    elif program.control in SEEN_MISSING:
         assert SEEN_MISSING[program.control] in weakened.controls_missing
