@@ -81,8 +81,8 @@ tests=("$@")
 # template (CAP_SYS_PTRACE), and what compares with the kernel's answers without any filter (Docker's stays).
 by_number=tests/jail/test_seccomp.py::test_every_call_number_is_answered_as_the_policy_says
 without_filter=tests/jail/test_seccomp.py::test_without_the_filter_the_kernel_answers_many_calls_that_the_policy_refuses
-[ $# -gt 0 ] || tests=(tests/jail/test_{slot,slot_robustness,groups,evidence,seccomp,warm_start,reuse,run_command}.py
-    tests/jail/test_interpreter_fidelity.py tests/jail/test_language{s,_specifics,_offering}.py
+[ $# -gt 0 ] || tests=(tests/jail/test_{slot,slot_robustness,answer,groups,evidence,seccomp,reuse,run_command}.py
+    tests/jail/test_{warm_start,waiting_commands,interpreter_fidelity,language{s,_specifics,_offering}}.py
     tests/jail/test_language_fidelity.py::test_a_long_program_has_the_same_output_in_every_language
     tests/jail/test_doctor.py::test_doctor_leaves_no_group
     tests/jail/test_hostile{,_catalogue,_neighbours,_requests}.py
