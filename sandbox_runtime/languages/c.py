@@ -1,22 +1,41 @@
 """C: compiled by the system's gcc inside the jail."""
 
-from sandbox_runtime.languages.entry import Compile, Language, Tool
+from pathlib import Path
+
+from sandbox_runtime.languages import direct_gcc
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
+from sandbox_runtime.languages.linker import MOLD
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 COMPILER = "/usr/bin/gcc"
 
+_DIRECTORY = "/opt/rustbox/c"
+_SOURCE = "solution.c"
+_COMMAND = (COMPILER, "-std=c17", "-O2", "-DONLINE_JUDGE", "-o", "solution", _SOURCE, "-lm")
+
+
+def _prepare(directory: Path) -> None:
+    (directory / direct_gcc.SCRIPT_NAME).write_text(direct_gcc.script(_COMMAND, _SOURCE, directory))
+
+
 C = Language(
     name="c",
-    file_name="solution.c",
+    file_name=_SOURCE,
     tools=(Tool(COMPILER),),
     # A gcc without the C library's headers cannot compile anything.
     needed_files=("/usr/include/stdio.h",),
     compile=Compile(
-        argv=(COMPILER, "-std=c17", "-O2", "-DONLINE_JUDGE", "-o", "solution", "solution.c", "-lm"),
+        argv=("/bin/sh", f"{_DIRECTORY}/{direct_gcc.SCRIPT_NAME}", direct_gcc.NO_HEADERS, *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
     ),
     run_argv=("/box/solution",),
+    prepared=Prepared(
+        guest_path=_DIRECTORY,
+        make=_prepare,
+        made_from=(COMPILER, direct_gcc.ASSEMBLER, MOLD),
+        recipe=" ".join(_COMMAND) + direct_gcc.RECIPE,
+    ),
     profiles=profiles(
         memory_mb=256, cpu_secs=8, wall_secs=10, processes=8, open_files=32, file_mb=1, agent_processes=32
     ),
@@ -24,5 +43,5 @@ C = Language(
     version_prefix="gcc ",
     trial='#include <stdio.h>\nint main(void) { return puts("42") < 0; }\n',
     # Debian 13 has its compilers below libexec, older ones below lib.
-    warm_files=("/usr/lib*/gcc/*/*/cc1",),
+    warm_files=("/usr/lib*/gcc/*/*/cc1", direct_gcc.ASSEMBLER, MOLD),
 )

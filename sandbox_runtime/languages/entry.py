@@ -61,14 +61,25 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SourceNames:
-    """What a source is called: its file, and the class that is started in languages that name one."""
+    """What a source is called: its file, and the class that is started in languages that name one.
+
+    `headers`: the file of precompiled headers that the source may have, in languages that know such a thing.
+    """
 
     file: str
     entry_class: str = ""
+    headers: str = ""
 
     def fill(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        """Replace `{file}` and `{class}` in the parts of a command."""
-        return tuple(part.replace("{file}", self.file).replace("{class}", self.entry_class) for part in argv)
+        """Replace `{file}`, `{class}` and `{headers}` in the parts of a command."""
+        names = {"{file}": self.file, "{class}": self.entry_class, "{headers}": self.headers}
+        return tuple(_filled(part, names) for part in argv)
+
+
+def _filled(part: str, names: Mapping[str, str]) -> str:
+    for mark, name in names.items():
+        part = part.replace(mark, name)
+    return part
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,15 +73,26 @@ def _open_to_guests(directory: Path) -> None:
 
 def command(argv: tuple[str, ...], *, working_directory: Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a toolchain's command with a clean environment (the runner's holds credentials); returns its stdout."""
+    return _done(argv, working_directory, environment or {}).stdout
+
+
+def spoken(argv: tuple[str, ...], *, working_directory: Path) -> str:
+    """The same for a command that answers on stderr."""
+    return _done(argv, working_directory, {}).stderr
+
+
+def _done(
+    argv: tuple[str, ...], working_directory: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             argv,
             cwd=working_directory,
             env={
                 "PATH": "/usr/bin:/bin",
                 "HOME": str(working_directory),
                 "LANG": "C.UTF-8",
-                **(environment or {}),
+                **environment,
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -93,4 +104,3 @@ def command(argv: tuple[str, ...], *, working_directory: Path, environment: Mapp
         raise PreparationError(Path(argv[0]).name, error.stderr.strip()[-_TAIL_CHARS:]) from error
     except subprocess.TimeoutExpired as error:
         raise PreparationError(Path(argv[0]).name, f"took longer than {_COMMAND_TIMEOUT_SECS} s") from error
-    return done.stdout

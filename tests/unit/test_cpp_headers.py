@@ -1,0 +1,74 @@
+"""Which sources may have which precompiled headers."""
+
+import pytest
+
+from sandbox_runtime.languages.cpp_headers import cpp_names
+
+_IO = "#include <iostream>\n"
+_SORTING = "#include <vector>\n#include <iostream>\n#include <algorithm>\n"
+
+TAKEN = [
+    (_IO, "streams.h"),
+    ("// a\n\n/* b */\n \t#\tinclude  <iostream> // c\nint x;\n#define X", "streams.h"),
+    ("#include <iostream>\r\nint x;\r\n", "streams.h"),
+    (f"#include <map>\n{_IO}int x;\n", "streams.h"),
+    (f"{_IO}#include <sys/time.h>\n#include <vector>\n#include <algorithm>\n", "streams.h"),
+    (_SORTING, "algorithms.h"),
+    (f"{_SORTING}#define NDEBUG\n", "algorithms.h"),
+    (f"{_SORTING}#include <bits/stdc++.h>\n", "everything.h"),
+    ("#include<bits/stdc++.h>\nusing namespace std;\n", "everything.h"),
+]
+REFUSED = [
+    "",
+    "int main() { }\n",
+    "#include <vector>\n",
+    "#include <iostream>",  # its line has no end: whatever the compiler makes of it
+    '#include "iostream"\n',
+    f"int x;\n{_IO}",
+    f"#define X\n{_IO}",
+    f"#pragma once\n{_IO}",
+    f"#if 0\n{_IO}#endif\n",
+    f"#include <sys/time.h>\n{_IO}",
+    f"#include <complex.h>\n{_IO}",
+    f"\ufeff{_IO}",
+    f"/*\n{_IO}*/\n",
+    f"/* a */ /* b\n{_IO}*/\n",
+    f"/* a *//*\n{_IO}*/\n",
+    f"/* a **/ x /*\n{_IO}*/\n",
+    f"// a \\\n{_IO}",
+    f"// a \\ \n{_IO}",
+    f"// a ??/\n{_IO}",
+    f"// a\r{_IO}",
+    "#include <iostream> \\\n int x;\n",
+    "#include <iostream> int x;\n",
+    "#include <iostream> // \\\n#define X\n",
+    "#include <iostream> /*\n*/\n",
+    "#include <iostream\n>\n",
+    "#include_next <iostream>\n",
+    "#import <iostream>\n",
+    "%:include <iostream>\n",
+    "#include <iostream>\0\n",
+    f"\0{_IO}",
+    f'R"(\n{_IO})"\n',
+]
+
+
+@pytest.mark.parametrize(("code", "header"), TAKEN)
+def test_a_source_that_begins_with_their_includes_has_them(code: str, header: str) -> None:
+    names = cpp_names(code.encode())
+    assert (names.file, names.headers) == ("solution.cpp", f"/opt/rustbox/cpp/{header}")
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_any_other_source_has_none(code: str) -> None:
+    assert cpp_names(code.encode()).headers == "none"
+
+
+def test_bytes_of_no_text_are_no_reason_to_fail() -> None:
+    assert cpp_names(bytes(range(256)) * 1000).headers == "none"
+
+
+def test_many_lines_are_read_at_once() -> None:
+    assert cpp_names(b"\n" * 200_000 + _IO.encode()).headers.endswith("streams.h")
+    assert cpp_names(b"/*" * 100_000).headers == "none"
+    assert cpp_names(b"//" + b" " * 1_000_000).headers == "none"
