@@ -33,14 +33,13 @@ _STANDARD_NAMES = (
     " limits.h math.h stdint.h stdio.h stdlib.h string.h time.h"
 )
 _STANDARD = frozenset(_STANDARD_NAMES.split())
-# Whole lines without a backslash or a trigraph, which could join them to the next one. A comment may hold no mark that
-# could end or begin another one.
+# Whole lines, or a comment of several, without a backslash or a trigraph, which could join them to the next one.
 _LINE = re.compile(
     rb"""
     [ \t]*(?:
         \#[ \t]*include[ \t]*<(?P<header>[a-z_0-9/+.]+)>[ \t]*(?://[^\\?\r\n]*)?
         | //[^\\?\r\n]*
-        | /\*[^*\\?\r\n]*\*/[ \t]*
+        | /\*(?:[^*\\?]|\*(?!/))*+\*/[ \t]*
     )?\r?\n
     """,
     re.VERBOSE,

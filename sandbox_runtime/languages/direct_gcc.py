@@ -83,23 +83,40 @@ def script(command: tuple[str, ...], source_name: str, directory: Path) -> str:
 
 def _commands(answer: str) -> _Commands:
     """Read what `gcc -###` wrote. Raises LookupError and ValueError when it is not three steps of one file."""
-    steps: Mapping[str, list[str]] = {
-        Path(words[0]).name: words for line in answer.splitlines() if line.startswith(" ") and (words := line.split())
-    }
-    compiler = shlex.split(" ".join(steps["cc1plus" if "cc1plus" in steps else "cc1"]))
-    assembler = shlex.split(" ".join(steps["as"]))
-    linker = shlex.split(" ".join(steps["collect2"]))
-    *assembler, assembled = assembler
+    steps = _steps(answer)
+    compiler = steps["cc1plus" if "cc1plus" in steps else "cc1"]
+    *assembler, assembled = steps["as"]
     object_name = assembler[assembler.index("-o") + 1]
     if assembled != compiler[compiler.index("-o") + 1]:
         raise ValueError(answer)
+    linker = steps["collect2"]
     # The name of gcc's own file of the moment is not ours.
     linker[linker.index(object_name)] = "/tmp/solution.o"  # noqa: S108 - in the jail, where it is the guest's own
     return _Commands(
         compiler=tuple(_without_output(compiler)),
         assembler=(_absolute(assembler[0]), *_without_output(assembler[1:])),
-        linker=(MOLD, "--no-fork", "--threads=1", *_without_plugin(linker[1:])),
+        linker=mold_for(linker),
     )
+
+
+def _steps(answer: str) -> Mapping[str, list[str]]:
+    """The commands in an answer of `gcc -###`, by the names of their programs."""
+    commands = (shlex.split(line) for line in answer.splitlines() if line.startswith(" "))
+    return {Path(words[0]).name: words for words in commands if words}
+
+
+def linking(command: tuple[str, ...], directory: Path) -> tuple[str, ...]:
+    """How mold must be called for a command of gcc that only links, run in `directory`.
+
+    Raises PreparationError, LookupError and ValueError when gcc's answer is not understood.
+    """
+    answer = spoken((command[0], "-###", *command[1:]), working_directory=directory)
+    return mold_for(_steps(answer)["collect2"])
+
+
+def mold_for(collect2: Sequence[str]) -> tuple[str, ...]:
+    """Mold in the place of collect2. Its threads and its second process do not pay for a small program."""
+    return (MOLD, "--no-fork", "--threads=1", *_without_plugin(collect2[1:]))
 
 
 def _absolute(tool: str) -> str:

@@ -11,15 +11,16 @@ import pytest
 
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot
-from sandbox_runtime.languages import Language, compile_spec
+from sandbox_runtime.languages import Language, compile_spec, direct_linker
 from sandbox_runtime.languages.cpp_headers import HEADER_SETS
 from sandbox_runtime.languages.preparation import prepared_path
+from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.conftest import TOOLCHAINS, request
 from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS
 
 # gcc's own files in /tmp.
-_NAME_OF_THE_MOMENT = re.compile(rb"cc\w{6}\.[os]\b")
+_NAME_OF_THE_MOMENT = re.compile(rb"\bcc\w{6}\.[os]\b|\brustc\w{6}\b|thread \'[^\']*\' \(\d+\)")
 
 Compare = Callable[[str, str | bytes], ExecutionCompleted]
 
@@ -27,7 +28,7 @@ Compare = Callable[[str, str | bytes], ExecutionCompleted]
 def ordinary(language: Language) -> Language:
     """The language with the command that its direct calls stand for."""
     assert language.compile is not None
-    argv = language.compile.argv
+    argv = tuple(part.replace(f"{DIRECTORY}/{direct_linker.NAME}", LINK_DRIVER) for part in language.compile.argv)
     return replace(language, compile=replace(language.compile, argv=argv[argv.index(language.tools[0].guest_path) :]))
 
 
@@ -64,7 +65,7 @@ def printing(format_and_values: str, header: str = "math.h", before: str = "") -
     return f"#include <stdio.h>\n#include <{header}>\n{before}\n{body}"
 
 
-C_PROGRAMS = {
+C_PROGRAMS: dict[str, str | bytes] = {
     "plain": printing('"ok\\n"'),
     "mathematics": printing('"%f", sin(n) + pow(n, 3)'),
     "wide numbers": printing('"%d", (int)(((__int128)n << 90) / 1000003)'),
@@ -73,7 +74,7 @@ C_PROGRAMS = {
     "int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); return pthread_join(t, 0); }\n",
     "error": "int main(void) { return x; }\n",
     "errors": '#include <stdio.h>\nint main(void) { int *p = 1.5; printf("%d\\n", "s") return 0 }\n',
-    "warning": '#include <stdio.h>\nint main(int n, char **a) { int *p = 5; if (n > 9) printf("%d", "s"); return p == 0; }\n',
+    "warning": printing('"%d", n > 9 ? printf("%d", "s") : 7', before="int *p = 5;"),
     "old style": 'main() { puts("x"); }\n',
     "missing header": "#include <iostream>\nint main(void) { }\n",
     "missing function": "int missing(void);\nint main(void) { return missing(); }\n",
@@ -103,10 +104,44 @@ def test_direct_calls_change_no_program_of_c_and_no_diagnostic(compare: Compare,
     compare("c", C_PROGRAMS[name])
 
 
+RUST_PROGRAMS = {
+    "plain": 'fn main() { println!("ok"); }\n',
+    "panic": 'fn main() { println!("a"); let v: Vec<i32> = vec![]; println!("{}", v[std::env::args().count()]); }\n',
+    "backtrace": 'fn main() { eprint!("{}", std::backtrace::Backtrace::force_capture()); }\n',
+    "panic in a thread": 'fn main() { println!("{}", std::thread::spawn(|| panic!("x")).join().is_err()); }\n',
+    "caught panic": 'fn main() { println!("{}", std::panic::catch_unwind(|| panic!("x")).is_err()); }\n',
+    "no overflow checks": 'fn main() { let n = std::env::args().count() as u8; println!("{}", n + 200 + 55); }\n',
+    "abort": "fn main() { std::process::abort(); }\n",
+    "exit code": "fn main() -> std::process::ExitCode { std::process::ExitCode::from(9) }\n",
+    "error from main": 'fn main() -> Result<(), String> { Err("broken".into()) }\n',
+    "mathematics": 'fn main() { let x = std::env::args().count() as f64; println!("{:?}", (x.sin(), x.powf(1.5))); }\n',
+    "wide numbers": 'fn main() { let x = std::env::args().count() as u128; println!("{}", (x << 90) / 1000003); }\n',
+    "thread locals": "thread_local!(static N: std::cell::Cell<i32> = const { std::cell::Cell::new(3) });\n"
+    'fn main() { std::thread::spawn(|| N.set(4)).join().unwrap(); println!("{}", N.get()); }\n',
+    "calls of the c library": 'extern "C" { fn getpid() -> i32; fn cos(x: f64) -> f64; }\n'
+    'fn main() { unsafe { println!("{} {}", getpid() > 0, cos(0.5)); } }\n',
+    "linked library": '#[link(name = "m")] extern "C" { fn tgamma(x: f64) -> f64; }\n'
+    'fn main() { println!("{}", unsafe { tgamma(5.0) }); }\n',
+    "names of the compiler": 'fn main() { println!("{} {} {}", file!(), line!(), std::any::type_name::<[u8]>()); }\n',
+    "error": 'fn main() { let x: i32 = "s"; y(); }\n',
+    "warning": "fn unused() { }\nfn main() { let x = 3; }\n",
+    "missing function": 'extern "C" { fn missing(); }\nfn main() { unsafe { missing(); } }\n',
+    "missing library": '#[link(name = "missing")] extern "C" { }\nfn main() { }\n',
+    "words for the linker": '#[link(name = "c -Wl,--version")] extern "C" { }\nfn main() { }\n',
+    "other kind": '#![crate_type = "cdylib"]\npub fn f() { }\n',
+    "no main": "fn f() { }\n",
+}
+
+
+@pytest.mark.parametrize("name", RUST_PROGRAMS)
+def test_the_direct_linker_changes_no_program_of_rust_and_no_diagnostic(compare: Compare, name: str) -> None:
+    compare("rust", RUST_PROGRAMS[name])
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("c", C_PROGRAMS["mathematics"]),
+        ("c", printing('"%f", sin(n)')),
         *(("cpp", HEADER_PROGRAMS[name]) for name in ("plain", "everything", "asserts off")),
     ],
 )

