@@ -34,7 +34,8 @@ _BUILD = (
     f" -importcfg {_LIBRARY}/importcfg.compile -pack ./solution.go"
     # GOROOT is empty as `go build -trimpath` sets it: programs carry no path of this host. The linker ends before its
     # garbage is worth collecting (an eighth of its time); a large one still does, well below the step's memory limit.
-    f" && GOROOT= GOGC=off GOMEMLIMIT=600MiB exec {_TOOLS}/link -o solution -importcfg {_LIBRARY}/importcfg.link -buildmode=exe -s -w main.a"
+    f" && GOROOT= GOGC=off GOMEMLIMIT=600MiB exec {_TOOLS}/link -o solution -importcfg {_LIBRARY}/importcfg.link"
+    " -buildmode=exe -s -w main.a"
 )
 
 
