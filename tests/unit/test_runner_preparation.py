@@ -30,6 +30,7 @@ def test_files_are_made_once_and_guests_may_read_them(tmp_path: Path) -> None:
         calls.append(directory)
         (directory / "inner").mkdir(mode=0o700)
         (directory / "inner" / "file").touch(mode=0o600)
+        (directory / "tool").touch(mode=0o700)
 
     given = language(make)
     assert not is_prepared(given, str(tmp_path))
@@ -41,8 +42,8 @@ def test_files_are_made_once_and_guests_may_read_them(tmp_path: Path) -> None:
         os.umask(umask)
     assert is_prepared(given, str(tmp_path))
     made = path_of(given, tmp_path)
-    modes = [path.stat().st_mode & 0o777 for path in (made, made / "inner", made / "inner" / "file")]
-    assert (len(calls), modes) == (1, [0o755, 0o755, 0o644])
+    modes = [path.stat().st_mode & 0o777 for path in (made, made / "inner", made / "inner" / "file", made / "tool")]
+    assert (len(calls), modes) == (1, [0o755, 0o755, 0o644, 0o755])
     mounts = [(mount.source, mount.target) for mount in binds((given,), str(tmp_path))]
     assert mounts == [(str(made), "/opt/rustbox/x")]
 
