@@ -18,6 +18,8 @@ from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.conftest import TOOLCHAINS, request
 from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS
+from tests.jail.language_programs.direct_calls import C_PROGRAMS, RUST_PROGRAMS, printing
+from tests.jail.language_programs.table import REAL_PROGRAMS
 
 # Files of gcc and rustc in /tmp, numbers of threads, addresses.
 _OF_THE_MOMENT = re.compile(rb"\bcc\w{6}\.[os]\b|\brustc\w{6}\b|(?<=' \()\d+(?=\) panicked)|0x[0-9a-f]{6,}")
@@ -60,77 +62,9 @@ def test_precompiled_headers_change_no_program_and_no_diagnostic(compare: Compar
     compare("cpp", HEADER_PROGRAMS[name])
 
 
-def printing(format_and_values: str, header: str = "math.h", before: str = "") -> str:
-    body = f"int main(int n, char **a) {{ printf({format_and_values}); return 0; }}\n"
-    return f"#include <stdio.h>\n#include <{header}>\n{before}\n{body}"
-
-
-C_PROGRAMS: dict[str, str | bytes] = {
-    "plain": printing('"ok\\n"'),
-    "mathematics": printing('"%f", sin(n) + pow(n, 3)'),
-    "wide numbers": printing('"%d", (int)(((__int128)n << 90) / 1000003)'),
-    "complex numbers": printing('"%f", cabs(n * I)', "complex.h"),
-    "threads": "#include <pthread.h>\nvoid *f(void *x) { return x; }\n"
-    "int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); return pthread_join(t, 0); }\n",
-    "error": "int main(void) { return x; }\n",
-    "errors": '#include <stdio.h>\nint main(void) { int *p = 1.5; printf("%d\\n", "s") return 0 }\n',
-    "warning": printing('"%d", n > 9 ? printf("%d", "s") : 7', before="int *p = 5;"),
-    "old style": 'main() { puts("x"); }\n',
-    "missing header": "#include <iostream>\nint main(void) { }\n",
-    "missing function": "int missing(void);\nint main(void) { return missing(); }\n",
-    "missing where nobody calls": "int missing(void);\nint f(void) { return missing(); }\nint main(void) { }\n",
-    "weak function": "int maybe(void) __attribute__((weak));\nint main(void) { return maybe ? 1 : 3; }\n",
-    "twice defined": 'int main(void) { }\nasm(".globl main\\nmain: ret");\n',
-    "unknown to the assembler": 'int main(void) { __asm__ volatile("no_such_instruction"); }\n',
-    "own sections": printing(
-        '"%d %d", *__start_mine, (int)(__stop_mine - __start_mine)',
-        before='__attribute__((section("mine"))) int x = 3;\nextern int __start_mine[], __stop_mine[];',
-    ),
-    "constructors": printing(
-        '"main\\n"',
-        before='__attribute__((constructor)) void f(void) { puts("first"); }\n'
-        '__attribute__((destructor)) void g(void) { puts("last"); }',
-    ),
-    "no main": "int x;\n",
-    "nothing": "",
-    "no text": b"\x00\xff\xfe",
-    "unfinished": "int main(void) { /*",
-    "names and versions": printing('"%s %d %d", __FILE__, __STDC_VERSION__ == 201710L, __OPTIMIZE__'),
-}
-
-
 @pytest.mark.parametrize("name", C_PROGRAMS)
 def test_direct_calls_change_no_program_of_c_and_no_diagnostic(compare: Compare, name: str) -> None:
     compare("c", C_PROGRAMS[name])
-
-
-RUST_PROGRAMS = {
-    "plain": 'fn main() { println!("ok"); }\n',
-    "panic": 'fn main() { println!("a"); let v: Vec<i32> = vec![]; println!("{}", v[std::env::args().count()]); }\n',
-    "backtrace": 'fn main() { eprint!("{}", std::backtrace::Backtrace::force_capture()); }\n',
-    "panic in a thread": 'fn main() { println!("{}", std::thread::spawn(|| panic!("x")).join().is_err()); }\n',
-    "caught panic": 'fn main() { println!("{}", std::panic::catch_unwind(|| panic!("x")).is_err()); }\n',
-    "no overflow checks": 'fn main() { let n = std::env::args().count() as u8; println!("{}", n + 200 + 55); }\n',
-    "abort": "fn main() { std::process::abort(); }\n",
-    "exit code": "fn main() -> std::process::ExitCode { std::process::ExitCode::from(9) }\n",
-    "error from main": 'fn main() -> Result<(), String> { Err("broken".into()) }\n',
-    "mathematics": 'fn main() { let x = std::env::args().count() as f64; println!("{:?}", (x.sin(), x.powf(1.5))); }\n',
-    "wide numbers": 'fn main() { let x = std::env::args().count() as u128; println!("{}", (x << 90) / 1000003); }\n',
-    "thread locals": "thread_local!(static N: std::cell::Cell<i32> = const { std::cell::Cell::new(3) });\n"
-    'fn main() { std::thread::spawn(|| N.set(4)).join().unwrap(); println!("{}", N.get()); }\n',
-    "calls of the c library": 'extern "C" { fn getpid() -> i32; fn cos(x: f64) -> f64; }\n'
-    'fn main() { unsafe { println!("{} {}", getpid() > 0, cos(0.5)); } }\n',
-    "linked library": '#[link(name = "m")] extern "C" { fn tgamma(x: f64) -> f64; }\n'
-    'fn main() { println!("{}", unsafe { tgamma(5.0) }); }\n',
-    "names of the compiler": 'fn main() { println!("{} {} {}", file!(), line!(), std::any::type_name::<[u8]>()); }\n',
-    "error": 'fn main() { let x: i32 = "s"; y(); }\n',
-    "warning": "fn unused() { }\nfn main() { let x = 3; }\n",
-    "missing function": 'extern "C" { fn missing(); }\nfn main() { unsafe { missing(); } }\n',
-    "missing library": '#[link(name = "missing")] extern "C" { }\nfn main() { }\n',
-    "words for the linker": '#[link(name = "c -Wl,--version")] extern "C" { }\nfn main() { }\n',
-    "other kind": '#![crate_type = "cdylib"]\npub fn f() { }\n',
-    "no main": "fn f() { }\n",
-}
 
 
 @pytest.mark.parametrize("name", RUST_PROGRAMS)
@@ -152,6 +86,38 @@ def test_good_programs_do_not_need_the_ordinary_command(
     assert step is not None
     direct = replace(step, argv=(*step.argv[:3], "/usr/bin/false"))
     assert slot.run(compile_spec(languages[name], direct, code.encode())).artifact
+
+
+# One of each set at least; the numbers of local labels count what was read before.
+_MACHINE_CODE = (
+    "plain",
+    "everything",
+    "usual headers",
+    "other headers too",
+    "threads",
+    "exceptions",
+    "names and types",
+)
+_LABELS = re.compile(r"\.L\w+")
+
+
+@pytest.mark.parametrize("name", _MACHINE_CODE)
+def test_precompiled_headers_give_the_same_machine_code(
+    languages: Mapping[str, Language], tmp_path: Path, name: str
+) -> None:
+    code = REAL_PROGRAMS["cpp"] if name == "real" else HEADER_PROGRAMS[name]
+    cpp = languages["cpp"]
+    assert cpp.prepared is not None
+    header = Path(cpp.source_names(code.encode()).headers).name
+    assert header in HEADER_SETS
+    (tmp_path / "solution.cpp").write_text(code)
+    path = prepared_path(cpp, cpp.prepared, TOOLCHAINS) / header
+    assembly = []
+    for options in ([], ["-include", str(path)]):
+        command = [*ordinary(cpp).compile.argv, "-S", *options]  # type: ignore[union-attr] # it is compiled
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assembly.append(_LABELS.sub("", (tmp_path / "solution").read_text()))
+    assert assembly[0] == assembly[1]
 
 
 @pytest.mark.parametrize("header", HEADER_SETS)
