@@ -75,7 +75,7 @@ def test_a_failed_preparation_is_a_reason_too(tmp_path: Path) -> None:
 def test_a_broken_toolchain_does_not_keep_the_next_one_from_being_tried() -> None:
     c = BY_NAME["c"]
     assert c.compile is not None
-    absent = replace(c, name="absent", compile=replace(c.compile, argv=("/nowhere/cc",)))
+    absent = replace(c, name="absent", prepared=None, compile=replace(c.compile, argv=("/nowhere/cc",)))
     problems = problems_of((absent, c), TOOLCHAINS)
     assert (problems["absent"] != "", problems["c"]) == (True, "")
 
