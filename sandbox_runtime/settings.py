@@ -6,7 +6,8 @@ An error names the variable and the rule, never the value: the environment holds
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 RUNNER_VERSION = "0.1.0"
@@ -17,6 +18,9 @@ DEFAULT_COMPILE_CACHE_MB = 64
 DEFAULT_COMPILE_CACHE_MAX_AGE_SECS = 600
 MAX_SLOTS = 32  # the jail numbers its users by slot, and the `run` command uses the numbers above
 MAX_NODE_ID_CHARS = 128
+# To take a sandbox down and stage the next run takes about as long as a short program runs; more places gain no more.
+SLOTS_PER_SPARE_PLACE = 2
+MIN_TOKEN_CHARS = 32
 # A file system in memory, so also there where the root is read-only.
 DEFAULT_LIVENESS_FILE = "/run/rustbox-worker.alive"
 
@@ -34,9 +38,11 @@ class SettingsInvalidError(Exception):
 class WorkerSettings:
     """What `worker` needs. Times in seconds. `compile_cache_mb`: 0 turns the cache off.
 
+    `slots`: programs at once. `places`: slots of the jail; more, so that one is ready while another is made ready.
     `waiting_commands`: keep commands started that wait for a program, at the price of their memory.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor below which nothing is run
-    even then; None: all that this host is expected to give.
+    even then; None: all that this host is expected to give. `listen`: literal address and port of the direct path, for
+    whoever has `runner_token`; None: the worker does not listen.
     """
 
     interactive_queue_url: str
@@ -46,6 +52,7 @@ class WorkerSettings:
     toolchains_dir: str
     node_id: str
     slots: int
+    places: int
     visibility_secs: int
     heartbeat_secs: int
     drain_secs: int
@@ -58,6 +65,8 @@ class WorkerSettings:
     liveness_file: str
     compile_cache_mb: int
     compile_cache_max_age_secs: int
+    listen: tuple[str, int] | None
+    runner_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
     if len(node_id) > MAX_NODE_ID_CHARS:
         raise SettingsInvalidError("NODE_ID", f"must have at most {MAX_NODE_ID_CHARS} characters")
     liveness = liveness_settings(env)
+    listen = _listen_address(env)
+    slots = _integer(env, "SLOTS", min(os.cpu_count() or 1, MAX_SLOTS), 1, MAX_SLOTS)
     return WorkerSettings(
         interactive_queue_url=_required(env, "INTERACTIVE_QUEUE_URL"),
         batch_queue_url=_required(env, "BATCH_QUEUE_URL"),
@@ -88,7 +99,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         payloads_bucket=_required(env, "PAYLOADS_BUCKET"),
         toolchains_dir=toolchains_dir(env),
         node_id=node_id,
-        slots=_integer(env, "SLOTS", min(os.cpu_count() or 1, MAX_SLOTS), 1, MAX_SLOTS),
+        slots=slots,
+        places=min(slots + max(1, slots // SLOTS_PER_SPARE_PLACE), MAX_SLOTS),
         visibility_secs=visibility_secs,
         heartbeat_secs=liveness.heartbeat_secs,
         # A drain longer than the visibility time would give running submissions to a second runner.
@@ -104,6 +116,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         compile_cache_max_age_secs=_integer(
             env, "COMPILE_CACHE_MAX_AGE_SECS", DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, 1, 86_400
         ),
+        listen=listen,
+        runner_token="" if listen is None else _token(env),
     )
 
 
@@ -136,6 +150,29 @@ def _boolean(env: Mapping[str, str], variable: str, default: str = "false") -> b
     if text not in {"true", "false"}:
         raise SettingsInvalidError(variable, "must be true or false")
     return text == "true"
+
+
+def _listen_address(env: Mapping[str, str]) -> tuple[str, int] | None:
+    text = env.get("LISTEN_ADDRESS", "")
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    try:
+        address = ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        address = None
+    # A name could become any address, and none at all would mean every interface.
+    if address is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):  # noqa: PLR2004 - ports
+        raise SettingsInvalidError("LISTEN_ADDRESS", "must be an IP address and a port, such as 127.0.0.1:8080")
+    return str(address), int(port)
+
+
+def _token(env: Mapping[str, str]) -> str:
+    token = env.get("RUNNER_TOKEN", "")
+    if len(token) < MIN_TOKEN_CHARS or not (token.isascii() and token.isprintable()) or " " in token:
+        problem = f"must have at least {MIN_TOKEN_CHARS} printable ASCII characters when LISTEN_ADDRESS is set"
+        raise SettingsInvalidError("RUNNER_TOKEN", problem)
+    return token
 
 
 def _names(env: Mapping[str, str], variable: str) -> tuple[str, ...] | None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -32,6 +33,7 @@ from sandbox_runtime.languages import (
     waiting_specs,
     warm_start,
 )
+from sandbox_runtime.server import bind
 from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.warm import WaitingPool, WarmSlot
@@ -48,6 +50,8 @@ def work() -> int:
         found = settings.worker_settings()
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
+    finally:
+        os.environ.pop("RUNNER_TOKEN", None)  # first of all: no process that is started from here on inherits it
     floor = _floor(found)
     log.configure(found.log_level)
     _remove_stale_groups()
@@ -61,11 +65,20 @@ def work() -> int:
             bucket=found.payloads_bucket,
             visibility_secs=found.visibility_secs,
         )
-        worker = Worker(found, transport, places, roster, _compile_cache(found, roster))
+        worker = Worker(found, transport, places, roster, _compile_cache(found, roster), _listener(found))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: worker.drain())
         worker.run()
     return 0
+
+
+def _listener(found: settings.WorkerSettings) -> socket.socket | None:
+    if found.listen is None:
+        return None
+    try:
+        return bind(*found.listen)
+    except OSError as error:
+        raise CommandError(exit_codes.USAGE, f"LISTEN_ADDRESS cannot be used: {error.strerror}") from error
 
 
 def _clients(found: settings.WorkerSettings) -> Clients:
@@ -156,7 +169,7 @@ def _open_places(
         return WarmSlot(slot, pool)
 
     places = []
-    for index in range(found.slots):
+    for index in range(found.places):
         try:
             place = Place(index, opener, staged)
         except JailError as error:

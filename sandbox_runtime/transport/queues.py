@@ -99,11 +99,12 @@ class Transport:
         """
 
         def store_and_send() -> None:
-            self.send(self._without_large_output(completed))
+            self.send(self.without_large_output(completed))
 
         persist(store_and_send, stop=stop, give_up_secs=COMPLETION_GIVE_UP_SECS)
 
-    def _without_large_output(self, completed: ExecutionCompleted) -> ExecutionCompleted:
+    def without_large_output(self, completed: ExecutionCompleted) -> ExecutionCompleted:
+        """Put what is too much for a message into the bucket, whichever way the message goes. Raises TransportError."""
         if completed.stdout.size_bytes + completed.stderr.size_bytes <= MAX_INLINE_OUTPUT_BYTES:
             return completed
         prefix = f"outputs/{completed.submission_id}/{completed.execution_id}"

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Event, Lock
+from threading import Event
 
 from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, platform_failure
 from sandbox_runtime.jail.errors import JailError
@@ -19,37 +19,15 @@ from sandbox_runtime.messages import (
     parse,
 )
 from sandbox_runtime.transport import Received, Transport, TransportError
+from sandbox_runtime.worker import journal
 from sandbox_runtime.worker.outbox import Outbox
 from sandbox_runtime.worker.place import ClosableSlot
+from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 RETRY_DELAY_SECS = 2
 
 _LOG = logging.getLogger(__name__)
-
-
-class RunningSubmissions:
-    """Submissions that run in this process now."""
-
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def add(self, submission_id: str) -> bool:
-        """Claim a submission; False if it is running already."""
-        with self._lock:
-            if submission_id in self._ids:
-                return False
-            self._ids.add(submission_id)
-            return True
-
-    def discard(self, submission_id: str) -> None:
-        """Give a claim back."""
-        with self._lock:
-            self._ids.discard(submission_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +45,7 @@ class Handler:
     quit_now: Event
     compile_cache: CompileCache | None
 
-    def handle(self, slot: ClosableSlot, received: Received) -> bool:
+    def handle(self, received: Received, slot: ClosableSlot) -> bool:
         """Bring one message to its end. False: the slot must not be used again."""
         try:
             request = parse(ExecutionRequested, received.body)
@@ -115,13 +93,13 @@ class Handler:
                 compile_cache=self.compile_cache,
             )
         except LimitRefusedError as error:
-            self._finish(received, self._failure(request, "ie_not_run", str(error)))
+            self._finish(received, journal.not_run(request, self.node_id, "ie_not_run", str(error)))
             return True
         except ExecutionCancelledError:
             self.give_back(received, 0)
             return slot.healthy
         except JailError as error:
-            self._log_jail_error(request, error)
+            journal.sandbox_failed(request, error)
             self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
             return False
         self._finish(received, completed)
@@ -131,7 +109,7 @@ class Handler:
         if received.receive_count < self.max_receives:
             self.give_back(received, RETRY_DELAY_SECS)
         else:
-            self._finish(received, self._failure(request, cause, message))
+            self._finish(received, journal.not_run(request, self.node_id, cause, message))
 
     def _refuse(self, received: Received, error: MessageInvalidError) -> None:
         extra = {"message_id": received.message_id, "field": error.field, "problem": error.problem}
@@ -150,22 +128,11 @@ class Handler:
         )
         self._finish(received, completed)
 
-    def _failure(self, request: ExecutionRequested, cause: str, message: str) -> ExecutionCompleted:
-        return platform_failure(
-            (request.submission_id, request.execution_id),
-            request.language,
-            node_id=self.node_id,
-            started_at=datetime.now(UTC),
-            cause=cause,
-            message=message,
-        )
-
     def _finish(self, received: Received, completed: ExecutionCompleted) -> None:
-        ids = {"submission_id": completed.submission_id, "execution_id": completed.execution_id}
         try:
             self.transport.send_completed(completed, stop=self.quit_now)
         except TransportError as error:
-            _LOG.error("completion not sent", extra={**ids, "step": error.operation, "code": error.code})
+            journal.not_sent(completed, error.operation, error.code)
             self.give_back(received, RETRY_DELAY_SECS)
             return
         self.keeper.drop(received)
@@ -173,21 +140,6 @@ class Handler:
             self.transport.delete(received)
         except TransportError as error:
             # It will run once more; the second completion finds a final state and changes nothing.
+            ids = {"submission_id": completed.submission_id, "execution_id": completed.execution_id}
             _LOG.warning("message not deleted", extra={**ids, "code": error.code})
-        result, metrics = completed.result, completed.metrics
-        times = {"run_ms": metrics.run_ms, "queue_ms": metrics.queue_ms} if metrics is not None else {}
-        facts = {"verdict": result.verdict, "cause": result.cause, "language": completed.language}
-        _LOG.info("execution completed", extra={**ids, **facts, **times})
-
-    def _log_jail_error(self, request: ExecutionRequested, error: JailError) -> None:
-        _LOG.error(
-            "sandbox failed",
-            extra={
-                "submission_id": request.submission_id,
-                "execution_id": request.execution_id,
-                "step": error.step,
-                "target": error.target,
-                "errno": error.errno,
-                "problem": error.hint,
-            },
-        )
+        journal.completed(completed)

@@ -1,4 +1,4 @@
-"""One runner process: slots, pollers, heartbeats, and how they end.
+"""One runner process: slots, pollers, direct path, heartbeats, and how they end.
 
 Start: the slots are opened by the caller before any AWS client exists, so that no template is born beside secrets.
 Drain: stop receiving; let running executions end within `drain_secs`; then cancel them and give their messages back.
@@ -7,22 +7,28 @@ Drain: stop receiving; let running executions end within `drain_secs`; then canc
 import logging
 import os
 import select
+import socket
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.liveness import Liveness
-from sandbox_runtime.messages import RunnerHeartbeat
+from sandbox_runtime.messages import MAX_MESSAGE_BYTES, RunnerHeartbeat
+from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
-from sandbox_runtime.transport import Backoff, Transport
+from sandbox_runtime.transport import Backoff, Received, Transport
 from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.handling import Handler, RunningSubmissions
-from sandbox_runtime.worker.intake import Assignment, Poller, lanes
+from sandbox_runtime.worker.crew import Crew
+from sandbox_runtime.worker.direct import DirectPath
+from sandbox_runtime.worker.handling import Handler
+from sandbox_runtime.worker.intake import Poller, lanes
+from sandbox_runtime.worker.job import Job
 from sandbox_runtime.worker.outbox import Outbox
 from sandbox_runtime.worker.place import Place
 from sandbox_runtime.worker.roster import Roster
+from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 # After cancelling: the time for killed runs to be reaped and their messages to be given back.
@@ -32,7 +38,11 @@ _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs what the queues bring until drained. `run` blocks; `drain` may be called by a signal handler."""
+    """Runs what the queues bring until drained. `run` blocks; `drain` may be called by a signal handler.
+
+    `places`: as many as there are slots, or more; see Crew. `listener`: a listening socket for the direct path; None:
+    it is not asked directly.
+    """
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class Worker:
         places: Sequence[Place],
         roster: Roster,
         compile_cache: CompileCache | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         self._settings = settings
         self._transport = transport
@@ -52,8 +63,9 @@ class Worker:
         self._drain_requests = 0
         self._stopping = Event()
         self._quit_now = Event()
-        self._capacity = Capacity(len(places), on_release=self._wake)
-        self._work: SimpleQueue[Assignment | None] = SimpleQueue()
+        self._slots = min(settings.slots, len(places))
+        self._capacity = Capacity(self._slots, on_release=self._wake)
+        self._crew = Crew(places, self._capacity, self._slots, self._stopping)
         self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
         self._outbox = Outbox(transport, Liveness(settings.liveness_file))
         self._running = RunningSubmissions()
@@ -69,6 +81,27 @@ class Worker:
             quit_now=self._quit_now,
             compile_cache=compile_cache,
         )
+        self._server = None if listener is None else self._make_server(listener)
+
+    def _make_server(self, listener: socket.socket) -> Server:
+        direct = DirectPath(
+            transport=self._transport,
+            capacity=self._capacity,
+            running=self._running,
+            languages=self._roster.languages,
+            node_id=self._settings.node_id,
+            cancel_fd=self._cancel_fd,
+            quit_now=self._quit_now,
+            put=self._crew.put,
+            compile_cache=self._compile_cache,
+        )
+        routes = Routes(
+            execute=direct.take,
+            is_accepting=lambda: not self._stopping.is_set(),
+            token=self._settings.runner_token.encode(),
+            max_body_bytes=MAX_MESSAGE_BYTES,
+        )
+        return Server(listener, routes)
 
     def drain(self) -> None:
         """Ask for the end; a second call ends without waiting. Takes no lock: safe in a signal handler."""
@@ -78,22 +111,21 @@ class Worker:
     def run(self) -> None:
         """Work until drained, then return with every slot closed."""
         try:
-            slot_threads = [Thread(target=self._serve, args=(place,), daemon=True) for place in self._places]
-            for thread in slot_threads:
-                thread.start()
+            self._crew.start()
             self._start_pollers()
+            if self._server is not None:
+                self._server.start()
             self._start_lasting(self._keep_visible)
             self._start_lasting(self._beat)
-            _LOG.info("worker started", extra={"slots": len(self._places), "node_id": self._settings.node_id})
+            _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0, None)
             self._finish_running()
-            for _ in slot_threads:
-                self._work.put(None)
-            for thread in slot_threads:
-                thread.join(CANCEL_SECS)
+            self._crew.finish(CANCEL_SECS)
         finally:
             self._stopping.set()
             self._quit_now.set()
+            if self._server is not None:
+                self._server.stop()
             self._outbox.close()
             for place in self._places:
                 place.close()
@@ -104,11 +136,19 @@ class Worker:
         poller_lanes = lanes(
             settings.interactive_queue_url,
             settings.batch_queue_url,
-            slots=len(self._places),
+            slots=self._slots,
             wait_secs=settings.receive_wait_secs,
         )
         for its_lanes in poller_lanes:
-            poller = Poller(its_lanes, self._transport, self._capacity, self._assign, self._stopping)
+            poller = Poller(
+                its_lanes,
+                self._transport,
+                self._capacity,
+                self._keeper,
+                assign=self._assign,
+                give_back=partial(self._handler.give_back, delay_secs=0),
+                stopping=self._stopping,
+            )
             self._start_lasting(poller.run)
 
     def _finish_running(self) -> None:
@@ -125,29 +165,12 @@ class Worker:
         self._wait_until(lambda: len(self._running) == 0, monotonic() + CANCEL_SECS)
         self._quit_now.set()
 
-    def _assign(self, assignment: Assignment) -> None:
+    def _assign(self, received: Received) -> None:
         if self._stopping.is_set():
-            self._handler.give_back(assignment.received, 0)
-            self._capacity.release(assignment.priority)
+            self._handler.give_back(received, 0)
+            self._capacity.release()
         else:
-            self._work.put(assignment)
-
-    def _serve(self, place: Place) -> None:
-        """Thread of one slot."""
-        place.get_ready(self._stopping)
-        while (assignment := self._work.get()) is not None:
-            try:
-                is_usable = self._handler.handle(place.slot, assignment.received)
-            except Exception:  # noqa: BLE001
-                # The entry point of this thread: a fault of ours costs one message's try, not the slot.
-                _LOG.exception("handling failed", extra={"message_id": assignment.received.message_id})
-                is_usable = False
-            # The permit is held until the slot can be used again, so that no message is received for it meanwhile.
-            if place.get_ready(self._stopping, is_usable=is_usable):
-                self._capacity.release(assignment.priority)
-                continue
-            self._capacity.release(assignment.priority)
-            return
+            self._crew.put(Job(partial(self._handler.handle, received), received.message_id))
 
     def _keep_visible(self) -> None:
         self._keeper.run(self._quit_now)
@@ -161,7 +184,7 @@ class Worker:
                 return
 
     def _heartbeat(self) -> RunnerHeartbeat:
-        return self._roster.heartbeat(self._settings.node_id, slots=len(self._places), busy=len(self._running))
+        return self._roster.heartbeat(self._settings.node_id, slots=self._slots, busy=len(self._running))
 
     def _start_lasting(self, target: Callable[[], None]) -> None:
         """Start a thread that must not die of a fault of ours: a worker that stops receiving looks alive."""

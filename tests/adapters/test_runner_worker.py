@@ -15,6 +15,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
+from sandbox_runtime.server import bind
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Transport, connect
 from sandbox_runtime.worker import Place, Roster, Worker, handling
@@ -65,15 +66,18 @@ class System:
             visibility_secs=settings.visibility_secs,
         )
 
-    def start(self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, **changes: str) -> None:
+    def start(
+        self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, spare_places: int = 0, **changes: str
+    ) -> None:
         def opener(_index: int) -> RecordedSlot:
             self.slots.append(make_slot())
             return self.slots[-1]
 
         settings = self.settings(SLOTS=str(slots), **changes)
         roster = Roster(OFFERED, {"c": "gcc 1"}, SUPPORT)
-        places = [Place(index, opener) for index in range(slots)]
-        self.worker = Worker(settings, self.transport(settings), places, roster, self.compile_cache)
+        places = [Place(index, opener) for index in range(slots + spare_places)]
+        listener = None if settings.listen is None else bind(*settings.listen)
+        self.worker = Worker(settings, self.transport(settings), places, roster, self.compile_cache, listener)
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
 

@@ -67,6 +67,43 @@ def test_the_compile_cache_is_bounded_and_can_be_turned_off() -> None:
     assert worker_settings({**NEEDED, "COMPILE_CACHE_MB": "0"}).compile_cache_mb == 0
 
 
+TOKEN = "secret" * 6
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("[::1]:80", ("::1", 80)),
+        ("0.0.0.0:8080", ("0.0.0.0", 8080)),  # noqa: S104 - only where somebody says so
+    ],
+)
+def test_a_worker_listens_where_it_is_told_to(address: str, expected: tuple[str, int]) -> None:
+    found = worker_settings({**NEEDED, "LISTEN_ADDRESS": address, "RUNNER_TOKEN": TOKEN})
+    assert (found.listen, found.runner_token) == (expected, TOKEN)
+    assert "secret" not in repr(found)
+
+
+def test_a_worker_does_not_listen_by_itself() -> None:
+    found = worker_settings({**NEEDED, "RUNNER_TOKEN": TOKEN})
+    assert (found.listen, found.runner_token) == (None, "")
+
+
+@pytest.mark.parametrize(
+    "address", [":8080", "8080", "localhost:8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "*:1"]
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(SettingsInvalidError, match="LISTEN_ADDRESS"):
+        worker_settings({**NEEDED, "LISTEN_ADDRESS": address, "RUNNER_TOKEN": TOKEN})
+
+
+@pytest.mark.parametrize("token", ["", "secret", "s" * 31, "secret " * 6, "secret\n" * 6, "sécret" * 6])
+def test_a_worker_never_listens_without_a_good_token(token: str) -> None:
+    with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN") as caught:
+        worker_settings({**NEEDED, "LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": token})
+    assert "secret" not in str(caught.value)
+
+
 def test_permissive_isolation_must_be_asked_for() -> None:
     assert worker_settings(NEEDED).allow_permissive is False
     assert worker_settings({**NEEDED, "ALLOW_PERMISSIVE": "true"}).allow_permissive is True

@@ -1,0 +1,77 @@
+"""Accepts connections, each on a thread of its own, up to a bound."""
+
+import contextlib
+import logging
+import socket
+from threading import BoundedSemaphore, Event, Thread
+
+from sandbox_runtime.server.connection import Connection, Routes
+
+MAX_CONNECTIONS = 256
+_BACKLOG = 128
+_PAUSE_SECS = 0.1
+
+_LOG = logging.getLogger(__name__)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on one literal address. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class Server:
+    """Owns the listening socket."""
+
+    def __init__(self, listener: socket.socket, routes: Routes) -> None:
+        self._listener = listener
+        self._routes = routes
+        self._free = BoundedSemaphore(MAX_CONNECTIONS)
+        self._stopping = Event()
+
+    def start(self) -> None:
+        """Accept from now on."""
+        Thread(target=self._accept, name="listener", daemon=True).start()
+
+    def stop(self) -> None:
+        """Accept no more. Connections under way are left to end with the process."""
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                stream, _ = self._listener.accept()
+            except OSError as error:
+                if not self._stopping.wait(_PAUSE_SECS):  # too many open files, say; it may get better
+                    _LOG.warning("connection not accepted", extra={"errno": error.errno})
+                continue
+            if not self._free.acquire(blocking=False):
+                stream.close()
+                continue
+            try:
+                Thread(target=self._serve, args=(stream,), daemon=True).start()
+            except RuntimeError:  # no more threads
+                _LOG.warning("connection not served")
+                stream.close()
+                self._free.release()
+
+    def _serve(self, stream: socket.socket) -> None:
+        try:
+            with stream:
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                Connection(stream, self._routes).serve()
+        except Exception:  # noqa: BLE001 - the entry point of this thread
+            _LOG.exception("connection failed")
+        finally:
+            self._free.release()

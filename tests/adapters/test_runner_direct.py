@@ -1,0 +1,270 @@
+"""The direct path of a worker: real HTTP, moto's queues, recorded outcomes in place of the jail."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
+from sandbox_runtime.worker import direct, handling
+from tests.adapters.conftest import Aws
+from tests.adapters.test_runner_worker import BROKEN, PATIENCE_SECS, HeldSlot, System, until
+from tests.runner_doubles import CLEAN, EndlessSlot, RecordedSlot, outcome, requested
+from tests.system.local_stack import free_port
+
+TOKEN = "token-of-a-test-" * 3
+
+
+class Direct(System):
+    """A worker that listens."""
+
+    port = 0
+
+    def __init__(self, aws: Aws, liveness_file: Path) -> None:
+        super().__init__(aws, liveness_file)
+        self.clients: list[http.client.HTTPConnection] = []
+
+    def start(self, *arguments: Any, **changes: Any) -> None:
+        self.port = free_port()
+        super().start(*arguments, LISTEN_ADDRESS=f"127.0.0.1:{self.port}", RUNNER_TOKEN=TOKEN, **changes)
+
+    def send(self, body: str) -> http.client.HTTPConnection:
+        """Begin a request."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECS)
+        self.clients.append(client)
+        client.request("POST", "/v1/execute", body.encode(), {"Authorization": f"Bearer {TOKEN}"})
+        return client
+
+    def ask(self, request: ExecutionRequested | str) -> tuple[int, Any]:
+        client = self.send(request if isinstance(request, str) else serialise(request))
+        response = client.getresponse()
+        return response.status, json.loads(response.read())
+
+
+@pytest.fixture
+def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Direct]:
+    monkeypatch.setattr(handling, "RETRY_DELAY_SECS", 0)
+    made = Direct(aws, tmp_path / "alive")
+    yield made
+    for client in made.clients:
+        client.close()
+    made.stop()
+
+
+def comparable(completed: dict[str, Any]) -> dict[str, Any]:
+    """Without ids and times."""
+    left = {"submission_id", "execution_id", "started_at", "completed_at"}
+    metrics = {name: value for name, value in completed["metrics"].items() if name != "queue_ms"}
+    return {**{name: value for name, value in completed.items() if name not in left}, "metrics": metrics}
+
+
+def test_both_ways_give_the_same_message(system: Direct) -> None:
+    system.start(RecordedSlot, slots=2)
+    request = requested()
+    status, answered = system.ask(request)
+    assert (status, answered["submission_id"]) == (200, request.submission_id)
+    assert answered["execution_id"] == request.execution_id
+    assert comparable(answered) == comparable(system.completion(system.request()))
+    assert len(system.of_type("execution_completed")) == 1  # the direct one is for its caller alone
+
+
+def test_large_output_goes_to_the_bucket_this_way_too(system: Direct) -> None:
+    system.start(lambda: RecordedSlot(outcome(stdout=b"x" * 200_000)))
+    request = requested()
+    _, answered = system.ask(request)
+    key = f"outputs/{request.submission_id}/{request.execution_id}/stdout"
+    assert answered["stdout"] == {"size_bytes": 200_000, "object_key": key}
+    stored = system.aws.client("s3").get_object(Bucket=system.aws.names["PayloadsBucket"], Key=key)
+    assert stored["Body"].read() == b"x" * 200_000
+
+
+def test_the_answer_leaves_before_the_slot_is_made_ready(system: Direct) -> None:
+    answered = Event()
+
+    class Staging(RecordedSlot):
+        def stage(self, spec: JailSpec) -> None:
+            if self.specs:
+                assert answered.wait(PATIENCE_SECS)
+            super().stage(spec)
+
+    system.start(Staging)
+    for place in system.worker._places:
+        place._staged = JailSpec(argv=("/bin/true",), limits=None, files=())  # type: ignore[arg-type]
+    assert system.ask(requested())[0] == 200
+    answered.set()
+    until(lambda: system.worker._capacity.is_idle or system.slots[0].staged)
+
+
+def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_than_the_slots(
+    system: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", 0.2)
+    may_settle = Event()
+
+    class Settling(RecordedSlot):
+        def settle(self) -> None:
+            if self.specs:
+                assert may_settle.wait(PATIENCE_SECS)
+
+    system.start(Settling, slots=1, spare_places=1)
+    assert [system.ask(requested())[0] for _ in range(2)] == [200, 200]
+    assert [len(slot.specs) for slot in system.slots] == [1, 1]
+    assert system.ask(requested()) == (503, {"error": "no_free_slot"})  # both places are being made ready
+    may_settle.set()
+    assert until(lambda: system.ask(requested())[0] == 200)
+    heartbeat = until(lambda: system.of_type("runner_heartbeat"))[0]
+    assert heartbeat["slots"] == 1
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_waiting_pollers_do_not_keep_direct_runs_out(system: Direct, slots: int) -> None:
+    held = [HeldSlot() for _ in range(slots)]
+    left = iter(held)
+    system.start(lambda: next(left), slots=slots)
+    until(lambda: system.worker._capacity._polls > 0)
+    clients = [system.send(serialise(requested())) for _ in range(slots)]
+    for slot in held:
+        assert slot.begun.wait(PATIENCE_SECS)
+    assert system.ask(requested()) == (503, {"error": "no_free_slot"})
+    for slot in held:
+        slot.may_end.set()
+    assert [client.getresponse().status for client in clients] == [200] * slots
+
+
+def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    until(lambda: system.worker._capacity._polls > 0)
+    client = system.send(serialise(requested()))
+    assert slot.begun.wait(PATIENCE_SECS)
+    request = system.request()
+    until(lambda: system.counts() == (0, 1))  # the poll that was under way brought it
+    until(lambda: system.worker._keeper._held)
+    slot.may_end.set()
+    assert client.getresponse().status == 200
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+
+
+def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct) -> None:
+    begun: list[bool] = []
+
+    class First(EndlessSlot):
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+            return CLEAN if begun else super().answer(spec, cancel_fd=cancel_fd)
+
+    system.start(lambda: First(lambda: begun.append(True)), slots=2, DRAIN_SECS="0")
+    for _ in range(3):
+        system.request("BatchQueue", priority="batch")
+    until(lambda: begun)
+    assert [system.ask(requested())[0] for _ in range(5)] == [200] * 5
+    assert system.counts("BatchQueue") == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("request_or_text", "status"),
+    [
+        ("not JSON", 400),
+        ("[" * 5000, 400),
+        ('{"type":"execution_requested","version":2}', 400),
+        (requested(language="rust"), 422),
+    ],
+)
+def test_what_cannot_be_run_is_refused(system: Direct, request_or_text: ExecutionRequested | str, status: int) -> None:
+    system.start(RecordedSlot)
+    assert system.ask(request_or_text)[0] == status
+    assert system.slots[0].specs == []
+    assert system.ask(requested())[0] == 200
+
+
+def test_a_limit_above_the_ceiling_ends_as_on_the_queue(system: Direct) -> None:
+    system.start(RecordedSlot)
+    status, answered = system.ask(requested(limits=LimitOverrides(memory_mb=4096)))
+    assert (status, answered["result"]["cause"]) == (200, "ie_not_run")
+
+
+def test_a_broken_sandbox_sends_the_caller_to_the_queue(system: Direct) -> None:
+    slots = [RecordedSlot(BROKEN), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    assert system.ask(requested()) == (502, {"error": "sandbox_failed"})
+    until(lambda: len(system.slots) == 2)
+    assert until(lambda: system.ask(requested())[0] == 200)
+
+
+def test_a_fault_of_the_runner_is_answered(system: Direct) -> None:
+    class Faulty(RecordedSlot):
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
+            raise ZeroDivisionError(spec.argv)
+
+    slots = [Faulty(), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    assert system.ask(requested()) == (500, {"error": "internal"})
+    until(lambda: len(system.slots) == 2)
+
+
+def test_a_submission_that_runs_is_not_run_beside_itself(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot if not system.slots[1:] else RecordedSlot(), slots=2)
+    request = requested()
+    client = system.send(serialise(request))
+    assert slot.begun.wait(PATIENCE_SECS)
+    assert system.ask(request) == (409, {"error": "already_running"})
+    slot.may_end.set()
+    assert client.getresponse().status == 200
+
+
+def test_the_result_of_a_caller_that_left_goes_to_the_completions_queue(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    request = requested()
+    client = system.send(serialise(request))
+    assert slot.begun.wait(PATIENCE_SECS)
+    client.close()
+    slot.may_end.set()
+    assert system.completion(request)["result"]["verdict"] == "AC"
+
+
+def test_a_drain_ends_what_runs_and_takes_nothing_more(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    client = system.send(serialise(requested()))
+    assert slot.begun.wait(PATIENCE_SECS)
+    system.worker.drain()
+    until(lambda: system.worker._capacity._closed)
+    assert system.ask(requested())[0] == 503
+    slot.may_end.set()
+    assert client.getresponse().status == 200
+
+
+def test_a_run_that_the_drain_cancels_sends_its_caller_to_the_queue(system: Direct) -> None:
+    begun = Event()
+    system.start(lambda: EndlessSlot(begun.set), DRAIN_SECS="0")
+    client = system.send(serialise(requested()))
+    assert begun.wait(PATIENCE_SECS)
+    stopping = Thread(target=system.stop)
+    stopping.start()
+    response = client.getresponse()
+    assert (response.status, json.loads(response.read())) == (503, {"error": "draining"})
+    stopping.join(PATIENCE_SECS)
+    assert system.of_type("execution_completed") == []
+
+
+def test_direct_runs_and_both_queues_share_the_slots(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", PATIENCE_SECS)
+    system.start(RecordedSlot, slots=2)
+    queued = [system.request(queue) for queue in ("BatchQueue", "InteractiveQueue") for _ in range(5)]
+    statuses: list[int] = []
+    threads = [Thread(target=lambda: statuses.append(system.ask(requested())[0])) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECS)
+    assert statuses == [200] * 20
+    for request in queued:
+        assert system.completion(request)["result"]["verdict"] == "AC"
+    until(lambda: system.worker._capacity.is_idle or system.worker._capacity._free == 2)

@@ -1,0 +1,191 @@
+"""The runner's HTTP side against clients that are wrong, slow, greedy or strangers. Real sockets."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Event
+
+import pytest
+
+from sandbox_runtime.server import Reply, Routes, Server, bind, connection, listener
+
+TOKEN = "t" * 40
+PATIENCE_SECS = 20
+
+
+@dataclass
+class Site:
+    """A server that echoes bodies, and what reached it."""
+
+    port: int = 0
+    bodies: list[bytes] = field(default_factory=list)
+    is_accepting: bool = True
+    clients: list[http.client.HTTPConnection] = field(default_factory=list)
+
+    def execute(self, body: bytes, reply: Reply) -> None:
+        self.bodies.append(body)
+        if body == b"fault":
+            raise ZeroDivisionError
+        reply.send(200, body)
+
+    def client(self) -> http.client.HTTPConnection:
+        self.clients.append(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECS))
+        return self.clients[-1]
+
+    def raw(self, content: bytes) -> bytes:
+        """Send bytes, return all that comes until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECS) as stream:
+            stream.sendall(content)
+            return b"".join(iter(lambda: stream.recv(65_536), b""))
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    listening = bind("127.0.0.1", 0)
+    made.port = listening.getsockname()[1]
+    server = Server(listening, Routes(made.execute, lambda: made.is_accepting, TOKEN.encode(), max_body_bytes=1000))
+    server.start()
+    yield made
+    for client in made.clients:
+        client.close()
+    server.stop()
+
+
+def ask(
+    client: http.client.HTTPConnection,
+    body: bytes = b"{}",
+    *,
+    token: str = f"Bearer {TOKEN}",
+    path: str = "/v1/execute",
+    method: str = "POST",
+) -> tuple[int, bytes]:
+    client.request(method, path, body, {"Authorization": token})
+    response = client.getresponse()
+    return response.status, response.read()
+
+
+def test_requests_follow_each_other_on_one_connection(site: Site) -> None:
+    client = site.client()
+    client.connect()
+    kept = client.sock
+    assert [ask(client, f"{n}".encode()) for n in range(20)] == [(200, f"{n}".encode()) for n in range(20)]
+    assert client.sock is kept
+
+
+@pytest.mark.parametrize(
+    "token", ["", "Bearer", "Bearer ", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "\xff" * 40]
+)
+def test_a_stranger_gets_401_and_nothing_is_read(site: Site, token: str) -> None:
+    client = site.client()
+    assert ask(client, token=token) == (401, b'{"error":"unauthorized"}'.replace(b":", b": "))
+    assert client.sock is None
+    assert site.bodies == []
+
+
+def test_two_tokens_are_none(site: Site) -> None:
+    head = f"POST /v1/execute HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAuthorization: Bearer {TOKEN}\r\n"
+    answer = site.raw(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+def test_health_needs_no_token_and_says_when_the_worker_drains(site: Site) -> None:
+    client = site.client()
+    assert ask(client, b"", token="", path="/healthz", method="GET") == (200, b'{"status":"ok"}')
+    site.is_accepting = False
+    assert ask(client, b"", token="", path="/healthz", method="GET") == (503, b'{"status":"draining"}')
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"), [("/", "POST", 404), ("/healthz", "POST", 404), ("/v1/execute", "GET", 405)]
+)
+def test_anything_else_is_refused(site: Site, path: str, method: str, status: int) -> None:
+    assert ask(site.client(), path=path, method=method)[0] == status
+    assert site.bodies == []
+
+
+AUTHORISED = f"POST /v1/execute HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        ("\r\n", 411),
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 411),
+        ("Content-Length: 1001\r\n\r\n", 413),
+        ("Content-Length: 99999999999999999999\r\n\r\n", 413),
+        ("Content-Length: -1\r\n\r\n", 400),
+        ("Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
+        ("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 411),
+        (f"X: {'x' * 9_000}", 431),
+        ("Broken header\r\n\r\n", 400),
+    ],
+)
+def test_a_request_without_a_bound_or_against_the_protocol_is_refused(site: Site, rest: str, status: int) -> None:
+    answer = site.raw((AUTHORISED + rest).encode())
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert site.bodies == []
+
+
+def test_no_protocol_at_all_is_refused(site: Site) -> None:
+    assert site.raw(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_smuggled_behind_the_first_is_a_request_of_its_own(site: Site) -> None:
+    first = f"{AUTHORISED}Content-Length: 2\r\n\r\n{{}}"
+    answer = site.raw(f"{first}GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert site.bodies == [b"{}"]
+
+
+@pytest.mark.parametrize("sent", ["POST /v1/exec", f"{AUTHORISED}Content-Length: 5\r\n\r\nab"])
+def test_a_request_that_does_not_end_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECS", 0.1)
+    assert site.raw(sent.encode()) == b""
+    assert site.bodies == []
+
+
+def test_a_stranger_who_says_nothing_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "UNPROVEN_IDLE_SECS", 0.1)
+    assert site.raw(b"") == b""
+
+
+def test_more_connections_than_the_bound_are_closed_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
+    listening = bind("127.0.0.1", 0)
+    server = Server(listening, Routes(site.execute, lambda: True, TOKEN.encode(), max_body_bytes=1000))
+    server.start()
+    site.port = listening.getsockname()[1]
+    clients = [site.client() for _ in range(2)]
+    assert [ask(client)[0] for client in clients] == [200, 200]
+    assert site.raw(b"") == b""
+    assert ask(clients[0])[0] == 200
+    server.stop()
+
+
+def test_a_fault_of_ours_is_500_and_the_connection_goes_on(site: Site) -> None:
+    client = site.client()
+    assert ask(client, b"fault") == (500, b'{"error": "internal"}')
+    assert ask(client)[0] == 200
+
+
+def test_a_reply_to_somebody_who_left_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, told = Event(), []
+
+    def late(_body: bytes, reply: Reply) -> None:
+        assert left.wait(PATIENCE_SECS)
+        told.append((reply.send(200, b"{}"), reply.send(200, b"again")))
+        left.clear()
+
+    monkeypatch.setattr(site, "execute", late)
+    server = Server(bind("127.0.0.1", 0), Routes(late, lambda: True, TOKEN.encode(), max_body_bytes=1000))
+    server.start()
+    client = http.client.HTTPConnection("127.0.0.1", server._listener.getsockname()[1], timeout=PATIENCE_SECS)
+    client.request("POST", "/v1/execute", b"{}", {"Authorization": f"Bearer {TOKEN}"})
+    client.close()
+    left.set()
+    while not told:
+        Event().wait(0.01)
+    assert told == [(False, False)]
+    server.stop()
