@@ -10,7 +10,7 @@ from functions.core.clock import Clock, now_ms
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from functions.core.messages import ExecutionRequested
+    from functions.core.messages import ExecutionCompleted, ExecutionRequested
 
 _DEPTH_FRESH_MS = 1_000
 
@@ -28,6 +28,10 @@ class Queues:
         self._client.send_message(
             QueueUrl=queue_url, MessageBody=message.serialise(), MessageGroupId=message.project_id
         )
+
+    def send_completion(self, queue_url: str, message: ExecutionCompleted) -> None:
+        """Pass on what a runner answered, to be recorded."""
+        self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 
     def send_delivery_hint(
         self, queue_url: str, event_id: str, endpoint_id: str, project_id: str, delay_secs: int = 0

@@ -112,9 +112,13 @@ class Redrive:
         age_ms = now - from_rfc3339(row.created_at)
         if age_ms > PENDING_MAX_MS:
             self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
-        # An empty queue means that its message was lost. One that only waits is left alone, mostly: the count of
-        # redrives stands in for the time of the last one.
-        elif self._depth(row.priority) == 0 or age_ms >= PENDING_REDRIVE_MS * (row.redrives + 1):
+        # An empty queue means that its message was lost; one that was asked for directly has none. One that only waits
+        # is left alone, mostly: the count of redrives stands in for the time of the last one.
+        elif (
+            (row.asked_directly and row.redrives == 0)
+            or self._depth(row.priority) == 0
+            or age_ms >= PENDING_REDRIVE_MS * (row.redrives + 1)
+        ):
             self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
 
     def _drive_running(self, row: Submission, now: int, taken_until_ms: int) -> None:

@@ -21,15 +21,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 LOCAL_STAGE = "local"
+_SECRET_FRESH_SECS = 60
 
 
 class SettingsInvalid(Exception):  # noqa: N818 - says what happened
     """An environment variable is missing or wrong. Names the variable, never its value."""
 
 
+class SecretUnavailable(Exception):  # noqa: N818 - says what happened
+    """A secret cannot be read. Names the parameter."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubmitSettings:
-    """What `functions.submit` needs."""
+    """What `functions.submit` needs. `runner_url` "": no runner is asked directly.
+
+    `runner_token_parameter`: name of the SSM parameter that holds the token.
+    """
 
     stage: str
     projects_table: str
@@ -43,6 +51,9 @@ class SubmitSettings:
     max_queue_depth: int
     pending_redrive_secs: int
     allow_insecure_webhook_targets: bool
+    completions_queue_url: str
+    runner_url: str
+    runner_token_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,8 @@ def load[Settings: SubmitSettings | ResultSettings | RecordSettings | WebhookSet
     values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
     if values.get("allow_insecure_webhook_targets") and values.get("stage") != LOCAL_STAGE:
         raise SettingsInvalid("ALLOW_INSECURE_WEBHOOK_TARGETS is for the local stage only")
+    if values.get("runner_url") and not values.get("runner_token_parameter"):
+        raise SettingsInvalid("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
     return kind(**values)
 
 
@@ -130,6 +143,18 @@ def _read(name: str, kind: Any) -> Any:
     except (KeyError, ValueError):
         raise SettingsInvalid(f"{name} has no valid value") from None
     return text
+
+
+def secret(parameter: str) -> str:
+    """Return a secret from SSM, at most a minute old. Raises SecretUnavailable."""
+    # Imported here: only who has a secret to read pays for it.
+    from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError  # noqa: PLC0415
+
+    try:
+        return parameters.get_parameter(parameter, decrypt=True, max_age=_SECRET_FRESH_SECS)
+    except GetParameterError:
+        raise SecretUnavailable(parameter) from None
 
 
 class Clients:
@@ -166,6 +191,7 @@ def _client(service: str) -> Any:
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "max_attempts": 3},
+        user_agent="rustbox",  # botocore's own is put together anew for each call, an eighth of its CPU time
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process
     )
     return boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want a literal name

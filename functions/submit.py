@@ -6,19 +6,22 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.api.acceptance import Acceptance
+from functions.api.direct import DirectPath
 from functions.api.health import Health
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
 from functions.api.submitting import Submitting
 from functions.api.waiting import Patience
 from functions.core.clock import now_ms
+from functions.endings import Endings
 from functions.payloads import Payloads
 from functions.queues import Queues
-from functions.settings import Clients, SubmitSettings, load
+from functions.runner import Runner
+from functions.settings import Clients, SubmitSettings, load, secret
 from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
-from functions.telemetry import logger
+from functions.telemetry import logger, metrics
 
 
 @functools.cache
@@ -29,10 +32,15 @@ def wiring() -> Submitting:
     store = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3())
     runners = RunnerStore(settings.runners_table, dynamodb)
+    direct = None
+    if settings.runner_url:
+        runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
+        endings = Endings(store, payloads, metrics("submit"))
+        direct = DirectPath(runner, endings, queues, settings.completions_queue_url, log)
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),
-        acceptance=Acceptance(settings, store, payloads, queues, now_ms, log),
+        acceptance=Acceptance(settings, store, payloads, queues, now_ms, log, direct),
         results=Results(store, payloads, now_ms),
         patience=Patience(),
         allow_insecure=settings.allow_insecure_webhook_targets,

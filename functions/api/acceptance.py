@@ -1,4 +1,4 @@
-"""Taking a submission in: one row is written, then a queue is told.
+"""Taking a submission in: one row is written, then a queue is told, or a runner was asked meanwhile.
 
 After the row is there, the client is never told that it failed: the row is the queue, and the sweeper sends what a
 queue lost.
@@ -14,12 +14,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
 from functions.core.dispatch import execution_requested
 from functions.core.errors import Forbidden, IdempotencyConflict, Unavailable
-from functions.core.submission import INLINE_INPUT_MAX_BYTES, Claim, Status, Submission, idempotency_pk, new_id
+from functions.core.failpoint import reach
+from functions.core.submission import (
+    DIRECT_DUE_SECS,
+    INLINE_INPUT_MAX_BYTES,
+    Claim,
+    Status,
+    Submission,
+    idempotency_pk,
+    new_id,
+)
 from functions.store.submissions import ClaimTaken
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from functions.api.direct import DirectPath
     from functions.core.request import RunRequest
     from functions.payloads import Payloads
     from functions.queues import Queues
@@ -33,7 +43,10 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A submission that is in the table. `is_new` is False for a repeat with the same Idempotency-Key."""
+    """A submission that is in the table, final if a runner was asked directly and has answered.
+
+    `is_new` is False for a repeat with the same Idempotency-Key.
+    """
 
     submission: Submission
     queue_depth: int
@@ -42,7 +55,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The parts that taking a submission in needs."""
+    """The parts that taking a submission in needs. `direct` None: no runner is asked directly."""
 
     settings: SubmitSettings
     store: SubmissionStore
@@ -50,9 +63,10 @@ class Acceptance:
     queues: Queues
     clock: Clock
     log: Logger
+    direct: DirectPath | None = None
 
     def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
-        """Write the row and tell the queue. Raises Forbidden, Unavailable, IdempotencyConflict."""
+        """Write the row and have it run. Raises Forbidden, Unavailable, IdempotencyConflict."""
         if run.profile not in project.profiles:
             raise Forbidden(f"This key may not use the {run.profile} profile.")
         queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
@@ -61,8 +75,9 @@ class Acceptance:
             raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
         for _ in range(_ATTEMPTS):
+            row = self._new_row(project, run, claim, interactive=interactive)
             try:
-                submission = self._create(project, run, claim, interactive=interactive)
+                submission, is_run = self._create_and_run(row, run, claim)
             except ClaimTaken as taken:
                 if claim is None or taken.body_sha256 != claim.body_sha256:
                     raise IdempotencyConflict("This Idempotency-Key was used with another body.") from None
@@ -71,13 +86,16 @@ class Acceptance:
                     return Accepted(earlier, depth, is_new=False)
                 # It was deleted between two reads, and its claim with it: take the key again.
             else:
-                self._send(queue_url, submission, run)
+                if not is_run:
+                    self._send(queue_url, submission, run)
                 return Accepted(submission, depth, is_new=True)
         raise Unavailable("This Idempotency-Key is being deleted. Repeat the request.", 1)
 
-    def _create(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
+    def _new_row(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
         now = self.clock()
-        row = Submission(
+        asked_directly = interactive and self.direct is not None
+        due_secs = DIRECT_DUE_SECS if asked_directly else self.settings.pending_redrive_secs
+        return Submission(
             submission_id=new_id(),
             project_id=project.project_id,
             status=Status.PENDING,
@@ -95,8 +113,11 @@ class Acceptance:
             ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
             execution_id=new_id(),
             wall_budget_secs=run.wall_budget_secs,
-            due_at_ms=now + self.settings.pending_redrive_secs * MS_PER_SEC,
+            due_at_ms=now + due_secs * MS_PER_SEC,
+            asked_directly=asked_directly,
         )
+
+    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
         if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
             if claim is not None:
                 # Before the object: one that belongs to no row would outlive the deletion of its submission.
@@ -104,12 +125,40 @@ class Acceptance:
             key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
             row = replace(row, code=None, stdin=None, input_key=key)
         self.store.create(row, claim)
+        reach("submit.after_create")
         return row
+
+    def _create_and_run(self, row: Submission, run: RunRequest, claim: Claim | None) -> tuple[Submission, bool]:
+        """Return the row, and whether its run is cared for. Raises what writing the row raises."""
+        direct = self.direct if row.asked_directly else None
+        if direct is None:
+            return self._create(row, run, claim), False
+        if claim is not None:
+            # The key must be won first: of many equal requests one runs.
+            row = self._create(row, run, claim)
+            call = direct.begin(row, run.code, run.stdin)
+        else:
+            # The sandbox has no effect outside: run and write go on side by side.
+            call = direct.begin(row, run.code, run.stdin)
+            try:
+                reach("submit.after_ask")
+                row = self._create(row, run, claim)
+            except BaseException:
+                if call is not None:
+                    call.abandon()
+                raise
+        final = None if call is None else direct.finish(call, row)
+        return (row, False) if final is None else (final, True)
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
         message = execution_requested(submission, run.code, run.stdin, submission.created_at)
         try:
+            reach("submit.before_send")
             self.queues.send_execution(queue_url, message)
+            reach("submit.after_send")
+            if submission.asked_directly:
+                due_at_ms = self.clock() + self.settings.pending_redrive_secs * MS_PER_SEC
+                self.store.note_queued(submission.submission_id, due_at_ms)
         except (ClientError, BotoCoreError) as error:
             self.log.warning(
                 "Queue did not take a submission; the sweeper will send it",

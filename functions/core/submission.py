@@ -20,6 +20,8 @@ CLAIM_SECS = 86_400
 COMPILE_BUDGET_SECS = 30
 RUN_GRACE_SECS = 60
 """A run older than compile + wall + this is driven again."""
+DIRECT_DUE_SECS = 35
+"""A direct run that its caller did not record within this is driven by the queue: no call lives longer than 30 s."""
 SHARDS = 16
 EVENT_COMPLETED = "submission.completed"
 
@@ -49,7 +51,8 @@ class Fanout(StrEnum):
 class Submission:
     """One row. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in epoch seconds.
 
-    Code and stdin are either in the row or in the object `input_key`; each output stream likewise.
+    Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: no
+    message of it is in a queue, for a runner was asked over HTTP.
     """
 
     submission_id: str
@@ -72,6 +75,7 @@ class Submission:
     idempotency_pk: str | None = None
     redrives: int = 0
     due_at_ms: int | None = None
+    asked_directly: bool = False
     started_at: str | None = None
     node_id: str | None = None
     completed_at: str | None = None

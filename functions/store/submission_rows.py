@@ -59,6 +59,7 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
             "fanout": row.fanout.value if row.fanout else None,
             "created_key": created_key(row.created_at, row.submission_id),
             "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
+            "asked_directly": True if row.asked_directly else None,
             "run_budget_ms": run_budget_ms(row.wall_budget_secs),
         }
     )
@@ -80,5 +81,6 @@ def decode_submission(item: Mapping[str, Any]) -> Submission:
             **texts,
             "status": Status(values["status"]),
             "fanout": Fanout(values["fanout"]) if "fanout" in values else None,
+            "asked_directly": "asked_directly" in values,
         }
     )

@@ -2,8 +2,9 @@ import pytest
 
 from functions.core.clock import to_rfc3339
 from functions.settings import Clients
+from functions.store import projects
 from functions.store.items import key
-from functions.store.projects import Project, ProjectStore
+from functions.store.projects import KEY_FRESH_MS, Project, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
 
@@ -56,6 +57,35 @@ def test_a_revoked_key_opens_nothing_from_then_on(store: ProjectStore, aws: Aws)
     set_attribute(aws, pk, "KEY", "revoked_at")
     assert store.find_key(issued) is None
     assert store.find_key(other) == PROJECT
+
+
+@pytest.mark.parametrize(("sk", "name"), [("KEY", "revoked_at"), ("PROJECT", "disabled_at")])
+def test_a_key_in_use_that_is_revoked_opens_nothing_three_seconds_later(
+    store: ProjectStore, aws: Aws, time: FakeTime, sk: str, name: str
+) -> None:
+    issued = store.issue_key("dev")
+    assert store.find_key(issued) == PROJECT
+    (pk,) = [item["pk"]["S"] for item in aws.items("ProjectsTable") if item["sk"]["S"] == sk]
+    set_attribute(aws, pk, sk, name)
+    time.advance(KEY_FRESH_MS / 1000)
+    assert store.find_key(issued) is None
+
+
+def test_a_new_key_is_good_although_it_was_tried_before(store: ProjectStore) -> None:
+    assert store.find_key("rb_live_soon") is None
+    store.issue_key("dev", api_key="rb_live_soon")
+    assert store.find_key("rb_live_soon") == PROJECT
+
+
+def test_a_kept_key_is_not_read_again_and_many_are_not_kept_for_ever(
+    store: ProjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projects, "_MOST_SEEN", 2)
+    issued = [store.issue_key("dev") for _ in range(5)]
+    assert [store.find_key(key) for key in issued] == [PROJECT] * 5
+    assert len(store._seen) <= 2
+    monkeypatch.setattr(store, "_read_key", lambda *_: None)
+    assert store.find_key(issued[-1]) == PROJECT
 
 
 def test_an_expired_key_opens_nothing(store: ProjectStore, time: FakeTime) -> None:

@@ -459,10 +459,10 @@ def test_dead_letter_that_cannot_be_settled_now_comes_again(
     first, second = pipeline.submit(), pipeline.submit()
     commit = pipeline.submissions.commit_final
 
-    def failing(submission_id: str, completion: Any) -> Any:
+    def failing(submission_id: str, *arguments: Any) -> Any:
         if submission_id == first.submission_id:
             raise ConnectionError
-        return commit(submission_id, completion)
+        return commit(submission_id, *arguments)
 
     monkeypatch.setattr(pipeline.submissions, "commit_final", failing)
     assert pipeline.dead_letters(requested(first), requested(second)) == [0]

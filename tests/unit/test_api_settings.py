@@ -54,3 +54,14 @@ def test_values_have_their_types(environment: pytest.MonkeyPatch) -> None:
     settings = load(SubmitSettings)
     assert settings.offered_languages == ("python", "c")
     assert settings.retention_days == settings.max_queue_depth == 7
+
+
+def test_a_runner_without_a_token_is_refused(environment: pytest.MonkeyPatch) -> None:
+    for name in SubmitSettings.__dataclass_fields__:
+        environment.setenv(name.upper(), "7")
+    environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("RUNNER_TOKEN_PARAMETER", "")
+    with pytest.raises(SettingsInvalid, match="RUNNER_TOKEN_PARAMETER"):
+        load(SubmitSettings)
+    environment.setenv("RUNNER_URL", "")
+    assert load(SubmitSettings).runner_url == ""

@@ -1,0 +1,480 @@
+"""The direct path whole: submit's handler, a real worker behind real HTTP, moto for the rest."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities import parameters
+from botocore.exceptions import ClientError
+
+from functions import runner, submit
+from functions.core.clock import now_ms
+from functions.core.submission import DIRECT_DUE_SECS, Fanout, Status
+from functions.queues import Queues
+from functions.settings import Clients
+from functions.store.submissions import SubmissionStore
+from tests.adapters.conftest import Aws
+from tests.adapters.http_calls import Answer, get, post
+from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.test_runner_direct import TOKEN, Direct, comparable
+from tests.adapters.test_runner_worker import BROKEN, HeldSlot, until
+from tests.adapters.test_submit_handler import waiting
+from tests.runner_doubles import RecordedSlot, outcome
+from tests.submission_factory import golden
+
+__all__ = ["pipeline", "receiver"]
+
+PROGRAM = {"language": "python", "code": "print(42)"}
+PARAMETER = "/rustbox/runner-token"
+WIRING = submit.wiring  # a test may put something else in its place
+
+
+@pytest.fixture
+def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
+    made = Direct(aws, tmp_path / "alive")
+    yield made
+    for client in made.clients:
+        client.close()
+    made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _connections(aws: Aws) -> Iterator[None]:
+    yield
+    forget_wiring()
+
+
+def forget_wiring() -> None:
+    """End what submit keeps, as the end of its process would."""
+    direct = WIRING().acceptance.direct
+    while direct is not None and direct.runner._kept:
+        direct.runner._kept.pop()[1].close()
+    WIRING.cache_clear()
+
+
+def use(aws: Aws, port: int, token: str = TOKEN) -> None:
+    """Tell submit where to ask."""
+    parameters.clear_caches()  # type: ignore[no-untyped-call]  # powertools' own
+    boto3.client("ssm").put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
+    aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
+    aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)
+    forget_wiring()
+
+
+def start(system: Direct, make_slot: Callable[[], RecordedSlot] = RecordedSlot, *, slots: int = 2) -> None:
+    system.start(make_slot, slots=slots)
+    use(system.aws, system.port)
+
+
+def wait_for(key: str, program: Any = None, **more: Any) -> Answer:
+    return post(key, program or PROGRAM, query={"wait": "true"}, **more)
+
+
+def rows(aws: Aws) -> list[dict[str, Any]]:
+    return [item for item in aws.items("SubmissionsTable") if item["pk"]["S"].startswith("SUBMISSION#")]
+
+
+def only_row(aws: Aws) -> Any:
+    (item,) = rows(aws)
+    return SubmissionStore(aws.names["SubmissionsTable"], Clients.dynamodb()).get(item["submission_id"]["S"])
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_is_final_with_one_write_and_no_message(system: Direct, aws: Aws, project_key: str) -> None:
+    start(system)
+    answer = wait_for(project_key)
+    assert (answer.status, answer.json["verdict"], answer.json["stdout"]) == (200, "AC", "42\n")
+    row = only_row(aws)
+    assert (row.status, row.fanout, row.due_at_ms) == (Status.COMPLETED, Fanout.DONE, None)
+    assert "due_shard" not in rows(aws)[0]
+    assert aws.messages("InteractiveQueue") == []
+    assert system.of_type("execution_completed") == []
+    assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
+
+
+def test_both_ways_give_the_same_result(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system, lambda: RecordedSlot(outcome(stdout=b"out\xff\n", stderr=b"err\n")))
+    direct = wait_for(project_key, {**PROGRAM, "metadata": {"a": "b"}}).json
+    aws.monkeypatch.setenv("RUNNER_URL", "")
+    forget_wiring()
+
+    def record() -> None:
+        message = until(lambda: system.of_type("execution_completed"))[0]
+        assert pipeline.record(json.dumps(message)) == []
+
+    waiting(monkeypatch, record)
+    queued = wait_for(project_key, {**PROGRAM, "metadata": {"a": "b"}}).json
+    changing = {"id", "timestamps", "created_at", "started_at", "completed_at", "expires_at"}
+
+    def kept(body: dict[str, Any]) -> dict[str, Any]:
+        return comparable({name: value for name, value in body.items() if name not in changing})
+
+    assert kept(direct) == kept(queued)
+    assert {type(value) for value in direct["timestamps"].values()} == {str}
+    assert direct["metrics"]["queue_ms"] >= 0
+
+
+def test_output_too_large_for_message_and_row_comes_whole(system: Direct, aws: Aws, project_key: str) -> None:
+    start(system, lambda: RecordedSlot(outcome(stdout=b"x" * 200_000, stderr=b"y" * 50_000)))
+    answer = wait_for(project_key).json
+    assert (answer["stdout"], answer["stderr"]) == ("x" * 200_000, "y" * 50_000)
+
+
+def test_input_too_large_for_the_row_goes_along(system: Direct, aws: Aws, project_key: str) -> None:
+    start(system)
+    assert wait_for(project_key, {**PROGRAM, "stdin": "s" * 200_000}).status == 200
+    (spec,) = [spec for slot in system.slots for spec in slot.specs]
+    assert spec.stdin == b"s" * 200_000
+
+
+def test_nobody_who_does_not_wait_takes_this_way(system: Direct, aws: Aws, project_key: str) -> None:
+    start(system)
+    assert post(project_key, PROGRAM).status == 202
+    until(lambda: system.of_type("execution_completed"))
+
+
+def test_a_webhook_is_owed_and_fanned_out_by_record(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    pipeline.time.ms = now_ms()
+    start(system)
+    hook = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
+    answer = wait_for(project_key, {**PROGRAM, **hook})
+    assert (answer.status, only_row(aws).fanout) == (200, Fanout.PENDING)
+    (message,) = system.of_type("execution_completed")
+    for _ in range(2):
+        assert pipeline.record(json.dumps(message)) == []
+    row = only_row(aws)
+    assert (row.fanout, row.due_at_ms) == (Fanout.DONE, None)
+    assert pipeline.delivery(row) is not None
+    assert len(pipeline.hints()) == 1
+
+
+# --- back to the queue ------------------------------------------------------------------------------------------------
+
+
+class Impostor(http.server.ThreadingHTTPServer):
+    """Answers every request with whatever `respond` writes."""
+
+    daemon_threads = True
+
+    def __init__(self, respond: Callable[[http.server.BaseHTTPRequestHandler, dict[str, Any]], None]) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                respond(self, json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+def answering(status: int, make: Callable[[dict[str, Any]], bytes], **headers: str) -> Any:
+    def respond(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        body = make(request)
+        handler.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return respond
+
+
+def completion_for(request: dict[str, Any], **changes: Any) -> bytes:
+    own = {name: request[name] for name in ("submission_id", "execution_id", "language")}
+    return json.dumps(golden("execution_completed/v1.accepted") | own | changes).encode()
+
+
+OTHER = "00000000-0000-4000-8000-000000000000"
+STORED = {"size_bytes": 3, "object_key": f"outputs/{OTHER}/{OTHER}/stdout"}
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        answering(503, lambda _: b'{"error":"no_free_slot"}'),
+        answering(500, completion_for),
+        answering(302, completion_for, Location="http://127.0.0.1:1/"),
+        answering(200, lambda _: b"not JSON"),
+        answering(200, lambda _: b"{}"),
+        answering(200, lambda request: completion_for(request, submission_id=OTHER)),
+        answering(200, lambda request: completion_for(request, execution_id=OTHER)),
+        answering(200, lambda request: completion_for(request, language="c")),
+        answering(200, lambda request: completion_for(request, stdout=STORED)),
+        answering(200, lambda request: completion_for(request, metrics={"queue_ms": -1})),
+        answering(200, completion_for, **{"Content-Length": "2000000"}),
+        answering(200, completion_for, **{"Content-Length": "900000"}),
+        answering(200, completion_for, **{"Content-Length": "-1"}),
+        answering(200, lambda request: b" " * 1_048_577 + completion_for(request)),
+        lambda handler, _: setattr(handler, "close_connection", True),
+        lambda handler, _: handler.wfile.write(b"\x00\xff garbage\r\n\r\n"),
+        lambda handler, _: handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200),
+    ],
+)
+def test_any_other_answer_sends_the_same_execution_to_the_queue(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, respond: Any
+) -> None:
+    def respond_and_close(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        respond(handler, request)
+        handler.close_connection = True
+
+    with Impostor(respond_and_close) as impostor:
+        use(aws, impostor.server_address[1])
+        waiting(monkeypatch)
+        answer = wait_for(project_key)
+    assert answer.status == 408
+    row = only_row(aws)
+    (message,) = aws.messages("InteractiveQueue")
+    assert (message["submission_id"], message["execution_id"]) == (row.submission_id, row.execution_id)
+    assert (row.status, row.asked_directly) == (Status.PENDING, False)
+    assert row.due_at_ms > now_ms() + (DIRECT_DUE_SECS + 20) * 1000  # as every queued one: after PENDING_REDRIVE_SECS
+
+
+def test_an_answer_that_does_not_come_in_time_sends_to_the_queue(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "ANSWER_SECS", 0.2)
+    done = threading.Event()
+
+    def silent(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        done.wait(20)
+        handler.close_connection = True
+
+    with Impostor(silent) as impostor:
+        use(aws, impostor.server_address[1])
+        waiting(monkeypatch)
+        assert wait_for(project_key).status == 408
+        done.set()
+    assert len(aws.messages("InteractiveQueue")) == 1
+
+
+def test_a_runner_that_is_down_is_left_alone_for_a_moment(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Impostor(answering(200, completion_for)) as impostor:
+        port = impostor.server_address[1]
+    use(aws, port)
+    waiting(monkeypatch)
+    tried: list[object] = []
+    connect = runner.Runner._connect
+
+    def counted(self: runner.Runner) -> Any:
+        tried.append(self)
+        return connect(self)
+
+    monkeypatch.setattr(runner.Runner, "_connect", counted)
+    assert [wait_for(project_key).status for _ in range(3)] == [408] * 3
+    assert len(tried) == 1
+    assert len(aws.messages("InteractiveQueue")) == 3
+
+
+@pytest.mark.parametrize("token", ["x" * 40, None])
+def test_without_the_right_token_the_queue_is_asked_and_no_token_is_logged(
+    system: Direct, aws: Aws, project_key: str, logged: list[dict[str, Any]], token: str | None
+) -> None:
+    start(system)
+    if token is None:
+        aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", "/rustbox/none")
+        forget_wiring()
+    else:
+        use(aws, system.port, token)
+    with pytest.MonkeyPatch.context() as patch:
+        waiting(patch)
+        assert wait_for(project_key).status == 408
+    until(lambda: system.of_type("execution_completed"))
+    text = json.dumps(logged)
+    assert "Runner" in text
+    assert (token or TOKEN) not in text
+    assert TOKEN not in text
+
+
+def test_a_connection_that_died_while_it_was_kept_is_replaced(aws: Aws, project_key: str) -> None:
+    asked: list[str] = []
+
+    def once(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        asked.append(request["execution_id"])
+        if len(asked) == 2:  # read, and closed without an answer
+            handler.close_connection = True
+            return
+        body = completion_for(request)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with Impostor(once) as impostor:
+        use(aws, impostor.server_address[1])
+        assert [wait_for(project_key).status for _ in range(2)] == [200, 200]
+    assert len(asked) == 3
+    assert asked[1] == asked[2]
+
+
+def test_a_broken_sandbox_is_made_up_for_by_the_queue(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [RecordedSlot(BROKEN), RecordedSlot(), RecordedSlot()]
+    start(system, lambda: slots[len(system.slots)], slots=1)
+
+    def record() -> None:
+        assert pipeline.record(json.dumps(until(lambda: system.of_type("execution_completed"))[0])) == []
+
+    waiting(monkeypatch, record)
+    assert wait_for(project_key).json["verdict"] == "AC"
+
+
+# --- what the table refuses -------------------------------------------------------------------------------------------
+
+
+def throttled(*_: Any, **__: Any) -> Any:
+    raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "busy"}}, "AnyOperation")
+
+
+def test_a_row_that_is_not_written_is_an_error_whatever_the_run_says(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline
+) -> None:
+    slot = HeldSlot()
+    start(system, lambda: slot, slots=1)
+    monkeypatch.setattr(SubmissionStore, "create", throttled)
+    assert wait_for(project_key).status == 503
+    assert slot.begun.wait(20)
+    slot.may_end.set()
+    # Nobody took the answer, so the runner sent it to the queue, where it belongs to no row.
+    message = until(lambda: system.of_type("execution_completed"))[0]
+    assert pipeline.record(json.dumps(message)) == []
+    assert rows(aws) == []
+
+
+def test_a_result_that_cannot_be_recorded_now_is_handed_to_record(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline
+) -> None:
+    start(system)
+    commit = SubmissionStore.commit_final
+    monkeypatch.setattr(SubmissionStore, "commit_final", throttled)
+
+    def record() -> None:
+        monkeypatch.setattr(SubmissionStore, "commit_final", commit)
+        assert pipeline.record(json.dumps(until(lambda: system.of_type("execution_completed"))[0])) == []
+
+    waiting(monkeypatch, record)
+    assert wait_for(project_key).json["verdict"] == "AC"
+    assert sum(len(slot.specs) for slot in system.slots) == 1
+    assert aws.messages("InteractiveQueue") == []
+
+
+def test_a_result_that_can_go_nowhere_is_run_again_by_the_queue(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system)
+    monkeypatch.setattr(SubmissionStore, "commit_final", throttled)
+    monkeypatch.setattr(Queues, "send_completion", throttled)
+    waiting(monkeypatch)
+    assert wait_for(project_key).status == 408
+    until(lambda: system.of_type("execution_completed"))
+    assert sum(len(slot.specs) for slot in system.slots) == 2
+
+
+def test_a_submission_deleted_meanwhile_is_gone(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = HeldSlot()
+    start(system, lambda: slot, slots=1)
+    waiting(monkeypatch)
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(wait_for, project_key)
+        assert slot.begun.wait(20)
+        submission_id = until(lambda: rows(aws))[0]["submission_id"]["S"]
+        assert get(project_key, f"/api/result/{submission_id}", method="DELETE").status == 200
+        slot.may_end.set()
+        assert answer.result().status == 404
+    assert rows(aws) == []
+
+
+# --- crashes ----------------------------------------------------------------------------------------------------------
+
+POINTS = (
+    "submit.after_create",
+    "submit.after_answer",
+    "record.before_commit",
+    "record.after_commit",
+    "submit.after_hand_over",
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "hook"), [(None, {}), ("key", {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"})]
+)
+@pytest.mark.parametrize("point", POINTS)
+def test_a_crash_after_the_row_is_there_costs_no_result(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
+) -> None:
+    if point == "submit.after_hand_over" and not hook:
+        return  # nothing is handed over
+    start(system)
+    pipeline.time.ms = now_ms()
+    with crash_at(point), pytest.raises(Crash):
+        wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
+    # A message of somebody else keeps the queue from being empty: the row must be driven although.
+    pipeline.time.advance(DIRECT_DUE_SECS + 1)
+    pipeline.redrive()
+    aws.monkeypatch.setattr(Queues, "depth", lambda *_: 7)
+    for _ in range(3):
+        pipeline.sweep()
+        if not only_row(aws).is_final:
+            for message in until(lambda: system.of_type("execution_completed")):
+                assert pipeline.record(json.dumps(message)) == []
+        pipeline.time.advance(61)
+    row = only_row(aws)
+    assert (row.verdict, row.fanout, row.due_at_ms) == ("AC", Fanout.DONE, None)
+    assert (pipeline.delivery(row) is not None) is bool(hook)
+    assert sum(len(slot.specs) for slot in system.slots) <= 2
+
+
+@pytest.mark.parametrize("point", ["submit.before_send", "submit.after_send"])
+def test_a_crash_on_the_way_back_to_the_queue_costs_no_result(
+    aws: Aws, project_key: str, pipeline: Pipeline, point: str
+) -> None:
+    with Impostor(answering(503, lambda _: b"{}")) as impostor:
+        use(aws, impostor.server_address[1])
+        pipeline.time.ms = now_ms()
+        with crash_at(point), pytest.raises(Crash):
+            wait_for(project_key)
+    pipeline.time.advance(DIRECT_DUE_SECS + 1)
+    pipeline.sweep()
+    sent = aws.messages("InteractiveQueue")
+    assert {message["submission_id"] for message in sent} == {only_row(aws).submission_id}
+    assert len(sent) == (1 if point == "submit.before_send" else 2)
+    pipeline.time.advance(3600 * 2)
+    for _ in range(3):
+        pipeline.sweep()
+        pipeline.time.advance(61)
+    assert only_row(aws).redrives >= 2  # from then on it is driven like every other
+
+
+def test_a_crash_before_the_row_leaves_nothing(system: Direct, aws: Aws, project_key: str, pipeline: Pipeline) -> None:
+    start(system)
+    with crash_at("submit.after_ask"), pytest.raises(Crash):
+        wait_for(project_key)
+    assert rows(aws) == []
+    until(lambda: any(slot.specs for slot in system.slots))
