@@ -4,12 +4,14 @@ import io
 import json
 import sys
 import threading
-from datetime import datetime
+import time
 from typing import Any, TextIO
 
 _COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "dim": "\x1b[2m"}
 _RESET = "\x1b[0m"
 _MAX_VALUE_CHARS = 120
+# Embedded metrics, which are for CloudWatch, in powertools' spelling: several for each request.
+_METRICS_START = '{"_aws":'
 # Keys that every record of Lambda's loggers carries, and that say nothing on one machine.
 _NOISE = frozenset({
     "timestamp", "time", "ts", "level", "location", "service", "message", "event", "msg", "cold_start", "function_name",
@@ -28,8 +30,8 @@ class Console:
 
     def line(self, part: str, text: str, level: str = "info") -> None:
         """Write `HH:MM:SS.mmm part text`."""
-        now = datetime.now().astimezone()
-        stamp = f"{now:%H:%M:%S}.{now.microsecond // 1000:03d}"
+        now = time.time()
+        stamp = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d}"
         paint = _COLOURS.get(level, "") if self._colour else ""
         self.raw(f"{paint}{stamp} {part:<9} {text}{_RESET if paint else ''}")
 
@@ -44,6 +46,8 @@ class Console:
 
     def log(self, part: str, text: str) -> None:
         """Write one line of a part's own log: JSON records become readable, metrics are left out."""
+        if text.startswith(_METRICS_START):
+            return
         try:
             record = json.loads(text)
         except ValueError:

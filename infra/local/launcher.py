@@ -14,6 +14,7 @@ import uvloop
 from infra.local import ministack
 from infra.local.aws_environment import point_to
 from infra.local.console import LogStream, stdout_console
+from infra.local.direct_path import choose
 from infra.local.errors import StartError
 from infra.local.gateway import Gateway
 from infra.local.invoker import load
@@ -84,11 +85,15 @@ class Launcher:
     async def _start(self, parts: AsyncExitStack, listener: socket.socket) -> None:
         """Stops run backwards: no new requests, runner drained, its last results recorded, server stopped."""
         settings, console = self._settings, self._console
-        template = translate(ROOT / "template.yaml", settings.parameters)
+        direct = choose(settings.parameters)
+        parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
+        template = translate(ROOT / "template.yaml", parameters)
         refuse_unknown_types(template)
         check_toolchains(template.parameters["OfferedLanguages"])
         self._start_aws(parts)
         resolver = create_resources(template)
+        if direct is not None:
+            direct.store_token()
         stack = read_stack(template, resolver)
         sys.stdout = LogStream(console, "function")
         invoker = load(stack.functions)
@@ -101,7 +106,8 @@ class Launcher:
         schedules = ScheduleThreads(invoker, console)
         parts.callback(schedules.stop, _THREADS_STOP_SECS)
         parts.callback(pollers.stop, _THREADS_STOP_SECS)
-        runner = RunnerProcess(self._runner_environment(template, resolver), settings.state_dir, console)
+        environment = self._runner_environment(template, resolver) | (direct.runner_variables if direct else {})
+        runner = RunnerProcess(environment, settings.state_dir, console)
         parts.push_async_callback(runner.stop)
         runner.start()
         web_server = WebServer(Gateway(stack.routes, invoker, console), listener)

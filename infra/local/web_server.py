@@ -34,6 +34,9 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            http="httptools",
+            ws="none",
+            proxy_headers=False,
             timeout_keep_alive=65,
             timeout_graceful_shutdown=_FINISH_SECS,
         )

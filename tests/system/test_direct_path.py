@@ -1,0 +1,118 @@
+"""Who waits is answered by the runner itself, with the result that the queue would have brought."""
+
+import os
+import signal
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.bench.processes import descendants
+from tests.system.local_stack import LocalStack, final_result, run, wait_until
+from tests.system.webhook_inbox import Inbox
+
+PROGRAM = "import sys\nprint(sum(range(10)))\nprint('err', file=sys.stderr)\nsys.exit(3)\n"
+SLOW = "import time\ntime.sleep(3)\nprint('slept')\n"
+
+
+def _shape(value: Any, path: str = "") -> Any:
+    """The body with everything that differs from run to run replaced by its type."""
+    if isinstance(value, dict):
+        return {name: _shape(part, f"{path}.{name}") for name, part in value.items()}
+    if isinstance(value, float) or path.endswith(("_bytes", "_usec", "_ms", "id", "_at", "_secs")):
+        return type(value).__name__ if not isinstance(value, int) else "number"
+    return value
+
+
+def test_both_ways_give_the_same_result_object(client: httpx.Client) -> None:
+    direct = run(client, PROGRAM, metadata={"a": "b"})
+    body = {"language": "python", "code": PROGRAM, "metadata": {"a": "b"}}
+    queued = final_result(client, client.post("/api/submit", json=body).json()["id"])
+    for measured in ("divergence", "cpu_wall_ratio"):  # of a run this short
+        for place in (direct["metrics"], direct["evidence"]["timing"], queued["metrics"], queued["evidence"]["timing"]):
+            place.pop(measured)
+    assert _shape(direct) == _shape(queued)
+    assert (direct["verdict"], direct["stdout"], direct["stderr"]) == ("RE", "45\n", "err\n")
+    assert direct["metrics"]["queue_ms"] >= 0
+    assert final_result(client, direct["id"])["timestamps"] == direct["timestamps"]
+
+
+def test_who_waits_is_answered_past_the_queues(stack: LocalStack, client: httpx.Client) -> None:
+    direct = run(client, "print(1)")["id"]
+    queued = client.post("/api/submit", json={"language": "python", "code": "print(1)"}).json()["id"]
+    recorded = "Completion recorded submission_id={}"
+    wait_until(lambda: recorded.format(queued) in stack.log(), 20, "the other's completion", stack.log)
+    assert recorded.format(direct) not in stack.log()
+
+
+def test_of_50_equal_keys_at_once_one_runs(stack: LocalStack) -> None:
+    headers, job = {"Idempotency-Key": str(uuid.uuid4())}, {"language": "python", "code": "print(50)"}
+    with stack.client() as client, ThreadPoolExecutor(50) as threads:
+        answers = list(
+            threads.map(lambda _: client.post("/api/submit?wait=true", json=job, headers=headers), range(50))
+        )
+    assert {answer.status_code for answer in answers} == {200}
+    (submission_id,) = {answer.json()["id"] for answer in answers}
+    assert {answer.json()["stdout"] for answer in answers} == {"50\n"}
+    ended = f"execution completed submission_id={submission_id}"
+    text = stack.log_path.read_text(encoding="utf-8", errors="replace")
+    assert (text.count(ended), text.count(f"Completion recorded submission_id={submission_id}")) == (1, 0)
+
+
+def test_no_process_of_the_runner_but_itself_knows_the_token(stack: LocalStack, client: httpx.Client) -> None:
+    assert "RUNNER_TOKEN" not in run(client, "import os\nprint(dict(os.environ))")["stdout"]
+    below = descendants(stack.pid_of("runner"))[1:]
+    assert below
+    for pid in below:
+        assert b"RUNNER_TOKEN" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[..., LocalStack], inbox: Inbox) -> None:
+    local = own_stack(RUSTBOX_PARAM_SubmissionVisibilitySecs="10", SLOTS="2")
+    local.start()
+    hook = {"webhook_url": inbox.url, "webhook_secret": "x"}
+    with local.client() as client, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(client.post, "/api/submit?wait=true", json={"language": "python", "code": SLOW, **hook})
+        wait_until(lambda: client.get("/api/results").json()["items"] != [], 20, "it is accepted", local.log)
+        for _ in range(2):
+            killed = local.pid_of("runner")
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda killed=killed: local.pid_of("runner") != killed, 20, "a new runner", local.log)  # type: ignore[misc]
+        response = answer.result()
+        assert response.status_code in {200, 408}
+        result = final_result(client, response.json()["id"], 90)
+        assert (result["verdict"], result["stdout"]) == ("AC", "slept\n")
+        wait_until(lambda: inbox.ids() == {result["id"]}, 30, "the webhook", local.log)
+        assert len(client.get("/api/results").json()["items"]) == 1
+
+
+def test_a_launcher_killed_before_the_answer_costs_no_result(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(DRAIN_SECS="1")
+    local.start(RUSTBOX_FAILPOINT="submit.after_answer")
+    key = str(uuid.uuid4())
+    with local.client() as client:
+        with pytest.raises(httpx.TransportError):
+            client.post(
+                "/api/submit?wait=true",
+                json={"language": "python", "code": "print(7)"},
+                headers={"Idempotency-Key": key},
+            )
+        assert local.process is not None
+        assert local.process.wait(30) == -signal.SIGKILL
+        local.start()
+        (item,) = client.get("/api/results").json()["items"]
+        assert final_result(client, item["id"], 90)["stdout"] == "7\n"
+
+
+def test_without_a_runner_url_the_queue_is_the_way(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PARAM_RunnerUrl="")
+    local.start()
+    with local.client() as client:
+        assert run(client, "print(1)")["stdout"] == "1\n"
+    environment = Path(f"/proc/{local.pid_of('runner')}/environ").read_bytes()
+    assert b"LISTEN_ADDRESS" not in environment
+    assert b"RUNNER_TOKEN" not in environment
