@@ -153,7 +153,7 @@ def test_results_of_the_api_are_compared_too() -> None:
         check_result({"status": "pending"}, Expected("1\n"))
 
 
-def test_the_runner_over_http_is_measured_when_there_is_one() -> None:
+def test_the_runner_over_http_is_measured() -> None:
     @contextmanager
     def direct_path() -> Iterator[Callable[[ExecutionRequested], ExecutionCompleted]]:
         yield answer
@@ -161,9 +161,9 @@ def test_the_runner_over_http_is_measured_when_there_is_one() -> None:
     tally = Tally()
     peer = Way(PYTHON, lambda: 1.0)
     found = runner.run(QUICK, tally, [peer, Way("docker run", lambda: 1.0)], direct_path=direct_path)
-    assert [entry.name for entry in found.series] == ["runner, python", "runner, c", PYTHON]
-    assert (tally.wrong, tally.checked) == (0, 3 * (QUICK.stack_rounds + 1))
-    assert runner.run(QUICK, tally, [], direct_path=None).missing is not None
+    names = ["runner, python", "the same, beyond set-up and run", "runner, c", PYTHON]
+    assert [entry.name for entry in found.series] == names
+    assert (tally.wrong, tally.checked) == (0, 4 * (QUICK.stack_rounds + 1))
 
 
 @pytest.mark.parametrize(("printed", "code"), [("right", 0), ("wrong", 1)])

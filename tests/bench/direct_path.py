@@ -1,0 +1,32 @@
+"""A runner that is asked over HTTP by itself: that of a local stack, past the functions, over one kept connection."""
+
+import http.client
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, parse, serialise
+from tests.bench.answers import WrongAnswerError
+from tests.bench.running_stack import running_stack
+
+_TIMEOUT_SECS = 40
+
+
+@contextmanager
+def direct_path() -> Iterator[Callable[[ExecutionRequested], ExecutionCompleted]]:
+    """Give what asks the runner. It raises WrongAnswerError, MessageInvalidError or what http.client raises."""
+    with running_stack() as stack:
+        told = Path(f"/proc/{stack.local.pid_of('runner')}/environ").read_text(encoding="utf-8").split("\0")
+        variables = dict(line.split("=", 1) for line in told if "=" in line)
+        headers = {"Authorization": f"Bearer {variables['RUNNER_TOKEN']}", "Content-Type": "application/json"}
+        with closing(http.client.HTTPConnection(variables["LISTEN_ADDRESS"], timeout=_TIMEOUT_SECS)) as connection:
+
+            def ask(request: ExecutionRequested) -> ExecutionCompleted:
+                connection.request("POST", "/v1/execute", serialise(request).encode(), headers)
+                response = connection.getresponse()
+                content = response.read()
+                if response.status != http.client.OK:
+                    raise WrongAnswerError(f"the runner answered {response.status}: {content[:200]!r}")
+                return parse(ExecutionCompleted, content)
+
+            yield ask
