@@ -27,9 +27,9 @@ def cpu_secs(pids: list[int]) -> float:
     return sum(sum(map(int, stat[_TIME_FIELDS])) for pid in pids if (stat := _stat(pid))) / _TICKS
 
 
-def is_template(pid: int) -> bool:
-    """Tell whether it is the process that a slot's runs are forked from."""
-    return "sandbox_runtime.jail.template" in _text(f"/proc/{pid}/cmdline")
+def is_child(pid: int, parent: int) -> bool:
+    """Tell whether `parent` started it."""
+    return _stat(pid)[1:2] == [str(parent)]
 
 
 def pss_bytes(pid: int) -> int:

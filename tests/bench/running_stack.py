@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.local.processes import ProcessIdentity, stop
 from tests.bench.api_client import Endpoint
-from tests.bench.processes import descendants, is_template
+from tests.bench.processes import descendants, is_child
 from tests.system.local_stack import API_KEY, LocalStack
 
 # As `make up` runs it; the tests' stack is more eager.
@@ -33,15 +33,15 @@ class RunningStack:
         return Endpoint(self.local.port, API_KEY)
 
     def parts(self) -> dict[str, list[int]]:
-        """Its processes. `guests`: of runs, and of templates that are just being born."""
+        """Its processes. `guests`: of runs, staged ones among them, and of commands that wait."""
         runner, ministack = self.local.pid_of("runner"), self.local.pid_of("ministack")
         below = descendants(runner)[1:]
         return {
             "launcher and functions": [self.pid],
             "ministack": [ministack],
             "runner": [runner],
-            "templates": [pid for pid in below if is_template(pid)],
-            "guests": [pid for pid in below if not is_template(pid)],
+            "templates": [pid for pid in below if is_child(pid, runner)],
+            "guests": [pid for pid in below if not is_child(pid, runner)],
         }
 
     def pids(self) -> list[int]:
