@@ -91,7 +91,12 @@ class Launch:
             ours.pop_all()
 
     def fits(self, spec: JailSpec) -> bool:
-        """Whether a staged run may become this one: the same but for what `go` brings."""
+        """Whether a staged run may become this one: the same but for what `go` brings.
+
+        It places the files itself, within its own limits; init, which places those of other runs, has none.
+        """
+        if any(len(file.content) > spec.limits.max_file_bytes for file in spec.files):
+            return False
         own = self.spec
         command = (own.argv, spec.argv) if self._feed is None else (own.waiting, spec.waiting)
         return command[0] == command[1] and all(getattr(own, name) == getattr(spec, name) for name in _FIXED)

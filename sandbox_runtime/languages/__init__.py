@@ -5,11 +5,19 @@ from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError
 from sandbox_runtime.languages.offering import examine, offered, problems_of
 from sandbox_runtime.languages.preparation import PreparationError, is_prepared, prepare
 from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, present, version
-from sandbox_runtime.languages.specs import compile_spec, run_spec, staged_spec, waiting_specs, warm_start
+from sandbox_runtime.languages.specs import (
+    DEFAULT_PROFILE,
+    compile_spec,
+    run_spec,
+    staged_spec,
+    waiting_specs,
+    warm_start,
+)
 from sandbox_runtime.languages.toolchain import toolchain_digest
 from sandbox_runtime.languages.warming import warm
 
 __all__ = [
+    "DEFAULT_PROFILE",
     "LANGUAGES",
     "Compile",
     "Language",

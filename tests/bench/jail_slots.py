@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from sandbox_runtime.executor import CompileCache, execute
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, JailSpec, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import (
+    DEFAULT_PROFILE,
     Language,
     binds,
+    compile_spec,
     prepare,
     present,
+    run_spec,
     staged_spec,
     toolchain_digest,
     version,
@@ -90,6 +93,25 @@ def get_ready(slot: Slot, language: Language) -> None:
     """Stage a run, as a worker does behind each answer, and leave it the time that it gets between two requests."""
     spec = staged_spec([language])
     if spec is not None:
+        slot.stage(spec)
+        time.sleep(_READY_SECS)
+
+
+def stage_first_step(slot: Slot, language: Language) -> None:
+    """Be ready for a new source of this language."""
+    if language.compile is None:
+        stage_run(slot, language)
+    else:
+        _stage(slot, compile_spec(language, language.compile, b""))
+
+
+def stage_run(slot: Slot, language: Language) -> None:
+    """Be ready for a program of this language that is there already."""
+    _stage(slot, run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b""))
+
+
+def _stage(slot: Slot, spec: JailSpec) -> None:
+    if spec.waiting is None:  # a WarmSlot leaves that to the pool
         slot.stage(spec)
         time.sleep(_READY_SECS)
 

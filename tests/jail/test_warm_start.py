@@ -13,8 +13,10 @@ import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
 from sandbox_runtime.jail.warm_start import WarmStart
-from sandbox_runtime.languages import run_spec, warm_start
+from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, warm_start
+from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 
 LIMITS = PYTHON.run_limits("judge")
@@ -200,9 +202,39 @@ def test_closing_a_slot_ends_what_is_staged() -> None:
     assert descriptors() <= before
 
 
-def test_an_artifact_is_never_staged(slot: Slot) -> None:
-    slot.stage(replace(STAGED, artifact="a.out"))
-    assert processes_of(slot.uid) == []
+def test_a_step_that_leaves_a_file_can_be_staged_too() -> None:
+    writing = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
+    with open_slot(SlotConfig("staged-artifact", 48, warm=warm_start([PYTHON]))) as own:
+        own.stage(replace(writing, files=()))
+        staged = staged_process(own.uid)
+        outcome = own.run(writing)
+        assert (outcome.artifact, outcome.exit_code) == (b"x", 0)
+        assert outcome.evidence.controls_missing == ()
+        # Nobody would have asked that process for the file.
+        own.stage(STAGED)
+        assert staged_process(own.uid) != staged
+        assert own.run(writing).artifact == b"x"
+
+
+def test_a_file_that_a_staged_run_may_not_write_itself_gets_a_run_of_its_own(slot: Slot) -> None:
+    for size_bytes in (LIMITS.max_file_bytes, LIMITS.max_file_bytes + 1):
+        slot.stage(STAGED)
+        code = "print(1)\n#".ljust(size_bytes, "x")
+        assert good(slot.run(python(code))) == b"1\n"
+
+
+def test_a_staged_compile_step_compiles() -> None:
+    assert C.compile is not None
+    prepare(C, TOOLCHAINS)
+    step = compile_spec(C, C.compile, b"int main(void) { return 7; }")
+    with open_slot(SlotConfig("staged-compile", 49, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]))) as own:
+        own.stage(replace(step, files=()))
+        assert own.is_ready_for(step)
+        compiled = own.run(step)
+        assert compiled.artifact is not None, compiled
+        assert compiled.evidence.controls_missing == ()
+        run = run_spec(C, b"", compiled.artifact, limits=C.run_limits("judge"), stdin=b"")
+        assert own.run(run).exit_code == 7
 
 
 def test_another_interpreter_is_not_kept_warm() -> None:

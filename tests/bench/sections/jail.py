@@ -16,6 +16,8 @@ from tests.bench.jail_slots import (
     languages,
     new_cache,
     new_slot,
+    stage_first_step,
+    stage_run,
     timed,
     waiting_commands,
 )
@@ -28,6 +30,7 @@ _NOTES = [
     "Each timing is from the source to the checked result, with the verdict; peers give output and exit code only.",
     "New interpreter: exec of python3. Fresh: a fork of the slot's warm interpreter. Pre-warmed: a staged process.",
     "First compile: a source never seen, compiled and run. Again: the same source with other input, not compiled.",
+    "Languages: the slot is ready for the first step, as it is where most of its last requests were like this one.",
     "java, waiting: by a compiler and a JVM that were started before, as for the first request after a quiet moment.",
 ]
 
@@ -80,6 +83,7 @@ def _languages(
 
         def first() -> float:
             number = new_number()
+            stage_first_step(slot, language)
             elapsed_ms, completed = timed(slot, language, adding_program(language.name, number), cache)
             if language.compile is not None:
                 check_cached(completed, expected=False)
@@ -89,6 +93,7 @@ def _languages(
         def again() -> float:
             if not numbers:
                 first()  # the rounds begin with another way each time
+            stage_run(slot, language)
             elapsed_ms, completed = timed(slot, language, adding_program(language.name, numbers.pop()), cache)
             check_cached(completed, expected=True)
             return elapsed_ms

@@ -1,0 +1,61 @@
+"""What a slot is made ready for."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from sandbox_runtime.jail import JailSpec, Limits, WaitingCommand
+from sandbox_runtime.jail.spec import GuestFile
+from sandbox_runtime.warm import WaitingPool, WarmSlot
+from tests.runner_doubles import CLEAN, RecordedSlot
+
+LIMITS = Limits(1, 1, 1 << 20, 1, 1, 1, 1)
+DEFAULT, OTHER, THIRD = (JailSpec((f"/bin/{name}",), LIMITS) for name in ("default", "other", "third"))
+
+
+class Slots:
+    """A warm slot and the double that it owns."""
+
+    def __init__(self) -> None:
+        self.inner = RecordedSlot()
+        self.warm = WarmSlot(cast("Any", self.inner), WaitingPool((), cast("Any", None)))
+
+    def request(self, *steps: JailSpec) -> JailSpec:
+        """Serve one, then make ready: what was staged."""
+        for step in steps:
+            assert self.warm.answer(replace(step, files=(GuestFile("code", b"secret"),), stdin=b"secret")) is CLEAN
+        self.warm.stage(DEFAULT)
+        return self.inner.staged[-1]
+
+
+@pytest.fixture
+def slots() -> Slots:
+    return Slots()
+
+
+def test_a_new_slot_is_staged_as_it_is_told(slots: Slots) -> None:
+    slots.warm.stage(DEFAULT)
+    assert slots.inner.staged == [DEFAULT]
+
+
+def test_the_first_step_of_most_requests_is_staged(slots: Slots) -> None:
+    assert slots.request(OTHER, THIRD) == OTHER
+    assert slots.request(DEFAULT) == DEFAULT, "as often: the later one"
+    assert slots.request(OTHER, THIRD) == OTHER
+    assert slots.request(DEFAULT) == DEFAULT
+    assert slots.request(DEFAULT) == DEFAULT
+    assert slots.request(THIRD) == DEFAULT
+    for _ in range(8):
+        staged = slots.request(THIRD, OTHER)
+    assert staged == THIRD
+
+
+def test_nothing_that_was_run_is_kept_for_the_next(slots: Slots) -> None:
+    staged = slots.request(OTHER)
+    assert (staged.files, staged.stdin) == ((), b"")
+
+
+def test_a_step_that_a_command_could_wait_for_is_not_staged(slots: Slots) -> None:
+    waiting = replace(OTHER, waiting=WaitingCommand(("/bin/true",), 0))
+    assert slots.request(waiting, waiting) == DEFAULT
