@@ -29,6 +29,7 @@ from tests.bench.sources import adding_program, new_number, python_program
 _NOTES = [
     "Each timing is from the source to the checked result, with the verdict; peers give output and exit code only.",
     "New interpreter: exec of python3. Fresh: a fork of the slot's warm interpreter. Pre-warmed: a staged process.",
+    "Where it goes: set-up until the program's first instruction; the program until init has reaped it; the rest.",
     "First compile: a source never seen, compiled and run. Again: the same source with other input, not compiled.",
     "Languages: the slot is ready for the first step, as it is where most of its last requests were like this one.",
     "java, waiting: by a compiler and a JVM that were started before, as for the first request after a quiet moment.",
@@ -56,20 +57,33 @@ def _print(
 ) -> list[Series]:
     python = {"python": offered["python"]}
 
+    phases: list[Way] = []
+
     def way(index: int, service: str) -> Way:
         slot = stack.enter_context(new_slot(index, python, service))
+        before, inside, behind = (phase(f"{service}: {part}") for part in ("set-up", "program", "its end, answer"))
 
         def once() -> float:
             if service == STAGED:
                 get_ready(slot, python["python"])
-            return timed(slot, python["python"], python_program())[0]
+            elapsed_ms, completed = timed(slot, python["python"], python_program())
+            metrics = completed.metrics
+            if metrics is not None and metrics.setup_ms is not None and metrics.run_ms is not None:
+                before.append(metrics.setup_ms)
+                inside.append(metrics.run_ms)
+                behind.append(elapsed_ms - metrics.setup_ms - metrics.run_ms)
+            return elapsed_ms
 
         return Way(service, once)
+
+    def phase(name: str) -> list[float]:
+        phases.append(Way(name, lambda: 0.0))
+        return phases[-1].times_ms
 
     ways = [way(index, service) for index, service in enumerate(SERVICES)]
     ways += [Way(peer.name, peer.once, peer.every) for peer in peer_ways]
     interleave(ways, scale.print_rounds, tally)
-    return series("Python print", ways)
+    return [*series("Python print", ways), *series("Where it goes", phases)]
 
 
 def _languages(
