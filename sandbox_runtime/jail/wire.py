@@ -137,6 +137,7 @@ def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> Non
 def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
     """One message and its descriptors, which are close-on-exec; (b"", []) at end of file.
 
+    An end that was closed before it had read everything is an end too.
     Raises JailError, and BlockingIOError with DONT_WAIT when nothing is there. Not `socket.recv_fds`, which forgets
     the flags that it is given.
     """
@@ -145,6 +146,8 @@ def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
         message, ancillary, found, _ = channel.recvmsg(_MESSAGE_BYTES, room, _CLOSE_ON_EXEC | flags)
     except BlockingIOError:
         raise
+    except ConnectionResetError:
+        return b"", []
     except OSError as error:
         raise JailError("receive message", errno=error.errno or 0) from error
     fds = [

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import warm_start
+from sandbox_runtime.languages import binds, prepare, warm_start
+from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.reuse.kinds import FRESH, HONEST, MARKER, MIB, SERVED, Kind, check, followed, play, runs, staged
 from tests.jail.weakened.limits import SLOWNESS
@@ -31,7 +33,8 @@ def mean(values: list[int]) -> float:
 def opened(request: pytest.FixtureRequest) -> Iterator[tuple[Slot, Sequence[Kind]]]:
     """A slot, and the kinds of programs for it."""
     is_warm = request.param == "as served"
-    config = SlotConfig("reuse", 20, warm=warm_start([PYTHON]) if is_warm else None)
+    prepare(C, TOOLCHAINS)
+    config = SlotConfig("reuse", 20, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]) if is_warm else None)
     with open_slot(config) as slot:
         yield slot, SERVED if is_warm else FRESH
 

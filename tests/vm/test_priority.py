@@ -14,8 +14,8 @@ def attempt(name, action):
     try:
         action()
         print("ESCAPED", name)
-    except OSError as error:
-        print(name, error.strerror)
+    except (OSError, ValueError) as error:  # resource makes the latter of EPERM
+        print(name, error)
 attempt("first in, first out", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
 attempt("round robin", lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)))
 attempt("nice", lambda: os.setpriority(os.PRIO_PROCESS, 0, -20))
