@@ -41,7 +41,7 @@ class Submitting:
 
     def answer(self, app: Resolver) -> Response[str]:
         """Answer the resolver's current event. Raises ServiceError."""
-        event = app.current_event
+        event, begun = app.current_event, self.patience.monotonic()
         project = authenticate(event, self.projects)
         wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
         offered = self.health.languages()
@@ -57,7 +57,9 @@ class Submitting:
         row = accepted.submission
         if wait:
             submission_id, project_id = row.submission_id, row.project_id
-            seen = self.patience.until_final(row, lambda: self.results.find(submission_id, project_id), WAIT_SECS)
+            # A runner that was asked directly may have used up most of the time.
+            left_secs = WAIT_SECS - (self.patience.monotonic() - begun)
+            seen = self.patience.until_final(row, lambda: self.results.find(submission_id, project_id), left_secs)
             if seen is None:
                 raise NotFound(NO_SUCH_RESULT)
             row = seen
