@@ -9,7 +9,7 @@ import pytest
 
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import Language, toolchain_digest, version
+from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest, version
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile
 from sandbox_runtime.languages.profiles import compile_limits
@@ -61,7 +61,8 @@ def cache(languages: Mapping[str, Language]) -> CompileCache:
 
 @pytest.fixture
 def own_slot() -> Iterator[Slot]:
-    with open_slot(SlotConfig("compile-cache", 40)) as opened:
+    prepare(C, TOOLCHAINS)
+    with open_slot(SlotConfig("compile-cache", 40, binds([C], TOOLCHAINS))) as opened:
         yield opened
 
 
