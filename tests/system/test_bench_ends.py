@@ -24,7 +24,7 @@ def identities(pid: int) -> set[ProcessIdentity]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_stack_and_removes_its_state(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench", "--quick", "--sections", "memory,soak", "--out", str(tmp_path / "never.json")],
+        [sys.executable, "-m", "tests.bench", "--quick", "--sections=memory,soak", f"--out={tmp_path}/never.json"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
