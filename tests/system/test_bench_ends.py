@@ -26,7 +26,7 @@ def test_a_signal_ends_the_stack_and_removes_its_state(tmp_path: Path, number: s
     command = [sys.executable, "-m", "tests.bench", "--quick", "--sections=memory,soak", f"--out={tmp_path}/never.json"]
     process = subprocess.Popen(
         # Where these tests run in the background of a shell, SIGINT is ignored, and the benchmark leaves it so.
-        ["env", "--default-signal=INT", *command],
+        ["/usr/bin/env", "--default-signal=INT", *command],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
