@@ -7,14 +7,23 @@ from sandbox_runtime.jail import evidence
 from sandbox_runtime.jail.cgroup import Counters
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.handover import Handover
-from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
+from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
 from sandbox_runtime.jail.supervise import Watched
 
+_NS_PER_SEC = 1_000_000_000
 
-def _stop_reason(watched: Watched, oom_kills: int) -> StopReason:
-    """An out-of-memory kill decides, whatever else was seen: the kernel counted it in this run."""
+
+def decided_stop(watched: Watched, oom_kills: int, wall_ns: int, limits: Limits) -> StopReason:
+    """An out-of-memory kill decides, whatever else was seen: the kernel counted it in this run.
+
+    A program that ended by itself after its wall limit, because the host stood still when it was to be killed, was
+    too slow all the same.
+    """
     if oom_kills > 0 and watched.stop_reason is not StopReason.CANCELLED:
         return StopReason.OOM_KILL
+    overran = watched.ready is not None and wall_ns >= limits.wall_time_secs * _NS_PER_SEC
+    if watched.stop_reason is StopReason.NONE and watched.ended is not None and overran:
+        return StopReason.WALL_LIMIT
     return watched.stop_reason
 
 
@@ -29,7 +38,9 @@ def assemble(
     """Raises JailError when init died, or the program ended before it was one, and nobody here killed it."""
     start, end = counters
     usage = evidence.usage(spec, start, end)
-    stop_reason = _stop_reason(watched, usage.oom_kill_events)
+    started_ns = watched.ready["at_ns"] if watched.ready else begun_ns
+    ended_ns = watched.ended["at_ns"] if watched.ended else time.monotonic_ns()
+    stop_reason = decided_stop(watched, usage.oom_kill_events, ended_ns - started_ns, spec.limits)
     if watched.ended is None and stop_reason is StopReason.NONE:
         raise JailError("wait for the run", hint="init ended without a report")
     if watched.ready is None and stop_reason is StopReason.NONE:
@@ -47,8 +58,6 @@ def assemble(
     artifact = None
     if spec.artifact is not None and exit_code == 0 and watched.ended and watched.ended["artifact_error"] == "":
         artifact = handover.artifact(spec.artifact_max_bytes)
-    started_ns = watched.ready["at_ns"] if watched.ready else begun_ns
-    ended_ns = watched.ended["at_ns"] if watched.ended else time.monotonic_ns()
     stdout, stderr = handover.captures
     return Outcome(
         exit_code=exit_code,

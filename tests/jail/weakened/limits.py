@@ -36,7 +36,7 @@ def patient(language: Language) -> Language:
 
 
 def _tight(limits: Limits, control: str | None) -> Limits:
-    """Programs burn 0.7 s, sleep 1.2 s, use 320 MiB, start 60 processes, write 640 KiB."""
+    """Programs burn 0.7 s, sleep 2.4 s, use 320 MiB, start 60 processes, write 640 KiB."""
     limits = replace(
         limits,
         cpu_time_secs=0.4 if control == "cpu_limit" else 4 * SLOWNESS,

@@ -4,8 +4,11 @@
 #define _GNU_SOURCE
 #include <unistd.h>
 int main(void) {
-    // Of two forks at once on two processors RLIMIT_NPROC may refuse one before the group counts it.
+    // Of two forks at once RLIMIT_NPROC may refuse one before the group counts the other. A pause lets that one get there.
     for (int refused = 0; refused < 100;)
-        if (fork() < 0) refused++;
+        if (fork() < 0) {
+            refused++;
+            usleep(2000);
+        }
     return 1;
 }

@@ -10,10 +10,10 @@ import (
 )
 
 func main() {
-	script := fmt.Sprintf("sleep 1.2; kill -CONT %d", syscall.Getpid())
+	script := fmt.Sprintf("sleep 2.4; kill -CONT %d", syscall.Getpid())
 	if err := exec.Command("/bin/sh", "-c", script).Start(); err != nil {
 		panic(err)
 	}
 	syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
-	fmt.Println("ESCAPED was stopped for 1.2 s")
+	fmt.Println("ESCAPED was stopped for 2.4 s")
 }
