@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.api.direct import DirectPath
+    from functions.core.project import Project
     from functions.core.request import RunRequest
     from functions.payloads import Payloads
     from functions.queues import Queues
     from functions.settings import SubmitSettings
-    from functions.store.projects import Project
     from functions.store.submissions import SubmissionStore
 
 _SECS_PER_DAY = 86_400

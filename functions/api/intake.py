@@ -11,7 +11,8 @@ from functions.core.errors import BadRequest, TooLarge, Unauthorized, Unsupporte
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-    from functions.store.projects import Project, ProjectStore
+    from functions.core.project import Project
+    from functions.store.projects import ProjectStore
 
 BODY_MAX_BYTES = 1_048_576
 

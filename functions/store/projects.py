@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.core.languages import Profile
-from functions.store.items import from_item, key, to_item
+from functions.core.project import Project
+from functions.core.quota import Quota
+from functions.store.items import Value, from_item, key, to_item
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEY_PREFIX = "rb_live_"
@@ -21,15 +24,6 @@ _KEY_MAX_CHARS = 256
 KEY_FRESH_MS = 3_000
 """A key that was revoked, or whose project was disabled, opens nothing after this."""
 _MOST_SEEN = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """Whoever owns submissions. `profiles`: those that its keys may use."""
-
-    project_id: str
-    name: str
-    profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class ProjectStore:
         if project is None or "disabled_at" in project:
             return None
         expires_at_ms = from_rfc3339(row["expires_at"]) if "expires_at" in row else None
-        return _Seen(Project(row["project_id"], project["name"], tuple(project["profiles"])), now_ms, expires_at_ms)
+        return _Seen(_to_project(row["project_id"], project), now_ms, expires_at_ms)
 
     def create_project(self, project: Project) -> None:
         """Put the project, in place of one with the same id."""
@@ -91,6 +85,7 @@ class ProjectStore:
                 "sk": "PROJECT",
                 "name": project.name,
                 "profiles": project.profiles,
+                "quotas": {profile: _quota_item(quota) for profile, quota in project.quotas.items()},
                 "created_at": to_rfc3339(self._clock()),
             }
         )
@@ -115,6 +110,15 @@ class ProjectStore:
     def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
         answer = self._client.get_item(TableName=self._table_name, Key=key(pk, sk), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _to_project(project_id: str, row: Mapping[str, Any]) -> Project:
+    quotas = {profile: Quota(**quota) for profile, quota in row.get("quotas", {}).items()}
+    return Project(project_id, row["name"], tuple(row["profiles"]), quotas)
+
+
+def _quota_item(quota: Quota) -> dict[str, Value]:
+    return {"per_minute": quota.per_minute, "per_day": quota.per_day, "in_flight": quota.in_flight}
 
 
 def _digest(api_key: str) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from moto import mock_aws
 
+from functions.core.project import Project
 from functions.settings import Clients
-from functions.store.projects import Project, ProjectStore
+from functions.store.projects import ProjectStore
 from functions.telemetry import logger
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws, create, load_template
 

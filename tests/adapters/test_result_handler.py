@@ -13,10 +13,11 @@ from functions.core.cursor import write_cursor
 from functions.core.delivery import Delivery, DeliveryState, Event
 from functions.core.errors import Conflict
 from functions.core.messages import RunnerHeartbeat
+from functions.core.project import Project
 from functions.core.submission import Submission, idempotency_pk, new_id
 from functions.settings import Clients
 from functions.store.deliveries import DeliveryStore
-from functions.store.projects import Project, ProjectStore
+from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID, Aws

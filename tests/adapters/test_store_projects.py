@@ -1,10 +1,11 @@
 import pytest
 
 from functions.core.clock import to_rfc3339
+from functions.core.project import Project
 from functions.settings import Clients
 from functions.store import projects
 from functions.store.items import key
-from functions.store.projects import KEY_FRESH_MS, Project, ProjectStore
+from functions.store.projects import KEY_FRESH_MS, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
 

@@ -10,9 +10,10 @@ from functions import submit
 from functions.api.waiting import Patience
 from functions.core.languages import Language
 from functions.core.messages import RunnerHeartbeat
+from functions.core.project import Project
 from functions.core.submission import new_id
 from functions.settings import Clients
-from functions.store.projects import Project, ProjectStore
+from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, Answer, call, event, get, post

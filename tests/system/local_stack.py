@@ -14,7 +14,8 @@ from typing import Any
 import boto3
 import httpx
 
-from functions.store.projects import Project, ProjectStore
+from functions.core.project import Project
+from functions.store.projects import ProjectStore
 
 ROOT = Path(__file__).resolve().parents[2]
 API_KEY = "rb_live_local_development_only"

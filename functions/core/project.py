@@ -1,0 +1,26 @@
+"""A project: whoever owns submissions, endpoints and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.core.languages import Profile
+from functions.core.quota import DEFAULT_QUOTAS, Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`profiles`: those that its keys may use. `quotas`: by profile, where they differ from the default."""
+
+    project_id: str
+    name: str
+    profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+
+    def quota(self, profile: str) -> Quota:
+        """What holds for one profile."""
+        return self.quotas.get(profile) or DEFAULT_QUOTAS[profile]

@@ -1,0 +1,75 @@
+"""Items of endpoints, which lie in the deliveries table: a claim touches both kinds of row in one transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.core.endpoint import MAX_LEASES, DisabledReason, Endpoint, Failing
+from functions.store.items import Value, from_item, key
+
+ENDPOINT_PREFIX = "ENDPOINT#"
+
+
+def endpoint_pk(project_id: str) -> str:
+    """Partition that holds all endpoints of a project."""
+    return f"PROJECT#{project_id}"
+
+
+def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
+    """Name one endpoint row."""
+    return key(endpoint_pk(project_id), ENDPOINT_PREFIX + endpoint_id)
+
+
+def lease_name(number: int) -> str:
+    """Attribute of one of the leases; numbers begin with 0. Absent: it was never taken."""
+    return f"lease_{number}"
+
+
+def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
+    """Lay out a new endpoint; it has no lease yet."""
+    failing = endpoint.failing
+    return {
+        "pk": endpoint_pk(endpoint.project_id),
+        "sk": ENDPOINT_PREFIX + endpoint.endpoint_id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "description": endpoint.description,
+        "headers": endpoint.headers,
+        "secret_box": endpoint.secret_box,
+        "previous_secret_box": endpoint.previous_secret_box,
+        "previous_until_ms": endpoint.previous_until_ms,
+        "enabled": endpoint.enabled,
+        "disabled_reason": endpoint.disabled_reason.value if endpoint.disabled_reason else None,
+        "disabled_at": endpoint.disabled_at,
+        "failing_since_ms": failing.since_ms if failing else None,
+        "failing_counted_ms": failing.counted_ms if failing else None,
+        "failing_spread": failing.spread if failing else None,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
+
+
+def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
+    """Read an endpoint row as DynamoDB returns it."""
+    row = from_item(item)
+    reason = row.get("disabled_reason")
+    failing = None
+    if "failing_since_ms" in row:
+        failing = Failing(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
+    return Endpoint(
+        endpoint_id=str(row["sk"]).removeprefix(ENDPOINT_PREFIX),
+        project_id=str(row["pk"]).removeprefix("PROJECT#"),
+        url=row["url"],
+        events=tuple(row["events"]),
+        description=row["description"],
+        headers=row["headers"],
+        secret_box=row["secret_box"],
+        previous_secret_box=row.get("previous_secret_box"),
+        previous_until_ms=row.get("previous_until_ms"),
+        enabled=row["enabled"],
+        disabled_reason=DisabledReason(reason) if reason else None,
+        disabled_at=row.get("disabled_at"),
+        failing=failing,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        leases=tuple(row.get(lease_name(number), 0) for number in range(MAX_LEASES)),
+    )
