@@ -16,14 +16,13 @@ from functions.core.delivery import (
     after_reply,
 )
 from functions.core.failpoint import reach
+from functions.core.outgoing import webhook_headers
 from functions.core.schedule import Schedule
-from functions.core.signature import SecretInvalid, parse_secret, sign
+from functions.core.signature import SecretInvalid, parse_secret, signatures
 from functions.core.submission import new_id
 from functions.egress import TOTAL_SECS, Egress
 from functions.queues import Queues
 from functions.store.deliveries import DeliveryStore
-
-USER_AGENT = "rustbox-webhook/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +74,8 @@ class Deliverer:
             key = parse_secret(delivery.secret)
         except SecretInvalid:  # refused at submit; only older rules could have let it in
             return Reply(0, error_code=BAD_SIGNING_KEY)
-        headers = {
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            "webhook-id": delivery.webhook_id,
-            "webhook-timestamp": str(timestamp_secs),
-            "webhook-signature": sign(key, delivery.webhook_id, timestamp_secs, event.body),
-        }
+        signature = signatures([key], delivery.webhook_id, timestamp_secs, event.body)
+        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature)
         return self.egress.post(delivery.url, headers, event.body)
 
     def _hint(self, delivery: Delivery, transition: Transition) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -173,6 +174,12 @@ class Clients:
         """Return the client that all queues share."""
         with cls._making:
             return typing.cast("SQSClient", _client("sqs"))
+
+    @classmethod
+    def kms(cls) -> KMSClient:
+        """Return the client of the key that seals secrets of endpoints."""
+        with cls._making:
+            return typing.cast("KMSClient", _client("kms"))
 
     @classmethod
     def s3(cls) -> S3Client:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from functions.core.schedule import Schedule, parse_retry_after
+from functions.core.submission import EVENT_COMPLETED
 
 LEASE_MS = 60_000
 MAX_HEAD_BYTES = 1024
@@ -66,7 +67,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending."""
+    """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending.
+
+    A replay or a recovery begins the schedule anew and leaves the numbers of attempts as they are: `attempts_before` of
+    them were made before it.
+    """
 
     event_id: str
     endpoint_id: str
@@ -81,6 +86,13 @@ class Delivery:
     created_at: str
     lease_until_ms: int | None = None
     lease_owner: str | None = None
+    attempts_before: int = 0
+    event_type: str = EVENT_COMPLETED
+
+    @property
+    def scheduled_attempts(self) -> int:
+        """Attempts that the present run of the schedule has used."""
+        return self.attempt - self.attempts_before
 
     @property
     def due_since_ms(self) -> int:
@@ -121,7 +133,7 @@ def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: in
     if status == HTTPStatus.GONE:  # the receiver asks never to be called again
         return Transition(DeliveryState.EXHAUSTED)
     asked_secs = parse_retry_after(reply.retry_after, now_ms) if _may_ask_for_time(status) else None
-    delay_ms = schedule.delay_ms(delivery.attempt + 1, asked_secs, random)
+    delay_ms = schedule.delay_ms(delivery.scheduled_attempts + 1, asked_secs, random)
     if delay_ms is None:
         return Transition(DeliveryState.EXHAUSTED)
     return Transition(DeliveryState.RETRYING, now_ms + delay_ms)

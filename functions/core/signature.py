@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 PREFIX_SYMMETRIC = "whsec_"
@@ -50,6 +51,11 @@ def sign(key: SigningKey, message_id: str, timestamp_secs: int, body: bytes) -> 
     """One `v1,<base64>` entry over id, integer Unix seconds and the body bytes."""
     content = f"{message_id}.{timestamp_secs}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key.key, content, hashlib.sha256)).decode()
+
+
+def signatures(keys: Iterable[SigningKey], message_id: str, timestamp_secs: int, body: bytes) -> str:
+    """The `webhook-signature` header: one entry a key, separated by spaces. Two keys while a rotation overlap lasts."""
+    return " ".join(sign(key, message_id, timestamp_secs, body) for key in keys)
 
 
 def _decode(text: str) -> SigningKey:

@@ -19,8 +19,8 @@ from functions.store.items import Value, cancellation_codes, from_item, is_condi
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TTL_MS = 15 * 86_400 * MS_PER_SEC
-"""Retry horizon (75 h 35 min) plus replay window; the specification asks for 14 days at least."""
+TTL_MS = 24 * 86_400 * MS_PER_SEC
+"""Replay window (14 days) plus the longest retry horizon: nine delays, each stretched to 24 h by Retry-After."""
 MAX_CONFLICTS = 4
 
 _CONDITION_FAILED = "ConditionalCheckFailed"

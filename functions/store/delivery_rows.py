@@ -5,7 +5,7 @@ from typing import Any
 
 from functions.core.clock import to_rfc3339
 from functions.core.delivery import Delivery, DeliveryState, Event, Reply
-from functions.core.submission import due_shard
+from functions.core.submission import EVENT_COMPLETED, due_shard
 from functions.store.items import Value, from_item, key
 
 
@@ -22,6 +22,16 @@ def delivery_key(event_id: str, endpoint_id: str) -> dict[str, Any]:
 def ids_of(row: Mapping[str, Any]) -> tuple[str, str]:
     """Event id and endpoint id out of the key of a delivery row."""
     return str(row["pk"]).removeprefix("EVENT#"), str(row["sk"]).removeprefix("DELIVERY#")
+
+
+def created_key(delivery: Delivery) -> str:
+    """Sort key of the `by_project` and `by_endpoint` indexes: newest is greatest."""
+    return f"{delivery.created_at}#{delivery.event_id}.{delivery.endpoint_id}"
+
+
+def endpoint_ref(project_id: str, endpoint_id: str) -> str:
+    """Partition of the `by_endpoint` index."""
+    return f"{project_id}#{endpoint_id}"
 
 
 def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
@@ -52,6 +62,9 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "attempt": delivery.attempt,
         "next_at_ms": delivery.next_at_ms,
         "created_at": delivery.created_at,
+        "created_key": created_key(delivery),
+        "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
+        "event_type": delivery.event_type,
         "due_shard": due_shard(delivery.event_id),
         "due_at_ms": delivery.next_at_ms,
         "ttl": ttl,
@@ -88,7 +101,7 @@ def to_event(event_id: str, row: Mapping[str, Any]) -> Event:
 
 
 def to_delivery(item: Mapping[str, Any]) -> Delivery:
-    """Read a delivery row as DynamoDB returns it."""
+    """Read a delivery row as DynamoDB returns it, or an entry of an index, which has no URL and no secret."""
     row = from_item(item)
     event_id, endpoint_id = ids_of(row)
     return Delivery(
@@ -97,7 +110,7 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         webhook_id=row["webhook_id"],
         project_id=row["project_id"],
         submission_id=row["submission_id"],
-        url=row["url"],
+        url=str(row.get("url", "")),
         secret=str(row.get("secret", "")),
         state=DeliveryState(row["state"]),
         attempt=row["attempt"],
@@ -105,4 +118,6 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         created_at=row["created_at"],
         lease_until_ms=row.get("lease_until_ms"),
         lease_owner=row.get("lease_owner"),
+        attempts_before=row.get("attempts_before", 0),
+        event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
     )

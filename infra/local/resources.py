@@ -1,4 +1,4 @@
-"""Creates the template's tables, queues and bucket in the AWS server; doing it again changes nothing."""
+"""Creates the template's tables, queues, bucket and key in the AWS server; doing it again changes nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from infra.local.stack import STORAGE_TYPES
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -47,13 +48,15 @@ def create_resources(template: Template) -> Resolver:
                 _create_table(aws.client("dynamodb"), name, properties)
             case "AWS::S3::Bucket":
                 _create_bucket(aws.client("s3"), name, properties)
+            case "AWS::KMS::Key":
+                values[logical_id] |= _create_key(aws.client("kms"), name, properties)
             case _:
                 values[logical_id]["Ref"] = _create_queue(aws.client("sqs"), name, properties)
     return resolver
 
 
 def _attributes(logical_id: str, kind: str) -> dict[str, str]:
-    """Names and ARNs follow from the logical id; only a queue's Ref (its URL) is the server's to say."""
+    """Names and ARNs follow from the logical id; the server says a queue's Ref (its URL) and a key's id."""
     name = f"{_PREFIX}{logical_id}"
     match kind:
         case "AWS::S3::Bucket":
@@ -71,12 +74,41 @@ def _attributes(logical_id: str, kind: str) -> dict[str, str]:
 
 def _create_table(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> None:
     taken = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    with suppress(dynamodb.exceptions.ResourceInUseException):
+    try:
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in taken if key in properties})
-        dynamodb.get_waiter("table_exists").wait(TableName=name)
-        ttl = properties.get("TimeToLiveSpecification")
-        if ttl is not None:
-            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+    except dynamodb.exceptions.ResourceInUseException:
+        _add_indexes(dynamodb, name, properties)
+        return
+    dynamodb.get_waiter("table_exists").wait(TableName=name)
+    ttl = properties.get("TimeToLiveSpecification")
+    if ttl is not None:
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+
+
+def _add_indexes(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> None:
+    """Add the indexes that the template got after this table was made; one a call, as DynamoDB wants it."""
+    present = {
+        index["IndexName"]
+        for index in dynamodb.describe_table(TableName=name)["Table"].get("GlobalSecondaryIndexes", [])
+    }
+    for index in properties.get("GlobalSecondaryIndexes", []):
+        if index["IndexName"] not in present:
+            dynamodb.update_table(
+                TableName=name,
+                AttributeDefinitions=properties["AttributeDefinitions"],
+                GlobalSecondaryIndexUpdates=[{"Create": index}],
+            )
+
+
+def _create_key(kms: KMSClient, name: str, properties: dict[str, Any]) -> dict[str, str]:
+    """Return the key's Ref and Arn. Its alias, which the template does not have, finds it at the next start."""
+    alias = f"alias/{name}"
+    try:
+        found = kms.describe_key(KeyId=alias)["KeyMetadata"]
+    except kms.exceptions.NotFoundException:
+        found = kms.create_key(Description=properties["Description"])["KeyMetadata"]
+        kms.create_alias(AliasName=alias, TargetKeyId=found["KeyId"])
+    return {"Ref": found["KeyId"], "Arn": found["Arn"]}
 
 
 def _create_bucket(s3: S3Client, name: str, properties: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _WITHOUT_LOCAL_EFFECT = frozenset(
         "AWS::S3::BucketPolicy",
     }
 )
-STORAGE_TYPES = frozenset({"AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket"})
+STORAGE_TYPES = frozenset({"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SQS::Queue", "AWS::S3::Bucket"})
 _SERVED_TYPES = frozenset(
     {
         "AWS::ApiGatewayV2::Api",

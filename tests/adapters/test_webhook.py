@@ -243,7 +243,7 @@ def test_deletion_during_a_send_is_not_overwritten_by_its_record(pipeline: Pipel
 
 
 def test_expired_event_is_not_sent(pipeline: Pipeline, owed: Submission) -> None:
-    pipeline.time.advance(15 * 86_400)
+    pipeline.time.advance(24 * 86_400)
     pipeline.webhook(hint_of(owed))
     assert pipeline.state(owed) is DeliveryState.CANCELLED
     assert pipeline.receiver.received == []

@@ -98,3 +98,10 @@ def test_row_is_late_since_its_lease_ended_or_its_next_attempt_was_due() -> None
 def test_repr_shows_neither_url_nor_secret_nor_answer() -> None:
     assert "hidden" not in repr(DELIVERY)
     assert "hidden" not in repr(Reply(1, 200, head=b"hidden"))
+
+
+def test_a_replay_begins_the_schedule_anew_and_counts_on() -> None:
+    again = dataclasses.replace(DELIVERY, attempt=5, attempts_before=5)
+    assert after_reply(again, Reply(1, 500), SCHEDULE, NOW_MS, 0.5).next_at_ms == NOW_MS + 5_000
+    last = dataclasses.replace(DELIVERY, attempt=7, attempts_before=5)
+    assert after_reply(last, Reply(1, 500), SCHEDULE, NOW_MS, 0.5) == Transition(DeliveryState.EXHAUSTED)

@@ -5,9 +5,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.core.signature import SecretInvalid, SigningKey, parse_secret, sign
+from functions.core.signature import SecretInvalid, SigningKey, parse_secret, sign, signatures
 
 V1_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 V1 = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
@@ -104,3 +104,18 @@ def test_customer_verifies_with_the_official_package(secret: str) -> None:
 def test_key_is_not_in_the_repr() -> None:
     assert "pässword" not in repr(parse_secret("pässword"))
     assert "ssword" not in repr(parse_secret("pässword"))
+
+
+def test_while_two_secrets_live_a_customer_with_either_verifies() -> None:
+    now_secs = int(datetime.now(UTC).timestamp())
+    header = signatures([parse_secret(V1_SECRET), parse_secret(V2_SECRET)], "id", now_secs, b"{}")
+    assert header.split(" ") == [sign(parse_secret(secret), "id", now_secs, b"{}") for secret in (V1_SECRET, V2_SECRET)]
+    headers = {"webhook-id": "id", "webhook-timestamp": str(now_secs), "webhook-signature": header}
+    for secret in (V1_SECRET, V2_SECRET):
+        assert Webhook(secret).verify("{}", headers) == {}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(whsec(32)).verify("{}", headers)
+
+
+def test_one_secret_gives_one_entry() -> None:
+    assert signatures([parse_secret(V1_SECRET)], *V1) == V1_SIGNATURE
