@@ -115,7 +115,16 @@ class SweepSettings:
     pending_redrive_secs: int
 
 
-def load[Settings: SubmitSettings | ResultSettings | RecordSettings | WebhookSettings | SweepSettings](
+@dataclass(frozen=True, slots=True)
+class ManageSettings:
+    """What `functions.manage` needs. `admin_key_parameter`: name of an SSM parameter; "": nobody is let in."""
+
+    stage: str
+    projects_table: str
+    admin_key_parameter: str
+
+
+def load[Settings: SubmitSettings | ResultSettings | RecordSettings | WebhookSettings | SweepSettings | ManageSettings](
     kind: type[Settings],
 ) -> Settings:
     """Read the fields of `kind` from the environment. Raises SettingsInvalid."""

@@ -1,4 +1,4 @@
-"""A project: whoever owns submissions, endpoints and keys."""
+"""A project: whoever owns submissions, endpoints and keys; and its keys."""
 
 from __future__ import annotations
 
@@ -24,3 +24,25 @@ class Project:
     def quota(self, profile: str) -> Quota:
         """What holds for one profile."""
         return self.quotas.get(profile) or DEFAULT_QUOTAS[profile]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A project as an administrator sees it. Times are RFC 3339; `disabled_at` None: its keys open it."""
+
+    project: Project
+    created_at: str
+    disabled_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What is known of an API key, which is not the key: of that only the first characters. Times are RFC 3339."""
+
+    key_id: str
+    project_id: str
+    prefix: str
+    created_at: str
+    last_used_at: str | None = None
+    expires_at: str | None = None
+    revoked_at: str | None = None

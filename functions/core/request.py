@@ -11,32 +11,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.core.address import AddressRefused, check_url
 from functions.core.errors import BadRequest, FieldProblem, Invalid
 from functions.core.languages import Language, Profile, canonical, default_wall_secs
 from functions.core.limits import RequestLimits, check_limits
 from functions.core.signature import SecretInvalid, parse_secret
-from functions.core.strict_json import Constant, read_json
+from functions.core.strict_json import Constant
+from functions.core.validation import Text, checked, read_object
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144
 METADATA_MAX_KEYS = 16
 METADATA_MAX_BYTES = 2_048
-_SHOWN_NAME_CHARS = 64
 
 
-def _whole_characters(text: str) -> str:
-    """Refuse half a surrogate pair: JSON can spell it, UTF-8 cannot hold it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the text holds half a surrogate pair") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_whole_characters)]
 MetadataName = Annotated[Text, Field(min_length=1)]
 
 
@@ -108,14 +98,9 @@ def parse_submission(
     raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
 ) -> RunRequest:
     """Check a request body. `allow_insecure`: webhooks may name this machine (local stage). Raises ServiceError."""
-    body, constants = read_json(raw)
-    if not isinstance(body, dict):
-        raise Invalid((FieldProblem("body", "The body must be a JSON object."),))
+    body, constants = read_object(raw)
     _refuse_constants(body, constants)
-    try:
-        request = SubmitRequest.model_validate(body)
-    except ValidationError as error:
-        raise Invalid(_problems(error)) from None
+    request = checked(SubmitRequest, body)
     language = _language(request.language, tuple(offered))
     code = _bounded("code", request.code, CODE_MAX_BYTES)
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
@@ -137,18 +122,6 @@ def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:
     within = [value for value in limits.values() if isinstance(value, Constant)] if isinstance(limits, dict) else []
     if constants != len(within):
         raise BadRequest("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
-
-
-def _problems(error: ValidationError) -> tuple[FieldProblem, ...]:
-    """Translate pydantic's findings, without the input that they are about."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return tuple(FieldProblem(_dotted(item["loc"]), f"{item['msg']}.") for item in found[:20])
-
-
-def _dotted(place: tuple[int | str, ...]) -> str:
-    # A key of metadata or limits is the client's own text: it may be long, or hold half a character.
-    parts = [str(part).encode(errors="replace").decode()[:_SHOWN_NAME_CHARS] for part in place]
-    return ".".join(part for part in parts if part != "[key]")
 
 
 def _language(name: str, offered: tuple[Language, ...]) -> Language:

@@ -12,9 +12,13 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/health": ("GET",),
     "/api/health/ready": ("GET",),
     "/api/openapi.json": ("GET",),
+    "/api/projects": ("GET", "POST"),
+    "/api/projects/{id}": ("GET", "PATCH"),
+    "/api/projects/{id}/keys": ("GET", "POST"),
+    "/api/projects/{id}/keys/{key_id}": ("PATCH", "DELETE"),
 }
 
-_PATTERNS = {template: re.compile(template.replace("{id}", "[^/]+").replace(".", r"\.")) for template in ROUTES}
+_PATTERNS = {template: re.compile(re.sub(r"{\w+}", "[^/]+", template.replace(".", r"\."))) for template in ROUTES}
 
 
 def find_route(path: str) -> str | None:

@@ -35,17 +35,19 @@ class ConditionalUpdate:
         self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
     ) -> Mapping[str, AttributeValueTypeDef] | None:
         """Write it; return the item as it is then, None if the condition refused it."""
-        expression = "SET " + ", ".join([f"#{name} = :{name}" for name in self.sets] + list(self.computed))
+        assignments = [f"#{name} = :{name}" for name in self.sets] + list(self.computed)
+        expression = "SET " + ", ".join(assignments) if assignments else ""
         if self.removes:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in self.removes)
         values = {f":{name}": value for name, value in {**self.sets, **self.condition_values}.items()}
-        names = set(re.findall(r"#(\w+)", expression + self.condition))
+        names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
         arguments: dict[str, Any] = {
             "UpdateExpression": expression,
             "ConditionExpression": self.condition,
             "ExpressionAttributeNames": {f"#{name}": name for name in names},
-            "ExpressionAttributeValues": to_item(values),
         }
+        if values:
+            arguments["ExpressionAttributeValues"] = to_item(values)
         try:
             answer = client.update_item(TableName=table_name, Key=key, ReturnValues="ALL_NEW", **arguments)
         except ClientError as error:

@@ -23,8 +23,8 @@ from infra.local.preflight import check_host, check_toolchains, listen, lock_sta
 from infra.local.resources import create_resources
 from infra.local.runner_process import RunnerProcess, runner_environment
 from infra.local.schedules import ScheduleThreads, interval_secs
-from infra.local.seeding import seed_project
-from infra.local.settings import API_KEY, ROOT, LocalSettings, read_settings
+from infra.local.seeding import seed_admin_key, seed_project
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, ROOT, LocalSettings, read_settings
 from infra.local.stack import read_stack, refuse_unknown_types
 from infra.local.template import translate
 from infra.local.web_server import WebServer
@@ -94,6 +94,9 @@ class Launcher:
         resolver = create_resources(template)
         if direct is not None:
             direct.store_token()
+        own_admin_key = settings.parameters["AdminKeyParameter"] != ADMIN_KEY_PARAMETER
+        if not own_admin_key:
+            seed_admin_key()
         stack = read_stack(template, resolver)
         sys.stdout = LogStream(console, "function")
         invoker = load(stack.functions)
@@ -115,6 +118,8 @@ class Launcher:
         await web_server.start()
         self._start_background(stack, resolver, pollers, schedules)
         console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
+        if not own_admin_key:
+            console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
 
     def _start_aws(self, parts: AsyncExitStack) -> None:
         settings, console = self._settings, self._console

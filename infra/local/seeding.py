@@ -1,15 +1,24 @@
-"""The project that exists from the first moment of a local stack."""
+"""What exists from the first moment of a local stack: a project with a fixed key, and the administrator's key."""
 
-from infra.local.settings import API_KEY, PROJECT_ID
+from infra.local.resources import session
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 
 
 def seed_project(projects_table: str) -> None:
-    """Create project `dev` with its fixed key; again changes nothing that matters."""
+    """Create project `dev` with its fixed key. One that is there keeps what it was given, but both are good again."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
     from functions.core.project import Project  # noqa: PLC0415
     from functions.settings import Clients  # noqa: PLC0415
+    from functions.store.project_registry import ProjectRegistry  # noqa: PLC0415
     from functions.store.projects import ProjectStore  # noqa: PLC0415
 
+    found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
     projects = ProjectStore(projects_table, Clients.dynamodb())
-    projects.create_project(Project(PROJECT_ID, "Local development"))
+    projects.create_project(found.project if found is not None else Project(PROJECT_ID, "Local development"))
     projects.issue_key(PROJECT_ID, api_key=API_KEY)
+
+
+def seed_admin_key() -> None:
+    """Put the key where `manage` reads it, as on AWS."""
+    ssm = session().client("ssm")
+    ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString", Overwrite=True)

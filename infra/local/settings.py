@@ -17,6 +17,8 @@ REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 PROJECT_ID = "dev"
 API_KEY = "rb_live_local_development_only"
+ADMIN_KEY = "admin_local_development_only"
+ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 
 
@@ -57,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> LocalSettings:
 def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
     parameters = {
         "Stage": "local",
+        "AdminKeyParameter": ADMIN_KEY_PARAMETER,
         "AllowInsecureWebhookTargets": "true",
         "PendingRedriveSecs": "15",
         "PublicBaseUrl": f"http://127.0.0.1:{port}",

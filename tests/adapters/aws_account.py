@@ -14,6 +14,8 @@ from functions.settings import Clients
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 API_KEY = "rb_live_for_tests_only"
 PROJECT_ID = "project-of-tests"
+ADMIN_KEY = "admin_key_for_tests_only"
+ADMIN_KEY_PARAMETER = "/tests/admin-key"
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # its types are unknown

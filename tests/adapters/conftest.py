@@ -6,19 +6,21 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+import boto3
 import pytest
+from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto import mock_aws
 
 from functions.core.project import Project
 from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.telemetry import logger
-from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws, create, load_template
+from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws, create, load_template
 
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["Aws", "aws", "logged", "project_key"]
+__all__ = ["Aws", "admin_key", "aws", "logged", "project_key"]
 
 
 @pytest.fixture
@@ -56,6 +58,14 @@ def project_key(aws: Aws) -> str:
 
 
 @pytest.fixture
+def admin_key(aws: Aws) -> str:
+    """Return the administrator's key, which lies in SSM."""
+    boto3.client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString")
+    aws.monkeypatch.setenv("ADMIN_KEY_PARAMETER", ADMIN_KEY_PARAMETER)
+    return ADMIN_KEY
+
+
+@pytest.fixture
 def logged() -> Iterator[list[dict[str, Any]]]:
     """Collect what the API's entry points log, line by line."""
     lines: list[dict[str, Any]] = []
@@ -65,7 +75,8 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.extend(json.loads(line) for line in text.splitlines())
             return len(text)
 
-    handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in ("submit", "result")]
+    names = ("submit", "result", "manage", "keys")
+    handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in names]
     before = [handler.setStream(Lines()) for handler in handlers]
     yield lines
     for handler, stream in zip(handlers, before, strict=True):
@@ -74,7 +85,8 @@ def logged() -> Iterator[list[dict[str, Any]]]:
 
 def _forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
-    for module in ("submit", "result", "record", "webhook", "sweep"):
+    clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it
+    for module in ("submit", "result", "manage", "record", "webhook", "sweep"):
         for name in ("wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there

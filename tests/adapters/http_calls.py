@@ -1,12 +1,15 @@
 """Calls of the HTTP entry points as the gateway makes them."""
 
 import base64
+import functools
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions import result, submit
+from functions.core.routes import find_route
+from tests.adapters.aws_account import load_template
 from tests.adapters.openapi_check import check_answer
 
 REQUEST_ID = "request-of-a-test"
@@ -55,13 +58,25 @@ def event(
     return made
 
 
+@functools.cache
+def _modules() -> dict[tuple[str, str], str]:
+    """The template's routes: path and method -> module of the handler; that of all others is under ("", "")."""
+    routes = {}
+    for resource in load_template()["Resources"].values():
+        for declared in resource.get("Properties", {}).get("Events", {}).values():
+            if declared["Type"] == "HttpApi":
+                place = declared["Properties"].get("Path", ""), declared["Properties"].get("Method", "")
+                routes[place] = resource["Properties"]["Handler"].removesuffix(".handler")
+    return routes
+
+
 def call(made: dict[str, Any]) -> Answer:
     """Send an event where the template's routes send it; the answer must fit the OpenAPI document."""
-    is_submit = made["routeKey"] == "POST /api/submit"
-    answer = (submit if is_submit else result).handler(made, None)
-    raw = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
     http = made["requestContext"]["http"]
     path = http["path"].removeprefix(f"/{made['requestContext']['stage']}")
+    module = _modules().get((find_route(path) or "", http["method"]), _modules()["", ""])
+    answer = importlib.import_module(module).handler(made, None)
+    raw = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
     check_answer(path, http["method"], answer["statusCode"], answer["headers"], raw)
     return Answer(answer["statusCode"], answer["headers"], raw)
 
@@ -79,6 +94,15 @@ def post(
     present = {name: value for name, value in headers.items() if value is not None}
     sent = body if isinstance(body, str | bytes) else json.dumps(body)
     return call(event("POST", "/api/submit", headers=present, query=query, body=sent))
+
+
+def admin(
+    key: str | None, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None
+) -> Answer:
+    """A call with the administrator's key; `body` is sent as it is if it is text or bytes, else as JSON."""
+    headers = {"Content-Type": "application/json"} | ({"X-Admin-Key": key} if key is not None else {})
+    sent = body if body is None or isinstance(body, str | bytes) else json.dumps(body)
+    return call(event(method, path, headers=headers, query=query, body=sent))
 
 
 def get(key: str | None, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Answer:

@@ -406,7 +406,18 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "", "/api", "/api/", "/api/results/", "/api/judge", "/api/checks", "/api/webhooks", "/api/projects/x", "/x"],
+    [
+        "/",
+        "",
+        "/api",
+        "/api/",
+        "/api/results/",
+        "/api/judge",
+        "/api/checks",
+        "/api/webhooks",
+        "/api/projects/x/y",
+        "/x",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_not_found(aws: Aws, path: str, method: str) -> None:

@@ -1,10 +1,17 @@
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.core.clock import to_rfc3339
 from functions.core.project import Project
 from functions.settings import Clients
 from functions.store import projects
-from functions.store.items import key
+from functions.store.items import key, to_item
+from functions.store.keys import KeyStore
+from functions.store.project_registry import ProjectRegistry
 from functions.store.projects import KEY_FRESH_MS, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
@@ -102,10 +109,118 @@ def test_a_disabled_project_is_closed_to_all_its_keys(store: ProjectStore, aws: 
     assert store.find_key(issued) is None
 
 
-def test_a_key_without_its_project_opens_nothing(store: ProjectStore) -> None:
-    assert store.find_key(store.issue_key("gone")) is None
+def test_a_key_without_its_project_opens_nothing(store: ProjectStore, aws: Aws) -> None:
+    issued = store.issue_key("dev")
+    aws.client("dynamodb").delete_item(TableName=aws.names["ProjectsTable"], Key=key("PROJECT#dev", "PROJECT"))
+    assert store.find_key(issued) is None
+
+
+def test_no_key_is_issued_for_a_project_that_does_not_exist(store: ProjectStore, aws: Aws) -> None:
+    with pytest.raises(LookupError):
+        store.issue_key("gone")
+    assert [item for item in aws.items("ProjectsTable") if "KEY" in item["sk"]["S"]] == []
 
 
 def test_a_local_stage_may_choose_its_key(store: ProjectStore) -> None:
     assert store.issue_key("dev", api_key="rb_live_local_development_only") == "rb_live_local_development_only"
     assert store.find_key("rb_live_local_development_only") == PROJECT
+
+
+# --- rows from before keys had ids ----------------------------------------------------------------------------------
+
+
+def put(aws: Aws, item: Mapping[str, Any]) -> None:
+    aws.client("dynamodb").put_item(TableName=aws.names["ProjectsTable"], Item=to_item(item))
+
+
+@pytest.fixture
+def old_key(aws: Aws) -> str:
+    """Give a key whose rows, and its project's, are those that the first version wrote."""
+    created = {"created_at": to_rfc3339(START_MS)}
+    put(aws, {"pk": "PROJECT#old", "sk": "PROJECT", "name": "Old", "profiles": ["judge"], **created})
+    hashed = hashlib.sha256(b"rb_live_old").hexdigest()
+    put(aws, {"pk": f"KEY#{hashed}", "sk": "KEY", "project_id": "old", "prefix": "rb_live_old", **created})
+    return "rb_live_old"
+
+
+def test_a_key_and_a_project_without_the_newer_rows_are_good(store: ProjectStore, aws: Aws, old_key: str) -> None:
+    assert store.find_key(old_key) == Project("old", "Old", ("judge",))
+    assert KeyStore(aws.names["ProjectsTable"], Clients.dynamodb()).list_all("old") == []
+
+
+def test_such_rows_get_the_newer_ones_when_they_are_seeded_again(
+    store: ProjectStore, aws: Aws, time: FakeTime, old_key: str
+) -> None:
+    registry = ProjectRegistry(aws.names["ProjectsTable"], Clients.dynamodb(), time)
+    keys = KeyStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
+    time.advance(60)
+    for _ in range(2):  # as a local stack does at each start
+        found = registry.get("old")
+        assert found is not None
+        store.create_project(found.project)
+        store.issue_key("old", api_key=old_key)
+    (listed,) = [record for record in registry.page(10).records if record.project.project_id == "old"]
+    (known,) = keys.list_all("old")
+    assert listed.created_at == known.created_at == to_rfc3339(START_MS)
+    assert store.find_key(old_key) == Project("old", "Old", ("judge",))
+
+
+# --- the last use of a key ------------------------------------------------------------------------------------------
+
+
+def last_use(aws: Aws) -> str | None:
+    (record,) = KeyStore(aws.names["ProjectsTable"], Clients.dynamodb()).list_all("dev")
+    return record.last_used_at
+
+
+def test_a_keys_last_use_is_noted_once_a_minute(store: ProjectStore, aws: Aws, time: FakeTime) -> None:
+    issued = store.issue_key("dev")
+    noted: list[str] = []
+    for _ in range(45):  # three minutes of a request every four seconds, each of which reads the key anew
+        assert store.find_key(issued) == PROJECT
+        noted.append(last_use(aws) or "")
+        time.advance(4)
+    assert noted[0] == to_rfc3339(START_MS)
+    assert sorted(set(noted)) == [to_rfc3339(START_MS + 60_000 * minute) for minute in range(3)]
+
+
+def test_two_functions_note_the_same_use_once(store: ProjectStore, aws: Aws, time: FakeTime) -> None:
+    issued = store.issue_key("dev")
+    other = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
+    store.find_key(issued)
+    time.advance(30)
+    other.find_key(issued)
+    assert last_use(aws) == to_rfc3339(START_MS)
+
+
+def test_a_key_that_opens_nothing_is_not_noted(store: ProjectStore, aws: Aws, time: FakeTime) -> None:
+    issued = store.issue_key("dev", expires_at=to_rfc3339(START_MS))
+    assert store.find_key(issued) is None
+    assert last_use(aws) is None
+
+
+def test_a_use_that_cannot_be_noted_is_logged_and_not_tried_again_for_a_minute(
+    store: ProjectStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
+) -> None:
+    issued, tries = store.issue_key("dev"), []
+
+    def refuse(**arguments: Any) -> None:
+        tries.append(arguments)
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": issued}}, "UpdateItem")
+
+    monkeypatch.setattr(Clients.dynamodb(), "update_item", refuse)
+    for _ in range(16):
+        assert store.find_key(issued) == PROJECT
+        time.advance(4)
+    assert len(tries) == 2
+    assert [line["message"] for line in logged] == ["Use of a key was not noted"] * 2
+    assert issued not in repr(logged)
+
+
+def test_a_key_that_is_removed_does_not_come_back_by_a_note_of_its_use(store: ProjectStore, aws: Aws) -> None:
+    issued = store.issue_key("dev")
+    hashed = hashlib.sha256(issued.encode()).hexdigest()
+    aws.client("dynamodb").delete_item(TableName=aws.names["ProjectsTable"], Key=key(f"KEY#{hashed}", "KEY"))
+    store._use.note(hashed, None, START_MS)
+    assert issued[:12] not in repr(aws.items("ProjectsTable"))
+    assert hashed not in [item["pk"]["S"].removeprefix("KEY#") for item in aws.items("ProjectsTable")]

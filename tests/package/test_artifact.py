@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-FUNCTIONS = ("SubmitFunction", "ResultFunction", "RecordFunction", "WebhookFunction", "SweepFunction")
+FUNCTIONS = (
+    "SubmitFunction",
+    "ResultFunction",
+    "ManageFunction",
+    "RecordFunction",
+    "WebhookFunction",
+    "SweepFunction",
+)
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 
 # Runs with -I -S -E: no site-packages, no user directory, no PYTHONPATH. Only the artifact and the stdlib.

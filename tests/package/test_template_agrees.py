@@ -12,6 +12,7 @@ import functions.settings
 MODELS = {
     "SubmitFunction": functions.settings.SubmitSettings,
     "ResultFunction": functions.settings.ResultSettings,
+    "ManageFunction": functions.settings.ManageSettings,
     "RecordFunction": functions.settings.RecordSettings,
     "WebhookFunction": functions.settings.WebhookSettings,
     "SweepFunction": functions.settings.SweepSettings,

@@ -19,6 +19,7 @@ from functions.store.projects import ProjectStore
 
 ROOT = Path(__file__).resolve().parents[2]
 API_KEY = "rb_live_local_development_only"
+ADMIN_KEY = "admin_local_development_only"
 START_SECS = 60
 STOP_SECS = 60
 

@@ -80,6 +80,20 @@ def test_every_example_is_a_request_that_the_service_takes() -> None:
         parse_submission(json.dumps(example["value"]).encode(), offered=Language)
 
 
+def test_every_request_has_examples_that_fit_its_schema() -> None:
+    seen = 0
+    for operations in DOCUMENT["paths"].values():
+        for operation in operations.values():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content is not None:
+                validator = Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]})
+                assert content["examples"]
+                for example in content["examples"].values():
+                    validator.validate(example["value"])
+                    seen += 1
+    assert seen >= 5
+
+
 @pytest.mark.parametrize(
     ("path", "template"),
     [
@@ -89,6 +103,8 @@ def test_every_example_is_a_request_that_the_service_takes() -> None:
         ("/api/result/x/y", None),
         ("/api/openapiXjson", None),
         ("/api/health\n", None),
+        ("/api/projects/x/keys/y", "/api/projects/{id}/keys/{key_id}"),
+        ("/api/projects/x/keys/y/z", None),
         ("", None),
     ],
 )

@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from functions.core.openapi.bodies import Accepted, CompletedEvent, Error, WaitOver
-from functions.core.openapi.operations import OPERATIONS, Answer, Operation
+from functions.core.openapi.operation import Answer, Operation
+from functions.core.openapi.operations import OPERATIONS
 from functions.core.result_view import to_json
 
 API_VERSION = "0.1.0"
@@ -18,19 +19,6 @@ _ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
 _LINKS = {
     operation_id: {"operationId": operation_id, "parameters": {"id": "$response.body#/id"}}
     for operation_id in ("getResult", "getStdout", "getStderr", "deleteResult")
-}
-_EXAMPLES: dict[str, Any] = {
-    "minimal": {"value": {"language": "python", "code": "print(42)"}},
-    "full": {
-        "value": {
-            "language": "c",
-            "code": "int main(void) { return 0; }",
-            "stdin": "7",
-            "profile": "judge",
-            "limits": {"cpu_time_secs": 1.5, "wall_time_secs": 3, "memory_mb": 64, "max_processes": 4, "output_kb": 64},
-            "metadata": {"build": "1042"},
-        }
-    },
 }
 _DESCRIPTION = """\
 Run untrusted code, and get the result by waiting, by polling or by webhook.
@@ -43,7 +31,7 @@ What the API gateway answers itself has the shape `{"message": ...}` and its own
 body over 10 MB, 414 or 431 for an address or headers over 10 KB, 429 over its rate, 503 or 504 where the function \
 gave no answer within 30 s.
 
-An unknown name inside `limits` is refused, any other unknown field ignored.
+An unknown name inside `limits` or `quotas` is refused, any other unknown field ignored.
 """
 
 
@@ -65,7 +53,10 @@ def build_document() -> dict[str, Any]:
         "webhooks": {"submission.completed": {"post": _webhook()}},
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": {
+                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+            },
             "headers": {"RequestId": _REQUEST_ID, "RetryAfter": _RETRY_AFTER, "Allow": _ALLOW},
             "responses": {"MethodNotAllowed": _method_not_allowed()},
         },
@@ -73,7 +64,7 @@ def build_document() -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    security: list[dict[str, list[str]]] = [{"ApiKey": []}] if operation.keyed else []
+    security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
     described: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": operation.summary,
@@ -86,8 +77,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.request is not None:
         schema = _reference(operation.request)
-        content = {"application/json": {"schema": schema, "examples": _EXAMPLES}}
-        described["requestBody"] = {"required": True, "content": content}
+        content = {"application/json": {"schema": schema, "examples": operation.examples or {}}}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
     return described
 
 

@@ -1,53 +1,37 @@
 """Every operation with its parameters and each status that it can answer."""
 
-from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel
 
 from functions.core.languages import Language
 from functions.core.openapi import bodies
-from functions.core.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS, PAGE_DEFAULT, PAGE_MAX
+from functions.core.openapi.admin_operations import ADMIN_OPERATIONS
+from functions.core.openapi.operation import FAILED, KEYED, OPEN, PAGE, THROTTLED, Answer, Operation, query
+from functions.core.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS
 from functions.core.request import SubmitRequest
 from functions.core.submission import Status
 from functions.core.verdict import Verdict
 
-type Answer = tuple[str, tuple[type[BaseModel], ...] | str]
-"""Description, and the models of the body (or its media type)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path."""
-
-    path: str
-    method: str
-    operation_id: str
-    summary: str
-    answers: dict[int, Answer]
-    parameters: tuple[dict[str, Any], ...] = ()
-    request: type[BaseModel] | None = None
-    keyed: bool = True
-
-
-def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
-
-
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _RESULT = (bodies.FinalResult, bodies.OpenResult)
-_BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (bodies.Error,))
-_UNAUTHORIZED: Answer = ("`unauthorized`: the key is missing, unknown, revoked or expired.", (bodies.Error,))
 _UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (bodies.Error,))
 _BAD: Answer = ("`bad_request`: a parameter is wrong.", (bodies.Error,))
-_FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (bodies.Error,))
 _SLOW: Answer = (
     "The gateway: no answer within 30 s. The submission, if there is one, goes on.",
     (bodies.GatewayError,),
 )
-_THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (bodies.GatewayError,))
-_OPEN: dict[int, Answer] = {429: _THROTTLED, 500: _FAILED, 503: _BUSY}
-_KEYED: dict[int, Answer] = {401: _UNAUTHORIZED, **_OPEN}
+_SUBMIT_EXAMPLES: dict[str, Any] = {
+    "minimal": {"value": {"language": "python", "code": "print(42)"}},
+    "full": {
+        "value": {
+            "language": "c",
+            "code": "int main(void) { return 0; }",
+            "stdin": "7",
+            "profile": "judge",
+            "limits": {"cpu_time_secs": 1.5, "wall_time_secs": 3, "memory_mb": 64, "max_processes": 4, "output_kb": 64},
+            "metadata": {"build": "1042"},
+        }
+    },
+}
 
 _SUBMIT = Operation(
     "/api/submit",
@@ -72,10 +56,10 @@ _SUBMIT = Operation(
         415: ("`unsupported_media_type`: the body is not application/json.", (bodies.Error,)),
         422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (bodies.InvalidError,)),
         504: _SLOW,
-        **_KEYED,
+        **KEYED,
     },
     (
-        _query("wait", {"type": "boolean", "default": False}, "Hold the request for the result, at most 28 s."),
+        query("wait", {"type": "boolean", "default": False}, "Hold the request for the result, at most 28 s."),
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -85,21 +69,22 @@ _SUBMIT = Operation(
         },
     ),
     SubmitRequest,
+    _SUBMIT_EXAMPLES,
 )
 _GET_RESULT = Operation(
     "/api/result/{id}",
     "GET",
     "getResult",
     "One submission, in whatever state",
-    {200: ("Finished or not.", _RESULT), 400: _BAD, 404: _UNKNOWN, 504: _SLOW, **_KEYED},
+    {200: ("Finished or not.", _RESULT), 400: _BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
     (
         _ID,
-        _query(
+        query(
             "wait",
             {"type": "number", "minimum": 0, "maximum": LONG_POLL_MAX_SECS, "multipleOf": 0.001, "default": 0},
             "Hold the request until it is finished, at most so many seconds.",
         ),
-        _query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
+        query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
     ),
 )
 _DELETE_RESULT = Operation(
@@ -112,7 +97,7 @@ _DELETE_RESULT = Operation(
         400: _BAD,
         404: _UNKNOWN,
         409: ("`conflict`: it is running.", (bodies.Error,)),
-        **_KEYED,
+        **KEYED,
     },
     (_ID,),
 )
@@ -121,13 +106,12 @@ _LIST_RESULTS = Operation(
     "GET",
     "listResults",
     "The project's submissions, newest first",
-    {200: ("One page.", (bodies.ResultPage,)), 400: _BAD, **_KEYED},
+    {200: ("One page.", (bodies.ResultPage,)), 400: _BAD, **KEYED},
     (
-        _query("status", {"enum": list(Status)}, "Only these."),
-        _query("verdict", {"enum": list(Verdict)}, "Only these."),
-        _query("language", {"enum": list(Language)}, "Only these; aliases are taken too."),
-        _query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Page size."),
-        _query("cursor", {"type": "string"}, "next_cursor of the page before."),
+        query("status", {"enum": list(Status)}, "Only these."),
+        query("verdict", {"enum": list(Verdict)}, "Only these."),
+        query("language", {"enum": list(Language)}, "Only these; aliases are taken too."),
+        *PAGE,
     ),
 )
 
@@ -143,7 +127,7 @@ def _raw(stream: str) -> Operation:
             400: _BAD,
             404: _UNKNOWN,
             409: ("`conflict`: the run is not finished.", (bodies.Error,)),
-            **_KEYED,
+            **KEYED,
         },
         (_ID,),
     )
@@ -157,10 +141,10 @@ _LANGUAGES = Operation(
     {
         200: ("Canonical names; with `detail=true` the toolchains too.", (bodies.Languages, bodies.LanguageDetails)),
         400: _BAD,
-        **_OPEN,
+        **OPEN,
     },
-    parameters=(_query("detail", {"type": "boolean", "default": False}, "Tell the toolchains' versions too."),),
-    keyed=False,
+    parameters=(query("detail", {"type": "boolean", "default": False}, "Tell the toolchains' versions too."),),
+    security=None,
 )
 _HEALTH = Operation(
     "/api/health",
@@ -169,11 +153,11 @@ _HEALTH = Operation(
     "How the service is",
     {
         200: ("Always.", (bodies.HealthReport,)),
-        429: _THROTTLED,
-        500: _FAILED,
+        429: THROTTLED,
+        500: FAILED,
         503: ("The gateway.", (bodies.GatewayError,)),
     },
-    keyed=False,
+    security=None,
 )
 _READY = Operation(
     "/api/health/ready",
@@ -182,19 +166,19 @@ _READY = Operation(
     "Whether a runner is live",
     {
         200: ("Yes.", (bodies.Ready,)),
-        429: _THROTTLED,
-        500: _FAILED,
+        429: THROTTLED,
+        500: FAILED,
         503: ("No; or a part of the service is busy.", (bodies.NotReady, bodies.Error)),
     },
-    keyed=False,
+    security=None,
 )
 _DOCUMENT = Operation(
     "/api/openapi.json",
     "GET",
     "getOpenApi",
     "This document",
-    {200: ("OpenAPI 3.1.", (bodies.Document,)), 429: _THROTTLED, 500: _FAILED},
-    keyed=False,
+    {200: ("OpenAPI 3.1.", (bodies.Document,)), 429: THROTTLED, 500: FAILED},
+    security=None,
 )
 
 OPERATIONS = (
@@ -208,4 +192,5 @@ OPERATIONS = (
     _HEALTH,
     _READY,
     _DOCUMENT,
+    *ADMIN_OPERATIONS,
 )

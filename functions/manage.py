@@ -1,0 +1,55 @@
+"""Everything under /api/projects: projects, their API keys and quotas, for who has the administrator's key."""
+
+import functools
+from typing import Any, NamedTuple
+
+from functions.api.admin import AdminGate
+from functions.api.keys import Keys
+from functions.api.projects import Projects
+from functions.api.resolver import PerThread, Resolver
+from functions.core.clock import now_ms
+from functions.settings import Clients, ManageSettings, load, secret
+from functions.store.keys import KeyStore
+from functions.store.project_registry import ProjectRegistry
+from functions.store.projects import ProjectStore
+from functions.telemetry import logger
+
+
+class Wiring(NamedTuple):
+    """The parts of this entry point."""
+
+    projects: Projects
+    keys: Keys
+
+
+@functools.cache
+def wiring() -> Wiring:
+    """Put the parts together, once per process and on the first call."""
+    log, settings, dynamodb = logger("manage"), load(ManageSettings), Clients.dynamodb()
+    gate = AdminGate(settings.admin_key_parameter, settings.stage, secret, log)
+    store = ProjectStore(settings.projects_table, dynamodb)
+    projects = Projects(gate, store, ProjectRegistry(settings.projects_table, dynamodb), log)
+    return Wiring(projects, Keys(gate, projects, KeyStore(settings.projects_table, dynamodb), now_ms, log))
+
+
+def build_resolver() -> Resolver:
+    """Make the routes."""
+    app = Resolver(logger("manage"))
+    app.post("/api/projects")(lambda: wiring().projects.create(app))
+    app.get("/api/projects")(lambda: wiring().projects.page(app))
+    app.get("/api/projects/<id_text>")(lambda id_text: wiring().projects.one(app, id_text))
+    app.patch("/api/projects/<id_text>")(lambda id_text: wiring().projects.change(app, id_text))
+    keys = "/api/projects/<id_text>/keys"
+    app.post(keys)(lambda id_text: wiring().keys.issue(app, id_text))
+    app.get(keys)(lambda id_text: wiring().keys.page(app, id_text))
+    app.patch(f"{keys}/<key_id>")(lambda id_text, key_id: wiring().keys.change(app, id_text, key_id))
+    app.delete(f"{keys}/<key_id>")(lambda id_text, key_id: wiring().keys.revoke(app, id_text, key_id))
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

@@ -1,0 +1,121 @@
+"""Every route of the administrator's with every kind of key: who is let in, and who is not."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.core.routes import ROUTES
+from functions.settings import Clients
+from functions.store.keys import KeyStore
+from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws
+from tests.adapters.http_calls import Answer, admin, call, event, get, post
+
+BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/api/projects"): {"name": "New"},
+    ("GET", "/api/projects"): None,
+    ("GET", "/api/projects/{id}"): None,
+    ("PATCH", "/api/projects/{id}"): {"name": "Changed"},
+    ("POST", "/api/projects/{id}/keys"): {},
+    ("GET", "/api/projects/{id}/keys"): None,
+    ("PATCH", "/api/projects/{id}/keys/{key_id}"): {"expires_at": None},
+    ("DELETE", "/api/projects/{id}/keys/{key_id}"): None,
+}
+"""A request that is right in everything but perhaps the key, for each route."""
+OPERATIONS = [
+    (method, path) for path, methods in ROUTES.items() if path.startswith("/api/projects") for method in methods
+]
+STRANGERS = {
+    "no key": {},
+    "an empty key": {"X-Admin-Key": ""},
+    "a wrong key": {"X-Admin-Key": "admin_key_for_tests_onlx"},
+    "the beginning of the key": {"X-Admin-Key": ADMIN_KEY[:-1]},
+    "the key and more": {"X-Admin-Key": ADMIN_KEY + " "},
+    "half a character": {"X-Admin-Key": "\ud800"},
+    "a project's key": {"X-Admin-Key": API_KEY},
+    "a project's key in its own place": {"X-API-Key": API_KEY},
+    "the right key in the place of a project's": {"X-API-Key": ADMIN_KEY},
+    "the parameter's name": {"X-Admin-Key": ADMIN_KEY_PARAMETER},
+}
+
+
+def key_id(aws: Aws) -> str:
+    (record,) = KeyStore(aws.names["ProjectsTable"], Clients.dynamodb()).list_all(PROJECT_ID)
+    return record.key_id
+
+
+def send(aws: Aws, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
+    filled = path.replace("{id}", PROJECT_ID).replace("{key_id}", key_id(aws))
+    return call(event(method, filled, headers={"Content-Type": "application/json", **headers}, body=body))
+
+
+def test_the_table_has_every_route_of_the_administrators() -> None:
+    assert sorted(BODIES) == sorted(OPERATIONS)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_only_the_administrators_key_is_let_in(
+    aws: Aws, project_key: str, admin_key: str, method: str, path: str
+) -> None:
+    before = aws.items("ProjectsTable")
+    for stranger, headers in STRANGERS.items():
+        # What they send is wrong too: nobody without the key learns what is looked at, or whether an id exists.
+        for answer in (
+            send(aws, method, path, headers, "not json"),
+            call(event(method, path.replace("{id}", "*").replace("{key_id}", "x"), headers=headers)),
+        ):
+            assert (answer.status, answer.json["error"]) == (401, "unauthorized"), stranger
+            assert answer.json["message"] == "The administrator's key is needed in the X-Admin-Key header."
+    assert aws.items("ProjectsTable") == before
+    answer = admin(
+        admin_key, method, path.replace("{id}", PROJECT_ID).replace("{key_id}", key_id(aws)), BODIES[method, path]
+    )
+    assert answer.status == 200, answer.json
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_without_a_parameter_nobody_is_let_in(
+    aws: Aws, project_key: str, admin_key: str, method: str, path: str
+) -> None:
+    aws.monkeypatch.setenv("ADMIN_KEY_PARAMETER", "")
+    for key in (admin_key, "", None):
+        assert admin(key, method, path.replace("{id}", PROJECT_ID).replace("{key_id}", "x")).status == 401
+
+
+@pytest.mark.parametrize(
+    "secret", ["admin_key_too_short", "admin_local_development_only", "rb_live_local_development_only"]
+)
+def test_a_key_that_is_short_or_known_to_all_opens_nothing_outside_the_local_stage(
+    aws: Aws, admin_key: str, logged: list[dict[str, Any]], secret: str
+) -> None:
+    boto3.client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=secret, Type="SecureString", Overwrite=True)
+    assert admin(secret, "GET", "/api/projects").status == 401
+    assert logged[-1]["level"] == "ERROR"
+    assert secret not in repr(logged)
+
+
+def test_the_known_key_opens_the_local_stage(aws: Aws, admin_key: str) -> None:
+    aws.monkeypatch.setenv("STAGE", "local")
+    known = "admin_local_development_only"
+    boto3.client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=known, Type="SecureString", Overwrite=True)
+    assert admin(known, "GET", "/api/projects").status == 200
+
+
+def test_a_key_that_cannot_be_read_lets_nobody_in_and_says_that_it_is_ours(aws: Aws) -> None:
+    aws.monkeypatch.setenv("ADMIN_KEY_PARAMETER", "/tests/nothing")
+    answer = admin(ADMIN_KEY, "GET", "/api/projects")
+    assert (answer.status, answer.json["error"]) == (503, "unavailable")
+    assert admin(None, "GET", "/api/projects").status == 401
+    assert "/tests" not in answer.raw.decode()
+
+
+@pytest.mark.parametrize("header", ["X-API-Key", "X-Admin-Key"])
+def test_the_administrators_key_opens_no_project(aws: Aws, project_key: str, admin_key: str, header: str) -> None:
+    program = {"language": "python", "code": "print(42)"}
+    assert post(admin_key, program).status == 401
+    for path, methods in ROUTES.items():
+        for method in methods:
+            if path.startswith(("/api/result", "/api/submit", "/api/webhooks", "/api/deliveries")):
+                filled = path.replace("{id}", "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11")
+                assert call(event(method, filled, headers={header: admin_key})).status == 401, (method, path)
+    assert get(project_key, "/api/results").status == 200
