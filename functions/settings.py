@@ -84,13 +84,12 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookSettings:
-    """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt."""
+class Outbound:
+    """What every function that sends webhooks needs."""
 
     stage: str
     deliveries_table: str
     deliveries_queue_url: str
-    webhook_retry_secs: tuple[int, ...]
     public_base_url: str
     allow_insecure_webhook_targets: bool
 
@@ -98,6 +97,21 @@ class WebhookSettings:
     def own_host(self) -> str:
         """Name of our own API, which no webhook may call."""
         return urlsplit(self.public_base_url).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings(Outbound):
+    """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt."""
+
+    webhook_retry_secs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsSettings(Outbound):
+    """What `functions.endpoints` needs. `endpoint_secrets_key_id`: the KMS key."""
+
+    projects_table: str
+    endpoint_secrets_key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +138,10 @@ class ManageSettings:
     admin_key_parameter: str
 
 
-def load[Settings: SubmitSettings | ResultSettings | RecordSettings | WebhookSettings | SweepSettings | ManageSettings](
-    kind: type[Settings],
-) -> Settings:
+type AnySettings = SubmitSettings | ResultSettings | RecordSettings | Outbound | SweepSettings | ManageSettings
+
+
+def load[Settings: AnySettings](kind: type[Settings]) -> Settings:
     """Read the fields of `kind` from the environment. Raises SettingsInvalid."""
     types = typing.get_type_hints(kind)
     values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}

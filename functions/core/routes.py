@@ -16,6 +16,14 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/projects/{id}": ("GET", "PATCH"),
     "/api/projects/{id}/keys": ("GET", "POST"),
     "/api/projects/{id}/keys/{key_id}": ("PATCH", "DELETE"),
+    "/api/webhooks": ("GET", "POST"),
+    "/api/webhooks/{id}": ("GET", "PATCH", "DELETE"),
+    "/api/webhooks/{id}/rotate": ("POST",),
+    "/api/webhooks/{id}/test": ("POST",),
+    "/api/webhooks/{id}/recover": ("POST",),
+    "/api/deliveries": ("GET",),
+    "/api/deliveries/{id}": ("GET",),
+    "/api/deliveries/{id}/replay": ("POST",),
 }
 
 _PATTERNS = {template: re.compile(re.sub(r"{\w+}", "[^/]+", template.replace(".", r"\."))) for template in ROUTES}

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ PREFIX_PUBLIC = "whpk_"
 MIN_KEY_BYTES = 24
 MAX_KEY_BYTES = 64
 MAX_RAW_SECRET_BYTES = 256
+_NEW_KEY_BYTES = 32
 
 
 class SecretInvalid(ValueError):  # noqa: N818 - the fixed name of this seam
@@ -26,6 +28,11 @@ class SigningKey:
     """Bytes that key the HMAC; kept out of every repr."""
 
     key: bytes = field(repr=False)
+
+
+def new_secret() -> str:
+    """Make the secret of an endpoint: whsec_ and 32 random bytes."""
+    return PREFIX_SYMMETRIC + base64.b64encode(secrets.token_bytes(_NEW_KEY_BYTES)).decode()
 
 
 def parse_secret(secret: str) -> SigningKey:

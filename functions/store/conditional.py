@@ -1,4 +1,4 @@
-"""One conditional UpdateItem, spelled from plain values."""
+"""One conditional UpdateItem, alone or in a transaction, spelled from plain values."""
 
 from __future__ import annotations
 
@@ -35,23 +35,31 @@ class ConditionalUpdate:
         self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
     ) -> Mapping[str, AttributeValueTypeDef] | None:
         """Write it; return the item as it is then, None if the condition refused it."""
-        assignments = [f"#{name} = :{name}" for name in self.sets] + list(self.computed)
-        expression = "SET " + ", ".join(assignments) if assignments else ""
-        if self.removes:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in self.removes)
-        values = {f":{name}": value for name, value in {**self.sets, **self.condition_values}.items()}
-        names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
-        arguments: dict[str, Any] = {
-            "UpdateExpression": expression,
-            "ConditionExpression": self.condition,
-            "ExpressionAttributeNames": {f"#{name}": name for name in names},
-        }
-        if values:
-            arguments["ExpressionAttributeValues"] = to_item(values)
         try:
-            answer = client.update_item(TableName=table_name, Key=key, ReturnValues="ALL_NEW", **arguments)
+            answer = client.update_item(TableName=table_name, Key=key, ReturnValues="ALL_NEW", **self._arguments())
         except ClientError as error:
             if is_condition_failure(error):
                 return None
             raise
         return answer["Attributes"]
+
+    def action(self, table_name: str, key: dict[str, AttributeValueTypeDef]) -> Any:
+        """Return the same as one action of a transaction."""
+        return {"Update": {"TableName": table_name, "Key": key, **self._arguments()}}
+
+    def _arguments(self) -> dict[str, Any]:
+        expression = ""
+        if self.sets or self.computed:
+            expression = "SET " + ", ".join([f"#{name} = :{name}" for name in self.sets] + list(self.computed))
+        if self.removes:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in self.removes)
+        values = {f":{name}": value for name, value in {**self.sets, **self.condition_values}.items()}
+        names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
+        arguments: dict[str, Any] = {
+            "UpdateExpression": expression.strip(),
+            "ConditionExpression": self.condition,
+            "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        }
+        if values:
+            arguments["ExpressionAttributeValues"] = to_item(values)
+        return arguments

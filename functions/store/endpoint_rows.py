@@ -19,6 +19,11 @@ def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
     return key(endpoint_pk(project_id), ENDPOINT_PREFIX + endpoint_id)
 
 
+def count_key(project_id: str) -> dict[str, Any]:
+    """Name the row that counts the project's endpoints. It does not begin with ENDPOINT_PREFIX."""
+    return key(endpoint_pk(project_id), "ENDPOINTS")
+
+
 def lease_name(number: int) -> str:
     """Attribute of one of the leases; numbers begin with 0. Absent: it was never taken."""
     return f"lease_{number}"

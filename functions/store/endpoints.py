@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
+from functions.core.clock import from_rfc3339, to_rfc3339
+from functions.core.endpoint import MAX_ENDPOINTS
 from functions.store.conditional import ConditionalUpdate
-from functions.store.endpoint_rows import ENDPOINT_PREFIX, endpoint_key, endpoint_pk, endpoint_row, to_endpoint
-from functions.store.items import Value, is_condition_failure, to_item
+from functions.store.endpoint_rows import (
+    ENDPOINT_PREFIX,
+    count_key,
+    endpoint_key,
+    endpoint_pk,
+    endpoint_row,
+    to_endpoint,
+)
+from functions.store.items import Value, to_item
+from functions.store.transaction import CONDITION_FAILED, CONFLICT, transact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,25 +28,49 @@ if TYPE_CHECKING:
     from functions.core.endpoint import Endpoint
 
 
+_TRIES = 6
+_LONGEST_PAUSE_SECS = 0.1
+
+
+class EndpointsFull(Exception):  # noqa: N818 - says what happened
+    """The project has MAX_ENDPOINTS of them."""
+
+
+class EndpointsContended(Exception):  # noqa: N818 - says what happened
+    """Others kept writing the same rows; nothing was done."""
+
+
 class EndpointStore:
-    """Endpoint rows of the deliveries table. Reads are consistent."""
+    """Endpoint rows of the deliveries table. Reads are consistent.
+
+    A row beside them counts them, written in the same transaction as each creation and deletion: so there are never
+    more than MAX_ENDPOINTS, however many are created at once.
+    """
 
     def __init__(self, table_name: str, client: DynamoDBClient) -> None:
         self._table = table_name
         self._client = client
 
     def create(self, endpoint: Endpoint) -> bool:
-        """Put a new endpoint; False when its id is taken, which is our own write whose answer was lost."""
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=to_item(endpoint_row(endpoint)),
-                ConditionExpression="attribute_not_exists(pk)",
-            )
-        except ClientError as error:
-            if is_condition_failure(error):
-                return False
-            raise
+        """Put a new endpoint; False when its id is taken, which is our own write whose answer was lost.
+
+        Raises EndpointsFull, EndpointsContended.
+        """
+        put = {
+            "TableName": self._table,
+            "Item": to_item(endpoint_row(endpoint)),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        codes = self._transact(
+            {"Put": put},
+            self._count("if_not_exists(#count, :zero) + :one", {":zero": 0, ":one": 1, ":most": MAX_ENDPOINTS})
+            | {"ConditionExpression": "attribute_not_exists(#count) OR #count < :most"},
+            endpoint.project_id,
+        )
+        if codes[:1] == (CONDITION_FAILED,):
+            return False
+        if codes:
+            raise EndpointsFull
         return True
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
@@ -65,9 +99,47 @@ class EndpointStore:
         item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
         return to_endpoint(item) if item is not None else None
 
-    def delete(self, project_id: str, endpoint_id: str) -> bool:
-        """Remove it; False when there is no such endpoint."""
-        gone = self._client.delete_item(
-            TableName=self._table, Key=endpoint_key(project_id, endpoint_id), ReturnValues="ALL_OLD"
+    def change_seen(
+        self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
+    ) -> Endpoint | None:
+        """Like `change`, if nobody has changed its settings since it was read; None when somebody has, or it is gone.
+
+        `updated_at` is set here, and never to the value that it had: it tells one state of the settings from the next.
+        """
+        updated_at = to_rfc3339(max(now_ms, from_rfc3339(seen.updated_at) + 1))
+        update = ConditionalUpdate(
+            {**sets, "updated_at": updated_at},
+            "attribute_exists(#pk) AND #updated_at = :seen_at AND #enabled = :seen_enabled",
+            {"seen_at": seen.updated_at, "seen_enabled": seen.enabled},
+            removes,
         )
-        return "Attributes" in gone
+        item = update.apply(self._client, self._table, endpoint_key(seen.project_id, seen.endpoint_id))
+        return to_endpoint(item) if item is not None else None
+
+    def delete(self, project_id: str, endpoint_id: str) -> bool:
+        """Remove it; False when there is no such endpoint. Raises EndpointsContended."""
+        delete = {
+            "TableName": self._table,
+            "Key": endpoint_key(project_id, endpoint_id),
+            "ConditionExpression": "attribute_exists(pk)",
+        }
+        count = self._count("if_not_exists(#count, :one) - :one", {":one": 1})
+        return not self._transact({"Delete": delete}, count, project_id)
+
+    @staticmethod
+    def _count(change: str, values: Mapping[str, Value]) -> dict[str, Any]:
+        return {
+            "UpdateExpression": f"SET #count = {change}",
+            "ExpressionAttributeNames": {"#count": "count"},
+            "ExpressionAttributeValues": to_item(values),
+        }
+
+    def _transact(self, write: dict[str, Any], count: dict[str, Any], project_id: str) -> tuple[str, ...]:
+        """Write both rows; () when it is done, else why not. Tries again, as deliveries write these rows too."""
+        update = {"TableName": self._table, "Key": count_key(project_id), **count}
+        for _ in range(_TRIES):
+            codes = transact(self._client, [write, {"Update": update}])
+            if CONFLICT not in codes:
+                return codes
+            time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
+        raise EndpointsContended

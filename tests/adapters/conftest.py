@@ -75,7 +75,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.extend(json.loads(line) for line in text.splitlines())
             return len(text)
 
-    names = ("submit", "result", "manage", "keys")
+    names = ("submit", "result", "manage", "endpoints", "keys")
     handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in names]
     before = [handler.setStream(Lines()) for handler in handlers]
     yield lines
@@ -86,7 +86,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
 def _forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
     clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it
-    for module in ("submit", "result", "manage", "record", "webhook", "sweep"):
+    for module in ("submit", "result", "manage", "endpoints", "record", "webhook", "sweep"):
         for name in ("wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there

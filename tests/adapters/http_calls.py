@@ -81,6 +81,22 @@ def call(made: dict[str, Any]) -> Answer:
     return Answer(answer["statusCode"], answer["headers"], raw)
 
 
+def send(
+    key: str | None,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: Mapping[str, str] | None = None,
+    content_type: str | None = "application/json",
+) -> Answer:
+    """Any call; `body` is sent as it is if it is text or bytes, else as JSON, and not at all if it is None."""
+    headers = {"X-API-Key": key, "Content-Type": content_type if body is not None else None}
+    sent = body if body is None or isinstance(body, str | bytes) else json.dumps(body)
+    present = {name: value for name, value in headers.items() if value is not None}
+    return call(event(method, path, headers=present, query=query, body=sent))
+
+
 def post(
     key: str | None,
     body: Any,

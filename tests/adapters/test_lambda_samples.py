@@ -46,6 +46,11 @@ def test_the_result_sample_gets_its_result(store: SubmissionStore) -> None:
     assert (answer.status, answer.json["verdict"]) == (200, "AC")
 
 
+def test_the_endpoints_sample_lists_deliveries(store: SubmissionStore) -> None:
+    answer = call(sample("endpoints"))
+    assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
 def test_every_function_of_the_template_has_a_sample(aws: Aws) -> None:
     functions = {name for name, part in aws.template["Resources"].items() if part["Type"].endswith("::Function")}
     sampled = {f"{path.stem.partition('_')[0].capitalize()}Function" for path in SAMPLES.glob("*.json")}

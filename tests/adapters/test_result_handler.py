@@ -414,7 +414,7 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
         "/api/results/",
         "/api/judge",
         "/api/checks",
-        "/api/webhooks",
+        "/api/webhooks/",
         "/api/projects/x/y",
         "/x",
     ],

@@ -12,6 +12,7 @@ FUNCTIONS = (
     "SubmitFunction",
     "ResultFunction",
     "ManageFunction",
+    "EndpointsFunction",
     "RecordFunction",
     "WebhookFunction",
     "SweepFunction",

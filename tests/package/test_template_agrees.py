@@ -16,6 +16,7 @@ MODELS = {
     "RecordFunction": functions.settings.RecordSettings,
     "WebhookFunction": functions.settings.WebhookSettings,
     "SweepFunction": functions.settings.SweepSettings,
+    "EndpointsFunction": functions.settings.EndpointsSettings,
 }
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.core.openapi.bodies import Accepted, CompletedEvent, Error, WaitOver
+from functions.core.openapi.bodies import Accepted, Error, WaitOver
 from functions.core.openapi.operation import Answer, Operation
 from functions.core.openapi.operations import OPERATIONS
+from functions.core.openapi.webhooks import WEBHOOKS, Webhook
 from functions.core.result_view import to_json
 
 API_VERSION = "0.1.0"
@@ -50,7 +51,7 @@ def build_document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Rustbox, serverless", "version": API_VERSION, "description": _DESCRIPTION},
         "paths": paths,
-        "webhooks": {"submission.completed": {"post": _webhook()}},
+        "webhooks": {name: {"post": _webhook(event)} for name, event in WEBHOOKS.items()},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
@@ -104,7 +105,7 @@ def _method_not_allowed() -> dict[str, Any]:
     return answer
 
 
-def _webhook() -> dict[str, Any]:
+def _webhook(event: Webhook) -> dict[str, Any]:
     def header(name: str, description: str) -> dict[str, Any]:
         return {
             "name": name,
@@ -115,16 +116,19 @@ def _webhook() -> dict[str, Any]:
         }
 
     return {
-        "operationId": "submissionCompleted",
-        "summary": "A submission is finished",
-        "description": "Signed as Standard Webhooks have it. Repeated until a 2xx, ten attempts in 75 hours; the same "
-        "event always has the same webhook-id.",
+        "operationId": event.operation_id,
+        "summary": event.summary,
+        "description": event.description,
         "parameters": [
-            header("webhook-id", "The submission's id."),
+            header("webhook-id", "The event's id, in every attempt the same. Of a submission's event: its own id."),
             header("webhook-timestamp", "Unix seconds of this attempt."),
-            header("webhook-signature", "v1,<base64 of HMAC-SHA256 over id.timestamp.body>."),
+            header(
+                "webhook-signature",
+                "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. Two, with a space between, while a rotation "
+                "overlap lasts.",
+            ),
         ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(CompletedEvent)}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(event.model)}}},
         "responses": {"2XX": {"description": "Delivered."}},
     }
 
@@ -134,7 +138,7 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _schemas() -> dict[str, Any]:
-    models: dict[type[BaseModel], None] = {CompletedEvent: None, Error: None}
+    models: dict[type[BaseModel], None] = {Error: None, **{event.model: None for event in WEBHOOKS.values()}}
     for operation in OPERATIONS:
         if operation.request is not None:
             models[operation.request] = None

@@ -37,6 +37,8 @@ PAGE = (
     query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Page size."),
     query("cursor", {"type": "string"}, "next_cursor of the page before."),
 )
+ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+BAD: Answer = ("`bad_request`: a parameter is wrong.", (bodies.Error,))
 THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (bodies.GatewayError,))
 FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (bodies.Error,))
 _BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (bodies.Error,))

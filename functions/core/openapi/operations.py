@@ -5,16 +5,15 @@ from typing import Any
 from functions.core.languages import Language
 from functions.core.openapi import bodies
 from functions.core.openapi.admin_operations import ADMIN_OPERATIONS
-from functions.core.openapi.operation import FAILED, KEYED, OPEN, PAGE, THROTTLED, Answer, Operation, query
+from functions.core.openapi.operation import BAD, FAILED, ID, KEYED, OPEN, PAGE, THROTTLED, Answer, Operation, query
+from functions.core.openapi.webhook_operations import WEBHOOK_OPERATIONS
 from functions.core.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS
 from functions.core.request import SubmitRequest
 from functions.core.submission import Status
 from functions.core.verdict import Verdict
 
-_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _RESULT = (bodies.FinalResult, bodies.OpenResult)
 _UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (bodies.Error,))
-_BAD: Answer = ("`bad_request`: a parameter is wrong.", (bodies.Error,))
 _SLOW: Answer = (
     "The gateway: no answer within 30 s. The submission, if there is one, goes on.",
     (bodies.GatewayError,),
@@ -76,9 +75,9 @@ _GET_RESULT = Operation(
     "GET",
     "getResult",
     "One submission, in whatever state",
-    {200: ("Finished or not.", _RESULT), 400: _BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
+    {200: ("Finished or not.", _RESULT), 400: BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
     (
-        _ID,
+        ID,
         query(
             "wait",
             {"type": "number", "minimum": 0, "maximum": LONG_POLL_MAX_SECS, "multipleOf": 0.001, "default": 0},
@@ -94,19 +93,19 @@ _DELETE_RESULT = Operation(
     "Delete code, input and output at once",
     {
         200: ("Gone.", (bodies.Deleted,)),
-        400: _BAD,
+        400: BAD,
         404: _UNKNOWN,
         409: ("`conflict`: it is running.", (bodies.Error,)),
         **KEYED,
     },
-    (_ID,),
+    (ID,),
 )
 _LIST_RESULTS = Operation(
     "/api/results",
     "GET",
     "listResults",
     "The project's submissions, newest first",
-    {200: ("One page.", (bodies.ResultPage,)), 400: _BAD, **KEYED},
+    {200: ("One page.", (bodies.ResultPage,)), 400: BAD, **KEYED},
     (
         query("status", {"enum": list(Status)}, "Only these."),
         query("verdict", {"enum": list(Verdict)}, "Only these."),
@@ -124,12 +123,12 @@ def _raw(stream: str) -> Operation:
         f"The raw bytes of {stream}",
         {
             200: ("All that was kept.", "application/octet-stream"),
-            400: _BAD,
+            400: BAD,
             404: _UNKNOWN,
             409: ("`conflict`: the run is not finished.", (bodies.Error,)),
             **KEYED,
         },
-        (_ID,),
+        (ID,),
     )
 
 
@@ -140,7 +139,7 @@ _LANGUAGES = Operation(
     "Languages that this deployment offers",
     {
         200: ("Canonical names; with `detail=true` the toolchains too.", (bodies.Languages, bodies.LanguageDetails)),
-        400: _BAD,
+        400: BAD,
         **OPEN,
     },
     parameters=(query("detail", {"type": "boolean", "default": False}, "Tell the toolchains' versions too."),),
@@ -192,5 +191,6 @@ OPERATIONS = (
     _HEALTH,
     _READY,
     _DOCUMENT,
+    *WEBHOOK_OPERATIONS,
     *ADMIN_OPERATIONS,
 )

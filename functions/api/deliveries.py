@@ -1,0 +1,99 @@
+"""Calls of /api/deliveries: what was sent where, and sending it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.api.intake import authenticate
+from functions.api.results import answer
+from functions.core import parameters
+from functions.core.clock import MS_PER_SEC, from_rfc3339
+from functions.core.cursor import read_cursor, write_cursor
+from functions.core.delivery_view import (
+    DELIVERY_KEY,
+    delivery_body,
+    delivery_detail_body,
+    delivery_filters,
+    delivery_id,
+)
+from functions.core.endpoint_request import REPLAY_WINDOW_SECS
+from functions.core.errors import Conflict, NotFound, Unavailable
+from functions.core.failpoint import reach
+from functions.store.deliveries import TTL_MS
+from functions.store.replays import Replayed
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.api.recovery import Recovery
+    from functions.api.resolver import Resolver
+    from functions.core.delivery import Delivery
+    from functions.store.deliveries import DeliveryStore
+    from functions.store.delivery_listing import DeliveryList
+    from functions.store.projects import ProjectStore
+    from functions.store.replays import ReplayStore
+
+NO_SUCH_DELIVERY = "There is no such delivery."
+_REFUSALS = {
+    Replayed.EVENT_GONE: "The event is gone: its submission was deleted, or it is past the 14 days of its replay.",
+    Replayed.WAITING: "The delivery is about to be sent already.",
+    Replayed.ENDPOINT_OFF: "The endpoint is disabled or deleted, so nothing can be sent to it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The parts that these calls need. All of them raise ServiceError."""
+
+    projects: ProjectStore
+    store: DeliveryStore
+    listing: DeliveryList
+    replays: ReplayStore
+    recovery: Recovery
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's deliveries, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, filters = parameters.page_limit(query), delivery_filters(query)
+        after = read_cursor(project_id, query["cursor"], DELIVERY_KEY) if "cursor" in query else None
+        page = self.listing.page(project_id, filters, limit=limit, after=after)
+        return answer(
+            {
+                "items": [delivery_body(delivery) for delivery in page.deliveries],
+                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one delivery with its attempts."""
+        return self._show(self._own(app, id_text))
+
+    def replay(self, app: Resolver, id_text: str) -> Response[str]:
+        """Send one again: the same id and bytes, a fresh timestamp, the schedule from its beginning."""
+        delivery = self._own(app, id_text)
+        is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
+        replayed = self.replays.replay(delivery) if is_kept else Replayed.EVENT_GONE
+        if replayed is Replayed.CONTENDED:
+            raise Unavailable("Others keep writing the rows of this delivery. Repeat the request.", 1)
+        if replayed is not Replayed.DONE:
+            raise Conflict(_REFUSALS[replayed])
+        reach("replay.after_write")
+        self.recovery.hint(delivery)
+        return self._show(self._own(app, id_text), 202)
+
+    def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
+        attempts = self.store.list_attempts(delivery.event_id, delivery.endpoint_id)
+        return answer(delivery_detail_body(delivery, attempts), status)
+
+    def _age_ms(self, delivery: Delivery) -> int:
+        return self.recovery.clock() - from_rfc3339(delivery.created_at)
+
+    def _own(self, app: Resolver, id_text: str) -> Delivery:
+        """Return the caller's delivery. Raises Unauthorized, BadRequest, NotFound with one text for every reason."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        delivery = self.store.get_delivery(*delivery_id(id_text))
+        if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
+            raise NotFound(NO_SUCH_DELIVERY)
+        return delivery

@@ -1,0 +1,93 @@
+"""Calls that do something with an endpoint: rotate its secret, test it, recover its deliveries."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.api.endpoints import CHANGED_MEANWHILE, Endpoints
+from functions.api.intake import json_body
+from functions.api.results import answer
+from functions.core.clock import MS_PER_SEC
+from functions.core.endpoint_request import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
+from functions.core.endpoint_view import endpoint_body
+from functions.core.errors import Conflict
+from functions.core.outgoing import webhook_headers
+from functions.core.probe import event_body, probe_body
+from functions.core.signature import new_secret, parse_secret, signatures
+from functions.core.submission import new_id
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.api.recovery import Recovery
+    from functions.api.resolver import Resolver
+    from functions.core.endpoint import Endpoint
+    from functions.egress import Egress
+    from functions.store.items import Value
+
+_OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
+_PREVIOUS = ("previous_secret_box", "previous_until_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointActions:
+    """The parts that these calls need. All of them raise ServiceError."""
+
+    endpoints: Endpoints
+    egress: Egress
+    recovery: Recovery
+
+    def rotate(self, app: Resolver, id_text: str) -> Response[str]:
+        """Give the endpoint a new secret; what it replaces signs too for a while, what was before that no more.
+
+        A client that brings the secret may repeat the call: the secret that signs already changes nothing.
+        """
+        seen = self.endpoints.own(app, id_text)
+        asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
+        boxes, store, now = self.endpoints.boxes, self.endpoints.store, self.endpoints.clock()
+        if asked.secret is not None and self._signs_now(seen, asked.secret):
+            return answer(endpoint_body(seen, now) | {"secret": asked.secret})
+        secret = asked.secret or new_secret()
+        sets: dict[str, Value] = {"secret_box": boxes.seal(secret, seen.project_id, seen.endpoint_id)}
+        overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
+        if overlap_secs:
+            sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
+        # Two rotations at once: one wins, or a secret would be shown that never signs.
+        changed = store.change_seen(seen, now, sets, () if overlap_secs else _PREVIOUS)
+        if changed is None:
+            raise Conflict(CHANGED_MEANWHILE)
+        self._tell("Secret rotated", seen, app)
+        return answer(endpoint_body(changed, now) | {"secret": secret})
+
+    def test(self, app: Resolver, id_text: str) -> Response[str]:
+        """Send `webhook.test` at once, as a delivery would go; nothing of it is stored, and nothing is tried again."""
+        endpoint = self.endpoints.own(app, id_text)
+        boxes, now = self.endpoints.boxes, self.endpoints.clock()
+        body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
+        opened = [boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(now)]
+        signature = signatures(map(parse_secret, opened), webhook_id, timestamp_secs, body)
+        headers = webhook_headers(webhook_id, timestamp_secs, signature, endpoint.headers)
+        reply = self.egress.post(endpoint.url, headers, body)
+        self._tell("Endpoint tested", endpoint, app)
+        return answer(probe_body(endpoint, headers, body, reply))
+
+    def recover(self, app: Resolver, id_text: str) -> Response[str]:
+        """Make what failed or was paused since a time due again."""
+        endpoint = self.endpoints.own(app, id_text)
+        since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
+        if not endpoint.enabled:
+            raise Conflict(_OFF)
+        recovered = self.recovery.recover(endpoint, since_ms)
+        self._tell("Deliveries recovered", endpoint, app)
+        return answer(recovered)
+
+    def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
+        current = self.endpoints.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+        return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)
+
+    def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        self.endpoints.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )

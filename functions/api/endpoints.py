@@ -1,0 +1,166 @@
+"""Calls of /api/webhooks that make, show, change and remove endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.api.intake import authenticate, json_body
+from functions.api.results import answer
+from functions.core import parameters
+from functions.core.clock import Clock, to_rfc3339
+from functions.core.cursor import read_cursor, write_cursor
+from functions.core.endpoint import MAX_ENDPOINTS, DisabledReason, Endpoint
+from functions.core.endpoint_request import (
+    AddressRules,
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    changed_settings,
+    new_settings,
+)
+from functions.core.endpoint_view import endpoint_body
+from functions.core.errors import Conflict, NotFound, Unavailable
+from functions.core.signature import new_secret
+from functions.core.submission import new_id
+from functions.core.validation import parse_body
+from functions.store.endpoints import EndpointsContended, EndpointsFull
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.api.resolver import Resolver
+    from functions.core.endpoint_request import EndpointSettings
+    from functions.secret_box import SecretBoxes
+    from functions.store.endpoints import EndpointStore
+    from functions.store.items import Value
+    from functions.store.projects import ProjectStore
+
+NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
+CHANGED_MEANWHILE = "The endpoint was changed by others at the same moment. Look at it and repeat the request."
+_BUSY = "Too many endpoints are created or deleted at once. Repeat the request."
+_FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The parts that these calls need. All of them raise ServiceError. Logs hold no URL, header or secret."""
+
+    projects: ProjectStore
+    store: EndpointStore
+    boxes: SecretBoxes
+    allow_insecure: bool
+    own_host: str
+    clock: Clock
+    log: Logger
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Make an endpoint; the answer is the only one with its secret."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        request = parse_body(CreateEndpointRequest, json_body(app.current_event))
+        settings = new_settings(request, self._rules(app))
+        endpoint_id, secret, now = new_id(), request.secret or new_secret(), self.clock()
+        endpoint = Endpoint(
+            endpoint_id=endpoint_id,
+            project_id=project_id,
+            url=settings.url,
+            events=settings.events,
+            description=settings.description,
+            headers=settings.headers,
+            secret_box=self.boxes.seal(secret, project_id, endpoint_id),
+            enabled=settings.enabled,
+            disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
+            disabled_at=None if settings.enabled else to_rfc3339(now),
+            created_at=to_rfc3339(now),
+            updated_at=to_rfc3339(now),
+        )
+        try:
+            self.store.create(endpoint)
+        except EndpointsFull:
+            raise Conflict(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
+        except EndpointsContended:
+            raise Unavailable(_BUSY, 1) from None
+        self._tell("Endpoint created", endpoint, app)
+        return answer(endpoint_body(endpoint, now) | {"secret": secret})
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's endpoints, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, now = parameters.page_limit(query), self.clock()
+        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        newest_first = reversed(self.store.list_all(project_id))
+        rest = [endpoint for endpoint in newest_first if after is None or _created_key(endpoint) < after]
+        is_more, items = len(rest) > limit, rest[:limit]
+        return answer(
+            {
+                "items": [endpoint_body(endpoint, now) for endpoint in items],
+                "next_cursor": write_cursor(project_id, _created_key(items[-1])) if is_more else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one endpoint."""
+        return answer(endpoint_body(self.own(app, id_text), self.clock()))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Change what is given. Raises Conflict when others keep changing it."""
+        seen = self.own(app, id_text)
+        request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
+        for _ in range(_TRIES):
+            sets, removes = self._writes(seen, changed_settings(seen, request, self._rules(app)))
+            changed = self.store.change_seen(seen, self.clock(), sets, removes)
+            if changed is not None:
+                self._tell("Endpoint changed", changed, app)
+                return answer(endpoint_body(changed, self.clock()))
+            seen = self.own(app, id_text)
+        raise Conflict(CHANGED_MEANWHILE)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Remove one endpoint; what is still owed to it is cancelled when it becomes due."""
+        endpoint = self.own(app, id_text)
+        try:
+            is_deleted = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
+        except EndpointsContended:
+            raise Unavailable(_BUSY, 1) from None
+        if not is_deleted:
+            raise NotFound(NO_SUCH_ENDPOINT)
+        self._tell("Endpoint deleted", endpoint, app)
+        return answer({"id": endpoint.endpoint_id, "deleted": True})
+
+    def own(self, app: Resolver, id_text: str) -> Endpoint:
+        """Return the caller's endpoint. Raises Unauthorized, BadRequest, NotFound."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        endpoint = self.store.get(project_id, parameters.submission_id(id_text))
+        if endpoint is None:
+            raise NotFound(NO_SUCH_ENDPOINT)
+        return endpoint
+
+    def _rules(self, app: Resolver) -> AddressRules:
+        hosts = (app.current_event.request_context.domain_name or "", self.own_host)
+        return AddressRules(self.allow_insecure, tuple(host for host in hosts if host))
+
+    def _writes(self, seen: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+        """Attributes to set and to remove. A switch in either direction says why, or forgets why."""
+        sets: dict[str, Value] = {
+            "url": settings.url,
+            "events": settings.events,
+            "description": settings.description,
+            "headers": settings.headers,
+            "enabled": settings.enabled,
+        }
+        if settings.enabled == seen.enabled:
+            return sets, ()
+        if settings.enabled:
+            return sets, _FORGET_FAILURES
+        return sets | {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}, ()
+
+    def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        self.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )
+
+
+def _created_key(endpoint: Endpoint) -> str:
+    return f"{endpoint.created_at}#{endpoint.endpoint_id}"

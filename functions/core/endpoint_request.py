@@ -1,0 +1,225 @@
+"""What a project asks of its endpoints, checked.
+
+Wrong shape is `Invalid` (422, with fields); unknown fields are ignored.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from functions.core.address import AddressRefused, check_url
+from functions.core.clock import MS_PER_SEC, from_rfc3339
+from functions.core.custom_headers import HIDDEN, normalise_headers
+from functions.core.endpoint import EVENT_TEST, FILTERABLE_EVENTS, Endpoint
+from functions.core.errors import FieldProblem, Invalid
+from functions.core.signature import MAX_KEY_BYTES, MIN_KEY_BYTES, PREFIX_SYMMETRIC, SecretInvalid, parse_secret
+from functions.core.validation import Text, parse_body
+
+DESCRIPTION_MAX_CHARS = 500
+OVERLAP_DEFAULT_SECS = 86_400
+OVERLAP_MAX_SECS = 7 * 86_400
+REPLAY_WINDOW_SECS = 14 * 86_400
+"""How long after its event a delivery can be replayed: webhook specification, section 2."""
+
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_STRICT = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+def _on_one_line(text: str) -> str:
+    """Refuse control characters and marks that turn text around: a description is shown on terminals."""
+    if not text.isprintable():
+        raise ValueError("the text must be printable and on one line")
+    return text
+
+
+def _is_moment(text: str) -> str:
+    try:
+        ms = from_rfc3339(text.upper()) if _TIME.fullmatch(text) else None
+    except (ValueError, OverflowError):
+        ms = None
+    if ms is None:
+        raise ValueError("the text must be a time of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z")
+    return text
+
+
+Url = Annotated[Text, Field(description="Where events are sent: https, port 443 or 8443, a public host name.")]
+Events = Annotated[
+    list[Text],
+    Field(max_length=20, description="Event names that it wants. Empty: all.", examples=[list(FILTERABLE_EVENTS)]),
+]
+Description = Annotated[
+    Text, Field(max_length=DESCRIPTION_MAX_CHARS, description="For people."), AfterValidator(_on_one_line)
+]
+Headers = Annotated[
+    dict[Text, Text],
+    Field(description="Sent with each request. At most 16; names and values in bounds. Values are never shown again."),
+]
+Secret = Annotated[
+    Text,
+    Field(
+        description=f"Your own signing secret: whsec_ and {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64. "
+        "Left out: one is made."
+    ),
+]
+
+
+class CreateEndpointRequest(BaseModel):
+    """Body of POST /api/webhooks."""
+
+    model_config = _STRICT
+
+    url: Url = Field(repr=False)
+    events: Events | None = None
+    description: Description | None = None
+    enabled: bool | None = None
+    headers: Headers | None = Field(default=None, repr=False)
+    secret: Secret | None = Field(default=None, repr=False)
+
+
+class ChangeEndpointRequest(BaseModel):
+    """Body of PATCH /api/webhooks/{id}. What is left out or null stays as it is."""
+
+    model_config = _STRICT
+
+    url: Url | None = Field(default=None, repr=False)
+    events: Events | None = None
+    description: Description | None = None
+    enabled: bool | None = Field(default=None, description="true: also forgets its failures. false: deliveries pause.")
+    headers: Headers | None = Field(default=None, repr=False, description="In place of all that are set now.")
+    secret: None = Field(default=None, description="Cannot be changed here: POST /api/webhooks/{id}/rotate.")
+
+
+class RotateRequest(BaseModel):
+    """Body of POST /api/webhooks/{id}/rotate; it may be left out."""
+
+    model_config = _STRICT
+
+    overlap_secs: int | None = Field(
+        default=None, ge=0, le=OVERLAP_MAX_SECS, description="The old secret signs too for so long. Default: 24 h."
+    )
+    secret: Secret | None = Field(default=None, repr=False)
+
+
+class RecoverRequest(BaseModel):
+    """Body of POST /api/webhooks/{id}/recover."""
+
+    model_config = _STRICT
+
+    since: Annotated[Text, AfterValidator(_is_moment)] = Field(
+        description="Deliveries created from then on; at most 14 days ago.", json_schema_extra={"format": "date-time"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRules:
+    """What stage 1 of the address check needs. `own_hosts`: names of our own API."""
+
+    allow_insecure: bool
+    own_hosts: tuple[str, ...]
+
+    def problem(self, url: str) -> FieldProblem | None:
+        """Why this URL is refused; None if it is not."""
+        try:
+            for own_host in self.own_hosts or ("",):
+                check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
+        except AddressRefused as refused:
+            return FieldProblem("url", f"{refused.code}: {refused.message}")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """What a project decides about an endpoint."""
+
+    url: str = field(repr=False)
+    events: tuple[str, ...]
+    description: str
+    enabled: bool
+    headers: Mapping[str, str] = field(repr=False)
+
+
+def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
+    """Settings of a new endpoint. Raises Invalid."""
+    headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
+    _check([rules.problem(request.url), *_event_problems(request.events), *problems, _secret_problem(request.secret)])
+    return EndpointSettings(
+        request.url,
+        tuple(dict.fromkeys(request.events or ())),
+        request.description or "",
+        request.enabled is not False,
+        headers,
+    )
+
+
+def changed_settings(endpoint: Endpoint, change: ChangeEndpointRequest, rules: AddressRules) -> EndpointSettings:
+    """Settings after a change. Raises Invalid. A URL that is not changed is not judged again."""
+    url = endpoint.url if change.url is None else change.url
+    given = endpoint.headers if change.headers is None else _with_hidden(change.headers, endpoint.headers)
+    headers, problems = normalise_headers(given, scheme=_scheme(url))
+    _check([None if change.url is None else rules.problem(url), *_event_problems(change.events), *problems])
+    return EndpointSettings(
+        url,
+        endpoint.events if change.events is None else tuple(dict.fromkeys(change.events)),
+        endpoint.description if change.description is None else change.description,
+        endpoint.enabled if change.enabled is None else change.enabled,
+        headers,
+    )
+
+
+def parse_rotation(raw: bytes) -> RotateRequest:
+    """Check the body of a rotation; an empty one asks for nothing special. Raises BadRequest, Invalid."""
+    request = parse_body(RotateRequest, raw or b"{}")
+    _check([_secret_problem(request.secret)])
+    return request
+
+
+def parse_since(raw: bytes, now_ms: int) -> int:
+    """Epoch ms of the body of a recovery. Raises BadRequest, Invalid."""
+    since_ms = from_rfc3339(parse_body(RecoverRequest, raw).since.upper())
+    if not now_ms - REPLAY_WINDOW_SECS * MS_PER_SEC <= since_ms <= now_ms:
+        raise Invalid((FieldProblem("since", "The time must be in the last 14 days: older events are not kept."),))
+    return since_ms
+
+
+def _check(found: list[FieldProblem | None]) -> None:
+    problems = tuple(problem for problem in found if problem is not None)
+    if problems:
+        raise Invalid(problems)
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
+
+
+def _with_hidden(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+    return {name: stored.get(name.lower(), value) if value == HIDDEN else value for name, value in given.items()}
+
+
+def _event_problems(events: list[str] | None) -> list[FieldProblem]:
+    known = ", ".join(FILTERABLE_EVENTS)
+    problems = []
+    for place, name in enumerate(events or ()):
+        if name == EVENT_TEST:
+            problems.append(
+                FieldProblem(f"events.{place}", f"{EVENT_TEST} needs no filter: it is sent on request only.")
+            )
+        elif name not in FILTERABLE_EVENTS:
+            problems.append(FieldProblem(f"events.{place}", f"There is no such event. Known: {known}."))
+    return problems
+
+
+def _secret_problem(secret: str | None) -> FieldProblem | None:
+    if secret is None:
+        return None
+    try:
+        if secret.startswith(PREFIX_SYMMETRIC):
+            parse_secret(secret)
+            return None
+    except SecretInvalid:
+        pass
+    return FieldProblem(
+        "secret", f"The secret must be whsec_ followed by {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64."
+    )

@@ -1,0 +1,35 @@
+"""A test send: an event that no filter names, and what its sender is shown of it."""
+
+import json
+from collections.abc import Mapping
+
+from functions.core.clock import to_rfc3339
+from functions.core.delivery import Reply
+from functions.core.delivery_view import reply_body
+from functions.core.endpoint import EVENT_TEST, Endpoint
+from functions.core.result_view import Body
+
+_OK = range(200, 300)
+
+
+def event_body(endpoint: Endpoint, now_ms: int) -> bytes:
+    """The bytes of a `webhook.test`."""
+    event = {
+        "type": EVENT_TEST,
+        "timestamp": to_rfc3339(now_ms),
+        "endpoint_id": endpoint.endpoint_id,
+        "message": "A test. Nothing ran, and nothing needs to be done.",
+    }
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, reply: Reply) -> Body:
+    """What was sent, what was signed and what came back. The secret is in none of it."""
+    webhook_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    return {
+        "endpoint_id": endpoint.endpoint_id,
+        "delivered": reply.status_code in _OK,
+        "request": {"method": "POST", "url": endpoint.url, "headers": dict(headers), "body": body.decode()},
+        "signed_content": f"{webhook_id}.{timestamp}.{body.decode()}",
+        "response": reply_body(reply),
+    }

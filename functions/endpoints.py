@@ -1,0 +1,71 @@
+"""Everything under /api/webhooks and /api/deliveries: a project's endpoints, and what was sent where."""
+
+import functools
+from typing import Any, NamedTuple
+
+from functions.api.deliveries import Deliveries
+from functions.api.endpoint_actions import EndpointActions
+from functions.api.endpoints import Endpoints
+from functions.api.recovery import Recovery
+from functions.api.resolver import PerThread, Resolver
+from functions.core.clock import now_ms
+from functions.egress import Egress
+from functions.queues import Queues
+from functions.secret_box import SecretBoxes
+from functions.settings import Clients, EndpointsSettings, load
+from functions.store.deliveries import DeliveryStore
+from functions.store.delivery_listing import DeliveryList
+from functions.store.endpoints import EndpointStore
+from functions.store.projects import ProjectStore
+from functions.store.replays import ReplayStore
+from functions.telemetry import logger
+
+
+class Wiring(NamedTuple):
+    """The parts of this entry point."""
+
+    endpoints: Endpoints
+    actions: EndpointActions
+    deliveries: Deliveries
+
+
+@functools.cache
+def wiring() -> Wiring:
+    """Put the parts together, once per process and on the first call."""
+    log, settings, dynamodb = logger("endpoints"), load(EndpointsSettings), Clients.dynamodb()
+    table, insecure = settings.deliveries_table, settings.allow_insecure_webhook_targets
+    projects = ProjectStore(settings.projects_table, dynamodb)
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms())
+    listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
+    recovery = Recovery(listing, replays, Queues(Clients.sqs()), settings.deliveries_queue_url, now_ms, log)
+    endpoints = Endpoints(projects, EndpointStore(table, dynamodb), boxes, insecure, settings.own_host, now_ms, log)
+    return Wiring(
+        endpoints,
+        EndpointActions(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),
+        Deliveries(projects, DeliveryStore(table, dynamodb), listing, replays, recovery),
+    )
+
+
+def build_resolver() -> Resolver:
+    """Make the routes."""
+    app = Resolver(logger("endpoints"))
+    app.post("/api/webhooks")(lambda: wiring().endpoints.create(app))
+    app.get("/api/webhooks")(lambda: wiring().endpoints.page(app))
+    app.get("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.one(app, id_text))
+    app.patch("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.change(app, id_text))
+    app.delete("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.delete(app, id_text))
+    app.post("/api/webhooks/<id_text>/rotate")(lambda id_text: wiring().actions.rotate(app, id_text))
+    app.post("/api/webhooks/<id_text>/test")(lambda id_text: wiring().actions.test(app, id_text))
+    app.post("/api/webhooks/<id_text>/recover")(lambda id_text: wiring().actions.recover(app, id_text))
+    app.get("/api/deliveries")(lambda: wiring().deliveries.page(app))
+    app.get("/api/deliveries/<id_text>")(lambda id_text: wiring().deliveries.one(app, id_text))
+    app.post("/api/deliveries/<id_text>/replay")(lambda id_text: wiring().deliveries.replay(app, id_text))
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

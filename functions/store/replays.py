@@ -1,0 +1,115 @@
+"""Sending again what is final: the row becomes pending, its schedule begins anew, and its attempts count on.
+
+A replay is one transaction over delivery, event and endpoint. So nothing is due again whose bytes are gone, and nothing
+for an endpoint that was disabled or deleted at the same moment.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+from functions.core.clock import MS_PER_SEC, Clock, now_ms
+from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.core.submission import due_shard
+from functions.store import delivery_rows as rows
+from functions.store.conditional import ConditionalUpdate
+from functions.store.delivery_listing import RECOVERABLE
+from functions.store.endpoint_rows import endpoint_key
+from functions.store.items import Value, to_item
+from functions.store.transaction import CONDITION_FAILED, CONFLICT, transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
+"""Every final state, and `retrying`: then the next attempt is made at once."""
+
+_TRIES = 4
+
+
+class Replayed(Enum):
+    """What became of a replay."""
+
+    DONE = auto()
+    EVENT_GONE = auto()
+    WAITING = auto()
+    ENDPOINT_OFF = auto()
+    CONTENDED = auto()
+
+
+class ReplayStore:
+    """Delivery rows of the deliveries table."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def replay(self, delivery: Delivery) -> Replayed:
+        """Make one delivery due now, whatever it came to."""
+        now = self._clock()
+        reasons = (Replayed.EVENT_GONE, Replayed.WAITING, Replayed.ENDPOINT_OFF)
+        actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now)]
+        if delivery.endpoint_id != RUN_ENDPOINT_ID:
+            actions.append(self._endpoint_is_on(delivery))
+        for _ in range(_TRIES):
+            codes = transact(self._client, actions)
+            if not codes:
+                return Replayed.DONE
+            refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
+            if refused:
+                return refused[0]
+            if CONFLICT not in codes:
+                break
+        return Replayed.CONTENDED
+
+    def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
+        """Make a failed or paused delivery due then; False when it is not one any more."""
+        return (
+            self._again(due_at_ms, delivery.event_id, RECOVERABLE).apply(
+                self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id)
+            )
+            is not None
+        )
+
+    def _due_again(self, delivery: Delivery, now_ms: int) -> Any:
+        update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))
+        return update.action(self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
+
+    @staticmethod
+    def _again(due_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
+        values: dict[str, Value] = {state.value: state.value for state in states}
+        return ConditionalUpdate(
+            {
+                "state": DeliveryState.PENDING.value,
+                "next_at_ms": due_at_ms,
+                "due_at_ms": due_at_ms,
+                "due_shard": due_shard(event_id),
+            },
+            f"attribute_exists(#pk) AND #state IN ({', '.join(f':was_{name}' for name in values)})",
+            {f"was_{name}": value for name, value in values.items()},
+            removes=("lease_until_ms", "lease_owner", "deferrals"),
+            computed=("#attempts_before = #attempt",),
+        )
+
+    def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": rows.event_key(delivery.event_id),
+                "ConditionExpression": "attribute_exists(body) AND #ttl > :now",
+                "ExpressionAttributeNames": {"#ttl": "ttl"},
+                "ExpressionAttributeValues": to_item({":now": now_ms // MS_PER_SEC}),
+            }
+        }
+
+    def _endpoint_is_on(self, delivery: Delivery) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": endpoint_key(delivery.project_id, delivery.endpoint_id),
+                "ConditionExpression": "enabled = :true",
+                "ExpressionAttributeValues": to_item({":true": True}),
+            }
+        }

@@ -1,0 +1,464 @@
+"""/api/webhooks through the entry point, with real requests to real receivers."""
+
+import base64
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from functions import endpoints
+from functions.core.endpoint import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
+from functions.core.signature import parse_secret
+from functions.settings import Clients
+from functions.store.endpoints import EndpointsContended, EndpointStore
+from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.hook_receiver import HookReceiver
+from tests.adapters.http_calls import Answer, call, event, send
+from tests.adapters.pipeline import receiver
+from tests.submission_factory import SUBMISSION_ID
+
+__all__ = ["receiver"]
+
+URL = "https://hooks.example.com/x?token=very-hidden"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PATH = "/api/webhooks"
+
+
+@pytest.fixture
+def store(aws: Aws) -> EndpointStore:
+    return EndpointStore(aws.names["DeliveriesTable"], Clients.dynamodb())
+
+
+@pytest.fixture
+def insecure(aws: Aws) -> None:
+    """A local stage, whose webhooks may name this machine."""
+    aws.monkeypatch.setenv("STAGE", "local")
+    aws.monkeypatch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
+
+
+def create(key: str, **fields: Any) -> dict[str, Any]:
+    answer = send(key, "POST", PATH, {"url": URL, **fields})
+    assert answer.status == 200, answer.raw
+    body: dict[str, Any] = answer.json
+    return body
+
+
+def one(key: str, endpoint_id: str) -> dict[str, Any]:
+    body: dict[str, Any] = send(key, "GET", f"{PATH}/{endpoint_id}").json
+    return body
+
+
+def change(key: str, endpoint_id: str, **fields: Any) -> Answer:
+    return send(key, "PATCH", f"{PATH}/{endpoint_id}", fields)
+
+
+def row(store: EndpointStore, endpoint_id: str) -> Endpoint:
+    found = store.get(PROJECT_ID, endpoint_id)
+    assert found is not None
+    return found
+
+
+def text_of(aws: Aws) -> str:
+    return repr(aws.items("DeliveriesTable"))
+
+
+# --- creation -------------------------------------------------------------------------------------------------------
+
+
+def test_the_secret_is_shown_once_and_stored_sealed(aws: Aws, project_key: str, logged: list[dict[str, Any]]) -> None:
+    made = create(project_key)
+    assert len(parse_secret(made["secret"]).key) == 32
+    assert made["secret"].startswith("whsec_")
+    shown = [one(project_key, made["id"]), *send(project_key, "GET", PATH).json["items"]]
+    assert all("secret" not in body for body in shown)
+    rest = {name: value for name, value in made.items() if name != "secret"}
+    assert shown == [rest, rest]
+    key = parse_secret(made["secret"]).key
+    assert made["secret"] not in text_of(aws) + repr(logged)
+    assert base64.b64encode(key).decode() not in text_of(aws)
+    assert repr(key)[2:-1] not in text_of(aws)
+
+
+def test_a_new_endpoint_is_as_it_was_asked_for(project_key: str) -> None:
+    made = create(project_key)
+    assert made["created_at"] == made["updated_at"]
+    assert {name: made[name] for name in ("url", "events", "description", "enabled", "headers", "health")} == {
+        "url": URL,
+        "events": [],
+        "description": "",
+        "enabled": True,
+        "headers": {},
+        "health": "active",
+    }
+    full = create(
+        project_key,
+        events=["submission.completed"],
+        description="mine",
+        enabled=False,
+        headers={"X-Team": "7", "Authorization": "Bearer very-hidden"},
+        secret=SECRET,
+    )
+    assert (full["secret"], full["events"], full["description"]) == (SECRET, ["submission.completed"], "mine")
+    assert (full["enabled"], full["health"], full["disabled_reason"]) == (False, "disabled", "request")
+    assert full["headers"] == {"x-team": "***", "authorization": "***"}
+    assert one(project_key, full["id"])["disabled_at"] == full["created_at"]
+
+
+def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: list[dict[str, Any]]) -> None:
+    made = create(project_key, headers={"authorization": "Bearer very-hidden"}, secret=SECRET)
+    change(project_key, made["id"], headers={"x-key": "very-hidden"}, url=URL + "2")
+    change(project_key, made["id"], headers={"x key": "very-hidden"}, url="https://10.0.0.1/?very-hidden")
+    send(project_key, "POST", f"{PATH}/{made['id']}/rotate", {"secret": SECRET})
+    send(project_key, "DELETE", f"{PATH}/{made['id']}")
+    assert [line["message"] for line in logged] == ["Endpoint created", "Endpoint changed", "Endpoint deleted"]
+    assert all(line["endpoint_id"] == made["id"] for line in logged)
+    assert not any(text in repr(logged) for text in ("hidden", "MfKQ9r8", "hooks.example.com"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"url": "https://127.0.0.1/"}, "url"),
+        ({"url": "http://hooks.example.com/"}, "url"),
+        ({"url": "https://api.example.com/api/submit"}, "url"),
+        ({"events": ["nothing"]}, "events.0"),
+        ({"headers": {"host": "x"}}, "headers.host"),
+        ({"secret": "whsec_short"}, "secret"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(aws: Aws, project_key: str, fields: dict[str, Any], field: str) -> None:
+    answer = send(project_key, "POST", PATH, {"url": URL, **fields})
+    assert (answer.status, answer.json["error"]) == (422, "invalid")
+    assert [problem["field"] for problem in answer.json["fields"]] == [field]
+    assert aws.items("DeliveriesTable") == []
+
+
+def test_a_name_of_our_own_in_the_settings_is_refused_too(aws: Aws, project_key: str) -> None:
+    aws.monkeypatch.setenv("PUBLIC_BASE_URL", "https://rustbox.example.org")
+    assert send(project_key, "POST", PATH, {"url": "https://rustbox.example.org/"}).status == 422
+    assert send(project_key, "POST", PATH, {"url": "https://api.example.com/"}).status == 422
+    assert send(project_key, "POST", PATH, {"url": "https://api.example.org/"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        *((b"{", "application/json", 400), (b"[]", "application/json", 422), (b"{}", "text/plain", 415)),
+        *((b"{}", "application/json", 422), (b'"' + b"x" * 1_048_576 + b'"', "application/json", 413)),
+    ],
+)
+def test_a_broken_body_is_told_apart(project_key: str, body: bytes, content_type: str, status: int) -> None:
+    assert send(project_key, "POST", PATH, body, content_type=content_type).status == status
+
+
+def test_a_project_has_at_most_fifty_and_room_again_after_a_deletion(aws: Aws, project_key: str) -> None:
+    made = [create(project_key)["id"] for _ in range(MAX_ENDPOINTS)]
+    full = send(project_key, "POST", PATH, {"url": URL})
+    assert (full.status, full.json["error"]) == (409, "conflict")
+    assert str(MAX_ENDPOINTS) in full.json["message"]
+    assert send(project_key, "DELETE", f"{PATH}/{made[0]}").status == 200
+    assert send(project_key, "DELETE", f"{PATH}/{made[0]}").status == 404
+    create(project_key)
+    assert send(project_key, "POST", PATH, {"url": URL}).status == 409
+    assert len([item for item in aws.items("DeliveriesTable") if "url" in item]) == MAX_ENDPOINTS
+
+
+def one_call_at_a_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto's transactions are not safe beside other calls; between calls, everything still mixes."""
+    client, lock = aws.client("dynamodb"), threading.Lock()
+    make = client._make_api_call
+
+    def locked(*given: Any) -> Any:
+        with lock:
+            return make(*given)
+
+    monkeypatch.setattr(client, "_make_api_call", locked)
+
+
+def test_of_many_at_once_exactly_so_many_are_made_as_there_is_room(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_call_at_a_time(aws, monkeypatch)
+    for _ in range(MAX_ENDPOINTS - 5):
+        create(project_key)
+    with ThreadPoolExecutor(16) as threads:
+        statuses = list(threads.map(lambda _: send(project_key, "POST", PATH, {"url": URL}).status, range(24)))
+    assert statuses.count(200) == 5
+    assert set(statuses) <= {200, 409, 503}
+    assert len([item for item in aws.items("DeliveriesTable") if "url" in item]) == MAX_ENDPOINTS
+
+
+def test_rows_that_others_keep_writing_make_the_service_busy(project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = create(project_key)
+
+    def contended(*_: object) -> bool:
+        raise EndpointsContended
+
+    monkeypatch.setattr(EndpointStore, "create", contended)
+    monkeypatch.setattr(EndpointStore, "delete", contended)
+    assert send(project_key, "POST", PATH, {"url": URL}).status == 503
+    assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 503
+
+
+# --- lists ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_pages_are_newest_first_and_meet_without_gap(project_key: str, limit: int) -> None:
+    made = [create(project_key)["id"] for _ in range(3)]
+    seen: list[str] = []
+    query = {"limit": str(limit)}
+    while True:
+        page = send(project_key, "GET", PATH, query=query).json
+        seen += [item["id"] for item in page["items"]]
+        assert len(page["items"]) <= limit
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    by_time = sorted(made, key=lambda name: (one(project_key, name)["created_at"], name), reverse=True)
+    assert seen == by_time
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"cursor": ""}])
+def test_a_wrong_page_is_a_bad_request(project_key: str, query: dict[str, str]) -> None:
+    assert send(project_key, "GET", PATH, query=query).status == 400
+
+
+@pytest.mark.parametrize("text", ["x", "..", SUBMISSION_ID[:-1], "run", "é", "a b"])
+def test_an_id_that_is_no_uuid_is_a_bad_request(project_key: str, text: str) -> None:
+    for method, suffix in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test")):
+        answer = send(project_key, method, f"{PATH}/{text}{suffix}", {} if method in {"PATCH", "POST"} else None)
+        assert (answer.status, answer.json["error"]) == (400, "bad_request")
+
+
+# --- change ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_touches_what_it_names(project_key: str) -> None:
+    made = create(project_key, headers={"x-team": "7"})
+    before = {name: value for name, value in made.items() if name != "secret"}
+    answer = change(project_key, made["id"], description="new", events=["endpoint.disabled"])
+    expected = before | {"description": "new", "events": ["endpoint.disabled"]}
+    assert answer.json | {"updated_at": 0} == expected | {"updated_at": 0}
+    assert answer.json["updated_at"] > made["updated_at"]
+    assert one(project_key, made["id"]) == answer.json
+
+
+def test_a_header_is_kept_changed_or_dropped(project_key: str, store: EndpointStore) -> None:
+    made = create(project_key, headers={"x-team": "7", "x-old": "1"})
+    assert change(project_key, made["id"], headers={"X-Team": "***", "x-new": "2"}).status == 200
+    assert row(store, made["id"]).headers == {"x-team": "7", "x-new": "2"}
+    assert change(project_key, made["id"], headers={"x-old": "***"}).status == 422
+    assert row(store, made["id"]).headers == {"x-team": "7", "x-new": "2"}
+
+
+def test_pausing_says_when_and_enabling_forgets_the_failures(project_key: str, store: EndpointStore) -> None:
+    made = create(project_key)
+    failing = {"failing_since_ms": 1, "failing_counted_ms": DISABLE_AFTER_MS, "failing_spread": 3}
+    store.change(PROJECT_ID, made["id"], failing)
+    assert one(project_key, made["id"])["health"] == "degraded"
+    assert "1970" in one(project_key, made["id"])["warning"]
+    assert change(project_key, made["id"], enabled=True).json["health"] == "degraded"  # it was enabled: nothing new
+    off = change(project_key, made["id"], enabled=False).json
+    assert (off["health"], off["disabled_reason"], off["warning"]) == ("disabled", "request", None)
+    assert off["disabled_at"] is not None
+    assert change(project_key, made["id"], enabled=False).json["disabled_at"] == off["disabled_at"]
+    on = change(project_key, made["id"], enabled=True).json
+    assert (on["health"], on["disabled_reason"], on["disabled_at"], on["failing_since"]) == ("active", None, None, None)
+
+
+def test_a_reason_that_is_there_is_not_overwritten(project_key: str, store: EndpointStore) -> None:
+    made = create(project_key)
+    gone: dict[str, Any] = {"enabled": False, "disabled_reason": "gone", "disabled_at": "2026-11-24T12:00:00.000Z"}
+    store.change(PROJECT_ID, made["id"], gone)
+    answer = change(project_key, made["id"], enabled=False, description="x").json
+    assert (answer["disabled_reason"], answer["disabled_at"]) == ("gone", gone["disabled_at"])
+
+
+def test_a_change_that_meets_another_is_made_anew_on_top_of_it(
+    project_key: str, store: EndpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create(project_key)
+    stale = row(store, made["id"])
+    store.change(PROJECT_ID, made["id"], {"enabled": False, "disabled_reason": "gone"})  # a delivery did this
+    read = EndpointStore.get
+    stale_reads = [stale]
+    monkeypatch.setattr(EndpointStore, "get", lambda *given: stale_reads.pop() if stale_reads else read(*given))
+    answer = change(project_key, made["id"], description="new").json
+    assert (answer["description"], answer["enabled"], answer["disabled_reason"]) == ("new", False, "gone")
+    monkeypatch.setattr(EndpointStore, "get", lambda *_: stale)
+    assert change(project_key, made["id"], description="newer").status == 409
+    assert send(project_key, "POST", f"{PATH}/{made['id']}/rotate").status == 409
+
+
+def test_a_change_is_checked_like_a_creation(project_key: str, store: EndpointStore) -> None:
+    made = create(project_key)
+    before = row(store, made["id"])
+    for fields in ({"url": "https://10.0.0.1/"}, {"events": ["x"]}, {"headers": {"te": "x"}}, {"secret": SECRET}):
+        assert change(project_key, made["id"], **fields).status == 422
+    assert row(store, made["id"]) == before
+
+
+# --- rotation -------------------------------------------------------------------------------------------------------
+
+
+def rotate(key: str, endpoint_id: str, body: Any = None) -> dict[str, Any]:
+    answer = send(key, "POST", f"{PATH}/{endpoint_id}/rotate", body)
+    assert answer.status == 200, answer.raw
+    rotated: dict[str, Any] = answer.json
+    return rotated
+
+
+def sent(key: str, endpoint_id: str, receiver: HookReceiver) -> Any:
+    """Test the endpoint and return what its receiver got."""
+    assert send(key, "POST", f"{PATH}/{endpoint_id}/test").json["delivered"] is True
+    return receiver.received[-1]
+
+
+def verifies(secret: str, received: Any) -> bool:
+    try:
+        return bool(Webhook(secret).verify(received.body.decode(), received.headers))
+    except WebhookVerificationError:
+        return False
+
+
+def test_both_secrets_sign_until_the_overlap_is_over(
+    aws: Aws, insecure: None, project_key: str, receiver: HookReceiver, store: EndpointStore
+) -> None:
+    made = create(project_key, url=receiver.url)
+    assert verifies(made["secret"], sent(project_key, made["id"], receiver))
+    rotated = rotate(project_key, made["id"])
+    assert rotated["secret"] != made["secret"]
+    assert rotated["previous_secret_until"] is not None
+    both = sent(project_key, made["id"], receiver)
+    assert [verifies(body["secret"], both) for body in (made, rotated)] == [True, True]
+    assert len(both.headers["webhook-signature"].split(" ")) == 2
+    store.change(PROJECT_ID, made["id"], {"previous_until_ms": 1})
+    after = sent(project_key, made["id"], receiver)
+    assert [verifies(body["secret"], after) for body in (made, rotated)] == [False, True]
+    assert one(project_key, made["id"])["previous_secret_until"] is None
+
+
+def test_without_overlap_the_old_secret_is_gone_at_once(
+    insecure: None, project_key: str, receiver: HookReceiver, store: EndpointStore
+) -> None:
+    made = create(project_key, url=receiver.url)
+    rotate(project_key, made["id"])
+    rotated = rotate(project_key, made["id"], {"overlap_secs": 0})
+    assert rotated["previous_secret_until"] is None
+    assert row(store, made["id"]).previous_secret_box is None
+    received = sent(project_key, made["id"], receiver)
+    assert [verifies(body["secret"], received) for body in (made, rotated)] == [False, True]
+    assert len(received.headers["webhook-signature"].split(" ")) == 1
+
+
+def test_a_rotation_to_ones_own_secret_may_be_repeated(
+    insecure: None, project_key: str, receiver: HookReceiver, store: EndpointStore
+) -> None:
+    made = create(project_key, url=receiver.url)
+    first = rotate(project_key, made["id"], {"secret": SECRET})
+    before = row(store, made["id"])
+    again = rotate(project_key, made["id"], {"secret": SECRET, "overlap_secs": 0})
+    assert again == first
+    assert row(store, made["id"]) == before
+    received = sent(project_key, made["id"], receiver)
+    assert verifies(SECRET, received)
+    assert verifies(made["secret"], received)
+
+
+@pytest.mark.parametrize("body", [{"overlap_secs": -1}, {"overlap_secs": 604_801}, {"secret": "whsec_short"}, []])
+def test_a_wrong_rotation_changes_nothing(project_key: str, store: EndpointStore, body: Any) -> None:
+    made = create(project_key)
+    before = row(store, made["id"])
+    assert send(project_key, "POST", f"{PATH}/{made['id']}/rotate", body).status == 422
+    assert row(store, made["id"]) == before
+
+
+# --- test sends -----------------------------------------------------------------------------------------------------
+
+
+def test_a_test_shows_what_was_sent_and_what_came_back(
+    insecure: None, project_key: str, receiver: HookReceiver, aws: Aws, logged: list[dict[str, Any]]
+) -> None:
+    receiver.always(500, b"\xffno", **{"x-reply": "1"})
+    made = create(project_key, url=receiver.url, headers={"x-team": "7"}, events=["endpoint.disabled"])
+    answer = send(project_key, "POST", f"{PATH}/{made['id']}/test")
+    (received,) = receiver.received
+    shown = answer.json
+    assert (answer.status, shown["delivered"], shown["endpoint_id"]) == (200, False, made["id"])
+    assert shown["request"]["body"].encode() == received.body
+    assert shown["request"]["headers"].items() <= received.headers.items()
+    assert shown["request"]["headers"]["x-team"] == "7"
+    assert shown["request"]["url"] == receiver.url
+    assert shown["signed_content"] == (
+        f"{received.webhook_id}.{received.headers['webhook-timestamp']}.{received.body.decode()}"
+    )
+    assert shown["response"] | {"latency_ms": 0} == {
+        "status_code": 500,
+        "error_code": None,
+        "latency_ms": 0,
+        "address": "127.0.0.1",
+        "head": "\ufffdno",
+        "head_base64": base64.b64encode(b"\xffno").decode(),
+    }
+    assert verifies(made["secret"], received)
+    event_sent = json.loads(received.body)
+    assert (event_sent["type"], event_sent["endpoint_id"]) == ("webhook.test", made["id"])
+    assert made["secret"].removeprefix("whsec_") not in answer.raw.decode() + repr(logged)
+    assert not [item for item in aws.items("DeliveriesTable") if item["pk"]["S"].startswith("EVENT#")]
+    assert aws.messages("DeliveriesQueue") == []
+
+
+def test_a_disabled_endpoint_can_be_tested_and_stays_disabled(
+    insecure: None, project_key: str, receiver: HookReceiver
+) -> None:
+    made = create(project_key, url=receiver.url, enabled=False)
+    assert sent(project_key, made["id"], receiver).webhook_id
+    assert one(project_key, made["id"])["health"] == "disabled"
+
+
+def test_a_test_of_a_dead_receiver_tells_the_error(insecure: None, project_key: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        made = create(project_key, url=f"http://127.0.0.1:{closed.getsockname()[1]}/")
+        shown = send(project_key, "POST", f"{PATH}/{made['id']}/test").json
+    assert (shown["delivered"], shown["response"]["status_code"]) == (False, None)
+    assert shown["response"]["error_code"] == "connect_refused"
+
+
+def test_a_test_goes_through_the_guard(project_key: str) -> None:
+    made = create(project_key, url="https://hooks.example.com/")
+    parts = endpoints.wiring()
+    guarded = replace(parts.actions.egress, resolver=lambda *_: ["93.184.216.34", "10.0.0.1"])
+    endpoints.wiring.cache_clear()
+    with pytest.MonkeyPatch.context() as patched:
+        actions = replace(parts.actions, egress=guarded)
+        patched.setattr(endpoints, "wiring", lambda: parts._replace(actions=actions))
+        shown = send(project_key, "POST", f"{PATH}/{made['id']}/test").json
+    assert shown["response"]["error_code"] == "blocked_address"
+    assert shown["response"]["address"] is None
+
+
+def test_calls_work_behind_a_stage_prefix(project_key: str) -> None:
+    made = event("GET", PATH, headers={"X-API-Key": project_key}, stage="beta")
+    assert call(made).json == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", PATH, "GET, POST"),
+        ("DELETE", PATH, "GET, POST"),
+        ("GET", f"{PATH}/{SUBMISSION_ID}/rotate", "POST"),
+        ("POST", "/api/deliveries", "GET"),
+        ("DELETE", f"/api/deliveries/{SUBMISSION_ID}.run", "GET"),
+    ],
+)
+def test_another_method_is_told_what_there_is(project_key: str, method: str, path: str, allowed: str) -> None:
+    answer = send(project_key, method, path)
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)

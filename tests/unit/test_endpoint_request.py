@@ -1,0 +1,262 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.core.clock import to_rfc3339
+from functions.core.delivery_view import delivery_filters, delivery_id
+from functions.core.endpoint import DISABLE_AFTER_MS, DisabledReason, Endpoint, Failing, Health
+from functions.core.endpoint_request import (
+    AddressRules,
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    EndpointSettings,
+    changed_settings,
+    new_settings,
+    parse_rotation,
+    parse_since,
+)
+from functions.core.endpoint_view import endpoint_body
+from functions.core.errors import BadRequest, Invalid, ServiceError
+from functions.core.validation import parse_body
+from tests.submission_factory import START_MS
+
+RULES = AddressRules(allow_insecure=False, own_hosts=("api.example.com", "rustbox.example.com"))
+URL = "https://hooks.example.com/x?token=hidden"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+EVENT_ID, ENDPOINT_ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11", "0d4b6a34-58a1-4d4c-b1c5-7b0f5e1f9c02"
+ENDPOINT = Endpoint(
+    endpoint_id=ENDPOINT_ID,
+    project_id="dev",
+    url=URL,
+    secret_box=b"box",
+    created_at="2026-11-24T12:00:00.000Z",
+    updated_at="2026-11-24T12:00:00.000Z",
+    events=("submission.completed",),
+    description="mine",
+    headers={"x-team": "7", "authorization": "Bearer hidden"},
+)
+
+
+def created(body: Any) -> EndpointSettings:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return new_settings(parse_body(CreateEndpointRequest, raw), RULES)
+
+
+def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> EndpointSettings:
+    return changed_settings(endpoint, parse_body(ChangeEndpointRequest, json.dumps(body).encode()), RULES)
+
+
+@pytest.mark.parametrize("nulls", [{}, dict.fromkeys(("events", "description", "enabled", "headers", "secret"))])
+def test_an_endpoint_needs_a_url_only(nulls: dict[str, None]) -> None:
+    assert created({"url": URL, **nulls}) == EndpointSettings(URL, (), "", True, {})
+
+
+def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
+    given = {
+        "url": "https://hooks.example.com:8443/",
+        "events": ["endpoint.disabled", "submission.completed", "endpoint.disabled"],
+        "description": "Grades → course server",
+        "enabled": False,
+        "headers": {"X-Team": "7"},
+        "secret": SECRET,
+        "unknown": [1],
+    }
+    expected = EndpointSettings(
+        given["url"],  # type: ignore[arg-type]
+        ("endpoint.disabled", "submission.completed"),
+        "Grades → course server",
+        False,
+        {"x-team": "7"},
+    )
+    assert created(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"url": None}, "url"),
+        ({"url": 1}, "url"),
+        ({"url": ""}, "url"),
+        ({"url": "http://hooks.example.com/"}, "url"),
+        ({"url": "https://127.0.0.1/"}, "url"),
+        ({"url": "https://hooks.example.com:22/"}, "url"),
+        ({"url": "https://user@hooks.example.com/"}, "url"),
+        ({"url": "https://api.example.com/x"}, "url"),
+        ({"url": "https://RUSTBOX.example.com./x"}, "url"),
+        ({"url": "https://hooks.example.com/\ud800"}, "url"),
+        ({"url": "https://hooks.example.com/" + "x" * 2_048}, "url"),
+        ({"events": "submission.completed"}, "events"),
+        ({"events": ["submission.started"]}, "events.0"),
+        ({"events": ["submission.completed", "webhook.test"]}, "events.1"),
+        ({"events": [None]}, "events.0"),
+        ({"events": ["submission.completed"] * 21}, "events"),
+        ({"description": "x" * 501}, "description"),
+        ({"description": "a\nb"}, "description"),
+        ({"description": "\x1b[2J"}, "description"),
+        ({"description": "\u202eevil"}, "description"),
+        ({"enabled": "true"}, "enabled"),
+        ({"headers": ["x-team"]}, "headers"),
+        ({"headers": {"x-team": 7}}, "headers.x-team"),
+        ({"headers": {"Host": "x"}}, "headers.host"),
+        ({"headers": {"x-team": "***"}}, "headers.x-team"),
+        ({"secret": ""}, "secret"),
+        ({"secret": "whsec_%"}, "secret"),
+        ({"secret": "whsec_short"}, "secret"),
+        ({"secret": "whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "secret"),
+        ({"secret": "raw text of a fine length that is no whsec_"}, "secret"),
+        ({"secret": SECRET + "\n"}, "secret"),
+        ({"secret": 7}, "secret"),
+    ],
+)
+def test_a_wrong_field_is_named_and_its_content_is_not_quoted(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        created({"url": URL, **changes})
+    assert [problem.field for problem in refused.value.fields] == [field]
+    text = repr(refused.value.fields) + refused.value.message
+    assert all(not isinstance(value, str) or len(value) < 8 or value not in text for value in changes.values())
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b"null", b'{"url":"x","url":"y"}', b'{"url":NaN}', b"\xff", b"[" * 9999]
+)
+def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
+    with pytest.raises(ServiceError) as refused:
+        created(raw)
+    assert refused.value.status in {400, 422}
+
+
+def test_own_secrets_are_taken_with_and_without_padding() -> None:
+    for secret in (SECRET, "whsec_" + "QUJD" * 8 + "QQ==", "whsec_" + "QUJD" * 8 + "QQ"):
+        created({"url": URL, "secret": secret})
+
+
+def test_a_change_leaves_alone_what_it_does_not_name() -> None:
+    same = EndpointSettings(URL, ENDPOINT.events, "mine", True, ENDPOINT.headers)
+    assert changed({}) == changed(dict.fromkeys(("url", "events", "description", "enabled", "headers"))) == same
+    assert changed({"events": []}) == replace(same, events=())
+    assert changed({"description": ""}) == replace(same, description="")
+    assert changed({"enabled": False}) == replace(same, enabled=False)
+    assert changed({"headers": {}}) == replace(same, headers={})
+    assert changed({"url": "https://other.example.com/"}) == replace(same, url="https://other.example.com/")
+
+
+def test_hidden_values_given_back_stay_and_new_ones_count() -> None:
+    assert changed({"headers": {"X-Team": "***", "x-new": "1"}}).headers == {"x-team": "7", "x-new": "1"}
+    with pytest.raises(Invalid):
+        changed({"headers": {"x-other": "***"}})
+
+
+def test_an_endpoint_whose_url_is_refused_by_now_can_still_be_switched_off() -> None:
+    old = replace(ENDPOINT, url="https://127.0.0.1/")
+    assert changed({"enabled": False}, old).enabled is False
+    with pytest.raises(Invalid):
+        changed({"url": "https://127.0.0.1/"}, old)
+
+
+def test_a_stored_credential_keeps_the_url_from_becoming_plain_http() -> None:
+    insecure = AddressRules(allow_insecure=True, own_hosts=())
+    change = ChangeEndpointRequest(url="http://127.0.0.1/")
+    with pytest.raises(Invalid, match=r"headers\.authorization"):
+        changed_settings(ENDPOINT, change, insecure)
+    assert changed_settings(replace(ENDPOINT, headers={}), change, insecure).url == "http://127.0.0.1/"
+
+
+def test_a_secret_is_rotated_and_not_changed() -> None:
+    with pytest.raises(Invalid, match="secret"):
+        changed({"secret": SECRET})
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b'{"overlap_secs":null,"secret":null}'])
+def test_a_rotation_needs_nothing(raw: bytes) -> None:
+    asked = parse_rotation(raw)
+    assert (asked.overlap_secs, asked.secret) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "body", [{"overlap_secs": value} for value in (-1, 604_801, "0", 1.5, True)] + [{"secret": "x"}]
+)
+def test_a_wrong_rotation_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        parse_rotation(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("age_secs", [0, 1, 14 * 86_400])
+def test_a_recovery_goes_back_two_weeks(age_secs: int) -> None:
+    since_ms = START_MS - age_secs * 1_000
+    assert parse_since(json.dumps({"since": to_rfc3339(since_ms)}).encode(), START_MS) == since_ms
+
+
+def test_a_recovery_takes_any_offset() -> None:
+    assert parse_since(b'{"since":"2026-11-24T13:00:00+02:00"}', START_MS) == START_MS - 3_600_000
+    assert parse_since(b'{"since":"2026-11-24t11:59:59.9z"}', START_MS) == START_MS - 100
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        *(None, "", "x", 0, START_MS, "2026-11-24", "2026-11-24T12:00:00", "2026-W48-2T12:00:00Z", "now"),
+        *("2026-11-24T12:00:01Z", "2026-11-10T11:59:59Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
+        *("2026-11-24T25:00:00Z", "2026-02-30T00:00:00Z", "٢٠٢٦-11-24T12:00:00Z", "2026-11-24T12:00:00Z\n"),
+    ],
+)
+def test_a_time_out_of_reach_is_refused(since: Any) -> None:
+    with pytest.raises(Invalid):
+        parse_since(json.dumps({"since": since}).encode(), START_MS)
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_and_no_value_of_a_header_is_shown() -> None:
+    shown = endpoint_body(replace(ENDPOINT, previous_secret_box=b"old", previous_until_ms=START_MS + 1), START_MS)
+    assert shown["headers"] == {"x-team": "***", "authorization": "***"}
+    assert "Bearer" not in repr(shown)
+    assert "box" not in repr(shown)
+    assert shown["previous_secret_until"] == to_rfc3339(START_MS + 1)
+    assert endpoint_body(ENDPOINT, START_MS)["previous_secret_until"] is None
+
+
+def test_a_degraded_endpoint_says_what_will_happen() -> None:
+    failing = replace(ENDPOINT, failing=Failing(START_MS, START_MS + 1, spread=2))
+    early = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2 - 1)
+    late = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2)
+    assert (early["health"], early["warning"], early["failing_since"]) == ("active", None, to_rfc3339(START_MS))
+    assert late["health"] == Health.DEGRADED
+    assert to_rfc3339(START_MS + DISABLE_AFTER_MS) in late["warning"]
+
+
+def test_a_disabled_endpoint_says_why_and_since_when() -> None:
+    off = replace(ENDPOINT, enabled=False, disabled_reason=DisabledReason.GONE, disabled_at="2026-11-24T12:00:00.000Z")
+    shown = endpoint_body(off, START_MS)
+    assert (shown["health"], shown["disabled_reason"], shown["warning"]) == ("disabled", "gone", None)
+    assert shown["disabled_at"] == "2026-11-24T12:00:00.000Z"
+
+
+# --- deliveries -----------------------------------------------------------------------------------------------------
+
+
+def test_a_delivery_is_named_by_event_and_endpoint() -> None:
+    assert delivery_id(f"{EVENT_ID}.run") == (EVENT_ID, "run")
+    assert delivery_id(f"{EVENT_ID.upper()}.{ENDPOINT_ID.upper()}") == (EVENT_ID, ENDPOINT_ID)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ".", "run", ".run", EVENT_ID, f"{EVENT_ID}.", f"{EVENT_ID}.RUN", f"{EVENT_ID}.runx", f"{EVENT_ID}#run"),
+        *(f"{EVENT_ID}.run.run", f"{EVENT_ID}.{EVENT_ID}.run", f" {EVENT_ID}.run", f"{EVENT_ID}.run\n", "run.run"),
+    ],
+)
+def test_what_names_no_delivery_is_a_bad_request(text: str) -> None:
+    with pytest.raises(BadRequest):
+        delivery_id(text)
+
+
+@pytest.mark.parametrize(
+    "query", [{"state": "x"}, {"state": ""}, {"endpoint_id": "x"}, {"endpoint_id": ""}, {"submission_id": "run"}]
+)
+def test_a_wrong_filter_is_a_bad_request(query: dict[str, str]) -> None:
+    with pytest.raises(BadRequest):
+        delivery_filters(query)
