@@ -76,7 +76,7 @@ def _spawn(state_dir: Path, port: int) -> ProcessIdentity:
         "PYTHONUNBUFFERED": "1",
         "BIND_HOST": "127.0.0.1",  # it binds all interfaces otherwise
         "GATEWAY_PORT": str(port),
-        "SERVICES": "dynamodb,s3,sqs,ssm",
+        "SERVICES": "dynamodb,events,kms,s3,sqs,ssm",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(data_dir),
         "S3_PERSIST": "1",  # objects are files at once; STATE_DIR holds the bucket's settings only
