@@ -1,0 +1,216 @@
+"""Every route that needs a project's key, with every kind of key: the answer of each is asserted.
+
+The table is held against ROUTES: a new route without a row here fails. Routes of the administrator have a table of
+their own (test_admin_tenancy).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from functions.core.clock import now_ms, to_rfc3339
+from functions.core.delivery import Reply
+from functions.core.project import Project
+from functions.core.routes import ROUTES
+from functions.core.submission import new_id
+from functions.settings import Clients
+from functions.store.projects import ProjectStore
+from functions.store.submissions import SubmissionStore
+from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
+from tests.adapters.http_calls import Answer, send
+from tests.submission_factory import SUBMISSION_ID, completion, new_submission
+
+OPEN = {"/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json"}
+"""Nobody's: they tell nothing of a project."""
+ADMIN = "/api/projects"
+URL = "https://hooks.example.com/"
+OTHER_ID = "other-project"
+
+
+@dataclass(frozen=True)
+class World:
+    """Keys by kind, and ids of what the right project owns."""
+
+    keys: dict[str, str | None]
+    result: str
+    webhook: str
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A request that is right, and its answers. `of`: whose id the path has; None: it has none."""
+
+    right: int
+    of: str | None = None
+    body: Callable[[], Any] = lambda: None
+
+
+ROWS: dict[tuple[str, str], Row] = {
+    ("POST", "/api/submit"): Row(202, body=lambda: {"language": "python", "code": "print(42)"}),
+    ("GET", "/api/results"): Row(200),
+    ("GET", "/api/result/{id}"): Row(200, "result"),
+    ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
+    ("GET", "/api/result/{id}/stderr"): Row(200, "result"),
+    ("DELETE", "/api/result/{id}"): Row(200, "result"),
+    ("GET", "/api/webhooks"): Row(200),
+    ("POST", "/api/webhooks"): Row(200, body=lambda: {"url": URL}),
+    ("GET", "/api/webhooks/{id}"): Row(200, "webhook"),
+    ("PATCH", "/api/webhooks/{id}"): Row(200, "webhook", lambda: {"enabled": False}),
+    ("DELETE", "/api/webhooks/{id}"): Row(200, "webhook"),
+    ("POST", "/api/webhooks/{id}/rotate"): Row(200, "webhook"),
+    ("POST", "/api/webhooks/{id}/test"): Row(200, "webhook"),
+    ("POST", "/api/webhooks/{id}/recover"): Row(200, "webhook", lambda: {"since": to_rfc3339(now_ms() - 60_000)}),
+    ("GET", "/api/deliveries"): Row(200),
+    ("GET", "/api/deliveries/{id}"): Row(200, "delivery"),
+    ("POST", "/api/deliveries/{id}/replay"): Row(202, "delivery"),
+}
+KEYED = [
+    (method, path)
+    for path, methods in ROUTES.items()
+    for method in methods
+    if path not in OPEN and not path.startswith(ADMIN)
+]
+WITH_ID = [operation for operation in KEYED if "{id}" in operation[1]]
+WITHOUT_ID = [operation for operation in KEYED if "{id}" not in operation[1]]
+CLOSED = ("no key", "empty key", "wrong key", "half a key", "revoked key", "expired key", "key of a disabled project")
+
+
+@pytest.fixture
+def world(aws: Aws, project_key: str) -> World:
+    dynamodb, now = Clients.dynamodb(), now_ms()
+    projects = ProjectStore(aws.names["ProjectsTable"], dynamodb)
+    for project_id in (OTHER_ID, "disabled-project"):
+        projects.create_project(Project(project_id, project_id))
+    keys: dict[str, str | None] = {
+        "no key": None,
+        "empty key": "",
+        "wrong key": "rb_live_" + "x" * 43,
+        "half a key": project_key[:-1],
+        "revoked key": projects.issue_key(PROJECT_ID),
+        "expired key": projects.issue_key(PROJECT_ID, expires_at=to_rfc3339(now)),
+        "key of a disabled project": projects.issue_key("disabled-project"),
+        "other project's key": projects.issue_key(OTHER_ID),
+        "right key": project_key,
+    }
+    for item in aws.items("ProjectsTable"):
+        is_revoked = item.get("prefix", {}).get("S") == (keys["revoked key"] or "")[:12]
+        name = "revoked_at" if is_revoked else "disabled_at" if item["pk"]["S"] == "PROJECT#disabled-project" else None
+        if name:
+            item[name] = {"S": to_rfc3339(now)}
+            dynamodb.put_item(TableName=aws.names["ProjectsTable"], Item=item)
+    store = SubmissionStore(aws.names["SubmissionsTable"], dynamodb)
+    store.create(new_submission(project_id=PROJECT_ID, created_at=to_rfc3339(now), ttl=now // 1_000 + 3_600), None)
+    store.commit_final(SUBMISSION_ID, completion())
+    webhook = send(project_key, "POST", "/api/webhooks", {"url": URL}).json["id"]
+    delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
+    return World(keys, SUBMISSION_ID, webhook, name_of(delivery))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test send must not leave this machine."""
+    monkeypatch.setattr("functions.egress.socket.getaddrinfo", lambda *_, **__: [])
+
+
+def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None = None) -> Answer:
+    method, path = operation
+    row = ROWS[operation]
+    own = getattr(world, row.of) if row.of else ""
+    return send(world.keys[key], method, path.replace("{id}", the_id or own), row.body())
+
+
+def everything(aws: Aws) -> list[Any]:
+    return [aws.items("SubmissionsTable"), aws.items("DeliveriesTable"), aws.messages("DeliveriesQueue")]
+
+
+def test_the_table_has_every_keyed_route() -> None:
+    assert sorted(ROWS) == sorted(KEYED)
+    assert [("{id}" in path) == (row.of is not None) for (_, path), row in ROWS.items()].count(False) == 0
+
+
+@pytest.mark.parametrize("operation", KEYED, ids=" ".join)
+def test_without_a_key_that_is_good_nothing_is_told_and_nothing_changes(
+    aws: Aws, world: World, operation: tuple[str, str]
+) -> None:
+    before = everything(aws)
+    answers = [ask(world, key, operation) for key in CLOSED]
+    # Not even whether the id is well formed, or the body.
+    answers += [ask(world, key, operation, "x") for key in CLOSED]
+    answers.append(send(None, operation[0], operation[1].replace("{id}", "x"), b"{", content_type="text/plain"))
+    assert [answer.status for answer in answers] == [401] * len(answers)
+    assert len({answer.raw for answer in answers}) == 1
+    assert answers[0].json["error"] == "unauthorized"
+    assert everything(aws) == before
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=" ".join)
+def test_another_projects_id_is_as_unknown_as_one_that_never_was(
+    aws: Aws, world: World, operation: tuple[str, str]
+) -> None:
+    before = everything(aws)
+    foreign = ask(world, "other project's key", operation)
+    never = f"{new_id()}.{new_id()}" if ROWS[operation].of == "delivery" else new_id()
+    unknown = ask(world, "other project's key", operation, never)
+    assert (foreign.status, foreign.json["error"]) == (404, "not_found")
+    assert (foreign.status, foreign.raw, dict(foreign.headers)) == (unknown.status, unknown.raw, dict(unknown.headers))
+    assert everything(aws) == before
+
+
+@pytest.mark.parametrize("operation", [one for one in WITHOUT_ID if one[0] == "GET"], ids=" ".join)
+@pytest.mark.parametrize("query", [{}, {"submission_id": SUBMISSION_ID}, {"endpoint_id": "WEBHOOK"}])
+def test_another_projects_lists_are_empty(world: World, operation: tuple[str, str], query: dict[str, str]) -> None:
+    asked = {name: world.webhook if value == "WEBHOOK" else value for name, value in query.items()}
+    answer = send(world.keys["other project's key"], operation[0], operation[1], query=asked)
+    assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
+@pytest.mark.parametrize("operation", [one for one in WITHOUT_ID if one[0] == "POST"], ids=" ".join)
+def test_what_another_project_makes_is_its_own(aws: Aws, world: World, operation: tuple[str, str]) -> None:
+    def mine() -> list[Any]:
+        return [
+            send(world.keys["right key"], "GET", path).json
+            for path in ("/api/results", "/api/webhooks", "/api/deliveries")
+        ]
+
+    before = mine()
+    assert ask(world, "other project's key", operation).status == ROWS[operation].right
+    assert mine() == before
+
+
+@pytest.mark.parametrize("operation", KEYED, ids=" ".join)
+def test_the_right_key_opens_it(world: World, operation: tuple[str, str]) -> None:
+    assert ask(world, "right key", operation).status == ROWS[operation].right
+
+
+def test_another_projects_attempts_are_not_read_for_a_stranger(
+    aws: Aws, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A foreign id costs the same reads as an unknown one: time tells nothing."""
+    delivery = put_delivery(aws)
+    put_attempt(aws, delivery, Reply(1, 200))
+    client, calls = aws.client("dynamodb"), list[str]()
+    make = client._make_api_call
+
+    def counted(name: str, given: Any) -> Any:
+        calls.append(name)
+        return make(name, given)
+
+    monkeypatch.setattr(client, "_make_api_call", counted)
+    costs = []
+    for the_id in (name_of(delivery), f"{new_id()}.run"):
+        calls.clear()
+        assert send(world.keys["other project's key"], "GET", f"/api/deliveries/{the_id}").status == 404
+        costs.append(list(calls))
+    assert costs[0][-1] == costs[1][-1] == "GetItem"
+    assert costs[0].count("Query") == costs[1].count("Query") == 0
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_what_is_open_tells_every_caller_the_same(world: World, path: str) -> None:
+    answers = [send(key, "GET", path) for key in world.keys.values()]
+    assert len({(answer.status, answer.raw) for answer in answers}) == 1
+    assert PROJECT_ID not in answers[0].raw.decode()
