@@ -44,17 +44,23 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
     local.start()
     with local.client() as client:
         document = client.get("/api/openapi.json").json()
-        finished = [run(client, f"print({number})")["id"] for number in range(8)]
+        target = {"webhook_url": f"{local.url}/nowhere", "webhook_secret": "secret"}
+        finished = [run(client, f"print({number})", **target)["id"] for number in range(8)]
+        endpoint = client.post("/api/webhooks", json={"url": target["webhook_url"]}).json()["id"]
     project = "changed-at-random"
     local.add_project(project)
+    deliveries = [f"{submission_id}.run" for submission_id in finished]
+    known = {"projects": [project], "result": finished, "webhooks": [endpoint], "deliveries": deliveries}
     published = _generate(local, document, tmp_path)
     # Once more with languages and ids that exist: at random both are never met, and nothing would run.
     document["components"]["schemas"]["SubmitRequest"]["properties"]["language"]["enum"] = ["python", "c", "js"]
+    schemas = document["components"]["schemas"]
+    schemas["CreateEndpointRequest"]["properties"]["url"] = {"type": "string", "enum": [target["webhook_url"]]}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if "{id}" in path and parameter["name"] == "id":
-                    parameter["schema"]["enum"] = [project] if path.startswith("/api/projects") else finished
+                    parameter["schema"] = {"type": "string", "enum": known[path.split("/")[2]]}
     narrowed = _generate(local, document, tmp_path)
     for statuses in (published, narrowed):
         assert statuses.total() >= REQUESTS

@@ -1,0 +1,109 @@
+"""Webhook endpoints and deliveries over HTTP, on the real local stack."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from standardwebhooks.webhooks import Webhook
+
+from tests.system.local_stack import LocalStack, run, wait_until
+from tests.system.webhook_inbox import Delivery, Inbox
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def make(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    response = client.post("/api/webhooks", json=fields)
+    assert response.status_code == httpx.codes.OK, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
+def verified(secret: str, delivery: Delivery) -> Any:
+    return Webhook(secret).verify(delivery.body.decode(), delivery.headers)
+
+
+def test_an_endpoint_lives_from_creation_to_deletion(client: httpx.Client, inbox: Inbox) -> None:
+    made = make(client, url=inbox.url, events=["submission.completed"], headers={"X-Team": "7"}, enabled=False)
+    path = f"/api/webhooks/{made['id']}"
+    assert client.get(path).json() == {name: value for name, value in made.items() if name != "secret"}
+    assert client.patch(path, json={"description": "new"}).json()["description"] == "new"
+    rotated = client.post(f"{path}/rotate").json()
+    shown = client.post(f"{path}/test").json()
+    (received,) = inbox.all()
+    assert shown["delivered"] is True
+    assert shown["request"]["body"].encode() == received.body
+    assert received.headers["x-team"] == "7"
+    for secret in (made["secret"], rotated["secret"]):
+        assert verified(secret, received)["type"] == "webhook.test"
+    assert made["id"] in {item["id"] for item in client.get("/api/webhooks", params={"limit": 100}).json()["items"]}
+    assert client.delete(path).json() == {"id": made["id"], "deleted": True}
+    assert client.get(path).status_code == httpx.codes.NOT_FOUND
+
+
+def test_another_project_sees_none_of_it(client: httpx.Client, other_client: httpx.Client, inbox: Inbox) -> None:
+    made = make(client, url=inbox.url, enabled=False)
+    for method, suffix in (("GET", ""), ("PATCH", ""), ("POST", "/rotate"), ("POST", "/test"), ("DELETE", "")):
+        json: dict[str, str] | None = {} if method == "PATCH" else None
+        answer = other_client.request(method, f"/api/webhooks/{made['id']}{suffix}", json=json)
+        assert answer.status_code == httpx.codes.NOT_FOUND, (method, suffix)
+    assert inbox.all() == []
+    assert client.delete(f"/api/webhooks/{made['id']}").status_code == httpx.codes.OK
+
+
+def test_of_sixty_at_once_fifty_are_made(stack: LocalStack, inbox: Inbox) -> None:
+    with stack.client(stack.add_project("crowded")) as client:
+
+        def create(_: int) -> int:
+            while True:  # a busy table says so, and is asked again
+                status = client.post("/api/webhooks", json={"url": inbox.url, "enabled": False}).status_code
+                if status != httpx.codes.SERVICE_UNAVAILABLE:
+                    return status
+
+        with ThreadPoolExecutor(20) as threads:
+            assert Counter(threads.map(create, range(60))) == {200: 50, 409: 10}
+        items = client.get("/api/webhooks", params={"limit": 100}).json()["items"]
+        assert len(items) == 50
+        assert client.delete(f"/api/webhooks/{items[0]['id']}").status_code == httpx.codes.OK
+        assert create(0) == httpx.codes.OK
+        assert create(0) == httpx.codes.CONFLICT
+
+
+def test_a_delivery_is_listed_and_replayed_with_the_same_bytes(client: httpx.Client, inbox: Inbox) -> None:
+    done = run(client, "print(42)", webhook_url=inbox.url, webhook_secret=SECRET)
+    path = f"/api/deliveries/{done['id']}.run"
+    wait_until(lambda: client.get(path).json().get("state") == "delivered", 30, "the webhook is delivered")
+    listed = client.get("/api/deliveries", params={"submission_id": done["id"]}).json()["items"]
+    assert [(item["id"], item["state"]) for item in listed] == [(f"{done['id']}.run", "delivered")]
+    assert listed[0] in client.get("/api/deliveries", params={"state": "delivered", "limit": 100}).json()["items"]
+    assert listed[0] in client.get("/api/deliveries", params={"endpoint_id": "run", "limit": 100}).json()["items"]
+    assert client.post(f"{path}/replay").status_code == httpx.codes.ACCEPTED
+    wait_until(lambda: client.get(path).json()["attempts_made"] == 2, 30, "the replay is delivered")
+    first, second = inbox.of(done["id"])
+    assert first.body == second.body
+    assert all(verified(SECRET, delivery)["id"] == done["id"] for delivery in (first, second))
+    shown = client.get(path).json()
+    assert [(attempt["n"], attempt["status_code"]) for attempt in shown["attempts"]] == [(1, 200), (2, 200)]
+
+
+def test_what_was_deleted_is_not_replayed(client: httpx.Client, inbox: Inbox) -> None:
+    done = run(client, "print(42)", webhook_url=inbox.url, webhook_secret=SECRET)
+    path = f"/api/deliveries/{done['id']}.run"
+    wait_until(lambda: client.get(path).json().get("state") == "delivered", 30, "the webhook is delivered")
+    assert client.delete(f"/api/result/{done['id']}").status_code == httpx.codes.OK
+    answer = client.post(f"{path}/replay")
+    assert (answer.status_code, answer.json()["error"]) == (409, "conflict")
+
+
+def test_secrets_outlive_a_restart(own_stack: Callable[..., LocalStack], inbox: Inbox) -> None:
+    local = own_stack()
+    local.start()
+    with local.client() as client:
+        made = make(client, url=inbox.url)
+    assert local.stop() == 0, local.log()
+    local.start()
+    with local.client() as client:
+        assert client.post(f"/api/webhooks/{made['id']}/test").json()["delivered"] is True
+    assert verified(made["secret"], inbox.all()[-1])["endpoint_id"] == made["id"]
