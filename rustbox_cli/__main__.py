@@ -1,0 +1,66 @@
+"""The command `rustbox`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from rustbox_cli import VERSION
+from rustbox_cli.administration import keys, projects
+from rustbox_cli.errors import EXIT_CODES, ExitCode
+from rustbox_cli.programs import result, run, submit
+from rustbox_cli.session import Session
+from rustbox_cli.settings import DEFAULT_URL
+from rustbox_cli.webhooks import deliveries, webhooks
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EXIT_CODES,
+)
+@click.option("--url", envvar="RUSTBOX_URL", default=DEFAULT_URL, show_default=True, help="RUSTBOX_URL")
+@click.option("--api-key", envvar="RUSTBOX_API_KEY", help="RUSTBOX_API_KEY, the project's; better there than here.")
+@click.option("--admin-key", envvar="RUSTBOX_ADMIN_KEY", help="RUSTBOX_ADMIN_KEY, for projects and keys.")
+@click.option("--allow-http", envvar="RUSTBOX_ALLOW_HTTP", is_flag=True, help="Send keys over http to other machines.")
+@click.version_option(VERSION, prog_name="rustbox")
+@click.pass_context
+def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None, allow_http: bool) -> None:
+    """Run untrusted code with a Rustbox service.
+
+    On the machine of the local stack (`make up`) no key is needed: its own development keys are used, for this
+    machine only.
+
+    \b
+    Examples:
+      rustbox run solution.py
+      rustbox result $(rustbox submit main.c) --watch
+      RUSTBOX_URL=https://api.example.com RUSTBOX_API_KEY=rb_live_... rustbox run solution.py
+    """
+    ctx.obj = Session(url, api_key, admin_key, allow_http)
+
+
+for command in (run, submit, result, projects, keys, webhooks, deliveries):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        code = cli.main(prog_name="rustbox", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("rustbox: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain about it when it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    sys.exit(int(code or 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""`projects` and `keys`, which need the administrator's key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rustbox_cli.options import Moment, as_json, ask, confirmed, page_options
+from rustbox_cli.output import show_json, show_record, show_table
+from rustbox_cli.session import Session, pass_session
+
+_PROFILES = click.Choice(["judge", "agent"])
+_QUOTA = ("per_minute", "per_day", "in_flight")
+
+
+def _call(session: Session, method: str, path: tuple[str, ...], body: Any = None) -> Any:
+    with session.api() as api:
+        return api.call(method, ("projects", *path), key="X-Admin-Key", body=body).body
+
+
+def _items(session: Session, path: tuple[str, ...], limit: int | None) -> list[Any]:
+    with session.api() as api:
+        return list(api.items(path, limit, {}, key="X-Admin-Key"))
+
+
+def _show(body: dict[str, Any], *, as_json: bool) -> None:
+    show_json(body) if as_json else show_record(_flat(body))
+
+
+def _flat(project: dict[str, Any]) -> dict[str, Any]:
+    """Quotas on lines of their own."""
+    quotas = project.get("quotas", {})
+    return {name: value for name, value in project.items() if name != "quotas"} | {
+        f"quota {profile}": quota for profile, quota in quotas.items()
+    }
+
+
+@click.group()
+def projects() -> None:
+    """Projects, what they may run and how much. Needs the administrator's key.
+
+    \b
+    Examples:
+      rustbox projects create "Spring course" --profile judge
+      rustbox projects quota PROJECT_ID --profile judge --per-minute 600 --in-flight 50
+      rustbox projects disable PROJECT_ID
+    """
+
+
+@projects.command("list")
+@page_options
+@as_json
+@pass_session
+def list_projects(session: Session, limit: int, everything: bool, as_json: bool) -> None:
+    """List projects, newest first."""
+    found = _items(session, ("projects",), None if everything else limit)
+    if as_json:
+        show_json({"items": found})
+        return
+    rows = [
+        (
+            project["id"],
+            project["name"],
+            project["enabled"],
+            project["profiles"],
+            *("/".join(str(project["quotas"][profile][name]) for name in _QUOTA) for profile in ("judge", "agent")),
+            project["created_at"],
+        )
+        for project in found
+    ]
+    columns = ("ID", "NAME", "ENABLED", "PROFILES", "JUDGE MIN/DAY/FLIGHT", "AGENT MIN/DAY/FLIGHT", "CREATED")
+    show_table(columns, rows, "There are no projects.")
+
+
+@projects.command("create")
+@click.argument("name")
+@click.option("--profile", "profiles", multiple=True, type=_PROFILES, help="Default: both.")
+@as_json
+@pass_session
+def create_project(session: Session, name: str, profiles: tuple[str, ...], as_json: bool) -> None:
+    """Make a project called NAME. It has no key yet: `rustbox keys issue`."""
+    body = {"name": name} | ({"profiles": list(profiles)} if profiles else {})
+    _show(_call(session, "POST", (), body), as_json=as_json)
+
+
+@projects.command("show")
+@click.argument("project_id")
+@as_json
+@pass_session
+def show_project(session: Session, project_id: str, as_json: bool) -> None:
+    """Show a project."""
+    _show(_call(session, "GET", (project_id,)), as_json=as_json)
+
+
+@projects.command("rename")
+@click.argument("project_id")
+@click.argument("name")
+@as_json
+@pass_session
+def rename_project(session: Session, project_id: str, name: str, as_json: bool) -> None:
+    """Give a project another name."""
+    _show(_call(session, "PATCH", (project_id,), {"name": name}), as_json=as_json)
+
+
+@projects.command("disable")
+@click.argument("project_id")
+@as_json
+@pass_session
+def disable_project(session: Session, project_id: str, as_json: bool) -> None:
+    """Close a project to all its keys; it takes three seconds. What it has submitted runs on."""
+    _show(_call(session, "PATCH", (project_id,), {"enabled": False}), as_json=as_json)
+
+
+@projects.command("enable")
+@click.argument("project_id")
+@as_json
+@pass_session
+def enable_project(session: Session, project_id: str, as_json: bool) -> None:
+    """Open a project to its keys again."""
+    _show(_call(session, "PATCH", (project_id,), {"enabled": True}), as_json=as_json)
+
+
+@projects.command("quota")
+@click.argument("project_id")
+@click.option("--profile", type=_PROFILES, default="judge", show_default=True)
+@click.option("--per-minute", type=int, help="Submissions in a minute.")
+@click.option("--per-day", type=int, help="Submissions in a day (UTC).")
+@click.option("--in-flight", type=int, help="Runs that are not finished.")
+@click.option("--default", "to_default", is_flag=True, help="Back to the default of the profile.")
+@as_json
+@pass_session
+def change_quota(
+    session: Session,
+    project_id: str,
+    profile: str,
+    per_minute: int | None,
+    per_day: int | None,
+    in_flight: int | None,
+    to_default: bool,
+    as_json: bool,
+) -> None:
+    """Change how much a project may run in one profile. What is not named stays."""
+    given = {"per_minute": per_minute, "per_day": per_day, "in_flight": in_flight}
+    change = {name: number for name, number in given.items() if number is not None}
+    if bool(change) == to_default:
+        raise click.UsageError("Say --per-minute, --per-day or --in-flight, or else --default.")
+    _show(_call(session, "PATCH", (project_id,), {"quotas": {profile: change or None}}), as_json=as_json)
+
+
+@click.group()
+def keys() -> None:
+    """API keys of a project. Needs the administrator's key.
+
+    \b
+    Examples:
+      rustbox keys issue PROJECT_ID --expires 90d
+      rustbox keys list PROJECT_ID
+      rustbox keys revoke PROJECT_ID KEY_ID
+    """
+
+
+@keys.command("list")
+@click.argument("project_id")
+@page_options
+@as_json
+@pass_session
+def list_keys(session: Session, project_id: str, limit: int, everything: bool, as_json: bool) -> None:
+    """List the keys of a project, newest first; the keys themselves are known to nobody."""
+    found = _items(session, ("projects", project_id, "keys"), None if everything else limit)
+    if as_json:
+        show_json({"items": found})
+        return
+    names = ("key_id", "prefix", "created_at", "last_used_at", "expires_at", "revoked_at")
+    rows = [[key[name] for name in names] for key in found]
+    show_table(("KEY ID", "PREFIX", "CREATED", "LAST USED", "EXPIRES", "REVOKED"), rows, "There are no keys.")
+
+
+@keys.command("issue")
+@click.argument("project_id")
+@click.option("--expires", "expires_at", type=Moment(1), help="A time, or a duration such as 90d. Default: never.")
+@as_json
+@pass_session
+def issue_key(session: Session, project_id: str, expires_at: str | None, as_json: bool) -> None:
+    """Make a key. It is shown now, and never again."""
+    body = {"expires_at": expires_at} if expires_at else {}
+    _show(_call(session, "POST", (project_id, "keys"), body), as_json=as_json)
+
+
+@keys.command("expire")
+@click.argument("project_id")
+@click.argument("key_id")
+@click.option("--at", "expires_at", type=Moment(1), help="A time, or a duration such as 24h. Default: now.")
+@click.option("--never", is_flag=True, help="Let it live on.")
+@as_json
+@pass_session
+def expire_key(
+    session: Session, project_id: str, key_id: str, expires_at: str | None, never: bool, as_json: bool
+) -> None:
+    """Let a key end, now or later, or not."""
+    if never and expires_at:
+        raise click.UsageError("Say --at or --never, not both.")
+    moment = None if never else expires_at or Moment(1).convert("0s", None, None)
+    _show(_call(session, "PATCH", (project_id, "keys", key_id), {"expires_at": moment}), as_json=as_json)
+
+
+@keys.command("revoke")
+@click.argument("project_id")
+@click.argument("key_id")
+@confirmed
+@as_json
+@pass_session
+def revoke_key(session: Session, project_id: str, key_id: str, yes: bool, as_json: bool) -> None:
+    """Revoke a key, for good; it takes three seconds."""
+    ask(f"Revoke key {key_id} for good?", yes=yes)
+    _show(_call(session, "DELETE", (project_id, "keys", key_id)), as_json=as_json)

@@ -1,0 +1,169 @@
+"""Calls of the HTTP API: keys, bounded repeats, and errors as sentences."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from rustbox_cli import VERSION
+from rustbox_cli.errors import CommandFailed, ExitCode
+from rustbox_cli.output import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
+
+    from rustbox_cli.settings import KeyHeader, Settings
+
+_READ_SECS = 40  # the service itself answers within 30
+_CONNECT_SECS = 5
+_MOST_CALLS = 5
+_PATIENCE_SECS = 60
+"""Repeats wait no longer than this, all together."""
+_LIMITED = 429
+_BUSY = frozenset({_LIMITED, 503})
+_GOOD = frozenset({200, 202, 408})
+_EXITS = {401: ExitCode.NO_PERMISSION, 403: ExitCode.NO_PERMISSION, 404: ExitCode.NOT_FOUND}
+_SERVER_ERROR = 500
+_PAGE_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A good answer."""
+
+    status: int
+    raw: bytes = field(repr=False)
+
+    @property
+    def body(self) -> Any:
+        """The JSON of it. Raises CommandFailed."""
+        try:
+            return json.loads(self.raw)
+        except ValueError:
+            raise CommandFailed(
+                "The answer is no JSON.", ExitCode.FAULT, "Is this address a Rustbox service? See RUSTBOX_URL."
+            ) from None
+
+
+class Api:
+    """One service. A call that may be repeated is, when the service is busy or the connection breaks."""
+
+    def __init__(self, settings: Settings, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(_READ_SECS, connect=_CONNECT_SECS),
+            trust_env=not settings.is_local,  # no proxy reaches this machine
+            headers={"user-agent": f"rustbox-cli/{VERSION}"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._client.close()
+
+    def call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        *,
+        key: KeyHeader = "X-API-Key",
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        idempotency_key: str | None = None,
+    ) -> Answer:
+        """Send one request; `path` in parts behind /api. Raises CommandFailed for any answer that is not good."""
+        url = "/".join([self._settings.url, "api", *(quote(part, safe="") for part in path)])
+        headers: dict[str, str] = {key: self._settings.key(key)}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        request = self._client.build_request(method, url, params=query, json=body, headers=headers)
+        response = self._send(request, may_repeat=method != "POST" or idempotency_key is not None)
+        if response.status_code not in _GOOD:
+            raise _refusal(response)
+        return Answer(response.status_code, response.content)
+
+    def items(
+        self, path: tuple[str, ...], most: int | None, query: Mapping[str, str], key: KeyHeader = "X-API-Key"
+    ) -> Iterator[Any]:
+        """The items of a list, page after page; at most `most`, None: all."""
+        left, cursor = most, None
+        while left is None or left > 0:
+            page_query = {**query, "limit": str(min(left or _PAGE_MAX, _PAGE_MAX))}
+            page = self.call("GET", path, key=key, query=page_query | ({"cursor": cursor} if cursor else {})).body
+            yield from page["items"]
+            left, cursor = left if left is None else left - len(page["items"]), page["next_cursor"]
+            if cursor is None:
+                return
+
+    def _send(self, request: httpx.Request, *, may_repeat: bool) -> httpx.Response:
+        waited_secs = 0.0
+        for call in range(1, _MOST_CALLS + 1):
+            is_last = call == _MOST_CALLS
+            try:
+                response = self._client.send(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                raise self._unreachable() from None
+            except httpx.TransportError as error:
+                if is_last or not may_repeat:
+                    raise CommandFailed(
+                        f"The connection to {self._settings.url} broke ({type(error).__name__}).",
+                        ExitCode.UNREACHABLE,
+                        "" if may_repeat else "It may have been done all the same: look before you repeat it.",
+                    ) from None
+                pause_secs = float(call)
+            else:
+                # 429 is answered before anything is done; 503 may come from the gateway, in the middle of it.
+                if response.status_code not in _BUSY or is_last or not (may_repeat or response.status_code == _LIMITED):
+                    return response
+                pause_secs = _retry_after_secs(response)
+                if waited_secs + pause_secs > _PATIENCE_SECS:
+                    return response
+            self._sleep(pause_secs)
+            waited_secs += pause_secs
+        raise AssertionError
+
+    def _unreachable(self) -> CommandFailed:
+        url = self._settings.url
+        hint = "Check the address (RUSTBOX_URL) and the network."
+        if self._settings.is_local:
+            hint = "Start the service with `make up`, or say where it is: RUSTBOX_URL=http://127.0.0.1:PORT."
+        return CommandFailed(f"Nothing answers at {url}.", ExitCode.UNREACHABLE, hint)
+
+
+def _retry_after_secs(response: httpx.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return max(0.2, float(text)) if text.isascii() and text.isdecimal() else 1.0
+
+
+def _refusal(response: httpx.Response) -> CommandFailed:
+    status = response.status_code
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "message" not in body:
+        return CommandFailed(
+            f"The answer is {status}, and not one of this API.",
+            ExitCode.FAULT,
+            "Is this address a Rustbox service? See RUSTBOX_URL.",
+        )
+    lines = [f"{plain(str(body['message']))} ({status} {plain(str(body.get('error', 'gateway')))})"]
+    lines += [
+        f"  {plain(str(problem['field']))}: {plain(str(problem['message']))}" for problem in body.get("fields", [])
+    ]
+    hint = ""
+    if status in _BUSY:
+        code, hint = ExitCode.BUSY, f"Try again in {_retry_after_secs(response):.0f} s."
+    elif status >= _SERVER_ERROR:
+        code, hint = ExitCode.FAULT, f"Its request id is {plain(response.headers.get('x-request-id', 'unknown'))}."
+    else:
+        code = _EXITS.get(status, ExitCode.REFUSED)
+    return CommandFailed("\n".join(lines), code, hint)

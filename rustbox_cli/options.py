@@ -1,0 +1,84 @@
+"""Options and kinds of values that several commands share."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rustbox_cli.errors import CommandFailed, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_UNIT_SECS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
+_LONGEST_SECS = 100 * 365 * 86_400
+
+as_json = click.option("--json", "as_json", is_flag=True, help="The service's own JSON, for programs.")
+confirmed = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--limit and --all of a list."""
+    command = click.option("--all", "everything", is_flag=True, help="All of them, however many.")(command)
+    return click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")(
+        command
+    )
+
+
+class Duration(click.ParamType):
+    """`90s`, `15m`, `24h`, `30d`, `2w`: whole seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Whole seconds of the text."""
+        if isinstance(value, int):
+            return value
+        found = _DURATION.fullmatch(value)
+        secs = int(found[1]) * _UNIT_SECS[found[2]] if found else _LONGEST_SECS + 1
+        if secs > _LONGEST_SECS:
+            self.fail(f"{value!r} is no duration such as 90s, 15m, 24h, 30d", param, ctx)
+        return secs
+
+
+class Moment(click.ParamType):
+    """A time of RFC 3339, or a duration from now: into the past (`sign` -1) or the future (1)."""
+
+    name = "time"
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The time as the service takes it, which checks it."""
+        if not _DURATION.fullmatch(value):
+            return str(value)
+        secs = self._sign * Duration().convert(value, param, ctx)
+        moment = datetime.now(UTC) + timedelta(seconds=secs)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Pair(click.ParamType):
+    """`NAME=VALUE`."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Name and value."""
+        name, separator, text = str(value).partition("=")
+        if not (name and separator):
+            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+        return name, text
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on if that is what the person wants. Raises CommandFailed where there is nobody to ask."""
+    if yes:
+        return
+    if not click.get_text_stream("stdin").isatty():
+        raise CommandFailed("This cannot be undone, and nobody is there to ask.", ExitCode.USAGE, "Say --yes.")
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,81 @@
+"""What a person or a program reads. Whatever comes from the service is shown as text, never as terminal commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+_UNBOUNDED = 10_000
+
+
+def plain(text: str) -> str:
+    """Make control characters visible; others could move the cursor, hide text or set a title."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else f"\\x{ord(letter):02x}" for letter in text)
+
+
+def show_json(body: Any) -> None:
+    """Write JSON for programs, in ASCII, indented."""
+    click.echo(json.dumps(body, indent=2))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
+    """Write a table; where there are no rows, say so on standard error."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    if not table.row_count:
+        click.echo(nothing, err=True)
+        return
+    _print(table)
+
+
+def show_record(record: Mapping[str, Any]) -> None:
+    """Write one thing, a line for each attribute."""
+    table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in record.items():
+        table.add_row(Text(name), Text(_cell(value)))
+    _print(table)
+
+
+def waiting(text: str) -> AbstractContextManager[Any]:
+    """A spinner on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    return Console(stderr=True).status(plain(text))
+
+
+def _print(table: Table) -> None:
+    is_terminal = sys.stdout.isatty()
+    # Behind a pipe nothing is cut or folded: a line is a line.
+    console = Console(width=None if is_terminal else _UNBOUNDED, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None or value in ("", []):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_cell(part) for part in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{plain(str(name))}={_cell(part)}" for name, part in value.items())
+    return plain(str(value))

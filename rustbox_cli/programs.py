@@ -1,0 +1,218 @@
+"""`run`, `submit` and `result`."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from rustbox_cli.errors import EXIT_CODES, CommandFailed, ExitCode
+from rustbox_cli.options import Pair, as_json
+from rustbox_cli.output import plain, show_json, show_record, waiting
+from rustbox_cli.session import Session, pass_session
+from rustbox_cli.verdicts import Result, exit_code, is_final, remark, stream_bytes, wait_until_final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustbox_cli.api import Api
+
+_SUFFIXES = {
+    ".py": "python",
+    ".c": "c",
+    ".cpp": "cpp",
+    ".cc": "cpp",
+    ".cxx": "cpp",
+    ".java": "java",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".ts": "typescript",
+    ".go": "go",
+    ".rs": "rust",
+}
+_MOST_BYTES = 1_048_576
+_LIMITS = ("cpu_time_secs", "wall_time_secs", "memory_mb", "max_processes", "output_kb")
+
+
+def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What to run, and how."""
+    for option in reversed(
+        [
+            click.argument("file", type=click.File("rb")),
+            click.option("-l", "--language", help="Default: what the file's name ends in."),
+            click.option("--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is this one's."),
+            click.option(
+                "--limit",
+                "limits",
+                multiple=True,
+                type=Pair(),
+                metavar="NAME=VALUE",
+                help=f"Any of {', '.join(_LIMITS)}.",
+            ),
+            click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge."),
+            click.option("--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Comes back with it."),
+            click.option("--idempotency-key", help="The same key and program: the same run. Default: a new one."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=EXIT_CODES)
+@program_options
+@as_json
+@pass_session
+def run(session: Session, /, as_json: bool, **options: Any) -> None:
+    """Run FILE (- is standard input) and wait. Prints what the program prints, and ends as it ends.
+
+    \b
+    Examples:
+      rustbox run solution.py
+      rustbox run main.cpp --stdin input.txt --limit cpu_time_secs=1 --limit memory_mb=64
+      echo 'print(input())' | rustbox run - --language python
+      rustbox run solution.py --json | jq .metrics
+    """
+    with session.api() as api:
+        result = _finish(api, options)
+        if as_json:
+            show_json(result)
+        else:
+            for stream in ("stdout", "stderr"):
+                _write(stream, stream_bytes(api, result, stream))
+            if (text := remark(result)) is not None:
+                click.echo(f"rustbox: {text}", err=True)
+    click.get_current_context().exit(exit_code(result))
+
+
+@click.command()
+@program_options
+@as_json
+@pass_session
+def submit(session: Session, /, as_json: bool, **options: Any) -> None:
+    """Submit FILE and print the submission's id, without waiting.
+
+    \b
+    Examples:
+      rustbox submit solution.py
+      rustbox result $(rustbox submit main.c) --watch
+    """
+    with session.api() as api:
+        accepted = _submit(api, options, wait=False)
+    show_json(accepted) if as_json else click.echo(accepted["id"])
+
+
+@click.command()
+@click.argument("submission_id", metavar="ID")
+@click.option("--watch", is_flag=True, help="Wait until it is finished.")
+@click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only these bytes, exactly as written.")
+@as_json
+@pass_session
+def result(session: Session, submission_id: str, watch: bool, stream: str | None, as_json: bool) -> None:
+    """Show a submission, finished or not. The exit code tells only whether it could be shown.
+
+    \b
+    Examples:
+      rustbox result 7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11 --watch
+      rustbox result 7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11 --stream stdout > output
+    """
+    with session.api() as api:
+        if watch:
+            with waiting("waiting for the result"):
+                found = wait_until_final(api, submission_id)
+        else:
+            found = api.call("GET", ("result", submission_id)).body
+        if stream is not None:
+            _write("stdout", api.call("GET", ("result", submission_id, stream)).raw)
+        elif as_json:
+            show_json(found)
+        else:
+            _show(found)
+
+
+def _finish(api: Api, options: dict[str, Any]) -> Result:
+    """Submit and wait; whoever interrupts it learns where the result will be."""
+    with waiting("running"):
+        answered = _submit(api, options, wait=True)
+        try:
+            return answered if is_final(answered) else wait_until_final(api, answered["id"])
+        except KeyboardInterrupt:
+            hint = f"The run goes on: rustbox result {answered['id']} --watch"
+            raise CommandFailed("Interrupted.", ExitCode.INTERRUPTED, hint) from None
+
+
+def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
+    source: BinaryIO = options["file"]
+    if options["stdin_file"] is source:
+        raise click.UsageError("Standard input cannot be both the program and its input.")
+    body: dict[str, Any] = {
+        "language": options["language"] or _language(str(getattr(source, "name", ""))),
+        "code": _text(source, "The program"),
+        "stdin": _text(options["stdin_file"], "The input") if options["stdin_file"] else None,
+        "profile": options["profile"],
+        "limits": {name: _number(name, text) for name, text in options["limits"]} or None,
+        "metadata": dict(options["metadata"]) or None,
+    }
+    return dict(
+        api.call(
+            "POST",
+            ("submit",),
+            query={"wait": "true"} if wait else None,
+            body={name: value for name, value in body.items() if value is not None},
+            idempotency_key=options["idempotency_key"] or str(uuid.uuid4()),
+        ).body
+    )
+
+
+def _language(file_name: str) -> str:
+    language = _SUFFIXES.get(PurePath(file_name).suffix.lower())
+    if language is None:
+        raise click.UsageError(f"The name {file_name!r} tells no language: say --language.")
+    return language
+
+
+def _text(source: BinaryIO, what: str) -> str:
+    content = source.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise CommandFailed(f"{what} is larger than any that the service takes.", ExitCode.REFUSED)
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{what} is not UTF-8 text.", ExitCode.REFUSED) from None
+
+
+def _number(name: str, text: str) -> float:
+    if name not in _LIMITS:
+        raise click.UsageError(f"There is no limit {name!r}: {', '.join(_LIMITS)}.")
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no number for {name}.") from None
+
+
+def _write(stream: str, content: bytes) -> None:
+    target = click.get_binary_stream("stdout" if stream == "stdout" else "stderr")
+    target.write(content)
+    target.flush()
+
+
+def _show(found: Result) -> None:
+    record: dict[str, Any] = {name: found[name] for name in ("id", "status", "language", "profile")}
+    record |= found["timestamps"]
+    if is_final(found):
+        metrics = found["metrics"] or {}
+        record |= {
+            "verdict": found["verdict"],
+            "cause": found["result"]["cause"],
+            "exit_code": found["exit_code"],
+            "signal": found["signal"],
+            "cpu_time_secs": metrics.get("cpu_time_secs"),
+            "wall_time_secs": metrics.get("wall_time_secs"),
+            "memory_peak_bytes": metrics.get("memory_peak_bytes"),
+        }
+    record |= {"metadata": found["metadata"] or None}
+    show_record(record)
+    for stream in ("stdout", "stderr"):
+        if is_final(found) and (text := found["output"][stream]):
+            click.echo(f"\n{stream}:\n{plain(text).rstrip('\n')}")

@@ -1,0 +1,278 @@
+"""`webhooks` and `deliveries` of the key's project."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Any
+
+import click
+
+from rustbox_cli.options import Duration, Moment, Pair, as_json, ask, confirmed, page_options
+from rustbox_cli.output import plain, show_json, show_record, show_table
+from rustbox_cli.session import Session, pass_session
+
+_SECRET_BYTES = 32
+
+
+def _call(session: Session, method: str, path: tuple[str, ...], body: Any = None) -> Any:
+    with session.api() as api:
+        return api.call(method, path, body=body).body
+
+
+def _show(body: dict[str, Any], *, as_json: bool) -> None:
+    show_json(body) if as_json else show_record(body)
+
+
+@click.group()
+def webhooks() -> None:
+    """Endpoints that hear of the project's finished runs.
+
+    \b
+    Examples:
+      rustbox webhooks create https://example.com/hooks --header x-team=blue
+      rustbox webhooks test ENDPOINT_ID
+      rustbox webhooks rotate ENDPOINT_ID --overlap 24h
+      rustbox webhooks recover ENDPOINT_ID --since 2h
+    """
+
+
+_event = click.option("--event", "events", multiple=True, help="Only this event; may be given again. Default: all.")
+_header = click.option("--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Sent along.")
+_description = click.option("--description", help="For people.")
+
+
+@webhooks.command("list")
+@page_options
+@as_json
+@pass_session
+def list_webhooks(session: Session, limit: int, everything: bool, as_json: bool) -> None:
+    """List endpoints, newest first."""
+    with session.api() as api:
+        found = list(api.items(("webhooks",), None if everything else limit, {}))
+    if as_json:
+        show_json({"items": found})
+        return
+    names = ("id", "url", "health", "enabled", "events", "description")
+    rows = [[endpoint[name] for name in names] for endpoint in found]
+    show_table(("ID", "URL", "HEALTH", "ENABLED", "EVENTS", "DESCRIPTION"), rows, "There are no endpoints.")
+
+
+@webhooks.command("create")
+@click.argument("url")
+@_event
+@_header
+@_description
+@click.option("--disabled", is_flag=True, help="Its deliveries pause until it is enabled.")
+@as_json
+@pass_session
+def create_webhook(
+    session: Session,
+    url: str,
+    events: tuple[str, ...],
+    headers: tuple[tuple[str, str], ...],
+    description: str | None,
+    disabled: bool,
+    as_json: bool,
+) -> None:
+    """Send events to URL. Its signing secret is shown now, and never again."""
+    body = {
+        "url": url,
+        "events": list(events),
+        "headers": dict(headers),
+        "description": description,
+        "enabled": not disabled,
+    }
+    _show(_call(session, "POST", ("webhooks",), body), as_json=as_json)
+
+
+@webhooks.command("show")
+@click.argument("endpoint_id")
+@as_json
+@pass_session
+def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
+    """Show an endpoint and how it is doing."""
+    _show(_call(session, "GET", ("webhooks", endpoint_id)), as_json=as_json)
+
+
+@webhooks.command("update")
+@click.argument("endpoint_id")
+@click.option("--url", help="Where events are sent.")
+@_event
+@click.option("--all-events", is_flag=True, help="All events again.")
+@_header
+@click.option("--no-headers", is_flag=True, help="No custom headers any more.")
+@_description
+@as_json
+@pass_session
+def update_webhook(
+    session: Session,
+    endpoint_id: str,
+    url: str | None,
+    events: tuple[str, ...],
+    all_events: bool,
+    headers: tuple[tuple[str, str], ...],
+    no_headers: bool,
+    description: str | None,
+    as_json: bool,
+) -> None:
+    """Change an endpoint. What is not named stays; events and headers that are named stand in place of the old ones."""
+    if (events and all_events) or (headers and no_headers):
+        raise click.UsageError("Say --event or --all-events, and --header or --no-headers.")
+    body: dict[str, Any] = {"url": url, "description": description}
+    body |= {"events": list(events)} if events or all_events else {}
+    body |= {"headers": dict(headers)} if headers or no_headers else {}
+    change = {name: value for name, value in body.items() if value is not None}
+    if not change:
+        raise click.UsageError("Nothing to change: see --help.")
+    _show(_call(session, "PATCH", ("webhooks", endpoint_id), change), as_json=as_json)
+
+
+@webhooks.command("rotate")
+@click.argument("endpoint_id")
+@click.option("--overlap", "overlap_secs", type=Duration(), default="24h", show_default=True)
+@as_json
+@pass_session
+def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_json: bool) -> None:
+    """Give an endpoint a new secret, shown now and never again. The old one signs too for --overlap; 0s: no more."""
+    # Made here: should the answer be lost, the service knows the repeat by it and does not rotate twice.
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    body = {"overlap_secs": overlap_secs, "secret": secret}
+    _show(_call(session, "POST", ("webhooks", endpoint_id, "rotate"), body), as_json=as_json)
+
+
+@webhooks.command("test")
+@click.argument("endpoint_id")
+@as_json
+@pass_session
+def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
+    """Send `webhook.test` now, and show what was sent and what came back. Ends with 65 if it was not taken."""
+    body = _call(session, "POST", ("webhooks", endpoint_id, "test"))
+    if as_json:
+        show_json(body)
+    else:
+        request, response = body["request"], body["response"]
+        show_record(
+            {"delivered": body["delivered"], "url": request["url"]}
+            | {name: response[name] for name in ("status_code", "error_code", "latency_ms", "address")}
+        )
+        headers = "".join(f"\n{plain(name)}: {plain(value)}" for name, value in request["headers"].items())
+        click.echo(f"\nsent:\n{request['method']} {plain(request['url'])}{headers}\n\n{plain(request['body'])}")
+        click.echo(f"\nsigned:\n{plain(body['signed_content'])}\n\nanswer:\n{plain(response['head'])}")
+    if not body["delivered"]:
+        click.get_current_context().exit(65)
+
+
+@webhooks.command("enable")
+@click.argument("endpoint_id")
+@as_json
+@pass_session
+def enable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
+    """Switch an endpoint on and forget its failures. What was paused stays so: `rustbox webhooks recover`."""
+    _show(_call(session, "PATCH", ("webhooks", endpoint_id), {"enabled": True}), as_json=as_json)
+
+
+@webhooks.command("disable")
+@click.argument("endpoint_id")
+@as_json
+@pass_session
+def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
+    """Switch an endpoint off; its deliveries pause."""
+    _show(_call(session, "PATCH", ("webhooks", endpoint_id), {"enabled": False}), as_json=as_json)
+
+
+@webhooks.command("delete")
+@click.argument("endpoint_id")
+@confirmed
+@as_json
+@pass_session
+def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool) -> None:
+    """Remove an endpoint; what is still owed to it is cancelled."""
+    ask(f"Delete endpoint {endpoint_id} and cancel what is owed to it?", yes=yes)
+    _show(_call(session, "DELETE", ("webhooks", endpoint_id)), as_json=as_json)
+
+
+@webhooks.command("recover")
+@click.argument("endpoint_id")
+@click.option("--since", type=Moment(-1), required=True, help="A time, or a duration such as 2h ago; at most 14d.")
+@as_json
+@pass_session
+def recover_webhook(session: Session, endpoint_id: str, since: str, as_json: bool) -> None:
+    """Send again what failed or was paused since a time."""
+    recovered, complete = 0, False
+    with session.api() as api:
+        while not complete:  # one call does as much as it can in 20 seconds
+            body = api.call("POST", ("webhooks", endpoint_id, "recover"), body={"since": since}).body
+            recovered += body["recovered"]
+            complete, since = body["complete"], body["continue_since"] or since
+    _show({"recovered": recovered, "complete": True}, as_json=as_json)
+
+
+@click.group()
+def deliveries() -> None:
+    """What was sent to endpoints, and what came back.
+
+    \b
+    Examples:
+      rustbox deliveries list --state failed
+      rustbox deliveries show DELIVERY_ID
+      rustbox deliveries replay DELIVERY_ID
+    """
+
+
+@deliveries.command("list")
+@click.option("--submission", "submission_id", help="Of this submission.")
+@click.option("--endpoint", "endpoint_id", help="To this endpoint.")
+@click.option("--state", help="In this state, such as pending, retrying, delivered, failed, paused.")
+@page_options
+@as_json
+@pass_session
+def list_deliveries(
+    session: Session,
+    submission_id: str | None,
+    endpoint_id: str | None,
+    state: str | None,
+    limit: int,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """List deliveries, newest first."""
+    filters = {"submission_id": submission_id, "endpoint_id": endpoint_id, "state": state}
+    query = {name: value for name, value in filters.items() if value is not None}
+    with session.api() as api:
+        found = list(api.items(("deliveries",), None if everything else limit, query))
+    if as_json:
+        show_json({"items": found})
+        return
+    names = ("id", "type", "state", "attempts_made", "next_attempt_at", "created_at")
+    rows = [[delivery[name] for name in names] for delivery in found]
+    show_table(("ID", "EVENT", "STATE", "ATTEMPTS", "NEXT", "CREATED"), rows, "There are no deliveries.")
+
+
+@deliveries.command("show")
+@click.argument("delivery_id")
+@as_json
+@pass_session
+def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
+    """Show a delivery with all its attempts."""
+    _show_delivery(_call(session, "GET", ("deliveries", delivery_id)), as_json=as_json)
+
+
+@deliveries.command("replay")
+@click.argument("delivery_id")
+@as_json
+@pass_session
+def replay_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
+    """Send a delivery again: the same webhook-id and bytes, a fresh timestamp."""
+    _show_delivery(_call(session, "POST", ("deliveries", delivery_id, "replay")), as_json=as_json)
+
+
+def _show_delivery(body: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(body)
+        return
+    show_record({name: value for name, value in body.items() if name != "attempts"})
+    click.echo()
+    names = ("n", "at", "status_code", "error_code", "latency_ms", "address", "head")
+    rows = [[attempt[name] for name in names] for attempt in body["attempts"]]
+    show_table(("N", "AT", "STATUS", "ERROR", "MS", "ADDRESS", "ANSWER"), rows, "No attempt yet.")

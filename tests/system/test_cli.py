@@ -1,0 +1,140 @@
+"""`.venv/bin/rustbox` as a process of its own, against the running stack."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.local_stack import ROOT, LocalStack, free_port, wait_until
+
+COMMAND = ROOT / ".venv" / "bin" / "rustbox"
+
+type Rustbox = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def environment(url: str, **variables: str) -> dict[str, str]:
+    # PYTHONPATH: the tree under test, also where several trees share one .venv.
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "RUSTBOX_URL": url, **variables}
+
+
+@pytest.fixture
+def rustbox(stack: LocalStack, tmp_path: Path) -> Rustbox:
+    """Call it in a folder that holds what it must not import."""
+    for name in ("click", "httpx", "json", "rustbox_cli"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the folder of the call')")
+
+    def call(*arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [COMMAND, *arguments],
+            cwd=tmp_path,
+            env=environment(stack.url, **variables),
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    return call
+
+
+def loaded(ended: subprocess.CompletedProcess[bytes]) -> Any:
+    assert ended.returncode == 0, ended.stderr.decode()
+    return json.loads(ended.stdout)
+
+
+def test_programs_end_as_they_end(rustbox: Rustbox, tmp_path: Path) -> None:
+    programs = {
+        "ok.py": ("import sys; print(input()); print('warned', file=sys.stderr)", 0, b"7\n", b"warned\n"),
+        "fails.js": ("console.log('before'); process.exit(3)", 3, b"before\n", b""),
+        "bytes.py": ("import os; os.write(1, bytes(range(256)))", 0, bytes(range(256)), b""),
+        "killed.py": ("import os; print('x', flush=True); os.kill(os.getpid(), 15)", 143, b"x\n", b"SIG"),
+        "spins.py": ("while True: pass", 124, b"", b"TLE (tle_"),
+        "broken.c": ("int main(void) {", 120, b"", b"Compilation Error"),
+    }
+    for name, (code, exit_code, stdout, stderr) in programs.items():
+        (tmp_path / name).write_text(code)
+        ended = rustbox("run", name, "--stdin", "-", "--limit", "cpu_time_secs=1", stdin=b"7\n")
+        assert (ended.returncode, ended.stdout) == (exit_code, stdout), (name, ended.stderr)
+        assert stderr in ended.stderr, name
+        assert stderr or not ended.stderr, name
+
+
+def test_a_submission_is_followed_by_its_id(rustbox: Rustbox) -> None:
+    ended = rustbox("submit", "-", "--language", "py", "--metadata", "build=7", stdin=b"print(6 * 7)")
+    submission_id = ended.stdout.decode().strip()
+    assert re.fullmatch(r"[0-9a-f-]{36}", submission_id)
+    watched = rustbox("result", submission_id, "--watch").stdout.decode()
+    assert re.search(r"^verdict +AC$", watched, re.MULTILINE)
+    assert re.search(r"^metadata +build=7$", watched, re.MULTILINE)
+    assert "stdout:\n42\n" in watched
+    assert loaded(rustbox("result", submission_id, "--json"))["metadata"] == {"build": "7"}
+    assert rustbox("result", submission_id, "--stream", "stdout").stdout == b"42\n"
+    unknown = rustbox("result", submission_id[:-1] + ("0" if submission_id[-1] != "0" else "1"))
+    assert (unknown.returncode, unknown.stdout) == (66, b"")
+
+
+def test_a_project_its_quota_and_its_keys_live_and_end(rustbox: Rustbox) -> None:
+    project_id = loaded(rustbox("projects", "create", "Of the command line", "--profile", "judge", "--json"))["id"]
+    changed = loaded(rustbox("projects", "quota", project_id, "--per-minute", "600", "--json"))
+    assert changed["quotas"]["judge"]["per_minute"] == 600
+    assert project_id in rustbox("projects", "list").stdout.decode()
+    issued = loaded(rustbox("keys", "issue", project_id, "--expires", "1h", "--json"))
+
+    def runs(key: str) -> bool:
+        ended = rustbox("run", "-", "-l", "python", stdin=b"print(1)", RUSTBOX_API_KEY=key)
+        assert ended.returncode in {0, 77}, ended.stderr
+        return ended.returncode == 0
+
+    assert runs(issued["key"])
+    (listed,) = loaded(rustbox("keys", "list", project_id, "--json"))["items"]
+    assert (listed["prefix"], listed["last_used_at"] is None) == (issued["key"][:12], False)
+    assert rustbox("projects", "disable", project_id).returncode == 0
+    wait_until(lambda: not runs(issued["key"]), 10, "the project is disabled")
+    assert rustbox("projects", "enable", project_id).returncode == 0
+    assert runs(issued["key"])
+    for _ in range(2):
+        assert loaded(rustbox("keys", "revoke", project_id, listed["key_id"], "--yes", "--json"))["revoked_at"]
+    wait_until(lambda: not runs(issued["key"]), 10, "the key is revoked")
+
+
+def test_a_wrong_key_and_a_wrong_place_are_told_apart(rustbox: Rustbox) -> None:
+    refused = rustbox("projects", "list", RUSTBOX_ADMIN_KEY="rb_live_local_development_only")
+    assert (refused.returncode, b"X-Admin-Key" in refused.stderr) == (77, True)
+    nobody = rustbox("result", "x", RUSTBOX_URL=f"http://127.0.0.1:{free_port()}")
+    assert (nobody.returncode, b"make up" in nobody.stderr) == (69, True)
+    elsewhere = rustbox("projects", "list", RUSTBOX_URL="https://192.0.2.1")
+    assert (elsewhere.returncode, b"RUSTBOX_ADMIN_KEY" in elsewhere.stderr) == (78, True)
+
+
+def test_whoever_interrupts_a_wait_is_told_by_the_exit_code(stack: LocalStack, rustbox: Rustbox) -> None:
+    submission_id = loaded(rustbox("submit", "-", "-l", "python", "--json", stdin=b"import time; time.sleep(4)"))["id"]
+    watching = subprocess.Popen(
+        [COMMAND, "result", submission_id, "--watch"],
+        env=environment(stack.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(1)  # it waits for the service by then; were it still starting, it would end in the same way
+    watching.send_signal(signal.SIGINT)
+    _, told = watching.communicate(timeout=20)
+    assert (watching.returncode, told) == (130, b"rustbox: interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(stack: LocalStack, tmp_path: Path) -> None:
+    (tmp_path / "many.py").write_text("for n in range(40000): print(n)")
+    ended = subprocess.run(
+        ["/bin/bash", "-c", f"set -o pipefail; '{COMMAND}' run many.py | head -1"],
+        cwd=tmp_path,
+        env=environment(stack.url),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr) == (b"0\n", b"")
