@@ -5,14 +5,15 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.system.local_stack import ROOT, LocalStack, free_port, wait_until
+from tests.system.webhook_inbox import Inbox
 
 COMMAND = ROOT / ".venv" / "bin" / "rustbox"
 
@@ -95,13 +96,39 @@ def test_a_project_its_quota_and_its_keys_live_and_end(rustbox: Rustbox) -> None
     assert runs(issued["key"])
     (listed,) = loaded(rustbox("keys", "list", project_id, "--json"))["items"]
     assert (listed["prefix"], listed["last_used_at"] is None) == (issued["key"][:12], False)
-    assert rustbox("projects", "disable", project_id).returncode == 0
-    wait_until(lambda: not runs(issued["key"]), 10, "the project is disabled")
-    assert rustbox("projects", "enable", project_id).returncode == 0
-    assert runs(issued["key"])
-    for _ in range(2):
-        assert loaded(rustbox("keys", "revoke", project_id, listed["key_id"], "--yes", "--json"))["revoked_at"]
+    assert loaded(rustbox("projects", "disable", project_id, "--json"))["enabled"] is False
+    assert loaded(rustbox("projects", "enable", project_id, "--json"))["enabled"] is True
+    assert loaded(rustbox("keys", "revoke", project_id, listed["key_id"], "--yes", "--json"))["revoked_at"]
     wait_until(lambda: not runs(issued["key"]), 10, "the key is revoked")
+
+
+def test_an_endpoint_is_tested_and_what_was_sent_is_sent_again(
+    rustbox: Rustbox, client: httpx.Client, inbox: Inbox
+) -> None:
+    made = loaded(rustbox("webhooks", "create", inbox.url, "--header", "x-team=blue", "--disabled", "--json"))
+    try:
+        assert made["secret"].startswith("whsec_")
+        assert made["id"] in rustbox("webhooks", "list").stdout.decode()
+        tested = rustbox("webhooks", "test", made["id"])
+        assert (tested.returncode, b"signed:" in tested.stdout) == (0, True), tested.stderr
+        (probe,) = inbox.all()
+        assert (probe.headers["x-team"], probe.webhook_id in tested.stdout.decode()) == ("blue", True)
+        assert (
+            loaded(rustbox("webhooks", "rotate", made["id"], "--overlap", "0s", "--json"))["secret"] != made["secret"]
+        )
+    finally:
+        assert loaded(rustbox("webhooks", "delete", made["id"], "--yes", "--json"))["deleted"] is True
+    target = {"webhook_url": inbox.url, "webhook_secret": "any text"}
+    submission_id = client.post("/api/submit", json={"language": "python", "code": "1", **target}).json()["id"]
+    wait_until(lambda: len(inbox.of(submission_id)) == 1, 30, "the webhook came")
+    (sent,) = loaded(rustbox("deliveries", "list", "--submission", submission_id, "--json"))["items"]
+    wait_until(
+        lambda: loaded(rustbox("deliveries", "show", sent["id"], "--json"))["state"] == "delivered",
+        30,
+        "it is recorded",
+    )
+    assert rustbox("deliveries", "replay", sent["id"]).returncode == 0
+    wait_until(lambda: len(inbox.of(submission_id)) == 2, 30, "it came again")
 
 
 def test_a_wrong_key_and_a_wrong_place_are_told_apart(rustbox: Rustbox) -> None:
@@ -121,10 +148,11 @@ def test_whoever_interrupts_a_wait_is_told_by_the_exit_code(stack: LocalStack, r
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    time.sleep(1)  # it waits for the service by then; were it still starting, it would end in the same way
+    descriptors = Path(f"/proc/{watching.pid}/fd")
+    wait_until(lambda: any("socket" in str(path.readlink()) for path in descriptors.iterdir()), 20, "it is connected")
     watching.send_signal(signal.SIGINT)
     _, told = watching.communicate(timeout=20)
-    assert (watching.returncode, told) == (130, b"rustbox: interrupted\n")
+    assert (watching.returncode, told.strip()) == (130, b"rustbox: interrupted")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(stack: LocalStack, tmp_path: Path) -> None:
