@@ -21,7 +21,7 @@ from functions.core.endpoint_request import REPLAY_WINDOW_SECS
 from functions.core.errors import Conflict, NotFound, Unavailable
 from functions.core.failpoint import reach
 from functions.store.deliveries import TTL_MS
-from functions.store.replays import Replayed
+from functions.store.replays import MAX_ATTEMPTS, Replayed
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -73,6 +73,8 @@ class Deliveries:
     def replay(self, app: Resolver, id_text: str) -> Response[str]:
         """Send one again: the same id and bytes, a fresh timestamp, the schedule from its beginning."""
         delivery = self._own(app, id_text)
+        if delivery.attempt >= MAX_ATTEMPTS:
+            raise Conflict(f"The delivery was attempted {MAX_ATTEMPTS:,} times, and that is the most.")
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
         replayed = self.replays.replay(delivery) if is_kept else Replayed.EVENT_GONE
         if replayed is Replayed.CONTENDED:
@@ -84,7 +86,7 @@ class Deliveries:
         return self._show(self._own(app, id_text), 202)
 
     def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
-        attempts = self.store.list_attempts(delivery.event_id, delivery.endpoint_id)
+        attempts = self.listing.last_attempts(delivery.event_id, delivery.endpoint_id)
         return answer(delivery_detail_body(delivery, attempts), status)
 
     def _age_ms(self, delivery: Delivery) -> int:

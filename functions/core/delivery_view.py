@@ -71,7 +71,7 @@ def delivery_body(delivery: Delivery) -> Body:
 
 
 def delivery_detail_body(delivery: Delivery, attempts: Iterable[Mapping[str, Any]]) -> Body:
-    """One delivery with its attempts, as `DeliveryStore.list_attempts` gives them."""
+    """One delivery with its attempts, as `attempt_row` lays them out."""
     return delivery_body(delivery) | {"attempts": [_attempt_body(attempt) for attempt in attempts]}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.core.delivery import Delivery, DeliveryState
 from functions.store import delivery_rows as rows
-from functions.store.items import Value, to_item
+from functions.store.items import Value, from_item, to_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from functions.core.delivery_view import DeliveryFilters
 
 RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
+
+ATTEMPTS_SHOWN = 100
+"""Replays may add attempts without end; an answer has room for a few hundred."""
 
 _QUERIES_MAX = 5
 _ITEMS_PER_QUERY = 500
@@ -81,6 +84,18 @@ class DeliveryList:
             if not last:
                 return
             request["ExclusiveStartKey"] = last
+
+    def last_attempts(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
+        """The last ATTEMPTS_SHOWN attempts of a delivery, in order, as `attempt_row` lays them out."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": f"ATTEMPT#{endpoint_id}#"}),
+            ScanIndexForward=False,
+            Limit=ATTEMPTS_SHOWN,
+            ConsistentRead=True,
+        )
+        return [from_item(item) for item in reversed(found["Items"])]
 
     def _of_submission(self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None) -> DeliveryPage:
         """One event's deliveries are few and lie together: read them all, consistently."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
 """Every final state, and `retrying`: then the next attempt is made at once."""
 
+MAX_ATTEMPTS = 1_000
+"""One that was attempted so often is not sent again: its partition would grow without end."""
+
 _TRIES = 4
 
 
@@ -79,7 +82,7 @@ class ReplayStore:
 
     @staticmethod
     def _again(due_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
-        values: dict[str, Value] = {state.value: state.value for state in states}
+        was: dict[str, Value] = {f"was_{state.value}": state.value for state in states}
         return ConditionalUpdate(
             {
                 "state": DeliveryState.PENDING.value,
@@ -87,8 +90,8 @@ class ReplayStore:
                 "due_at_ms": due_at_ms,
                 "due_shard": due_shard(event_id),
             },
-            f"attribute_exists(#pk) AND #state IN ({', '.join(f':was_{name}' for name in values)})",
-            {f"was_{name}": value for name, value in values.items()},
+            f"attribute_exists(#pk) AND #attempt < :most AND #state IN ({', '.join(f':{name}' for name in was)})",
+            was | {"most": MAX_ATTEMPTS},
             removes=("lease_until_ms", "lease_owner", "deferrals"),
             computed=("#attempts_before = #attempt",),
         )

@@ -201,6 +201,15 @@ def test_an_id_that_names_no_delivery_is_a_bad_request(project_key: str, text: s
         assert send(project_key, method, f"{PATH}/{text}{suffix}").status == 400
 
 
+def test_of_many_attempts_the_last_hundred_are_shown(aws: Aws, project_key: str) -> None:
+    delivery = put_delivery(aws, attempt=103)
+    for number in range(1, 104):
+        put_attempt(aws, delivery, Reply(1, 500, head=b"\0" * 1_024), number)
+    answer = send(project_key, "GET", f"{PATH}/{name_of(delivery)}")
+    assert [attempt["n"] for attempt in answer.json["attempts"]] == list(range(4, 104))
+    assert len(answer.raw) < 1_000_000
+
+
 def test_an_unknown_and_a_foreign_delivery_are_told_alike(aws: Aws, project_key: str) -> None:
     foreign = put_delivery(aws, project_id="other")
     before = raw_row(aws, foreign)
@@ -249,6 +258,14 @@ def test_what_is_about_to_be_sent_is_not_replayed(aws: Aws, project_key: str, st
     answer = replay(project_key, delivery)
     assert (answer.status, answer.json["error"]) == (409, "conflict")
     assert "already" in answer.json["message"]
+    assert raw_row(aws, delivery) == before
+
+
+def test_what_was_attempted_without_end_is_not_replayed(aws: Aws, project_key: str, endpoint_id: str) -> None:
+    delivery = put_delivery(aws, attempt=1_000, endpoint_id=endpoint_id)
+    before = raw_row(aws, delivery)
+    assert replay(project_key, delivery).status == 409
+    assert recover(project_key, endpoint_id, now_ms() - 60_000).json["recovered"] == 0
     assert raw_row(aws, delivery) == before
 
 

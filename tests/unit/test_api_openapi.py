@@ -1,15 +1,28 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from functions.core.endpoint import Endpoint
+from functions.core.endpoint_request import (
+    AddressRules,
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    new_settings,
+    parse_rotation,
+    parse_since,
+)
 from functions.core.languages import Language
 from functions.core.openapi import openapi_text
+from functions.core.probe import event_body
 from functions.core.request import parse_submission
 from functions.core.routes import ROUTES, find_route
-from tests.submission_factory import golden
+from functions.core.validation import parse_body
+from tests.submission_factory import START_MS, golden
 
+PUBLIC = AddressRules(allow_insecure=False, own_hosts=())
 DOCUMENT = json.loads(openapi_text())
 
 
@@ -111,3 +124,35 @@ def test_every_request_has_examples_that_fit_its_schema() -> None:
 )
 def test_a_path_finds_its_template(path: str, template: str | None) -> None:
     assert find_route(path) == template
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "parse"),
+    [
+        ("/api/webhooks", "post", lambda raw: new_settings(parse_body(CreateEndpointRequest, raw), PUBLIC)),
+        ("/api/webhooks/{id}", "patch", lambda raw: parse_body(ChangeEndpointRequest, raw)),
+        ("/api/webhooks/{id}/rotate", "post", parse_rotation),
+        ("/api/webhooks/{id}/recover", "post", lambda raw: parse_since(raw, START_MS)),
+    ],
+)
+def test_every_example_of_an_endpoints_call_is_taken(path: str, method: str, parse: Callable[[bytes], object]) -> None:
+    content = DOCUMENT["paths"][path][method]["requestBody"]["content"]["application/json"]
+    schema = {**content["schema"], "components": DOCUMENT["components"]}
+    assert content["examples"]
+    for example in content["examples"].values():
+        Draft202012Validator(schema).validate(example["value"])
+        assert parse(json.dumps(example["value"]).encode()) is not None
+
+
+def test_the_test_event_has_its_documented_shape() -> None:
+    endpoint = Endpoint(
+        endpoint_id="0d4b6a34-58a1-4d4c-b1c5-7b0f5e1f9c02",
+        project_id="dev",
+        url="https://hooks.example.com/",
+        secret_box=b"",
+        created_at="2026-11-24T12:00:00.000Z",
+        updated_at="2026-11-24T12:00:00.000Z",
+    )
+    body = DOCUMENT["webhooks"]["webhook.test"]["post"]["requestBody"]["content"]["application/json"]
+    schema = {**body["schema"], "components": DOCUMENT["components"]}
+    Draft202012Validator(schema).validate(json.loads(event_body(endpoint, START_MS)))

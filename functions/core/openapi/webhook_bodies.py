@@ -115,9 +115,9 @@ class Attempt(Answered):
 
 
 class DeliveryDetail(DeliveryItem):
-    """A delivery with all its attempts."""
+    """A delivery with its attempts."""
 
-    attempts: list[Attempt]
+    attempts: list[Attempt] = Field(description="The last 100, oldest first.")
 
 
 class DeliveryPage(BaseModel):
