@@ -214,7 +214,7 @@ def deliveries() -> None:
 
     \b
     Examples:
-      rustbox deliveries list --state failed
+      rustbox deliveries list --state exhausted
       rustbox deliveries show DELIVERY_ID
       rustbox deliveries replay DELIVERY_ID
     """
@@ -223,7 +223,7 @@ def deliveries() -> None:
 @deliveries.command("list")
 @click.option("--submission", "submission_id", help="Of this submission.")
 @click.option("--endpoint", "endpoint_id", help="To this endpoint.")
-@click.option("--state", help="In this state, such as pending, retrying, delivered, failed, paused.")
+@click.option("--state", help="In this state, such as pending, retrying, delivered, exhausted, paused.")
 @page_options
 @as_json
 @pass_session
