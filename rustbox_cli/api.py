@@ -78,14 +78,18 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         idempotency_key: str | None = None,
+        repeatable: bool = False,
     ) -> Answer:
-        """Send one request; `path` in parts behind /api. Raises CommandFailed for any answer that is not good."""
+        """Send one request; `path` in parts behind /api. Raises CommandFailed for any answer that is not good.
+
+        `repeatable`: a POST that does no more when it comes twice; one with an Idempotency-Key is.
+        """
         url = "/".join([self._settings.url, "api", *(quote(part, safe="") for part in path)])
         headers: dict[str, str] = {key: self._settings.key(key)}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         request = self._client.build_request(method, url, params=query, json=body, headers=headers)
-        response = self._send(request, may_repeat=method != "POST" or idempotency_key is not None)
+        response = self._send(request, may_repeat=method != "POST" or idempotency_key is not None or repeatable)
         if response.status_code not in _GOOD:
             raise _refusal(response)
         return Answer(response.status_code, response.content)

@@ -135,10 +135,12 @@ def update_webhook(
 @pass_session
 def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_json: bool) -> None:
     """Give an endpoint a new secret, shown now and never again. The old one signs too for --overlap; 0s: no more."""
-    # Made here: should the answer be lost, the service knows the repeat by it and does not rotate twice.
+    # Made here: when an answer is lost, the service knows the repeat by it and does not rotate twice.
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     body = {"overlap_secs": overlap_secs, "secret": secret}
-    _show(_call(session, "POST", ("webhooks", endpoint_id, "rotate"), body), as_json=as_json)
+    with session.api() as api:
+        rotated = api.call("POST", ("webhooks", endpoint_id, "rotate"), body=body, repeatable=True).body
+    _show(rotated, as_json=as_json)
 
 
 @webhooks.command("test")

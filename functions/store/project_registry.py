@@ -46,18 +46,16 @@ class ProjectRegistry:
             "ExpressionAttributeValues": to_item({":pk": LIST_PK}),
             "ScanIndexForward": False,
             "ConsistentRead": True,
-            "Limit": limit,
+            "Limit": limit + 1,  # one more tells whether there is a next page; a row of this list has some 100 bytes
         }
         if after is not None:
             request["ExclusiveStartKey"] = key(LIST_PK, after)
-        answer = self._client.query(**request)
-        ids = [item["sk"]["S"].partition("#")[2] for item in answer["Items"]]
+        places = [item["sk"]["S"] for item in self._client.query(**request)["Items"]]
+        ids = [place.partition("#")[2] for place in places[:limit]]
         rows = read_rows(self._client, self._table, [project_key(project_id) for project_id in ids])
         found = {record.project.project_id: record for record in map(to_project_record, rows)}
-        last = answer.get("LastEvaluatedKey")
-        return ProjectPage(
-            tuple(found[project_id] for project_id in ids if project_id in found), last["sk"]["S"] if last else None
-        )
+        records = tuple(found[project_id] for project_id in ids if project_id in found)
+        return ProjectPage(records, places[limit - 1] if len(places) > limit else None)
 
     def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
         """Write what differs. None when the project is gone, or its quotas are not those of `before` any more."""
