@@ -1,16 +1,15 @@
 """Steps 3 to 6 of the webhook specification: claim, send, record, hint of the next attempt."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from random import SystemRandom
 
+from functions.admission import Admission, Hint
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
     Delivery,
-    DeliveryState,
-    Event,
     Reply,
     Transition,
     after_reply,
@@ -18,11 +17,13 @@ from functions.core.delivery import (
 from functions.core.failpoint import reach
 from functions.core.outgoing import webhook_headers
 from functions.core.schedule import Schedule
-from functions.core.signature import SecretInvalid, parse_secret, signatures
+from functions.core.signature import SecretInvalid, SigningKey, parse_secret, signatures
 from functions.core.submission import new_id
 from functions.egress import TOTAL_SECS, Egress
-from functions.queues import Queues
-from functions.store.deliveries import DeliveryStore
+from functions.notices import Notices
+from functions.secret_box import BoxInvalid, SecretBoxes
+from functions.store.attempts import Attempts
+from functions.store.leases import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,58 +37,76 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Target:
+    """Where an attempt goes, and how it is signed: one key, two while a rotation overlap lasts."""
+
+    url: str = field(repr=False)
+    keys: tuple[SigningKey, ...]
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Deliverer:
     """Parts that a delivery needs. `random` gives the jitter, in [0, 1)."""
 
-    deliveries: DeliveryStore
-    queues: Queues
+    admission: Admission
+    attempts: Attempts
+    boxes: SecretBoxes
+    notices: Notices
     egress: Egress
     schedule: Schedule
-    deliveries_queue_url: str
     clock: Clock = now_ms
     random: Callable[[], float] = SystemRandom().random
 
-    def deliver(self, event_id: str, endpoint_id: str) -> Attempted | None:
+    def deliver(self, hint: Hint) -> Attempted | None:
         """Try a delivery once if it is due and free; None when there was nothing to do."""
-        delivery = self.deliveries.claim(event_id, endpoint_id, owner=new_id())
-        if delivery is None:
+        held = self.admission.admit(hint, owner=new_id())
+        if held is None:
             return None
         reach("webhook.after_claim")
-        event = self.deliveries.get_event(event_id)
+        delivery = held.delivery
+        event = self.admission.deliveries.get_event(delivery.event_id)
         if event is None:  # the submission was deleted
-            self.deliveries.drop(delivery)
+            self.admission.leases.drop(held)
             return None
+        target = self._target(held)
         if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
             return None  # stalled since the claim: sending now could overlap with the next owner's
-        reply = self._send(delivery, event)
+        reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
         reach("webhook.after_send")
-        transition = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
-        recorded = self.deliveries.record_attempt(delivery, reply, transition)
+        planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
+        recorded = self.attempts.record(held, reply, planned)
         reach("webhook.after_record")
-        if recorded:
-            self._hint(delivery, transition)
-        return Attempted(delivery, reply, transition, recorded)
+        if recorded is None:
+            return Attempted(delivery, reply, planned, recorded=False)
+        self._hint(delivery, recorded.transition)
+        if recorded.disabled is not None:
+            self.notices.tell(recorded.disabled)
+        return Attempted(delivery, reply, recorded.transition, recorded=True)
 
-    def _send(self, delivery: Delivery, event: Event) -> Reply:
-        timestamp_secs = self.clock() // MS_PER_SEC
+    def _target(self, held: Held) -> _Target | None:
+        """None if there is no key to sign with: refused when it was set, so only older rules could have let it in."""
+        delivery, endpoint = held.delivery, held.endpoint
         try:
-            key = parse_secret(delivery.secret)
-        except SecretInvalid:  # refused at submit; only older rules could have let it in
-            return Reply(0, error_code=BAD_SIGNING_KEY)
-        signature = signatures([key], delivery.webhook_id, timestamp_secs, event.body)
-        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature)
-        return self.egress.post(delivery.url, headers, event.body)
+            if endpoint is None:
+                return _Target(delivery.url, (parse_secret(delivery.secret),), {})
+            secrets = [
+                self.boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(self.clock())
+            ]
+            return _Target(endpoint.url, tuple(parse_secret(secret) for secret in secrets), endpoint.headers)
+        except (SecretInvalid, BoxInvalid):
+            return None
+
+    def _send(self, delivery: Delivery, target: _Target, body: bytes) -> Reply:
+        timestamp_secs = self.clock() // MS_PER_SEC
+        signature = signatures(target.keys, delivery.webhook_id, timestamp_secs, body)
+        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers)
+        return self.egress.post(target.url, headers, body)
 
     def _hint(self, delivery: Delivery, transition: Transition) -> None:
-        if transition.state is not DeliveryState.RETRYING or transition.next_at_ms is None:
+        if transition.next_at_ms is None:
             return
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
-            delay_secs = -(-delay_ms // MS_PER_SEC)  # rounded up: a hint that comes early is in vain
-            self.queues.send_delivery_hint(
-                self.deliveries_queue_url,
-                delivery.event_id,
-                delivery.endpoint_id,
-                delivery.project_id,
-                delay_secs=delay_secs,
-            )
+            admission = self.admission
+            admission.queues.send_delivery_hint(admission.deliveries_queue_url, delivery, delay_ms=delay_ms)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from functions.core.clock import from_rfc3339
 from functions.core.failpoint import reach
 from functions.core.messages import ExecutionCompleted, Stream
-from functions.core.submission import INLINE_OUTPUT_MAX_BYTES, Completion, Fanout, Submission
+from functions.core.submission import INLINE_OUTPUT_MAX_BYTES, Completion, Submission
 from functions.payloads import Payloads
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import Metrics
@@ -22,13 +22,10 @@ class Endings:
     payloads: Payloads
     metrics: Metrics
 
-    def commit(self, submission_id: str, completion: Completion, fanout: Fanout = Fanout.PENDING) -> Submission | None:
-        """Write the final state once; None if somebody was first or the submission is gone.
-
-        `fanout` DONE is for a submission that has no webhook target: then nothing is owed, and nothing due.
-        """
+    def commit(self, submission_id: str, completion: Completion) -> Submission | None:
+        """Write the final state once, with its fan-out due; None if somebody was first or the submission is gone."""
         reach("record.before_commit")
-        committed = self.submissions.commit_final(submission_id, completion, fanout)
+        committed = self.submissions.commit_final(submission_id, completion)
         reach("record.after_commit")
         if committed is not None:
             self._count(committed)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
-from functions.core.clock import Clock, now_ms
+from functions.core.clock import MS_PER_SEC, Clock, now_ms
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
+    from collections.abc import Sequence
 
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+    from functions.core.delivery import Delivery
     from functions.core.messages import ExecutionCompleted, ExecutionRequested
 
 _DEPTH_FRESH_MS = 1_000
+_BATCH = 10
+_TRIES = 3
 
 
 class Queues:
@@ -33,17 +40,32 @@ class Queues:
         """Pass on what a runner answered, to be recorded."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 
-    def send_delivery_hint(
-        self, queue_url: str, event_id: str, endpoint_id: str, project_id: str, delay_secs: int = 0
-    ) -> None:
-        """Say that a delivery is due in `delay_secs` (0 to 900)."""
-        body = {"event_id": event_id, "endpoint_id": endpoint_id}
+    def send_delivery_hint(self, queue_url: str, delivery: Delivery, delay_ms: int = 0) -> None:
+        """Say that a delivery is due in `delay_ms` (0 to 900,000)."""
         self._client.send_message(
             QueueUrl=queue_url,
-            MessageBody=json.dumps(body, separators=(",", ":")),
-            MessageGroupId=project_id,
-            DelaySeconds=delay_secs,
+            MessageBody=_hint(delivery),
+            MessageGroupId=delivery.project_id,
+            DelaySeconds=-(-delay_ms // MS_PER_SEC),  # rounded up: a hint that comes early is in vain
         )
+
+    def send_delivery_hints(self, queue_url: str, deliveries: Sequence[Delivery]) -> None:
+        """Say that these are due now.
+
+        A batch fails message by message, in an answer that is a success; those are sent again. What the queue refuses
+        three times is left to the sweeper: its row is due.
+        """
+        for batch in itertools.batched(deliveries, _BATCH, strict=False):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(place), "MessageBody": _hint(delivery), "MessageGroupId": delivery.project_id}
+                for place, delivery in enumerate(batch)
+            ]
+            for _ in range(_TRIES):
+                answer = self._client.send_message_batch(QueueUrl=queue_url, Entries=entries)
+                failed = {failure["Id"] for failure in answer.get("Failed", [])}
+                entries = [entry for entry in entries if entry["Id"] in failed]
+                if not entries:
+                    break
 
     def depth(self, queue_url: str) -> int:
         """Messages waiting or in flight, as SQS estimates them."""
@@ -61,3 +83,12 @@ class Queues:
         if 0 <= self._clock() - read_at_ms < _DEPTH_FRESH_MS:
             return depth
         return self.depth(queue_url)
+
+
+def _hint(delivery: Delivery) -> str:
+    hint = {
+        "event_id": delivery.event_id,
+        "endpoint_id": delivery.endpoint_id,
+        "project_id": delivery.project_id,
+    }
+    return json.dumps(hint, separators=(",", ":"))

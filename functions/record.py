@@ -9,14 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.completions import Completions
 from functions.core.messages import RunnerHeartbeat, parse_completions_message
-from functions.fanout import FanOut
-from functions.payloads import Payloads
-from functions.queues import Queues
-from functions.settings import Clients, RecordSettings, load
-from functions.store.deliveries import DeliveryStore
-from functions.store.runners import RunnerStore
-from functions.store.submissions import SubmissionStore
-from functions.telemetry import logger, metrics
+from functions.settings import RecordSettings, load
+from functions.telemetry import logger
+from functions.wiring import completions
 
 SERVICE = "record"
 
@@ -24,20 +19,7 @@ SERVICE = "record"
 @cache
 def wired() -> Completions:
     """Wire the parts from the environment, on the first call."""
-    settings = load(RecordSettings)
-    dynamodb = Clients.dynamodb()
-    submissions = SubmissionStore(settings.submissions_table, dynamodb)
-    payloads = Payloads(settings.payloads_bucket, Clients.s3())
-    fanout = FanOut(
-        submissions=submissions,
-        deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
-        queues=Queues(Clients.sqs()),
-        payloads=payloads,
-        deliveries_queue_url=settings.deliveries_queue_url,
-        public_base_url=settings.public_base_url,
-    )
-    runners = RunnerStore(settings.runners_table, dynamodb)
-    return Completions(submissions, runners, payloads, fanout, metrics(SERVICE))
+    return completions(load(RecordSettings), SERVICE)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from functions.core.failpoint import reach
 from functions.core.messages import ExecutionRequested, RequestedLimits
 from functions.core.submission import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, SHARDS, Fanout, Status, Submission, new_id
 from functions.core.verdict import Cause
-from functions.fanout import FanOut
+from functions.notices import Notices
+from functions.outbox import Outbox
 from functions.payloads import PayloadMissing
-from functions.store.deliveries import Due
+from functions.store.due import Due, DueEndpoint
 
 PAGE_PER_SHARD = 25
 TAKEN_MS = 60_000
@@ -40,7 +41,7 @@ class DueSubmission:
         return self.submission_id
 
 
-type Entry = DueSubmission | Due
+type Entry = DueSubmission | Due | DueEndpoint
 
 
 @dataclass(slots=True)
@@ -48,7 +49,6 @@ class Redrive:
     """One run of the sweeper. `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on."""
 
     completions: Completions
-    fanout: FanOut
     queue_urls: Mapping[str, str]
     pending_redrive_ms: int
     clock: Clock = now_ms
@@ -68,41 +68,55 @@ class Redrive:
         """Drive one row on, if it is still as the index showed it."""
         if isinstance(entry, Due):
             self._drive_delivery(entry)
+        elif isinstance(entry, DueEndpoint):
+            self._drive_endpoint(entry)
         else:
             self._drive_submission(entry)
+
+    @property
+    def _outbox(self) -> Outbox:
+        return self.completions.fanout.outbox
 
     def _page(self) -> list[Entry]:
         now = self.clock()
         found: list[Entry] = []
         for shard in (f"DUE#{number}" for number in range(SHARDS)):
-            found += [DueSubmission(*due) for due in self.fanout.submissions.due(shard, now, PAGE_PER_SHARD)]
-            found += self.fanout.deliveries.due(shard, now, PAGE_PER_SHARD)
+            found += [DueSubmission(*due) for due in self.completions.submissions.due(shard, now, PAGE_PER_SHARD)]
+            found += self._outbox.deliveries.due(shard, now, PAGE_PER_SHARD)
         return sorted(found, key=lambda entry: entry.due_at_ms)
 
     def _drive_delivery(self, due: Due) -> None:
         now = self.clock()
-        row = self.fanout.deliveries.push_back(due, now + HINTED_MS)
+        row = self._outbox.deliveries.push_back(due, now + HINTED_MS)
         if row is None:
             return
         self._note_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self.fanout.queues.send_delivery_hint(
-            self.fanout.deliveries_queue_url, row.event_id, row.endpoint_id, row.project_id, delay_secs=0
-        )
+        self._outbox.queues.send_delivery_hint(self._outbox.deliveries_queue_url, row)
+
+    def _drive_endpoint(self, due: DueEndpoint) -> None:
+        now = self.clock()
+        endpoints = self._outbox.endpoints
+        row = endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
+        if row is None:
+            return
+        self._note_age(now - due.due_at_ms)
+        reach("sweep.after_take")
+        Notices(endpoints, self._outbox).tell(row)
 
     def _drive_submission(self, due: DueSubmission) -> None:
         now = self.clock()
         taken_until_ms = now + TAKEN_MS
-        if not self.fanout.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
+        if not self.completions.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
             return
         self._note_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        row = self.fanout.submissions.get(due.submission_id)
+        row = self.completions.submissions.get(due.submission_id)
         if row is None:
             return
         if row.is_final:
             if row.fanout is Fanout.PENDING:
-                self.fanout.fan_out(row)
+                self.completions.fanout.fan_out(row)
         elif row.status is Status.PENDING:
             self._drive_pending(row, now, taken_until_ms)
         else:
@@ -136,12 +150,12 @@ class Redrive:
             code, stdin = (
                 (row.code or b"", row.stdin or b"")
                 if row.input_key is None
-                else self.fanout.payloads.get_input(row.submission_id)
+                else self.completions.payloads.get_input(row.submission_id)
             )
         except PayloadMissing:
             self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
-        if not self.fanout.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+        if not self.completions.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it started, ended or was deleted meanwhile
         reach("sweep.after_redrive")
         message = ExecutionRequested.model_validate(
@@ -159,12 +173,12 @@ class Redrive:
             },
             strict=False,  # names of enums come as text from the row
         )
-        self.fanout.queues.send_execution(self.queue_urls[row.priority], message)
+        self._outbox.queues.send_execution(self.queue_urls[row.priority], message)
 
     def _depth(self, priority: str) -> int:
         """Depth as it was before this sweep sent anything: one lost message is seldom alone."""
         if priority not in self._depths:
-            self._depths[priority] = self.fanout.queues.depth(self.queue_urls[priority])
+            self._depths[priority] = self._outbox.queues.depth(self.queue_urls[priority])
         return self._depths[priority]
 
     def _note_age(self, age_ms: int) -> None:

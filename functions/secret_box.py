@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from functions.core.clock import Clock, now_ms
 
 if TYPE_CHECKING:
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 _FRESH_MS = 300_000
 _MOST_KEPT = 1_000
+_NEVER_OPENS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
+
+
+class BoxInvalid(Exception):  # noqa: N818 - says what happened
+    """KMS says that this is not what it sealed for this owner, and would say so again."""
 
 
 class SecretBoxes:
@@ -36,15 +43,20 @@ class SecretBoxes:
         return bytes(sealed["CiphertextBlob"])
 
     def open(self, box: bytes, project_id: str, endpoint_id: str) -> str:
-        """Decrypt what `seal` gave for the same owner; for another one KMS refuses (ClientError)."""
+        """Decrypt what `seal` gave for the same owner. Raises BoxInvalid, also for another owner's; ClientError."""
         kept, now = (project_id, endpoint_id, box), self._clock()
         with self._lock:
             opened_at_ms, secret = self._opened.get(kept, (0, ""))
         if secret and 0 <= now - opened_at_ms < _FRESH_MS:
             return secret
-        opened = self._client.decrypt(
-            KeyId=self._key_id, CiphertextBlob=box, EncryptionContext=_context(project_id, endpoint_id)
-        )
+        try:
+            opened = self._client.decrypt(
+                KeyId=self._key_id, CiphertextBlob=box, EncryptionContext=_context(project_id, endpoint_id)
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _NEVER_OPENS:
+                raise BoxInvalid from None
+            raise
         secret = bytes(opened["Plaintext"]).decode()
         with self._lock:
             if len(self._opened) >= _MOST_KEPT:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -53,6 +54,8 @@ class SubmitSettings:
     pending_redrive_secs: int
     allow_insecure_webhook_targets: bool
     completions_queue_url: str
+    deliveries_table: str
+    event_bus_name: str
     runner_url: str
     runner_token_parameter: str
 
@@ -80,16 +83,18 @@ class RecordSettings:
     runners_table: str
     payloads_bucket: str
     deliveries_queue_url: str
+    event_bus_name: str
     public_base_url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What every function that sends webhooks needs."""
+    """What every function that sends webhooks needs. `endpoint_secrets_key_id`: the KMS key."""
 
     stage: str
     deliveries_table: str
     deliveries_queue_url: str
+    endpoint_secrets_key_id: str
     public_base_url: str
     allow_insecure_webhook_targets: bool
 
@@ -104,14 +109,14 @@ class WebhookSettings(Outbound):
     """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt."""
 
     webhook_retry_secs: tuple[int, ...]
+    event_bus_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointsSettings(Outbound):
-    """What `functions.endpoints` needs. `endpoint_secrets_key_id`: the KMS key."""
+    """What `functions.endpoints` needs."""
 
     projects_table: str
-    endpoint_secrets_key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ class SweepSettings:
     runners_table: str
     payloads_bucket: str
     deliveries_queue_url: str
+    event_bus_name: str
     public_base_url: str
     interactive_queue_url: str
     batch_queue_url: str
@@ -198,6 +204,12 @@ class Clients:
         """Return the client that all queues share."""
         with cls._making:
             return typing.cast("SQSClient", _client("sqs"))
+
+    @classmethod
+    def events(cls) -> EventBridgeClient:
+        """Return the client of the event bus."""
+        with cls._making:
+            return typing.cast("EventBridgeClient", _client("events"))
 
     @classmethod
     def kms(cls) -> KMSClient:

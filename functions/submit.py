@@ -10,14 +10,18 @@ from functions.api.direct import DirectPath
 from functions.api.health import Health
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
+from functions.api.short_fanout import ShortFanOut
 from functions.api.submitting import Submitting
 from functions.api.waiting import Patience
+from functions.bus import Bus
+from functions.closing import Closing
 from functions.core.clock import now_ms
 from functions.endings import Endings
 from functions.payloads import Payloads
 from functions.queues import Queues
 from functions.runner import Runner
 from functions.settings import Clients, SubmitSettings, load, secret
+from functions.store.endpoints import EndpointStore
 from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
@@ -36,7 +40,9 @@ def wiring() -> Submitting:
     if settings.runner_url:
         runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
         endings = Endings(store, payloads, metrics("submit"))
-        direct = DirectPath(runner, endings, queues, settings.completions_queue_url, log)
+        endpoints = EndpointStore(settings.deliveries_table, dynamodb)
+        short = ShortFanOut(endpoints, Bus(settings.event_bus_name, Clients.events()), Closing(store))
+        direct = DirectPath(runner, endings, short, queues, settings.completions_queue_url, log)
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),

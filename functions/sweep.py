@@ -11,15 +11,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC
 from functions.dead_letters import bury
-from functions.fanout import FanOut
-from functions.payloads import Payloads
-from functions.queues import Queues
 from functions.redrive import Redrive
-from functions.settings import Clients, SweepSettings, load
-from functions.store.deliveries import DeliveryStore
-from functions.store.runners import RunnerStore
-from functions.store.submissions import SubmissionStore
+from functions.settings import SweepSettings, load
 from functions.telemetry import logger, metrics
+from functions.wiring import completions
 
 SERVICE = "sweep"
 MAX_ROWS = 2000
@@ -30,22 +25,14 @@ RESERVE_MS = 10_000
 @cache
 def wired() -> Completions:
     """Wire the parts that outlive one sweep from the environment, on the first call."""
-    settings = load(SweepSettings)
-    dynamodb = Clients.dynamodb()
-    submissions = SubmissionStore(settings.submissions_table, dynamodb)
-    payloads = Payloads(settings.payloads_bucket, Clients.s3())
-    deliveries = DeliveryStore(settings.deliveries_table, dynamodb)
-    url, base_url = settings.deliveries_queue_url, settings.public_base_url
-    fanout = FanOut(submissions, deliveries, Queues(Clients.sqs()), payloads, url, base_url)
-    runners = RunnerStore(settings.runners_table, dynamodb)
-    return Completions(submissions, runners, payloads, fanout, metrics(SERVICE))
+    return completions(load(SweepSettings), SERVICE)
 
 
 def redrive() -> Redrive:
     """Begin one sweep over the wired parts."""
-    settings, completions = load(SweepSettings), wired()
+    settings = load(SweepSettings)
     urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
-    return Redrive(completions, completions.fanout, urls, settings.pending_redrive_secs * MS_PER_SEC, completions.clock)
+    return Redrive(wired(), urls, settings.pending_redrive_secs * MS_PER_SEC, wired().clock)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -8,15 +8,13 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.admission import Hint
 from functions.core.delivery import DeliveryState
 from functions.core.errors import MessageInvalid
-from functions.core.schedule import Schedule
 from functions.deliver import Attempted, Deliverer
-from functions.egress import Egress
-from functions.queues import Queues
-from functions.settings import Clients, WebhookSettings, load
-from functions.store.deliveries import DeliveryStore
+from functions.settings import WebhookSettings, load
 from functions.telemetry import logger, metrics
+from functions.wiring import deliverer
 
 SERVICE = "webhook"
 
@@ -24,14 +22,7 @@ SERVICE = "webhook"
 @cache
 def wired() -> Deliverer:
     """Wire the parts from the environment, on the first call."""
-    settings = load(WebhookSettings)
-    return Deliverer(
-        deliveries=DeliveryStore(settings.deliveries_table, Clients.dynamodb()),
-        queues=Queues(Clients.sqs()),
-        egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
-        schedule=Schedule(settings.webhook_retry_secs),
-        deliveries_queue_url=settings.deliveries_queue_url,
-    )
+    return deliverer(load(WebhookSettings))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -42,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _deliver(record: SQSRecord) -> None:
     try:
-        attempted = wired().deliver(*_read(record.body))
+        attempted = wired().deliver(_read(record.body))
     except Exception:
         logger(SERVICE).exception("Delivery failed inside", message_id=record.message_id)
         raise
@@ -50,11 +41,12 @@ def _deliver(record: SQSRecord) -> None:
         _report(attempted)
 
 
-def _read(body: str) -> tuple[str, str]:
+def _read(body: str) -> Hint:
     try:
         hint = json.loads(body)
-        return str(hint["event_id"]), str(hint["endpoint_id"])
-    except (ValueError, KeyError, TypeError):
+        project_id = hint.get("project_id")
+        return Hint(str(hint["event_id"]), str(hint["endpoint_id"]), None if project_id is None else str(project_id))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise MessageInvalid("the hint has no event_id and endpoint_id") from None
 
 
@@ -63,7 +55,7 @@ def _report(attempted: Attempted) -> None:
     outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
     logger(SERVICE).info(
         "Delivery attempted",
-        correlation_id=delivery.submission_id,
+        correlation_id=delivery.submission_id or delivery.event_id,
         delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
         attempt=delivery.attempt + 1,
         outcome=outcome,

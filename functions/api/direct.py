@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.bus import BusRefused
 from functions.core.dispatch import execution_requested
 from functions.core.failpoint import reach
-from functions.core.submission import Fanout
 from functions.runner import RunnerUnavailable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from functions.api.short_fanout import ShortFanOut
     from functions.core.messages import ExecutionCompleted
     from functions.core.submission import Submission
     from functions.endings import Endings
@@ -31,6 +32,7 @@ class DirectPath:
 
     runner: Runner
     endings: Endings
+    short_fanout: ShortFanOut
     queues: Queues
     completions_queue_url: str
     log: Logger
@@ -54,22 +56,24 @@ class DirectPath:
         return self._record(completed, submission)
 
     def _record(self, completed: ExecutionCompleted, submission: Submission) -> Submission | None:
-        is_owed_nothing = submission.webhook_url is None
         try:
-            final = self.endings.commit(
-                submission.submission_id,
-                self.endings.completion(completed),
-                Fanout.DONE if is_owed_nothing else Fanout.PENDING,
-            )
+            final = self.endings.commit(submission.submission_id, self.endings.completion(completed))
         except (ClientError, BotoCoreError) as error:
             self._tell(submission, "Direct result not recorded", error)
             return submission if self._hand_over(completed, submission) else None
         if final is None:  # a run from the queue was first, or it was deleted: the table knows
             return submission
-        if not is_owed_nothing:
+        if not self._fan_out(final):
             # `record` finds it final and fans out; if this is lost, the row is due.
             self._hand_over(completed, submission)
         return final
+
+    def _fan_out(self, final: Submission) -> bool:
+        try:
+            return self.short_fanout.fan_out(final)
+        except (ClientError, BotoCoreError, BusRefused) as error:
+            self._tell(final, "Direct result not fanned out", error)
+            return False
 
     def _hand_over(self, completed: ExecutionCompleted, submission: Submission) -> bool:
         """Give the completion to `record`, as the runner would have."""

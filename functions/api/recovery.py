@@ -64,13 +64,7 @@ class Recovery:
     def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
         """Tell the queue; where that fails the sweeper finds the row, which is due."""
         try:
-            self.queues.send_delivery_hint(
-                self.deliveries_queue_url,
-                delivery.event_id,
-                delivery.endpoint_id,
-                delivery.project_id,
-                delay_secs=delay_secs,
-            )
+            self.queues.send_delivery_hint(self.deliveries_queue_url, delivery, delay_ms=delay_secs * MS_PER_SEC)
         except (ClientError, BotoCoreError) as error:
             self.log.warning(
                 "Queue did not take a hint; the sweeper will find the delivery",

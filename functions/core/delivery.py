@@ -3,20 +3,28 @@
     pending ──claim──▶ sending ──▶ delivered | blocked | exhausted
                         ▲   └────▶ retrying ──claim (when due)──┐
                         └────────────────────────────────────────┘
-Also paused (endpoint disabled) and cancelled (submission deleted). A lease that expires without a recorded
-attempt lets the next claim in and does not count against the schedule.
+Also paused (endpoint disabled) and cancelled (submission or endpoint deleted). A lease that expires without a recorded
+attempt lets the next claim in and does not count against the schedule. No more does a deferral: all leases of the
+endpoint were taken.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from functions.core.schedule import Schedule, parse_retry_after
 from functions.core.submission import EVENT_COMPLETED
 
+if TYPE_CHECKING:
+    from functions.core.endpoint import Endpoint
+
 LEASE_MS = 60_000
 MAX_HEAD_BYTES = 1024
 MAX_HINT_DELAY_MS = 900_000  # SQS DelaySeconds ends here; what is due later is the sweeper's
+MAX_DEFERRAL_MS = 300_000
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 
 BAD_SIGNING_KEY = "bad_signing_key"
@@ -55,7 +63,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, as the immutable bytes that every attempt signs and sends."""
+    """What happened, as the immutable bytes that every attempt signs and sends. `submission_id` "": no run's event."""
 
     event_id: str
     type: str
@@ -69,8 +77,9 @@ class Event:
 class Delivery:
     """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending.
 
-    A replay or a recovery begins the schedule anew and leaves the numbers of attempts as they are: `attempts_before` of
-    them were made before it.
+    `url` and `secret` are those of a run's own target; a project's endpoint keeps its own, so that a change counts at
+    the next attempt. A replay or a recovery begins the schedule anew and leaves the numbers of attempts as they are:
+    `attempts_before` of them were made before it. `deferrals`: how often in a row no lease of the endpoint was free.
     """
 
     event_id: str
@@ -78,16 +87,17 @@ class Delivery:
     webhook_id: str
     project_id: str
     submission_id: str
-    url: str = field(repr=False)  # its query may hold a credential
-    secret: str = field(repr=False)
     state: DeliveryState
     attempt: int
     next_at_ms: int
     created_at: str
+    url: str = field(default="", repr=False)  # its query may hold a credential
+    secret: str = field(default="", repr=False)
     lease_until_ms: int | None = None
     lease_owner: str | None = None
     attempts_before: int = 0
     event_type: str = EVENT_COMPLETED
+    deferrals: int = 0
 
     @property
     def scheduled_attempts(self) -> int:
@@ -100,6 +110,14 @@ class Delivery:
         if self.state is DeliveryState.SENDING and self.lease_until_ms is not None:
             return self.lease_until_ms
         return self.next_at_ms
+
+    def is_claimable(self, now_ms: int) -> bool:
+        """Whether a claim could succeed now; the condition of the claim itself says the same."""
+        if self.state is DeliveryState.SENDING:
+            return (self.lease_until_ms or 0) <= now_ms
+        return self.state is DeliveryState.PENDING or (
+            self.state is DeliveryState.RETRYING and self.next_at_ms <= now_ms
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,16 @@ class Reply:
     address: str | None = None
     host: str | None = None
 
+    @property
+    def is_success(self) -> bool:
+        """2xx, and nothing else."""
+        return self.status_code is not None and HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def is_gone(self) -> bool:
+        """The receiver asks never to be called again."""
+        return self.status_code == HTTPStatus.GONE
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:
@@ -124,19 +152,34 @@ class Transition:
 
 
 def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: int, random: float) -> Transition:
-    """Decide by the answers table of the webhook specification; `random` in [0, 1) is the jitter."""
+    """Decide by the answers table of the webhook specification; `random` in [0, 1) is the jitter.
+
+    Of a project's endpoint this is half of it: what becomes of the endpoint may stop the retries.
+    """
     if reply.error_code in UNSENDABLE_CODES:
         return Transition(DeliveryState.BLOCKED)
-    status = reply.status_code
-    if status is not None and HTTPStatus(200) <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if reply.is_success:
         return Transition(DeliveryState.DELIVERED)
-    if status == HTTPStatus.GONE:  # the receiver asks never to be called again
+    if reply.is_gone and delivery.endpoint_id == RUN_ENDPOINT_ID:  # an endpoint is disabled, and may be enabled again
         return Transition(DeliveryState.EXHAUSTED)
+    status = reply.status_code
     asked_secs = parse_retry_after(reply.retry_after, now_ms) if _may_ask_for_time(status) else None
     delay_ms = schedule.delay_ms(delivery.scheduled_attempts + 1, asked_secs, random)
     if delay_ms is None:
         return Transition(DeliveryState.EXHAUSTED)
     return Transition(DeliveryState.RETRYING, now_ms + delay_ms)
+
+
+def at_endpoint(planned: Transition, endpoint: Endpoint | None) -> Transition:
+    """What becomes of it at a project's endpoint as that is after the attempt; None: it is gone."""
+    if planned.state is not DeliveryState.RETRYING or (endpoint is not None and endpoint.enabled):
+        return planned
+    return Transition(DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
+
+
+def deferral_ms(deferrals: int, random: float) -> int:
+    """How long a delivery waits for a lease of its endpoint: 1 s doubling to 300 s, with full jitter."""
+    return int(min(1000 * 2 ** min(deferrals, 9), MAX_DEFERRAL_MS) * random)
 
 
 def _may_ask_for_time(status: int | None) -> bool:

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from functions.core.clock import to_rfc3339
 from functions.core.submission import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from functions.core.delivery import Reply
 
 EVENT_DISABLED = "endpoint.disabled"
 """Tells the project's other endpoints that one was switched off, by 410 or by days of failures."""
@@ -111,3 +114,23 @@ class Endpoint:
         if self.previous_secret_box is None or self.previous_until_ms is None or self.previous_until_ms <= now_ms:
             return (self.secret_box,)
         return self.secret_box, self.previous_secret_box
+
+    def free_leases(self, now_ms: int) -> tuple[int, ...]:
+        """Numbers of the leases that nobody holds."""
+        return tuple(number for number, until_ms in enumerate(self.leases) if until_ms <= now_ms)
+
+    def after_reply(self, reply: Reply, now_ms: int) -> Endpoint:
+        """What an attempt makes of its health. A disabled one is left as it is: its owner decides."""
+        if not self.enabled:
+            return self
+        if reply.is_success:
+            return replace(self, failing=None)
+        failing = self.failing.after_failure(now_ms) if self.failing else Failing(now_ms, now_ms)
+        failed = replace(self, failing=failing)
+        if reply.is_gone:
+            return failed.disabled(DisabledReason.GONE, now_ms)
+        return failed.disabled(DisabledReason.FAILING, now_ms) if failing.is_over(now_ms) else failed
+
+    def disabled(self, reason: DisabledReason, now_ms: int) -> Endpoint:
+        """Switched off."""
+        return replace(self, enabled=False, disabled_reason=reason, disabled_at=to_rfc3339(now_ms))

@@ -5,36 +5,69 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from functions.core.submission import EVENT_COMPLETED
+from functions.core.delivery import Event
+from functions.core.submission import EVENT_COMPLETED, Submission, event_id_for
 
 EVENT_SCHEMA = "webhook/v1"
 MAX_BODY_BYTES = 256 * 1024
 CUT_OUTPUT_BYTES = 8 * 1024
 
+type Render = Callable[[bytes, bytes], Mapping[str, Any]]
+"""`render(stdout, stderr)` gives the result object of a final submission."""
 
-def completed_body(
-    render: Callable[[bytes, bytes], Mapping[str, Any]],
-    *,
-    stdout: bytes,
-    stderr: bytes,
-    result_url: str,
-) -> bytes:
+
+def completed_event(submission: Submission, body: bytes) -> Event:
+    """The event of a final submission."""
+    return Event(
+        event_id=submission.event_id or event_id_for(submission.submission_id, EVENT_COMPLETED),
+        type=EVENT_COMPLETED,
+        schema=EVENT_SCHEMA,
+        project_id=submission.project_id,
+        submission_id=submission.submission_id,
+        body=body,
+    )
+
+
+def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: str) -> bytes:
     """JSON in UTF-8; the same submission always gives the same bytes.
 
-    `render(stdout, stderr)` gives the result object of a final submission. A body above 256 KiB is made again
-    with both streams cut to 8 KiB of text, marked `truncated_in_event`, and says where the whole is.
+    A body above 256 KiB is made again with both streams cut to 8 KiB of text, marked `truncated_in_event`, and says
+    where the whole is.
     """
-    if len(stdout) + len(stderr) <= MAX_BODY_BYTES:
-        body = _serialise(render(stdout, stderr))
-        if len(body) <= MAX_BODY_BYTES:
-            return body
+    body = whole_body(render, stdout=stdout, stderr=stderr)
+    if body is not None:
+        return body
     result = dict(render(_cut(stdout), _cut(stderr)))
     result["output"] = {**result["output"], "truncated_in_event": True}
-    return _serialise({**result, "result_url": result_url})
+    return _serialise(_event_of({**result, "result_url": result_url}))
 
 
-def _serialise(result: Mapping[str, Any]) -> bytes:
-    event = {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
+def whole_body(render: Render, *, stdout: bytes, stderr: bytes) -> bytes | None:
+    """The same, None if it must be cut."""
+    if len(stdout) + len(stderr) > MAX_BODY_BYTES:
+        return None
+    body = _serialise(_event_of(render(stdout, stderr)))
+    return body if len(body) <= MAX_BODY_BYTES else None
+
+
+def cut_body(body: bytes, result_url: str) -> bytes:
+    """Cut the output in a body, as `completed_body` would have; one without output stays as it is."""
+    event = json.loads(body)
+    output = event.get("output")
+    if output is None:
+        return body
+    for copy in (event, output):
+        for stream in ("stdout", "stderr"):
+            copy[stream] = copy[stream].encode()[:CUT_OUTPUT_BYTES].decode(errors="ignore")
+    output["truncated_in_event"] = True
+    return _serialise({**event, "result_url": result_url})
+
+
+def _event_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
+
+
+def _serialise(event: Mapping[str, Any]) -> bytes:
     # A lone surrogate (metadata may hold one) has no UTF-8 form; it must not stop the delivery.
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 

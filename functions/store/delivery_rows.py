@@ -49,15 +49,16 @@ def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
 
 
 def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
-    """Lay out a new delivery, due at its next_at_ms."""
+    """Lay out a new delivery, due at its next_at_ms unless it is paused."""
+    is_due = delivery.state is not DeliveryState.PAUSED
     return {
         "pk": f"EVENT#{delivery.event_id}",
         "sk": f"DELIVERY#{delivery.endpoint_id}",
         "webhook_id": delivery.webhook_id,
         "project_id": delivery.project_id,
         "submission_id": delivery.submission_id,
-        "url": delivery.url,
-        "secret": delivery.secret,
+        "url": delivery.url or None,
+        "secret": delivery.secret or None,
         "state": delivery.state.value,
         "attempt": delivery.attempt,
         "next_at_ms": delivery.next_at_ms,
@@ -65,8 +66,8 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "created_key": created_key(delivery),
         "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
         "event_type": delivery.event_type,
-        "due_shard": due_shard(delivery.event_id),
-        "due_at_ms": delivery.next_at_ms,
+        "due_shard": due_shard(delivery.event_id) if is_due else None,
+        "due_at_ms": delivery.next_at_ms if is_due else None,
         "ttl": ttl,
     }
 
@@ -120,4 +121,5 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         lease_owner=row.get("lease_owner"),
         attempts_before=row.get("attempts_before", 0),
         event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
+        deferrals=row.get("deferrals", 0),
     )

@@ -24,6 +24,11 @@ def count_key(project_id: str) -> dict[str, Any]:
     return key(endpoint_pk(project_id), "ENDPOINTS")
 
 
+def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Project id and endpoint id out of the key of an endpoint row."""
+    return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).removeprefix(ENDPOINT_PREFIX)
+
+
 def lease_name(number: int) -> str:
     """Attribute of one of the leases; numbers begin with 0. Absent: it was never taken."""
     return f"lease_{number}"
@@ -56,13 +61,14 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
 def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
     """Read an endpoint row as DynamoDB returns it."""
     row = from_item(item)
+    project_id, endpoint_id = ids_of_endpoint(row)
     reason = row.get("disabled_reason")
     failing = None
     if "failing_since_ms" in row:
         failing = Failing(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
     return Endpoint(
-        endpoint_id=str(row["sk"]).removeprefix(ENDPOINT_PREFIX),
-        project_id=str(row["pk"]).removeprefix("PROJECT#"),
+        endpoint_id=endpoint_id,
+        project_id=project_id,
         url=row["url"],
         events=tuple(row["events"]),
         description=row["description"],

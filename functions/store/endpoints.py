@@ -91,6 +91,34 @@ class EndpointStore:
         found = [to_endpoint(item) for page in pages for item in page["Items"]]
         return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))
 
+    def exist(self, project_id: str) -> bool:
+        """Whether the project has any endpoint."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
+            Select="COUNT",
+            Limit=1,
+            ConsistentRead=True,
+        )
+        return found["Count"] > 0
+
+    def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
+        """Move the due key of an endpoint whose owner is to be told; None for a stale entry."""
+        update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
+        item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
+        return to_endpoint(item) if item is not None else None
+
+    def finish_notice(self, endpoint: Endpoint) -> None:
+        """Its owner was told; nothing is due unless it was disabled once more meanwhile."""
+        condition = "attribute_not_exists(#disabled_at)"
+        values: dict[str, Value] = {}
+        if endpoint.disabled_at is not None:
+            condition += " OR #disabled_at = :seen"
+            values["seen"] = endpoint.disabled_at
+        update = ConditionalUpdate({}, f"attribute_exists(#pk) AND ({condition})", values, ("due_shard", "due_at_ms"))
+        update.apply(self._client, self._table, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+
     def change(
         self, project_id: str, endpoint_id: str, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
     ) -> Endpoint | None:

@@ -110,14 +110,8 @@ class SubmissionStore:
         due = ("#due_at_ms = #run_budget_ms + :now",)
         return self._update(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due)) is not None
 
-    def commit_final(
-        self, submission_id: str, completion: Completion, fanout: Fanout = Fanout.PENDING
-    ) -> Submission | None:
-        """Write final state, event and due fan-out at once. None if the row is gone or was final already.
-
-        With `fanout` DONE nothing is due any more; a row with a webhook target refuses that.
-        """
-        is_due = fanout is Fanout.PENDING
+    def commit_final(self, submission_id: str, completion: Completion) -> Submission | None:
+        """Write final state, event and due fan-out at once. None if the row is gone or was final already."""
         sets: dict[str, Value | None] = {
             "status": completion.status.value,
             "completed_at": completion.completed_at,
@@ -135,18 +129,13 @@ class SubmissionStore:
             "stderr_key": completion.stderr_key,
             "stderr_size_bytes": completion.stderr_size_bytes,
             "event_id": event_id_for(submission_id, EVENT_COMPLETED),
-            "fanout": fanout.value,
-            "due_shard": due_shard(submission_id) if is_due else None,
-            "due_at_ms": self._clock() if is_due else None,
+            "fanout": Fanout.PENDING.value,
+            "due_shard": due_shard(submission_id),
+            "due_at_ms": self._clock(),
         }
         present = {name: value for name, value in sets.items() if value is not None}
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
-        condition = "#status IN (:pending, :running)"
-        removes: tuple[str, ...] = ()
-        if not is_due:
-            condition += " AND attribute_not_exists(#webhook_url)"
-            removes = ("due_shard", "due_at_ms")
-        item = self._update(submission_id, ConditionalUpdate(present, condition, values, removes))
+        item = self._update(submission_id, ConditionalUpdate(present, "#status IN (:pending, :running)", values))
         return decode_submission(item) if item is not None else None
 
     def note_queued(self, submission_id: str, due_at_ms: int) -> None:

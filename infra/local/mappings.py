@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from infra.local.stack import QueueMapping
 
 _MAX_THREADS: Final = 8
+# One message a thread: a send to a receiver that hangs takes 15 s of it. Idle ones only wait.
+_MAX_THREADS_OF_SINGLES: Final = 32
 _DEFAULT_THREADS: Final = 2
 # Short, because a stop waits for it; AWS polls 20 s.
 _WAIT_SECS: Final = 1
@@ -37,7 +39,8 @@ class MappingPollers:
 
     def start(self, mapping: QueueMapping, queue_url: str) -> None:
         """Start this mapping's threads, at most as many as its MaximumConcurrency."""
-        count = min(mapping.max_concurrency or _DEFAULT_THREADS, _MAX_THREADS)
+        most = _MAX_THREADS_OF_SINGLES if mapping.batch_size == 1 else _MAX_THREADS
+        count = min(mapping.max_concurrency or _DEFAULT_THREADS, most)
         sqs = session().client("sqs")
         for number in range(count):
             thread = threading.Thread(

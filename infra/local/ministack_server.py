@@ -7,6 +7,7 @@
    AWS accepts it; ministack calls the handle invalid.
 4. A long poll ends with its connection. ministack would go on polling for a client that was killed, and
    hand it the next message, which nobody sees again until its visibility ends.
+5. An event bus keeps nothing of an event that no rule matches. ministack would keep every event for ever.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import ministack.app  # type: ignore[import-untyped]
-from ministack.services import sqs  # type: ignore[import-untyped]
+from ministack.services import eventbridge, sqs  # type: ignore[import-untyped]
 
 _MAX_MESSAGE_BYTES = (1024, 1024 * 1024)
 _sleepers: set[asyncio.Future[None]] = set()
@@ -80,13 +81,14 @@ def _ending_with_connection(app: Any) -> Any:
 
 
 def adapt() -> None:
-    """Apply the four differences."""
+    """Apply the five differences."""
     ministack.app.app = _ending_with_connection(ministack.app.app)
     sqs._NUMERIC_ATTR_RANGES["MaximumMessageSize"] = _MAX_MESSAGE_BYTES  # noqa: SLF001
     sqs.asyncio = SimpleNamespace(sleep=_sleep_or_message, iscoroutine=asyncio.iscoroutine)
     sqs._act_send_message = _wake_after(sqs._act_send_message)  # noqa: SLF001
     handlers = sqs._HANDLERS  # noqa: SLF001
     handlers["SendMessage"] = sqs._act_send_message  # noqa: SLF001
+    eventbridge._events_log_list = list  # noqa: SLF001 - a new list each time, which nobody keeps
     for action in ("DeleteMessage", "ChangeMessageVisibility"):
         handlers[action] = _accept_old_handle(handlers[action])
 

@@ -1,4 +1,4 @@
-"""Creates the template's tables, queues, bucket and key in the AWS server; doing it again changes nothing."""
+"""Creates the template's tables, queues, bucket, bus and key in the AWS server; doing it again changes nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from infra.local.stack import STORAGE_TYPES
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -48,6 +49,8 @@ def create_resources(template: Template) -> Resolver:
                 _create_table(aws.client("dynamodb"), name, properties)
             case "AWS::S3::Bucket":
                 _create_bucket(aws.client("s3"), name, properties)
+            case "AWS::Events::EventBus":
+                _create_bus(aws.client("events"), name)
             case "AWS::KMS::Key":
                 values[logical_id] |= _create_key(aws.client("kms"), name, properties)
             case _:
@@ -64,6 +67,8 @@ def _attributes(logical_id: str, kind: str) -> dict[str, str]:
             arn = f"arn:aws:s3:::{name}"
         case "AWS::DynamoDB::Table":
             arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
+        case "AWS::Events::EventBus":
+            arn = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{name}"
         case "AWS::Lambda::Function":
             name = logical_id
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
@@ -98,6 +103,11 @@ def _add_indexes(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]
                 AttributeDefinitions=properties["AttributeDefinitions"],
                 GlobalSecondaryIndexUpdates=[{"Create": index}],
             )
+
+
+def _create_bus(events: EventBridgeClient, name: str) -> None:
+    with suppress(events.exceptions.ResourceAlreadyExistsException):
+        events.create_event_bus(Name=name)
 
 
 def _create_key(kms: KMSClient, name: str, properties: dict[str, Any]) -> dict[str, str]:

@@ -25,7 +25,9 @@ _WITHOUT_LOCAL_EFFECT = frozenset(
         "AWS::S3::BucketPolicy",
     }
 )
-STORAGE_TYPES = frozenset({"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SQS::Queue", "AWS::S3::Bucket"})
+STORAGE_TYPES = frozenset(
+    {"AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::KMS::Key", "AWS::SQS::Queue", "AWS::S3::Bucket"}
+)
 _SERVED_TYPES = frozenset(
     {
         "AWS::ApiGatewayV2::Api",

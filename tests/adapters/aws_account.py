@@ -53,7 +53,7 @@ class Aws:
     parameters: dict[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """The client of `dynamodb`, `sqs`, `kms` or `s3` that the functions use too."""
+        """The client of `dynamodb`, `sqs`, `events`, `kms` or `s3` that the functions use too."""
         return getattr(Clients, service)()
 
     def value(self, expression: Any) -> str:
@@ -89,7 +89,7 @@ class Aws:
 
 
 def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
-    """Create one of the template's tables, queues, buckets or keys; any other resource is passed over."""
+    """Create one of the template's tables, queues, buckets, buses or keys; any other resource is passed over."""
     name, properties = logical_id.lower(), resource.get("Properties", {})
     if resource["Type"] == "AWS::DynamoDB::Table":
         known = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -102,6 +102,8 @@ def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
         attributes["ReceiveMessageWaitTimeSeconds"] = "0"
         attributes.pop("SqsManagedSseEnabled", None)
         name = account.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    elif resource["Type"] == "AWS::Events::EventBus":
+        account.client("events").create_event_bus(Name=name)
     elif resource["Type"] == "AWS::KMS::Key":
         name = account.client("kms").create_key(Description=properties["Description"])["KeyMetadata"]["KeyId"]
     elif resource["Type"] == "AWS::S3::Bucket":

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import json
+import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,25 +12,38 @@ from typing import Any
 import pytest
 
 from functions import record, sweep, webhook
+from functions.admission import Admission
+from functions.bus import Bus
+from functions.closing import Closing
 from functions.completions import Completions
 from functions.core import failpoint
+from functions.core.clock import to_rfc3339
 from functions.core.delivery import Delivery, DeliveryState
+from functions.core.endpoint import Endpoint
 from functions.core.schedule import Schedule
 from functions.core.submission import Submission, new_id
 from functions.deliver import Deliverer
 from functions.egress import Egress
 from functions.fanout import FanOut
+from functions.notices import Notices
+from functions.outbox import Outbox
 from functions.payloads import Payloads
 from functions.queues import Queues
 from functions.redrive import Redrive
+from functions.secret_box import SecretBoxes
+from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
+from functions.store.endpoints import EndpointStore
+from functions.store.leases import Leases
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import metrics
 from tests.adapters.aws_account import Aws
-from tests.adapters.hook_receiver import HookReceiver
+from tests.adapters.hook_receiver import HookReceiver, Received
+from tests.adapters.hook_verification import genuine_by
 from tests.submission_factory import FakeTime, golden, new_submission
 
+BASE_URL = "https://api.example.com"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 DONE_STATES = {
     DeliveryState.DELIVERED,
@@ -37,6 +52,10 @@ DONE_STATES = {
     DeliveryState.CANCELLED,
     DeliveryState.PAUSED,
 }
+
+
+def no_sleep(_secs: float) -> None:
+    """Time is the test's."""
 
 
 class Crash(BaseException):
@@ -65,27 +84,30 @@ class Pipeline:
 
     def __init__(self, aws: Aws, time: FakeTime, receiver: HookReceiver) -> None:
         self.aws, self.time, self.receiver = aws, time, receiver
+        receiver.clock = time
+        self.secrets: dict[str, list[str]] = {}  # by event id for runs, by path for endpoints; all they ever had
         dynamodb = aws.client("dynamodb")
         self.queues = Queues(aws.client("sqs"))
         self.submissions = SubmissionStore(aws.names["SubmissionsTable"], dynamodb, clock=time)
-        self.deliveries = DeliveryStore(aws.names["DeliveriesTable"], dynamodb, time)
+        table = aws.names["DeliveriesTable"]
+        self.deliveries = DeliveryStore(table, dynamodb, time)
+        self.endpoints = EndpointStore(table, dynamodb)
+        self.leases = Leases(table, dynamodb, time)
+        self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], aws.client("s3"))
-        self.fanout = FanOut(
-            self.submissions,
-            self.deliveries,
-            self.queues,
-            self.payloads,
-            aws.names["DeliveriesQueue"],
-            "https://api.example.com",
-            time,
-        )
+        self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
+        queue = aws.names["DeliveriesQueue"]
+        self.outbox = Outbox(self.deliveries, self.endpoints, self.queues, self.bus, queue, time)
+        self.notices = Notices(self.endpoints, self.outbox)
+        self.fanout = FanOut(self.outbox, Closing(self.submissions), self.payloads, BASE_URL)
         self.deliverer = Deliverer(
-            self.deliveries,
-            self.queues,
+            Admission(self.deliveries, self.leases, self.queues, queue, time, lambda: 0.5, no_sleep),
+            Attempts(table, dynamodb, time, no_sleep),
+            self.boxes,
+            self.notices,
             Egress(allow_insecure=True),
             Schedule((0, 5, 300, 1800)),
-            aws.names["DeliveriesQueue"],
             time,
             random=lambda: 0.5,
         )
@@ -113,7 +135,56 @@ class Pipeline:
         values = {"submission_id": new_id(), "webhook_url": self.receiver.url, "webhook_secret": SECRET}
         submission = new_submission(**values | changes)
         self.submissions.create(submission, None)
+        self.secrets[submission.submission_id] = [submission.webhook_secret or ""]
         return submission
+
+    def endpoint(self, **changes: Any) -> Endpoint:
+        """Put an endpoint of project `dev` at a path of its own; the first of its secrets is `SECRET`."""
+        endpoint_id = new_id()
+        at = to_rfc3339(self.time())
+        values: dict[str, Any] = {
+            "endpoint_id": endpoint_id,
+            "project_id": "dev",
+            "url": self.receiver.url_of(path_of(endpoint_id)),
+            "secret_box": self.boxes.seal(SECRET, "dev", endpoint_id),
+            "created_at": at,
+            "updated_at": at,
+        }
+        endpoint = Endpoint(**values | changes)
+        assert self.endpoints.create(endpoint)
+        self.secrets[path_of(endpoint_id)] = [SECRET]
+        return endpoint
+
+    def rotate(self, endpoint: Endpoint, overlap_secs: int = 86_400) -> str:
+        """Give an endpoint a new secret as the API does; return it."""
+        secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+        current = self.endpoints.get(endpoint.project_id, endpoint.endpoint_id)
+        assert current is not None
+        box = self.boxes.seal(secret, endpoint.project_id, endpoint.endpoint_id)
+        until_ms = self.time() + overlap_secs * 1000
+        sets: dict[str, Any] = {
+            "secret_box": box,
+            "previous_secret_box": current.secret_box,
+            "previous_until_ms": until_ms,
+        }
+        assert self.endpoints.change(endpoint.project_id, endpoint.endpoint_id, sets)
+        self.secrets[path_of(endpoint.endpoint_id)].append(secret)
+        return secret
+
+    def at(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint as it is now."""
+        row = self.endpoints.get(endpoint.project_id, endpoint.endpoint_id)
+        assert row is not None
+        return row
+
+    def sent_to(self, endpoint: Endpoint) -> list[Received]:
+        return self.receiver.of(path_of(endpoint.endpoint_id))
+
+    def verify_received(self) -> None:
+        """Every request verifies with a secret of its target."""
+        for request in self.receiver.received:
+            known = self.secrets.get(request.path) or self.secrets[request.webhook_id]
+            assert genuine_by(request, known), request.path
 
     def completed(self, submission: Submission, name: str = "accepted", **changes: Any) -> str:
         """Text of a runner's completion of that submission."""
@@ -144,11 +215,11 @@ class Pipeline:
         """Give a batch of dead letters to `sweep`."""
         return call(sweep.handler, bodies)
 
-    def delivery(self, submission: Submission) -> Delivery | None:
-        return self.deliveries.get_delivery(submission.submission_id, "run")
+    def delivery(self, submission: Submission, endpoint_id: str = "run") -> Delivery | None:
+        return self.deliveries.get_delivery(submission.submission_id, endpoint_id)
 
-    def state(self, submission: Submission) -> DeliveryState | None:
-        delivery = self.delivery(submission)
+    def state(self, submission: Submission, endpoint_id: str = "run") -> DeliveryState | None:
+        delivery = self.delivery(submission, endpoint_id)
         return delivery.state if delivery is not None else None
 
     def row(self, submission: Submission) -> Submission:
@@ -156,14 +227,19 @@ class Pipeline:
         assert row is not None
         return row
 
-    def attempts(self, submission: Submission) -> list[dict[str, Any]]:
-        return [dict(row) for row in self.deliveries.list_attempts(submission.submission_id, "run")]
+    def attempts(self, submission: Submission, endpoint_id: str = "run") -> list[dict[str, Any]]:
+        return [dict(row) for row in self.deliveries.list_attempts(submission.submission_id, endpoint_id)]
 
     def sends(self, submission: Submission) -> int:
         return sum(request.webhook_id == submission.submission_id for request in self.receiver.received)
 
     def with_schedule(self, *delays_secs: int) -> None:
         self.use(dataclasses.replace(self.deliverer, schedule=Schedule(delays_secs)))
+
+
+def path_of(endpoint_id: str) -> str:
+    """Where the receiver has that endpoint."""
+    return f"/endpoint/{endpoint_id}"
 
 
 def call(handler: Callable[..., dict[str, Any]], bodies: tuple[str, ...]) -> list[int]:
@@ -214,5 +290,7 @@ def receiver() -> Iterator[HookReceiver]:
 
 
 @pytest.fixture
-def pipeline(aws: Aws, receiver: HookReceiver) -> Pipeline:
-    return Pipeline(aws, FakeTime(), receiver)
+def pipeline(aws: Aws, receiver: HookReceiver) -> Iterator[Pipeline]:
+    made = Pipeline(aws, FakeTime(), receiver)
+    yield made
+    made.verify_received()

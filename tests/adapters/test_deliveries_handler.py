@@ -245,7 +245,7 @@ def test_what_is_not_waiting_is_replayed(
     assert (after.webhook_id, after.url, after.secret) == (before.webhook_id, before.url, before.secret)
     assert hints(aws) == [hint_of(before)]
     due = [entry for shard in range(16) for entry in deliveries.due(f"DUE#{shard}", now_ms(), 10)]
-    assert [(entry.event_id, entry.endpoint_id) for entry in due] == [hint_of(before)]
+    assert [entry.row_id for entry in due] == [f"{before.event_id}#{before.endpoint_id}"]
     again = replay(project_key, before)
     assert (again.status, again.json["error"]) == (409, "conflict")
     assert hints(aws) == []

@@ -19,6 +19,8 @@ from functions.core.submission import DIRECT_DUE_SECS, Fanout, Status
 from functions.queues import Queues
 from functions.settings import Clients
 from functions.store.submissions import SubmissionStore
+from tests.adapters.aws_account import PROJECT_ID
+from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
@@ -160,6 +162,61 @@ def test_a_webhook_is_owed_and_fanned_out_by_record(
     assert len(pipeline.hints()) == 1
 
 
+def test_the_bus_is_told_with_the_answer(system: Direct, aws: Aws, project_key: str) -> None:
+    watch = BusWatch(aws)
+    start(system)
+    answer = wait_for(project_key).json
+    (seen,) = watch.seen()
+    assert {name: seen["detail"][name] for name in answer if name != "expires_at"} == {
+        name: value for name, value in answer.items() if name != "expires_at"
+    }
+    assert seen["detail"]["type"] == "submission.completed"
+
+
+@pytest.mark.parametrize(
+    "stdout", [b"x" * 200_000, b"\x00" * 60_000], ids=["output is in the bucket", "body must be cut"]
+)
+def test_what_is_not_short_is_fanned_out_by_record(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, stdout: bytes
+) -> None:
+    watch = BusWatch(aws)
+    start(system, lambda: RecordedSlot(outcome(stdout=stdout)))
+    assert wait_for(project_key).status == 200
+    assert (only_row(aws).fanout, watch.seen()) == (Fanout.PENDING, [])
+    (message,) = until(lambda: system.of_type("execution_completed"))
+    assert pipeline.record(json.dumps(message)) == []
+    assert only_row(aws).fanout is Fanout.DONE
+    assert [seen["detail"]["verdict"] for seen in watch.seen()] == ["AC"]
+
+
+def test_an_endpoint_made_a_moment_ago_hears_of_the_run(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    pipeline.time.ms = now_ms()
+    start(system)
+    assert wait_for(project_key).status == 200
+    endpoint = pipeline.endpoint(project_id=PROJECT_ID)
+    assert wait_for(project_key).status == 200
+    (message,) = until(lambda: system.of_type("execution_completed"))
+    assert pipeline.record(json.dumps(message)) == []
+    assert pipeline.deliveries.get_delivery(message["submission_id"], endpoint.endpoint_id) is not None
+    assert len(pipeline.hints()) == 1
+
+
+@pytest.mark.parametrize("answers", [[failed()] * 4, [500] * 4])
+def test_a_bus_that_does_not_take_it_is_left_to_record(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, answers: list[Any]
+) -> None:
+    watch = BusWatch(aws)
+    start(system)
+    with bus_answers(aws, *answers):
+        assert wait_for(project_key).json["verdict"] == "AC"
+    assert (only_row(aws).fanout, watch.seen()) == (Fanout.PENDING, [])
+    (message,) = until(lambda: system.of_type("execution_completed"))
+    assert pipeline.record(json.dumps(message)) == []
+    assert (only_row(aws).fanout, len(watch.seen())) == (Fanout.DONE, 1)
+
+
 # --- back to the queue ------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +342,7 @@ def test_a_runner_that_is_down_is_left_alone_for_a_moment(
         return connect(self)
 
     monkeypatch.setattr(runner.Runner, "_connect", counted)
+    monkeypatch.setattr(runner, "PAUSE_SECS", 3600.0)  # however slow this machine is
     assert [wait_for(project_key).status for _ in range(3)] == [408] * 3
     assert len(tried) == 1
     assert len(aws.messages("InteractiveQueue")) == 3
@@ -418,6 +476,8 @@ POINTS = (
     "submit.after_answer",
     "record.before_commit",
     "record.after_commit",
+    "submit.after_bus",
+    "fanout.before_done",
     "submit.after_hand_over",
 )
 
@@ -429,8 +489,8 @@ POINTS = (
 def test_a_crash_after_the_row_is_there_costs_no_result(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
 ) -> None:
-    if point == "submit.after_hand_over" and not hook:
-        return  # nothing is handed over
+    if (point == "submit.after_hand_over") is not bool(hook) and point in {*POINTS[4:]}:
+        return  # a run with a webhook is handed over, and only then
     start(system)
     pipeline.time.ms = now_ms()
     with crash_at(point), pytest.raises(Crash):

@@ -25,6 +25,8 @@ RECORD_POINTS = (
     "fanout.after_event",
     "fanout.after_delivery",
     "fanout.after_hint",
+    "fanout.after_bus",
+    "fanout.before_done",
 )
 WEBHOOK_POINTS = ("webhook.after_claim", "webhook.after_send", "webhook.after_record")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page")
@@ -88,6 +90,8 @@ class World:
         waits_ms = []
         for submission in submissions:
             delivery = self.pipeline.delivery(submission)
+            if self.is_settled(submission):
+                continue
             if delivery is None or delivery.state in {DeliveryState.PENDING, DeliveryState.SENDING}:
                 return SWEEP_SECS
             if delivery.state is DeliveryState.RETRYING:
@@ -95,7 +99,10 @@ class World:
         return max(SWEEP_SECS, min(waits_ms, default=0) / 1000)
 
     def is_settled(self, submission: Submission) -> bool:
-        return self.pipeline.row(submission).fanout is Fanout.DONE and self.pipeline.state(submission) in DONE_STATES
+        state = self.pipeline.state(submission)
+        if state is None and self.pipeline.deliveries.get_event(submission.submission_id) is None:
+            return self.pipeline.row(submission).fanout is Fanout.DONE  # deleted before anything was owed
+        return self.pipeline.row(submission).fanout is Fanout.DONE and state in DONE_STATES
 
     def note_stuck(self, *submissions: Submission) -> None:
         """Check I4: whoever is `sending` now has a lease that ended two sweeps ago at most."""

@@ -1,13 +1,17 @@
+import json
 from typing import Any
 
 import pytest
 
+from functions.core.delivery import Delivery, DeliveryState
 from functions.core.dispatch import execution_requested
 from functions.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
 from functions.queues import Queues
 from functions.settings import Clients
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
+
+DELIVERY = Delivery("event", "run", "event", "dev", "event", DeliveryState.PENDING, 0, 0, "2026-11-24T12:00:00.000Z")
 
 
 def received(aws: Aws, queue: str) -> dict[str, Any]:
@@ -34,12 +38,14 @@ def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
 
 
 def test_a_hint_names_the_delivery(aws: Aws) -> None:
-    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], "event", "run", "dev")
-    assert aws.messages("DeliveriesQueue") == [{"event_id": "event", "endpoint_id": "run"}]
+    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], DELIVERY)
+    taken = received(aws, "DeliveriesQueue")
+    assert json.loads(taken["Body"]) == {"event_id": "event", "endpoint_id": "run", "project_id": "dev"}
+    assert taken["Attributes"]["MessageGroupId"] == "dev"
 
 
 def test_a_late_hint_is_not_visible_yet(aws: Aws) -> None:
-    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], "event", "run", "dev", delay_secs=900)
+    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], DELIVERY, delay_ms=899_001)
     assert aws.messages("DeliveriesQueue") == []
 
 

@@ -77,7 +77,9 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
     assert (row.status, row.verdict, row.stdout, row.stderr) == (Status.COMPLETED, "AC", b"42\n", b"")
     assert (row.fanout, row.due_at_ms, row.event_id) == (Fanout.DONE, None, submission.submission_id)
     assert row.evidence == golden("execution_completed/v1.accepted")["evidence"]
-    assert pipeline.aws.messages("DeliveriesQueue") == [{"event_id": submission.submission_id, "endpoint_id": "run"}]
+    assert pipeline.aws.messages("DeliveriesQueue") == [
+        {"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev"}
+    ]
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     counted = [line for line in logged if "ExecutionCompleted" in line]
     assert [(line["verdict"], line["language"]) for line in counted] == [("AC", "python")]

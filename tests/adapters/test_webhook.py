@@ -13,12 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks.webhooks import Webhook
 
+from functions.admission import Hint
 from functions.core.clock import now_ms
 from functions.core.delivery import DeliveryState, Reply
-from functions.core.submission import Submission
+from functions.core.submission import Fanout, Submission
 from functions.egress import Egress
+from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
-from tests.adapters.pipeline import SECRET, Pipeline, logged, pipeline, receiver
+from functions.store.leases import Leases
+from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep, pipeline, receiver
 from tests.submission_factory import START_MS
 
 __all__ = ["pipeline", "receiver"]
@@ -219,8 +222,9 @@ def test_fan_out_that_runs_beside_a_deletion_sends_nothing(pipeline: Pipeline) -
     submission = pipeline.submit()
     pipeline.deliveries.cancel_event(submission.submission_id)
     pipeline.finish(submission)
-    pipeline.webhook(*pipeline.hints())
-    assert pipeline.state(submission) is DeliveryState.CANCELLED
+    assert pipeline.hints() == []
+    pipeline.webhook(hint_of(submission))
+    assert (pipeline.delivery(submission), pipeline.row(submission).fanout) == (None, Fanout.DONE)
     assert pipeline.receiver.received == []
 
 
@@ -268,13 +272,18 @@ class OneCallAtATime:
 
 def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Submission) -> None:
     client: Any = OneCallAtATime(pipeline.aws.client("dynamodb"))
-    store = DeliveryStore(pipeline.aws.names["DeliveriesTable"], client, pipeline.time)
-    deliverer = dataclasses.replace(pipeline.deliverer, deliveries=store)
+    table = pipeline.aws.names["DeliveriesTable"]
+    leases = Leases(table, client, pipeline.time)
+    admission = dataclasses.replace(
+        pipeline.deliverer.admission, leases=leases, deliveries=DeliveryStore(table, client, pipeline.time)
+    )
+    attempts = Attempts(table, client, pipeline.time)
+    deliverer = dataclasses.replace(pipeline.deliverer, admission=admission, attempts=attempts)
     start, outcomes = threading.Barrier(8), []
 
     def work() -> None:
         start.wait(10)
-        outcomes.append(deliverer.deliver(owed.submission_id, "run"))
+        outcomes.append(deliverer.deliver(Hint(owed.submission_id, "run")))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -293,7 +302,7 @@ def test_late_worker_whose_lease_ran_out_cannot_record(
 
     def send_slowly() -> Reply:
         pipeline.time.advance(60)
-        assert prompt.deliver(owed.submission_id, "run") is not None  # another worker takes over and delivers
+        assert prompt.deliver(Hint(owed.submission_id, "run")) is not None  # another worker takes over and delivers
         return Reply(60_000, error_code="timeout")
 
     pipeline.use(dataclasses.replace(prompt, egress=Script(send_slowly)))
@@ -310,26 +319,28 @@ def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, o
             return super().get_event(event_id)
 
     store = Stalling(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, deliveries=store))
+    admission = dataclasses.replace(pipeline.deliverer.admission, deliveries=store)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, admission=admission))
     pipeline.webhook(hint_of(owed))
     assert (pipeline.receiver.received, pipeline.attempts(owed)) == ([], [])
 
 
 def test_lease_that_ran_out_without_a_record_does_not_count(pipeline: Pipeline, owed: Submission) -> None:
     for _ in range(6):
-        assert pipeline.deliveries.claim(owed.submission_id, "run", "crashed") is not None
-        assert pipeline.deliveries.claim(owed.submission_id, "run", "too early") is None
+        assert pipeline.leases.claim_run(owed.submission_id, "crashed") is not None
+        assert pipeline.leases.claim_run(owed.submission_id, "too early") is None
         pipeline.time.advance(60)
     pipeline.webhook(hint_of(owed))
     assert (pipeline.state(owed), len(pipeline.attempts(owed))) == (DeliveryState.DELIVERED, 1)
 
 
 class Conflicting:
-    """A DynamoDB client whose first transactions run into another's."""
+    """A DynamoDB client whose first transactions run into another's, at the action of that place."""
 
-    def __init__(self, client: Any, conflicts: int) -> None:
+    def __init__(self, client: Any, conflicts: int, place: int = 1) -> None:
         self._client = client
         self.conflicts = conflicts
+        self._place = place
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -337,19 +348,19 @@ class Conflicting:
     def transact_write_items(self, **arguments: Any) -> Any:
         if self.conflicts:
             self.conflicts -= 1
-            reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+            reasons = [{"Code": "None"}] * self._place + [{"Code": "TransactionConflict"}]
             error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
             raise ClientError(error, "TransactWriteItems")
         return self._client.transact_write_items(**arguments)
 
 
-@pytest.mark.parametrize(("conflicts", "failed"), [(1, []), (3, []), (4, [0])])
+@pytest.mark.parametrize(("conflicts", "failed"), [(1, []), (4, []), (5, [0])])
 def test_record_that_collides_is_tried_again(
     conflicts: int, failed: list[int], pipeline: Pipeline, owed: Submission
 ) -> None:
     client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts)
-    store = DeliveryStore(pipeline.aws.names["DeliveriesTable"], client, pipeline.time)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, deliveries=store))
+    attempts = Attempts(pipeline.aws.names["DeliveriesTable"], client, pipeline.time, no_sleep)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
     assert pipeline.webhook(hint_of(owed)) == failed
     assert len(pipeline.attempts(owed)) == (0 if failed else 1)
 

@@ -7,6 +7,8 @@ WEBHOOK = {
     "DELIVERIES_TABLE": "deliveries",
     "DELIVERIES_QUEUE_URL": "https://queue.example.com/deliveries",
     "WEBHOOK_RETRY_SECS": "0,5,300",
+    "EVENT_BUS_NAME": "bus",
+    "ENDPOINT_SECRETS_KEY_ID": "key",
     "PUBLIC_BASE_URL": "https://api.example.com",
     "ALLOW_INSECURE_WEBHOOK_TARGETS": "false",
 }

@@ -1,0 +1,149 @@
+"""Step 5 of the webhook specification: what came back, written in one transaction with all that follows from it."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.core.clock import MS_PER_SEC, Clock, now_ms
+from functions.core.delivery import DeliveryState, Reply, Transition, at_endpoint
+from functions.core.submission import due_shard
+from functions.store.conditional import ConditionalUpdate
+from functions.store.deliveries import TTL_MS
+from functions.store.delivery_rows import attempt_row, delivery_key
+from functions.store.endpoint_rows import endpoint_key, lease_name, to_endpoint
+from functions.store.items import Value, to_item
+from functions.store.transaction import CONDITION_FAILED, transact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.core.delivery import Delivery
+    from functions.core.endpoint import Endpoint
+    from functions.store.leases import Held
+
+MAX_TRIES = 5
+_FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
+
+
+class RecordRefused(Exception):  # noqa: N818 - says what happened
+    """Other writes of the same rows were always quicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was written. `disabled`: the endpoint, if this attempt switched it off."""
+
+    transition: Transition
+    disabled: Endpoint | None = None
+
+
+class Attempts:
+    """Attempts, and the rows that change with them."""
+
+    def __init__(
+        self,
+        table_name: str,
+        client: DynamoDBClient,
+        clock: Clock = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+        self._sleep = sleep
+
+    def record(self, held: Held, reply: Reply, planned: Transition) -> Recorded | None:
+        """Write attempt, delivery and endpoint in one transaction; None when the lease is no longer ours.
+
+        `planned` is what the reply alone leads to; what it makes of the endpoint may stop the retries. An endpoint
+        whose row others change all the time is left out in the end: its lease ends by itself. Raises RecordRefused.
+        """
+        seen = held.endpoint
+        for tried in range(MAX_TRIES):
+            is_last = tried + 1 == MAX_TRIES
+            after = seen.after_reply(reply, self._clock()) if seen is not None else None
+            transition = planned if held.endpoint is None or is_last else at_endpoint(planned, after)
+            actions = self._of_delivery(held.delivery, reply, transition)
+            if seen is not None and after is not None and not is_last:
+                actions += self._of_endpoint(held, seen, after)
+            codes = transact(self._client, actions)
+            if not codes:
+                is_news = seen is not None and after is not None and seen.enabled and not after.enabled
+                return Recorded(transition, after if is_news and not is_last else None)
+            if codes[1] == CONDITION_FAILED:
+                return None
+            self._sleep(random.uniform(0.005, 0.02) * 2**tried)  # noqa: S311 - jitter, no secret
+            if held.endpoint is not None:
+                seen = self._endpoint(held.endpoint)
+        raise RecordRefused
+
+    def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> list[Any]:
+        sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
+        removes: tuple[str, ...] = ("lease_until_ms", "lease_owner")
+        if transition.next_at_ms is None:
+            removes += ("due_shard", "due_at_ms")
+        else:
+            sets |= {"next_at_ms": transition.next_at_ms, "due_at_ms": transition.next_at_ms}
+        condition = "#state = :sending AND #lease_owner = :me"
+        values: dict[str, Value] = {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""}
+        now = self._clock()
+        attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
+        update = ConditionalUpdate(sets, condition, values, removes)
+        return [
+            {"Put": {"TableName": self._table, "Item": attempt}},
+            update.action(self._table, delivery_key(delivery.event_id, delivery.endpoint_id)),
+        ]
+
+    def _of_endpoint(self, held: Held, seen: Endpoint, after: Endpoint) -> list[Any]:
+        """Free the lease if it is still ours, and write the endpoint's health if it has changed since `seen`."""
+        sets: dict[str, Value] = {}
+        conditions, values = ["attribute_exists(#pk)"], dict[str, Value]()
+        removes: tuple[str, ...] = ()
+        ours_until_ms, lease = held.delivery.lease_until_ms or 0, lease_name(held.lease)
+        if seen.leases[held.lease] == ours_until_ms:
+            conditions.append(f"#{lease} = :ours")
+            values["ours"] = ours_until_ms
+            removes += (lease,)
+        if after != seen:
+            # Computed from what was seen: a delivery meanwhile begins the count anew.
+            conditions += ["#enabled = :seen_enabled", _failing_is(seen, values)]
+            values["seen_enabled"] = seen.enabled
+            if after.failing is None:
+                removes += _FAILING
+            else:
+                failing = after.failing
+                sets |= dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True))
+            sets |= _disabling(after, self._clock()) if not after.enabled else {}
+        if not (sets or removes):
+            return []
+        update = ConditionalUpdate(sets, " AND ".join(conditions), values, removes)
+        return [update.action(self._table, endpoint_key(seen.project_id, seen.endpoint_id))]
+
+    def _endpoint(self, endpoint: Endpoint) -> Endpoint | None:
+        key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return to_endpoint(found["Item"]) if "Item" in found else None
+
+
+def _failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
+    if seen.failing is None:
+        return "attribute_not_exists(#failing_since_ms)"
+    values |= {"seen_since": seen.failing.since_ms, "seen_spread": seen.failing.spread}
+    return "#failing_since_ms = :seen_since AND #failing_spread = :seen_spread"
+
+
+def _disabling(after: Endpoint, now: int) -> dict[str, Value]:
+    """With the due key by which the sweeper finds that its owner is to be told."""
+    return {
+        "enabled": False,
+        "disabled_reason": after.disabled_reason or "",
+        "disabled_at": after.disabled_at or "",
+        "updated_at": after.disabled_at or "",
+        "due_shard": due_shard(after.endpoint_id),
+        "due_at_ms": now,
+    }

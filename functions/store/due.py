@@ -1,0 +1,43 @@
+"""Entries of the deliveries table's due index: hints that a row may want attention, never the truth about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions.store.delivery_rows import ids_of
+from functions.store.endpoint_rows import ENDPOINT_PREFIX, ids_of_endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that somebody should claim."""
+
+    event_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"{self.event_id}#{self.endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueEndpoint:
+    """An endpoint whose owner is to be told that it was disabled."""
+
+    project_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"endpoint#{self.endpoint_id}"
+
+
+def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint:
+    """Read an entry's plain values."""
+    if entry["sk"].startswith(ENDPOINT_PREFIX):
+        return DueEndpoint(*ids_of_endpoint(entry), entry["due_at_ms"])
+    return Due(*ids_of(entry), entry["due_at_ms"])

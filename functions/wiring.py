@@ -1,0 +1,59 @@
+"""Wires the parts behind the queues, which several entry points share, from their settings."""
+
+from functions.admission import Admission
+from functions.bus import Bus
+from functions.closing import Closing
+from functions.completions import Completions
+from functions.core.schedule import Schedule
+from functions.deliver import Deliverer
+from functions.egress import Egress
+from functions.fanout import FanOut
+from functions.notices import Notices
+from functions.outbox import Outbox
+from functions.payloads import Payloads
+from functions.queues import Queues
+from functions.secret_box import SecretBoxes
+from functions.settings import Clients, RecordSettings, SweepSettings, WebhookSettings
+from functions.store.attempts import Attempts
+from functions.store.deliveries import DeliveryStore
+from functions.store.endpoints import EndpointStore
+from functions.store.leases import Leases
+from functions.store.runners import RunnerStore
+from functions.store.submissions import SubmissionStore
+from functions.telemetry import metrics
+
+
+def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox:
+    """What every event goes through."""
+    dynamodb = Clients.dynamodb()
+    return Outbox(
+        deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
+        endpoints=EndpointStore(settings.deliveries_table, dynamodb),
+        queues=Queues(Clients.sqs()),
+        bus=Bus(settings.event_bus_name, Clients.events(), settings.public_base_url),
+        deliveries_queue_url=settings.deliveries_queue_url,
+    )
+
+
+def completions(settings: RecordSettings | SweepSettings, service: str) -> Completions:
+    """What ends submissions."""
+    dynamodb = Clients.dynamodb()
+    submissions = SubmissionStore(settings.submissions_table, dynamodb)
+    payloads = Payloads(settings.payloads_bucket, Clients.s3())
+    fanout = FanOut(outbox(settings), Closing(submissions), payloads, settings.public_base_url)
+    runners = RunnerStore(settings.runners_table, dynamodb)
+    return Completions(submissions, runners, payloads, fanout, metrics(service))
+
+
+def deliverer(settings: WebhookSettings) -> Deliverer:
+    """What sends webhooks."""
+    box = outbox(settings)
+    table, dynamodb = settings.deliveries_table, Clients.dynamodb()
+    return Deliverer(
+        admission=Admission(box.deliveries, Leases(table, dynamodb), box.queues, settings.deliveries_queue_url),
+        attempts=Attempts(table, dynamodb),
+        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms()),
+        notices=Notices(box.endpoints, box),
+        egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
+        schedule=Schedule(settings.webhook_retry_secs),
+    )

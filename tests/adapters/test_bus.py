@@ -1,0 +1,149 @@
+"""Every event is also put on the bus; an entry that it does not take is put again, or stays owed."""
+
+import dataclasses
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefused
+from functions.core.delivery import Event
+from functions.core.event_body import MAX_BODY_BYTES
+from functions.core.submission import EVENT_COMPLETED, Fanout
+from tests.adapters.aws_account import Aws
+from tests.adapters.bus_watch import BusWatch, bus_answers, failed
+from tests.adapters.pipeline import Pipeline, no_sleep, pipeline, receiver
+from tests.submission_factory import SUBMISSION_ID
+
+__all__ = ["pipeline", "receiver"]
+
+
+def event_of(body: bytes) -> Event:
+    return Event(SUBMISSION_ID, EVENT_COMPLETED, "webhook/v1", "dev", SUBMISSION_ID, body)
+
+
+@pytest.fixture
+def bus(aws: Aws) -> Bus:
+    return Bus(aws.names["EventBus"], aws.client("events"), "https://api.example.com", no_sleep)
+
+
+@pytest.fixture
+def watch(aws: Aws) -> BusWatch:
+    return BusWatch(aws)
+
+
+def test_finished_run_is_put_with_the_very_body_of_its_webhook(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
+    (seen,) = watch.seen()
+    (request,) = pipeline.receiver.received
+    assert (seen["source"], seen["detail-type"]) == ("rustbox", "submission.completed")
+    assert seen["detail"] == json.loads(request.body)
+
+
+def test_run_that_no_webhook_hears_of_is_put_too(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
+    pipeline.finish(submission)
+    (seen,) = watch.seen()
+    assert seen["detail"]["id"] == submission.submission_id
+    assert pipeline.row(submission).fanout is Fanout.DONE
+    assert pipeline.aws.items("DeliveriesTable") == []
+
+
+def test_entry_that_fails_is_put_again(bus: Bus, aws: Aws, watch: BusWatch) -> None:
+    with bus_answers(aws, failed(), failed("InternalFailure")) as put:
+        bus.publish(event_of(b'{"a":1}'))
+    assert put == ['{"a":1}'] * 3
+    assert [seen["detail"] for seen in watch.seen()] == [{"a": 1}]
+
+
+def test_entry_that_fails_for_good_is_refused_with_the_bus_s_own_code(bus: Bus, aws: Aws, watch: BusWatch) -> None:
+    with bus_answers(aws, *[failed("NotAuthorizedForSource")] * 9) as put, pytest.raises(BusRefused) as refused:
+        bus.publish(event_of(b"{}"))
+    assert (str(refused.value), len(put), watch.seen()) == ("NotAuthorizedForSource", 4, [])
+
+
+def test_call_that_fails_whole_is_repeated_by_botocore(bus: Bus, aws: Aws, watch: BusWatch) -> None:
+    with bus_answers(aws, 500, 500) as put:
+        bus.publish(event_of(b"{}"))
+    assert (len(put), len(watch.seen())) == (3, 1)
+    with bus_answers(aws, *[500] * 9), pytest.raises(ClientError):
+        bus.publish(event_of(b"{}"))
+
+
+def test_fan_out_stays_due_until_the_bus_has_taken_the_event(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit()
+    with bus_answers(pipeline.aws, *[failed()] * 4):
+        assert pipeline.record(pipeline.completed(submission)) == [0]
+    row = pipeline.row(submission)
+    assert (row.fanout, row.due_at_ms) == (Fanout.PENDING, pipeline.time.ms)
+    pipeline.webhook(*pipeline.hints())
+    assert len(pipeline.receiver.received) == 1  # the webhook did not wait for the bus
+    pipeline.time.advance(61)
+    pipeline.sweep()
+    assert pipeline.row(submission).fanout is Fanout.DONE
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [submission.submission_id]
+    pipeline.webhook(*pipeline.hints())
+    assert len(pipeline.receiver.received) == 1
+
+
+def test_repeat_puts_the_bytes_that_were_kept_not_new_ones(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit()
+    with bus_answers(pipeline.aws, *[failed()] * 4):
+        pipeline.record(pipeline.completed(submission))
+    fanout = dataclasses.replace(pipeline.fanout, public_base_url="https://moved.example.com")
+    row = dataclasses.replace(pipeline.row(submission), metadata={"changed": "meanwhile"})
+    fanout.fan_out(row)
+    (seen,) = watch.seen()
+    assert seen["detail"]["metadata"] == {}
+
+
+def test_deleted_submission_is_not_put(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit()
+    pipeline.deliveries.cancel_event(submission.submission_id)
+    pipeline.finish(submission)
+    assert watch.seen() == []
+
+
+# --- 256 KB ------------------------------------------------------------------------
+
+
+def body_of(size_bytes: int, filler: str = "x") -> bytes:
+    """A body of exactly that size whose output is most of it."""
+
+    def make(stdout: str) -> bytes:
+        output = {"stdout": stdout, "stderr": "é" * 6000}
+        event = {"id": SUBMISSION_ID, "output": output, "stdout": "y" * 9000, "stderr": "", "metadata": {}}
+        return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+
+    rest = size_bytes - len(make(""))
+    body = make(filler * (rest // len(filler.encode())) + "x" * (rest % len(filler.encode())))
+    assert len(body) == size_bytes
+    return body
+
+
+OVERHEAD_BYTES = len(SOURCE) + len(EVENT_COMPLETED)
+
+
+@pytest.mark.parametrize("filler", ["x", "é", "😀"])
+def test_largest_entry_is_put_whole_and_one_byte_more_is_cut(filler: str, bus: Bus, aws: Aws, watch: BusWatch) -> None:
+    for size_bytes in (MAX_ENTRY_BYTES - OVERHEAD_BYTES, MAX_ENTRY_BYTES - OVERHEAD_BYTES + 1, MAX_BODY_BYTES):
+        with bus_answers(aws) as put:
+            bus.publish(event_of(body_of(size_bytes, filler)))
+        assert len(put[0].encode()) + OVERHEAD_BYTES <= MAX_ENTRY_BYTES
+    whole, *cut = (seen["detail"] for seen in watch.seen())
+    assert "truncated_in_event" not in whole["output"]
+    for detail in cut:
+        assert detail["output"]["truncated_in_event"] is True
+        assert detail["result_url"] == f"https://api.example.com/api/result/{SUBMISSION_ID}"
+        assert len(detail["output"]["stdout"].encode()) == 8192 - (8192 % len(filler.encode()))
+        assert (detail["output"]["stderr"], detail["stdout"]) == ("é" * 4096, "y" * 8192)
+        assert (detail["id"], detail["metadata"]) == (SUBMISSION_ID, {})
+
+
+def test_body_without_output_is_never_cut(bus: Bus, aws: Aws) -> None:
+    body = json.dumps({"text": "x" * MAX_ENTRY_BYTES}).encode()
+    with bus_answers(aws) as put:
+        bus.publish(event_of(body))
+    assert put == [body.decode()]

@@ -1,0 +1,575 @@
+"""Deliveries to a project's endpoints: claimed with one of five leases, and recorded with the endpoint's health."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.core.delivery import DeliveryState, Reply
+from functions.core.endpoint import DISABLE_AFTER_MS, MAX_LEASES, SPREAD_MS, DisabledReason, Endpoint, Failing, Health
+from functions.core.submission import Fanout, Submission
+from functions.store.attempts import Attempts
+from functions.store.leases import Leases
+from tests.adapters.hook_verification import is_genuine
+from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of, pipeline, receiver
+from tests.adapters.test_webhook import Conflicting, Script
+from tests.submission_factory import START_MS
+
+__all__ = ["pipeline", "receiver"]
+
+DAY_SECS = 86_400
+
+
+def hint_of(submission: Submission, endpoint: Endpoint) -> str:
+    hint = {"event_id": submission.submission_id, "endpoint_id": endpoint.endpoint_id, "project_id": "dev"}
+    return json.dumps(hint)
+
+
+@pytest.fixture
+def endpoint(pipeline: Pipeline) -> Endpoint:
+    return pipeline.endpoint()
+
+
+@pytest.fixture
+def owed(pipeline: Pipeline, endpoint: Endpoint) -> Submission:
+    """A finished submission without a URL of its own, of which the endpoint has not heard."""
+    return finish(pipeline)
+
+
+def finish(pipeline: Pipeline) -> Submission:
+    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
+    pipeline.finish(submission)
+    pipeline.hints()
+    return submission
+
+
+@pytest.fixture
+def delays(owed: Submission, pipeline: Pipeline) -> Iterator[list[int]]:
+    """Delays of the hints that are sent from now on."""
+    noted: list[int] = []
+
+    def note(params: Mapping[str, Any], **_: object) -> None:
+        noted.append(params["DelaySeconds"])
+
+    events = pipeline.aws.client("sqs").meta.events
+    events.register("provide-client-params.sqs.SendMessage", note)
+    yield noted
+    events.unregister("provide-client-params.sqs.SendMessage", note)
+
+
+# --- fan-out ---------------------------------------------------------------------
+
+
+def test_every_endpoint_that_wants_the_event_and_the_run_s_own_url_get_it(pipeline: Pipeline) -> None:
+    wanting = [pipeline.endpoint(), pipeline.endpoint(events=("submission.completed", "endpoint.disabled"))]
+    other = pipeline.endpoint(events=("endpoint.disabled",))
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    hints = pipeline.hints()
+    assert len(hints) == 3
+    pipeline.webhook(*hints)
+    assert {request.path for request in pipeline.receiver.received} == {
+        "/hook",
+        *(path_of(endpoint.endpoint_id) for endpoint in wanting),
+    }
+    assert len({(request.webhook_id, request.body) for request in pipeline.receiver.received}) == 1
+    assert pipeline.delivery(submission, other.endpoint_id) is None
+    assert pipeline.row(submission).fanout is Fanout.DONE
+
+
+def test_endpoint_of_another_project_gets_nothing(pipeline: Pipeline) -> None:
+    foreign = pipeline.endpoint(project_id="other", secret_box=pipeline.boxes.seal(SECRET, "other", "x"))
+    submission = finish(pipeline)
+    assert pipeline.delivery(submission, foreign.endpoint_id) is None
+    assert pipeline.hints() == []
+
+
+def test_delivery_row_of_an_endpoint_holds_neither_url_nor_secret(pipeline: Pipeline, owed: Submission) -> None:
+    (row,) = [item for item in pipeline.aws.items("DeliveriesTable") if item["sk"]["S"].startswith("DELIVERY#")]
+    assert {"url", "secret"}.isdisjoint(row)
+
+
+def test_disabled_endpoint_gets_a_paused_row_that_is_never_due(pipeline: Pipeline) -> None:
+    off = pipeline.endpoint(enabled=False, disabled_reason=DisabledReason.REQUEST)
+    submission = finish(pipeline)
+    assert pipeline.state(submission, off.endpoint_id) is DeliveryState.PAUSED
+    assert [item for item in pipeline.aws.items("DeliveriesTable") if "due_shard" in item] == []
+    pipeline.webhook(hint_of(submission, off))
+    assert pipeline.receiver.received == []
+
+
+def test_hints_the_queue_refuses_are_sent_again(pipeline: Pipeline) -> None:
+    endpoints = [pipeline.endpoint() for _ in range(12)]
+    refused = Refusals(pipeline, refuse=[{"3", "7"}, {"3"}])
+    with refused:
+        submission = pipeline.submit(webhook_url=None)
+        pipeline.finish(submission)
+    assert [len(ids) for ids in refused.sent] == [10, 2, 1, 2]
+    hinted = {json.loads(hint)["endpoint_id"] for hint in pipeline.hints()}
+    assert hinted == {endpoint.endpoint_id for endpoint in endpoints}
+
+
+def test_hints_the_queue_refuses_for_good_are_the_sweeper_s(pipeline: Pipeline) -> None:
+    endpoints = [pipeline.endpoint() for _ in range(3)]
+    with Refusals(pipeline, refuse=[{"1"}] * 3):
+        submission = pipeline.submit(webhook_url=None)
+        pipeline.finish(submission)
+    assert pipeline.row(submission).fanout is Fanout.DONE
+    hinted = {json.loads(hint)["endpoint_id"] for hint in pipeline.hints() if submission.submission_id in hint}
+    assert len(hinted) == 2
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert all(pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED for endpoint in endpoints)
+
+
+class Refusals:
+    """SendMessageBatch takes some messages and refuses others, call by call.
+
+    Those are taken out before the call goes to the server, and named as failed in its answer.
+    """
+
+    def __init__(self, pipeline: Pipeline, refuse: list[set[str]]) -> None:
+        self._events = pipeline.aws.client("sqs").meta.events
+        self._refuse = refuse
+        self._failed: list[str] = []
+        self.sent: list[list[str]] = []
+
+    def __enter__(self) -> Self:
+        self._events.register("before-parameter-build.sqs.SendMessageBatch", self._before)
+        self._events.register("after-call.sqs.SendMessageBatch", self._after)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.unregister("before-parameter-build.sqs.SendMessageBatch", self._before)
+        self._events.unregister("after-call.sqs.SendMessageBatch", self._after)
+
+    def _before(self, params: dict[str, Any], **_: object) -> None:
+        ids = [entry["Id"] for entry in params["Entries"]]
+        refuse = self._refuse.pop(0) if self._refuse else set()
+        self._failed = [entry_id for entry_id in ids if entry_id in refuse]
+        self.sent.append(ids)
+        params["Entries"] = [entry for entry in params["Entries"] if entry["Id"] not in refuse] or [
+            {"Id": "filler", "MessageBody": '{"event_id":"x","endpoint_id":"run"}'}
+        ]
+
+    def _after(self, parsed: dict[str, Any], **_: object) -> None:
+        parsed["Failed"] = [
+            {"Id": entry_id, "Code": "InternalError", "SenderFault": False} for entry_id in self._failed
+        ]
+
+
+# --- what is sent ------------------------------------------------------------------
+
+
+def test_it_is_signed_with_the_endpoint_s_secret_and_carries_its_headers(pipeline: Pipeline) -> None:
+    headers = {"x-tenant": "blue", "Webhook-Id": "forged", "webhook-signature": "v1,forged", "host": "evil.example"}
+    endpoint = pipeline.endpoint(headers=headers)
+    submission = finish(pipeline)
+    pipeline.webhook(hint_of(submission, endpoint))
+    (request,) = pipeline.sent_to(endpoint)
+    assert request.headers["x-tenant"] == "blue"
+    assert request.webhook_id == submission.submission_id
+    assert request.headers["host"].startswith("127.0.0.1:")
+    assert is_genuine(request, SECRET)
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_while_a_rotation_overlaps_both_secrets_sign_and_then_one(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint()
+    secret = pipeline.rotate(endpoint, overlap_secs=600)
+    for _ in range(2):
+        pipeline.webhook(hint_of(finish(pipeline), endpoint))
+        pipeline.time.advance(600)
+    during, after = pipeline.sent_to(endpoint)
+    assert len(during.headers["webhook-signature"].split(" ")) == 2
+    assert is_genuine(during, secret)
+    assert is_genuine(during, SECRET)
+    assert len(after.headers["webhook-signature"].split(" ")) == 1
+    assert is_genuine(after, secret)
+    assert not is_genuine(after, SECRET)
+
+
+def test_rotation_and_a_new_url_count_at_the_next_attempt(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    pipeline.receiver.always(500)
+    pipeline.webhook(hint_of(owed, endpoint))
+    secret = pipeline.rotate(endpoint, overlap_secs=0)
+    pipeline.secrets["/moved"] = [secret]
+    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"url": pipeline.receiver.url_of("/moved")})
+    pipeline.time.advance(5)
+    pipeline.webhook(hint_of(owed, endpoint))
+    (first,), (second,) = pipeline.sent_to(endpoint), pipeline.receiver.of("/moved")
+    assert (first.webhook_id, first.body) == (second.webhook_id, second.body)
+    assert is_genuine(second, secret)
+    assert not is_genuine(second, SECRET)
+
+
+def test_box_of_another_endpoint_sends_nothing(pipeline: Pipeline) -> None:
+    thief = pipeline.endpoint(secret_box=pipeline.boxes.seal(SECRET, "dev", "another"))
+    submission = finish(pipeline)
+    pipeline.webhook(hint_of(submission, thief))
+    assert pipeline.state(submission, thief.endpoint_id) is DeliveryState.BLOCKED
+    assert pipeline.receiver.received == []
+
+
+def test_while_kms_is_down_nothing_is_sent_and_nothing_lost(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object, **__: object) -> object:
+        raise ClientError({"Error": {"Code": "KMSInternalException", "Message": "down"}}, "Decrypt")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.boxes, "open", down)
+        assert pipeline.webhook(hint_of(owed, endpoint)) == [0]
+    assert pipeline.receiver.received == []
+    pipeline.time.advance(61)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert len(pipeline.attempts(owed, endpoint.endpoint_id)) == 1
+
+
+def test_log_names_host_and_endpoint_but_no_secret(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline.webhook(hint_of(owed, endpoint))
+    text = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    assert f"{owed.submission_id}#{endpoint.endpoint_id}" in text
+    for hidden in ("very-hidden", path_of(endpoint.endpoint_id), "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"):
+        assert hidden not in text
+
+
+# --- claim -------------------------------------------------------------------------
+
+
+def test_hint_of_an_older_version_finds_its_project(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+    old = json.dumps({"event_id": owed.submission_id, "endpoint_id": endpoint.endpoint_id})
+    assert pipeline.webhook(old) == []
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert pipeline.webhook(json.dumps({"event_id": owed.submission_id, "endpoint_id": "nobody"})) == []
+
+
+def test_hint_that_names_another_project_changes_nothing(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    before = pipeline.aws.items("DeliveriesTable")
+    hint = json.loads(hint_of(owed, endpoint)) | {"project_id": "other"}
+    assert pipeline.webhook(json.dumps(hint)) == []
+    assert pipeline.aws.items("DeliveriesTable") == before
+
+
+def test_duplicate_hints_send_once(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+    assert pipeline.webhook(*[hint_of(owed, endpoint)] * 5) == []
+    assert (len(pipeline.receiver.received), len(pipeline.attempts(owed, endpoint.endpoint_id))) == (1, 1)
+    assert pipeline.at(endpoint).leases == (0,) * MAX_LEASES
+
+
+def test_deleted_endpoint_cancels_what_it_was_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+    pipeline.receiver.always(500)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    pipeline.time.advance(5)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
+    assert len(pipeline.receiver.received) == 1
+    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+
+
+def test_disabled_endpoint_pauses_what_it_is_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
+    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": True})
+    pipeline.time.advance(DAY_SECS)
+    pipeline.sweep()
+    pipeline.webhook(hint_of(owed, endpoint), *pipeline.hints())
+    assert pipeline.receiver.received == []  # only `recover` brings it back
+
+
+def test_endpoint_that_is_disabled_between_look_and_claim_is_not_called(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    class Late(Leases):
+        def claim(self, *arguments: Any) -> Any:
+            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+            return super().claim(*arguments)
+
+    use_leases(pipeline, Late)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
+    assert pipeline.receiver.received == []
+
+
+def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+
+    class Late(Leases):
+        def pause(self, *arguments: Any) -> Any:
+            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": True})
+            return super().pause(*arguments)
+
+    use_leases(pipeline, Late)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
+    made = kind(pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb"), pipeline.time)
+    admission = dataclasses.replace(pipeline.deliverer.admission, leases=made)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, admission=admission))
+
+
+def test_claims_that_collide_look_again_and_in_the_end_wait(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission, delays: list[int]
+) -> None:
+    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 3))
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    second = finish(pipeline)
+    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 4))
+    pipeline.webhook(hint_of(second, endpoint))
+    assert (pipeline.state(second, endpoint.endpoint_id), delays) == (DeliveryState.PENDING, [1])
+
+
+# --- five leases ---------------------------------------------------------------------
+
+
+def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = MAX_LEASES) -> None:
+    """Let that many sends to the endpoint be under way."""
+    for _ in range(count):
+        submission = finish(pipeline)
+        delivery, row = pipeline.leases.look(submission.submission_id, endpoint.endpoint_id, "dev")
+        assert delivery is not None
+        assert row is not None
+        assert pipeline.leases.claim(delivery, row, row.free_leases(pipeline.time())[0], "busy") is not None
+
+
+def test_sixth_send_waits_with_growing_delays_that_are_no_attempts(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission, delays: list[int]
+) -> None:
+    hold(pipeline, endpoint)
+    expected = []
+    for round_number in range(12):
+        pipeline.webhook(hint_of(owed, endpoint))
+        delivery = pipeline.delivery(owed, endpoint.endpoint_id)
+        assert delivery is not None
+        expected.append(min(2**round_number, 300) / 2)  # the jitter of the pipeline is one half
+        assert (delivery.state, delivery.attempt, delivery.deferrals) == (DeliveryState.PENDING, 0, round_number + 1)
+        assert delivery.next_at_ms == pipeline.time.ms + int(expected[-1] * 1000)
+    assert delays == [-(-int(secs * 1000) // 1000) for secs in expected]
+    assert (pipeline.receiver.received, pipeline.attempts(owed, endpoint.endpoint_id)) == ([], [])
+    pipeline.time.advance(150)
+    pipeline.sweep()  # finds the six, whose hints are due too
+    pipeline.webhook(hint_of(owed, endpoint))
+    delivery = pipeline.delivery(owed, endpoint.endpoint_id)
+    assert delivery is not None
+    assert (delivery.state, delivery.deferrals) == (DeliveryState.DELIVERED, 0)
+
+
+def test_a_lease_that_nobody_gave_back_is_free_after_a_minute(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    hold(pipeline, endpoint)
+    pipeline.time.advance(59.999)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.receiver.received == []
+    pipeline.time.advance(0.001)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+def test_waiting_for_a_lease_does_not_end_a_retry(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+    pipeline.receiver.always(500)
+    pipeline.webhook(hint_of(owed, endpoint))
+    pipeline.time.advance(5)
+    hold(pipeline, endpoint)
+    pipeline.webhook(hint_of(owed, endpoint))
+    delivery = pipeline.delivery(owed, endpoint.endpoint_id)
+    assert delivery is not None
+    assert (delivery.state, delivery.attempt) == (DeliveryState.RETRYING, 1)
+
+
+def test_full_endpoint_does_not_hold_up_another(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    other = pipeline.endpoint()
+    hold(pipeline, endpoint)
+    submission = finish(pipeline)
+    pipeline.webhook(hint_of(submission, endpoint), hint_of(submission, other))
+    assert pipeline.state(submission, other.endpoint_id) is DeliveryState.DELIVERED
+    assert len(pipeline.sent_to(endpoint)) == 0
+
+
+def test_lease_taken_over_by_another_send_is_not_freed_by_a_late_record(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    def send_slowly() -> Reply:
+        pipeline.time.advance(61)
+        hold(pipeline, endpoint)  # all five, ours among them
+        return Reply(61_000, error_code="timeout")
+
+    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send_slowly)))
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.at(endpoint).free_leases(pipeline.time()) == ()
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.RETRYING  # the delivery itself was still ours
+
+
+# --- record --------------------------------------------------------------------------
+
+
+def fail(pipeline: Pipeline, endpoint: Endpoint, status: int = 500) -> Submission:
+    pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)] = (status, {}, b"")
+    submission = finish(pipeline)
+    pipeline.webhook(hint_of(submission, endpoint))
+    del pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)]
+    return submission
+
+
+def test_failures_are_counted_far_apart_and_a_delivery_forgives_them(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    fail(pipeline, endpoint)
+    assert pipeline.at(endpoint).failing == Failing(START_MS, START_MS, 1)
+    pipeline.time.advance(SPREAD_MS / 1000 - 1)
+    fail(pipeline, endpoint)
+    assert pipeline.at(endpoint).failing == Failing(START_MS, START_MS, 1)
+    pipeline.time.advance(1)
+    fail(pipeline, endpoint)
+    assert pipeline.at(endpoint).failing == Failing(START_MS, START_MS + SPREAD_MS, 2)
+    pipeline.webhook(hint_of(finish(pipeline), endpoint))
+    assert (pipeline.at(endpoint).failing, pipeline.at(endpoint).health(pipeline.time())) == (None, Health.ACTIVE)
+
+
+def test_five_days_of_nothing_but_failures_disable_an_endpoint(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    health = []
+    for _ in range(6):
+        submission = fail(pipeline, endpoint)
+        health.append(pipeline.at(endpoint).health(pipeline.time()))
+        pipeline.time.advance(DAY_SECS)
+    assert health == [Health.ACTIVE, Health.ACTIVE, Health.ACTIVE, Health.DEGRADED, Health.DEGRADED, Health.DISABLED]
+    row = pipeline.at(endpoint)
+    assert (row.disabled_reason, row.disabled_at) == (DisabledReason.FAILING, "2026-11-29T12:00:00.000Z")
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.PAUSED
+    assert len(pipeline.attempts(submission, endpoint.endpoint_id)) == 1
+
+
+def test_one_long_outage_between_two_failures_of_the_same_hour_disables_nothing(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    for _ in range(4):
+        fail(pipeline, endpoint)
+        pipeline.time.advance(600)
+    assert pipeline.at(endpoint).health(pipeline.time() + DISABLE_AFTER_MS) is Health.ACTIVE
+
+
+def test_410_disables_an_endpoint_and_pauses_its_delivery(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    submission = fail(pipeline, endpoint, 410)
+    row = pipeline.at(endpoint)
+    assert (row.enabled, row.disabled_reason) == (False, DisabledReason.GONE)
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.PAUSED
+    assert [attempt["status_code"] for attempt in pipeline.attempts(submission, endpoint.endpoint_id)] == [410]
+    assert pipeline.hints() == []
+
+
+def test_410_at_the_last_attempt_is_exhausted(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    pipeline.with_schedule(0)
+    submission = fail(pipeline, endpoint, 410)
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.EXHAUSTED
+    assert not pipeline.at(endpoint).enabled
+
+
+def test_blocked_address_counts_as_a_failure_of_the_endpoint(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint(url="ftp://hooks.example.com/")
+    submission = finish(pipeline)
+    pipeline.webhook(hint_of(submission, endpoint))
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.BLOCKED
+    assert pipeline.at(endpoint).failing is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(200, DeliveryState.DELIVERED), (500, DeliveryState.CANCELLED), (410, DeliveryState.CANCELLED)],
+)
+def test_endpoint_deleted_during_a_send_leaves_a_record_and_nothing_due(
+    status: int, state: DeliveryState, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    def send() -> Reply:
+        pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+        return Reply(1, status)
+
+    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))
+    assert pipeline.webhook(hint_of(owed, endpoint)) == []
+    assert pipeline.state(owed, endpoint.endpoint_id) is state
+    assert len(pipeline.attempts(owed, endpoint.endpoint_id)) == 1
+    assert pipeline.endpoints.get("dev", endpoint.endpoint_id) is None
+    assert [item for item in pipeline.aws.items("DeliveriesTable") if "due_shard" in item] == []
+
+
+def test_endpoint_switched_off_during_a_send_pauses_its_retry_at_once(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    def send() -> Reply:
+        sets: dict[str, Any] = {
+            "enabled": False,
+            "disabled_reason": "request",
+            "disabled_at": "2026-11-24T12:00:00.000Z",
+        }
+        pipeline.endpoints.change("dev", endpoint.endpoint_id, sets)
+        return Reply(1, 410)
+
+    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
+    assert pipeline.at(endpoint).disabled_reason is DisabledReason.REQUEST  # not ours to overwrite
+
+
+def test_failure_that_was_on_its_way_while_another_delivery_succeeded_counts_anew(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    fail(pipeline, endpoint)
+    pipeline.time.advance(6 * DAY_SECS)
+    prompt, late = pipeline.deliverer, finish(pipeline)
+
+    def send() -> Reply:
+        pipeline.use(prompt)
+        pipeline.webhook(hint_of(finish(pipeline), endpoint))
+        return Reply(1, 500)
+
+    pipeline.use(dataclasses.replace(prompt, egress=Script(send)))
+    pipeline.webhook(hint_of(late, endpoint))
+    row = pipeline.at(endpoint)
+    assert (row.enabled, row.failing) == (True, Failing(pipeline.time(), pipeline.time(), 1))
+
+
+@pytest.mark.parametrize(("conflicts", "free"), [(1, MAX_LEASES), (3, MAX_LEASES), (4, MAX_LEASES - 1)])
+def test_record_that_collides_is_tried_again_and_at_last_without_the_endpoint(
+    conflicts: int, free: int, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts, place=2)
+    attempts = Attempts(pipeline.aws.names["DeliveriesTable"], client, pipeline.time, no_sleep)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
+    assert pipeline.webhook(hint_of(owed, endpoint)) == []
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert len(pipeline.at(endpoint).free_leases(pipeline.time())) == free
+
+
+def test_deleted_submission_is_not_sent_and_gives_its_lease_back(
+    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+) -> None:
+    class Meanwhile(Leases):
+        def claim(self, *arguments: Any) -> Any:
+            held = super().claim(*arguments)
+            pipeline.aws.client("dynamodb").update_item(
+                TableName=pipeline.aws.names["DeliveriesTable"],
+                Key={"pk": {"S": f"EVENT#{owed.submission_id}"}, "sk": {"S": "EVENT"}},
+                UpdateExpression="REMOVE body",
+            )
+            return held
+
+    use_leases(pipeline, Meanwhile)
+    pipeline.webhook(hint_of(owed, endpoint))
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
+    assert pipeline.at(endpoint).free_leases(pipeline.time()) == tuple(range(MAX_LEASES))
+    assert pipeline.receiver.received == []

@@ -1,0 +1,184 @@
+"""`endpoint.disabled`: told once to the project's other endpoints and the bus, whatever crashes in between."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.core.delivery import DeliveryState
+from functions.core.endpoint import DisabledReason, Endpoint
+from functions.notices import disabled_event
+from tests.adapters.bus_watch import BusWatch, bus_answers, failed
+from tests.adapters.hook_verification import is_genuine
+from tests.adapters.pipeline import SECRET, Crash, Pipeline, crash_at, path_of, pipeline, receiver
+from tests.adapters.test_endpoint_deliveries import hint_of
+
+__all__ = ["pipeline", "receiver"]
+
+
+@pytest.fixture
+def watch(pipeline: Pipeline) -> BusWatch:
+    return BusWatch(pipeline.aws)
+
+
+@pytest.fixture
+def failing(pipeline: Pipeline) -> Endpoint:
+    """An endpoint that answers 410 and wants runs only."""
+    endpoint = pipeline.endpoint(events=("submission.completed",))
+    pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)] = (410, {}, b"")
+    return endpoint
+
+
+def disable(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    submission = pipeline.submit(webhook_url=None)
+    pipeline.finish(submission)
+    pipeline.hints()
+    pipeline.webhook(hint_of(submission, endpoint))
+
+
+def due(pipeline: Pipeline) -> list[str]:
+    return [item["sk"]["S"] for item in pipeline.aws.items("DeliveriesTable") if "due_shard" in item]
+
+
+def test_others_and_the_bus_are_told_at_once(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
+    other = pipeline.endpoint(events=("endpoint.disabled",))
+    pipeline.endpoint(events=("submission.completed",))
+    pipeline.endpoint(project_id="other", events=("endpoint.disabled",))
+    off = pipeline.endpoint(enabled=False, events=("endpoint.disabled",))
+    disable(pipeline, failing)
+    event = disabled_event(pipeline.at(failing))
+    told, paused = (pipeline.deliveries.get_delivery(event.event_id, e.endpoint_id) for e in (other, off))
+    assert told is not None
+    assert paused is not None
+    assert (told.state, paused.state) == (DeliveryState.PENDING, DeliveryState.PAUSED)
+    pipeline.webhook(*pipeline.hints())
+    (request,) = pipeline.sent_to(other)
+    assert is_genuine(request, SECRET)
+    assert json.loads(request.body) == {
+        "type": "endpoint.disabled",
+        "timestamp": "2026-11-24T12:00:00.000Z",
+        "endpoint_id": failing.endpoint_id,
+        "host": "127.0.0.1",
+        "reason": "gone",
+    }
+    assert request.webhook_id == event.event_id
+    news = [seen for seen in watch.seen() if seen["detail-type"] == "endpoint.disabled"]
+    assert [seen["detail"] for seen in news] == [json.loads(request.body)]
+
+
+def test_the_url_s_path_and_query_are_not_told(pipeline: Pipeline, failing: Endpoint) -> None:
+    disable(pipeline, failing)
+    body = disabled_event(pipeline.at(failing)).body.decode()
+    assert "very-hidden" not in body
+    assert path_of(failing.endpoint_id) not in body
+
+
+def test_it_hears_nothing_of_itself_also_if_it_wants_everything(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint()
+    pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)] = (410, {}, b"")
+    disable(pipeline, endpoint)
+    event_id = disabled_event(pipeline.at(endpoint)).event_id
+    assert pipeline.deliveries.get_delivery(event_id, endpoint.endpoint_id) is None
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "webhook.after_record",
+        "fanout.after_event",
+        "fanout.after_delivery",
+        "fanout.after_hint",
+        "fanout.after_bus",
+        "notice.before_done",
+    ],
+)
+def test_crash_before_the_notice_is_done_costs_one_sweep(
+    point: str, pipeline: Pipeline, failing: Endpoint, watch: BusWatch
+) -> None:
+    others = [pipeline.endpoint(events=("endpoint.disabled",)) for _ in range(3)]
+    submission = pipeline.submit(webhook_url=None)
+    pipeline.finish(submission)
+    pipeline.hints()
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.webhook(hint_of(submission, failing))
+    pipeline.hints()  # lost
+    assert f"ENDPOINT#{failing.endpoint_id}" in due(pipeline)
+    for _ in range(2):
+        pipeline.time.advance(61)
+        pipeline.sweep()
+        pipeline.webhook(*pipeline.hints())
+    assert [len(pipeline.sent_to(other)) for other in others] == [1, 1, 1]
+    assert due(pipeline) == []
+    assert {seen["detail"]["endpoint_id"] for seen in watch.seen() if seen["detail-type"] == "endpoint.disabled"} == {
+        failing.endpoint_id
+    }
+
+
+def test_bus_that_refuses_leaves_it_to_the_sweeper(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
+    submission = pipeline.submit(webhook_url=None)
+    pipeline.finish(submission)
+    pipeline.hints()
+    watch.seen()
+    with bus_answers(pipeline.aws, *[failed()] * 4):
+        assert pipeline.webhook(hint_of(submission, failing)) == [0]
+    assert not pipeline.at(failing).enabled
+    assert watch.seen() == []
+    pipeline.sweep()
+    assert [seen["detail-type"] for seen in watch.seen()] == ["endpoint.disabled"]
+    assert due(pipeline) == []
+
+
+def test_two_sweeps_at_once_tell_once(pipeline: Pipeline, failing: Endpoint) -> None:
+    other = pipeline.endpoint(events=("endpoint.disabled",))
+    submission = pipeline.submit(webhook_url=None)
+    pipeline.finish(submission)
+    pipeline.hints()
+    with crash_at("webhook.after_record"), pytest.raises(Crash):
+        pipeline.webhook(hint_of(submission, failing))
+    first, second = pipeline.redrive(), pipeline.redrive()
+    entries = list(first.entries()), list(second.entries())
+    for sweep, found in zip((first, second), entries, strict=True):
+        for entry in found:
+            sweep.act(entry)
+    pipeline.webhook(*pipeline.hints())
+    assert len(pipeline.sent_to(other)) == 1
+
+
+def test_endpoint_enabled_again_before_the_sweep_is_no_news(
+    pipeline: Pipeline, failing: Endpoint, watch: BusWatch
+) -> None:
+    with crash_at("webhook.after_record"), pytest.raises(Crash):
+        disable(pipeline, failing)
+    watch.seen()
+    removes = ("disabled_reason", "disabled_at")
+    pipeline.endpoints.change("dev", failing.endpoint_id, {"enabled": True}, removes)
+    pipeline.sweep()
+    assert (watch.seen(), due(pipeline)) == ([], [])
+
+
+def test_endpoint_deleted_before_the_sweep_is_passed_over(pipeline: Pipeline, failing: Endpoint) -> None:
+    with crash_at("webhook.after_record"), pytest.raises(Crash):
+        disable(pipeline, failing)
+    (entry,) = pipeline.redrive().entries()
+    assert pipeline.endpoints.delete("dev", failing.endpoint_id)
+    pipeline.redrive().act(entry)
+    assert pipeline.endpoints.get("dev", failing.endpoint_id) is None
+
+
+def test_disabled_once_more_while_the_first_notice_is_given_stays_due(pipeline: Pipeline, failing: Endpoint) -> None:
+    with crash_at("webhook.after_record"), pytest.raises(Crash):
+        disable(pipeline, failing)
+    first = pipeline.at(failing)
+    again: dict[str, Any] = {"disabled_at": "2026-11-24T13:00:00.000Z", "due_at_ms": pipeline.time() + 1}
+    pipeline.endpoints.change("dev", failing.endpoint_id, again)
+    pipeline.notices.tell(first)
+    assert due(pipeline) == [f"ENDPOINT#{failing.endpoint_id}"]
+    assert disabled_event(first).event_id != disabled_event(pipeline.at(failing)).event_id
+
+
+def test_owner_who_switches_off_is_not_told(pipeline: Pipeline, watch: BusWatch) -> None:
+    endpoint = pipeline.endpoint(
+        enabled=False, disabled_reason=DisabledReason.REQUEST, disabled_at="2026-11-24T12:00:00.000Z"
+    )
+    pipeline.notices.tell(endpoint)
+    assert watch.seen() == []
