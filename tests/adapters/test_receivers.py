@@ -1,0 +1,202 @@
+"""The receivers that people copy from docs/, called by our own dispatcher."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from functions.core.clock import now_ms
+from functions.core.delivery import DeliveryState
+from functions.core.signature import parse_secret, sign
+from functions.core.submission import Submission, new_id
+from functions.store.replays import Replayed, ReplayStore
+from tests.adapters.aws_account import Aws
+from tests.adapters.hook_receiver import HookReceiver, Received
+from tests.adapters.pipeline import SECRET, Pipeline, receiver
+from tests.adapters.receiver_process import COMMANDS, ReceiverProcess, environment, running
+from tests.submission_factory import FakeTime
+
+__all__ = ["receiver"]
+
+OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+RAW_SECRET = "any text you choose, ünïcode"
+REFUSED = "refused: the signature is wrong, or the timestamp too old"
+
+
+@pytest.fixture
+def pipeline(aws: Aws, receiver: HookReceiver) -> Pipeline:
+    """At the time of the receivers, which have clocks of their own."""
+    return Pipeline(aws, FakeTime(now_ms()), receiver)
+
+
+@pytest.fixture(params=list(COMMANDS))
+def runtime(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def process(runtime: str) -> Iterator[ReceiverProcess]:
+    with running(runtime, SECRET) as started:
+        yield started
+
+
+def last_status(pipeline: Pipeline, submission: Submission) -> int:
+    status: int = pipeline.attempts(submission)[-1]["status_code"]
+    return status
+
+
+def deliver(pipeline: Pipeline, url: str, secret: str = SECRET) -> tuple[Submission, int]:
+    """Finish a run that has a webhook and let the dispatcher send it once; the status that came back."""
+    submission = pipeline.submit(webhook_url=url, webhook_secret=secret)
+    pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
+    return submission, last_status(pipeline, submission)
+
+
+def replay(pipeline: Pipeline, submission: Submission) -> int:
+    """Replay its delivery as the API does."""
+    delivery = pipeline.delivery(submission)
+    assert delivery is not None
+    replays = ReplayStore(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
+    assert replays.replay(delivery) is Replayed.DONE
+    pipeline.webhook(json.dumps({"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev"}))
+    return last_status(pipeline, submission)
+
+
+@pytest.fixture
+def seen(pipeline: Pipeline, receiver: HookReceiver) -> Received:
+    """A request of the dispatcher, as it came."""
+    deliver(pipeline, receiver.url)
+    return receiver.received[-1]
+
+
+def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    """Headers of a genuine request."""
+    webhook_id, secs = new_id(), now_ms() // 1000
+    signature = sign(parse_secret(secret), webhook_id, secs, body)
+    return {"webhook-id": webhook_id, "webhook-timestamp": str(secs), "webhook-signature": signature}
+
+
+@pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET, RAW_SECRET], ids=["whsec", "other", "raw"])
+def test_what_the_dispatcher_sends_is_handled(pipeline: Pipeline, runtime: str, secret: str) -> None:
+    with running(runtime, secret) as process:
+        submission, status = deliver(pipeline, process.url, secret)
+        assert (status, pipeline.state(submission)) == (200, DeliveryState.DELIVERED)
+        assert process.told(1) == ["handled"]
+        (event,) = process.end()
+    assert (event["type"], event["id"], event["stdout"]) == ("submission.completed", submission.submission_id, "42\n")
+
+
+def test_another_secret_is_refused_and_the_delivery_tried_again(pipeline: Pipeline, process: ReceiverProcess) -> None:
+    submission, status = deliver(pipeline, process.url, OTHER_SECRET)
+    assert (status, pipeline.state(submission)) == (401, DeliveryState.RETRYING)
+    assert (process.told(1), process.end()) == ([REFUSED], [])
+
+
+@pytest.mark.parametrize("behind_secs", [310, -310])
+def test_a_time_that_is_not_now_is_refused(pipeline: Pipeline, process: ReceiverProcess, behind_secs: int) -> None:
+    pipeline.time.advance(-behind_secs)
+    assert deliver(pipeline, process.url)[1] == 401
+    pipeline.time.advance(behind_secs)
+    assert deliver(pipeline, process.url)[1] == 200
+    assert len(process.end()) == 1
+
+
+def test_a_duplicate_is_answered_and_handled_once(pipeline: Pipeline, process: ReceiverProcess) -> None:
+    submission, _ = deliver(pipeline, process.url)
+    pipeline.time.advance(2)
+    assert replay(pipeline, submission) == 200
+    assert process.told(2) == ["handled", "duplicate"]
+    assert [event["id"] for event in process.end()] == [submission.submission_id]
+
+
+def test_not_a_byte_of_it_can_be_changed(seen: Received, process: ReceiverProcess) -> None:
+    for place in (0, len(seen.body) // 2, len(seen.body) - 1):
+        changed = seen.body[:place] + bytes([seen.body[place] ^ 1]) + seen.body[place + 1 :]
+        assert process.post(seen.headers, changed) == 401
+    assert process.post(seen.headers, seen.body[:-1]) == 401
+    assert process.post(seen.headers, seen.body + b" ") == 401
+    assert process.post(seen.headers, json.dumps(json.loads(seen.body)).encode()) == 401  # the raw bytes count
+    later = str(int(seen.headers["webhook-timestamp"]) + 1)
+    for header in ({"webhook-id": new_id()}, {"webhook-timestamp": later}):
+        assert process.post(seen.headers | header, seen.body) == 401
+    assert process.post(seen.headers, seen.body) == 200
+    assert len(process.end()) == 1
+
+
+@pytest.mark.parametrize("header", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_headers_that_make_no_sense_are_refused(process: ReceiverProcess, header: str) -> None:
+    for value in ("", "\xb2", "-1", "1e9", "9" * 5000, "v1,", "v2,AAAA", "v1,AAAA " * 900):
+        assert process.post(signed(b"{}") | {header: value}, b"{}") == 401, value
+    headers = signed(b"{}")
+    assert process.post({name: value for name, value in headers.items() if name != header}, b"{}") == 401
+    assert process.post(headers, b"{}") == 200
+
+
+BAD_FRAMING = {
+    "": {400, 411},
+    "content-length: -1": {400, 411},
+    "content-length: +2": {400, 411},
+    "content-length: two": {400, 411},
+    "content-length: \xb2": {400, 411},
+    "content-length: 2, 2": {400, 411},
+    "content-length: 2\r\ncontent-length: 3": {400, 411},
+    "content-length: " + "9" * 5000: {400, 411},
+    "transfer-encoding: chunked": {400, 411},
+    "content-length: 2\r\ntransfer-encoding: chunked": {400, 411},
+    "content-length: 1048577": {413},
+    "content-length: 999999999999": {413},
+}
+
+
+def test_a_body_without_a_good_length_is_not_read(process: ReceiverProcess) -> None:
+    """By which of us it is refused, the receiver or the server below it, is all the same."""
+    for framing, statuses in BAD_FRAMING.items():
+        lines = ["POST / HTTP/1.1", "host: x", *(f"{name}: {value}" for name, value in signed(b"{}").items()), framing]
+        head = "\r\n".join([*(line for line in lines if line), "", ""]).encode("latin-1")
+        assert process.raw(head + b"{}") in statuses, framing
+    assert process.post(signed(b"{}"), b"{}") == 200
+    assert process.end() == [{}]
+
+
+def test_a_long_body_is_taken_up_to_the_bound(process: ReceiverProcess) -> None:
+    body = b"{}".ljust(1024 * 1024)
+    assert process.post(signed(body), body) == 200
+    assert process.post(signed(body + b" "), body + b" ") == 413
+    assert process.end() == [{}]
+
+
+def test_an_event_that_could_not_be_handled_comes_again(process: ReceiverProcess) -> None:
+    headers = signed(b"no json")
+    assert [process.post(headers, b"no json") for _ in range(2)] == [500, 500]
+    assert process.raw(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") == 501
+
+
+def test_what_a_program_printed_does_not_steer_the_terminal(process: ReceiverProcess) -> None:
+    body = json.dumps({"stdout": "\x1b[2J\x7f\x9b2J\u202e"}, ensure_ascii=False).encode()
+    assert process.post(signed(body), body) == 200
+    process.process.terminate()
+    assert process.process.stdout is not None
+    printed = process.process.stdout.readline()
+    assert (printed.strip().isascii(), "\x1b" in printed, "\x7f" in printed) == (True, False, False)
+    assert json.loads(printed) == json.loads(body)
+
+
+def test_it_does_not_start_without_a_secret_that_protects(runtime: str) -> None:
+    too_long = "whsec_" + base64.b64encode(bytes(65)).decode()
+    for secret in (None, "", "whsec_", "whsec_short", "whsec_" + "%" * 40, too_long):
+        ended = subprocess.run(
+            [*COMMANDS[runtime], "--port", "0"], env=environment(secret), capture_output=True, timeout=10, check=False
+        )
+        assert (ended.returncode, b"listening" in ended.stderr) == (1, False), secret
+        assert b"secret" in ended.stderr, secret
+
+
+def test_it_ends_after_one_if_asked(runtime: str) -> None:
+    with running(runtime, SECRET, None, "--once") as process:
+        assert process.post(signed(b"[1]"), b"[2]") == 401
+        assert process.post(signed(b"[1]"), b"[1]") == 200
+        assert process.process.wait(10) == 0
