@@ -48,3 +48,14 @@ def check_answer(path: str, method: str, status: int, headers: Mapping[str, str]
     if media_type == "application/json":
         validator(json.dumps(content[media_type]["schema"])).validate(json.loads(raw))
     assert ("retry-after" in headers) or status not in {429, 503} or b"not_ready" in raw
+
+
+def check_webhook(headers: Mapping[str, str], raw: bytes) -> None:
+    """Fail if the document does not have this request. Header names are lower case."""
+    body = json.loads(raw)
+    event = document()["webhooks"][body["type"]]["post"]
+    for parameter in event["parameters"]:
+        validator(json.dumps(parameter["schema"])).validate(headers[parameter["name"]])
+    (media_type,) = event["requestBody"]["content"]
+    assert headers["content-type"] == media_type
+    validator(json.dumps(event["requestBody"]["content"][media_type]["schema"])).validate(body)

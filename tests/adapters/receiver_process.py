@@ -66,10 +66,12 @@ class ReceiverProcess:
         """Stop it; return the events that it handled."""
         self.process.terminate()
         assert self.process.stdout is not None
-        handled = [json.loads(line) for line in self.process.stdout]
-        self.process.wait(10)
+        return [json.loads(line) for line in self.process.stdout]
+
+    def close(self) -> None:
+        """Stop it for good. Its pipes close after the thread that reads them has ended."""
+        self.process.terminate()
         self._reader.join(10)
-        return handled
 
 
 @contextmanager
@@ -82,10 +84,11 @@ def running(runtime: str, secret: str, previous: str | None = None, *arguments: 
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        started = ReceiverProcess(process)
         try:
-            yield ReceiverProcess(process)
+            yield started
         finally:
-            process.terminate()
+            started.close()
 
 
 def environment(secret: str | None, previous: str | None = None) -> dict[str, str]:

@@ -14,6 +14,8 @@ from functions.core.submission import Submission, new_id
 from functions.store.replays import Replayed, ReplayStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
+from tests.adapters.http_calls import send
+from tests.adapters.openapi_check import check_webhook
 from tests.adapters.pipeline import SECRET, Pipeline, receiver
 from tests.adapters.receiver_process import COMMANDS, ReceiverProcess, environment, running
 from tests.submission_factory import FakeTime
@@ -78,6 +80,40 @@ def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
     webhook_id, secs = new_id(), now_ms() // 1000
     signature = sign(parse_secret(secret), webhook_id, secs, body)
     return {"webhook-id": webhook_id, "webhook-timestamp": str(secs), "webhook-signature": signature}
+
+
+def test_what_the_dispatcher_sends_is_documented(seen: Received) -> None:
+    check_webhook(seen.headers, seen.body)
+
+
+def test_during_a_rotation_the_old_and_the_new_secret_verify(
+    aws: Aws, project_key: str, receiver: HookReceiver, runtime: str
+) -> None:
+    aws.monkeypatch.setenv("STAGE", "local")
+    aws.monkeypatch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
+    made = send(project_key, "POST", "/api/webhooks", {"url": receiver.url}).json
+    path = f"/api/webhooks/{made['id']}"
+    rotated = send(project_key, "POST", f"{path}/rotate", {"overlap_secs": 60}).json
+
+    def test_send() -> Received:
+        assert send(project_key, "POST", f"{path}/test").json["delivered"] is True
+        check_webhook(receiver.received[-1].headers, receiver.received[-1].body)
+        return receiver.received[-1]
+
+    both = test_send()
+    assert len(both.headers["webhook-signature"].split(" ")) == 2
+    again = send(project_key, "POST", f"{path}/rotate", {"overlap_secs": 0}).json
+    newest = test_send()
+    statuses = {}
+    for name, secrets in {
+        "old": (made["secret"],),
+        "new": (rotated["secret"],),
+        "new and old": (rotated["secret"], made["secret"]),
+        "newest and new": (again["secret"], rotated["secret"]),
+    }.items():
+        with running(runtime, *secrets) as process:
+            statuses[name] = tuple(process.post(request.headers, request.body) for request in (both, newest))
+    assert statuses == {"old": (200, 401), "new": (200, 401), "new and old": (200, 401), "newest and new": (200, 200)}
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET, RAW_SECRET], ids=["whsec", "other", "raw"])

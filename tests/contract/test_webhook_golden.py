@@ -6,13 +6,33 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from functions.core.endpoint import Endpoint
 from functions.core.event_body import CUT_OUTPUT_BYTES, MAX_BODY_BYTES, completed_body
+from functions.core.openapi.document import build_document
+from functions.core.probe import event_body
 from functions.core.result_view import result_body
 from functions.core.submission import Status, Submission
-from tests.submission_factory import START_MS, golden, new_submission
+from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
+DOCUMENT = build_document()
 BASE_URL = "https://api.example.com"
 SCHEMA = Draft202012Validator(golden("webhook/v1.schema"), format_checker=FormatChecker())
+GOLDEN = sorted(
+    path.name.removesuffix(".json") for path in (EVENTS / "webhook").glob("*.json") if "schema" not in path.name
+)
+ENDPOINT = Endpoint(
+    endpoint_id="1f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c01",
+    project_id="dev",
+    url="https://hooks.example.com:8443/very-hidden?token=very-hidden",
+    secret_box=b"very-hidden",
+    created_at="2026-11-24T11:00:00.000Z",
+    updated_at="2026-11-24T11:00:00.000Z",
+)
+
+
+def schema_of(name: str) -> Draft202012Validator:
+    """The published schema beside a golden file: `v1.completed` has `v1.schema`."""
+    return Draft202012Validator(golden(f"webhook/{name.rpartition('.')[0]}.schema"), format_checker=FormatChecker())
 
 
 def submission_of(body: dict[str, Any], **changes: Any) -> Submission:
@@ -41,6 +61,30 @@ def body_of(submission: Submission, stdout: bytes, stderr: bytes = b"") -> bytes
         stderr=stderr,
         result_url=f"{BASE_URL}/api/result/{submission.submission_id}",
     )
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_body_fits_its_schema_and_that_of_the_api(name: str) -> None:
+    body = golden(f"webhook/{name}")
+    schema_of(name).validate(body)
+    content = DOCUMENT["webhooks"][body["type"]]["post"]["requestBody"]["content"]["application/json"]
+    Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]}).validate(body)
+
+
+def test_every_event_of_the_api_has_a_golden_body() -> None:
+    assert {golden(f"webhook/{name}")["type"] for name in GOLDEN} == set(DOCUMENT["webhooks"])
+
+
+@pytest.mark.parametrize("name", [name for name in GOLDEN if "." in name.removeprefix("v1.")])
+def test_body_that_lacks_a_field_or_has_another_does_not_fit(name: str) -> None:
+    body, schema = golden(f"webhook/{name}"), schema_of(name)
+    for field in body:
+        assert not schema.is_valid({key: value for key, value in body.items() if key != field}), field
+    assert not schema.is_valid(body | {"url": ENDPOINT.url})
+
+
+def test_golden_test_event_is_what_we_make() -> None:
+    assert json.loads(event_body(ENDPOINT, START_MS)) == golden("webhook/webhook_test.v1.typical")
 
 
 @pytest.mark.parametrize("name", ["completed", "platform_failure"])

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from functions.core.openapi.bodies import Accepted, Error, WaitOver
 from functions.core.openapi.operation import Answer, Operation
 from functions.core.openapi.operations import OPERATIONS
-from functions.core.openapi.webhooks import WEBHOOKS, Webhook
+from functions.core.openapi.webhooks import HEADERS, WEBHOOKS, Webhook
 from functions.core.result_view import to_json
 
 API_VERSION = "0.1.0"
@@ -106,30 +106,13 @@ def _method_not_allowed() -> dict[str, Any]:
 
 
 def _webhook(event: Webhook) -> dict[str, Any]:
-    def header(name: str, description: str) -> dict[str, Any]:
-        return {
-            "name": name,
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string"},
-            "description": description,
-        }
-
     return {
         "operationId": event.operation_id,
         "summary": event.summary,
         "description": event.description,
-        "parameters": [
-            header("webhook-id", "The event's id, in every attempt the same. Of a submission's event: its own id."),
-            header("webhook-timestamp", "Unix seconds of this attempt."),
-            header(
-                "webhook-signature",
-                "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. Two, with a space between, while a rotation "
-                "overlap lasts.",
-            ),
-        ],
+        "parameters": HEADERS,
         "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(event.model)}}},
-        "responses": {"2XX": {"description": "Delivered."}},
+        "responses": event.responses,
     }
 
 

@@ -143,4 +143,4 @@ class EndpointDisabledEvent(BaseModel):
     timestamp: Time
     endpoint_id: Uuid
     host: str = Field(description="Host of its URL.")
-    reason: DisabledReason
+    reason: Literal[DisabledReason.GONE, DisabledReason.FAILING]
