@@ -14,7 +14,7 @@ from functions.core.failpoint import reach
 from functions.outbox import Outbox
 from functions.store.endpoints import EndpointStore
 
-EVENT_SCHEMA = "endpoint/v1"
+EVENT_SCHEMA = "webhook/endpoint_disabled.v1"
 _NAMESPACE = uuid.UUID("c0e0a6a4-6f0d-4c39-9b0f-7b6a5b0f6f3e")
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from functions.core.clock import now_ms
 from functions.core.delivery import DeliveryState
+from functions.core.endpoint import Endpoint
 from functions.core.signature import parse_secret, sign
 from functions.core.submission import Submission, new_id
 from functions.store.replays import Replayed, ReplayStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
-from tests.adapters.http_calls import send
 from tests.adapters.openapi_check import check_webhook
 from tests.adapters.pipeline import SECRET, Pipeline, receiver
 from tests.adapters.receiver_process import COMMANDS, ReceiverProcess, environment, running
@@ -45,8 +45,8 @@ def process(runtime: str) -> Iterator[ReceiverProcess]:
         yield started
 
 
-def last_status(pipeline: Pipeline, submission: Submission) -> int:
-    status: int = pipeline.attempts(submission)[-1]["status_code"]
+def last_status(pipeline: Pipeline, submission: Submission, endpoint_id: str = "run") -> int:
+    status: int = pipeline.attempts(submission, endpoint_id)[-1]["status_code"]
     return status
 
 
@@ -86,34 +86,46 @@ def test_what_the_dispatcher_sends_is_documented(seen: Received) -> None:
     check_webhook(seen.headers, seen.body)
 
 
-def test_during_a_rotation_the_old_and_the_new_secret_verify(
-    aws: Aws, project_key: str, receiver: HookReceiver, runtime: str
-) -> None:
-    aws.monkeypatch.setenv("STAGE", "local")
-    aws.monkeypatch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
-    made = send(project_key, "POST", "/api/webhooks", {"url": receiver.url}).json
-    path = f"/api/webhooks/{made['id']}"
-    rotated = send(project_key, "POST", f"{path}/rotate", {"overlap_secs": 60}).json
+def finish(pipeline: Pipeline, endpoint: Endpoint) -> int:
+    """Finish a run and let the dispatcher send it to an endpoint once; the status that came back."""
+    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
+    pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
+    return last_status(pipeline, submission, endpoint.endpoint_id)
 
-    def test_send() -> Received:
-        assert send(project_key, "POST", f"{path}/test").json["delivered"] is True
-        check_webhook(receiver.received[-1].headers, receiver.received[-1].body)
-        return receiver.received[-1]
 
-    both = test_send()
-    assert len(both.headers["webhook-signature"].split(" ")) == 2
-    again = send(project_key, "POST", f"{path}/rotate", {"overlap_secs": 0}).json
-    newest = test_send()
-    statuses = {}
-    for name, secrets in {
-        "old": (made["secret"],),
-        "new": (rotated["secret"],),
-        "new and old": (rotated["secret"], made["secret"]),
-        "newest and new": (again["secret"], rotated["secret"]),
-    }.items():
-        with running(runtime, *secrets) as process:
-            statuses[name] = tuple(process.post(request.headers, request.body) for request in (both, newest))
-    assert statuses == {"old": (200, 401), "new": (200, 401), "new and old": (200, 401), "newest and new": (200, 200)}
+def test_during_a_rotation_the_old_and_the_new_secret_verify(pipeline: Pipeline, runtime: str) -> None:
+    with running(runtime, SECRET) as old:
+        endpoint = pipeline.endpoint(url=old.url)
+        assert finish(pipeline, endpoint) == 200
+        secret = pipeline.rotate(endpoint, overlap_secs=60)
+        assert finish(pipeline, endpoint) == 200
+        with running(runtime, secret) as new:
+            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"url": new.url})
+            assert finish(pipeline, endpoint) == 200
+            pipeline.time.advance(60)
+            assert finish(pipeline, endpoint) == 200
+        pipeline.endpoints.change("dev", endpoint.endpoint_id, {"url": old.url})
+        assert finish(pipeline, endpoint) == 401
+
+
+def test_a_receiver_with_two_secrets_bridges_a_rotation_without_overlap(pipeline: Pipeline, runtime: str) -> None:
+    with running(runtime, OTHER_SECRET, SECRET) as process:
+        endpoint = pipeline.endpoint(url=process.url)
+        assert finish(pipeline, endpoint) == 200
+        box = pipeline.boxes.seal(OTHER_SECRET, "dev", endpoint.endpoint_id)
+        pipeline.endpoints.change("dev", endpoint.endpoint_id, {"secret_box": box})
+        assert finish(pipeline, endpoint) == 200
+        assert process.told(2) == ["handled", "handled"]
+
+
+def test_a_request_with_two_signatures_is_documented(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint()
+    pipeline.rotate(endpoint)
+    assert finish(pipeline, endpoint) == 200
+    (request,) = pipeline.sent_to(endpoint)
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    check_webhook(request.headers, request.body)
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET, RAW_SECRET], ids=["whsec", "other", "raw"])

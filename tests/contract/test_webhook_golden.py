@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from functions.core.endpoint import Endpoint
+from functions.core.endpoint import DisabledReason, Endpoint
 from functions.core.event_body import CUT_OUTPUT_BYTES, MAX_BODY_BYTES, completed_body
 from functions.core.openapi.document import build_document
 from functions.core.probe import event_body
 from functions.core.result_view import result_body
 from functions.core.submission import Status, Submission
+from functions.notices import disabled_event
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
 DOCUMENT = build_document()
@@ -81,6 +82,13 @@ def test_body_that_lacks_a_field_or_has_another_does_not_fit(name: str) -> None:
     for field in body:
         assert not schema.is_valid({key: value for key, value in body.items() if key != field}), field
     assert not schema.is_valid(body | {"url": ENDPOINT.url})
+
+
+@pytest.mark.parametrize("reason", [DisabledReason.GONE, DisabledReason.FAILING])
+def test_golden_notice_is_what_we_make(reason: DisabledReason) -> None:
+    made = disabled_event(ENDPOINT.disabled(reason, START_MS))
+    assert json.loads(made.body) == golden(f"webhook/endpoint_disabled.v1.{reason}")
+    assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 
 def test_golden_test_event_is_what_we_make() -> None:
