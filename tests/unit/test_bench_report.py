@@ -1,12 +1,12 @@
 """A benchmark's JSON file is read strictly, and what is published is what was measured."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from tests.bench import page
+from tests.bench import page, targets
 from tests.bench.report import LAYOUT, Answers, Figure, Peer, Report, Section, Series, explained, read
 
 
@@ -98,3 +98,26 @@ def test_the_page_is_rendered_from_the_newest_results() -> None:
     newest = page.newest()
     assert read(newest).answers.wrong == 0
     assert page.PAGE.read_text(encoding="utf-8") == page.page(newest), "make bench ARGS=--render"
+
+
+def test_every_target_has_a_number_in_the_newest_results() -> None:
+    newest = read(page.newest())
+    assert [target.what for target in targets.TARGETS if target.measured(newest) is None] == []
+    assert len(targets.rows(newest)) == len(targets.TARGETS) + 1
+
+
+@pytest.mark.parametrize(
+    ("least", "value", "verdict"),
+    [(False, 8.0, "held"), (False, 8.01, "missed"), (True, 8.0, "held"), (True, 7.99, "missed")],
+)
+def test_a_target_is_held_up_to_its_bound(
+    monkeypatch: pytest.MonkeyPatch, *, least: bool, value: float, verdict: str
+) -> None:
+    target = targets.Target("errors", ("load", "4 clients", "rate"), "", 8, "1/s", least=least)
+    monkeypatch.setattr(targets, "TARGETS", (target,))
+    measured = report()
+    found = measured.sections["load"].figures[1]
+    changed = replace(measured.sections["load"], figures=[replace(found, value=value)])
+    table = targets.rows(replace(measured, sections={"load": changed}))
+    bound = f"at {'least' if least else 'most'} 8 1/s"
+    assert table[1:] == [("errors", bound, f"{value:.3g} 1/s", verdict)]
