@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.api.endpoints import CHANGED_MEANWHILE, Endpoints
 from functions.api.intake import json_body
@@ -19,6 +22,8 @@ from functions.core.signature import new_secret, parse_secret, signatures
 from functions.core.submission import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_lambda_powertools.event_handler import Response
 
     from functions.api.recovery import Recovery
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     from functions.store.items import Value
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
+_AT_WORK = "A test or a recovery of this endpoint is under way. Repeat the request when it is done."
+_TEST_SECS = 20
+_RECOVERY_SECS = 30
 _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 
 
@@ -69,7 +77,8 @@ class EndpointActions:
         opened = [boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(now)]
         signature = signatures(map(parse_secret, opened), webhook_id, timestamp_secs, body)
         headers = webhook_headers(webhook_id, timestamp_secs, signature, endpoint.headers)
-        reply = self.egress.post(endpoint.url, headers, body)
+        with self._alone(endpoint, _TEST_SECS):
+            reply = self.egress.post(endpoint.url, headers, body)
         self._tell("Endpoint tested", endpoint, app)
         return answer(probe_body(endpoint, headers, body, reply))
 
@@ -79,9 +88,23 @@ class EndpointActions:
         since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
         if not endpoint.enabled:
             raise Conflict(_OFF)
-        recovered = self.recovery.recover(endpoint, since_ms)
+        with self._alone(endpoint, _RECOVERY_SECS):
+            recovered = self.recovery.recover(endpoint, since_ms)
         self._tell("Deliveries recovered", endpoint, app)
         return answer(recovered)
+
+    @contextmanager
+    def _alone(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
+        """One such call an endpoint: a project cannot hold many functions by many calls at once. Raises Conflict."""
+        now = self.endpoints.clock()
+        until_ms = now + secs * MS_PER_SEC  # if we die, the next call may come then
+        if not self.endpoints.store.begin_work(endpoint, now, until_ms):
+            raise Conflict(_AT_WORK)
+        try:
+            yield
+        finally:
+            with suppress(ClientError, BotoCoreError):  # what was done counts; it ends by itself
+                self.endpoints.store.end_work(endpoint, until_ms)
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
         current = self.endpoints.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)

@@ -34,6 +34,7 @@ _BUSY = frozenset(
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionConflict",
+        "TransactionConflictException",
         "TransactionInProgressException",
     }
 )

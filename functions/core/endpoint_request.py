@@ -87,7 +87,9 @@ class ChangeEndpointRequest(BaseModel):
     url: Url | None = Field(default=None, repr=False)
     events: Events | None = None
     description: Description | None = None
-    enabled: bool | None = Field(default=None, description="true: also forgets its failures. false: deliveries pause.")
+    enabled: bool | None = Field(
+        default=None, description="true: a disabled one forgets its failures. false: deliveries pause."
+    )
     headers: Headers | None = Field(default=None, repr=False, description="In place of all that are set now.")
     secret: None = Field(default=None, description="Cannot be changed here: POST /api/webhooks/{id}/rotate.")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+_TRIES = 5
+_LONGEST_PAUSE_SECS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,23 @@ class ConditionalUpdate:
     def apply(
         self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
     ) -> Mapping[str, AttributeValueTypeDef] | None:
-        """Write it; return the item as it is then, None if the condition refused it."""
-        try:
-            answer = client.update_item(TableName=table_name, Key=key, ReturnValues="ALL_NEW", **self._arguments())
-        except ClientError as error:
-            if is_condition_failure(error):
-                return None
-            raise
-        return answer["Attributes"]
+        """Write it; return the item as it is then, None if the condition refused it.
+
+        A transaction that writes the row at this moment is waited for; botocore would not.
+        """
+        arguments = self._arguments()
+        for left in reversed(range(_TRIES)):
+            try:
+                return client.update_item(TableName=table_name, Key=key, ReturnValues="ALL_NEW", **arguments)[
+                    "Attributes"
+                ]
+            except ClientError as error:
+                if is_condition_failure(error):
+                    return None
+                if error.response["Error"]["Code"] != "TransactionConflictException" or not left:
+                    raise
+                time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
+        return None
 
     def action(self, table_name: str, key: dict[str, AttributeValueTypeDef]) -> Any:
         """Return the same as one action of a transaction."""

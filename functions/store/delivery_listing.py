@@ -51,6 +51,8 @@ class DeliveryList:
             return self._of_submission(project_id, filters, limit, after)
         request = self._request(project_id, filters.endpoint_id, filters.state)
         start = _start_key(request["ExpressionAttributeValues"][":owner"]["S"], request["IndexName"], after)
+        if filters.state is None:
+            request["Limit"] = limit + 1  # nearly every entry fits
         found: list[Delivery] = []
         for _ in range(_QUERIES_MAX):
             if start is not None:

@@ -141,8 +141,22 @@ class EndpointStore:
             {"seen_at": seen.updated_at, "seen_enabled": seen.enabled},
             removes,
         )
-        item = update.apply(self._client, self._table, endpoint_key(seen.project_id, seen.endpoint_id))
+        item = update.apply(self._client, self._table, _key(seen))
         return to_endpoint(item) if item is not None else None
+
+    def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
+        """Take the endpoint for a call that takes long; False while another has it, or it is gone."""
+        update = ConditionalUpdate(
+            {"busy_until_ms": until_ms},
+            "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
+            {"now": now_ms},
+        )
+        return update.apply(self._client, self._table, _key(endpoint)) is not None
+
+    def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
+        """Give it back, if it is still ours."""
+        update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
+        update.apply(self._client, self._table, _key(endpoint))
 
     def delete(self, project_id: str, endpoint_id: str) -> bool:
         """Remove it; False when there is no such endpoint. Raises EndpointsContended."""
@@ -171,3 +185,7 @@ class EndpointStore:
                 return codes
             time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
         raise EndpointsContended
+
+
+def _key(endpoint: Endpoint) -> dict[str, Any]:
+    return endpoint_key(endpoint.project_id, endpoint.endpoint_id)

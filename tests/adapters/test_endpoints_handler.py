@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions import endpoints
+from functions.core.clock import now_ms, to_rfc3339
 from functions.core.endpoint import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
 from functions.core.signature import parse_secret
 from functions.settings import Clients
@@ -442,6 +443,28 @@ def test_a_test_goes_through_the_guard(project_key: str) -> None:
         shown = send(project_key, "POST", f"{PATH}/{made['id']}/test").json
     assert shown["response"]["error_code"] == "blocked_address"
     assert shown["response"]["address"] is None
+
+
+@pytest.mark.parametrize("call_of", ["test", "recover"])
+def test_one_long_call_at_a_time_keeps_an_endpoint(
+    insecure: None, project_key: str, receiver: HookReceiver, store: EndpointStore, call_of: str
+) -> None:
+    made, other = (create(project_key, url=receiver.url) for _ in range(2))
+    endpoint, now = row(store, made["id"]), now_ms()
+    body = {"since": to_rfc3339(now - 1_000)} if call_of == "recover" else None
+    assert store.begin_work(endpoint, now, now + 60_000)
+    assert not store.begin_work(endpoint, now, now + 60_000)
+    refused = send(project_key, "POST", f"{PATH}/{made['id']}/{call_of}", body)
+    assert (refused.status, refused.json["error"]) == (409, "conflict")
+    assert receiver.received == []
+    assert send(project_key, "POST", f"{PATH}/{other['id']}/{call_of}", body).status == 200
+    store.end_work(endpoint, now + 1)  # somebody else's
+    assert send(project_key, "POST", f"{PATH}/{made['id']}/{call_of}", body).status == 409
+    store.end_work(endpoint, now + 60_000)
+    for _ in range(2):  # each call gives it back
+        assert send(project_key, "POST", f"{PATH}/{made['id']}/{call_of}", body).status == 200
+    assert store.begin_work(endpoint, now, now - 1)  # one that died
+    assert send(project_key, "POST", f"{PATH}/{made['id']}/{call_of}", body).status == 200
 
 
 def test_calls_work_behind_a_stage_prefix(project_key: str) -> None:

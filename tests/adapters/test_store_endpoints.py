@@ -1,6 +1,7 @@
 """Endpoint rows, and the box that their secrets lie in."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -143,6 +144,31 @@ def test_a_row_that_is_being_written_is_tried_again_and_not_for_ever(
     with pytest.raises(EndpointsContended):
         store.delete("dev", "x")
     assert len(store.list_all("dev")) == 1
+
+
+def test_a_transaction_on_the_same_row_is_waited_for_and_not_for_ever(
+    store: EndpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, refusals = new_endpoint(), [1] * 3
+    store.create(endpoint)
+    client = Clients.dynamodb()
+    update = client.update_item
+
+    def conflicting(**given: Any) -> Any:
+        if refusals:
+            refusals.pop()
+            raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
+        return update(**given)
+
+    monkeypatch.setattr("functions.store.conditional.time.sleep", lambda _: None)
+    monkeypatch.setattr(client, "update_item", conflicting)
+    changed = store.change("dev", endpoint.endpoint_id, {"description": "x"})
+    assert changed is not None
+    assert changed.description == "x"
+    refusals.extend([1] * 100)
+    with pytest.raises(ClientError, match="TransactionConflict"):
+        store.change("dev", endpoint.endpoint_id, {"description": "y"})
+    assert 0 < len(refusals) < 100
 
 
 # --- secrets at rest ------------------------------------------------------------------------------------------------

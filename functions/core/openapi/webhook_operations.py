@@ -107,7 +107,12 @@ _TEST = Operation(
     "POST",
     "testEndpoint",
     "Send webhook.test now, also to a disabled endpoint",
-    {200: ("What was sent and what came back, success or not.", (shapes.TestResult,)), **_ONE, 504: _SLOW},
+    {
+        200: ("What was sent and what came back, success or not.", (shapes.TestResult,)),
+        **_ONE,
+        409: ("`conflict`: a test or a recovery of it is under way.", (bodies.Error,)),
+        504: _SLOW,
+    },
     (ID,),
 )
 _RECOVER = Operation(
@@ -119,7 +124,7 @@ _RECOVER = Operation(
         200: ("How far it came in 20 s.", (shapes.Recovered,)),
         **_BODY,
         404: _UNKNOWN,
-        409: ("`conflict`: the endpoint is disabled.", (bodies.Error,)),
+        409: ("`conflict`: it is disabled, or a test or a recovery of it is under way.", (bodies.Error,)),
     },
     (ID,),
     RecoverRequest,
