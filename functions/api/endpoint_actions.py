@@ -20,6 +20,7 @@ from functions.core.outgoing import webhook_headers
 from functions.core.probe import event_body, probe_body
 from functions.core.signature import new_secret, parse_secret, signatures
 from functions.core.submission import new_id
+from functions.secret_box import BoxInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from functions.store.items import Value
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
+_UNREADABLE = "The endpoint's secret cannot be read any more. Give it a new one: POST to its /rotate."
 _AT_WORK = "A test or a recovery of this endpoint is under way. Repeat the request when it is done."
 _TEST_SECS = 20
 _RECOVERY_SECS = 30
@@ -74,7 +76,10 @@ class EndpointActions:
         endpoint = self.endpoints.own(app, id_text)
         boxes, now = self.endpoints.boxes, self.endpoints.clock()
         body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
-        opened = [boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(now)]
+        try:
+            opened = [boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(now)]
+        except BoxInvalid:
+            raise Conflict(_UNREADABLE) from None
         signature = signatures(map(parse_secret, opened), webhook_id, timestamp_secs, body)
         headers = webhook_headers(webhook_id, timestamp_secs, signature, endpoint.headers)
         with self._alone(endpoint, _TEST_SECS):
@@ -107,7 +112,10 @@ class EndpointActions:
                 self.endpoints.store.end_work(endpoint, until_ms)
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
-        current = self.endpoints.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+        try:
+            current = self.endpoints.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+        except BoxInvalid:
+            return False
         return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)
 
     def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:

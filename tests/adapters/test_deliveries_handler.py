@@ -235,13 +235,14 @@ def replay(key: str, delivery: Delivery) -> Answer:
 def test_what_is_not_waiting_is_replayed(
     aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore, state: str, to: str
 ) -> None:
-    before = put_delivery(aws, state, endpoint_id="run" if to == "run" else endpoint_id, attempt=4)
+    before = put_delivery(aws, state, endpoint_id="run" if to == "run" else endpoint_id, attempt=4, deferrals=3)
     put_attempt(aws, before, Reply(7, 500), 4)
     answer = replay(project_key, before)
     assert (answer.status, answer.json["state"], answer.json["attempts_made"]) == (202, "pending", 4)
     assert [attempt["n"] for attempt in answer.json["attempts"]] == [4]
     after = stored(deliveries, before)
     assert (after.state, after.attempt, after.scheduled_attempts) == (DeliveryState.PENDING, 4, 0)
+    assert after.deferrals == 0
     assert (after.webhook_id, after.url, after.secret) == (before.webhook_id, before.url, before.secret)
     assert hints(aws) == [hint_of(before)]
     due = [entry for shard in range(16) for entry in deliveries.due(f"DUE#{shard}", now_ms(), 10)]

@@ -432,6 +432,17 @@ def test_a_test_of_a_dead_receiver_tells_the_error(insecure: None, project_key: 
     assert shown["response"]["error_code"] == "connect_refused"
 
 
+def test_an_endpoint_whose_secret_is_another_ones_sends_nothing_until_it_is_rotated(
+    insecure: None, project_key: str, receiver: HookReceiver, store: EndpointStore
+) -> None:
+    made, other = (create(project_key, url=receiver.url) for _ in range(2))
+    store.change(PROJECT_ID, made["id"], {"secret_box": row(store, other["id"]).secret_box})
+    assert send(project_key, "POST", f"{PATH}/{made['id']}/test").status == 409
+    assert receiver.received == []
+    rotate(project_key, made["id"], {"secret": SECRET, "overlap_secs": 0})
+    assert verifies(SECRET, sent(project_key, made["id"], receiver))
+
+
 def test_a_test_goes_through_the_guard(project_key: str) -> None:
     made = create(project_key, url="https://hooks.example.com/")
     parts = endpoints.wiring()

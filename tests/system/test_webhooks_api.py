@@ -107,3 +107,28 @@ def test_secrets_outlive_a_restart(own_stack: Callable[..., LocalStack], inbox: 
     with local.client() as client:
         assert client.post(f"/api/webhooks/{made['id']}/test").json()["delivered"] is True
     assert verified(made["secret"], inbox.all()[-1])["endpoint_id"] == made["id"]
+
+
+def test_what_was_paused_is_recovered_and_verified(stack: LocalStack, inbox: Inbox) -> None:
+    with stack.client(stack.add_project("recovering")) as client:
+        made = make(client, url=inbox.url, headers={"x-team": "7"}, enabled=False)
+        path = f"/api/webhooks/{made['id']}"
+        since = client.get(path).json()["created_at"]
+        done = [run(client, f"print({number})")["id"] for number in range(3)]
+
+        def states(state: str) -> set[str]:
+            query = {"endpoint_id": made["id"], "state": state}
+            return {item["submission_id"] for item in client.get("/api/deliveries", params=query).json()["items"]}
+
+        wait_until(lambda: states("paused") == set(done), 30, "all of it is paused", stack.log)
+        assert client.post(f"{path}/recover", json={"since": since}).status_code == httpx.codes.CONFLICT
+        assert inbox.all() == []
+        assert client.patch(path, json={"enabled": True}).json()["health"] == "active"
+        answer = client.post(f"{path}/recover", json={"since": since}).json()
+        assert answer == {"recovered": 3, "complete": True, "continue_since": None}
+        wait_until(lambda: states("delivered") == set(done), 30, "all of it is delivered", stack.log)
+        assert client.post(f"{path}/recover", json={"since": since}).json()["recovered"] == 0
+    assert inbox.ids() == set(done)
+    for delivery in inbox.all():
+        assert verified(made["secret"], delivery)["type"] == "submission.completed"
+        assert delivery.headers["x-team"] == "7"

@@ -110,7 +110,7 @@ _TEST = Operation(
     {
         200: ("What was sent and what came back, success or not.", (shapes.TestResult,)),
         **_ONE,
-        409: ("`conflict`: a test or a recovery of it is under way.", (bodies.Error,)),
+        409: ("`conflict`: a test or a recovery of it is under way, or its secret is unreadable.", (bodies.Error,)),
         504: _SLOW,
     },
     (ID,),
