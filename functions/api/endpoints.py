@@ -11,13 +11,8 @@ from functions.core import parameters
 from functions.core.clock import Clock, to_rfc3339
 from functions.core.cursor import read_cursor, write_cursor
 from functions.core.endpoint import MAX_ENDPOINTS, DisabledReason, Endpoint
-from functions.core.endpoint_request import (
-    AddressRules,
-    ChangeEndpointRequest,
-    CreateEndpointRequest,
-    changed_settings,
-    new_settings,
-)
+from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest
+from functions.core.endpoint_settings import AddressRules, changed_settings, new_settings
 from functions.core.endpoint_view import endpoint_body
 from functions.core.errors import Conflict, NotFound, Unavailable
 from functions.core.signature import new_secret
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.api.resolver import Resolver
-    from functions.core.endpoint_request import EndpointSettings
+    from functions.core.endpoint_settings import EndpointSettings
     from functions.secret_box import SecretBoxes
     from functions.store.endpoints import EndpointStore
     from functions.store.items import Value

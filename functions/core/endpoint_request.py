@@ -4,16 +4,12 @@ Wrong shape is `Invalid` (422, with fields); unknown fields are ignored.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from functions.core.address import AddressRefused, check_url
 from functions.core.clock import MS_PER_SEC, from_rfc3339
-from functions.core.custom_headers import HIDDEN, normalise_headers
-from functions.core.endpoint import EVENT_TEST, FILTERABLE_EVENTS, Endpoint
+from functions.core.endpoint import FILTERABLE_EVENTS
 from functions.core.errors import FieldProblem, Invalid
 from functions.core.signature import MAX_KEY_BYTES, MIN_KEY_BYTES, PREFIX_SYMMETRIC, SecretInvalid, parse_secret
 from functions.core.validation import Text, parse_body
@@ -115,66 +111,10 @@ class RecoverRequest(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class AddressRules:
-    """What stage 1 of the address check needs. `own_hosts`: names of our own API."""
-
-    allow_insecure: bool
-    own_hosts: tuple[str, ...]
-
-    def problem(self, url: str) -> FieldProblem | None:
-        """Why this URL is refused; None if it is not."""
-        try:
-            for own_host in self.own_hosts or ("",):
-                check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
-        except AddressRefused as refused:
-            return FieldProblem("url", f"{refused.code}: {refused.message}")
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointSettings:
-    """What a project decides about an endpoint."""
-
-    url: str = field(repr=False)
-    events: tuple[str, ...]
-    description: str
-    enabled: bool
-    headers: Mapping[str, str] = field(repr=False)
-
-
-def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
-    """Settings of a new endpoint. Raises Invalid."""
-    headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
-    _check([rules.problem(request.url), *_event_problems(request.events), *problems, _secret_problem(request.secret)])
-    return EndpointSettings(
-        request.url,
-        tuple(dict.fromkeys(request.events or ())),
-        request.description or "",
-        request.enabled is not False,
-        headers,
-    )
-
-
-def changed_settings(endpoint: Endpoint, change: ChangeEndpointRequest, rules: AddressRules) -> EndpointSettings:
-    """Settings after a change. Raises Invalid. A URL that is not changed is not judged again."""
-    url = endpoint.url if change.url is None else change.url
-    given = endpoint.headers if change.headers is None else _with_hidden(change.headers, endpoint.headers)
-    headers, problems = normalise_headers(given, scheme=_scheme(url))
-    _check([None if change.url is None else rules.problem(url), *_event_problems(change.events), *problems])
-    return EndpointSettings(
-        url,
-        endpoint.events if change.events is None else tuple(dict.fromkeys(change.events)),
-        endpoint.description if change.description is None else change.description,
-        endpoint.enabled if change.enabled is None else change.enabled,
-        headers,
-    )
-
-
 def parse_rotation(raw: bytes) -> RotateRequest:
     """Check the body of a rotation; an empty one asks for nothing special. Raises BadRequest, Invalid."""
     request = parse_body(RotateRequest, raw or b"{}")
-    _check([_secret_problem(request.secret)])
+    refuse([secret_problem(request.secret)])
     return request
 
 
@@ -186,34 +126,15 @@ def parse_since(raw: bytes, now_ms: int) -> int:
     return since_ms
 
 
-def _check(found: list[FieldProblem | None]) -> None:
+def refuse(found: list[FieldProblem | None]) -> None:
+    """Raise Invalid if there is any problem."""
     problems = tuple(problem for problem in found if problem is not None)
     if problems:
         raise Invalid(problems)
 
 
-def _scheme(url: str) -> str:
-    return url.partition(":")[0].lower()
-
-
-def _with_hidden(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    return {name: stored.get(name.lower(), value) if value == HIDDEN else value for name, value in given.items()}
-
-
-def _event_problems(events: list[str] | None) -> list[FieldProblem]:
-    known = ", ".join(FILTERABLE_EVENTS)
-    problems = []
-    for place, name in enumerate(events or ()):
-        if name == EVENT_TEST:
-            problems.append(
-                FieldProblem(f"events.{place}", f"{EVENT_TEST} needs no filter: it is sent on request only.")
-            )
-        elif name not in FILTERABLE_EVENTS:
-            problems.append(FieldProblem(f"events.{place}", f"There is no such event. Known: {known}."))
-    return problems
-
-
-def _secret_problem(secret: str | None) -> FieldProblem | None:
+def secret_problem(secret: str | None) -> FieldProblem | None:
+    """Why this cannot be an endpoint's secret; None if it can, or is left out."""
     if secret is None:
         return None
     try:

@@ -6,14 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from functions.core.endpoint import Endpoint
-from functions.core.endpoint_request import (
-    AddressRules,
-    ChangeEndpointRequest,
-    CreateEndpointRequest,
-    new_settings,
-    parse_rotation,
-    parse_since,
-)
+from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, parse_rotation, parse_since
+from functions.core.endpoint_settings import AddressRules, new_settings
 from functions.core.languages import Language
 from functions.core.openapi import openapi_text
 from functions.core.probe import event_body

@@ -7,16 +7,8 @@ import pytest
 from functions.core.clock import to_rfc3339
 from functions.core.delivery_view import delivery_filters, delivery_id
 from functions.core.endpoint import DISABLE_AFTER_MS, DisabledReason, Endpoint, Failing, Health
-from functions.core.endpoint_request import (
-    AddressRules,
-    ChangeEndpointRequest,
-    CreateEndpointRequest,
-    EndpointSettings,
-    changed_settings,
-    new_settings,
-    parse_rotation,
-    parse_since,
-)
+from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, parse_rotation, parse_since
+from functions.core.endpoint_settings import AddressRules, EndpointSettings, changed_settings, new_settings
 from functions.core.endpoint_view import endpoint_body
 from functions.core.errors import BadRequest, Invalid, ServiceError
 from functions.core.validation import parse_body
