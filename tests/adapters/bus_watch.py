@@ -13,14 +13,14 @@ from tests.adapters.aws_account import Aws
 
 
 class BusWatch:
-    """A rule for every event of ours, with a queue behind it."""
+    """A rule, for every event of ours if no pattern is given, with a queue behind it."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, pattern: str = '{"source": ["rustbox"]}') -> None:
         sqs, events, bus = aws.client("sqs"), aws.client("events"), aws.names["EventBus"]
         self._aws = aws
         aws.names["BusWatch"] = sqs.create_queue(QueueName="bus-watch")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=aws.names["BusWatch"], AttributeNames=["QueueArn"])
-        events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["rustbox"]}))
+        events.put_rule(Name="all", EventBusName=bus, EventPattern=pattern)
         target = {"Id": "watch", "Arn": arn["Attributes"]["QueueArn"]}
         events.put_targets(Rule="all", EventBusName=bus, Targets=[target])
 

@@ -14,6 +14,7 @@ from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Pipeline, no_sleep, pipeline, receiver
 from tests.submission_factory import SUBMISSION_ID
+from tests.system.pages import blocks
 
 __all__ = ["pipeline", "receiver"]
 
@@ -40,6 +41,15 @@ def test_finished_run_is_put_with_the_very_body_of_its_webhook(pipeline: Pipelin
     (request,) = pipeline.receiver.received
     assert (seen["source"], seen["detail-type"]) == ("rustbox", "submission.completed")
     assert seen["detail"] == json.loads(request.body)
+
+
+def test_rule_of_the_webhooks_page_passes_on_what_it_says(pipeline: Pipeline) -> None:
+    (pattern,) = blocks("docs/webhooks.md", "json")
+    watch = BusWatch(pipeline.aws, pattern)
+    failed_run, good_run = pipeline.submit(), pipeline.submit()
+    pipeline.finish(good_run)
+    assert pipeline.record(pipeline.completed(failed_run, "platform_failure")) == []
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [failed_run.submission_id]
 
 
 def test_run_that_no_webhook_hears_of_is_put_too(pipeline: Pipeline, watch: BusWatch) -> None:

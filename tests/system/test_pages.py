@@ -1,0 +1,86 @@
+"""Every command that README.md and docs/webhooks.md show, executed in order against the running stack."""
+
+import json
+import re
+import socket
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.system.local_stack import LocalStack, free_port, wait_until
+from tests.system.pages import Shell, blocks
+
+_UNDER_WAY = {"pending", "sending", "retrying"}
+
+
+def shell(stack: LocalStack, folder: Path) -> tuple[Shell, int]:
+    """A shell, and the port of the page's receiver here."""
+    port = free_port()
+    replaced = {"http://127.0.0.1:4096": stack.url, "4099": str(port)}
+    return Shell(folder, stack.url, replaced), port
+
+
+def listens(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def events(printed: str) -> list[dict[str, Any]]:
+    """What a receiver told, between what others printed."""
+    decoder = json.JSONDecoder()
+    return [decoder.raw_decode(printed, found.start())[0] for found in re.finditer(r'\{"type": "', printed)]
+
+
+def settle(client: httpx.Client, delivery: str) -> None:
+    """Wait until nothing more happens to a delivery."""
+    wait_until(lambda: client.get(delivery).json().get("state", "pending") not in _UNDER_WAY, 30, delivery)
+
+
+def test_every_command_of_the_webhooks_page_does_what_the_page_says(
+    stack: LocalStack, client: httpx.Client, tmp_path: Path
+) -> None:
+    opened, port = shell(stack, tmp_path)
+    printed: dict[str, str] = {}
+    with opened as bash:
+        for block in blocks("docs/webhooks.md"):
+            printed[block] = bash.run(block)
+            # A reader looks up in between: the receiver listens by then, and what was owed has come.
+            if block.rstrip().endswith("RECEIVER=$!"):
+                wait_until(lambda: listens(port), 20, "the receiver listens")
+            run, endpoint = bash.variable("RUN"), bash.variable("ENDPOINT")
+            if run:
+                settle(client, f"/api/deliveries/{run}.{endpoint}")
+
+    def of(text: str) -> str:
+        """What the block with this text printed."""
+        (found,) = [output for block, output in printed.items() if text in block]
+        return found
+
+    everything = "".join(printed.values())
+    assert '"error":' not in everything
+    assert "refused" not in everything
+    assert of("deliveries show").count("delivered") == 2
+    assert "paused" in of("--state paused")
+    assert "degraded" not in everything
+    told = events(everything)
+    assert [event["type"] for event in told].count("webhook.test") == 4
+    assert len({event["id"] for event in told if event["type"] == "submission.completed"}) == 2
+    assert '"recovered":0' in of("date -u")
+    assert client.get(f"/api/webhooks/{endpoint}").status_code == httpx.codes.NOT_FOUND
+
+
+def test_every_command_of_the_readme_works(stack: LocalStack, tmp_path: Path) -> None:
+    opened, _ = shell(stack, tmp_path)
+    (tmp_path / "program.py").write_text("print(6 * 7)\n")
+    shown = blocks("README.md")
+    printed = {}
+    with opened as bash:
+        for block in shown:
+            if not block.startswith("make "):
+                printed[block] = bash.run(block)
+    assert len(printed) == len(shown) - 1
+    assert '"error":' not in "".join(printed.values())
+    (told,) = [events(output) for block, output in printed.items() if "receiver.py" in block]
+    assert [event["stdout"] for event in told] == ["[ 1, 4, 9 ]\n"]
