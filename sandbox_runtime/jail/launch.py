@@ -13,6 +13,8 @@ from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.wire import DONT_WAIT, START_RUN, RunRequest, Streams, files_table, receive, send
 
+# Of a guest's memory: what a compiler makes of a program of Go has 2 MB.
+_MOST_PLACED_BYTES = 4 << 20
 # What a staged run cannot change any more.
 _FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")
 
@@ -93,9 +95,9 @@ class Launch:
     def fits(self, spec: JailSpec) -> bool:
         """Whether a staged run may become this one: the same but for what `go` brings.
 
-        It places the files itself, within its own limits; init, which places those of other runs, has none.
+        It places the files itself, in its own memory; init, which places those of other runs, lies outside.
         """
-        if any(len(file.content) > spec.limits.max_file_bytes for file in spec.files):
+        if sum(len(file.content) for file in spec.files) > _MOST_PLACED_BYTES:
             return False
         own = self.spec
         command = (own.argv, spec.argv) if self._feed is None else (own.waiting, spec.waiting)

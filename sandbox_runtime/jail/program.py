@@ -124,7 +124,7 @@ def become_program(
         os.chdir(WORKING_DIRECTORY)
         os.umask(0o022)
         step = "set limits"
-        rlimits.apply(request.limits)
+        rlimits.apply(request.limits, with_file_size=not request.is_staged)
         step = "become the guest"
         if terms.in_user_namespace:
             identity.become_guest_in_user_namespace()
@@ -134,7 +134,8 @@ def become_program(
         filter_program.load()
         step = "measure controls"
         controls = evidence.controls(measure.measure(request.limits, groups), terms)
-        _confirm(controls, terms.required_controls)
+        if not request.is_staged:
+            _confirm(controls, terms.required_controls)
         if terms.warm is None or not terms.warm.matches(request.argv, request.environment):
             script = None
         if script is not None:
@@ -143,6 +144,10 @@ def become_program(
         if request.is_staged:
             step = "wait for something to run"
             _await_go(status)
+            # Only now: a compiled program may be larger than what it may write itself.
+            rlimits.apply_file_size(request.limits)
+            controls["rlimits"] = rlimits.in_force(request.limits)
+            _confirm(controls, terms.required_controls)
         step = "start " + request.argv[0]
         report(status, kind="ready", controls=controls, at_ns=time.monotonic_ns())
         _start(request, script, status)

@@ -32,13 +32,26 @@ def rlimits(limits: Limits) -> dict[int, Rlimit]:
     return {key: (value, value + (key == resource.RLIMIT_CPU)) for key, value in both.items()}
 
 
-def apply(limits: Limits) -> None:
-    """Set them on this process. Hard limits only go down: no capability is needed."""
-    for key, (soft, hard) in rlimits(limits).items():
-        current_hard = resource.getrlimit(key)[1]
-        if current_hard != resource.RLIM_INFINITY:
-            soft, hard = min(soft, current_hard), min(hard, current_hard)  # noqa: PLW2901 - clamped to the host's
-        resource.setrlimit(key, (soft, hard))
+def apply(limits: Limits, *, with_file_size: bool = True) -> None:
+    """Set them on this process. Hard limits only go down: no capability is needed.
+
+    A process that has yet to place files leaves their size for `apply_file_size`.
+    """
+    for key, values in rlimits(limits).items():
+        if with_file_size or key != resource.RLIMIT_FSIZE:
+            _lower(key, *values)
+
+
+def apply_file_size(limits: Limits) -> None:
+    """Set what `apply` left."""
+    _lower(resource.RLIMIT_FSIZE, *rlimits(limits)[resource.RLIMIT_FSIZE])
+
+
+def _lower(key: int, soft: int, hard: int) -> None:
+    current_hard = resource.getrlimit(key)[1]
+    if current_hard != resource.RLIM_INFINITY:
+        soft, hard = min(soft, current_hard), min(hard, current_hard)
+    resource.setrlimit(key, (soft, hard))
 
 
 def in_force(limits: Limits) -> bool:

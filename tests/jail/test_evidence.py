@@ -81,7 +81,7 @@ CHANGES = {
     "seccomp": "Program.load = lambda self: None",
     "read_only_root": _WITHOUT_MOUNT.format(condition='target == "/" and flags & syscalls.MS_REMOUNT'),
     "private_mounts": _WITHOUT_MOUNT.format(condition='target == "/dev/shm"'),
-    "rlimits": "rlimits.apply = lambda limits: None",
+    "rlimits": "rlimits.apply = lambda limits, **_: None",
 }
 # What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
 SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)

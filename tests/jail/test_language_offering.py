@@ -15,7 +15,7 @@ from tests.jail.conftest import TOOLCHAINS
 WITHOUT_RLIMITS = """
 import sys; sys.path.insert(0, ROOT)
 from sandbox_runtime.jail import rlimits, template
-rlimits.apply = lambda limits: None
+rlimits.apply = lambda limits, **_: None
 template.main(TERMS, PATH)
 """
 BY_NAME = {language.name: language for language in LANGUAGES}

@@ -1,5 +1,6 @@
 """Forks of a warm template, and staged runs: quick, and as separate from each other as fresh processes."""
 
+import errno
 import os
 import re
 import signal
@@ -216,11 +217,32 @@ def test_a_step_that_leaves_a_file_can_be_staged_too() -> None:
         assert own.run(writing).artifact == b"x"
 
 
-def test_a_file_that_a_staged_run_may_not_write_itself_gets_a_run_of_its_own(slot: Slot) -> None:
-    for size_bytes in (LIMITS.max_file_bytes, LIMITS.max_file_bytes + 1):
-        slot.stage(STAGED)
-        code = "print(1)\n#".ljust(size_bytes, "x")
-        assert good(slot.run(python(code))) == b"1\n"
+def test_a_staged_run_is_given_files_that_it_may_not_write_itself(slot: Slot) -> None:
+    code = """
+import os, resource
+print(os.path.getsize(__file__) > 1 << 20, resource.getrlimit(resource.RLIMIT_FSIZE))
+file = os.open("/tmp/large", os.O_WRONLY | os.O_CREAT)
+print(os.write(file, b"x" * (2 << 20)))
+try:
+    os.write(file, b"x")
+except OSError as error:
+    print(error.errno)
+#""".ljust(LIMITS.max_file_bytes + 1, "x")
+    assert LIMITS.max_file_bytes == 1 << 20
+    for is_staged in (True, False):
+        if is_staged:
+            slot.stage(STAGED)
+            assert slot.is_ready_for(python(code))
+        outcome = slot.run(python(code))
+        assert good(outcome) == f"True ({1 << 20}, {1 << 20})\n{1 << 20}\n{errno.EFBIG}\n".encode()
+        assert "rlimits" in outcome.evidence.controls_applied
+
+
+def test_more_files_than_are_placed_in_a_guests_memory_get_a_run_of_their_own(slot: Slot) -> None:
+    code = "print(1)\n#".ljust((4 << 20) + 1, "x")
+    slot.stage(STAGED)
+    assert not slot.is_ready_for(python(code))
+    assert good(slot.run(python(code))) == b"1\n"
 
 
 def test_a_staged_compile_step_compiles() -> None:

@@ -90,7 +90,7 @@ def no_seccomp(_: Settings) -> None:
 def no_rlimits(_: Settings) -> None:
     """Bounded values far above the real ones; the groups still limit memory, processes and CPU time."""
 
-    def apply(_: Limits) -> None:
+    def apply(_: Limits, **__: bool) -> None:
         for kind, value in RAISED_RLIMITS.items():
             resource.setrlimit(kind, (value, value))
 
