@@ -14,11 +14,13 @@ import pytest
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.languages.specs import run_spec, staged_spec, warm_start
+from tests.jail.weakened.limits import SLOWNESS
 
 PROGRAMS = sorted((Path(__file__).parent / "interpreter").glob("*.py"))
 STDIN = "first line\nsecond line: ünïcödé\n\nlast without end".encode()
 ADDRESS = re.compile("0x[0-9a-f]{6,}")
-LIMITS = PYTHON.run_limits("judge")
+_OWN = PYTHON.run_limits("judge")
+LIMITS = replace(_OWN, cpu_time_secs=_OWN.cpu_time_secs * SLOWNESS, wall_time_secs=_OWN.wall_time_secs * SLOWNESS)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_a_warm_interpreter_shows_what_a_fresh_one_shows(cold: Slot, warm: Slot,
     assert seen(warm.run(spec)) == expected
     staged = staged_spec([PYTHON])
     assert staged is not None
-    warm.stage(staged)
+    warm.stage(replace(staged, limits=LIMITS))
     assert seen(warm.run(spec)) == expected
 
 

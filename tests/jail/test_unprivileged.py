@@ -207,13 +207,17 @@ LIMIT_JOBS: dict[str, tuple[dict[str, object], tuple[str, str]]] = {
     "sleep": (job("import time; time.sleep(60)", wall_time_secs=0.5), ("TLE", "tle_wall_judge")),
     "heap": (job("x = [bytearray(8 << 20) for _ in range(200)]", memory_mb=64), ("MLE", "mle_limit_breach")),
     "shared memory": (
-        job("import mmap\nm = mmap.mmap(-1, 1 << 29)\nfor i in range(0, 1 << 29, 4096): m[i] = 1", memory_mb=64),
+        job(
+            "import mmap, time\nm = mmap.mmap(-1, 1 << 27)\n"
+            "for _ in range(128): m.write(b'x' * (1 << 20))\ntime.sleep(9)",
+            memory_mb=64,
+        ),
         ("MLE", "mle_limit_breach"),
     ),
     "files in three places": (
         job(
-            "n = 0\nwhile True:\n  for place in ('/tmp', '/dev/shm', '.'):\n"
-            "    open(f'{place}/{n}', 'wb').write(b'x' * (1 << 20)); n += 1",
+            "import time\nfor n in range(40):\n  for place in ('/tmp', '/dev/shm', '.'):\n"
+            "    open(f'{place}/{n}', 'wb').write(b'x' * (1 << 20))\ntime.sleep(9)",
             memory_mb=64,
         ),
         ("MLE", "mle_limit_breach"),

@@ -1,2 +1,2 @@
 import time, locale
-print(time.tzname, locale.getlocale(), locale.getpreferredencoding(), time.process_time() < 2)
+print(time.tzname, locale.getlocale(), locale.getpreferredencoding(), time.process_time() < 60)
