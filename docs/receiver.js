@@ -3,7 +3,7 @@
 //     WEBHOOK_SECRET           an endpoint's secret (whsec_...), or the webhook_secret of your runs
 //     WEBHOOK_PREVIOUS_SECRET  while you change it: the one before
 //
-// Let a server that speaks TLS stand in front of it, and bound the number of connections there.
+// Let a server that speaks TLS stand in front of it; the number of connections and slow clients are bounded there.
 "use strict";
 
 const { createHmac, timingSafeEqual } = require("node:crypto");
