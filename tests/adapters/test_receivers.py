@@ -18,7 +18,7 @@ from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.openapi_check import check_webhook
 from tests.adapters.pipeline import SECRET, Pipeline, receiver
 from tests.adapters.receiver_process import COMMANDS, ReceiverProcess, environment, running
-from tests.submission_factory import FakeTime
+from tests.submission_factory import SUBMISSION_ID, FakeTime
 
 __all__ = ["receiver"]
 
@@ -75,10 +75,10 @@ def seen(pipeline: Pipeline, receiver: HookReceiver) -> Received:
     return receiver.received[-1]
 
 
-def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
+def signed(body: bytes, webhook_id: str = SUBMISSION_ID) -> dict[str, str]:
     """Headers of a genuine request."""
-    webhook_id, secs = new_id(), now_ms() // 1000
-    signature = sign(parse_secret(secret), webhook_id, secs, body)
+    secs = now_ms() // 1000
+    signature = sign(parse_secret(SECRET), webhook_id, secs, body)
     return {"webhook-id": webhook_id, "webhook-timestamp": str(secs), "webhook-signature": signature}
 
 
@@ -222,8 +222,9 @@ def test_a_long_body_is_taken_up_to_the_bound(process: ReceiverProcess) -> None:
 
 
 def test_an_event_that_could_not_be_handled_comes_again(process: ReceiverProcess) -> None:
-    headers = signed(b"no json")
-    assert [process.post(headers, b"no json") for _ in range(2)] == [500, 500]
+    webhook_id = new_id()
+    statuses = [process.post(signed(body, webhook_id), body) for body in (b"no json", b"no json", b"{}", b"{}")]
+    assert (statuses, process.told(4)[2:]) == ([500, 500, 200, 200], ["handled", "duplicate"])
     assert process.raw(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") == 501
 
 
