@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from functions.closing import Closing
 from functions.core.event_body import completed_body, completed_event
+from functions.core.failpoint import reach
 from functions.core.result_view import result_body, result_path
 from functions.core.submission import Submission
 from functions.outbox import Outbox, RunTarget
 from functions.payloads import PayloadMissing, Payloads
+from functions.store.quotas import QuotaStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,13 @@ class FanOut:
     closing: Closing
     payloads: Payloads
     public_base_url: str
+    quotas: QuotaStore
 
     def fan_out(self, submission: Submission) -> None:
         """Write what a final submission owes, then mark it done; repeats change nothing."""
+        # First: a client that has just seen the result may start the next run.
+        self.quotas.release(submission)
+        reach("fanout.after_release")
         own = None
         if submission.webhook_url is not None:
             own = RunTarget(submission.webhook_url, submission.webhook_secret or "")

@@ -18,6 +18,7 @@ from functions.settings import Clients, ResultSettings, load
 from functions.store.deliveries import DeliveryStore
 from functions.store.listing import SubmissionList
 from functions.store.projects import ProjectStore
+from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import logger
@@ -43,7 +44,12 @@ def wiring() -> Wiring:
             projects=ProjectStore(settings.projects_table, dynamodb),
             results=Results(store, payloads, now_ms),
             listing=SubmissionList(settings.submissions_table, dynamodb),
-            removal=Removal(store, DeliveryStore(settings.deliveries_table, dynamodb), payloads),
+            removal=Removal(
+                store,
+                DeliveryStore(settings.deliveries_table, dynamodb),
+                QuotaStore(settings.quotas_table, dynamodb),
+                payloads,
+            ),
             patience=Patience(),
         ),
         Health(runners, queues, queue_urls, settings.offered_languages, logger("result")),

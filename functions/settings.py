@@ -35,6 +35,13 @@ class SecretUnavailable(Exception):  # noqa: N818 - says what happened
 
 
 @dataclass(frozen=True, slots=True)
+class RateSettings:
+    """What every function with keyed routes needs for the RateLimit headers. The template sets it for all functions."""
+
+    quotas_table: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitSettings:
     """What `functions.submit` needs. `runner_url` "": no runner is asked directly.
 
@@ -56,6 +63,7 @@ class SubmitSettings:
     completions_queue_url: str
     deliveries_table: str
     event_bus_name: str
+    quotas_table: str
     runner_url: str
     runner_token_parameter: str
 
@@ -68,6 +76,7 @@ class ResultSettings:
     submissions_table: str
     deliveries_table: str
     runners_table: str
+    quotas_table: str
     payloads_bucket: str
     interactive_queue_url: str
     batch_queue_url: str
@@ -81,6 +90,7 @@ class RecordSettings:
     submissions_table: str
     deliveries_table: str
     runners_table: str
+    quotas_table: str
     payloads_bucket: str
     deliveries_queue_url: str
     event_bus_name: str
@@ -126,6 +136,7 @@ class SweepSettings:
     submissions_table: str
     deliveries_table: str
     runners_table: str
+    quotas_table: str
     payloads_bucket: str
     deliveries_queue_url: str
     event_bus_name: str
@@ -144,7 +155,7 @@ class ManageSettings:
     admin_key_parameter: str
 
 
-type AnySettings = SubmitSettings | ResultSettings | RecordSettings | Outbound | SweepSettings | ManageSettings
+type AnySettings = RateSettings | SubmitSettings | ResultSettings | RecordSettings | Outbound | SweepSettings | ManageSettings
 
 
 def load[Settings: AnySettings](kind: type[Settings]) -> Settings:

@@ -6,6 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.api.acceptance import Acceptance
+from functions.api.admission import Admission
 from functions.api.direct import DirectPath
 from functions.api.health import Health
 from functions.api.resolver import PerThread, Resolver
@@ -23,6 +24,7 @@ from functions.runner import Runner
 from functions.settings import Clients, SubmitSettings, load, secret
 from functions.store.endpoints import EndpointStore
 from functions.store.projects import ProjectStore
+from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import logger, metrics
@@ -36,17 +38,20 @@ def wiring() -> Submitting:
     store = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3())
     runners = RunnerStore(settings.runners_table, dynamodb)
+    quotas = QuotaStore(settings.quotas_table, dynamodb)
+    admission = Admission(quotas, store, now_ms, log)
     direct = None
     if settings.runner_url:
         runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
         endings = Endings(store, payloads, metrics("submit"))
         endpoints = EndpointStore(settings.deliveries_table, dynamodb)
-        short = ShortFanOut(endpoints, Bus(settings.event_bus_name, Clients.events()), Closing(store))
+        closing = Closing(store, (quotas.release,))
+        short = ShortFanOut(endpoints, Bus(settings.event_bus_name, Clients.events()), closing)
         direct = DirectPath(runner, endings, short, queues, settings.completions_queue_url, log)
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),
-        acceptance=Acceptance(settings, store, payloads, queues, now_ms, log, direct),
+        acceptance=Acceptance(settings, store, admission, payloads, queues, now_ms, log, direct),
         results=Results(store, payloads, now_ms),
         patience=Patience(),
         allow_insecure=settings.allow_insecure_webhook_targets,

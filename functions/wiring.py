@@ -18,6 +18,7 @@ from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
 from functions.store.leases import Leases
+from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import metrics
@@ -40,7 +41,8 @@ def completions(settings: RecordSettings | SweepSettings, service: str) -> Compl
     dynamodb = Clients.dynamodb()
     submissions = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3())
-    fanout = FanOut(outbox(settings), Closing(submissions), payloads, settings.public_base_url)
+    quotas = QuotaStore(settings.quotas_table, dynamodb)
+    fanout = FanOut(outbox(settings), Closing(submissions), payloads, settings.public_base_url, quotas)
     runners = RunnerStore(settings.runners_table, dynamodb)
     return Completions(submissions, runners, payloads, fanout, metrics(service))
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from functions.core.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota
 from functions.core.submission import Completion, Status, Submission
 
+GENEROUS = dict.fromkeys(DEFAULT_QUOTAS, Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT))
+"""Quotas for tests that are not about them."""
 EVENTS = Path(__file__).parents[1] / "events"
 START_MS = 1_795_521_600_000  # 2026-11-24T12:00:00.000Z
 SUBMISSION_ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"

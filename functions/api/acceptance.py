@@ -6,6 +6,8 @@ queue lost.
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
 from functions.core.dispatch import execution_requested
-from functions.core.errors import Forbidden, IdempotencyConflict, Unavailable
+from functions.core.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
 from functions.core.failpoint import reach
 from functions.core.submission import (
     DIRECT_DUE_SECS,
@@ -24,13 +26,18 @@ from functions.core.submission import (
     idempotency_pk,
     new_id,
 )
+from functions.store.quotas import KeyInFlight
 from functions.store.submissions import ClaimTaken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools import Logger
 
+    from functions.api.admission import Admission, Admitted
     from functions.api.direct import DirectPath
     from functions.core.project import Project
+    from functions.core.quota import Usage
     from functions.core.request import RunRequest
     from functions.payloads import Payloads
     from functions.queues import Queues
@@ -38,19 +45,22 @@ if TYPE_CHECKING:
     from functions.store.submissions import SubmissionStore
 
 _SECS_PER_DAY = 86_400
-_ATTEMPTS = 3
+_ATTEMPTS = 40
+"""At the steps below these last longer than OVERTAKEN_AFTER_MS: whoever waits for a dead request overtakes it."""
+_FIRST_STEP_SECS = 0.005
+_LONGEST_STEP_SECS = 0.100
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A submission that is in the table, final if a runner was asked directly and has answered.
 
-    `is_new` is False for a repeat with the same Idempotency-Key.
+    `usage`: of its quota, with this one; None for a repeat with the same Idempotency-Key, which is free.
     """
 
     submission: Submission
     queue_depth: int
-    is_new: bool
+    usage: Usage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +69,19 @@ class Acceptance:
 
     settings: SubmitSettings
     store: SubmissionStore
+    admission: Admission
     payloads: Payloads
     queues: Queues
     clock: Clock
     log: Logger
     direct: DirectPath | None = None
+    sleep: Callable[[float], None] = time.sleep
 
     def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
-        """Write the row and have it run. Raises Forbidden, Unavailable, IdempotencyConflict."""
+        """Write the row and have it run. Raises Forbidden, RateLimited, Unavailable, IdempotencyConflict.
+
+        The quota is taken after everything that may refuse the request, repeats included, and before anything runs.
+        """
         if run.profile not in project.profiles:
             raise Forbidden(f"This key may not use the {run.profile} profile.")
         queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
@@ -74,22 +89,40 @@ class Acceptance:
         if depth > self.settings.max_queue_depth:
             raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            earlier = self._find_earlier(claim)
+            if earlier is not None:
+                return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, interactive=interactive)
             try:
-                submission, is_run = self._create_and_run(row, run, claim)
-            except ClaimTaken as taken:
-                if claim is None or taken.body_sha256 != claim.body_sha256:
-                    raise IdempotencyConflict("This Idempotency-Key was used with another body.") from None
-                earlier = self.store.get(taken.submission_id)
-                if earlier is not None:
-                    return Accepted(earlier, depth, is_new=False)
-                # It was deleted between two reads, and its claim with it: take the key again.
+                admitted = self.admission.admit(project, row)
+                submission, is_run = self._create_and_run(row, run, claim, admitted)
+            except RateLimited:
+                # What used it up may have been this very key, since it was looked for.
+                earlier = self._find_earlier(claim)
+                if earlier is None:
+                    raise
+                return Accepted(earlier, depth, None)
+            except (ClaimTaken, KeyInFlight):
+                # It was, or will be in a moment, another request's with this key; or that one is being deleted.
+                self.sleep(random.uniform(0.5, 1) * min(_LONGEST_STEP_SECS, _FIRST_STEP_SECS * 2**attempt))  # noqa: S311 - jitter, no secret
             else:
                 if not is_run:
                     self._send(queue_url, submission, run)
-                return Accepted(submission, depth, is_new=True)
-        raise Unavailable("This Idempotency-Key is being deleted. Repeat the request.", 1)
+                return Accepted(submission, depth, admitted.usage)
+        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+
+    def _find_earlier(self, claim: Claim | None) -> Submission | None:
+        """Return the submission that has the Idempotency-Key already. Raises IdempotencyConflict."""
+        if claim is None:
+            return None
+        try:
+            self.store.check_claim(claim)
+        except ClaimTaken as taken:
+            if taken.body_sha256 != claim.body_sha256:
+                raise IdempotencyConflict("This Idempotency-Key was used with another body.") from None
+            return self.store.get(taken.submission_id)  # None if it was deleted between two reads, claim and all
+        return None
 
     def _new_row(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
         now = self.clock()
@@ -119,17 +152,26 @@ class Acceptance:
 
     def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
         if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
-            if claim is not None:
-                # Before the object: one that belongs to no row would outlive the deletion of its submission.
-                self.store.check_claim(claim)
             key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
             row = replace(row, code=None, stdin=None, input_key=key)
         self.store.create(row, claim)
         reach("submit.after_create")
         return row
 
-    def _create_and_run(self, row: Submission, run: RunRequest, claim: Claim | None) -> tuple[Submission, bool]:
-        """Return the row, and whether its run is cared for. Raises what writing the row raises."""
+    def _create_and_run(
+        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted
+    ) -> tuple[Submission, bool]:
+        """Return the row, and whether its run is cared for. Raises what writing the row raises; the quota is back."""
+        try:
+            return self._try_to_create_and_run(row, run, claim)
+        except ClaimTaken:
+            self.admission.give_back(row, admitted)
+            raise
+        except (ClientError, BotoCoreError, Unavailable):
+            self.admission.give_back_unwritten(row, admitted)
+            raise
+
+    def _try_to_create_and_run(self, row: Submission, run: RunRequest, claim: Claim | None) -> tuple[Submission, bool]:
         direct = self.direct if row.asked_directly else None
         if direct is None:
             return self._create(row, run, claim), False

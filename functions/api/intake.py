@@ -6,22 +6,31 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
 from functions.core.errors import BadRequest, TooLarge, Unauthorized, UnsupportedMediaType
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
-
     from functions.core.project import Project
+    from functions.core.quota import Quota, Usage
     from functions.store.projects import ProjectStore
 
 BODY_MAX_BYTES = 1_048_576
 
 
-def authenticate(event: APIGatewayProxyEventV2, projects: ProjectStore) -> Project:
+class HttpEvent(APIGatewayProxyEventV2):
+    """One request. `project`: whose key it has, once that is known. `taken`: what it took of which quota."""
+
+    project: Project | None = None
+    taken: tuple[Usage, Quota] | None = None
+
+
+def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
     """Return the project of the X-API-Key header. Raises Unauthorized, with one text for every reason."""
     project = projects.find_key(event.headers.get("x-api-key") or "")
     if project is None:
         raise Unauthorized("A valid API key is needed in the X-API-Key header.")
+    event.project = project
     return project
 
 

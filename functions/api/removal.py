@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from functions.core.submission import Submission
     from functions.payloads import Payloads
     from functions.store.deliveries import DeliveryStore
+    from functions.store.quotas import QuotaStore
     from functions.store.submissions import SubmissionStore
 
 _RUNNING = "The run is under way. Delete it when it is finished."
@@ -23,6 +24,7 @@ class Removal:
 
     store: SubmissionStore
     deliveries: DeliveryStore
+    quotas: QuotaStore
     payloads: Payloads
 
     def remove(self, row: Submission) -> None:
@@ -34,10 +36,12 @@ class Removal:
             self.deliveries.cancel_event(row.event_id or row.submission_id)
             self.payloads.delete_all(row.object_keys)
             self.store.delete(row)
+            self.quotas.release(row)  # its fan-out has done that, if it came so far
             return
         # A pending one may start at any moment, and then it must stay whole: the row goes first.
         if not self.store.delete(row):
             if self.store.get(row.submission_id) is None:
                 raise NotFound("There is no such submission.")
             raise Conflict(_RUNNING)
+        self.quotas.release(row)
         self.payloads.delete_all(row.object_keys)

@@ -1,4 +1,4 @@
-"""Powertools' resolver with our errors, our 404 and 405, and x-request-id on every answer."""
+"""Powertools' resolver with our errors, our 404 and 405; x-request-id on every answer, RateLimit on keyed ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from functions.api.failures import answer_failure
+from functions.api.intake import HttpEvent
+from functions.api.rates import rates
 from functions.core.errors import BadRequest, MethodNotAllowed, NotFound
 from functions.core.routes import ROUTES, find_route
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+_SERVER_ERROR = 500
 
 
 class Resolver(APIGatewayHttpResolver):
@@ -31,12 +34,12 @@ class Resolver(APIGatewayHttpResolver):
     def __init__(self, log: Logger) -> None:
         super().__init__()
         self._log = log
-        self._event = APIGatewayProxyEventV2({})
+        self._event = HttpEvent({})
         self.not_found(self._answer_unmatched)
         self.exception_handler(Exception)(self._answer_failure)
 
     @property
-    def current_event(self) -> APIGatewayProxyEventV2:  # type: ignore[override]  # an attribute in the base class
+    def current_event(self) -> HttpEvent:  # type: ignore[override]  # an attribute in the base class
         """The event of this thread's request."""
         return self._event
 
@@ -52,9 +55,12 @@ class Resolver(APIGatewayHttpResolver):
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event of an HTTP API (payload format 2.0)."""
-        self._event = APIGatewayProxyEventV2(dict(event))
+        self._event = HttpEvent(dict(event))
         answer = super().resolve(event, context)
         answer["headers"]["x-request-id"] = self.request_id
+        if self._event.project is not None and answer["statusCode"] < _SERVER_ERROR:
+            # An answer that has them already, a refusal, knows better.
+            answer["headers"] = rates().headers(self._event.project, self._event.taken) | answer["headers"]
         return answer
 
     def _answer_unmatched(self, _: NotFoundError) -> Response[str]:

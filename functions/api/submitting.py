@@ -52,7 +52,8 @@ class Submitting:
             own_host=event.request_context.domain_name or "",
         )
         accepted = self.acceptance.accept(project, run, key, interactive=wait)
-        if accepted.is_new:
+        if accepted.usage is not None:
+            event.taken = accepted.usage, project.quota(run.profile)
             self._tell(accepted, app.request_id)
         row = accepted.submission
         if wait:

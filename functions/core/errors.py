@@ -13,7 +13,7 @@
     │   ├── TooLarge            413 too_large
     │   ├── UnsupportedMediaType 415 unsupported_media_type
     │   ├── Invalid             422 invalid, with fields
-    │   ├── RateLimited         429 rate_limited, with Retry-After
+    │   ├── RateLimited         429 rate_limited, with Retry-After and the RateLimit headers
     │   └── Unavailable         503 unavailable, with Retry-After
     └── MessageInvalid          a queue message that does not fit its schema
 
@@ -157,10 +157,19 @@ class _Later(ServiceError):
 
 
 class RateLimited(_Later):
-    """A quota is used up."""
+    """A quota is used up. `rate_headers`: those of the limit that refused."""
 
     code = "rate_limited"
     status = 429
+
+    def __init__(self, message: str, retry_after_secs: int, rate_headers: Mapping[str, str]) -> None:
+        super().__init__(message, retry_after_secs)
+        self._rate_headers = rate_headers
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Retry-After and the RateLimit headers."""
+        return {**super().headers, **self._rate_headers}
 
 
 class Unavailable(_Later):

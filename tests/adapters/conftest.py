@@ -11,11 +11,13 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto import mock_aws
 
+from functions.api.rates import rates
 from functions.core.project import Project
 from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.telemetry import logger
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws, create, load_template
+from tests.submission_factory import GENEROUS
 
 if TYPE_CHECKING:
     import logging
@@ -53,7 +55,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 def project_key(aws: Aws) -> str:
     """Return the API key of a project that may use both profiles."""
     store = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
-    store.create_project(Project(PROJECT_ID, "Tests"))
+    store.create_project(Project(PROJECT_ID, "Tests", quotas=GENEROUS))
     return store.issue_key(PROJECT_ID, api_key=API_KEY)
 
 
@@ -85,6 +87,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
 
 def _forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
+    rates.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it
     for module in ("submit", "result", "manage", "endpoints", "record", "webhook", "sweep"):
         for name in ("wiring", "wired"):

@@ -42,11 +42,15 @@ def check_answer(path: str, method: str, status: int, headers: Mapping[str, str]
         validator('{"$ref": "#/components/schemas/Error"}').validate(json.loads(raw))
         return
     assert str(status) in operation["responses"], f"{method} {path} has no {status} in the document"
-    content = resolve(operation["responses"][str(status)])["content"]
+    described = resolve(operation["responses"][str(status)])
+    content = described["content"]
     media_type = headers["Content-Type"]
     assert media_type in content, f"{method} {path} answered {media_type}"
     if media_type == "application/json":
         validator(json.dumps(content[media_type]["schema"])).validate(json.loads(raw))
+    rate_headers = {name for name in described["headers"] if name.startswith("ratelimit-")}
+    # What fits no route, for the characters of its id, is refused before anybody looks at the key.
+    assert rate_headers <= headers.keys() or (status == 400 and b"not a UUID" in raw)
     assert ("retry-after" in headers) or status not in {429, 503} or b"not_ready" in raw
 
 

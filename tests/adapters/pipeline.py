@@ -35,6 +35,7 @@ from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
 from functions.store.leases import Leases
+from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import metrics
@@ -96,11 +97,12 @@ class Pipeline:
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], aws.client("s3"))
+        self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
         queue = aws.names["DeliveriesQueue"]
         self.outbox = Outbox(self.deliveries, self.endpoints, self.queues, self.bus, queue, time)
         self.notices = Notices(self.endpoints, self.outbox)
-        self.fanout = FanOut(self.outbox, Closing(self.submissions), self.payloads, BASE_URL)
+        self.fanout = FanOut(self.outbox, Closing(self.submissions), self.payloads, BASE_URL, self.quotas)
         self.deliverer = Deliverer(
             Admission(self.deliveries, self.leases, self.queues, queue, time, lambda: 0.5, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),

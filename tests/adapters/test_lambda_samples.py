@@ -11,7 +11,7 @@ from functions.store.projects import ProjectStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import call
-from tests.submission_factory import EVENTS, SUBMISSION_ID, completion, new_submission
+from tests.submission_factory import EVENTS, GENEROUS, SUBMISSION_ID, completion, new_submission
 
 SAMPLES = EVENTS / "lambda"
 KEY = "rb_live_local_development_only"
@@ -26,7 +26,7 @@ def sample(name: str) -> dict[str, Any]:
 @pytest.fixture
 def store(aws: Aws) -> SubmissionStore:
     projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
-    projects.create_project(Project("dev", "Development"))
+    projects.create_project(Project("dev", "Development", quotas=GENEROUS))
     projects.issue_key("dev", api_key=KEY)
     return SubmissionStore(aws.names["SubmissionsTable"], Clients.dynamodb())
 

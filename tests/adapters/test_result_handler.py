@@ -22,7 +22,7 @@ from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, call, event, get, post
-from tests.submission_factory import EVENTS, EXECUTION_ID, SUBMISSION_ID, FakeTime, completion, new_submission
+from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission
 
 MIB = 1_048_576
 PATHS = (f"/api/result/{SUBMISSION_ID}", f"/api/result/{SUBMISSION_ID}/stdout", f"/api/result/{SUBMISSION_ID}/stderr")
@@ -448,7 +448,7 @@ def test_a_known_path_says_which_methods_it_has(aws: Aws, path: str, method: str
 
 def test_another_projects_key_sees_nothing_of_ones_own(aws: Aws, store: SubmissionStore, project_key: str) -> None:
     projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
-    projects.create_project(Project("other", "Other"))
+    projects.create_project(Project("other", "Other", quotas=GENEROUS))
     other = projects.issue_key("other")
     put(store, idempotency_pk=idempotency_pk(PROJECT_ID, "key"))
     store.commit_final(SUBMISSION_ID, completion())

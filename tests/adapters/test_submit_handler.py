@@ -17,7 +17,7 @@ from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, Answer, call, event, get, post
-from tests.submission_factory import EVENTS, EXECUTION_ID, FakeTime, completion
+from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, FakeTime, completion
 
 PROGRAM = {"language": "python", "code": "print(42)"}
 WEBHOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "hidden-secret"}
@@ -387,7 +387,7 @@ def test_the_same_key_with_another_body_is_a_conflict(aws: Aws, project_key: str
 
 def test_a_key_of_another_project_is_another_key(aws: Aws, project_key: str) -> None:
     projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
-    projects.create_project(Project("other", "Other"))
+    projects.create_project(Project("other", "Other", quotas=GENEROUS))
     first = post(project_key, PROGRAM, idempotency_key="key")
     second = post(projects.issue_key("other"), {**PROGRAM, "stdin": "x"}, idempotency_key="key")
     assert (first.status, second.status) == (202, 202)
@@ -459,5 +459,5 @@ def test_a_warm_call_makes_no_client_and_asks_no_more_than_it_must(
     finally:
         for client in (Clients.dynamodb(), Clients.sqs(), Clients.s3()):
             client.meta.events.unregister("before-call.*.*", unique_id="note-of-a-test")
-    assert asked == ["PutItem", "SendMessage"]
+    assert asked == ["UpdateItem", "PutItem", "SendMessage"]  # quota, row, message
     assert submit.wiring() is parts

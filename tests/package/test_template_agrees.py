@@ -68,4 +68,25 @@ def test_every_settings_model_belongs_to_a_function() -> None:
         for _, member in inspect.getmembers(functions.settings, inspect.isclass)
         if dataclasses.is_dataclass(member) and member.__name__.endswith("Settings")
     }
-    assert models == set(MODELS.values())
+    assert models == {*MODELS.values(), functions.settings.RateSettings}
+
+
+def test_every_function_with_keyed_routes_can_tell_what_is_left_of_a_quota(
+    template: dict[str, Any], openapi: dict[str, Any]
+) -> None:
+    assert "QUOTAS_TABLE" in template["Globals"]["Function"]["Environment"]["Variables"]
+    keyed = 0
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        routes = [event["Properties"] for event in resource["Properties"].get("Events", {}).values()]
+        operations = [openapi["paths"][route["Path"]][route["Method"].lower()] for route in routes if "Path" in route]
+        if not any({"ApiKey": []} in operation["security"] for operation in operations):
+            continue
+        keyed += 1
+        statements = resource["Properties"]["Policies"][0]["Statement"]
+        assert any(
+            "dynamodb:GetItem" in statement.get("Action", []) and "QuotasTable" in str(statement["Resource"])
+            for statement in statements
+        )
+    assert keyed >= 2

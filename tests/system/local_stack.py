@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import boto3
 import httpx
 
 from functions.core.project import Project
+from functions.core.quota import Quota
 from functions.store.projects import ProjectStore
+from tests.submission_factory import GENEROUS
 
 ROOT = Path(__file__).resolve().parents[2]
 API_KEY = "rb_live_local_development_only"
@@ -103,10 +105,15 @@ class LocalStack:
             aws_secret_access_key="test",
         )
 
-    def add_project(self, project_id: str, profiles: tuple[str, ...] = ("judge", "agent")) -> str:
+    def add_project(
+        self,
+        project_id: str,
+        profiles: tuple[str, ...] = ("judge", "agent"),
+        quotas: Mapping[str, Quota] = GENEROUS,
+    ) -> str:
         """Create another project and return its API key."""
         projects = ProjectStore("rustbox-local-ProjectsTable", self.aws("dynamodb"))
-        projects.create_project(Project(project_id, project_id, profiles))
+        projects.create_project(Project(project_id, project_id, profiles, quotas))
         return projects.issue_key(project_id)
 
     def log(self) -> str:

@@ -16,6 +16,23 @@ API_VERSION = "0.1.0"
 _REFERENCE = "#/components/schemas/{model}"
 _REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}
 _RETRY_AFTER = {"description": "Seconds until a repeat makes sense.", "schema": {"type": "integer", "minimum": 1}}
+_RATE_LIMIT_HEADERS = {
+    "RateLimitLimit": {
+        "description": "Runs that the quota allows in its minute or day, whichever has fewer left.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimitRemaining": {"description": "How many of them are left.", "schema": {"type": "integer", "minimum": 0}},
+    "RateLimitReset": {
+        "description": "Seconds until that minute or day is over.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+_RATE_LIMIT_REFERENCES = {
+    f"ratelimit-{name}": {"$ref": f"#/components/headers/RateLimit{name.capitalize()}"}
+    for name in ("limit", "remaining", "reset")
+}
+_UNAUTHORIZED = 401
+_SERVER_ERROR = 500
 _ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
 _LINKS = {
     operation_id: {"operationId": operation_id, "parameters": {"id": "$response.body#/id"}}
@@ -31,6 +48,11 @@ another method answers 405 `method_not_allowed` with `Allow`.
 What the API gateway answers itself has the shape `{"message": ...}` and its own `apigw-requestid` header: 413 for a \
 body over 10 MB, 414 or 431 for an address or headers over 10 KB, 429 over its rate, 503 or 504 where the function \
 gave no answer within 30 s.
+
+Quotas are per project and profile: runs per minute, per day (UTC), and unfinished at a time. A repeat with the same \
+Idempotency-Key is free. Every answer to a request with a valid key, those of 500 and above apart, tells what is left \
+in `ratelimit-limit`, `ratelimit-remaining` and `ratelimit-reset`: of the submission's profile where a run was \
+accepted, else of `judge`; at most a second old. An answer `rate_limited` has those of the limit that refused.
 
 An unknown name inside `limits` or `quotas` is refused, any other unknown field ignored.
 """
@@ -58,7 +80,7 @@ def build_document() -> dict[str, Any]:
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
             },
-            "headers": {"RequestId": _REQUEST_ID, "RetryAfter": _RETRY_AFTER, "Allow": _ALLOW},
+            "headers": {"RequestId": _REQUEST_ID, "RetryAfter": _RETRY_AFTER, "Allow": _ALLOW, **_RATE_LIMIT_HEADERS},
             "responses": {"MethodNotAllowed": _method_not_allowed()},
         },
     }
@@ -72,7 +94,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "parameters": list(operation.parameters),
         "security": security,
         "responses": {
-            **{str(status): _answer(status, answer) for status, answer in sorted(operation.answers.items())},
+            **{
+                str(status): _answer(status, answer, keyed=operation.keyed)
+                for status, answer in sorted(operation.answers.items())
+            },
             "405": {"$ref": "#/components/responses/MethodNotAllowed"},
         },
     }
@@ -83,7 +108,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _answer(status: int, answer: Answer) -> dict[str, Any]:
+def _answer(status: int, answer: Answer, *, keyed: bool = False) -> dict[str, Any]:
     description, body = answer
     if isinstance(body, str):
         content: dict[str, Any] = {body: {"schema": {"type": "string", "format": "binary"}}}
@@ -93,6 +118,8 @@ def _answer(status: int, answer: Answer) -> dict[str, Any]:
     headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
     if status in {429, 503}:
         headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
+    if keyed and status != _UNAUTHORIZED and status < _SERVER_ERROR:
+        headers |= _RATE_LIMIT_REFERENCES
     answered: dict[str, Any] = {"description": description, "headers": headers, "content": content}
     if not isinstance(body, str) and not {Accepted, WaitOver}.isdisjoint(body):
         answered["links"] = _LINKS

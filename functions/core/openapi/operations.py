@@ -56,6 +56,10 @@ _SUBMIT = Operation(
         422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (bodies.InvalidError,)),
         504: _SLOW,
         **KEYED,
+        429: (
+            "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
+            (bodies.Error, bodies.GatewayError),
+        ),
     },
     (
         query("wait", {"type": "boolean", "default": False}, "Hold the request for the result, at most 28 s."),

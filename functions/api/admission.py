@@ -1,0 +1,109 @@
+"""A project's quota, taken before anything runs and given back where nothing came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.errors import RateLimited
+from functions.core.failpoint import reach
+from functions.core.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, InFlight
+from functions.core.quota import Limit
+from functions.store.quotas import KeyInFlight, QuotaRefused
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from functions.core.clock import Clock
+    from functions.core.project import Project
+    from functions.core.quota import Usage
+    from functions.core.submission import Submission
+    from functions.store.quotas import QuotaStore
+    from functions.store.submissions import SubmissionStore
+
+_LOOK_EVERY_MS = 200
+_LOOK_AT_MOST = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """`usage` as it was then. `has_overtaken`: another request's place was let go of, whose fate is unknown."""
+
+    usage: Usage
+    has_overtaken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The parts that it needs. `looked_ms`: when the runs of a project and profile were looked at last."""
+
+    quotas: QuotaStore
+    submissions: SubmissionStore
+    clock: Clock
+    log: Logger
+    looked_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def admit(self, project: Project, row: Submission) -> Admitted:
+        """Count it and hold its place. Raises RateLimited, Unavailable, and KeyInFlight: its key's row is to come."""
+        has_overtaken = False
+        try:
+            try:
+                usage = self.quotas.take(row, project.quota(row.profile))
+            except KeyInFlight as held:
+                if self.clock() - held.entry.since_ms < OVERTAKEN_AFTER_MS:
+                    raise
+                # It died before it wrote its row, most likely, and its client asks again. What it counted stays.
+                self.quotas.release(row, held.entry)
+                has_overtaken = True
+                usage = self.quotas.take(row, project.quota(row.profile))
+            except QuotaRefused as refused:
+                if refused.refusal.limit is not Limit.IN_FLIGHT or not self._clear(row, refused.in_flight):
+                    raise
+                usage = self.quotas.take(row, project.quota(row.profile))
+        except QuotaRefused as refused:
+            rate = refused.refusal.rate
+            raise RateLimited(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
+        reach("submit.after_take")
+        return Admitted(usage, has_overtaken)
+
+    def give_back(self, row: Submission, admitted: Admitted) -> None:
+        """Another submission has won its Idempotency-Key: repeats are free."""
+        if not admitted.has_overtaken:  # else the winner may be the one whose place was let go of
+            self._try_to_give_back(row, admitted)
+
+    def give_back_unwritten(self, row: Submission, admitted: Admitted) -> None:
+        """Writing its row failed. What failed may have been the answer only: then it will run, and it counts."""
+        self._try_to_give_back(row, admitted, only_if_missing=True)
+
+    def _try_to_give_back(self, row: Submission, admitted: Admitted, *, only_if_missing: bool = False) -> None:
+        try:
+            if not only_if_missing or self.submissions.get(row.submission_id) is None:
+                self.quotas.give_back(row, admitted.usage)
+        except (ClientError, BotoCoreError) as error:
+            # The windows end by themselves, and the place is found by `_clear`.
+            self.log.warning(
+                "Quota not given back",
+                correlation_id=row.submission_id,
+                submission_id=row.submission_id,
+                error_type=type(error).__name__,
+            )
+
+    def _clear(self, row: Submission, in_flight: tuple[InFlight, ...]) -> bool:
+        """Let go of places of runs that are final, or that never came to be. True if there was one.
+
+        A run is final a moment before its place is free. Looking costs a read for each run, so whoever hammers on a
+        full quota does not get it each time.
+        """
+        whose, now = (row.project_id, row.profile), self.clock()
+        if 0 <= now - self.looked_ms.get(whose, 0) < _LOOK_EVERY_MS:
+            return False
+        self.looked_ms[whose] = now
+        let_go = 0
+        for entry in in_flight[:_LOOK_AT_MOST]:
+            found = self.submissions.get(entry.submission_id)
+            if found.is_final if found is not None else now - entry.since_ms >= LEAKED_AFTER_MS:
+                self.quotas.release(row, entry)
+                let_go += 1
+        return let_go > 0
