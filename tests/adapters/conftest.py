@@ -40,7 +40,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     template = load_template()
     parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
     with mock_aws():
-        _forget()
+        forget()
         account = Aws(template, {}, monkeypatch, parameters)
         for logical_id, resource in template["Resources"].items():
             create(account, logical_id, resource)
@@ -48,7 +48,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
             if resource["Type"] == "AWS::Serverless::Function":
                 account.environment(logical_id)
         yield account
-    _forget()
+    forget()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
         handler.setStream(stream)
 
 
-def _forget() -> None:
+def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
     rates.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it

@@ -50,7 +50,8 @@ def test_a_day_rolls_at_midnight_utc(before_ms: int, day: int, count: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("before_end_ms", "secs"), [(60_000, 60), (59_001, 60), (59_000, 59), (1_001, 2), (1_000, 1), (1, 1), (0, 1), (-5, 1)]
+    ("before_end_ms", "secs"),
+    [(60_000, 60), (59_001, 60), (59_000, 59), (1_001, 2), (1_000, 1), (1, 1), (0, 1), (-5, 1)],
 )
 def test_a_reset_is_rounded_up_so_that_whoever_waits_for_it_has_waited_enough(before_end_ms: int, secs: int) -> None:
     assert Window(MINUTE_MS, MINUTE, 0).reset_secs((MINUTE + 1) * MINUTE_MS - before_end_ms) == secs

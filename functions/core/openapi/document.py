@@ -95,7 +95,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "security": security,
         "responses": {
             **{
-                str(status): _answer(status, answer, keyed=operation.keyed)
+                str(status): _answer(status, answer, keyed=operation.security == "ApiKey")
                 for status, answer in sorted(operation.answers.items())
             },
             "405": {"$ref": "#/components/responses/MethodNotAllowed"},

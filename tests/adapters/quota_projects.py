@@ -1,0 +1,78 @@
+"""Projects with small quotas, entry points on a clock of the test, and what the table holds of both."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from functions import submit
+from functions.api import resolver
+from functions.api.admission import Admission
+from functions.api.rates import Rates
+from functions.core.clock import now_ms
+from functions.core.languages import Profile
+from functions.core.project import Project
+from functions.core.quota import DAY_MS, Quota, Usage
+from functions.settings import Clients
+from functions.store.projects import ProjectStore
+from functions.store.quotas import QuotaStore
+from functions.telemetry import logger
+from tests.adapters.aws_account import Aws
+from tests.adapters.http_calls import Answer, post
+from tests.submission_factory import FakeTime
+
+PROGRAM = {"language": "python", "code": "print(42)"}
+
+
+@dataclass
+class Quotas:
+    """One account. `time` stands still unless it is told to go, so no window ends in the middle of a test."""
+
+    aws: Aws
+    time: FakeTime
+    store: QuotaStore
+
+    def project(self, quota: Quota, project_id: str = "p", profiles: tuple[str, ...] = ("judge", "agent")) -> str:
+        """Make a project with that quota for both profiles; return a key."""
+        projects = ProjectStore(self.aws.names["ProjectsTable"], Clients.dynamodb())
+        projects.create_project(Project(project_id, project_id, profiles, dict.fromkeys(map(str, Profile), quota)))
+        return projects.issue_key(project_id)
+
+    def counts(self, project_id: str = "p", profile: str = "judge") -> tuple[int, int, int]:
+        """Of the minute, the day, and in flight."""
+        usage: Usage = self.store.usage(project_id, profile)
+        return usage.minute.count, usage.day.count, usage.in_flight
+
+    def rows(self) -> list[str]:
+        """Ids of all submissions."""
+        items = self.aws.items("SubmissionsTable")
+        return [item["submission_id"]["S"] for item in items if item["pk"]["S"].startswith("SUBMISSION#")]
+
+
+def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
+    """Let submit and the RateLimit headers go by a clock of the test, which begins with a day."""
+    time = FakeTime(now_ms() // DAY_MS * DAY_MS)
+    store = QuotaStore(aws.names["QuotasTable"], Clients.dynamodb(), time)
+    parts = submit.wiring()
+    admission = Admission(store, parts.acceptance.store, time, parts.log)
+    acceptance = replace(
+        parts.acceptance,
+        admission=admission,
+        clock=time,
+        sleep=lambda secs: time.sleep(secs),  # noqa: PLW0108 - a test may put another in its place
+    )
+    parts = replace(parts, acceptance=acceptance)
+    monkeypatch.setattr(submit, "wiring", lambda: parts)
+    rates = Rates(store, logger("rates"), time)
+    monkeypatch.setattr(resolver, "rates", lambda: rates)
+    return Quotas(aws, time, store)
+
+
+def submit_with(key: str, idempotency_key: str | None = None, **changes: Any) -> Answer:
+    return post(key, {**PROGRAM, **changes}, idempotency_key=idempotency_key)
+
+
+def rate(answer: Answer) -> tuple[int, int, int]:
+    """The three headers."""
+    limit, remaining, reset = (int(answer.headers[f"ratelimit-{name}"]) for name in ("limit", "remaining", "reset"))
+    return limit, remaining, reset
