@@ -155,7 +155,9 @@ class ManageSettings:
     admin_key_parameter: str
 
 
-type AnySettings = RateSettings | SubmitSettings | ResultSettings | RecordSettings | Outbound | SweepSettings | ManageSettings
+type AnySettings = (
+    RateSettings | SubmitSettings | ResultSettings | RecordSettings | Outbound | SweepSettings | ManageSettings
+)
 
 
 def load[Settings: AnySettings](kind: type[Settings]) -> Settings:
