@@ -1,9 +1,4 @@
-"""What projects have used of their quotas: one item for each project and profile.
-
-    minute_number, minute_count     the minute that was counted last, and its submissions
-    day_number, day_count           the same of a day
-    in_flight                       set of `InFlight.text`; absent when empty, as DynamoDB has no empty set
-    in_flight_keys                  the keys of those: one Idempotency-Key takes once, however often it is seen
+"""What projects have used of their quotas.
 
 A submission is counted by one conditional update. Only where that is refused is the item looked at.
 """
@@ -16,9 +11,10 @@ from botocore.exceptions import ClientError
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.errors import Unavailable
-from functions.core.in_flight import InFlight, entry_of, read_entry
-from functions.core.quota import DAY_MS, MINUTE_MS, Quota, Refusal, Usage, Window, find_refusal
-from functions.store.items import from_item, is_condition_failure, key, to_item
+from functions.core.in_flight import InFlight, entry_of
+from functions.core.quota import Quota, Refusal, Usage, find_refusal
+from functions.store.items import is_condition_failure, to_item
+from functions.store.quota_rows import COUNTS, NUMBERS, counts_of, numbers_of, quota_key, to_entries, to_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.core.submission import Submission
-
-type _Item = Mapping[str, Any]
+    from functions.store.quota_rows import Item
 
 _KEPT_SECS = 3 * 86_400
 _ATTEMPTS = 8
-_NUMBERS = ("minute_number", "day_number")
-_COUNTS = ("minute_count", "day_count")
 _PLACE_IS_FREE = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight) AND NOT contains(in_flight, :text)"
 
 
@@ -69,7 +62,7 @@ class QuotaStore:
         for _ in range(_ATTEMPTS):
             if written is not None:
                 return written
-            known, in_flight = _usage(item), _entries(item)
+            known, in_flight = to_usage(item), to_entries(item)
             if entry in in_flight:
                 return known  # our own write, whose answer was lost and which was then repeated
             same_key = [other for other in in_flight if entry.key and other.key == entry.key]
@@ -101,31 +94,33 @@ class QuotaStore:
 
     def usage(self, project_id: str, profile: str) -> Usage:
         """What was used, as of a moment ago."""
-        answer = self._client.get_item(TableName=self._table_name, Key=_key(project_id, profile))
-        return _usage(answer.get("Item", {}))
+        answer = self._client.get_item(TableName=self._table_name, Key=quota_key(project_id, profile))
+        return to_usage(answer.get("Item", {}))
 
     def _count(
         self, submission: Submission, entry: InFlight, quota: Quota, windows: Usage
-    ) -> tuple[Usage | None, _Item]:
+    ) -> tuple[Usage | None, Item]:
         """Add one to these windows, if they are those of the item."""
         sets = "minute_count = minute_count + :one, day_count = day_count + :one"
-        condition = f"{_equal(_NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
-        values = _numbers(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
+        condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
+        values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
         written, item = self._hold(submission, entry, quota, sets, condition, values)
-        return (_usage({**to_item(_numbers(windows)), **written}) if written is not None else None), item
+        return (to_usage({**to_item(numbers_of(windows)), **written}) if written is not None else None), item
 
     def _begin(
-        self, submission: Submission, entry: InFlight, quota: Quota, windows: Usage, was: _Item
-    ) -> tuple[Usage | None, _Item]:
+        self, submission: Submission, entry: InFlight, quota: Quota, windows: Usage, was: Item
+    ) -> tuple[Usage | None, Item]:
         """Put these windows with one submission more, if the item is as it `was`."""
         begun = windows.with_one_more()
-        values = _numbers(begun) | _counts(begun)
+        values = numbers_of(begun) | counts_of(begun)
         sets = ", ".join(f"{name} = :{name}" for name in values)
         if not was:
             written, item = self._hold(submission, entry, quota, sets, "attribute_not_exists(pk)", values)
         else:
-            before = {f"was_{name}": value for name, value in (_numbers(_usage(was)) | _counts(_usage(was))).items()}
-            condition = _equal(_NUMBERS + _COUNTS, ":was_")
+            before = {
+                f"was_{name}": value for name, value in (numbers_of(to_usage(was)) | counts_of(to_usage(was))).items()
+            }
+            condition = _equal(NUMBERS + COUNTS, ":was_")
             written, item = self._hold(submission, entry, quota, sets, condition, values | before)
         return (begun if written is not None else None), item
 
@@ -137,7 +132,7 @@ class QuotaStore:
         sets: str,
         condition: str,
         numbers: dict[str, int],
-    ) -> tuple[_Item | None, _Item]:
+    ) -> tuple[Item | None, Item]:
         numbers |= {"ttl": self._clock() // MS_PER_SEC + _KEPT_SECS, "in_flight": quota.in_flight}
         values = to_item({f":{name}": number for name, number in numbers.items()})
         values |= {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
@@ -158,7 +153,7 @@ class QuotaStore:
         if taken is not None and windows:
             sets = ", ".join(f"{name}_count = {name}_count - :one" for name in windows)
             expression = f"SET {sets} {expression}"
-            numbers = {f"{name}_number": _numbers(taken)[f"{name}_number"] for name in windows}
+            numbers = {f"{name}_number": numbers_of(taken)[f"{name}_number"] for name in windows}
             condition += f" AND {_equal(tuple(numbers))}"
             values |= to_item({":one": 1} | {f":{name}": number for name, number in numbers.items()})
         written, _ = self._update(submission, expression, condition, values)
@@ -166,12 +161,12 @@ class QuotaStore:
 
     def _update(
         self, submission: Submission, expression: str, condition: str, values: Mapping[str, Any], **more: Any
-    ) -> tuple[_Item | None, _Item]:
+    ) -> tuple[Item | None, Item]:
         """Return what was written; or None, and the item that the condition refused."""
         try:
             answer = self._client.update_item(
                 TableName=self._table_name,
-                Key=_key(submission.project_id, submission.profile),
+                Key=quota_key(submission.project_id, submission.profile),
                 UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=dict(values),
@@ -182,37 +177,9 @@ class QuotaStore:
         except ClientError as error:
             if not is_condition_failure(error):
                 raise
-            return None, cast("_Item", error.response.get("Item", {}))
+            return None, cast("Item", error.response.get("Item", {}))
         return answer.get("Attributes", {}), {}
-
-
-def _key(project_id: str, profile: str) -> dict[str, Any]:
-    return key(f"PROJECT#{project_id}", f"QUOTA#{profile}")
 
 
 def _equal(names: tuple[str, ...], prefix: str = ":") -> str:
     return " AND ".join(f"{name} = {prefix}{name}" for name in names)
-
-
-def _numbers(usage: Usage) -> dict[str, int]:
-    return {"minute_number": usage.minute.number, "day_number": usage.day.number}
-
-
-def _counts(usage: Usage) -> dict[str, int]:
-    return {"minute_count": usage.minute.count, "day_count": usage.day.count}
-
-
-def _usage(item: _Item) -> Usage:
-    if not item:
-        return Usage()
-    values = from_item(item)
-    return Usage(
-        Window(MINUTE_MS, values["minute_number"], values["minute_count"]),
-        Window(DAY_MS, values["day_number"], values["day_count"]),
-        len(values.get("in_flight", ())),
-    )
-
-
-def _entries(item: _Item) -> tuple[InFlight, ...]:
-    texts = item.get("in_flight", {}).get("SS", ())
-    return tuple(sorted((read_entry(text) for text in texts), key=lambda entry: entry.since_ms))
