@@ -102,6 +102,16 @@ def test_the_answer_is_final_with_one_write_and_no_message(system: Direct, aws: 
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
 
 
+def test_a_direct_run_holds_no_place_in_the_quota_once_it_is_answered(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    start(system)
+    for key in (None, "key"):
+        assert wait_for(project_key, idempotency_key=key).status == 200
+    usage = pipeline.quotas.usage(PROJECT_ID, "judge")
+    assert (usage.day.count, usage.in_flight) == (2, 0)
+
+
 def test_both_ways_give_the_same_result(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,6 +518,7 @@ def test_a_crash_after_the_row_is_there_costs_no_result(
     row = only_row(aws)
     assert (row.verdict, row.fanout, row.due_at_ms) == ("AC", Fanout.DONE, None)
     assert (pipeline.delivery(row) is not None) is bool(hook)
+    assert pipeline.quotas.usage(PROJECT_ID, "judge").in_flight == 0
     assert sum(len(slot.specs) for slot in system.slots) <= 2
 
 
