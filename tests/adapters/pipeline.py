@@ -142,13 +142,13 @@ class Pipeline:
 
     def endpoint(self, **changes: Any) -> Endpoint:
         """Put an endpoint of project `dev` at a path of its own; the first of its secrets is `SECRET`."""
-        endpoint_id = new_id()
+        endpoint_id, project_id = new_id(), changes.get("project_id", "dev")
         at = to_rfc3339(self.time())
         values: dict[str, Any] = {
             "endpoint_id": endpoint_id,
             "project_id": "dev",
             "url": self.receiver.url_of(path_of(endpoint_id)),
-            "secret_box": self.boxes.seal(SECRET, "dev", endpoint_id),
+            "secret_box": self.boxes.seal(SECRET, project_id, endpoint_id),
             "created_at": at,
             "updated_at": at,
         }

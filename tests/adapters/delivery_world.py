@@ -1,0 +1,282 @@
+"""One project's endpoints and runs over real parts, where processes die, queues lose and repeat, and time jumps.
+
+The receiver is a function here, so that it can look at the rows at the very moment of a send, and so that other
+workers can act while one is sending. What it notes is held against the invariants of the webhook specification.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from functions.api.recovery import Recovery
+from functions.core.clock import to_rfc3339
+from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState, Reply
+from functions.core.submission import Fanout, Submission, new_id
+from functions.egress import Egress
+from functions.store.attempts import Attempts, Recorded
+from functions.store.delivery_listing import DeliveryList
+from functions.store.delivery_rows import to_delivery
+from functions.store.replays import ReplayStore
+from functions.telemetry import logger
+from tests.adapters.hook_receiver import Received
+from tests.adapters.hook_verification import is_genuine
+from tests.adapters.pipeline import DONE_STATES, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from functions.core.endpoint import Endpoint
+
+SWEEP_SECS = 60
+MAX_ROUNDS = 60
+TIMEOUT = 0
+"""The receiver got it, and no answer came back."""
+_FORGET = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
+
+type Target = tuple[str, str]
+"""Webhook id and endpoint id."""
+
+
+class Receiver(Egress):
+    """Egress that ends in the world."""
+
+    def __init__(self, world: DeliveryWorld) -> None:
+        super().__init__()
+        object.__setattr__(self, "_world", world)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        world: DeliveryWorld = self._world  # type: ignore[attr-defined]
+        return world.receive(urlsplit(url).path, dict(headers), body)
+
+
+class NotedAttempts(Attempts):
+    """Counts the sends whose lease was lost before they were recorded."""
+
+    def __init__(self, world: DeliveryWorld, table: str, client: Any) -> None:
+        super().__init__(table, client, world.pipeline.time, no_sleep)
+        self._world = world
+
+    def record(self, held: Any, reply: Reply, planned: Any) -> Recorded | None:
+        recorded = super().record(held, reply, planned)
+        if recorded is None:
+            self._world.unrecorded[held.delivery.event_id, held.delivery.endpoint_id] += 1
+        return recorded
+
+
+@dataclass
+class DeliveryWorld:
+    """`hints` are messages that the queue holds; `sends` is what arrived, by target."""
+
+    pipeline: Pipeline
+    project_id: str = field(default_factory=new_id)
+    endpoints: list[Endpoint] = field(default_factory=list)
+    runs: list[Submission] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    answers: dict[str, int] = field(default_factory=dict)
+    sends: dict[Target, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    accepted: Counter[Target] = field(default_factory=Counter)
+    unrecorded: Counter[Target] = field(default_factory=Counter)
+    begun_anew: Counter[Target] = field(default_factory=Counter)
+    lost_before: dict[str, int] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    put: list[dict[str, Any]] = field(default_factory=list)
+    stays_ill: bool = False
+    meanwhile: Callable[[], None] | None = None
+    sending: list[Target] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        table, client = self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb")
+        attempts = NotedAttempts(self, table, client)
+        deliverer = dataclasses.replace(self.pipeline.deliverer, egress=Receiver(self), attempts=attempts)
+        self.pipeline.use(deliverer)
+        listing, replays = DeliveryList(table, client), ReplayStore(table, client, self.pipeline.time)
+        queue, log = self.pipeline.aws.names["DeliveriesQueue"], logger("endpoints")
+        self.recovery = Recovery(listing, replays, self.pipeline.queues, queue, self.pipeline.time, log)
+        self._events = self.pipeline.aws.client("events").meta.events
+        self._events.register("provide-client-params.eventbridge.PutEvents", self._note_put)
+
+    def close(self) -> None:
+        """Leave an empty account behind."""
+        self._events.unregister("provide-client-params.eventbridge.PutEvents", self._note_put)
+        dynamodb = self.pipeline.aws.client("dynamodb")
+        for logical_id in ("DeliveriesTable", "SubmissionsTable"):
+            for item in self.pipeline.aws.items(logical_id):
+                key = {"pk": item["pk"], "sk": item["sk"]}
+                dynamodb.delete_item(TableName=self.pipeline.aws.names[logical_id], Key=key)
+        self.pipeline.hints()
+
+    def _note_put(self, params: Mapping[str, Any], **_: object) -> None:
+        self.put += [json.loads(entry["Detail"]) for entry in params["Entries"]]
+
+    # --- what users do ---------------------------------------------------------------
+
+    def add_endpoint(self, **changes: Any) -> Endpoint:
+        self.endpoints.append(self.pipeline.endpoint(project_id=self.project_id, **changes))
+        return self.endpoints[-1]
+
+    def add_run(self, *, own_url: bool) -> Submission:
+        submission_id = new_id()
+        url = self.pipeline.receiver.url_of(f"/run/{submission_id}") if own_url else None
+        hook = {"webhook_url": url, "webhook_secret": SECRET if own_url else None}
+        run = self.pipeline.submit(submission_id=submission_id, project_id=self.project_id, due_at_ms=None, **hook)
+        self.runs.append(run)
+        return run
+
+    def now(self, endpoint: Endpoint) -> Endpoint | None:
+        return self.pipeline.endpoints.get(self.project_id, endpoint.endpoint_id)
+
+    def switch(self, endpoint: Endpoint, *, on: bool) -> None:
+        """As PATCH does it."""
+        if self.now(endpoint) is None:
+            return
+        off = {"disabled_reason": "request", "disabled_at": to_rfc3339(self.pipeline.time())}
+        sets: dict[str, Any] = {"enabled": on} | ({} if on else off)
+        self.pipeline.endpoints.change(self.project_id, endpoint.endpoint_id, sets, _FORGET if on else ())
+
+    def delete_endpoint(self, endpoint: Endpoint) -> None:
+        self.pipeline.endpoints.delete(self.project_id, endpoint.endpoint_id)
+
+    def rotate(self, endpoint: Endpoint, overlap_secs: int) -> None:
+        if self.now(endpoint) is not None:
+            self.pipeline.rotate(endpoint, overlap_secs)
+
+    def recover(self, endpoint: Endpoint) -> None:
+        row = self.now(endpoint)
+        if row is None or not row.enabled:
+            return
+        before = {d.event_id: d.state for d in self.deliveries() if d.endpoint_id == endpoint.endpoint_id}
+        self.step(lambda: self.recovery.recover(row, 0))
+        for delivery in self.deliveries():
+            if delivery.endpoint_id == endpoint.endpoint_id and before[delivery.event_id] is not delivery.state:
+                self.begun_anew[delivery.event_id, delivery.endpoint_id] += 1
+
+    def cancel(self, run: Submission) -> None:
+        """Delete a finished run, as far as webhooks see it."""
+        if self.pipeline.row(run).is_final:
+            self.pipeline.deliveries.cancel_event(run.submission_id)
+            self.cancelled.add(run.submission_id)
+
+    # --- what processes do -------------------------------------------------------------
+
+    def step(self, act: Callable[[], object], failpoint: str | None = None) -> bool:
+        """Run one invocation; False if it died at `failpoint`."""
+        depth = len(self.sending)
+        try:
+            with nullcontext() if failpoint is None else crash_at(failpoint):
+                act()
+        except Crash as crash:
+            if crash.args == ("webhook.after_send",):
+                self.unrecorded[self.sending[-1]] += 1
+            return False
+        finally:
+            del self.sending[depth:]
+            self.hints += self.pipeline.hints()
+        return True
+
+    def record(self, run: Submission, failpoint: str | None = None) -> bool:
+        body = self.pipeline.completed(run)
+        return self.step(lambda: self.pipeline.record(body), failpoint)
+
+    def webhook(self, place: int, failpoint: str | None = None) -> None:
+        """Take a message; one whose worker died comes again."""
+        if not self.hints:
+            return
+        hint = self.hints.pop(place % len(self.hints))
+        if not self.step(lambda: self.pipeline.webhook(hint), failpoint):
+            self.hints.append(hint)
+
+    def sweep(self, failpoint: str | None = None) -> bool:
+        return self.step(self.pipeline.sweep, failpoint)
+
+    # --- the receivers -----------------------------------------------------------------
+
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        """Note a send, and check what must be so at its moment: I6, and that it is genuine."""
+        request = Received(path, headers, body, self.pipeline.time())
+        endpoint_id = path.rpartition("/")[2] if path.startswith("/endpoint/") else RUN_ENDPOINT_ID
+        target = (request.webhook_id, endpoint_id)
+        delivery = self.pipeline.deliveries.get_delivery(*target)
+        assert delivery is not None
+        assert delivery.state is DeliveryState.SENDING, "I6: sent what is not claimed"
+        assert request.webhook_id not in self.cancelled, "I6: sent after it was deleted"
+        secret = SECRET
+        if endpoint_id != RUN_ENDPOINT_ID:
+            row = self.pipeline.endpoints.get(self.project_id, endpoint_id)
+            assert row is not None, "I6: sent to a deleted endpoint"
+            assert row.enabled, "I6: sent to a disabled endpoint"
+            assert row.leases.count(delivery.lease_until_ms or 0) >= 1, "sent without a lease of the endpoint"
+            secret = self.pipeline.secrets[path_of(endpoint_id)][-1]
+        assert is_genuine(request, secret), "not signed with the secret that holds"
+        self.sends[target].append(body)
+        self.sending.append(target)
+        status = self.answers.get(endpoint_id, 200)
+        self.accepted[target] += 200 <= status < 300
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return Reply(15_000, error_code="timeout") if status == TIMEOUT else Reply(5, status)
+
+    # --- the end -------------------------------------------------------------------------
+
+    def deliveries(self) -> list[Delivery]:
+        items = self.pipeline.aws.items("DeliveriesTable")
+        return [to_delivery(item) for item in items if item["sk"]["S"].startswith("DELIVERY#")]
+
+    def next_due_ms(self) -> int | None:
+        """When something is due, of all rows of both tables; None if nothing ever is."""
+        items = self.pipeline.aws.items("DeliveriesTable") + self.pipeline.aws.items("SubmissionsTable")
+        return min((int(item["due_at_ms"]["N"]) for item in items if "due_at_ms" in item), default=None)
+
+    def settle(self) -> None:
+        """Nothing goes wrong any more: sweeps come every minute, every message arrives, receivers are well or not."""
+        if not self.stays_ill:
+            self.answers.clear()
+        self.meanwhile = None
+        for run in self.runs:
+            self.record(run)
+        for _ in range(MAX_ROUNDS):
+            while self.hints:
+                self.webhook(0)
+            due_ms = self.next_due_ms()
+            if due_ms is None:
+                return
+            self.pipeline.time.advance(max(SWEEP_SECS, (due_ms - self.pipeline.time()) / 1000))
+            expired = {d for d in self.deliveries() if self.is_stuck(d)}
+            self.sweep()
+            while self.hints:
+                self.webhook(0)
+            assert not expired & set(self.deliveries()), "I4: a lease that ended was not looked after"
+        raise AssertionError("I1: something is due for ever")
+
+    def is_stuck(self, delivery: Delivery) -> bool:
+        return delivery.state is DeliveryState.SENDING and (delivery.lease_until_ms or 0) <= self.pipeline.time()
+
+    def check(self) -> None:
+        """Check I1 to I5 after `settle`."""
+        rows = {(delivery.event_id, delivery.endpoint_id): delivery for delivery in self.deliveries()}
+        bodies: dict[str, set[bytes]] = defaultdict(set)
+        for run in self.runs:
+            assert self.pipeline.row(run).fanout is Fanout.DONE, "I1: not fanned out"
+            if run.submission_id not in self.cancelled:
+                wanting = [endpoint for endpoint in self.endpoints if self.now(endpoint) is not None]
+                targets = [endpoint.endpoint_id for endpoint in wanting] + [RUN_ENDPOINT_ID] * bool(run.webhook_url)
+                assert all((run.submission_id, target) in rows for target in targets), "I1: a target has no row"
+                assert any(put.get("id") == run.submission_id for put in self.put), "the bus has not heard of it"
+        for target, delivery in rows.items():
+            assert delivery.state in DONE_STATES, "I1: not final"
+            if delivery.state is DeliveryState.DELIVERED:
+                assert self.accepted[target], "I1: delivered, and nobody got it"
+            attempts = self.pipeline.deliveries.list_attempts(*target)
+            assert [row["n"] for row in attempts] == list(range(1, delivery.attempt + 1))
+            assert delivery.scheduled_attempts <= self.pipeline.deliverer.schedule.max_attempts, "I3"
+            assert len(self.sends[target]) == len(attempts) + self.unrecorded[target], "I5: a send without a record"
+            assert self.accepted[target] <= 1 + self.unrecorded[target] + self.begun_anew[target], "I5: sent twice"
+            bodies[target[0]] |= set(self.sends[target])
+        assert all(len(of_event) <= 1 for of_event in bodies.values()), "I2: other bytes"
+        assert set(self.sends) <= set(rows), "I2: another id"

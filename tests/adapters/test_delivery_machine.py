@@ -1,0 +1,207 @@
+"""A state machine over the whole pipeline: any order of crashes, losses, repeats, clock jumps and changes of endpoints.
+
+Each sequence ends with all well again, and then I1 to I6 hold. Section 3 of the webhook specification.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from functions.core.endpoint import MAX_LEASES
+from functions.store.endpoint_rows import lease_name
+from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
+from tests.adapters.pipeline import Pipeline, pipeline, receiver
+
+if TYPE_CHECKING:
+    from functions.core.endpoint import Endpoint
+
+__all__ = ["pipeline", "receiver"]
+
+RECORD_POINTS = (
+    "record.before_commit",
+    "record.after_commit",
+    "fanout.after_event",
+    "fanout.after_delivery",
+    "fanout.after_hint",
+    "fanout.after_bus",
+    "fanout.before_done",
+)
+WEBHOOK_POINTS = (
+    "webhook.after_claim",
+    "webhook.after_send",
+    "webhook.after_record",
+    "webhook.after_defer",
+    "notice.before_done",
+)
+SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", *RECORD_POINTS[2:])
+
+runs, places, endpoints = st.integers(0, 2), st.integers(0, 9), st.integers(0, 1)
+statuses = st.sampled_from([200, 302, 410, 429, 500, 500, TIMEOUT])
+jumps_secs = st.sampled_from([1, 6, 59, 61, 301, 2_000, 43_200, 432_000])
+
+
+def or_none(points: tuple[str, ...]) -> st.SearchStrategy[str | None]:
+    return st.one_of(st.none(), st.sampled_from(points))
+
+
+class Deliveries(RuleBasedStateMachine):
+    """One account for all sequences; each has a project of its own and leaves nothing behind."""
+
+    pipeline: ClassVar[Pipeline]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = DeliveryWorld(self.pipeline)
+        self.world.add_endpoint()
+        # All its leases are taken by others for the first minute.
+        busy = self.world.add_endpoint()
+        until_ms = self.pipeline.time() + 60_000
+        sets = {lease_name(number): until_ms for number in range(MAX_LEASES)}
+        self.pipeline.endpoints.change(self.world.project_id, busy.endpoint_id, sets)
+        for own_url in (True, False, False):
+            self.world.add_run(own_url=own_url)
+
+    def endpoint(self, place: int) -> Endpoint:
+        return self.world.endpoints[place]
+
+    @initialize(points=st.tuples(*[or_none(RECORD_POINTS)] * 3), status=statuses)
+    def runs_end(self, points: tuple[str | None, ...], status: int) -> None:
+        for run, point in zip(self.world.runs, points, strict=True):
+            self.world.record(run, point)
+        self.world.answers[self.endpoint(0).endpoint_id] = status
+
+    @rule(run=runs, point=or_none(RECORD_POINTS))
+    def record(self, run: int, point: str | None) -> None:
+        self.world.record(self.world.runs[run], point)
+
+    @rule(secs=jumps_secs)
+    def all_hints_arrive(self, secs: int) -> None:
+        """The usual thing."""
+        for _ in range(len(self.world.hints)):
+            self.world.webhook(0)
+        self.pipeline.time.advance(secs)
+
+    @rule(secs=jumps_secs)
+    def a_sweep_finds_what_is_due(self, secs: int) -> None:
+        """The usual thing when hints are late or lost."""
+        self.pipeline.time.advance(secs)
+        self.world.sweep()
+        for _ in range(len(self.world.hints)):
+            self.world.webhook(0)
+
+    @rule(place=places, point=or_none(WEBHOOK_POINTS))
+    def webhook(self, place: int, point: str | None) -> None:
+        self.world.webhook(place, point)
+
+    @rule(place=places, point=or_none(WEBHOOK_POINTS))
+    def two_webhooks_at_once(self, place: int, point: str | None) -> None:
+        """A worker takes the same or another message while the first one is sending."""
+        if self.world.hints:
+            self.world.hints.append(self.world.hints[place % len(self.world.hints)])
+            self.world.meanwhile = lambda: self.world.webhook(-1)
+            self.world.webhook(place, point)
+
+    @rule(place=places, secs=jumps_secs)
+    def slow_webhook(self, place: int, secs: int) -> None:
+        """Time goes on while a worker is sending, and others act."""
+
+        def meanwhile() -> None:
+            self.pipeline.time.advance(secs)
+            self.world.sweep()
+            self.world.webhook(-1)
+
+        self.world.meanwhile = meanwhile
+        self.world.webhook(place)
+
+    @rule(place=places, endpoint=endpoints, chance=st.integers(0, 5))
+    def endpoint_changes_during_a_send(self, place: int, endpoint: int, chance: int) -> None:
+        def meanwhile() -> None:
+            if chance == 5:
+                self.world.delete_endpoint(self.endpoint(endpoint))
+            else:
+                self.world.switch(self.endpoint(endpoint), on=False)
+
+        self.world.meanwhile = meanwhile
+        self.world.webhook(place)
+        self.world.meanwhile = None
+
+    @rule(place=places)
+    def duplicate(self, place: int) -> None:
+        self.world.hints += self.world.hints[place : place + 1]
+
+    @rule(place=places)
+    def drop(self, place: int) -> None:
+        del self.world.hints[place : place + 1]
+
+    @rule(chance=st.integers(0, 3))
+    def drop_all(self, chance: int) -> None:
+        if chance == 3:
+            self.world.hints.clear()
+
+    @rule(point=or_none(SWEEP_POINTS))
+    def sweep(self, point: str | None) -> None:
+        self.world.sweep(point)
+
+    @rule(secs=jumps_secs)
+    def wait(self, secs: int) -> None:
+        self.pipeline.time.advance(secs)
+
+    @rule(endpoint=endpoints, status=statuses)
+    def answer(self, endpoint: int, status: int) -> None:
+        self.world.answers[self.endpoint(endpoint).endpoint_id] = status
+
+    @rule(status=statuses)
+    def answer_of_runs(self, status: int) -> None:
+        self.world.answers["run"] = status
+
+    @rule(endpoint=endpoints, on=st.sampled_from([True, True, False]))
+    def switch(self, endpoint: int, *, on: bool) -> None:
+        self.world.switch(self.endpoint(endpoint), on=on)
+
+    @rule(endpoint=endpoints, overlap_secs=st.sampled_from([0, 3600]))
+    def rotate(self, endpoint: int, overlap_secs: int) -> None:
+        self.world.rotate(self.endpoint(endpoint), overlap_secs)
+
+    @rule(endpoint=endpoints)
+    def recover(self, endpoint: int) -> None:
+        self.world.switch(self.endpoint(endpoint), on=True)
+        self.world.recover(self.endpoint(endpoint))
+
+    @rule(endpoint=endpoints, chance=st.integers(0, 5))
+    def delete_endpoint(self, endpoint: int, chance: int) -> None:
+        if chance == 5:
+            self.world.delete_endpoint(self.endpoint(endpoint))
+
+    @rule(run=runs, chance=st.integers(0, 5))
+    def delete_run(self, run: int, chance: int) -> None:
+        if chance == 5:
+            self.world.cancel(self.world.runs[run])
+
+    @rule()
+    def receivers_stay_ill(self) -> None:
+        self.world.stays_ill = True
+
+    def teardown(self) -> None:
+        try:
+            self.world.settle()
+            self.world.check()
+        finally:
+            self.world.close()
+
+
+def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline) -> None:
+    run_state_machine_as_test(
+        type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline}),
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate,),  # shrinking takes minutes here
+        ),
+    )
