@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from infra.local.stack import QueueMapping
 
 _MAX_THREADS: Final = 8
-# One message a thread: a send to a receiver that hangs takes 15 s of it. Idle ones only wait.
+# One message a thread: a send to a receiver that hangs takes 15 s of it.
 _MAX_THREADS_OF_SINGLES: Final = 32
+# Threads of a mapping that ask the queue at the same time; the others handle what they got, or wait for their turn.
+_RECEIVERS: Final = 2
 _DEFAULT_THREADS: Final = 2
 # Short, because a stop waits for it; AWS polls 20 s.
 _WAIT_SECS: Final = 1
@@ -42,9 +44,10 @@ class MappingPollers:
         most = _MAX_THREADS_OF_SINGLES if mapping.batch_size == 1 else _MAX_THREADS
         count = min(mapping.max_concurrency or _DEFAULT_THREADS, most)
         sqs = session().client("sqs")
+        turns = threading.Semaphore(_RECEIVERS)
         for number in range(count):
             thread = threading.Thread(
-                target=self._poll, args=(mapping, queue_url, sqs), name=f"{mapping.queue}-{number}", daemon=True
+                target=self._poll, args=(mapping, queue_url, sqs, turns), name=f"{mapping.queue}-{number}", daemon=True
             )
             thread.start()
             self._threads.append(thread)
@@ -55,21 +58,27 @@ class MappingPollers:
         for thread in self._threads:
             thread.join(grace_secs)
 
-    def _poll(self, mapping: QueueMapping, queue_url: str, sqs: SQSClient) -> None:
+    def _poll(self, mapping: QueueMapping, queue_url: str, sqs: SQSClient, turns: threading.Semaphore) -> None:
         while not self._stopping.is_set():
             try:
-                received = sqs.receive_message(
-                    QueueUrl=queue_url,
-                    MaxNumberOfMessages=mapping.batch_size,
-                    WaitTimeSeconds=_WAIT_SECS,
-                    MessageSystemAttributeNames=["All"],
-                    MessageAttributeNames=["All"],
-                ).get("Messages", [])
+                with turns:
+                    received = self._receive(mapping, queue_url, sqs)
                 if received:
                     self._delete(sqs, queue_url, self._handled(mapping, received))
             except (BotoCoreError, ClientError) as error:
                 if not self._stopping.wait(_RETRY_SECS):
                     self._console.line("queue", f"{mapping.queue}: {error}", "warning")
+
+    def _receive(self, mapping: QueueMapping, queue_url: str, sqs: SQSClient) -> list[MessageTypeDef]:
+        if self._stopping.is_set():  # who waited for a turn may have waited for the end
+            return []
+        return sqs.receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=mapping.batch_size,
+            WaitTimeSeconds=_WAIT_SECS,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
 
     def _handled(self, mapping: QueueMapping, messages: list[MessageTypeDef]) -> list[MessageTypeDef]:
         """Invoke the function and return the messages it is done with.

@@ -269,13 +269,13 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 
 @contextmanager
-def crash_at(name: str, *, times: int = 1) -> Iterator[list[str]]:
-    """Crash the first `times` times that `name` is reached; yields the names reached so far."""
+def crash_at(name: str, *, times: int = 1, after: int = 0) -> Iterator[list[str]]:
+    """Crash when `name` was reached `after` times, and `times` times then; yields the names reached so far."""
     reached: list[str] = []
 
     def hook(here: str) -> None:
         reached.append(here)
-        if here == name and reached.count(name) <= times:
+        if here == name and after < reached.count(name) <= after + times:
             raise Crash(name)
 
     failpoint.set_hook(hook)

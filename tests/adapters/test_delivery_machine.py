@@ -37,6 +37,7 @@ WEBHOOK_POINTS = (
     "webhook.after_defer",
     "notice.before_done",
 )
+NOTICE_POINTS = ("webhook.after_record", "fanout.after_event", "fanout.after_bus", "notice.before_done")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", *RECORD_POINTS[2:])
 
 runs, places, endpoints = st.integers(0, 2), st.integers(0, 9), st.integers(0, 1)
@@ -157,6 +158,14 @@ class Deliveries(RuleBasedStateMachine):
     @rule(status=statuses)
     def answer_of_runs(self, status: int) -> None:
         self.world.answers["run"] = status
+
+    @rule(endpoint=endpoints, run=runs, point=st.sampled_from(NOTICE_POINTS))
+    def a_receiver_is_gone(self, endpoint: int, run: int, point: str) -> None:
+        """It answers 410, and the worker dies before or while it tells the owner."""
+        self.world.answers[self.endpoint(endpoint).endpoint_id] = 410
+        self.world.record(self.world.runs[run])
+        for _ in range(len(self.world.hints)):
+            self.world.webhook(0, point)
 
     @rule(endpoint=endpoints, on=st.sampled_from([True, True, False]))
     def switch(self, endpoint: int, *, on: bool) -> None:

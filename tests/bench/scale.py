@@ -15,6 +15,7 @@ class Scale:
     load_secs: float
     soak_runs: int
     soak_samples: int
+    deliveries: int
 
 
 FULL = Scale(
@@ -26,6 +27,7 @@ FULL = Scale(
     load_secs=90,
     soak_runs=10_000,
     soak_samples=50,
+    deliveries=10_000,
 )
 QUICK = Scale(
     print_rounds=20,
@@ -36,4 +38,5 @@ QUICK = Scale(
     load_secs=20,
     soak_runs=68,
     soak_samples=6,
+    deliveries=400,
 )

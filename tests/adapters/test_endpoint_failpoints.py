@@ -1,0 +1,247 @@
+"""Every failpoint of the webhook specification for a run with three targets: its own URL and two endpoints."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from functions.core.delivery import DeliveryState
+from functions.core.submission import Submission
+from functions.store.attempts import Attempts
+from functions.store.leases import Leases
+from functions.store.submissions import SubmissionStore
+from tests.adapters.delivery_world import DeliveryWorld
+from tests.adapters.pipeline import Crash, Pipeline, crash_at, no_sleep, pipeline, receiver
+from tests.adapters.test_delivery_machine import RECORD_POINTS, WEBHOOK_POINTS
+
+__all__ = ["pipeline", "receiver"]
+
+
+@pytest.fixture
+def world(pipeline: Pipeline) -> Iterator[DeliveryWorld]:
+    """Two endpoints and a run with a URL of its own; what the test leaves is settled and held to the invariants."""
+    made = DeliveryWorld(pipeline)
+    made.add_endpoint()
+    made.add_endpoint()
+    made.add_run(own_url=True)
+    yield made
+    made.settle()
+    made.check()
+    made.close()
+
+
+@pytest.fixture
+def run(world: DeliveryWorld) -> Submission:
+    return world.runs[0]
+
+
+def counts(world: DeliveryWorld) -> list[int]:
+    return sorted(world.accepted.values())
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_crash_after_each_of_three_delivery_rows(times: int, world: DeliveryWorld, run: Submission) -> None:
+    with crash_at("fanout.after_delivery", after=times - 1), pytest.raises(Crash):
+        world.pipeline.record(world.pipeline.completed(run))
+    assert (len(world.deliveries()), world.pipeline.hints()) == (times, [])
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("point", RECORD_POINTS)
+@pytest.mark.parametrize("is_repeated", [True, False], ids=["message comes again", "message is lost"])
+def test_crash_of_record(point: str, *, is_repeated: bool, world: DeliveryWorld, run: Submission) -> None:
+    assert not world.record(run, point)
+    if is_repeated:
+        assert world.record(run)
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("point", WEBHOOK_POINTS[:3])
+@pytest.mark.parametrize("is_repeated", [True, False], ids=["hint comes again", "hint is lost"])
+def test_crash_of_webhook(point: str, *, is_repeated: bool, world: DeliveryWorld, run: Submission) -> None:
+    world.record(run)
+    for _ in range(3):
+        world.webhook(0, point)
+    if not is_repeated:
+        world.hints.clear()
+    world.settle()
+    assert counts(world) == ([2, 2, 2] if point == "webhook.after_send" else [1, 1, 1])
+
+
+def test_crash_while_a_delivery_waits_for_a_lease(world: DeliveryWorld, run: Submission) -> None:
+    for endpoint in world.endpoints:
+        until_ms = world.pipeline.time() + 60_000
+        world.pipeline.endpoints.change(
+            world.project_id, endpoint.endpoint_id, {f"lease_{number}": until_ms for number in range(5)}
+        )
+    world.record(run)
+    for _ in range(3):
+        world.webhook(0, "webhook.after_defer")
+    world.hints.clear()
+    assert counts(world) == [1]  # the run's own URL has no leases
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_all_sends_to_the_queue_lost_for_an_hour(world: DeliveryWorld, run: Submission) -> None:
+    world.record(run)
+    for _ in range(6):
+        world.hints.clear()
+        world.pipeline.time.advance(600)
+        world.sweep()
+    assert world.sends == {}
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_sweeper_off_for_two_hours(world: DeliveryWorld, run: Submission) -> None:
+    for endpoint in world.endpoints:
+        world.answers[endpoint.endpoint_id] = 503
+    world.record(run)
+    while world.hints:
+        world.webhook(0)
+    world.pipeline.time.advance(7_200)
+    world.answers.clear()
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_sweeper_twice_at_once_and_crashed_in_mid_page(world: DeliveryWorld, run: Submission) -> None:
+    world.record(run)
+    world.hints.clear()
+    world.pipeline.time.advance(61)
+    first, second = world.pipeline.redrive(), world.pipeline.redrive()
+    for sweep, found in [(first, list(first.entries())), (second, list(second.entries()))]:
+        assert len(found) == 3
+        for entry in found:
+            sweep.act(entry)
+    assert len(world.pipeline.hints()) == 3
+    world.pipeline.time.advance(61)
+    assert not world.sweep("sweep.mid_page")
+    world.hints.clear()
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_index_that_still_shows_what_was_delivered(
+    world: DeliveryWorld, run: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.record(run)
+    stale = list(world.pipeline.redrive().entries())
+    while world.hints:
+        world.webhook(0)
+    before = world.pipeline.aws.items("DeliveriesTable")
+    for entry in stale:
+        world.pipeline.redrive().act(entry)
+    assert world.pipeline.hints() == []
+    assert world.pipeline.aws.items("DeliveriesTable") == before
+
+
+def test_every_message_twice_early_and_concurrently(world: DeliveryWorld, run: Submission) -> None:
+    world.answers = dict.fromkeys([*(endpoint.endpoint_id for endpoint in world.endpoints), "run"], 500)
+    world.record(run)
+    hints = [json.dumps(json.loads(hint)) for hint in world.hints]
+    world.hints += hints
+    for _ in range(6):
+        world.meanwhile = lambda: world.webhook(-1)  # another worker, while the first one is sending
+        world.webhook(0)
+        world.hints += hints  # early: the retry is due in five seconds
+    assert all(len(sends) == 1 for sends in world.sends.values())
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_dead_hint_leaves_the_row_to_the_sweeper(world: DeliveryWorld, run: Submission) -> None:
+    world.record(run)
+    assert world.pipeline.dead_letters(*world.hints) == []
+    world.hints.clear()
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_worker_that_outlives_its_lease(world: DeliveryWorld, run: Submission) -> None:
+    """Another takes over and delivers; the slow one's record is refused, so both sends are accounted for."""
+
+    def meanwhile() -> None:
+        world.pipeline.time.advance(61)
+        world.sweep()
+        while world.hints:
+            world.webhook(0)
+
+    world.record(run)
+    world.meanwhile = meanwhile
+    world.webhook(1)
+    assert counts(world) == [1, 1, 2]
+    assert sum(world.unrecorded.values()) == 1
+
+
+# --- the answer of a write is lost, and the write was applied ----------------------------------
+
+
+class Deaf:
+    """A DynamoDB client that does the first call of a name and does not hear the answer."""
+
+    def __init__(self, client: Any, name: str, is_meant: Callable[[dict[str, Any]], bool]) -> None:
+        self._client = client
+        self._name = name
+        self._is_meant = is_meant
+        self.lost = 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(**arguments: Any) -> Any:
+            answer = method(**arguments)
+            if name == self._name and not self.lost and self._is_meant(arguments):
+                self.lost += 1
+                raise ReadTimeoutError(endpoint_url="https://dynamodb")
+            return answer
+
+        return call if name == self._name else method
+
+
+def test_commit_that_was_applied_although_it_timed_out(
+    world: DeliveryWorld, run: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = world.pipeline
+    deaf = Deaf(pipeline.aws.client("dynamodb"), "update_item", lambda call: ":verdict" in str(call))
+    store = SubmissionStore(pipeline.aws.names["SubmissionsTable"], deaf, pipeline.time)  # type: ignore[arg-type]
+    monkeypatch.setattr(pipeline.submissions, "commit_final", store.commit_final)
+    assert pipeline.record(pipeline.completed(run)) == [0]
+    assert (deaf.lost, pipeline.row(run).verdict, world.deliveries()) == (1, "AC", [])
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_claim_that_was_applied_although_it_timed_out(world: DeliveryWorld, run: Submission) -> None:
+    pipeline = world.pipeline
+    world.record(run)
+    deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
+    leases = Leases(pipeline.aws.names["DeliveriesTable"], deaf, pipeline.time)  # type: ignore[arg-type]
+    admission = dataclasses.replace(pipeline.deliverer.admission, leases=leases)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, admission=admission))
+    failed = [pipeline.webhook(hint) for hint in world.hints]
+    world.hints.clear()
+    assert (deaf.lost, failed.count([0]), counts(world)) == (1, 1, [1, 1])
+    world.settle()
+    assert counts(world) == [1, 1, 1]
+
+
+def test_record_that_was_applied_although_it_timed_out(world: DeliveryWorld, run: Submission) -> None:
+    pipeline = world.pipeline
+    world.record(run)
+    deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
+    attempts = Attempts(pipeline.aws.names["DeliveriesTable"], deaf, pipeline.time, no_sleep)  # type: ignore[arg-type]
+    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
+    failed = [pipeline.webhook(hint) for hint in world.hints]
+    assert (deaf.lost, failed.count([0])) == (1, 1)
+    for hint in world.hints:  # the message comes again
+        assert pipeline.webhook(hint) == []
+    world.hints.clear()
+    assert counts(world) == [1, 1, 1]
+    assert all(delivery.state is DeliveryState.DELIVERED for delivery in world.deliveries())
