@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.api.recovery import Recovery
-from functions.core.clock import to_rfc3339
+from functions.core.clock import from_rfc3339, to_rfc3339
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState, Reply
 from functions.core.submission import Fanout, Submission, new_id
 from functions.egress import Egress
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from functions.core.endpoint import Endpoint
 
 SWEEP_SECS = 60
+MOST_SECS = 14 * 86_400
+"""Longer than that, and rows would begin to expire."""
 MAX_ROUNDS = 60
 TIMEOUT = 0
 """The receiver got it, and no answer came back."""
@@ -190,6 +192,12 @@ class DeliveryWorld:
         hint = self.hints.pop(place % len(self.hints))
         if not self.step(lambda: self.pipeline.webhook(hint), failpoint):
             self.hints.append(hint)
+
+    def wait(self, secs: int) -> None:
+        """Let time go by, within MOST_SECS of the beginning."""
+        begun_ms = from_rfc3339(self.endpoints[0].created_at)
+        if self.pipeline.time() + secs * 1000 < begun_ms + MOST_SECS * 1000:
+            self.pipeline.time.advance(secs)
 
     def sweep(self, failpoint: str | None = None) -> bool:
         return self.step(self.pipeline.sweep, failpoint)

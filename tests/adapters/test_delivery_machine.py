@@ -84,12 +84,12 @@ class Deliveries(RuleBasedStateMachine):
         """The usual thing."""
         for _ in range(len(self.world.hints)):
             self.world.webhook(0)
-        self.pipeline.time.advance(secs)
+        self.world.wait(secs)
 
     @rule(secs=jumps_secs)
     def a_sweep_finds_what_is_due(self, secs: int) -> None:
         """The usual thing when hints are late or lost."""
-        self.pipeline.time.advance(secs)
+        self.world.wait(secs)
         self.world.sweep()
         for _ in range(len(self.world.hints)):
             self.world.webhook(0)
@@ -111,7 +111,7 @@ class Deliveries(RuleBasedStateMachine):
         """Time goes on while a worker is sending, and others act."""
 
         def meanwhile() -> None:
-            self.pipeline.time.advance(secs)
+            self.world.wait(secs)
             self.world.sweep()
             self.world.webhook(-1)
 
@@ -149,7 +149,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(secs=jumps_secs)
     def wait(self, secs: int) -> None:
-        self.pipeline.time.advance(secs)
+        self.world.wait(secs)
 
     @rule(endpoint=endpoints, status=statuses)
     def answer(self, endpoint: int, status: int) -> None:

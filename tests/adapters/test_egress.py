@@ -572,3 +572,82 @@ def drip_slowly(peer: socket.socket) -> None:
     peer.recv(4096)
     peer.sendall(b"\x16\x03\x03\x40\x00")
     drip(peer, b"\x02")
+
+
+# --- what a resolver may answer ------------------------------------------------------
+
+V4, V6 = "93.184.216.34", "2606:2800:220:1::1"
+NOT_PUBLIC = (
+    "0.0.0.0", "10.255.255.255", "100.64.0.1", "127.0.0.1", "127.255.255.254", "168.63.129.16",  # noqa: S104
+    "169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.31.196.1",
+    "192.52.193.1", "192.88.99.1", "192.168.0.1", "192.175.48.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
+    "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+    "::", "::1", "::ffff:127.0.0.1", "::ffff:93.184.216.34", "::127.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::1",
+    "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::1", "3fff::1", "2620:4f:8000::1", "fc00::1", "fd00:ec2::254",
+    "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC)
+@pytest.mark.parametrize("place", ["alone", "first", "last"])
+def test_address_off_the_internet_is_never_dialled(address: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[object] = []
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments, **_: dialled.append(arguments))
+    answers = {"alone": [address], "first": [address, V4, V6], "last": [V4, V6, address]}[place]
+    reply = Egress(resolver=lambda _host, _port: answers).post("https://hooks.example.com/", HEADERS, b"{}")
+    assert (reply.error_code, dialled) == ("blocked_address", [])
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [V4], [V6], [V4, V6], [V6, V4], ["172.32.0.1"], ["172.15.255.255"], ["100.128.0.1"], ["192.0.1.1"],
+        ["198.20.0.1"], ["11.0.0.1"], ["223.255.255.255"], ["2001:4860:4860::8888"], ["2003::1"],
+    ],
+)  # fmt: skip
+def test_public_answer_is_dialled_in_its_order(answers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[tuple[str, int]] = []
+
+    def refuse(address: tuple[str, int], *_: object) -> object:
+        dialled.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    reply = Egress(resolver=lambda _host, _port: answers).post("https://hooks.example.com:8443/", HEADERS, b"{}")
+    assert dialled == [(address, 8443) for address in answers]
+    assert (reply.error_code, reply.address) == ("connect_refused", answers[-1])
+
+
+def test_at_most_four_addresses_are_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[object] = []
+
+    def refuse(address: object, *_: object) -> object:
+        dialled.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    answers = [f"93.184.216.{number}" for number in range(200)]
+    Egress(resolver=lambda _host, _port: answers).post("https://hooks.example.com/", HEADERS, b"{}")
+    assert len(dialled) == 4
+
+
+def test_name_that_turns_inward_between_two_sends_is_blocked_at_the_second(
+    start: Callable[..., Receiver], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer is public; whoever checks once and dials by name later would reach the second."""
+    receiver = start(answer(OK), authority.server_context("hooks.example.com"))
+    connect, asked = socket.create_connection, list[str]()
+
+    def to_the_receiver(address: tuple[str, int], timeout_secs: float) -> socket.socket:
+        assert address == (V4, 8443)
+        return connect(("127.0.0.1", receiver.port), timeout_secs)
+
+    def rebinding(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return [V4] if len(asked) == 1 else ["127.0.0.1"]
+
+    monkeypatch.setattr(socket, "create_connection", to_the_receiver)
+    egress = Egress(resolver=rebinding, trust=authority.client_context)
+    replies = [egress.post("https://hooks.example.com:8443/", HEADERS, b"{}") for _ in range(2)]
+    assert [(reply.status_code, reply.error_code) for reply in replies] == [(200, None), (None, "blocked_address")]
+    assert (replies[0].address, receiver.connections, len(asked)) == (V4, 1, 2)
