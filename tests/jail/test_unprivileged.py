@@ -186,6 +186,13 @@ for _ in range(60):
     {after}
 print("ESCAPED")
 """
+
+
+# Memory is what ends these, however long an emulated processor takes to fill it.
+def unhurried(code: str) -> dict[str, object]:
+    return job(code, memory_mb=64, cpu_time_secs=8, wall_time_secs=20)
+
+
 LIMIT_JOBS: dict[str, tuple[dict[str, object], tuple[str, str]]] = {
     "busy loop": (job("while True: pass", cpu_time_secs=0.5), ("TLE", "tle_cpu_judge")),
     "four busy processes": (
@@ -205,20 +212,18 @@ LIMIT_JOBS: dict[str, tuple[dict[str, object], tuple[str, str]]] = {
         ("TLE", "tle_cpu_judge"),
     ),
     "sleep": (job("import time; time.sleep(60)", wall_time_secs=0.5), ("TLE", "tle_wall_judge")),
-    "heap": (job("x = [bytearray(8 << 20) for _ in range(200)]", memory_mb=64), ("MLE", "mle_limit_breach")),
+    "heap": (unhurried("x = [bytearray(8 << 20) for _ in range(200)]"), ("MLE", "mle_limit_breach")),
     "shared memory": (
-        job(
+        unhurried(
             "import mmap, time\nm = mmap.mmap(-1, 1 << 27)\n"
-            "for _ in range(128): m.write(b'x' * (1 << 20))\ntime.sleep(9)",
-            memory_mb=64,
+            "for _ in range(128): m.write(b'x' * (1 << 20))\ntime.sleep(9)"
         ),
         ("MLE", "mle_limit_breach"),
     ),
     "files in three places": (
-        job(
+        unhurried(
             "import time\nfor n in range(40):\n  for place in ('/tmp', '/dev/shm', '.'):\n"
-            "    open(f'{place}/{n}', 'wb').write(b'x' * (1 << 20))\ntime.sleep(9)",
-            memory_mb=64,
+            "    open(f'{place}/{n}', 'wb').write(b'x' * (1 << 20))\ntime.sleep(9)"
         ),
         ("MLE", "mle_limit_breach"),
     ),
