@@ -50,7 +50,7 @@ def create_resources(template: Template) -> Resolver:
             case "AWS::S3::Bucket":
                 _create_bucket(aws.client("s3"), name, properties)
             case "AWS::Events::EventBus":
-                _create_bus(aws.client("events"), name)
+                create_bus(aws.client("events"), name)
             case "AWS::KMS::Key":
                 values[logical_id] |= _create_key(aws.client("kms"), name, properties)
             case _:
@@ -105,7 +105,8 @@ def _add_indexes(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]
             )
 
 
-def _create_bus(events: EventBridgeClient, name: str) -> None:
+def create_bus(events: EventBridgeClient, name: str) -> None:
+    """Create an event bus; an existing one stays as it is."""
     with suppress(events.exceptions.ResourceAlreadyExistsException):
         events.create_event_bus(Name=name)
 

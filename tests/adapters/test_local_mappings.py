@@ -1,0 +1,113 @@
+"""The local stack's pollers and bus, over its own server: who hangs does not hold up who does not."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.core.submission import new_id
+from infra.local import ministack
+from infra.local.console import Console
+from infra.local.invoker import Invoker
+from infra.local.mappings import MappingPollers
+from infra.local.resources import create_bus, session
+from infra.local.stack import Function, QueueMapping
+from tests.adapters.test_runner_worker import until
+
+HANGING = 10  # two endpoints, five sends each
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state_dir = tmp_path_factory.mktemp("state")
+    started = ministack.start_or_adopt(state_dir)
+    yield started.url
+    assert ministack.stop_cleanly(started, state_dir)
+
+
+@pytest.fixture
+def queue_url(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    return str(session().client("sqs").create_queue(QueueName=f"hints-{new_id()}")["QueueUrl"])
+
+
+class Handler:
+    """Hangs over some messages until it is released."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.release = threading.Event()
+
+    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        (record,) = event["Records"]
+        self.begun.append(record["body"])
+        if record["body"].startswith("hangs"):
+            self.release.wait(60)
+        self.ended.append(record["body"])
+        return {"batchItemFailures": []}
+
+
+def test_sends_that_hang_do_not_hold_up_others(queue_url: str) -> None:
+    sqs, handler = session().client("sqs"), Handler()
+    function = Function("Webhook", "m.handler", 30, 128, {})
+    pollers = MappingPollers(Invoker({"Webhook": function}, {"Webhook": handler}), Console(io.StringIO()))
+    bodies = [f"hangs {number}" for number in range(HANGING)] + [f"quick {number}" for number in range(40)]
+    for body in bodies:
+        sqs.send_message(QueueUrl=queue_url, MessageBody=body)
+    pollers.start(QueueMapping("Deliveries", "Webhook", 1, 50, reports_failures=True), queue_url)
+    try:
+        until(lambda: len(handler.ended) == 40 and len(handler.begun) == 50)
+        assert all(body.startswith("quick") for body in handler.ended)
+    finally:
+        handler.release.set()
+        pollers.stop(30)
+    assert sorted(handler.ended) == sorted(bodies)
+    left = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
+    assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("Deliveries-")]
+
+
+def test_idle_pollers_ask_two_at_a_time(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most, asked, lock = 0, 0, 0, threading.Lock()
+    receive = MappingPollers._receive
+
+    def counted(self: MappingPollers, *arguments: Any) -> Any:
+        nonlocal at_once, most, asked
+        with lock:
+            at_once, asked = at_once + 1, asked + 1
+            most = max(most, at_once)
+        try:
+            return receive(self, *arguments)
+        finally:
+            with lock:
+                at_once -= 1
+
+    monkeypatch.setattr(MappingPollers, "_receive", counted)
+    pollers = MappingPollers(Invoker({}, {}), Console(io.StringIO()))
+    pollers.start(QueueMapping("Idle", "Webhook", 1, 50, reports_failures=True), queue_url)
+    until(lambda: asked >= 6)
+    pollers.stop(30)
+    assert most == 2
+
+
+def test_a_bus_is_made_once_and_found_again(queue_url: str) -> None:
+    events = session().client("events")
+    for _ in range(2):
+        create_bus(events, "rustbox-local-EventBus")
+    names = [bus["Name"] for bus in events.list_event_buses()["EventBuses"]]
+    assert names.count("rustbox-local-EventBus") == 1
+    answer = events.put_events(
+        Entries=[
+            {
+                "Source": "rustbox",
+                "DetailType": "submission.completed",
+                "Detail": json.dumps({"id": "x"}),
+                "EventBusName": "rustbox-local-EventBus",
+            }
+        ]
+    )
+    assert answer["FailedEntryCount"] == 0
