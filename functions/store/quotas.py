@@ -141,7 +141,15 @@ class QuotaStore:
             expression += ", in_flight_keys :keys"
             condition += " AND NOT contains(in_flight_keys, :key)"
             values |= {":key": {"S": entry.key}, ":keys": {"SS": [entry.key]}}
-        return self._update(submission, expression, condition, values, ExpressionAttributeNames={"#ttl": "ttl"})
+        return self._update(
+            submission,
+            expression,
+            condition,
+            values,
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ReturnValues="UPDATED_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
 
     def _let_go(self, submission: Submission, entry: InFlight, windows: tuple[str, ...], taken: Usage | None) -> bool:
         """Remove an entry, and one from each of the windows. False if it is gone or a window is over."""
@@ -162,7 +170,7 @@ class QuotaStore:
     def _update(
         self, submission: Submission, expression: str, condition: str, values: Mapping[str, Any], **more: Any
     ) -> tuple[Item | None, Item]:
-        """Return what was written; or None, and the item that the condition refused."""
+        """Return what was written; or None, and the item that the condition refused. Both as far as `more` asks."""
         try:
             answer = self._client.update_item(
                 TableName=self._table_name,
@@ -170,8 +178,6 @@ class QuotaStore:
                 UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=dict(values),
-                ReturnValues="UPDATED_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **more,
             )
         except ClientError as error:
