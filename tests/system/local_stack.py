@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,30 @@ class LocalStack:
         """Return the end of the launcher's output."""
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join([line for line in lines if "/api/health/ready 503" not in line][-80:])
+
+
+def traces(state_dir: Path, runners: Collection[int]) -> dict[str, int]:
+    """Count what a stack that had these runners must not leave behind: processes, mounts, control groups."""
+    processes = [
+        entry
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and str(state_dir).encode() in _environment_of(entry)
+    ]
+    groups = [
+        group for pid in runners for group in Path("/sys/fs/cgroup").rglob(f"rustbox-*-{pid}-*") if group.is_dir()
+    ]
+    return {
+        "processes": len(processes),
+        "mounts": Path("/proc/self/mountinfo").read_text(encoding="utf-8").count("rustbox"),
+        "groups": len(groups),
+    }
+
+
+def _environment_of(entry: Path) -> bytes:
+    try:
+        return (entry / "environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.local_stack import ROOT, LocalStack, final_result, free_port, run, wait_until
+from tests.system.local_stack import ROOT, LocalStack, final_result, free_port, run, traces, wait_until
 from tests.system.webhook_inbox import open_inbox
 
 
@@ -31,40 +31,19 @@ def _start_and_fail(**variables: str) -> str:
     return lines[0]
 
 
-def _traces(state_dir: Path, runner: int) -> dict[str, int]:
-    """Count what a stack with this runner must not leave behind: processes, mounts, control groups."""
-    processes = [
-        entry
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _environment_of(entry).find(str(state_dir).encode()) >= 0
-    ]
-    return {
-        "processes": len(processes),
-        "mounts": Path("/proc/self/mountinfo").read_text(encoding="utf-8").count("rustbox"),
-        "groups": len(list(Path("/sys/fs/cgroup").rglob(f"rustbox-*-{runner}-*"))),
-    }
-
-
-def _environment_of(entry: Path) -> bytes:
-    try:
-        return (entry / "environ").read_bytes()
-    except OSError:
-        return b""
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_leaves_no_process_mount_or_group(own_stack: Callable[..., LocalStack], number: signal.Signals) -> None:
     local = own_stack()
     local.start()
     runner = local.pid_of("runner")
-    alive = _traces(local.state_dir, runner)
+    alive = traces(local.state_dir, {runner})
     assert alive["processes"] >= 3
     assert alive["groups"] >= 1
     with local.client() as client:
         run(client, "print(1)")
         client.post("/api/submit", json={"language": "python", "code": "import time; time.sleep(1)"})
     assert local.stop(number) == 0
-    assert _traces(local.state_dir, runner) == {"processes": 0, "mounts": 0, "groups": 0}
+    assert traces(local.state_dir, {runner}) == {"processes": 0, "mounts": 0, "groups": 0}
 
 
 def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) -> None:

@@ -1,24 +1,40 @@
 """A webhook receiver on loopback that keeps every delivery as it came."""
 
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request: header names in lower case, the raw body."""
+    """One request: header names in lower case, the raw body, and when it came (seconds since the epoch)."""
 
     headers: dict[str, str]
     body: bytes
+    received_at: float = field(default_factory=time.time)
 
     @property
     def webhook_id(self) -> str:
         """The event's id."""
         return self.headers["webhook-id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver does with a request. `status` None: it closes the connection."""
+
+    status: int | None
+    delay_secs: float = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+type Receiver = Callable[[Delivery], Answer]
+"""Called by a thread of its own for each request, as soon as that is read."""
 
 
 class Inbox:
@@ -56,26 +72,49 @@ class Inbox:
 def open_inbox(answers: list[int] | None = None) -> Iterator[Inbox]:
     """Serve an inbox at `inbox.url` while the block runs."""
     inbox = Inbox(answers or [])
+    with open_receiver(lambda delivery: Answer(inbox.put(delivery))) as inbox.url:
+        yield inbox
+
+
+@contextmanager
+def open_receiver(receive: Receiver) -> Iterator[str]:
+    """Serve a receiver at the URL that is given, while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            status = inbox.put(Delivery({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            self.end_headers()
+            size = int(self.headers["content-length"])
+            body = self.rfile.read(size)
+            if len(body) < size:
+                return  # whoever sent it died on the way
+            answer = receive(Delivery({name.lower(): value for name, value in self.headers.items()}, body))
+            time.sleep(answer.delay_secs)
+            if answer.status is None:
+                return  # HTTP/1.0: this ends the connection
+            with suppress(OSError):  # who asked may be dead by now
+                self.send_response(answer.status)
+                for name, value in ({"content-length": "0"} | dict(answer.headers)).items():
+                    self.send_header(name, value)
+                self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
             """Stay silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    inbox.url = f"http://127.0.0.1:{server.server_port}/hook"
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield inbox
+        yield f"http://127.0.0.1:{server.server_port}/hook"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay silent about clients that were killed in mid-request, as some tests do; tell of faults of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)

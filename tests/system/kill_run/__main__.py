@@ -1,0 +1,51 @@
+"""`make kill-run`: see `python -m tests.system.kill_run --help`."""
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.system.kill_run.plan import make_plan
+from tests.system.kill_run.run import VARIABLES, kill_run
+from tests.system.local_stack import LocalStack
+
+
+def main() -> int:
+    """Exit code 0 if nothing was lost, wrong or left unexplained."""
+    parser = argparse.ArgumentParser(
+        prog="make kill-run",
+        description="Run submissions through a local stack of its own while its parts are killed at random, then count "
+        "what was lost (nothing) and what came twice (and why). The AWS server is not killed: it stands for AWS.",
+    )
+    parser.add_argument("--secs", type=float, default=120, help="how long parts are killed (default 120)")
+    parser.add_argument("--submissions", type=int, default=300, help="how many meanwhile (default 300)")
+    parser.add_argument("--seed", type=int, help="repeats the plan of an earlier run (default: a new one)")
+    parser.add_argument("--log", type=Path, help="keep the stack's log here")
+    arguments = parser.parse_args()
+    seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
+    _tell(f"seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="rustbox-kill-") as folder:
+        stack = LocalStack(Path(folder) / "state", **VARIABLES)
+        try:
+            report = kill_run(stack, make_plan(seed, arguments.secs, arguments.submissions), seed, _tell)
+        finally:
+            if arguments.log is not None and stack.log_path.exists():
+                arguments.log.write_bytes(stack.log_path.read_bytes())
+    for line in report.judgement.lines():
+        _tell(line)
+    _tell(
+        f"seed {seed}; quiet after {report.quiet_secs:.0f} s; {report.lost_answers} answers lost; "
+        f"{report.judgement.gave_up} given up as IE; left behind: {report.leftovers}"
+    )
+    _tell(report.summary)
+    return 0 if report.is_good else 1
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

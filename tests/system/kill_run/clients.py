@@ -1,0 +1,88 @@
+"""Clients that submit the jobs of a kill run. Nothing that is killed makes them give up."""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from tests.system.kill_run.facts import Submitted
+from tests.system.kill_run.plan import Job
+from tests.system.kill_run.targets import OWN_SECRETS
+from tests.system.local_stack import LocalStack
+
+THREADS = 24
+_ANSWER_SECS = 35
+_PAUSE_SECS = 0.3
+_ACCEPTED = frozenset({200, 202, 408})
+_BUSY = frozenset({429, 500, 503})  # the launcher dies in mid-request, or was just born
+
+
+class Clients:
+    """Threads that take the jobs in turn, each at its time or later."""
+
+    def __init__(self, stack: LocalStack, jobs: Sequence[Job], own_url: str) -> None:
+        self._stack = stack
+        self._own_url = own_url
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in jobs:
+            self._jobs.put(job)
+        self._started = time.monotonic()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
+        self.submitted: list[Submitted] = []
+        self.problems: list[str] = []
+        self.lost_answers = 0
+
+    def start(self) -> None:
+        """Submit from now on."""
+        self._started = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, timeout_secs: float) -> bool:
+        """Wait until every job is accepted; False if that did not come about."""
+        deadline = time.monotonic() + timeout_secs
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        with self._stack.client(timeout_secs=_ANSWER_SECS) as client:
+            while True:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    return
+                time.sleep(max(0.0, self._started + job.at_secs - time.monotonic()))
+                while (done := self._submit(client, job)) is None:
+                    time.sleep(_PAUSE_SECS)
+                self.submitted.append(done)
+
+    def _submit(self, client: httpx.Client, job: Job) -> Submitted | None:
+        """One try; None if it is to be repeated. Without a key that may make a second submission."""
+        try:
+            answer = client.post(
+                "/api/submit",
+                params={"wait": "true"} if job.waits else None,
+                json=self._body(job),
+                headers={"Idempotency-Key": job.key} if job.repeats else None,
+            )
+        except httpx.ConnectError:
+            return None  # nobody heard of it
+        except httpx.TransportError:
+            self.lost_answers += 1
+            return None
+        if answer.status_code in _BUSY:
+            return None
+        if answer.status_code not in _ACCEPTED:
+            self.problems.append(f"job {job.key} was answered {answer.status_code} {answer.text[:200]}")
+            return Submitted(job, None)
+        body = answer.json()
+        return Submitted(job, body["id"], body if answer.status_code == httpx.codes.OK else None)
+
+    def _body(self, job: Job) -> dict[str, object]:
+        body: dict[str, object] = {"language": job.language, "code": job.code, "metadata": {"job": job.key}}
+        if job.own is not None:
+            body |= {"webhook_url": self._own_url, "webhook_secret": OWN_SECRETS[job.own]}
+        return body

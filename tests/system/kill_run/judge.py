@@ -1,0 +1,168 @@
+"""Judges a kill run: what is lost, what is wrong, what came twice and why."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+
+from tests.system.kill_run.facts import AttemptRow, Facts, Reception
+from tests.system.kill_run.sends import Unrecorded, unreceived, unrecorded
+
+RUN = "run"
+MAX_ATTEMPTS = 10
+MAX_RECEIVES = 5
+"""Of the submission queues. A receive ends without a result only by a kill, or the platform is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`duplicates`: sends that were not recorded, and so were done again. `retries`: those after a recorded failure."""
+
+    lost: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    duplicates: list[Unrecorded] = field(default_factory=list)
+    retries: int = 0
+    delivered: int = 0
+    owed: int = 0
+    gave_up: int = 0
+
+    @property
+    def unexplained(self) -> list[Unrecorded]:
+        """Duplicates that no kill explains."""
+        return [duplicate for duplicate in self.duplicates if duplicate.explanation is None]
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing lost, nothing wrong, every duplicate explained."""
+        return not (self.lost or self.wrong or self.unexplained)
+
+    def lines(self) -> Iterator[str]:
+        """What is not as it should be, and each duplicate."""
+        yield from (f"lost: {what}" for what in self.lost)
+        yield from (f"wrong: {what}" for what in self.wrong)
+        for duplicate in self.duplicates:
+            reception = duplicate.reception
+            yield f"duplicate: {reception.webhook_id} to {reception.target}: {duplicate.explanation or 'UNEXPLAINED'}"
+
+
+class Judge:
+    """Judges `facts` once."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._jobs = {submitted.job.key: submitted.job for submitted in facts.submitted}
+        self._received: dict[tuple[str, str], list[Reception]] = defaultdict(list)
+        for reception in facts.receptions:
+            self._received[reception.webhook_id, reception.target].append(reception)
+        self._attempts: dict[tuple[str, str], list[AttemptRow]] = defaultdict(list)
+        for attempt in facts.attempts:
+            self._attempts[attempt.event_id, attempt.target].append(attempt)
+
+    def judge(self) -> Judgement:
+        """Judge everything."""
+        facts = self._facts
+        sends = [
+            found
+            for pair, receptions in self._received.items()
+            for found in unrecorded(receptions, self._attempts.get(pair, []), facts.generations)
+        ]
+        repeats = sum(len(receptions) - 1 for receptions in self._received.values())
+        return Judgement(
+            lost=[*self._lost()],
+            wrong=[*facts.problems, *self._wrong_rows(), *self._wrong_results(), *self._wrong_deliveries()],
+            duplicates=sends,
+            retries=repeats - len(sends),
+            delivered=sum(self._is_delivered(pair) for pair in self._owed),
+            owed=len(self._owed),
+            gave_up=sum(result.get("verdict") == "IE" for result in facts.results.values()),
+        )
+
+    @cached_property
+    def _owed(self) -> list[tuple[str, str]]:
+        wanting = [target for target, wants in self._facts.targets.items() if wants]
+        return [
+            (submission_id, target)
+            for submission_id, key in self._facts.rows.items()
+            for target in [*wanting, *([RUN] if self._jobs[key].own else [])]
+        ]
+
+    def _is_delivered(self, pair: tuple[str, str]) -> bool:
+        is_received = any(reception.status == HTTPStatus.OK for reception in self._received.get(pair, []))
+        return is_received and self._facts.deliveries.get(pair) == "delivered"
+
+    def _lost(self) -> Iterator[str]:
+        facts = self._facts
+        for submitted in facts.submitted:
+            if submitted.submission_id not in facts.rows:
+                yield f"{submitted.submission_id} of job {submitted.job.key} was accepted and is not in the table"
+        for submission_id in facts.rows:
+            if "verdict" not in facts.results[submission_id]:
+                yield f"{submission_id} is not final: {facts.results[submission_id].get('status')}"
+        for pair in self._owed:
+            if not self._is_delivered(pair):
+                came = [reception.status for reception in self._received.get(pair, [])]
+                yield f"{pair[0]} to {pair[1]}: {facts.deliveries.get(pair)}, answered {came}"
+
+    def _wrong_rows(self) -> Iterator[str]:
+        rows = Counter(self._facts.rows.values())
+        for key, job in self._jobs.items():
+            if job.repeats and rows[key] > 1:
+                yield f"job {key} has an idempotency key and {rows[key]} submissions"
+        for submitted in self._facts.submitted:
+            key = self._facts.rows.get(submitted.submission_id or "", submitted.job.key)
+            if key != submitted.job.key:
+                yield f"job {submitted.job.key} was told the id of job {key}"
+
+    def _wrong_results(self) -> Iterator[str]:
+        for submission_id, key in self._facts.rows.items():
+            result, job = self._facts.results[submission_id], self._jobs[key]
+            seen = tuple(result.get(name) for name in ("verdict", "exit_code", "stdout"))
+            is_right = seen == (job.verdict, job.exit_code, job.stdout)
+            if "verdict" in result and not (is_right or self._was_killed_too_often(result)):
+                yield f"{submission_id}: {seen}, cause {result['result']['cause']}, of {job.code!r}"
+        for submitted in self._facts.submitted:
+            told, now = submitted.answer, self._facts.results.get(submitted.submission_id or "", {})
+            if told is not None and _essence(told) != _essence(now):
+                yield f"{submitted.submission_id}: who waited was answered {_essence(told)}, now {_essence(now)}"
+
+    def _was_killed_too_often(self, result: Mapping[str, Any]) -> bool:
+        if result["verdict"] != "IE" or result["result"]["cause"] not in {"ie_supervisor_failure", "ie_not_run"}:
+            return False
+        began, ended = (epoch_secs(result[name]) for name in ("created_at", "completed_at"))
+        return sum(began <= kill.at <= ended for kill in self._facts.kills) >= MAX_RECEIVES
+
+    def _wrong_deliveries(self) -> Iterator[str]:
+        owed = set(self._owed)
+        for pair in self._facts.deliveries.keys() - owed:
+            yield f"{pair[0]} has a delivery to {pair[1]}, which does not want it"
+        bodies: dict[str, set[bytes]] = defaultdict(set)
+        for pair, receptions in self._received.items():
+            if pair not in owed:
+                yield f"{pair[1]} got {pair[0]}, which it does not want"
+            bodies[pair[0]] |= {reception.body for reception in receptions}
+            yield from (f"{pair[0]} to {pair[1]}: {reception.problem}" for reception in receptions if reception.problem)
+            for attempt in unreceived(receptions, self._attempts.get(pair, [])):
+                yield f"{pair[0]} to {pair[1]}: recorded an answer {attempt.status} that was not given"
+        for pair, attempts in self._attempts.items():
+            if len(attempts) > MAX_ATTEMPTS:
+                yield f"{pair[0]} to {pair[1]}: {len(attempts)} attempts"
+        for submission_id, versions in bodies.items():
+            if len(versions) > 1:
+                yield f"{submission_id} was sent in {len(versions)} versions"
+            event, result = json.loads(min(versions)), self._facts.results.get(submission_id, {})
+            if _essence(event) != _essence(result):
+                yield f"{submission_id} was sent as {_essence(event)}, now {_essence(result)}"
+
+
+def epoch_secs(time: str) -> float:
+    """Read an RFC 3339 time."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+def _essence(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What must never change once a run is final."""
+    return {name: result.get(name) for name in ("id", "verdict", "exit_code", "stdout", "stderr", "completed_at")}

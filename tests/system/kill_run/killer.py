@@ -1,0 +1,170 @@
+"""Kills the parts of a local stack by plan, and starts its launcher again whenever that is dead."""
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from infra.local.processes import identify
+from tests.system.kill_run.facts import Generation, Kill
+from tests.system.kill_run.plan import Plan, PlannedKill, Victim
+from tests.system.local_stack import LocalStack
+
+_PRESENT_SECS = 3.0
+_POLL_SECS = 0.02
+
+
+class Killer:
+    """Owns the launcher from `start` to `finish`."""
+
+    def __init__(self, stack: LocalStack, plan: Plan, seed: int) -> None:
+        self._stack = stack
+        self._plan = plan
+        self._chance = random.Random(seed)  # noqa: S311 - no secret comes of it
+        self._failpoints = iter(plan.failpoints)
+        self._over = threading.Event()
+        self._is_ours = False
+        self._log_begins = 0
+        self._threads = [threading.Thread(target=task, daemon=True) for task in (self._kill_all, self._keep_alive)]
+        self.kills: list[Kill] = []
+        self.generations: list[Generation] = []
+        self.runners: set[int] = set()
+        self.problems: list[str] = []
+
+    def start(self) -> None:
+        """Kill from now on; the stack is ready, and the launcher that made it so is the first generation."""
+        self._log_begins = self._stack.log_path.stat().st_size
+        self.generations.append(Generation(launched_at=time.time() - _PRESENT_SECS))
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, timeout_secs: float) -> None:
+        """Wait until all planned kills are done; from then on nothing is killed, and a launcher lives."""
+        self._threads[0].join(timeout_secs)
+        self._over.set()
+        for thread in self._threads:
+            thread.join(timeout_secs)
+
+    def close(self) -> None:
+        """Take the log of the last generation, when its launcher has ended."""
+        self.generations[-1].log = self._log_of_generation()
+        self._note_runner()
+
+    def _kill_all(self) -> None:
+        began = time.monotonic()
+        for kill in self._plan.kills:
+            time.sleep(max(0.0, began + kill.at_secs - time.monotonic()))
+            self._kill(kill)
+
+    def _kill(self, planned: PlannedKill) -> None:
+        """Kill one of the kind; where there is none for long, as while the launcher starts, nothing is killed."""
+        deadline = time.monotonic() + _PRESENT_SECS
+        while time.monotonic() < deadline:
+            self._note_runner()
+            if planned.victim is Victim.LAUNCHER:
+                process = self._stack.process
+                if process is not None and process.poll() is None:
+                    self._kill_launcher(process)  # `_keep_alive` notes it
+                    return
+            else:
+                victims = list(self._victims(planned.victim))
+                if victims and _kill(*self._chance.choice(victims)):
+                    self.kills.append(Kill(planned.victim, time.time()))
+                    return
+            time.sleep(_POLL_SECS)
+
+    def _victims(self, kind: Victim) -> Iterator[tuple[int, int]]:
+        """Pids with their parents', so that nobody else is hit who got the same number."""
+        with suppress(OSError, ValueError, KeyError):
+            runner, launcher = self._stack.pid_of("runner"), self._stack.process
+            if launcher is None or _parent_of(runner) != launcher.pid:
+                return
+            if kind is Victim.RUNNER:
+                yield runner, launcher.pid
+                return
+            for template in _children_of(runner):
+                if kind is Victim.TEMPLATE:
+                    yield template, runner
+                else:
+                    yield from ((guest, template) for guest in _children_of(template))
+
+    def _keep_alive(self) -> None:
+        failpoint: str | None = None
+        while True:
+            process = self._stack.process
+            if process is not None and process.poll() is None:
+                if not self._over.is_set():
+                    self._over.wait(_POLL_SECS)
+                elif failpoint is None:
+                    return
+                else:  # it would die later, when nobody starts another
+                    self._kill_launcher(process)
+                continue
+            self._end_generation(failpoint)
+            failpoint = None if self._over.is_set() else next(self._failpoints, None)
+            self._log_begins = self._stack.log_path.stat().st_size
+            self.generations.append(Generation(launched_at=time.time()))
+            self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
+
+    def _kill_launcher(self, process: subprocess.Popen[bytes]) -> None:
+        self._is_ours = True
+        process.kill()
+        process.wait()
+
+    def _end_generation(self, failpoint: str | None) -> None:
+        generation = self.generations[-1]
+        generation.ended_at, generation.log = time.time(), self._log_of_generation()
+        is_ours, self._is_ours = self._is_ours, False
+        code = self._stack.process.returncode if self._stack.process is not None else None
+        if code != -signal.SIGKILL or not (is_ours or failpoint):
+            self.problems.append(f"the launcher ended by itself with {code}\n{generation.log[-2000:]}")
+        else:
+            self.kills.append(Kill(Victim.LAUNCHER, generation.ended_at, None if is_ours else failpoint))
+
+    def _log_of_generation(self) -> str:
+        with self._stack.log_path.open("rb") as log:
+            log.seek(self._log_begins)
+            return log.read().decode(errors="replace")
+
+    def _note_runner(self) -> None:
+        with suppress(OSError, ValueError, KeyError):
+            self.runners.add(self._stack.pid_of("runner"))
+
+
+def _kill(pid: int, parent: int) -> bool:
+    """SIGKILL `pid` if it is still the child of `parent`."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        # Order: the pidfd pins the process first, then it is looked at; only so is it surely the one that is meant.
+        if identify(pid) is None or _parent_of(pid) != parent:
+            return False
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _parent_of(pid: int) -> int:
+    """Raises OSError where there is no such process."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _children_of(pid: int) -> list[int]:
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if _parent_of(int(entry.name)) == pid:
+                    found.append(int(entry.name))
+    return found

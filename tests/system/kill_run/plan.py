@@ -1,0 +1,124 @@
+"""What a kill run does and when, drawn from its seed: the jobs, the kills, the steps at which launchers die."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+FAILPOINTS = (
+    "record.before_commit",
+    "record.after_commit",
+    "fanout.after_event",
+    "fanout.after_delivery",
+    "fanout.after_hint",
+    "webhook.after_claim",
+    "webhook.after_send",
+    "webhook.after_record",
+)
+
+
+class Victim(StrEnum):
+    """Who is killed. The AWS server is not: it stands for AWS, which does not go away with what it has answered."""
+
+    LAUNCHER = "launcher"  # all functions live in it, and their pollers
+    RUNNER = "runner"
+    TEMPLATE = "template"  # of a slot: what its runs are forked from
+    GUEST = "guest"  # the first process of a run's namespaces, whose end takes the run along
+
+
+class Own(StrEnum):
+    """The webhook that a run brings along: by the form of its secret."""
+
+    WHSEC = "whsec"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One submission, begun `at_secs` after the start, and what must come of it.
+
+    `waits`: asks with wait=true. `repeats`: has an Idempotency-Key, and is asked for again when its answer was lost.
+    """
+
+    key: str
+    language: str
+    code: str
+    verdict: str
+    exit_code: int
+    stdout: str
+    at_secs: float
+    waits: bool
+    repeats: bool
+    own: Own | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedKill:
+    """SIGKILL `at_secs` after the start."""
+
+    at_secs: float
+    victim: Victim
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`failpoints`: of the launchers in their order; None lives until it is killed."""
+
+    jobs: tuple[Job, ...]
+    kills: tuple[PlannedKill, ...]
+    failpoints: tuple[str | None, ...]
+
+
+_GAPS_SECS = {
+    Victim.LAUNCHER: (6.0, 11.0),
+    Victim.RUNNER: (5.5, 10.0),
+    Victim.TEMPLATE: (9.0, 18.0),
+    Victim.GUEST: (9.0, 18.0),
+}
+_FIRST_SECS = 2.0
+
+
+def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, ...] = ()) -> Plan:
+    """Equal for equal arguments. `failpoints` None: all of them, in the order of the seed."""
+    chance = random.Random(seed)  # noqa: S311 - no secret comes of it
+    jobs = tuple(_job(chance, f"{seed}-{number}", secs * number / submissions) for number in range(submissions))
+    kills = tuple(sorted(_kills(chance, secs), key=lambda kill: kill.at_secs))
+    named = failpoints or tuple(chance.sample(FAILPOINTS, len(FAILPOINTS)))
+    # Every second launcher gets one: in between there is one that works until it is killed.
+    armed = tuple(step for name in named for step in (name, None))
+    return Plan(jobs, kills, armed)
+
+
+def _kills(chance: random.Random, secs: float) -> Iterator[PlannedKill]:
+    for victim, gap_secs in _GAPS_SECS.items():
+        at_secs = chance.uniform(_FIRST_SECS, gap_secs[1])
+        while at_secs < secs:
+            yield PlannedKill(at_secs, victim)
+            at_secs += chance.uniform(*gap_secs)
+
+
+def _job(chance: random.Random, key: str, at_secs: float) -> Job:
+    language, code, exit_code = chance.choices(
+        [
+            ("python", f"print('{key}')", 0),
+            ("python", f"import time\nprint('{key}', flush=True)\ntime.sleep(0.3)", 0),
+            ("python", f"import time\nprint('{key}', flush=True)\ntime.sleep(1)", 0),
+            ("python", f"print('{key}')\nraise SystemExit(3)", 3),
+            ("javascript", f"console.log('{key}')", 0),
+            ("c", f'#include <stdio.h>\nint main(void) {{ puts("{key}"); return 0; }}\n', 0),
+        ],
+        weights=[8, 4, 2, 2, 2, 1],
+    )[0]
+    waits = chance.random() < 0.4
+    return Job(
+        key=key,
+        language=language,
+        code=code,
+        verdict="RE" if exit_code else "AC",
+        exit_code=exit_code,
+        stdout=f"{key}\n",
+        at_secs=at_secs,
+        waits=waits,
+        repeats=chance.random() < 0.85,
+        own=chance.choice([Own.WHSEC, Own.RAW]) if chance.random() < 0.5 else None,
+    )

@@ -1,0 +1,123 @@
+"""One kill run from start to end: a stack of its own, targets, clients, kills, a quiet time, the judgement."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.system.kill_run.clients import Clients
+from tests.system.kill_run.facts import Facts, Kill
+from tests.system.kill_run.judge import Judge, Judgement
+from tests.system.kill_run.killer import Killer
+from tests.system.kill_run.plan import Plan, Victim
+from tests.system.kill_run.tables import Tables, read_tables
+from tests.system.kill_run.targets import Targets, open_targets
+from tests.system.local_stack import LocalStack, traces
+
+VARIABLES = {
+    # As short as the template allows, so that what a kill leaves behind is soon taken up again.
+    "RUSTBOX_PARAM_SubmissionVisibilitySecs": "10",
+    "RUSTBOX_PARAM_PipelineVisibilitySecs": "30",
+    "RUSTBOX_PARAM_PendingRedriveSecs": "5",
+    "SLOTS": "2",
+    "DRAIN_SECS": "1",
+    "HEARTBEAT_SECS": "1",
+}
+QUIET_SECS = 420
+"""Bound of the time until all is done: leases of killed senders last 60 s, and waits for a free one up to 300 s."""
+ACCEPT_SECS = 180
+_AFTERWARDS_SECS = 3.0
+"""Behind the last delivery: time for one that should not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a run."""
+
+    judgement: Judgement
+    kills: tuple[Kill, ...]
+    submissions: int
+    secs: float
+    quiet_secs: float
+    lost_answers: int
+    leftovers: dict[str, int]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the run shows that nothing is lost."""
+        return self.judgement.is_good and not any(self.leftovers.values())
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        found, counts = self.judgement, Counter(kill.victim for kill in self.kills)
+        kinds = ", ".join(f"{victim} {counts[victim]}" for victim in Victim)
+        return (
+            f"kill run: {self.submissions} submissions, {self.secs:.0f} s, {len(self.kills)} kills ({kinds}); "
+            f"lost {len(found.lost)}; deliveries {found.delivered} of {found.owed}; retries {found.retries}; "
+            f"duplicates {len(found.duplicates)}, explained {len(found.duplicates) - len(found.unexplained)}; "
+            f"wrong {len(found.wrong)}"
+        )
+
+
+def kill_run(stack: LocalStack, plan: Plan, seed: int, tell: Callable[[str], None]) -> Report:
+    """Run it on a stack that is not started yet; it is stopped in the end, whatever happens."""
+    try:
+        stack.start()
+        with stack.client() as client, open_targets(client) as targets:
+            return _run(stack, plan, seed, targets, tell)
+    finally:
+        if stack.process is not None and stack.process.poll() is None:
+            stack.stop()
+
+
+def _run(stack: LocalStack, plan: Plan, seed: int, targets: Targets, tell: Callable[[str], None]) -> Report:
+    killer, clients = Killer(stack, plan, seed), Clients(stack, plan.jobs, targets.own_url)
+    began = time.monotonic()
+    killer.start()
+    clients.start()
+    killer.finish(plan.kills[-1].at_secs + ACCEPT_SECS)
+    killed_secs = time.monotonic() - began
+    tell(f"killed for {killed_secs:.0f} s; {len(clients.submitted)} of {len(plan.jobs)} submissions accepted")
+    problems = [] if clients.finish(ACCEPT_SECS) else ["some clients were not answered in the end"]
+    quiet_began = time.monotonic()
+    tables = _settle(stack)
+    quiet_secs = time.monotonic() - quiet_began - _AFTERWARDS_SECS
+    with stack.client() as client:
+        results = {submission_id: client.get(f"/api/result/{submission_id}").json() for submission_id in tables.jobs}
+    if (code := stack.stop()) != 0:
+        problems.append(f"the stack stopped with {code}\n{stack.log()}")
+    killer.close()
+    facts = Facts(
+        submitted=tuple(clients.submitted),
+        rows=tables.jobs,
+        results=results,
+        deliveries=tables.deliveries,
+        attempts=tuple(tables.attempts),
+        receptions=targets.all(),
+        targets=targets.wants,
+        kills=tuple(killer.kills),
+        generations=tuple(killer.generations),
+        problems=(*problems, *killer.problems, *clients.problems),
+    )
+    return Report(
+        judgement=Judge(facts).judge(),
+        kills=facts.kills,
+        submissions=len(tables.jobs),
+        secs=killed_secs,
+        quiet_secs=quiet_secs,
+        lost_answers=clients.lost_answers,
+        leftovers=traces(stack.state_dir, killer.runners),
+    )
+
+
+def _settle(stack: LocalStack) -> Tables:
+    """Wait until every submission is final and every delivery done, at most for the quiet time; then a little more."""
+    deadline = time.monotonic() + QUIET_SECS
+    while time.monotonic() < deadline:
+        tables = read_tables(stack)
+        if not tables.open_ids and set(tables.deliveries.values()) <= {"delivered"}:
+            break
+        time.sleep(1)
+    time.sleep(_AFTERWARDS_SECS)
+    return read_tables(stack)

@@ -1,0 +1,92 @@
+"""Which sends of a delivery were recorded, and why the others were not.
+
+A send whose record is missing is done again: a duplicate. Only the death of the launcher between send and record may
+be the cause. That it was is seen from three things: the launcher that sent it was killed, soon after; and its log
+does not tell of an end of that attempt, as it does of every attempt that came to one, good or bad.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.system.kill_run.facts import AttemptRow, Generation, Reception
+
+# What a send may take in all, and the record behind it on a busy machine. A handler that hung for longer was not
+# ended by the kill that came in the end.
+SEND_AND_RECORD_SECS = 20.0
+# A request may be on its way when its sender dies, and the thread that takes it may wait for a processor.
+ON_ITS_WAY_SECS = 1.0
+_ENDED = "Delivery attempted"
+_FAILED = "Delivery failed inside"
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """A send without its record. `explanation` None: there is none."""
+
+    reception: Reception
+    explanation: str | None
+
+
+def unrecorded(
+    receptions: Sequence[Reception], attempts: Sequence[AttemptRow], generations: Sequence[Generation]
+) -> list[Unrecorded]:
+    """Of one delivery: all that its target got, and all that was recorded."""
+    left = sorted(receptions, key=lambda reception: reception.received_at)
+    for attempt in sorted(attempts, key=lambda attempt: attempt.at):
+        # Sends of one delivery do not overlap, so the last one that could be meant is the one.
+        fits = [
+            place
+            for place, reception in enumerate(left)
+            if reception.status == attempt.status and reception.received_at <= attempt.at + ON_ITS_WAY_SECS
+        ]
+        if fits:
+            del left[fits[-1]]
+    return [Unrecorded(reception, _explain(reception, receptions, generations)) for reception in left]
+
+
+def unreceived(receptions: Sequence[Reception], attempts: Sequence[AttemptRow]) -> Iterator[AttemptRow]:
+    """Attempts with an answer that the target never gave."""
+    statuses = [reception.status for reception in receptions]
+    for attempt in attempts:
+        if attempt.status is None:
+            continue
+        if attempt.status in statuses:
+            statuses.remove(attempt.status)
+        else:
+            yield attempt
+
+
+def _explain(reception: Reception, others: Iterable[Reception], generations: Sequence[Generation]) -> str | None:
+    sender = _sender(reception, generations)
+    if sender is None or sender.ended_at is None:
+        return None
+    if sender.ended_at > reception.answered_at + SEND_AND_RECORD_SECS:
+        return None
+    sent = [other for other in others if _sender(other, generations) is sender]
+    if reception is not max(sent, key=lambda other: other.received_at):
+        return None  # it went on with the same delivery, so it was done with this send
+    delivery_id = f"delivery_id={reception.webhook_id}#{reception.target} "
+    ends, failures = 0, 0
+    for line in sender.log.splitlines():
+        ends += _ENDED in line and delivery_id in line
+        failures += _FAILED in line and line[:12] >= _stamp(reception.received_at)
+    if ends >= len(sent) or failures:
+        return None
+    return f"the launcher that sent it was killed {sender.ended_at - reception.received_at:.3f} s later"
+
+
+def _sender(reception: Reception, generations: Sequence[Generation]) -> Generation | None:
+    """The launcher that lived when it came: a new one takes longer than that to start."""
+    started = [
+        generation for generation in generations if generation.launched_at + ON_ITS_WAY_SECS <= reception.received_at
+    ]
+    found = started[-1] if started else None
+    if found is not None and found.ended_at is not None and reception.received_at > found.ended_at + ON_ITS_WAY_SECS:
+        return None
+    return found
+
+
+def _stamp(at: float) -> str:
+    """As the launcher's console writes it."""
+    return f"{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at % 1 * 1000):03d}"

@@ -1,0 +1,50 @@
+"""What the tables hold after a kill run, read without the API."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.store.items import from_item
+from tests.system.kill_run.facts import AttemptRow
+from tests.system.kill_run.judge import epoch_secs
+from tests.system.local_stack import LocalStack
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
+
+    `deliveries`: state by (event id, target).
+    """
+
+    jobs: dict[str, str] = field(default_factory=dict)
+    open_ids: set[str] = field(default_factory=set)
+    deliveries: dict[tuple[str, str], str] = field(default_factory=dict)
+    attempts: list[AttemptRow] = field(default_factory=list)
+
+
+def read_tables(stack: LocalStack) -> Tables:
+    """Read them whole."""
+    read = Tables()
+    for row in _rows(stack, "SubmissionsTable"):
+        if row["pk"].startswith("SUBMISSION#"):
+            submission_id = row["pk"].removeprefix("SUBMISSION#")
+            read.jobs[submission_id] = row["metadata"]["job"]
+            if row["status"] not in {"completed", "error"} or row.get("fanout") == "PENDING":
+                read.open_ids.add(submission_id)
+    for row in _rows(stack, "DeliveriesTable"):
+        event_id = row["pk"].removeprefix("EVENT#")
+        kind, _, rest = row["sk"].partition("#")
+        if kind == "DELIVERY":
+            read.deliveries[event_id, rest] = row["state"]
+        elif kind == "ATTEMPT":
+            read.attempts.append(
+                AttemptRow(rest.partition("#")[0], event_id, epoch_secs(row["at"]), row.get("status_code"))
+            )
+    return read
+
+
+def _rows(stack: LocalStack, table: str) -> Iterator[dict[str, Any]]:
+    pages = stack.aws("dynamodb").get_paginator("scan").paginate(TableName=f"rustbox-local-{table}")
+    for page in pages:
+        yield from (from_item(item) for item in page["Items"])

@@ -1,0 +1,144 @@
+"""The targets of a kill run: a run's own URL, and a project's endpoints, each with its filter and its manners."""
+
+import hashlib
+import hmac
+import random
+import threading
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import httpx
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from tests.system.kill_run.facts import Reception
+from tests.system.kill_run.plan import Own
+from tests.system.webhook_inbox import Answer, Delivery, open_receiver
+
+RUN: Final = "run"
+OWN_SECRETS: Final = {
+    Own.WHSEC: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    Own.RAW: "a secret of the customer's own form",
+}
+SLOW_SECS = 0.4
+MAX_FAILURES = 2
+
+type Manners = Callable[[Delivery, int], Answer]
+"""What a target answers to a delivery, and to how many sends of it so far."""
+
+
+def prompt(_delivery: Delivery, _sends: int) -> Answer:
+    """Say yes at once."""
+    return Answer(200)
+
+
+def slow(_delivery: Delivery, _sends: int) -> Answer:
+    """Say yes after a while."""
+    return Answer(200, delay_secs=SLOW_SECS)
+
+
+def flaky(delivery: Delivery, sends: int) -> Answer:
+    """Fail once or twice for two of five deliveries, each time in the same way for the same id."""
+    chance = random.Random(zlib.crc32(delivery.webhook_id.encode()))  # noqa: S311 - no secret comes of it
+    failures = chance.choice([0, 0, 0, 1, MAX_FAILURES])
+    answer = chance.choice([Answer(500), Answer(503, headers={"retry-after": "1"}), Answer(404), Answer(None)])
+    return answer if sends < failures else Answer(200)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    events: list[str]
+    manners: Manners
+    wants_runs: bool
+
+
+_ENDPOINTS: Final = {
+    "all": _Kind([], prompt, wants_runs=True),
+    "slow": _Kind(["submission.completed"], slow, wants_runs=True),
+    "flaky": _Kind(["submission.completed", "endpoint.disabled"], flaky, wants_runs=True),
+    "other": _Kind(["endpoint.disabled"], prompt, wants_runs=False),
+}
+
+
+class Targets:
+    """Open targets, and what they got. `own_url`: of runs. `wants`: whether an endpoint wants the event of a run."""
+
+    def __init__(self, own_url: str = "") -> None:
+        self.own_url = own_url
+        self.wants: dict[str, bool] = {}
+        self._secrets = {RUN: tuple(OWN_SECRETS.values())}
+        self._receptions: list[Reception] = []
+        self._lock = threading.Lock()
+
+    def add(self, endpoint_id: str, secret: str, *, wants_runs: bool) -> None:
+        """Learn what the service knows of an endpoint."""
+        self._secrets[endpoint_id] = (secret,)
+        self.wants[endpoint_id] = wants_runs
+
+    def receive(self, target: str, manners: Manners, delivery: Delivery) -> Answer:
+        """Keep what came, and answer as the target does."""
+        problem = _problem(delivery, self._secrets[target])
+        with self._lock:
+            sends = sum((kept.webhook_id, kept.target) == (delivery.webhook_id, target) for kept in self._receptions)
+            answer = manners(delivery, sends)
+            self._receptions.append(
+                Reception(
+                    target=target,
+                    webhook_id=delivery.webhook_id,
+                    received_at=delivery.received_at,
+                    answered_at=delivery.received_at + answer.delay_secs,
+                    status=answer.status,
+                    body=delivery.body,
+                    problem=problem,
+                )
+            )
+        return answer
+
+    def all(self) -> tuple[Reception, ...]:
+        """Everything that came until now."""
+        with self._lock:
+            return tuple(self._receptions)
+
+
+@contextmanager
+def open_targets(client: httpx.Client) -> Iterator[Targets]:
+    """Serve all targets while the block runs, with the endpoints made over the API."""
+    targets = Targets()
+    with ExitStack() as served:
+        targets.own_url = served.enter_context(open_receiver(partial(targets.receive, RUN, prompt)))
+        for name, kind in _ENDPOINTS.items():
+            # Nothing comes before there is an endpoint, and its id is known by then.
+            ids: list[str] = []
+            url = served.enter_context(open_receiver(partial(_receive, targets, ids, kind.manners)))
+            answer = client.post("/api/webhooks", json={"url": url, "events": kind.events, "description": name})
+            answer.raise_for_status()
+            made = answer.json()
+            ids.append(made["id"])
+            targets.add(made["id"], made["secret"], wants_runs=kind.wants_runs)
+        yield targets
+
+
+def _receive(targets: Targets, ids: list[str], manners: Manners, delivery: Delivery) -> Answer:
+    return targets.receive(ids[0], manners, delivery)
+
+
+def _problem(delivery: Delivery, secrets: tuple[str, ...]) -> str | None:
+    for secret in secrets:
+        if secret.startswith("whsec_"):
+            try:
+                Webhook(secret).verify(delivery.body, delivery.headers)
+            except WebhookVerificationError:
+                continue
+            return None
+        if hmac.compare_digest(_raw_signature(secret, delivery), delivery.headers["webhook-signature"]):
+            return None
+    return "its signature is not good"
+
+
+def _raw_signature(secret: str, delivery: Delivery) -> str:
+    content = f"{delivery.webhook_id}.{delivery.headers['webhook-timestamp']}.".encode() + delivery.body
+    return "v1," + b64encode(hmac.digest(secret.encode(), content, hashlib.sha256)).decode()
