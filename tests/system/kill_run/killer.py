@@ -73,7 +73,7 @@ class Killer:
                     return
             else:
                 victims = list(self._victims(planned.victim))
-                if victims and _kill(*self._chance.choice(victims)):
+                if victims and kill_child(*self._chance.choice(victims)):
                     self.kills.append(Kill(planned.victim, time.time()))
                     return
             time.sleep(_POLL_SECS)
@@ -136,7 +136,7 @@ class Killer:
             self.runners.add(self._stack.pid_of("runner"))
 
 
-def _kill(pid: int, parent: int) -> bool:
+def kill_child(pid: int, parent: int) -> bool:
     """SIGKILL `pid` if it is still the child of `parent`."""
     try:
         fd = os.pidfd_open(pid)

@@ -6,14 +6,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 FAILPOINTS = (
+    "submit.after_create",
+    "submit.before_send",
+    "submit.after_send",
+    "submit.after_ask",
+    "submit.after_answer",
+    "submit.after_hand_over",
     "record.before_commit",
     "record.after_commit",
     "fanout.after_event",
     "fanout.after_delivery",
     "fanout.after_hint",
+    "fanout.after_bus",
+    "fanout.before_done",
     "webhook.after_claim",
+    "webhook.after_defer",
     "webhook.after_send",
     "webhook.after_record",
+    "sweep.after_take",
+    "sweep.after_redrive",
 )
 
 
@@ -72,14 +83,14 @@ class Plan:
 _GAPS_SECS = {
     Victim.LAUNCHER: (6.0, 11.0),
     Victim.RUNNER: (5.5, 10.0),
-    Victim.TEMPLATE: (9.0, 18.0),
-    Victim.GUEST: (9.0, 18.0),
+    Victim.TEMPLATE: (6.0, 12.0),
+    Victim.GUEST: (6.0, 12.0),
 }
 _FIRST_SECS = 2.0
 
 
 def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, ...] = ()) -> Plan:
-    """Equal for equal arguments. `failpoints` None: all of them, in the order of the seed."""
+    """Equal for equal arguments. `failpoints`: of the first launchers; none named: all, in an order of the seed."""
     chance = random.Random(seed)  # noqa: S311 - no secret comes of it
     jobs = tuple(_job(chance, f"{seed}-{number}", secs * number / submissions) for number in range(submissions))
     kills = tuple(sorted(_kills(chance, secs), key=lambda kill: kill.at_secs))

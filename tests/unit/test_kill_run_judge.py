@@ -1,0 +1,164 @@
+"""The judge of a kill run finds whatever is lost, wrong or unexplained, and takes no kill for a cause that is none."""
+
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.system.kill_run.facts import AttemptRow, Facts, Generation, Kill, Reception, Submitted
+from tests.system.kill_run.judge import Judge, Judgement
+from tests.system.kill_run.plan import Job, Own, Victim
+
+NOW = 1_800_000_000.0
+JOB = Job("1-0", "python", "print('1-0')", "AC", 0, "1-0\n", 0.0, waits=True, repeats=True, own=Own.WHSEC)
+RESULT: dict[str, Any] = {
+    "id": "s",
+    "verdict": "AC",
+    "exit_code": 0,
+    "stdout": "1-0\n",
+    "stderr": "",
+    "result": {"cause": "normal_exit"},
+    "created_at": "2027-01-15T08:00:00.000Z",
+    "completed_at": "2027-01-15T08:00:01.000Z",
+}
+IE = RESULT | {"verdict": "IE", "exit_code": None, "stdout": "", "result": {"cause": "ie_supervisor_failure"}}
+RECEIVED = Reception("run", "s", NOW + 1, NOW + 1, 200, json.dumps(RESULT).encode())
+ATTEMPT = AttemptRow("run", "s", NOW + 1.1, 200)
+AT_ENDPOINT = replace(RECEIVED, target="e")
+ATTEMPT_AT_ENDPOINT = replace(ATTEMPT, target="e")
+KILLED = Generation(NOW - 60, NOW - 9)
+ALIVE = Generation(NOW - 8)
+GOOD = Facts(
+    submitted=(Submitted(JOB, "s", RESULT),),
+    rows={"s": "1-0"},
+    results={"s": RESULT},
+    deliveries={("s", "run"): "delivered", ("s", "e"): "delivered"},
+    attempts=(ATTEMPT, ATTEMPT_AT_ENDPOINT),
+    receptions=(RECEIVED, AT_ENDPOINT),
+    targets={"e": True, "deaf": False},
+    kills=(Kill(Victim.LAUNCHER, NOW - 9),),
+    generations=(KILLED, ALIVE),
+)
+EARLIER = replace(RECEIVED, received_at=NOW - 10, answered_at=NOW - 10)
+
+
+def judge(**changes: Any) -> Judgement:
+    return Judge(replace(GOOD, **changes)).judge()
+
+
+def event(**changes: Any) -> bytes:
+    return json.dumps(RESULT | changes).encode()
+
+
+def ended(phrase: str) -> str:
+    """A line of a launcher's log, written right after the earlier reception."""
+    return f"{time.strftime('%H:%M:%S', time.localtime(NOW - 9.5))}.500 webhook   {phrase}\n"
+
+
+def test_a_good_run_is_good() -> None:
+    found = judge()
+    assert found.is_good
+    assert (found.delivered, found.owed, found.retries, found.duplicates) == (2, 2, 0, [])
+    assert list(found.lines()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"submitted": (Submitted(JOB, "s"), Submitted(replace(JOB, key="1-1"), "gone"))},
+        {"results": {"s": {"status": "running"}}},
+        {"deliveries": {("s", "run"): "delivered"}},
+        {"deliveries": {("s", "run"): "delivered", ("s", "e"): "retrying"}},
+        {"deliveries": {("s", "run"): "exhausted", ("s", "e"): "delivered"}},
+        {"receptions": (RECEIVED,), "attempts": (ATTEMPT,)},
+        {"receptions": (RECEIVED, replace(AT_ENDPOINT, status=500))},
+    ],
+)
+def test_what_is_lost_is_found(changes: dict[str, Any]) -> None:
+    found = judge(**changes)
+    assert found.lost
+    assert not found.is_good
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"results": {"s": RESULT | {"stdout": ""}}},
+        {"results": {"s": RESULT | {"verdict": "RE"}}},
+        {"results": {"s": RESULT | {"completed_at": "2027-01-15T08:00:02.000Z"}}},
+        {"submitted": (Submitted(JOB, "s", RESULT | {"stdout": "other\n"}),)},
+        {"submitted": (Submitted(JOB, "s"), Submitted(replace(JOB, key="1-1"), "s"))},
+        {"rows": {"s": "1-0", "s2": "1-0"}, "results": {"s": RESULT, "s2": RESULT | {"id": "s2"}}},
+        {"receptions": (RECEIVED, replace(AT_ENDPOINT, problem="its signature is not good"))},
+        {"receptions": (RECEIVED, replace(AT_ENDPOINT, body=event(type="other")))},
+        {"receptions": (replace(RECEIVED, body=event(stdout="")), replace(AT_ENDPOINT, body=event(stdout="")))},
+        {"receptions": (RECEIVED, AT_ENDPOINT, replace(RECEIVED, target="deaf"))},
+        {"receptions": (RECEIVED, AT_ENDPOINT, replace(RECEIVED, webhook_id="unknown"))},
+        {"deliveries": {**GOOD.deliveries, ("s", "deaf"): "delivered"}},
+        {"attempts": (ATTEMPT, ATTEMPT_AT_ENDPOINT, replace(ATTEMPT, status=500))},
+        {"attempts": (ATTEMPT, ATTEMPT_AT_ENDPOINT, *[replace(ATTEMPT, status=None)] * 10)},
+        {"problems": ("the launcher ended by itself",)},
+    ],
+)
+def test_what_is_wrong_is_found(changes: dict[str, Any]) -> None:
+    found = judge(**changes)
+    assert found.wrong
+    assert not found.is_good
+
+
+@pytest.mark.parametrize(("kills", "is_good"), [(5, True), (4, False)])
+def test_a_run_may_be_given_up_when_kills_ended_each_of_its_tries(kills: int, is_good: bool) -> None:  # noqa: FBT001
+    body = json.dumps(IE).encode()
+    found = judge(
+        submitted=(Submitted(JOB, "s"),),
+        results={"s": IE},
+        receptions=(replace(RECEIVED, body=body), replace(AT_ENDPOINT, body=body)),
+        kills=tuple(Kill(Victim.RUNNER, NOW + number / 10) for number in range(kills)),
+    )
+    assert found.gave_up == 1
+    assert found.is_good is is_good
+
+
+def test_a_send_that_the_launchers_death_kept_from_being_recorded_is_explained() -> None:
+    found = judge(receptions=(EARLIER, RECEIVED, AT_ENDPOINT))
+    assert len(found.duplicates) == 1
+    assert found.is_good
+
+
+def test_a_retry_after_a_recorded_failure_is_no_duplicate() -> None:
+    failed = replace(ATTEMPT, at=NOW - 9.9, status=500)
+    found = judge(
+        receptions=(replace(EARLIER, status=500), RECEIVED, AT_ENDPOINT),
+        attempts=(failed, ATTEMPT, ATTEMPT_AT_ENDPOINT),
+    )
+    assert (found.retries, found.duplicates) == (1, [])
+    assert found.is_good
+
+
+@pytest.mark.parametrize(
+    "killed",
+    [
+        pytest.param(Generation(NOW - 60), id="never killed"),
+        pytest.param(Generation(NOW - 60, NOW + 30), id="killed long after"),
+        pytest.param(replace(KILLED, ended_at=NOW - 20), id="killed before"),
+        pytest.param(replace(KILLED, log=ended("Delivery attempted delivery_id=s#run attempt=1")), id="ended"),
+        pytest.param(replace(KILLED, log=ended("Delivery failed inside message_id=m")), id="failed"),
+    ],
+)
+def test_a_send_that_no_kill_explains_is_told(killed: Generation) -> None:
+    found = judge(receptions=(EARLIER, RECEIVED, AT_ENDPOINT), generations=(killed,))
+    assert len(found.unexplained) == 1
+    assert not found.is_good
+
+
+def test_a_launcher_that_sent_again_was_not_dead() -> None:
+    again = replace(EARLIER, received_at=NOW - 9.5, answered_at=NOW - 9.5)
+    found = judge(receptions=(EARLIER, again, RECEIVED, AT_ENDPOINT))
+    assert [duplicate.reception for duplicate in found.unexplained] == [EARLIER]
+
+
+def test_log_of_another_delivery_says_nothing_of_this_one() -> None:
+    killed = replace(KILLED, log=ended("Delivery attempted delivery_id=s#other attempt=1"))
+    assert judge(receptions=(EARLIER, RECEIVED, AT_ENDPOINT), generations=(killed, ALIVE)).is_good

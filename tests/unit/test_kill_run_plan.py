@@ -1,0 +1,35 @@
+"""The plan of a kill run follows from its seed, and a kill hits nobody but its victim."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+from tests.system.kill_run.killer import kill_child
+from tests.system.kill_run.plan import FAILPOINTS, Victim, make_plan
+
+
+def test_a_seed_repeats_its_plan_and_another_makes_another() -> None:
+    assert make_plan(1, 120, 300) == make_plan(1, 120, 300)
+    assert make_plan(1, 120, 300) != make_plan(2, 120, 300)
+
+
+def test_a_plan_kills_every_kind_at_every_step_and_has_every_kind_of_job() -> None:
+    for seed in range(20):
+        plan = make_plan(seed, 120, 300)
+        counts = Counter(kill.victim for kill in plan.kills)
+        assert min(counts[victim] for victim in Victim) >= 8
+        assert {*plan.failpoints} == {*FAILPOINTS, None}, "each of them, if there are launchers enough"
+        assert all(0 < kill.at_secs < 120 for kill in plan.kills)
+        assert [kill.at_secs for kill in plan.kills] == sorted(kill.at_secs for kill in plan.kills)
+        assert len({job.key for job in plan.jobs}) == 300
+        assert len({(job.waits, job.repeats, job.own) for job in plan.jobs}) == 12
+
+
+def test_only_a_child_of_the_named_parent_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert not kill_child(child.pid, os.getppid())
+        assert child.poll() is None
+        assert kill_child(child.pid, os.getpid())
+        assert child.wait(10) == -9
+    assert not kill_child(child.pid, os.getpid())
