@@ -30,6 +30,7 @@ class Killer:
         self._over = threading.Event()
         self._is_ours = False
         self._log_begins = 0
+        self._works_after = 0
         self._threads = [threading.Thread(target=task, daemon=True) for task in (self._kill_all, self._keep_alive)]
         self.kills: list[Kill] = []
         self.generations: list[Generation] = []
@@ -56,13 +57,25 @@ class Killer:
         self._note_runner()
 
     def _kill_all(self) -> None:
-        began = time.monotonic()
+        ends = time.monotonic() + self._plan.secs
         for kill in self._plan.kills:
-            time.sleep(max(0.0, began + kill.at_secs - time.monotonic()))
+            while kill.settled and not self._works() and time.monotonic() < ends:
+                time.sleep(_POLL_SECS)
+            time.sleep(kill.pause_secs)
+            if time.monotonic() >= ends:
+                return
             self._kill(kill)
+
+    def _works(self) -> bool:
+        """Whether a runner has started since the last kill of one, or of its launcher."""
+        with self._stack.log_path.open("rb") as log:
+            log.seek(self._works_after)
+            return b"worker started" in log.read()
 
     def _kill(self, planned: PlannedKill) -> None:
         """Kill one of the kind; where there is none for long, as while the launcher starts, nothing is killed."""
+        if planned.victim in {Victim.LAUNCHER, Victim.RUNNER}:
+            self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
         while time.monotonic() < deadline:
             self._note_runner()
@@ -107,7 +120,7 @@ class Killer:
                 continue
             self._end_generation(failpoint)
             failpoint = None if self._over.is_set() else next(self._failpoints, None)
-            self._log_begins = self._stack.log_path.stat().st_size
+            self._log_begins = self._works_after = self._stack.log_path.stat().st_size
             self.generations.append(Generation(launched_at=time.time()))
             self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
 

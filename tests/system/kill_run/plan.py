@@ -65,47 +65,40 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class PlannedKill:
-    """SIGKILL `at_secs` after the start."""
+    """SIGKILL of one `victim`, `pause_secs` after the stack works again or, if not `settled`, after the kill before."""
 
-    at_secs: float
     victim: Victim
+    pause_secs: float
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`failpoints`: of the launchers in their order; None lives until it is killed."""
+    """`kills`: in order, more than fit into `secs`. `failpoints`: of the launchers; None lives until it is killed."""
 
+    secs: float
     jobs: tuple[Job, ...]
     kills: tuple[PlannedKill, ...]
     failpoints: tuple[str | None, ...]
-
-
-_GAPS_SECS = {
-    Victim.LAUNCHER: (6.0, 11.0),
-    Victim.RUNNER: (5.5, 10.0),
-    Victim.TEMPLATE: (6.0, 12.0),
-    Victim.GUEST: (6.0, 12.0),
-}
-_FIRST_SECS = 2.0
 
 
 def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, ...] = ()) -> Plan:
     """Equal for equal arguments. `failpoints`: of the first launchers; none named: all, in an order of the seed."""
     chance = random.Random(seed)  # noqa: S311 - no secret comes of it
     jobs = tuple(_job(chance, f"{seed}-{number}", secs * number / submissions) for number in range(submissions))
-    kills = tuple(sorted(_kills(chance, secs), key=lambda kill: kill.at_secs))
+    kills = tuple(kill for _ in range(int(secs)) for kill in _kills_of_one_life(chance))
     named = failpoints or tuple(chance.sample(FAILPOINTS, len(FAILPOINTS)))
     # Every second launcher gets one: in between there is one that works until it is killed.
     armed = tuple(step for name in named for step in (name, None))
-    return Plan(jobs, kills, armed)
+    return Plan(secs, jobs, kills, armed)
 
 
-def _kills(chance: random.Random, secs: float) -> Iterator[PlannedKill]:
-    for victim, gap_secs in _GAPS_SECS.items():
-        at_secs = chance.uniform(_FIRST_SECS, gap_secs[1])
-        while at_secs < secs:
-            yield PlannedKill(at_secs, victim)
-            at_secs += chance.uniform(*gap_secs)
+def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:
+    """Some slots lose what they hold, then the runner or the launcher dies: sometimes before it has started."""
+    for _ in range(chance.choice([0, 1, 2, 3])):
+        yield PlannedKill(chance.choice([Victim.TEMPLATE, Victim.GUEST]), chance.uniform(0.2, 1.2), settled=True)
+    is_settled = chance.random() < 0.85
+    yield PlannedKill(chance.choice([Victim.LAUNCHER, Victim.RUNNER]), chance.uniform(0.5, 4), settled=is_settled)
 
 
 def _job(chance: random.Random, key: str, at_secs: float) -> Job:

@@ -76,9 +76,10 @@ def _run(stack: LocalStack, plan: Plan, seed: int, targets: Targets, tell: Calla
     began = time.monotonic()
     killer.start()
     clients.start()
-    killer.finish(plan.kills[-1].at_secs + ACCEPT_SECS)
+    killer.finish(plan.secs + ACCEPT_SECS)
     killed_secs = time.monotonic() - began
-    tell(f"killed for {killed_secs:.0f} s; {len(clients.submitted)} of {len(plan.jobs)} submissions accepted")
+    accepted, ended = len(clients.submitted), len((tables := read_tables(stack)).jobs) - len(tables.open_ids)
+    tell(f"killed for {killed_secs:.0f} s; until then {accepted} of {len(plan.jobs)} were accepted, {ended} had ended")
     problems = [] if clients.finish(ACCEPT_SECS) else ["some clients were not answered in the end"]
     quiet_began = time.monotonic()
     tables = _settle(stack)
