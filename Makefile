@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up test lint types unit contract adapters jail package system vm bench lock clean test-vm test-image
+.PHONY: help setup up test lint types unit contract adapters jail package system vm bench kill-run lock clean test-vm test-image
 
 help: ## What there is
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ system: ## The local stack over HTTP
 bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,stack")
 	@bash infra/setup/install.sh --peers
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+kill-run: setup ## 300 submissions while parts of a stack are killed for 2 minutes; counts what is lost (ARGS="--seed 7")
+	@.venv/bin/python -m tests.system.kill_run $(ARGS)
 
 test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow)
 	@bash infra/vm/test.sh

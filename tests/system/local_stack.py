@@ -84,6 +84,16 @@ class LocalStack:
         self.process.kill()
         self.process.wait(STOP_SECS)
 
+    def close(self) -> None:
+        """End whatever of it still runs, also behind a launcher that was killed."""
+        code = self.process.poll() if self.process is not None else 0
+        if code is None:
+            self.stop()
+        elif code != 0 and (self.state_dir / "ministack.json").exists():
+            # A clean start and stop takes along what a killed launcher left behind.
+            self.start()
+            self.stop()
+
     def client(self, api_key: str | None = API_KEY, *, timeout_secs: float = 40) -> httpx.Client:
         """Return a client; without a key if `api_key` is None."""
         headers = {} if api_key is None else {"X-API-Key": api_key}

@@ -4,14 +4,20 @@
 first one makes a duplicate for sure, so that the count of them cannot be empty.
 """
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, VARIABLES, kill_run
-from tests.system.local_stack import LocalStack
+from tests.system.local_stack import ROOT, LocalStack, traces, wait_until
 
 SEED = 3
 SECS = 35
@@ -28,3 +34,25 @@ def test_kills_of_launcher_runner_templates_and_guests_lose_nothing(own_stack: C
     assert Counter(kill.victim for kill in report.kills).keys() >= {Victim.LAUNCHER, Victim.RUNNER}, story
     assert "webhook.after_send" in {kill.failpoint for kill in report.kills}, story
     assert report.judgement.duplicates, story
+
+
+def test_a_signal_ends_a_kill_run_and_everything_of_it(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.system.kill_run", "--submissions", "10"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: any(tmp_path.glob("*/state/runner/alive")), 60, "a runner works")
+        (runner_file,) = tmp_path.glob("*/state/runner.json")
+        runner = json.loads(runner_file.read_text(encoding="utf-8"))["pid"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 128 + signal.SIGTERM
+        assert traces(tmp_path, {runner}) == {"processes": 0, "mounts": 0, "groups": 0}
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)

@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeats the plan of an earlier run (default: a new one)")
     parser.add_argument("--log", type=Path, help="keep the stack's log here")
     arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     _tell(f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="rustbox-kill-") as folder:
@@ -40,6 +43,11 @@ def main() -> int:
     )
     _tell(report.summary)
     return 0 if report.is_good else 1
+
+
+def _leave(number: int, _frame: object) -> None:
+    """End by unwinding, so that all that was started is ended."""
+    sys.exit(128 + number)
 
 
 def _tell(line: str) -> None:

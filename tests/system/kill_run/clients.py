@@ -29,6 +29,7 @@ class Clients:
         for job in jobs:
             self._jobs.put(job)
         self._started = time.monotonic()
+        self._over = threading.Event()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
         self.submitted: list[Submitted] = []
         self.problems: list[str] = []
@@ -45,19 +46,27 @@ class Clients:
         deadline = time.monotonic() + timeout_secs
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        is_done = not any(thread.is_alive() for thread in self._threads)
+        self.end()
+        return is_done
+
+    def end(self) -> None:
+        """Submit nothing more."""
+        self._over.set()
 
     def _work(self) -> None:
         with self._stack.client(timeout_secs=_ANSWER_SECS) as client:
-            while True:
+            while not self._over.is_set():
                 try:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     return
-                time.sleep(max(0.0, self._started + job.at_secs - time.monotonic()))
-                while (done := self._submit(client, job)) is None:
-                    time.sleep(_PAUSE_SECS)
-                self.submitted.append(done)
+                wait_secs = max(0.0, self._started + job.at_secs - time.monotonic())
+                while not self._over.wait(wait_secs):
+                    if (done := self._submit(client, job)) is not None:
+                        self.submitted.append(done)
+                        break
+                    wait_secs = _PAUSE_SECS
 
     def _submit(self, client: httpx.Client, job: Job) -> Submitted | None:
         """One try; None if it is to be repeated. Without a key that may make a second submission."""

@@ -45,11 +45,15 @@ class Killer:
             thread.start()
 
     def finish(self, timeout_secs: float) -> None:
-        """Wait until all planned kills are done; from then on nothing is killed, and a launcher lives."""
+        """Wait until the time for kills is over; from then on nothing is killed, and a launcher lives."""
         self._threads[0].join(timeout_secs)
+        self.end()
+
+    def end(self) -> None:
+        """Kill nothing more."""
         self._over.set()
         for thread in self._threads:
-            thread.join(timeout_secs)
+            thread.join()
 
     def close(self) -> None:
         """Take the log of the last generation, when its launcher has ended."""
@@ -60,9 +64,9 @@ class Killer:
         ends = time.monotonic() + self._plan.secs
         for kill in self._plan.kills:
             while kill.settled and not self._works() and time.monotonic() < ends:
-                time.sleep(_POLL_SECS)
-            time.sleep(kill.pause_secs)
-            if time.monotonic() >= ends:
+                if self._over.wait(_POLL_SECS):
+                    return
+            if self._over.wait(min(kill.pause_secs, max(0.0, ends - time.monotonic()))) or time.monotonic() >= ends:
                 return
             self._kill(kill)
 
@@ -77,7 +81,7 @@ class Killer:
         if planned.victim in {Victim.LAUNCHER, Victim.RUNNER}:
             self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._over.is_set():
             self._note_runner()
             if planned.victim is Victim.LAUNCHER:
                 process = self._stack.process
@@ -119,6 +123,8 @@ class Killer:
                     self._kill_launcher(process)
                 continue
             self._end_generation(failpoint)
+            if self.problems:
+                return
             failpoint = None if self._over.is_set() else next(self._failpoints, None)
             self._log_begins = self._works_after = self._stack.log_path.stat().st_size
             self.generations.append(Generation(launched_at=time.time()))

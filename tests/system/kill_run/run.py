@@ -60,23 +60,37 @@ class Report:
         )
 
 
+class LauncherEndedError(Exception):
+    """The launcher ended, and nobody had killed it."""
+
+
 def kill_run(stack: LocalStack, plan: Plan, seed: int, tell: Callable[[str], None]) -> Report:
-    """Run it on a stack that is not started yet; it is stopped in the end, whatever happens."""
+    """Run it on a stack that is not started yet; whatever happens, in the end nothing of it is left.
+
+    Raises LauncherEndedError.
+    """
     try:
         stack.start()
         with stack.client() as client, open_targets(client) as targets:
-            return _run(stack, plan, seed, targets, tell)
+            killer, clients = Killer(stack, plan, seed), Clients(stack, plan.jobs, targets.own_url)
+            try:
+                return _run(stack, plan, targets, killer, clients, tell)
+            finally:
+                clients.end()
+                killer.end()
     finally:
-        if stack.process is not None and stack.process.poll() is None:
-            stack.stop()
+        stack.close()
 
 
-def _run(stack: LocalStack, plan: Plan, seed: int, targets: Targets, tell: Callable[[str], None]) -> Report:
-    killer, clients = Killer(stack, plan, seed), Clients(stack, plan.jobs, targets.own_url)
+def _run(
+    stack: LocalStack, plan: Plan, targets: Targets, killer: Killer, clients: Clients, tell: Callable[[str], None]
+) -> Report:
     began = time.monotonic()
     killer.start()
     clients.start()
     killer.finish(plan.secs + ACCEPT_SECS)
+    if killer.problems:
+        raise LauncherEndedError(killer.problems[0])
     killed_secs = time.monotonic() - began
     accepted, ended = len(clients.submitted), len((tables := read_tables(stack)).jobs) - len(tables.open_ids)
     tell(f"killed for {killed_secs:.0f} s; until then {accepted} of {len(plan.jobs)} were accepted, {ended} had ended")
@@ -99,7 +113,7 @@ def _run(stack: LocalStack, plan: Plan, seed: int, targets: Targets, tell: Calla
         targets=targets.wants,
         kills=tuple(killer.kills),
         generations=tuple(killer.generations),
-        problems=(*problems, *killer.problems, *clients.problems),
+        problems=(*problems, *clients.problems),
     )
     return Report(
         judgement=Judge(facts).judge(),
