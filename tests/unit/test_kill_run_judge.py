@@ -99,6 +99,7 @@ def test_what_is_lost_is_found(changes: dict[str, Any]) -> None:
         {"deliveries": {**GOOD.deliveries, ("s", "deaf"): "delivered"}},
         {"attempts": (ATTEMPT, ATTEMPT_AT_ENDPOINT, replace(ATTEMPT, status=500))},
         {"attempts": (ATTEMPT, ATTEMPT_AT_ENDPOINT, *[replace(ATTEMPT, status=None)] * 10)},
+        {"held": frozenset({"s"})},
         {"problems": ("the launcher ended by itself",)},
     ],
 )
@@ -157,6 +158,10 @@ def test_a_launcher_that_sent_again_was_not_dead() -> None:
     again = replace(EARLIER, received_at=NOW - 9.5, answered_at=NOW - 9.5)
     found = judge(receptions=(EARLIER, again, RECEIVED, AT_ENDPOINT))
     assert [duplicate.reception for duplicate in found.unexplained] == [EARLIER]
+
+
+def test_a_place_of_the_quota_without_a_row_is_left_to_the_quota() -> None:
+    assert judge(held=frozenset({"never written"})).is_good
 
 
 def test_log_of_another_delivery_says_nothing_of_this_one() -> None:

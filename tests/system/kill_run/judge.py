@@ -117,6 +117,10 @@ class Judge:
             if key != submitted.job.key:
                 yield f"job {submitted.job.key} was told the id of job {key}"
 
+        # One without a row was taken by a process that died before it wrote the row; the quota gives that back itself.
+        for submission_id in self._facts.held & self._facts.rows.keys():
+            yield f"{submission_id} still holds a place of the quota"
+
     def _wrong_results(self) -> Iterator[str]:
         for submission_id, key in self._facts.rows.items():
             result, job = self._facts.results[submission_id], self._jobs[key]

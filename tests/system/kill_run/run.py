@@ -114,6 +114,7 @@ def _run(
         kills=tuple(killer.kills),
         generations=tuple(killer.generations),
         problems=(*problems, *clients.problems),
+        held=frozenset(tables.held),
     )
     return Report(
         judgement=Judge(facts).judge(),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from functions.core.in_flight import read_entry
 from functions.store.items import from_item
 from tests.system.kill_run.facts import AttemptRow
 from tests.system.kill_run.judge import epoch_secs
@@ -14,13 +15,14 @@ from tests.system.local_stack import LocalStack
 class Tables:
     """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
 
-    `deliveries`: state by (event id, target).
+    `deliveries`: state by (event id, target). `held`: submissions that hold a place of the quota.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
     open_ids: set[str] = field(default_factory=set)
     deliveries: dict[tuple[str, str], str] = field(default_factory=dict)
     attempts: list[AttemptRow] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
 
 
 def read_tables(stack: LocalStack) -> Tables:
@@ -41,6 +43,8 @@ def read_tables(stack: LocalStack) -> Tables:
             read.attempts.append(
                 AttemptRow(rest.partition("#")[0], event_id, epoch_secs(row["at"]), row.get("status_code"))
             )
+    for row in _rows(stack, "QuotasTable"):
+        read.held.update(read_entry(text).submission_id for text in row.get("in_flight", ()))
     return read
 
 
