@@ -18,6 +18,7 @@ FAILPOINTS = (
     "fanout.after_delivery",
     "fanout.after_hint",
     "fanout.after_bus",
+    "fanout.after_release",
     "fanout.before_done",
     "webhook.after_claim",
     "webhook.after_defer",
