@@ -23,8 +23,8 @@ VARIABLES = {
     "DRAIN_SECS": "1",
     "HEARTBEAT_SECS": "1",
 }
-QUIET_SECS = 420
-"""Bound of the time until all is done: leases of killed senders last 60 s, and waits for a free one up to 300 s."""
+QUIET_SECS = 600
+"""Bound of the time until all is done: leases of killed senders last 60 s, and waits for a free one up to 300 s more."""
 ACCEPT_SECS = 180
 _AFTERWARDS_SECS = 3.0
 """Behind the last delivery: time for one that should not come."""
