@@ -24,7 +24,7 @@ VARIABLES = {
     "HEARTBEAT_SECS": "1",
 }
 QUIET_SECS = 600
-"""Bound of the time until all is done: leases of killed senders last 60 s, and waits for a free one up to 300 s more."""
+"""Bound of the time until all is done: a killed sender's lease lasts 60 s, a wait for a free one up to 300 s more."""
 ACCEPT_SECS = 180
 _AFTERWARDS_SECS = 3.0
 """Behind the last delivery: time for one that should not come."""
