@@ -45,8 +45,8 @@ def wiring() -> Submitting:
         runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
         endings = Endings(store, payloads, metrics("submit"))
         endpoints = EndpointStore(settings.deliveries_table, dynamodb)
-        closing = Closing(store, (quotas.release,))
-        short = ShortFanOut(endpoints, Bus(settings.event_bus_name, Clients.events()), closing)
+        bus = Bus(settings.event_bus_name, Clients.events())
+        short = ShortFanOut(endpoints, bus, Closing(store), quotas)
         direct = DirectPath(runner, endings, short, queues, settings.completions_queue_url, log)
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),

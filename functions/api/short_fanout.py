@@ -1,6 +1,6 @@
 """The fan-out of a run that nobody but the bus hears of, done by the call that waits for it.
 
-It costs that call three requests, and `record` none. Whatever is not plain is left to `record`.
+It costs that call four requests, and `record` none. Whatever is not plain is left to `record`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from functions.closing import Closing
     from functions.core.submission import Submission
     from functions.store.endpoints import EndpointStore
+    from functions.store.quotas import QuotaStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,12 @@ class ShortFanOut:
     endpoints: EndpointStore
     bus: Bus
     closing: Closing
+    quotas: QuotaStore
 
     def fan_out(self, final: Submission) -> bool:
         """Finish it if that is short work; False if it is `record`'s. Raises what the table and the bus raise."""
+        # First, as in every fan-out: what is left to `record` may wait in a queue.
+        self.quotas.release(final)
         if final.webhook_url is not None or final.stdout_key is not None or final.stderr_key is not None:
             return False
         # After the commit and read consistently: an endpoint that was made a moment ago must hear of this run.
