@@ -7,6 +7,7 @@ workers can act while one is sending. What it notes is held against the invarian
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections import Counter, defaultdict
 from contextlib import nullcontext
@@ -14,9 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from functions import fanout
 from functions.api.recovery import Recovery
 from functions.core.clock import from_rfc3339, to_rfc3339
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState, Reply
+from functions.core.event_body import completed_body
+from functions.core.schedule import MAX_DELAY_SECS
 from functions.core.submission import Fanout, Submission, new_id
 from functions.egress import Egress
 from functions.store.attempts import Attempts, Recorded
@@ -45,6 +49,10 @@ type Target = tuple[str, str]
 """Webhook id and endpoint id."""
 
 
+class Violation(BaseException):
+    """An invariant does not hold. No handler takes it for a failure of its own and goes on."""
+
+
 class Receiver(Egress):
     """Egress that ends in the world."""
 
@@ -66,8 +74,11 @@ class NotedAttempts(Attempts):
 
     def record(self, held: Any, reply: Reply, planned: Any) -> Recorded | None:
         recorded = super().record(held, reply, planned)
+        target = (held.delivery.event_id, held.delivery.endpoint_id)
         if recorded is None:
-            self._world.unrecorded[held.delivery.event_id, held.delivery.endpoint_id] += 1
+            self._world.unrecorded[target] += 1
+        else:
+            self._world.held_until_ms.pop(target, None)
         return recorded
 
 
@@ -91,6 +102,7 @@ class DeliveryWorld:
     stays_ill: bool = False
     meanwhile: Callable[[], None] | None = None
     sending: list[Target] = field(default_factory=list)
+    held_until_ms: dict[Target, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         table, client = self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb")
@@ -100,6 +112,9 @@ class DeliveryWorld:
         listing, replays = DeliveryList(table, client), ReplayStore(table, client, self.pipeline.time)
         queue, log = self.pipeline.aws.names["DeliveriesQueue"], logger("endpoints")
         self.recovery = Recovery(listing, replays, self.pipeline.queues, queue, self.pipeline.time, log)
+        # No two renderings of a body are alike, as if a new version were deployed between them.
+        self._renderings = itertools.count()
+        self.pipeline.aws.monkeypatch.setattr(fanout, "completed_body", self._render)
         self._events = self.pipeline.aws.client("events").meta.events
         self._events.register("provide-client-params.eventbridge.PutEvents", self._note_put)
 
@@ -112,6 +127,10 @@ class DeliveryWorld:
                 key = {"pk": item["pk"], "sk": item["sk"]}
                 dynamodb.delete_item(TableName=self.pipeline.aws.names[logical_id], Key=key)
         self.pipeline.hints()
+
+    def _render(self, *arguments: Any, **named: Any) -> bytes:
+        body = json.loads(completed_body(*arguments, **named))
+        return json.dumps(body | {"rendering": next(self._renderings)}).encode()
 
     def _note_put(self, params: Mapping[str, Any], **_: object) -> None:
         self.put += [json.loads(entry["Detail"]) for entry in params["Entries"]]
@@ -210,17 +229,23 @@ class DeliveryWorld:
         endpoint_id = path.rpartition("/")[2] if path.startswith("/endpoint/") else RUN_ENDPOINT_ID
         target = (request.webhook_id, endpoint_id)
         delivery = self.pipeline.deliveries.get_delivery(*target)
-        assert delivery is not None
-        assert delivery.state is DeliveryState.SENDING, "I6: sent what is not claimed"
-        assert request.webhook_id not in self.cancelled, "I6: sent after it was deleted"
+        if delivery is None or delivery.state is not DeliveryState.SENDING:
+            raise Violation("I6: sent what is not claimed")
+        if self.pipeline.time() < self.held_until_ms.get(target, 0):
+            raise Violation("I5: sent while another's lease holds")
+        self.held_until_ms[target] = delivery.lease_until_ms or 0
+        if request.webhook_id in self.cancelled:
+            raise Violation("I6: sent after it was deleted")
         secret = SECRET
         if endpoint_id != RUN_ENDPOINT_ID:
             row = self.pipeline.endpoints.get(self.project_id, endpoint_id)
-            assert row is not None, "I6: sent to a deleted endpoint"
-            assert row.enabled, "I6: sent to a disabled endpoint"
-            assert row.leases.count(delivery.lease_until_ms or 0) >= 1, "sent without a lease of the endpoint"
+            if row is None or not row.enabled:
+                raise Violation("I6: sent to an endpoint that is deleted or disabled")
+            if delivery.lease_until_ms not in row.leases:
+                raise Violation("sent without a lease of the endpoint")
             secret = self.pipeline.secrets[path_of(endpoint_id)][-1]
-        assert is_genuine(request, secret), "not signed with the secret that holds"
+        if not is_genuine(request, secret):
+            raise Violation("not signed with the secret that holds")
         self.sends[target].append(body)
         self.sending.append(target)
         status = self.answers.get(endpoint_id, 200)
@@ -254,6 +279,7 @@ class DeliveryWorld:
             due_ms = self.next_due_ms()
             if due_ms is None:
                 return
+            assert due_ms - self.pipeline.time() <= MAX_DELAY_SECS * 1000, "I1: due, but not before a day has passed"
             self.pipeline.time.advance(max(SWEEP_SECS, (due_ms - self.pipeline.time()) / 1000))
             expired = {d for d in self.deliveries() if self.is_stuck(d)}
             self.sweep()
@@ -286,5 +312,9 @@ class DeliveryWorld:
             assert len(self.sends[target]) == len(attempts) + self.unrecorded[target], "I5: a send without a record"
             assert self.accepted[target] <= 1 + self.unrecorded[target] + self.begun_anew[target], "I5: sent twice"
             bodies[target[0]] |= set(self.sends[target])
-        assert all(len(of_event) <= 1 for of_event in bodies.values()), "I2: other bytes"
+        for event_id, sent in bodies.items():
+            assert len(sent) <= 1, "I2: other bytes"
+            assert all(put in map(json.loads, sent) for put in self.put if put.get("id") == event_id and sent), (
+                "the bus got another body"
+            )
         assert set(self.sends) <= set(rows), "I2: another id"

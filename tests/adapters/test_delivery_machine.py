@@ -63,11 +63,17 @@ class Deliveries(RuleBasedStateMachine):
         until_ms = self.pipeline.time() + 60_000
         sets = {lease_name(number): until_ms for number in range(MAX_LEASES)}
         self.pipeline.endpoints.change(self.world.project_id, busy.endpoint_id, sets)
-        for own_url in (True, False, False):
+        for own_url in (True, True, False):
             self.world.add_run(own_url=own_url)
 
     def endpoint(self, place: int) -> Endpoint:
         return self.world.endpoints[place]
+
+    def has_hints(self) -> bool:
+        """Whether there is a message, after a sweep if there was none."""
+        if not self.world.hints:
+            self.world.sweep()
+        return bool(self.world.hints)
 
     @initialize(points=st.tuples(*[or_none(RECORD_POINTS)] * 3), status=statuses)
     def runs_end(self, points: tuple[str | None, ...], status: int) -> None:
@@ -101,8 +107,9 @@ class Deliveries(RuleBasedStateMachine):
     @rule(place=places, point=or_none(WEBHOOK_POINTS))
     def two_webhooks_at_once(self, place: int, point: str | None) -> None:
         """A worker takes the same or another message while the first one is sending."""
-        if self.world.hints:
-            self.world.hints.append(self.world.hints[place % len(self.world.hints)])
+        if self.has_hints():
+            place %= len(self.world.hints)
+            self.world.hints.append(self.world.hints[place])
             self.world.meanwhile = lambda: self.world.webhook(-1)
             self.world.webhook(place, point)
 
@@ -113,10 +120,12 @@ class Deliveries(RuleBasedStateMachine):
         def meanwhile() -> None:
             self.world.wait(secs)
             self.world.sweep()
-            self.world.webhook(-1)
+            for _ in range(len(self.world.hints)):
+                self.world.webhook(0)
 
-        self.world.meanwhile = meanwhile
-        self.world.webhook(place)
+        if self.has_hints():
+            self.world.meanwhile = meanwhile
+            self.world.webhook(place)
 
     @rule(place=places, endpoint=endpoints, chance=st.integers(0, 5))
     def endpoint_changes_during_a_send(self, place: int, endpoint: int, chance: int) -> None:
