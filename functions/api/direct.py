@@ -16,6 +16,8 @@ from functions.core.failpoint import reach
 from functions.runner import RunnerUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools import Logger
 
     from functions.api.short_fanout import ShortFanOut
@@ -56,6 +58,7 @@ class DirectPath:
         return self._record(completed, submission)
 
     def _record(self, completed: ExecutionCompleted, submission: Submission) -> Submission | None:
+        has_endpoints = self.short_fanout.look(submission)
         try:
             final = self.endings.commit(submission.submission_id, self.endings.completion(completed))
         except (ClientError, BotoCoreError) as error:
@@ -63,14 +66,14 @@ class DirectPath:
             return submission if self._hand_over(completed, submission) else None
         if final is None:  # a run from the queue was first, or it was deleted: the table knows
             return submission
-        if not self._fan_out(final):
+        if not self._fan_out(final, has_endpoints):
             # `record` finds it final and fans out; if this is lost, the row is due.
             self._hand_over(completed, submission)
         return final
 
-    def _fan_out(self, final: Submission) -> bool:
+    def _fan_out(self, final: Submission, has_endpoints: Callable[[], bool]) -> bool:
         try:
-            return self.short_fanout.fan_out(final)
+            return self.short_fanout.fan_out(final, has_endpoints)
         except (ClientError, BotoCoreError, BusRefused) as error:
             self._tell(final, "Direct result not fanned out", error)
             return False
