@@ -13,8 +13,8 @@ from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.wire import DONT_WAIT, START_RUN, RunRequest, Streams, files_table, receive, send
 
-# Of a guest's memory: what a compiler makes of a program of Go has 2 MB.
-_MOST_PLACED_BYTES = 4 << 20
+# Of a guest's memory: what a compiler makes of a program of Go has 2 MB. So little of it that no verdict turns on it.
+_MOST_PLACED_BYTES, _MEMORY_SHARE = 4 << 20, 32
 # What a staged run cannot change any more.
 _FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")
 
@@ -95,9 +95,14 @@ class Launch:
     def fits(self, spec: JailSpec) -> bool:
         """Whether a staged run may become this one: the same but for what `go` brings.
 
-        It places the files itself, in its own memory; init, which places those of other runs, lies outside.
+        It places the files itself, in its own memory; init, which places those of other runs, lies outside. A waiting
+        command is under all limits from its start, that of what it writes among them.
         """
-        if sum(len(file.content) for file in spec.files) > _MOST_PLACED_BYTES:
+        limits = spec.limits
+        room_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
+        if self._feed is not None:
+            room_bytes = limits.max_file_bytes
+        if sum(len(file.content) for file in spec.files) > room_bytes:
             return False
         own = self.spec
         command = (own.argv, spec.argv) if self._feed is None else (own.waiting, spec.waiting)

@@ -276,6 +276,15 @@ def test_other_limits_get_a_jvm_of_their_own(java: Java) -> None:
     assert WarmSlot(java.own, java.pool).answer(spec).stdout == b"1\n"
 
 
+def test_what_a_jvm_that_waited_may_not_write_itself_goes_to_a_jvm_of_its_own(java: Java) -> None:
+    spec = run_spec(JAVA, b"", b"", limits=LIMITS, stdin=b"")
+    java.wait(spec)
+    (file,) = spec.files
+    for size_bytes, is_taken in ((LIMITS.max_file_bytes, True), (LIMITS.max_file_bytes + 1, False)):
+        asked = replace(spec, files=(replace(file, content=bytes(size_bytes)),))
+        assert any(slot.is_ready_for(asked) for slot in java.opened.values()) is is_taken
+
+
 def test_a_jvm_that_was_killed_while_it_waited_costs_nothing_but_time(java: Java) -> None:
     code = statements("System.out.println(1);")
     spec = java.compiling(code)

@@ -238,11 +238,15 @@ except OSError as error:
         assert "rlimits" in outcome.evidence.controls_applied
 
 
-def test_more_files_than_are_placed_in_a_guests_memory_get_a_run_of_their_own(slot: Slot) -> None:
-    code = "print(1)\n#".ljust((4 << 20) + 1, "x")
-    slot.stage(STAGED)
-    assert not slot.is_ready_for(python(code))
-    assert good(slot.run(python(code))) == b"1\n"
+@pytest.mark.parametrize(("memory_bytes", "most_bytes"), [(LIMITS.memory_bytes, 4 << 20), (32 << 20, 1 << 20)])
+def test_more_files_than_are_placed_in_a_guests_memory_get_a_run_of_their_own(
+    slot: Slot, memory_bytes: int, most_bytes: int
+) -> None:
+    for size_bytes, is_placed in ((most_bytes, True), (most_bytes + 1, False)):
+        slot.stage(python("", memory_bytes=memory_bytes))
+        asked = python("print(1)\n#".ljust(size_bytes, "x"), memory_bytes=memory_bytes)
+        assert slot.is_ready_for(asked) is is_placed
+        assert good(slot.run(asked)) == b"1\n"
 
 
 def test_a_staged_compile_step_compiles() -> None:
