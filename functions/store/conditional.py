@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -44,18 +44,31 @@ class ConditionalUpdate:
 
         A transaction that writes the row at this moment is waited for; botocore would not.
         """
+        return self._write(client, table_name, key, "ALL_NEW")
+
+    def is_applied(self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]) -> bool:
+        """Like `apply`, for whoever does not need the item, which may be large. False if the condition refused it."""
+        return self._write(client, table_name, key, "NONE") is not None
+
+    def _write(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        key: dict[str, AttributeValueTypeDef],
+        returned: Literal["ALL_NEW", "NONE"],
+    ) -> Mapping[str, AttributeValueTypeDef] | None:
         arguments = self._arguments()
         for left in reversed(range(_TRIES)):
             try:
-                return client.update_item(TableName=table_name, Key=key, ReturnValues="ALL_NEW", **arguments)[
-                    "Attributes"
-                ]
+                answer = client.update_item(TableName=table_name, Key=key, ReturnValues=returned, **arguments)
             except ClientError as error:
                 if is_condition_failure(error):
                     return None
                 if error.response["Error"]["Code"] != "TransactionConflictException" or not left:
                     raise
                 time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
+            else:
+                return answer.get("Attributes", {})
         return None
 
     def action(self, table_name: str, key: dict[str, AttributeValueTypeDef]) -> Any:

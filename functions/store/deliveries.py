@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
-from functions.core.delivery import Delivery, Event
+from functions.core.delivery import Delivery, DeliveryState, Event
 from functions.store import delivery_rows as rows
+from functions.store.conditional import ConditionalUpdate
 from functions.store.due import Due, DueEndpoint, to_due
 from functions.store.items import Value, from_item, is_condition_failure, to_item
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 TTL_MS = 24 * 86_400 * MS_PER_SEC
 """Replay window (14 days) plus the longest retry horizon: nine delays, each stretched to 24 h by Retry-After."""
 
-_RELEASE = "REMOVE due_shard, due_at_ms, lease_until_ms, lease_owner"
+_RELEASED = ("due_shard", "due_at_ms", "lease_until_ms", "lease_owner", "secret")
+_LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
 class DeliveryStore:
@@ -57,18 +59,12 @@ class DeliveryStore:
 
     def push_back(self, due: Due, due_at_ms: int) -> Delivery | None:
         """Move the due key of a row that is about to be hinted, so that others get a turn; None for a stale entry."""
-        return self._update(
-            rows.delivery_key(due.event_id, due.endpoint_id),
-            "SET due_at_ms = :later",
-            "due_at_ms = :seen AND #state IN (:pending, :sending, :retrying)",
-            {
-                ":later": due_at_ms,
-                ":seen": due.due_at_ms,
-                ":pending": "pending",
-                ":sending": "sending",
-                ":retrying": "retrying",
-            },
+        is_live, states = _state_in(_LIVE)
+        update = ConditionalUpdate(
+            {"due_at_ms": due_at_ms}, f"#due_at_ms = :seen AND {is_live}", {"seen": due.due_at_ms} | states
         )
+        item = update.apply(self._client, self._table, rows.delivery_key(due.event_id, due.endpoint_id))
+        return rows.to_delivery(item) if item is not None else None
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint]:
         """Read up to `limit` entries of one shard that are due, oldest first."""
@@ -94,19 +90,10 @@ class DeliveryStore:
             ExpressionAttributeNames={"#ttl": "ttl"},
             ExpressionAttributeValues=to_item({":true": True, ":ttl": self._ttl()}),
         )
+        is_open, states = _state_in((*_LIVE, DeliveryState.PAUSED))
+        cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
         for row in self._read(event_id, "DELIVERY#"):
-            self._update(
-                rows.delivery_key(*rows.ids_of(row)),
-                f"SET #state = :cancelled {_RELEASE}, secret",
-                "#state IN (:pending, :sending, :retrying, :paused)",
-                {
-                    ":cancelled": "cancelled",
-                    ":pending": "pending",
-                    ":sending": "sending",
-                    ":retrying": "retrying",
-                    ":paused": "paused",
-                },
-            )
+            cancel.is_applied(self._client, self._table, rows.delivery_key(*rows.ids_of(row)))
 
     def list_attempts(self, event_id: str, endpoint_id: str) -> list[Mapping[str, Any]]:
         """Read the attempts in order: n, at, latency_ms, head, and status_code, error_code, address as they apply."""
@@ -125,25 +112,6 @@ class DeliveryStore:
             raise
         return True
 
-    def _update(
-        self, key: dict[str, Any], change: str, condition: str, values: Mapping[str, Value | None]
-    ) -> Delivery | None:
-        try:
-            updated = self._client.update_item(
-                TableName=self._table,
-                Key=key,
-                UpdateExpression=change,
-                ConditionExpression=f"attribute_exists(pk) AND ({condition})",
-                ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues=to_item(values),
-                ReturnValues="ALL_NEW",
-            )
-        except ClientError as error:
-            if is_condition_failure(error):
-                return None
-            raise
-        return rows.to_delivery(updated["Attributes"])
-
     def _read(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -155,3 +123,8 @@ class DeliveryStore:
 
     def _ttl(self) -> int:
         return (self._clock() + TTL_MS) // MS_PER_SEC
+
+
+def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:
+    """A condition, and its values."""
+    return f"#state IN ({', '.join(f':{state}' for state in states)})", {state.value: state.value for state in states}

@@ -117,7 +117,7 @@ class EndpointStore:
             condition += " OR #disabled_at = :seen"
             values["seen"] = endpoint.disabled_at
         update = ConditionalUpdate({}, f"attribute_exists(#pk) AND ({condition})", values, ("due_shard", "due_at_ms"))
-        update.apply(self._client, self._table, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        update.is_applied(self._client, self._table, _key(endpoint))
 
     def change(
         self, project_id: str, endpoint_id: str, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
@@ -151,12 +151,12 @@ class EndpointStore:
             "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
             {"now": now_ms},
         )
-        return update.apply(self._client, self._table, _key(endpoint)) is not None
+        return update.is_applied(self._client, self._table, _key(endpoint))
 
     def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
         """Give it back, if it is still ours."""
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
-        update.apply(self._client, self._table, _key(endpoint))
+        update.is_applied(self._client, self._table, _key(endpoint))
 
     def delete(self, project_id: str, endpoint_id: str) -> bool:
         """Remove it; False when there is no such endpoint. Raises EndpointsContended."""

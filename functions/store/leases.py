@@ -120,11 +120,11 @@ class Leases:
             (*_LEASE, *_DUE, "secret"),
         )
         key = delivery_key(delivery.event_id, delivery.endpoint_id)
-        is_dropped = cancel.apply(self._client, self._table, key) is not None
+        is_dropped = cancel.is_applied(self._client, self._table, key)
         if held.endpoint is not None:
             name = lease_name(held.lease)
             free = ConditionalUpdate({}, f"#{name} = :ours", {"ours": delivery.lease_until_ms or 0}, (name,))
-            free.apply(self._client, self._table, _key_of(held.endpoint))
+            free.is_applied(self._client, self._table, _key_of(held.endpoint))
         return is_dropped
 
     def _change(self, delivery: Delivery, sets: dict[str, Value], now: int, removes: tuple[str, ...]) -> Any:

@@ -69,12 +69,8 @@ class ReplayStore:
 
     def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
         """Make a failed or paused delivery due then; False when it is not one any more."""
-        return (
-            self._again(due_at_ms, delivery.event_id, RECOVERABLE).apply(
-                self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id)
-            )
-            is not None
-        )
+        update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
+        return update.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def _due_again(self, delivery: Delivery, now_ms: int) -> Any:
         update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))

@@ -32,7 +32,7 @@ from functions.store.submission_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -92,9 +92,7 @@ class SubmissionStore:
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row as it is now, expired or not."""
-        answer = self._client.get_item(
-            TableName=self._table_name, Key=key(submission_pk(submission_id), SUBMISSION_SK), ConsistentRead=True
-        )
+        answer = self._client.get_item(TableName=self._table_name, Key=_key(submission_id), ConsistentRead=True)
         return decode_submission(answer["Item"]) if "Item" in answer else None
 
     def mark_started(self, submission_id: str, execution_id: str, node_id: str, started_at: str) -> bool:
@@ -108,7 +106,7 @@ class SubmissionStore:
         }
         values: dict[str, Value] = {"was": Status.PENDING.value, "now": self._clock()}
         due = ("#due_at_ms = #run_budget_ms + :now",)
-        return self._update(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due)) is not None
+        return self._change(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due))
 
     def commit_final(self, submission_id: str, completion: Completion) -> Submission | None:
         """Write final state, event and due fan-out at once. None if the row is gone or was final already."""
@@ -135,7 +133,8 @@ class SubmissionStore:
         }
         present = {name: value for name, value in sets.items() if value is not None}
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
-        item = self._update(submission_id, ConditionalUpdate(present, "#status IN (:pending, :running)", values))
+        update = ConditionalUpdate(present, "#status IN (:pending, :running)", values)
+        item = update.apply(self._client, self._table_name, _key(submission_id))
         return decode_submission(item) if item is not None else None
 
     def note_queued(self, submission_id: str, due_at_ms: int) -> None:
@@ -146,19 +145,19 @@ class SubmissionStore:
             {"pending": Status.PENDING.value},
             ("asked_directly",),
         )
-        self._update(submission_id, update)
+        self._change(submission_id, update)
 
     def finish_fanout(self, submission_id: str) -> None:
         """All deliveries are written; nothing is due any more."""
         update = ConditionalUpdate(
             {"fanout": Fanout.DONE.value}, "#fanout = :was", {"was": Fanout.PENDING.value}, ("due_shard", "due_at_ms")
         )
-        self._update(submission_id, update)
+        self._change(submission_id, update)
 
     def defer(self, submission_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
         """Look at it again later. False if somebody else moved it first."""
         update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :expected", {"expected": expected_due_at_ms})
-        return self._update(submission_id, update) is not None
+        return self._change(submission_id, update)
 
     def redrive(self, submission_id: str, execution_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
         """Note a new execution of a submission that is not final. False if it is, or somebody else was first."""
@@ -173,7 +172,7 @@ class SubmissionStore:
             },
             computed=("#redrives = #redrives + :one",),
         )
-        return self._update(submission_id, update) is not None
+        return self._change(submission_id, update)
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
         """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
@@ -203,5 +202,9 @@ class SubmissionStore:
             if not is_condition_failure(error):
                 raise
 
-    def _update(self, submission_id: str, update: ConditionalUpdate) -> Mapping[str, AttributeValueTypeDef] | None:
-        return update.apply(self._client, self._table_name, key(submission_pk(submission_id), SUBMISSION_SK))
+    def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
+        return update.is_applied(self._client, self._table_name, _key(submission_id))
+
+
+def _key(submission_id: str) -> dict[str, AttributeValueTypeDef]:
+    return key(submission_pk(submission_id), SUBMISSION_SK)
