@@ -16,6 +16,7 @@ class Scale:
     soak_runs: int
     soak_samples: int
     deliveries: int
+    delivery_secs: float
 
 
 FULL = Scale(
@@ -28,6 +29,7 @@ FULL = Scale(
     soak_runs=10_000,
     soak_samples=50,
     deliveries=10_000,
+    delivery_secs=600,
 )
 QUICK = Scale(
     print_rounds=20,
@@ -39,4 +41,5 @@ QUICK = Scale(
     soak_runs=68,
     soak_samples=6,
     deliveries=400,
+    delivery_secs=60,
 )

@@ -38,13 +38,13 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     """Starts a stack of its own."""
     runs = max(scale.deliveries // ENDPOINTS, 2)
     with running_stack() as stack, HookServer() as hooks, stack.local.client() as client:
-        bench = _Bench(hooks, FinishedRuns(stack.local))
+        bench = _Bench(hooks, FinishedRuns(stack.local), time.monotonic() + scale.delivery_secs)
         bench.add_endpoints(client)
         used_before = cpu_secs(stack.pids())
         found = bench.find_rate(max(runs // 5, 1))
         rate = found * _SHARE
         timed = bench.at_rate(runs - runs // 5, rate)
-        cpu_ms = 1000 * (cpu_secs(stack.pids()) - used_before) / (runs * len(bench.well))
+        cpu_ms = 1000 * (cpu_secs(stack.pids()) - used_before) / (len(bench.finished_at) * len(bench.well))
         way = Way(f"{ENDPOINTS - HANGING} endpoints that answer", lambda: 0, times_ms=bench.latencies_ms(timed))
         figures = bench.figures(found, rate, cpu_ms, _states(client, bench))
         bench.check(tally)
@@ -55,6 +55,7 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
 class _Bench:
     hooks: HookServer
     runs: FinishedRuns
+    end: float
     well: list[str] = field(default_factory=list)
     hanging: list[str] = field(default_factory=list)
     endpoint_ids: dict[str, str] = field(default_factory=dict)
@@ -76,16 +77,18 @@ class _Bench:
     def find_rate(self, runs: int) -> float:
         """Deliveries a second to the endpoints that answer, with _WINDOW runs under way at any time."""
         begun = time.monotonic()
-        mine = [self._finish_within(_WINDOW) for _ in range(runs)]
+        mine = [self._finish_within(_WINDOW) for number in range(runs) if number == 0 or time.monotonic() < self.end]
         self._wait_for(mine)
-        return runs * len(self.well) / (time.monotonic() - begun)
+        return len(mine) * len(self.well) / (time.monotonic() - begun)
 
     def at_rate(self, runs: int, rate: float) -> list[str]:
         """End runs evenly, whether or not the webhooks keep up; return their ids when all have arrived."""
         between_secs, begun = len(self.well) / rate, time.monotonic()
-        mine = []
+        mine: list[str] = []
         for number in range(runs):
             time.sleep(max(0.0, begun + number * between_secs - time.monotonic()))
+            if mine and time.monotonic() > self.end:
+                break
             mine.append(self._finish())
         self._wait_for(mine)
         return mine
