@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import SystemRandom
 
-from functions.admission import Admission, Hint
+from functions.claiming import Claiming, Hint
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import (
     BAD_SIGNING_KEY,
@@ -49,7 +49,7 @@ class _Target:
 class Deliverer:
     """Parts that a delivery needs. `random` gives the jitter, in [0, 1)."""
 
-    admission: Admission
+    claiming: Claiming
     attempts: Attempts
     boxes: SecretBoxes
     notices: Notices
@@ -60,14 +60,14 @@ class Deliverer:
 
     def deliver(self, hint: Hint) -> Attempted | None:
         """Try a delivery once if it is due and free; None when there was nothing to do."""
-        held = self.admission.admit(hint, owner=new_id())
+        held = self.claiming.claim(hint, owner=new_id())
         if held is None:
             return None
         reach("webhook.after_claim")
         delivery = held.delivery
-        event = self.admission.deliveries.get_event(delivery.event_id)
+        event = self.claiming.deliveries.get_event(delivery.event_id)
         if event is None:  # the submission was deleted
-            self.admission.leases.drop(held)
+            self.claiming.leases.drop(held)
             return None
         target = self._target(held)
         if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
@@ -108,5 +108,5 @@ class Deliverer:
             return
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
-            admission = self.admission
-            admission.queues.send_delivery_hint(admission.deliveries_queue_url, delivery, delay_ms=delay_ms)
+            claiming = self.claiming
+            claiming.queues.send_delivery_hint(claiming.deliveries_queue_url, delivery, delay_ms=delay_ms)

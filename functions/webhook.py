@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admission import Hint
+from functions.claiming import Hint
 from functions.core.delivery import DeliveryState
 from functions.core.errors import MessageInvalid
 from functions.deliver import Attempted, Deliverer

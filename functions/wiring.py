@@ -1,7 +1,7 @@
 """Wires the parts behind the queues, which several entry points share, from their settings."""
 
-from functions.admission import Admission
 from functions.bus import Bus
+from functions.claiming import Claiming
 from functions.closing import Closing
 from functions.completions import Completions
 from functions.core.schedule import Schedule
@@ -52,7 +52,7 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
     return Deliverer(
-        admission=Admission(box.deliveries, Leases(table, dynamodb), box.queues, settings.deliveries_queue_url),
+        claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.queues, settings.deliveries_queue_url),
         attempts=Attempts(table, dynamodb),
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms()),
         notices=Notices(box.endpoints, box),

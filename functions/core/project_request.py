@@ -14,13 +14,12 @@ from functions.core.clock import Clock, from_rfc3339, to_rfc3339
 from functions.core.errors import BadRequest, FieldProblem, Invalid
 from functions.core.languages import Profile
 from functions.core.project import Project
-from functions.core.quota import Quota
+from functions.core.quota import MAX_IN_FLIGHT, Quota
 from functions.core.validation import Text, parse_body
 
 NAME_MAX_CHARS = 100
 PER_MINUTE_MAX = 100_000
 PER_DAY_MAX = 10_000_000
-IN_FLIGHT_MAX = 1_000
 """Each run in flight is an entry of one item, which may have 400 KB and is written for every submission."""
 
 _PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -63,7 +62,7 @@ class QuotaChange(BaseModel):
 
     per_minute: int | None = Field(default=None, ge=1, le=PER_MINUTE_MAX, description="Submissions in a minute.")
     per_day: int | None = Field(default=None, ge=1, le=PER_DAY_MAX, description="Submissions in a day (UTC).")
-    in_flight: int | None = Field(default=None, ge=1, le=IN_FLIGHT_MAX, description="Runs that are not final.")
+    in_flight: int | None = Field(default=None, ge=1, le=MAX_IN_FLIGHT, description="Runs that are not final.")
 
 
 class QuotaChanges(BaseModel):

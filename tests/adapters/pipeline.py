@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from functions import record, sweep, webhook
-from functions.admission import Admission
 from functions.bus import Bus
+from functions.claiming import Claiming
 from functions.closing import Closing
 from functions.completions import Completions
 from functions.core import failpoint
@@ -104,7 +104,7 @@ class Pipeline:
         self.notices = Notices(self.endpoints, self.outbox)
         self.fanout = FanOut(self.outbox, Closing(self.submissions), self.payloads, BASE_URL, self.quotas)
         self.deliverer = Deliverer(
-            Admission(self.deliveries, self.leases, self.queues, queue, time, lambda: 0.5, no_sleep),
+            Claiming(self.deliveries, self.leases, self.queues, queue, time, lambda: 0.5, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
             self.boxes,
             self.notices,

@@ -321,8 +321,8 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
 
 def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
     made = kind(pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb"), pipeline.time)
-    admission = dataclasses.replace(pipeline.deliverer.admission, leases=made)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, admission=admission))
+    claiming = dataclasses.replace(pipeline.deliverer.claiming, leases=made)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, claiming=claiming))
 
 
 def test_claims_that_collide_look_again_and_in_the_end_wait(

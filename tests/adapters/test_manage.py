@@ -12,8 +12,8 @@ from functions import manage
 from functions.api import keys as keys_api
 from functions.core.cursor import write_cursor
 from functions.core.project import Project
-from functions.core.project_request import IN_FLIGHT_MAX, PER_DAY_MAX, PER_MINUTE_MAX
-from functions.core.quota import Quota
+from functions.core.project_request import PER_DAY_MAX, PER_MINUTE_MAX
+from functions.core.quota import MAX_IN_FLIGHT, Quota
 from functions.settings import Clients
 from functions.store.keys import REVOKED_KEPT_SECS, KeyStore
 from functions.store.project_registry import ProjectRegistry
@@ -201,7 +201,7 @@ def test_a_change_that_never_gets_through_is_a_conflict(calls: Admin, monkeypatc
         ({"name": "x", "quotas": {"judge": {"per_minute": 0}}}, "quotas.judge.per_minute"),
         ({"name": "x", "quotas": {"judge": {"per_minute": PER_MINUTE_MAX + 1}}}, "quotas.judge.per_minute"),
         ({"name": "x", "quotas": {"judge": {"per_day": PER_DAY_MAX + 1}}}, "quotas.judge.per_day"),
-        ({"name": "x", "quotas": {"agent": {"in_flight": IN_FLIGHT_MAX + 1}}}, "quotas.agent.in_flight"),
+        ({"name": "x", "quotas": {"agent": {"in_flight": MAX_IN_FLIGHT + 1}}}, "quotas.agent.in_flight"),
         ({"name": "x", "quotas": {"agent": {"in_flight": -1}}}, "quotas.agent.in_flight"),
         ({"name": "x", "quotas": {"agent": {"in_flight": 1.5}}}, "quotas.agent.in_flight"),
         ({"name": "x", "quotas": {"agent": {"in_flight": True}}}, "quotas.agent.in_flight"),

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks.webhooks import Webhook
 
-from functions.admission import Hint
+from functions.claiming import Hint
 from functions.core.clock import now_ms
 from functions.core.delivery import DeliveryState, Reply
 from functions.core.submission import Fanout, Submission
@@ -274,11 +274,11 @@ def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Sub
     client: Any = OneCallAtATime(pipeline.aws.client("dynamodb"))
     table = pipeline.aws.names["DeliveriesTable"]
     leases = Leases(table, client, pipeline.time)
-    admission = dataclasses.replace(
-        pipeline.deliverer.admission, leases=leases, deliveries=DeliveryStore(table, client, pipeline.time)
+    claiming = dataclasses.replace(
+        pipeline.deliverer.claiming, leases=leases, deliveries=DeliveryStore(table, client, pipeline.time)
     )
     attempts = Attempts(table, client, pipeline.time)
-    deliverer = dataclasses.replace(pipeline.deliverer, admission=admission, attempts=attempts)
+    deliverer = dataclasses.replace(pipeline.deliverer, claiming=claiming, attempts=attempts)
     start, outcomes = threading.Barrier(8), []
 
     def work() -> None:
@@ -319,8 +319,8 @@ def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, o
             return super().get_event(event_id)
 
     store = Stalling(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
-    admission = dataclasses.replace(pipeline.deliverer.admission, deliveries=store)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, admission=admission))
+    claiming = dataclasses.replace(pipeline.deliverer.claiming, deliveries=store)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, claiming=claiming))
     pipeline.webhook(hint_of(owed))
     assert (pipeline.receiver.received, pipeline.attempts(owed)) == ([], [])
 

@@ -27,7 +27,7 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class Claiming:
     """Parts that it needs. `random` gives the jitter, in [0, 1)."""
 
     deliveries: DeliveryStore
@@ -38,7 +38,7 @@ class Admission:
     random: Callable[[], float] = SystemRandom().random
     sleep: Callable[[float], None] = time.sleep
 
-    def admit(self, hint: Hint, owner: str) -> Held | None:
+    def claim(self, hint: Hint, owner: str) -> Held | None:
         """Claim what the hint names; None when there is nothing to send now."""
         if hint.endpoint_id == RUN_ENDPOINT_ID:
             return self.leases.claim_run(hint.event_id, owner)
