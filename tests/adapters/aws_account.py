@@ -2,6 +2,7 @@
 
 import functools
 import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ class Aws:
     def client(self, service: str) -> Any:
         """The client of `dynamodb`, `sqs`, `events`, `kms` or `s3` that the functions use too."""
         return getattr(Clients, service)()
+
+    def make_tables_atomic(self) -> None:
+        """Let one call of the tables at a time through: theirs are atomic, moto's are not across threads."""
+        client, lock = self.client("dynamodb"), threading.Lock()
+        make = client._make_api_call
+
+        def locked(*given: Any) -> Any:
+            with lock:
+                return make(*given)
+
+        self.monkeypatch.setattr(client, "_make_api_call", locked)
 
     def value(self, expression: Any) -> str:
         """Return a template expression as its text."""

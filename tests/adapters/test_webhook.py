@@ -20,7 +20,6 @@ from functions.core.submission import Fanout, Submission
 from functions.egress import Egress
 from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
-from functions.store.leases import Leases
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep, pipeline, receiver
 from tests.submission_factory import START_MS
 
@@ -253,37 +252,13 @@ def test_expired_event_is_not_sent(pipeline: Pipeline, owed: Submission) -> None
     assert pipeline.receiver.received == []
 
 
-class OneCallAtATime:
-    """A DynamoDB client whose calls are atomic, as the service's are; moto's are not across threads."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-
-        def call(**arguments: Any) -> Any:
-            with self._lock:
-                return method(**arguments)
-
-        return call
-
-
 def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Submission) -> None:
-    client: Any = OneCallAtATime(pipeline.aws.client("dynamodb"))
-    table = pipeline.aws.names["DeliveriesTable"]
-    leases = Leases(table, client, pipeline.time)
-    claiming = dataclasses.replace(
-        pipeline.deliverer.claiming, leases=leases, deliveries=DeliveryStore(table, client, pipeline.time)
-    )
-    attempts = Attempts(table, client, pipeline.time)
-    deliverer = dataclasses.replace(pipeline.deliverer, claiming=claiming, attempts=attempts)
+    pipeline.aws.make_tables_atomic()
     start, outcomes = threading.Barrier(8), []
 
     def work() -> None:
         start.wait(10)
-        outcomes.append(deliverer.deliver(Hint(owed.submission_id, "run")))
+        outcomes.append(pipeline.deliverer.deliver(Hint(owed.submission_id, "run")))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
