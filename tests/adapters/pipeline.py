@@ -46,6 +46,15 @@ from tests.submission_factory import FakeTime, golden, new_submission
 
 BASE_URL = "https://api.example.com"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+RECORD_POINTS = (
+    "record.before_commit",
+    "record.after_commit",
+    "fanout.after_event",
+    "fanout.after_delivery",
+    "fanout.after_hint",
+    "fanout.after_bus",
+    "fanout.before_done",
+)
 DONE_STATES = {
     DeliveryState.DELIVERED,
     DeliveryState.EXHAUSTED,

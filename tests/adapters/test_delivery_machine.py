@@ -14,22 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from functions.core.endpoint import MAX_LEASES
 from functions.store.endpoint_rows import lease_name
 from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
-from tests.adapters.pipeline import Pipeline, pipeline, receiver
+from tests.adapters.pipeline import RECORD_POINTS, Pipeline, pipeline, receiver
 
 if TYPE_CHECKING:
     from functions.core.endpoint import Endpoint
 
 __all__ = ["pipeline", "receiver"]
 
-RECORD_POINTS = (
-    "record.before_commit",
-    "record.after_commit",
-    "fanout.after_event",
-    "fanout.after_delivery",
-    "fanout.after_hint",
-    "fanout.after_bus",
-    "fanout.before_done",
-)
 WEBHOOK_POINTS = (
     "webhook.after_claim",
     "webhook.after_send",

@@ -15,19 +15,10 @@ from hypothesis import strategies as st
 
 from functions.core.delivery import DeliveryState
 from functions.core.submission import Fanout, Submission
-from tests.adapters.pipeline import DONE_STATES, Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import DONE_STATES, RECORD_POINTS, Crash, Pipeline, crash_at, pipeline, receiver
 
 __all__ = ["pipeline", "receiver"]
 
-RECORD_POINTS = (
-    "record.before_commit",
-    "record.after_commit",
-    "fanout.after_event",
-    "fanout.after_delivery",
-    "fanout.after_hint",
-    "fanout.after_bus",
-    "fanout.before_done",
-)
 WEBHOOK_POINTS = ("webhook.after_claim", "webhook.after_send", "webhook.after_record")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page")
 SWEEP_SECS = 60
