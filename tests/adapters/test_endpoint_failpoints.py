@@ -14,8 +14,8 @@ from functions.store.attempts import Attempts
 from functions.store.leases import Leases
 from functions.store.submissions import SubmissionStore
 from tests.adapters.delivery_world import DeliveryWorld
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, no_sleep, pipeline, receiver
-from tests.adapters.test_delivery_machine import RECORD_POINTS, WEBHOOK_POINTS
+from tests.adapters.pipeline import RECORD_POINTS, Crash, Pipeline, crash_at, no_sleep, pipeline, receiver
+from tests.adapters.test_delivery_machine import WEBHOOK_POINTS
 
 __all__ = ["pipeline", "receiver"]
 
