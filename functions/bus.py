@@ -12,7 +12,7 @@ from functions.core.event_body import cut_body
 from functions.core.result_view import result_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SOURCE = "rustbox"
 MAX_ENTRY_BYTES = 256 * 1024
-"""Of source, detail type and detail together."""
+"""Of source, detail type and detail together; of one entry, and of all entries of a call."""
+_ENTRIES_PER_CALL = 10
 _TRIES = 4
 _FIRST_PAUSE_SECS = 0.05
 
@@ -52,21 +53,49 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Put one event, with its output cut if it is too large. Raises BusRefused, ClientError, BotoCoreError."""
+        for code in self.publish_all([event]).values():
+            raise BusRefused(code)
+
+    def publish_all(self, events: Sequence[Event]) -> dict[str, str]:
+        """Put them in as few calls as it takes; return the bus's own code for each that it refused, by event id.
+
+        Raises ClientError, BotoCoreError; then any of them may have been taken.
+        """
+        refused: dict[str, str] = {}
+        entries = [(event.event_id, self._entry(event)) for event in events]
+        while entries:
+            count = _fitting([entry for _, entry in entries])
+            refused |= self._put(entries[:count])
+            entries = entries[count:]
+        return refused
+
+    def _entry(self, event: Event) -> PutEventsRequestEntryTypeDef:
         body = event.body
         if not self.fits(event):
             body = cut_body(body, self._public_base_url + result_path(event.submission_id))
-        entry: PutEventsRequestEntryTypeDef = {
-            "Source": SOURCE,
-            "DetailType": event.type,
-            "Detail": body.decode(),
-            "EventBusName": self._name,
-        }
+        return {"Source": SOURCE, "DetailType": event.type, "Detail": body.decode(), "EventBusName": self._name}
+
+    def _put(self, entries: Sequence[tuple[str, PutEventsRequestEntryTypeDef]]) -> dict[str, str]:
+        codes: dict[str, str] = {}
         for tried in range(_TRIES):
             # An entry fails by itself, in an answer that is a success: botocore repeats only calls that fail whole.
-            answer = self._client.put_events(Entries=[entry])
+            answer = self._client.put_events(Entries=[entry for _, entry in entries])
             if not answer["FailedEntryCount"]:
-                return
-            code = answer["Entries"][0].get("ErrorCode", "unknown")
+                return {}
+            results = zip(entries, answer["Entries"], strict=True)
+            failed = [(entry, result) for entry, result in results if "ErrorCode" in result]
+            entries = [entry for entry, _ in failed]
+            codes = {event_id: result["ErrorCode"] for (event_id, _), result in failed}
             if tried + 1 < _TRIES:
                 self._sleep(_FIRST_PAUSE_SECS * 2**tried)
-        raise BusRefused(code)
+        return codes
+
+
+def _fitting(entries: Sequence[PutEventsRequestEntryTypeDef]) -> int:
+    """How many of the first go into one call: ten, and no more bytes together than one may have; at least one."""
+    together = 0
+    for place, entry in enumerate(entries[:_ENTRIES_PER_CALL]):
+        together += len(SOURCE) + len(entry["DetailType"]) + len(entry["Detail"].encode())
+        if together > MAX_ENTRY_BYTES:
+            return max(1, place)
+    return min(len(entries), _ENTRIES_PER_CALL)

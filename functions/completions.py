@@ -6,11 +6,12 @@
 from dataclasses import dataclass
 
 from functions.core.clock import Clock, now_ms, to_rfc3339
-from functions.core.messages import CompletionsMessage, ExecutionStarted, RunnerHeartbeat
+from functions.core.messages import CompletionsMessage, ExecutionStarted, FanoutsDue, RunnerHeartbeat
 from functions.core.submission import Completion, Fanout, Submission
 from functions.core.verdict import Actor, Cause, Integrity, Phase, Verdict
 from functions.endings import Endings
 from functions.fanout import FanOut
+from functions.gathering import Gathering
 from functions.payloads import Payloads
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
@@ -25,6 +26,7 @@ class Completions:
     runners: RunnerStore
     payloads: Payloads
     fanout: FanOut
+    gathering: Gathering
     metrics: Metrics
     clock: Clock = now_ms
 
@@ -32,6 +34,8 @@ class Completions:
         """Do what the message says; repeats, late ones and those of deleted submissions change nothing."""
         if isinstance(message, RunnerHeartbeat):
             self.runners.put_heartbeat(message)
+        elif isinstance(message, FanoutsDue):
+            self.gathering.fan_out_all()
         elif isinstance(message, ExecutionStarted):
             self.submissions.mark_started(
                 message.submission_id, message.execution_id, message.node_id, message.started_at

@@ -14,8 +14,8 @@ def bury(body: str, completions: Completions) -> str:
     The queue is told by the message itself: only submissions ask for an execution, only deliveries are hints.
     """
     submission_id, kind = _read_loosely(body)
-    if kind == "hint":
-        return "hint"  # the delivery's row is what counts, and the due index finds it
+    if kind in {"hint", "fanouts_due"}:
+        return "hint"  # the row is what counts, and the due index finds it
     if kind == "execution_requested" and submission_id is not None:
         failed = completions.fail(
             submission_id, Cause.IE_SUPERVISOR_FAILURE, "the submission could not be run after several tries"

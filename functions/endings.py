@@ -22,10 +22,13 @@ class Endings:
     payloads: Payloads
     metrics: Metrics
 
-    def commit(self, submission_id: str, completion: Completion) -> Submission | None:
-        """Write the final state once, with its fan-out due; None if somebody was first or the submission is gone."""
+    def commit(self, submission_id: str, completion: Completion, *, is_gathered: bool = False) -> Submission | None:
+        """Write the final state once, with its fan-out due; None if somebody was first or the submission is gone.
+
+        `is_gathered`: the fan-out is left to `functions.gathering`.
+        """
         reach("record.before_commit")
-        committed = self.submissions.commit_final(submission_id, completion)
+        committed = self.submissions.commit_final(submission_id, completion, is_gathered=is_gathered)
         reach("record.after_commit")
         if committed is not None:
             self._count(committed)

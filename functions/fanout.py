@@ -5,7 +5,6 @@ Every write is idempotent, so whoever finds `fanout=PENDING` (record, a repeated
 
 from dataclasses import dataclass
 
-from functions.closing import Closing
 from functions.core.event_body import completed_body, completed_event
 from functions.core.failpoint import reach
 from functions.core.result_view import result_body, result_path
@@ -13,6 +12,7 @@ from functions.core.submission import Submission
 from functions.outbox import Outbox, RunTarget
 from functions.payloads import PayloadMissing, Payloads
 from functions.store.quotas import QuotaStore
+from functions.store.submissions import SubmissionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class FanOut:
     """Parts that a fan-out needs. `public_base_url` has no slash at its end."""
 
     outbox: Outbox
-    closing: Closing
+    submissions: SubmissionStore
     payloads: Payloads
     public_base_url: str
     quotas: QuotaStore
@@ -34,7 +34,8 @@ class FanOut:
         if submission.webhook_url is not None:
             own = RunTarget(submission.webhook_url, submission.webhook_secret or "")
         self.outbox.publish(completed_event(submission, self._body(submission)), own)
-        self.closing.close(submission)
+        reach("fanout.before_done")
+        self.submissions.finish_fanout(submission.submission_id)
 
     def _body(self, submission: Submission) -> bytes:
         return completed_body(

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
+from functions.core.messages import FanoutsDue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from functions.core.messages import ExecutionCompleted, ExecutionRequested
 
 _DEPTH_FRESH_MS = 1_000
+_GATHERING_SECS = 1
 _BATCH = 10
 _TRIES = 3
 
@@ -39,6 +41,12 @@ class Queues:
     def send_completion(self, queue_url: str, message: ExecutionCompleted) -> None:
         """Pass on what a runner answered, to be recorded."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
+
+    def send_fanouts_due(self, queue_url: str) -> None:
+        """Have `record` do the gathered fan-outs that are due in a second."""
+        self._client.send_message(
+            QueueUrl=queue_url, MessageBody=FanoutsDue().serialise(), DelaySeconds=_GATHERING_SECS
+        )
 
     def send_delivery_hint(self, queue_url: str, delivery: Delivery, delay_ms: int = 0) -> None:
         """Say that a delivery is due in `delay_ms` (0 to 900,000)."""

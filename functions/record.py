@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.completions import Completions
-from functions.core.messages import RunnerHeartbeat, parse_completions_message
+from functions.core.messages import ExecutionCompleted, ExecutionStarted, parse_completions_message
 from functions.settings import RecordSettings, load
 from functions.telemetry import logger
 from functions.wiring import completions
@@ -36,7 +36,7 @@ def _record(record: SQSRecord) -> None:
     except Exception:
         log.exception("Completion not recorded", message_id=record.message_id)
         raise
-    if not isinstance(message, RunnerHeartbeat):
+    if isinstance(message, ExecutionStarted | ExecutionCompleted):
         log.info(
             "Completion recorded",
             correlation_id=message.submission_id,

@@ -12,7 +12,16 @@ from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.core.failpoint import reach
 from functions.core.messages import ExecutionRequested, RequestedLimits
-from functions.core.submission import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, SHARDS, Fanout, Status, Submission, new_id
+from functions.core.submission import (
+    COMPILE_BUDGET_SECS,
+    DUE_SHARDS,
+    FINAL_SHARDS,
+    RUN_GRACE_SECS,
+    Fanout,
+    Status,
+    Submission,
+    new_id,
+)
 from functions.core.verdict import Cause
 from functions.notices import Notices
 from functions.outbox import Outbox
@@ -22,6 +31,7 @@ from functions.store.due import Due, DueEndpoint
 PAGE_PER_SHARD = 25
 TAKEN_MS = 60_000
 HINTED_MS = 50_000  # a little under a sweep's period: a hint that was lost is sent again by the next one
+GATHERED_LATE_MS = 60_000  # until then `gathering` may be at them, and it takes none of them for itself
 PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
 PENDING_MAX_MS = 6 * 3600 * MS_PER_SEC
 
@@ -80,8 +90,10 @@ class Redrive:
     def _page(self) -> list[Entry]:
         now = self.clock()
         found: list[Entry] = []
-        for shard in (f"DUE#{number}" for number in range(SHARDS)):
-            found += [DueSubmission(*due) for due in self.completions.submissions.due(shard, now, PAGE_PER_SHARD)]
+        due_by_shard = dict.fromkeys(DUE_SHARDS, now) | dict.fromkeys(FINAL_SHARDS, now - GATHERED_LATE_MS)
+        for shard, due_by_ms in due_by_shard.items():
+            found += [DueSubmission(*due) for due in self.completions.submissions.due(shard, due_by_ms, PAGE_PER_SHARD)]
+        for shard in DUE_SHARDS:
             found += self._outbox.deliveries.due(shard, now, PAGE_PER_SHARD)
         return sorted(found, key=lambda entry: entry.due_at_ms)
 

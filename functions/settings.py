@@ -62,7 +62,6 @@ class SubmitSettings:
     allow_insecure_webhook_targets: bool
     completions_queue_url: str
     deliveries_table: str
-    event_bus_name: str
     quotas_table: str
     runner_url: str
     runner_token_parameter: str

@@ -8,14 +8,12 @@ from aws_lambda_powertools.event_handler import Response
 from functions.api.acceptance import Acceptance
 from functions.api.admission import Admission
 from functions.api.direct import DirectPath
+from functions.api.gathered_fanout import GatheredFanOut
 from functions.api.health import Health
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
-from functions.api.short_fanout import ShortFanOut
 from functions.api.submitting import Submitting
 from functions.api.waiting import Patience
-from functions.bus import Bus
-from functions.closing import Closing
 from functions.core.clock import now_ms
 from functions.endings import Endings
 from functions.payloads import Payloads
@@ -45,9 +43,8 @@ def wiring() -> Submitting:
         runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
         endings = Endings(store, payloads, metrics("submit"))
         endpoints = EndpointStore(settings.deliveries_table, dynamodb)
-        bus = Bus(settings.event_bus_name, Clients.events())
-        short = ShortFanOut(endpoints, bus, Closing(store), quotas)
-        direct = DirectPath(runner, endings, short, queues, settings.completions_queue_url, log)
+        gathered = GatheredFanOut(endpoints, quotas, queues, settings.completions_queue_url, log)
+        direct = DirectPath(runner, endings, gathered, queues, settings.completions_queue_url, log)
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),

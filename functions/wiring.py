@@ -2,12 +2,12 @@
 
 from functions.bus import Bus
 from functions.claiming import Claiming
-from functions.closing import Closing
 from functions.completions import Completions
 from functions.core.schedule import Schedule
 from functions.deliver import Deliverer
 from functions.egress import Egress
 from functions.fanout import FanOut
+from functions.gathering import Gathering
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import Payloads
@@ -17,6 +17,8 @@ from functions.settings import Clients, RecordSettings, SweepSettings, WebhookSe
 from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
+from functions.store.gathered import GatheredStore
+from functions.store.gathering_lease import GatheringLease
 from functions.store.leases import Leases
 from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
@@ -42,9 +44,11 @@ def completions(settings: RecordSettings | SweepSettings, service: str) -> Compl
     submissions = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3())
     quotas = QuotaStore(settings.quotas_table, dynamodb)
-    fanout = FanOut(outbox(settings), Closing(submissions), payloads, settings.public_base_url, quotas)
+    fanout = FanOut(outbox(settings), submissions, payloads, settings.public_base_url, quotas)
+    table = settings.submissions_table
+    gathering = Gathering(GatheringLease(table, dynamodb), GatheredStore(table, dynamodb), fanout)
     runners = RunnerStore(settings.runners_table, dynamodb)
-    return Completions(submissions, runners, payloads, fanout, metrics(service))
+    return Completions(submissions, runners, payloads, fanout, gathering, metrics(service))
 
 
 def deliverer(settings: WebhookSettings) -> Deliverer:

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.bus import BusRefused
 from functions.core.dispatch import execution_requested
 from functions.core.failpoint import reach
 from functions.runner import RunnerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aws_lambda_powertools import Logger
 
-    from functions.api.short_fanout import ShortFanOut
+    from functions.api.gathered_fanout import GatheredFanOut
     from functions.core.messages import ExecutionCompleted
     from functions.core.submission import Submission
     from functions.endings import Endings
@@ -34,7 +31,7 @@ class DirectPath:
 
     runner: Runner
     endings: Endings
-    short_fanout: ShortFanOut
+    gathered: GatheredFanOut
     queues: Queues
     completions_queue_url: str
     log: Logger
@@ -58,25 +55,25 @@ class DirectPath:
         return self._record(completed, submission)
 
     def _record(self, completed: ExecutionCompleted, submission: Submission) -> Submission | None:
-        has_endpoints = self.short_fanout.look(submission)
+        # Beside the commit: the run has ended, and a client that sees its result may start the next one at once.
+        wait_for_release = self.gathered.release(submission)
         try:
-            final = self.endings.commit(submission.submission_id, self.endings.completion(completed))
+            completion = self.endings.completion(completed)
+            is_gathered = self.gathered.suits(submission, completion)
+            final = self.endings.commit(submission.submission_id, completion, is_gathered=is_gathered)
         except (ClientError, BotoCoreError) as error:
             self._tell(submission, "Direct result not recorded", error)
             return submission if self._hand_over(completed, submission) else None
+        finally:
+            wait_for_release()
         if final is None:  # a run from the queue was first, or it was deleted: the table knows
             return submission
-        if not self._fan_out(final, has_endpoints):
+        if is_gathered:
+            self.gathered.remind(submission)
+        else:
             # `record` finds it final and fans out; if this is lost, the row is due.
             self._hand_over(completed, submission)
         return final
-
-    def _fan_out(self, final: Submission, has_endpoints: Callable[[], bool]) -> bool:
-        try:
-            return self.short_fanout.fan_out(final, has_endpoints)
-        except (ClientError, BotoCoreError, BusRefused) as error:
-            self._tell(final, "Direct result not fanned out", error)
-            return False
 
     def _hand_over(self, completed: ExecutionCompleted, submission: Submission) -> bool:
         """Give the completion to `record`, as the runner would have."""

@@ -193,16 +193,22 @@ class RunnerHeartbeat(_Message):
     controls: Names
 
 
-type CompletionsMessage = ExecutionStarted | ExecutionCompleted | RunnerHeartbeat
+class FanoutsDue(_Message):
+    """Fan-outs that are done many at a time are due. Sent by `submit`; whoever sends it, `record` only looks."""
+
+    type: Literal["fanouts_due"] = "fanouts_due"
+
+
+type CompletionsMessage = ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue
 
 _COMPLETIONS: TypeAdapter[CompletionsMessage] = TypeAdapter(
-    Annotated[ExecutionStarted | ExecutionCompleted | RunnerHeartbeat, Field(discriminator="type")],
+    Annotated[ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue, Field(discriminator="type")],
     config=ConfigDict(hide_input_in_errors=True),
 )
 
 
 def parse_completions_message(text: str | bytes) -> CompletionsMessage:
-    """Parse what a runner put on the completions queue. Raises MessageInvalid."""
+    """Parse what lies in the completions queue. Raises MessageInvalid."""
     try:
         return _COMPLETIONS.validate_json(text)
     except ValidationError as error:

@@ -17,7 +17,7 @@ from functions.store.items import is_condition_failure, to_item
 from functions.store.quota_rows import COUNTS, NUMBERS, counts_of, numbers_of, quota_key, to_entries, to_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -91,6 +91,22 @@ class QuotaStore:
         Or of another `entry` of the same project and profile.
         """
         self._let_go(submission, entry or entry_of(submission), (), None)
+
+    def release_leftovers(self, ended: Sequence[Submission]) -> None:
+        """Let go of the places that some of these still hold, all of them final, of one project and profile.
+
+        Mostly a read and nothing more: whoever ends a run lets go of its place, unless it dies before.
+        """
+        answer = self._client.get_item(
+            TableName=self._table_name,
+            Key=quota_key(ended[0].project_id, ended[0].profile),
+            ProjectionExpression="in_flight",
+            ConsistentRead=True,
+        )
+        held = set(to_entries(answer.get("Item", {})))
+        for submission in ended:
+            if entry_of(submission) in held:
+                self.release(submission)
 
     def usage(self, project_id: str, profile: str) -> Usage:
         """What was used, as of a moment ago."""

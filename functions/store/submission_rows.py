@@ -70,7 +70,11 @@ def decode_submission(item: Mapping[str, Any]) -> Submission:
 
     An index entry lacks what its index does not project: those fields are empty.
     """
-    values = from_item(item)
+    return submission_of(from_item(item))
+
+
+def submission_of(values: Mapping[str, Any]) -> Submission:
+    """Return the same of an item's plain values."""
     known = {name: values[name] for name in _PLAIN_FIELDS if name in values}
     texts = {name: json.loads(values[name]) for name in _JSON_FIELDS if name in values}
     absent = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}

@@ -19,25 +19,19 @@ from functions.core.submission import (
     Submission,
     due_shard,
     event_id_for,
+    gathered_shard,
 )
 from functions.store.claims import delete_with_claim, find_claim, put_with_claim
 from functions.store.conditional import ConditionalUpdate
-from functions.store.items import Value, from_item, is_condition_failure, key, to_item
-from functions.store.submission_rows import (
-    SUBMISSION_SK,
-    decode_submission,
-    encode_submission,
-    submission_pk,
-    to_json,
-)
+from functions.store.items import Value, is_condition_failure
+from functions.store.submission_due import FANOUT_DONE, list_due, row_key
+from functions.store.submission_rows import decode_submission, encode_submission, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-DUE_INDEX = "due"
 _CONFLICT_ATTEMPTS = 5
 
 
@@ -92,7 +86,7 @@ class SubmissionStore:
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row as it is now, expired or not."""
-        answer = self._client.get_item(TableName=self._table_name, Key=_key(submission_id), ConsistentRead=True)
+        answer = self._client.get_item(TableName=self._table_name, Key=row_key(submission_id), ConsistentRead=True)
         return decode_submission(answer["Item"]) if "Item" in answer else None
 
     def mark_started(self, submission_id: str, execution_id: str, node_id: str, started_at: str) -> bool:
@@ -108,8 +102,13 @@ class SubmissionStore:
         due = ("#due_at_ms = #run_budget_ms + :now",)
         return self._change(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due))
 
-    def commit_final(self, submission_id: str, completion: Completion) -> Submission | None:
-        """Write final state, event and due fan-out at once. None if the row is gone or was final already."""
+    def commit_final(
+        self, submission_id: str, completion: Completion, *, is_gathered: bool = False
+    ) -> Submission | None:
+        """Write final state, event and due fan-out at once. None if the row is gone or was final already.
+
+        `is_gathered`: its fan-out is done with others (`store.gathered`).
+        """
         sets: dict[str, Value | None] = {
             "status": completion.status.value,
             "completed_at": completion.completed_at,
@@ -128,13 +127,13 @@ class SubmissionStore:
             "stderr_size_bytes": completion.stderr_size_bytes,
             "event_id": event_id_for(submission_id, EVENT_COMPLETED),
             "fanout": Fanout.PENDING.value,
-            "due_shard": due_shard(submission_id),
+            "due_shard": gathered_shard(submission_id) if is_gathered else due_shard(submission_id),
             "due_at_ms": self._clock(),
         }
         present = {name: value for name, value in sets.items() if value is not None}
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
         update = ConditionalUpdate(present, "#status IN (:pending, :running)", values)
-        item = update.apply(self._client, self._table_name, _key(submission_id))
+        item = update.apply(self._client, self._table_name, row_key(submission_id))
         return decode_submission(item) if item is not None else None
 
     def note_queued(self, submission_id: str, due_at_ms: int) -> None:
@@ -149,10 +148,7 @@ class SubmissionStore:
 
     def finish_fanout(self, submission_id: str) -> None:
         """All deliveries are written; nothing is due any more."""
-        update = ConditionalUpdate(
-            {"fanout": Fanout.DONE.value}, "#fanout = :was", {"was": Fanout.PENDING.value}, ("due_shard", "due_at_ms")
-        )
-        self._change(submission_id, update)
+        self._change(submission_id, FANOUT_DONE)
 
     def defer(self, submission_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
         """Look at it again later. False if somebody else moved it first."""
@@ -176,15 +172,7 @@ class SubmissionStore:
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
         """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
-        answer = self._client.query(
-            TableName=self._table_name,
-            IndexName=DUE_INDEX,
-            KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
-            ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
-            Limit=limit,
-        )
-        rows = [from_item(item) for item in answer["Items"]]
-        return [(row["pk"].removeprefix("SUBMISSION#"), row["due_at_ms"]) for row in rows]
+        return list_due(self._client, self._table_name, shard, now_ms, limit)
 
     def delete(self, row: Submission) -> bool:
         """Remove the row and its claim. False if it is running, or gone."""
@@ -203,8 +191,4 @@ class SubmissionStore:
                 raise
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
-        return update.is_applied(self._client, self._table_name, _key(submission_id))
-
-
-def _key(submission_id: str) -> dict[str, AttributeValueTypeDef]:
-    return key(submission_pk(submission_id), SUBMISSION_SK)
+        return update.is_applied(self._client, self._table_name, row_key(submission_id))

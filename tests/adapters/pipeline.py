@@ -14,7 +14,6 @@ import pytest
 from functions import record, sweep, webhook
 from functions.bus import Bus
 from functions.claiming import Claiming
-from functions.closing import Closing
 from functions.completions import Completions
 from functions.core import failpoint
 from functions.core.clock import to_rfc3339
@@ -25,6 +24,7 @@ from functions.core.submission import Submission, new_id
 from functions.deliver import Deliverer
 from functions.egress import Egress
 from functions.fanout import FanOut
+from functions.gathering import Gathering
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import Payloads
@@ -34,6 +34,8 @@ from functions.secret_box import SecretBoxes
 from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
+from functions.store.gathered import GatheredStore
+from functions.store.gathering_lease import GatheringLease
 from functions.store.leases import Leases
 from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
@@ -111,7 +113,11 @@ class Pipeline:
         queue = aws.names["DeliveriesQueue"]
         self.outbox = Outbox(self.deliveries, self.endpoints, self.queues, self.bus, queue, time)
         self.notices = Notices(self.endpoints, self.outbox)
-        self.fanout = FanOut(self.outbox, Closing(self.submissions), self.payloads, BASE_URL, self.quotas)
+        self.fanout = FanOut(self.outbox, self.submissions, self.payloads, BASE_URL, self.quotas)
+        runs = aws.names["SubmissionsTable"]
+        self.gathering = Gathering(
+            GatheringLease(runs, dynamodb, time), GatheredStore(runs, dynamodb, no_sleep), self.fanout, time
+        )
         self.deliverer = Deliverer(
             Claiming(self.deliveries, self.leases, self.queues, queue, time, lambda: 0.5, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
@@ -127,7 +133,8 @@ class Pipeline:
         self.use(self.deliverer)
 
     def _completions(self, service: str) -> Completions:
-        return Completions(self.submissions, self.runners, self.payloads, self.fanout, metrics(service), self.time)
+        parts = (self.submissions, self.runners, self.payloads, self.fanout, self.gathering)
+        return Completions(*parts, metrics(service), self.time)
 
     def _wire(self, module: object, name: str, parts: object) -> None:
         # Cached like the original, since the account's fixture clears what the entry points keep.
@@ -209,6 +216,10 @@ class Pipeline:
     def finish(self, submission: Submission) -> None:
         """Record the completion of a submission."""
         assert self.record(self.completed(submission)) == []
+
+    def gather(self) -> list[int]:
+        """Give `record` a reminder of the fan-outs that are due."""
+        return self.record(json.dumps(golden("fanouts_due/v1.typical")))
 
     def hints(self) -> list[str]:
         """Take what is visible in the deliveries queue."""

@@ -15,12 +15,14 @@ from botocore.exceptions import ClientError
 
 from functions import runner, submit
 from functions.core.clock import now_ms
-from functions.core.submission import DIRECT_DUE_SECS, Fanout, Status
+from functions.core.submission import DIRECT_DUE_SECS, FINAL_SHARDS, Fanout, Status
 from functions.queues import Queues
+from functions.redrive import GATHERED_LATE_MS
 from functions.settings import Clients
+from functions.store.quotas import QuotaStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID
-from tests.adapters.bus_watch import BusWatch, bus_answers, failed
+from tests.adapters.bus_watch import BusWatch
 from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
@@ -28,7 +30,7 @@ from tests.adapters.test_runner_direct import TOKEN, Direct, comparable
 from tests.adapters.test_runner_worker import BROKEN, HeldSlot, until
 from tests.adapters.test_submit_handler import waiting
 from tests.runner_doubles import RecordedSlot, outcome
-from tests.submission_factory import golden
+from tests.submission_factory import FakeTime, golden
 
 __all__ = ["pipeline", "receiver"]
 
@@ -90,13 +92,16 @@ def only_row(aws: Aws) -> Any:
 # --- the answer -------------------------------------------------------------------------------------------------------
 
 
-def test_the_answer_is_final_with_one_write_and_no_message(system: Direct, aws: Aws, project_key: str) -> None:
+def test_the_answer_is_final_and_its_fan_out_due_with_those_of_others(
+    system: Direct, aws: Aws, project_key: str
+) -> None:
     start(system)
     answer = wait_for(project_key)
     assert (answer.status, answer.json["verdict"], answer.json["stdout"]) == (200, "AC", "42\n")
     row = only_row(aws)
-    assert (row.status, row.fanout, row.due_at_ms) == (Status.COMPLETED, Fanout.DONE, None)
-    assert "due_shard" not in rows(aws)[0]
+    assert (row.status, row.fanout) == (Status.COMPLETED, Fanout.PENDING)
+    assert row.due_at_ms <= now_ms()
+    assert rows(aws)[0]["due_shard"]["S"] in FINAL_SHARDS
     assert aws.messages("InteractiveQueue") == []
     assert system.of_type("execution_completed") == []
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
@@ -172,10 +177,19 @@ def test_a_webhook_is_owed_and_fanned_out_by_record(
     assert len(pipeline.hints()) == 1
 
 
-def test_the_bus_is_told_with_the_answer(system: Direct, aws: Aws, project_key: str) -> None:
+def test_the_bus_is_told_a_second_after_the_answer(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
     watch = BusWatch(aws)
     start(system)
     answer = wait_for(project_key).json
+    assert system.of_type("fanouts_due") == []
+    (reminder,) = until(lambda: system.of_type("fanouts_due"))
+    pipeline.time.ms = now_ms()
+    assert pipeline.record(json.dumps(reminder)) == []
+    row = only_row(aws)
+    assert (row.fanout, row.due_at_ms) == (Fanout.DONE, None)
+    assert "due_shard" not in rows(aws)[0]
     (seen,) = watch.seen()
     assert {name: seen["detail"][name] for name in answer if name != "expires_at"} == {
         name: value for name, value in answer.items() if name != "expires_at"
@@ -183,14 +197,11 @@ def test_the_bus_is_told_with_the_answer(system: Direct, aws: Aws, project_key: 
     assert seen["detail"]["type"] == "submission.completed"
 
 
-@pytest.mark.parametrize(
-    "stdout", [b"x" * 200_000, b"\x00" * 60_000], ids=["output is in the bucket", "body must be cut"]
-)
-def test_what_is_not_short_is_fanned_out_by_record(
-    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, stdout: bytes
+def test_output_in_the_bucket_is_fanned_out_by_record_at_once(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
     watch = BusWatch(aws)
-    start(system, lambda: RecordedSlot(outcome(stdout=stdout)))
+    start(system, lambda: RecordedSlot(outcome(stdout=b"x" * 200_000)))
     assert wait_for(project_key).status == 200
     assert (only_row(aws).fanout, watch.seen()) == (Fanout.PENDING, [])
     (message,) = until(lambda: system.of_type("execution_completed"))
@@ -202,29 +213,71 @@ def test_what_is_not_short_is_fanned_out_by_record(
 def test_an_endpoint_made_a_moment_ago_hears_of_the_run(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
-    pipeline.time.ms = now_ms()
     start(system)
-    assert wait_for(project_key).status == 200
+    wait_for(project_key)  # from now on it is remembered for a few seconds that there is no endpoint
+    first = only_row(aws).submission_id
     endpoint = pipeline.endpoint(project_id=PROJECT_ID)
+    second = wait_for(project_key).json["id"]
+    pipeline.time.ms = now_ms()
+    assert pipeline.gather() == []
+    for submission_id in (first, second):
+        assert pipeline.deliveries.get_delivery(submission_id, endpoint.endpoint_id) is not None
+    assert len(pipeline.hints()) == 2
+
+
+def test_a_run_of_a_project_known_to_have_endpoints_does_not_wait_for_others(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    endpoint = pipeline.endpoint(project_id=PROJECT_ID)
+    start(system)
     assert wait_for(project_key).status == 200
     (message,) = until(lambda: system.of_type("execution_completed"))
     assert pipeline.record(json.dumps(message)) == []
+    assert only_row(aws).fanout is Fanout.DONE
     assert pipeline.deliveries.get_delivery(message["submission_id"], endpoint.endpoint_id) is not None
-    assert len(pipeline.hints()) == 1
 
 
-@pytest.mark.parametrize("answers", [[failed()] * 4, [500] * 4])
-def test_a_bus_that_does_not_take_it_is_left_to_record(
-    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, answers: list[Any]
+def test_many_runs_are_reminded_of_once(system: Direct, aws: Aws, project_key: str, pipeline: Pipeline) -> None:
+    watch = BusWatch(aws)
+    start(system)
+    direct = WIRING().acceptance.direct
+    assert direct is not None
+    direct.gathered.clock = FakeTime(now_ms())
+    assert [wait_for(project_key).status for _ in range(12)] == [200] * 12
+    assert len(until(lambda: system.of_type("fanouts_due"))) == 1
+    pipeline.time.ms = now_ms()
+    assert pipeline.gather() == []
+    assert {item["fanout"]["S"] for item in rows(aws)} == {"DONE"}
+    seen = [entry["detail"]["id"] for entry in watch.seen()]
+    assert len(set(seen)) == len(seen) == 12
+    direct.gathered.clock.advance(0.5)
+    wait_for(project_key)
+    assert len(until(lambda: system.of_type("fanouts_due")[1:])) == 1
+
+
+def test_a_reminder_that_cannot_be_sent_is_made_up_for_by_the_sweeper(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = BusWatch(aws)
     start(system)
-    with bus_answers(aws, *answers):
-        assert wait_for(project_key).json["verdict"] == "AC"
-    assert (only_row(aws).fanout, watch.seen()) == (Fanout.PENDING, [])
-    (message,) = until(lambda: system.of_type("execution_completed"))
-    assert pipeline.record(json.dumps(message)) == []
+    monkeypatch.setattr(Queues, "send_fanouts_due", throttled)
+    assert wait_for(project_key).json["verdict"] == "AC"
+    pipeline.time.ms = now_ms() + GATHERED_LATE_MS
+    pipeline.sweep()
     assert (only_row(aws).fanout, len(watch.seen())) == (Fanout.DONE, 1)
+
+
+def test_a_place_that_cannot_be_let_go_of_is_freed_by_the_fan_out(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    start(system)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QuotaStore, "release", throttled)
+        assert wait_for(project_key).json["verdict"] == "AC"
+    assert pipeline.quotas.usage(PROJECT_ID, "judge").in_flight == 1
+    pipeline.time.ms = now_ms()
+    assert pipeline.gather() == []
+    assert pipeline.quotas.usage(PROJECT_ID, "judge").in_flight == 0
 
 
 # --- back to the queue ------------------------------------------------------------------------------------------------
@@ -486,8 +539,6 @@ POINTS = (
     "submit.after_answer",
     "record.before_commit",
     "record.after_commit",
-    "submit.after_bus",
-    "fanout.before_done",
     "submit.after_hand_over",
 )
 
@@ -499,7 +550,7 @@ POINTS = (
 def test_a_crash_after_the_row_is_there_costs_no_result(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
 ) -> None:
-    if (point == "submit.after_hand_over") is not bool(hook) and point in {*POINTS[4:]}:
+    if point == "submit.after_hand_over" and not hook:
         return  # a run with a webhook is handed over, and only then
     start(system)
     pipeline.time.ms = now_ms()

@@ -15,6 +15,7 @@ from functions.core.messages import (
     ExecutionCompleted,
     ExecutionRequested,
     ExecutionStarted,
+    FanoutsDue,
     RunnerHeartbeat,
     parse_completions_message,
 )
@@ -22,13 +23,14 @@ from functions.core.result_view import result_body
 from functions.core.submission import Completion, Submission
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 
-type Message = type[ExecutionRequested | ExecutionStarted | ExecutionCompleted | RunnerHeartbeat]
+type Message = type[ExecutionRequested | ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue]
 
 MESSAGES: dict[str, Message] = {
     "execution_requested": ExecutionRequested,
     "execution_started": ExecutionStarted,
     "execution_completed": ExecutionCompleted,
     "runner_heartbeat": RunnerHeartbeat,
+    "fanouts_due": FanoutsDue,
 }
 GOLDEN = [path for kind in MESSAGES for path in sorted((EVENTS / kind).glob("v1.*.json")) if "schema" not in path.name]
 COMPLETIONS = [path for path in GOLDEN if path.parent.name != "execution_requested"]

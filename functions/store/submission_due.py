@@ -1,0 +1,38 @@
+"""The due index of the submissions table: what is read from it, and the write that takes a final row out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.core.submission import Fanout
+from functions.store.conditional import ConditionalUpdate
+from functions.store.items import from_item, key, to_item
+from functions.store.submission_rows import SUBMISSION_SK, submission_pk
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+DUE_INDEX = "due"
+FANOUT_DONE = ConditionalUpdate(
+    {"fanout": Fanout.DONE.value}, "#fanout = :was", {"was": Fanout.PENDING.value}, ("due_shard", "due_at_ms")
+)
+"""Nothing is owed any more."""
+
+
+def row_key(submission_id: str) -> dict[str, AttributeValueTypeDef]:
+    """Name the row of a submission."""
+    return key(submission_pk(submission_id), SUBMISSION_SK)
+
+
+def list_due(client: DynamoDBClient, table_name: str, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
+    """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
+    answer = client.query(
+        TableName=table_name,
+        IndexName=DUE_INDEX,
+        KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
+        ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
+        Limit=limit,
+    )
+    rows = [from_item(item) for item in answer["Items"]]
+    return [(row["pk"].removeprefix("SUBMISSION#"), row["due_at_ms"]) for row in rows]
