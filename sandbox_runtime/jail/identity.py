@@ -41,6 +41,11 @@ def become_guest_in_user_namespace() -> None:
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
 
 
+def init_uid(guest: int) -> int:
+    """User and group id of the init of a slot with these guests: neither root's nor theirs."""
+    return _INIT_UIDS_BEGIN + (guest - _FIRST_UID) % (1 << 29)
+
+
 def become_init(guest: int, *, in_user_namespace: bool) -> None:
     """Keep what init needs once the guest runs: to kill it, and to read the artifact whatever its mode.
 
@@ -48,7 +53,7 @@ def become_init(guest: int, *, in_user_namespace: bool) -> None:
     user namespace there is no second id to take.
     """
     if not in_user_namespace:
-        uid = _INIT_UIDS_BEGIN + (guest - _FIRST_UID) % (1 << 29)
+        uid = init_uid(guest)
         syscalls.prctl("keep capabilities", syscalls.PR_SET_KEEPCAPS, 1)
         os.setgroups([])
         os.setresgid(uid, uid, uid)

@@ -5,30 +5,21 @@ alone, then exits. The answer need not wait for more: all that can still be undo
 before, the kernel kills and reaps everything else in the pid namespace, pid_namespaces(7).
 """
 
-import mmap
 import os
 import select
 import signal
-import socket
 import stat
 import time
 from collections.abc import Mapping
 
-from sandbox_runtime.jail import identity, mounts, placement, program, syscalls, user_namespace
+from sandbox_runtime.jail import identity, mounts, program, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.seccomp import INIT, Program
+from sandbox_runtime.jail.set_up import set_up
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.wire import (
-    RunDescriptors,
-    RunRequest,
-    receive_on,
-    report,
-    report_descriptors,
-    report_failure,
-)
+from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, read_request, report, report_failure
 
-_HOSTNAME = "rustbox-sandbox"
 _COPY_BYTES = 1 << 20
 
 
@@ -90,34 +81,12 @@ def _is_abandoned(status_fd: int) -> bool:
     return bool(poller.poll(0))
 
 
-def _show_mounts(status_fd: int) -> None:
-    """Let the supervisor count what is stored in the run's mounts."""
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-    fds = [os.open(point, flags) for point, kept in mounts.PRIVATE_MOUNTS.items() if kept.kind == "tmpfs"]
-    report_descriptors(status_fd, "mounted", fds)
-    for fd in fds:
-        os.close(fd)
-
-
 def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
     """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
     streams = descriptors.streams
     for fd in (*streams.as_list(), *descriptors.init_entries, *descriptors.program_entries, *descriptors.feed):
         if fd != streams.artifact:
             os.close(fd)
-
-
-def _set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> None:
-    """Everything that needs root, before there is a guest."""
-    program.enter_groups(descriptors.init_entries)
-    socket.sethostname(_HOSTNAME)
-    # A tmpfs is filled by whole pages.
-    placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)
-    mounts.mount_private(request.limits.memory_bytes, placed_bytes)
-    if terms.in_user_namespace:
-        _show_mounts(descriptors.status)
-    placement.place(request.files, descriptors.streams.files, terms.uid)
-    os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)
 
 
 def _wait_for_program(pid: int) -> tuple[int, int]:
@@ -137,10 +106,9 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if terms.in_user_namespace:
             user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
-        message, _ = receive_on(status_fd)
-        request = RunRequest.parse(message)
-        descriptors = RunDescriptors.received(request, fds)
-        _set_up(request, descriptors, terms)
+        request, descriptors = read_request(fds)
+        program.enter_groups(descriptors.init_entries)
+        set_up(request, descriptors, terms)
         pid, pidfd = syscalls.clone_process()
         if pid == 0:
             program.become_program(request, descriptors, terms, filters[request.family], script)

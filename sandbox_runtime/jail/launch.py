@@ -11,7 +11,16 @@ from sandbox_runtime.jail.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.jail.template_process import TemplateProcess
-from sandbox_runtime.jail.wire import DONT_WAIT, START_RUN, RunRequest, Streams, files_table, receive, send
+from sandbox_runtime.jail.wire import (
+    DONT_WAIT,
+    START_COLLECTING_RUN,
+    START_RUN,
+    RunRequest,
+    Streams,
+    files_table,
+    receive,
+    send,
+)
 
 # Of a guest's memory: what a compiler makes of a program of Go has 2 MB. So little of it that no verdict turns on it.
 _MOST_PLACED_BYTES, _MEMORY_SHARE = 4 << 20, 32
@@ -89,7 +98,7 @@ class Launch:
             # The request waits in the socket until init, which is only made by the next message, reads it.
             send(self.status, request_of(spec, groups, is_staged=is_staged).serialise())
             # The groups keep their own descriptors open; these are not ours to close.
-            template.send(START_RUN, fds)
+            template.send(START_RUN if spec.artifact is None else START_COLLECTING_RUN, fds)
             ours.pop_all()
 
     def fits(self, spec: JailSpec) -> bool:

@@ -122,8 +122,13 @@ def _lay_out_system(root: Path, host_root: Path) -> None:
         (etc / name).symlink_to(target)
 
 
-def enter_guest_root(binds: tuple[BindMount, ...], *, in_user_namespace: bool = False) -> None:
-    """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError."""
+def enter_guest_root(
+    binds: tuple[BindMount, ...], *, in_user_namespace: bool = False, executable: bytes = b""
+) -> int | None:
+    """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError.
+
+    Returns a descriptor of `executable`, which has no name there; None when it is empty.
+    """
     host_root = make_root_private()
     root = Path(_STAGING)
     syscalls.mount("rustbox-root", _STAGING, "tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096")
@@ -142,7 +147,26 @@ def enter_guest_root(binds: tuple[BindMount, ...], *, in_user_namespace: bool = 
     except OSError as error:
         raise JailError("build guest root", str(error.filename), error.errno or 0) from error
     _swap_root()
+    executable_fd = _nameless(executable) if executable else None
     syscalls.mount("", "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_BIND)
+    return executable_fd
+
+
+def _nameless(content: bytes) -> int:
+    """A file of the root's for reading and executing; writable by nobody once the root is read-only."""
+    path = "/init"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o555)
+        try:
+            os.write(fd, content)
+        finally:
+            os.close(fd)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.unlink(path)
+    except OSError as error:
+        raise JailError("build guest root", path, error.errno or 0) from error
 
 
 def _swap_root() -> None:

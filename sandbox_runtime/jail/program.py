@@ -11,18 +11,23 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
+from typing import NoReturn
 
 from sandbox_runtime.jail import evidence, identity, measure, placement, rlimits
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY
 from sandbox_runtime.jail.seccomp import Program
+from sandbox_runtime.jail.set_up import set_up
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import (
     GO_BYTES,
+    STATUS_AT,
     RunDescriptors,
     RunRequest,
     parse_files,
+    read_request,
     report,
     report_failure,
 )
@@ -157,5 +162,24 @@ def become_program(
         report_failure(status, JailError(step, errno=error.errno or 0))
     except (ValueError, TypeError, LookupError) as error:
         report_failure(status, JailError(step, type(error).__name__))
+    finally:
+        os._exit(255)
+
+
+def become_program_of_small_init(
+    fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None
+) -> NoReturn:
+    """Never returns. What init cannot do, before it is the program. `fds`: as those of `init.run_init`."""
+    status = fds[STATUS_AT]
+    try:
+        request, descriptors = read_request(fds)
+        set_up(request, descriptors, terms)
+        become_program(request, descriptors, terms, filters[request.family], script)
+    except JailError as error:
+        report_failure(status, error)
+    except OSError as error:
+        report_failure(status, JailError("set up the run", errno=error.errno or 0))
+    except (ValueError, TypeError, LookupError) as error:
+        report_failure(status, JailError("read request", type(error).__name__))
     finally:
         os._exit(255)

@@ -1,11 +1,13 @@
 """Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop."""
 
 import contextlib
+import errno
 import json
 import os
 import select
 import signal
 import socket
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +19,7 @@ from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.streams import Capture
 from sandbox_runtime.jail.wire import DONT_WAIT, receive
 
+_END = struct.Struct("<iiqq")
 _DEATH_MS = int(SETUP_SECS * 1000)
 
 
@@ -44,6 +47,9 @@ class Watched:
         if not message:
             return False
         self.mount_fds += fds
+        if not message.startswith(b"{"):
+            self._read_end(message)
+            return True
         report = json.loads(message)
         if report["kind"] == "failed":
             raise JailError(report["step"], report["target"], report["errno"], report["hint"])
@@ -54,6 +60,14 @@ class Watched:
         elif report["kind"] == "alone":
             self.alone = True
         return True
+
+    def _read_end(self, message: bytes) -> None:
+        """What the small init writes, see `small_init_code`. Raises JailError when it is not that."""
+        if len(message) != _END.size:
+            raise JailError("read report", hint="not one of ours")
+        wait_status, last_look, secs, ns = _END.unpack(message)
+        self.alone = last_look == -errno.ECHILD
+        self.ended = {"wait_status": wait_status, "at_ns": secs * 1_000_000_000 + ns, "artifact_error": None}
 
     @property
     def is_over(self) -> bool:

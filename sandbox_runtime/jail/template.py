@@ -15,14 +15,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sandbox_runtime.jail import init, mounts, syscalls, user_namespace
+from sandbox_runtime.jail import init, mounts, small_init, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
-from sandbox_runtime.jail.seccomp import Program, build_programs
+from sandbox_runtime.jail.program import become_program_of_small_init
+from sandbox_runtime.jail.seccomp import SMALL_INIT, Program, build_programs
 from sandbox_runtime.jail.shared_pages import keep_shared
+from sandbox_runtime.jail.small_init import SmallInit
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.wire import START_RUN, receive, send
+from sandbox_runtime.jail.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START_RUN, STATUS_AT, receive, send
 
 # The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
 _NAMESPACES = (
@@ -50,13 +52,22 @@ def _serve_run(
     terms: Terms,
     filters: Mapping[str, Program],
     script: MainScript | None,
+    first: SmallInit | None,
 ) -> bool:
-    """Serve one run, of which nothing is known here. False when the supervisor went away."""
-    user = syscalls.CLONE_NEWUSER if terms.in_user_namespace else 0
-    pid, pidfd = syscalls.clone_process(_NAMESPACES | user)
+    """Serve one run, of which nothing is known here. False when the supervisor went away. `first`: its init, if any."""
+    if len(fds) <= INIT_ENTRY_AT:
+        first = None  # the other init says what is missing
+    if first is None:
+        user = syscalls.CLONE_NEWUSER if terms.in_user_namespace else 0
+        pid, pidfd = syscalls.clone_process(_NAMESPACES | user)
+    else:
+        pid, pidfd = first.start(_NAMESPACES, fds[STATUS_AT], fds[INIT_ENTRY_AT])
     if pid == 0:
         channel.close()
-        init.run_init(fds, terms, filters, script)
+        if first is None:
+            init.run_init(fds, terms, filters, script)
+        else:
+            become_program_of_small_init(fds, terms, filters, script)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
     for fd in fds:
         os.close(fd)
@@ -82,11 +93,11 @@ def _send_failure(channel: socket.socket, error: JailError) -> None:
         send(channel, json.dumps({"kind": "failed", **error.facts}).encode())
 
 
-def _enter_root(terms: Terms) -> tuple[Terms, list[int]]:
+def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int | None]:
     """Leave the host's tree for good.
 
-    Returns the terms with our own namespaces and filters added, and what the supervisor may look at: in a user
-    namespace our /proc.
+    Returns the terms with our own namespaces and filters added, what the supervisor may look at: in a user namespace
+    our /proc, and a descriptor of `executable`.
     """
     try:
         if terms.in_user_namespace:
@@ -96,12 +107,15 @@ def _enter_root(terms: Terms) -> tuple[Terms, list[int]]:
         # After the pivot there is no /proc to read them from.
         outer = (*terms.outer_namespaces, own_namespaces())
         terms = replace(terms, outer_namespaces=outer, outer_filters=own_filters())
-        mounts.enter_guest_root(terms.binds, in_user_namespace=terms.in_user_namespace)
+        executable_fd = mounts.enter_guest_root(
+            terms.binds, in_user_namespace=terms.in_user_namespace, executable=executable
+        )
     except JailError as error:
         if terms.in_user_namespace:
             raise user_namespace.explain(error) from error
         raise
-    return terms, [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
+    shown = [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
+    return terms, shown, executable_fd
 
 
 def _unshare_mounts() -> None:
@@ -118,10 +132,13 @@ def main(arguments: str, guests_path: Sequence[str] = ()) -> None:
     channel.set_inheritable(False)
     try:
         filters = build_programs()
-        terms, shown = _enter_root(terms)
+        has_small_init = small_init.is_possible(in_user_namespace=terms.in_user_namespace)
+        executable = small_init.image(filters[SMALL_INIT]) if has_small_init else b""
+        terms, shown, executable_fd = _enter_root(terms, executable)
         syscalls.drop_bounding_set()
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
+        first = None if executable_fd is None else SmallInit(executable_fd, terms.uid)
         script = None
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
@@ -134,9 +151,9 @@ def main(arguments: str, guests_path: Sequence[str] = ()) -> None:
             message, fds = receive(channel)
             if not message:
                 return
-            if message != START_RUN or not fds:
+            if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
                 _refuse(channel, fds)
-            elif not _serve_run(channel, fds, terms, filters, script):
+            elif not _serve_run(channel, fds, terms, filters, script, first if message == START_RUN else None):
                 return
     except JailError as error:
         _send_failure(channel, error)

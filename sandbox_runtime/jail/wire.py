@@ -17,10 +17,11 @@ from typing import Any
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits
 
-START_RUN = b"run"
+START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # init copies out what the second one leaves
 _MESSAGE_BYTES = GO_BYTES = 1 << 16
 _MAX_FDS = 16
-_OWN_FDS = 6  # the status socket and the streams
+STATUS_AT, _OWN_FDS = 0, 6  # the status socket and the streams
+INIT_ENTRY_AT = _OWN_FDS  # the first of what init enters
 _FD = struct.Struct("i")
 # As numbers: operators of flag enums cost more than the system call.
 DONT_WAIT = int(socket.MSG_DONTWAIT)
@@ -167,6 +168,13 @@ def receive_on(fd: int) -> tuple[bytes, list[int]]:
     """The same on a bare descriptor, which stays open."""
     with socket.socket(fileno=os.dup(fd)) as channel:
         return receive(channel)
+
+
+def read_request(fds: list[int]) -> tuple[RunRequest, RunDescriptors]:
+    """What waits in the status socket, the first of the descriptors that came with the word to start."""
+    message, _ = receive_on(fds[0])
+    request = RunRequest.parse(message)
+    return request, RunDescriptors.received(request, fds)
 
 
 def report(status_fd: int, /, **fields: object) -> None:

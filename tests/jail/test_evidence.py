@@ -25,7 +25,7 @@ TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
 _START = """
 import os, socket, sys
 sys.path.insert(0, ROOT)
-from sandbox_runtime.jail import identity, init, mounts, program, rlimits, syscalls, template
+from sandbox_runtime.jail import identity, init, mounts, program, rlimits, small_init, syscalls, template
 from sandbox_runtime.jail.seccomp import Program
 {change}
 template.main(TERMS, PATH)
@@ -63,13 +63,14 @@ program.become_program, identity.become_guest, Program.load = remember, become_g
 
 CHANGES = {
     # /usr/bin/true harms nobody whose namespace it shares; the host's name must not be set.
-    "pid_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWPID",
+    # The small init is process 1 or nothing: see below.
+    "pid_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWPID; small_init.is_possible = lambda **_: False",
     "mount_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWNS",
     "network_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWNET",
     "ipc_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWIPC",
     "uts_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWUTS; socket.sethostname = lambda name: None",
     "cgroup_namespace": "unshare = os.unshare; os.unshare = lambda what: what == os.CLONE_NEWCGROUP or unshare(what)",
-    "process_limit": _WITHOUT_ENTRY.format(fds="fds if len(fds) > 1 else ()"),
+    "process_limit": "small_init.SmallInit._enter = lambda self, fd: small_init._table([])",
     "memory_limit": _WITHOUT_ENTRY.format(fds="fds[1:] if len(fds) > 1 else fds"),
     "cpu_limit": _WITHOUT_ENTRY.format(fds="fds[:1]"),
     "unprivileged_user": _BECOME_GUEST.format(body="os.setgroups([]); os.setresuid(uid, uid, uid)"),
@@ -83,6 +84,9 @@ CHANGES = {
     "private_mounts": _WITHOUT_MOUNT.format(condition='target == "/dev/shm"'),
     "rlimits": "rlimits.apply = lambda limits, **_: None",
 }
+# The same where the other init is used: for a file that it copies out, and on other machines.
+OTHERS = {"process_limit": _WITHOUT_ENTRY.format(fds="fds if len(fds) > 1 else ()")}
+_OTHER_INIT = "small_init.is_possible = lambda **_: False\n"
 # What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
 SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)
 # In the one tree of cgroup v2 a process is in all groups or in none.
@@ -116,9 +120,14 @@ def test_every_control_has_a_test_that_switches_it_off() -> None:
     assert set(CHANGES) == set(CONTROLS)
 
 
+@pytest.mark.parametrize("other_init", [False, True], ids=["small init", "other init"])
 @pytest.mark.parametrize("control", SWITCHABLE)
-def test_a_control_that_is_off_is_reported_missing_and_no_other(control: str, backend: str | None) -> None:
+def test_a_control_that_is_off_is_reported_missing_and_no_other(
+    control: str, backend: str | None, *, other_init: bool
+) -> None:
     change, expected = without(control, backend=backend)
+    if other_init:
+        change = _OTHER_INIT + (OTHERS.get(control, change) if len(expected) == 1 else change)
     with ChangedSlot(SlotConfig("weakened", 41, required_controls=()), change) as slot:
         outcome = slot.run(TRUE)
     assert set(outcome.evidence.controls_missing) == expected

@@ -25,6 +25,7 @@ class Program:
 
     def __init__(self, code: list[Instruction]) -> None:
         packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+        self.code = packed  # `struct sock_filter`s
         self._buffer = ctypes.create_string_buffer(packed, len(packed))
         self._header = _SockFprog(len(code), ctypes.addressof(self._buffer))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox_runtime.jail.spec import FilterFamily
 
-INIT = "init"
+INIT, SMALL_INIT = "init", "small_init"
 UNKNOWN = "unknown"
 SIMPLE_RULES = frozenset({"allow", "deny", "noop"})
 _HERE = Path(__file__).parent
@@ -18,6 +18,7 @@ _GROUPS = {
     "base": _GUESTS,
     "programs": tuple(family for family in _GUESTS if family is not FilterFamily.COMPILE),
     INIT: (INIT,),
+    SMALL_INIT: (SMALL_INIT,),
     **{family.value: (family,) for family in _GUESTS},
 }
 _CHECK = re.compile(
@@ -60,7 +61,7 @@ def call_numbers() -> Mapping[str, Mapping[str, int]]:
 def read_policy(text: str | None = None) -> Policy:
     """The policy of this package, or of `text`. Raises ValueError that names the offending word."""
     known = {name for names in call_numbers().values() for name in names}
-    rules: dict[str, dict[str, str]] = {family: {} for family in (*_GUESTS, INIT)}
+    rules: dict[str, dict[str, str]] = {family: {} for family in (*_GUESTS, INIT, SMALL_INIT)}
     checks: dict[str, tuple[Check, ...]] = {}
     families: tuple[str, ...] = ()
     for line in _lines(text if text is not None else (_HERE / "policy.txt").read_text()):

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox_runtime.jail import mounts, syscalls
+from sandbox_runtime.jail import mounts, small_init, syscalls
 from tests.jail.weakened.patching import Settings, after, share_namespace, wrap
 
 
@@ -52,6 +52,8 @@ def no_pid_namespace(settings: Settings) -> None:
         signal.pause()
         os._exit(0)
     share_namespace(syscalls.CLONE_NEWPID)
+    # That one only waits for the second process of a namespace, whichever it is.
+    wrap(small_init, "is_possible", lambda _: lambda **_: False)
 
 
 def no_uts_namespace(_: Settings) -> None:
