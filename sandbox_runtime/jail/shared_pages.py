@@ -1,19 +1,38 @@
 """Keep the memory that forked processes inherit shared: what nobody writes to is never copied.
 
-CPython writes to an object whenever it is used, for it counts references, except for immortal ones, PEP 683. Page
-faults are most of what a fork of a large interpreter costs.
+A copied page costs two microseconds, and a run of a small program is a few milliseconds. Two kinds of writing matter:
+CPython counts references, except for immortal objects, PEP 683; and it puts new objects into the holes that old ones
+left, which lie all over the memory.
 """
 
 import ctypes
 import gc
+from collections.abc import Callable, Iterable
+from types import CodeType
 
 # object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
 _IMMORTAL = 0xFFFF_FFFF
+# obmalloc.c: sizes in steps of 16 up to 512 bytes; a pool holds one size, and is filled from its beginning.
+_SIZE_STEP, _LARGEST_SMALL_BYTES, _POOL_BYTES, _POOL_HEADER_BYTES = 16, 512, 1 << 14, 48
+_FRESH_RUN = 4  # so many blocks one behind the other, the first of them the first of its pool
+# malloc(3): what Python asks of it is larger than that, or so seldom that it does not matter.
+_LARGEST_HOLE_BYTES, _HOLE_SHARE = 1 << 16, 8
 
 
 def keep_shared() -> None:
-    """Make everything that is alive now immortal, and hide it from the collector. For a process that only forks."""
+    """Make everything that is alive now immortal, hide it from the collector, and fill the holes beside it.
+
+    For a process that only forks from here on.
+    """
     gc.collect()
+    _make_immortal()
+    gc.collect()  # empties the free lists, in which dead objects wait for the next of their type
+    gc.freeze()
+    _fill_small_holes()
+    _fill_large_holes()
+
+
+def _make_immortal() -> None:
     pending: list[object] = gc.get_objects()
     # Holds each object, so that none dies before its count is written.
     alive: dict[int, object] = {}
@@ -21,7 +40,55 @@ def keep_shared() -> None:
         found = pending.pop()
         if id(found) not in alive:
             alive[id(found)] = found
-            pending.extend(gc.get_referents(found))
+            pending.extend(_parts(found) if isinstance(found, CodeType) else gc.get_referents(found))
+            if isinstance(found, str):
+                hash(found)  # which is stored in it when it is first asked for
     for address in list(alive):
         ctypes.c_ssize_t.from_address(address).value = _IMMORTAL
-    gc.freeze()
+
+
+def _parts(code: CodeType) -> Iterable[object]:
+    """What the collector does not know of: it looks at containers only, and takes code for none."""
+    return (
+        *(code.co_consts, code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars),
+        *(code.co_filename, code.co_name, code.co_qualname, code.co_linetable, code.co_exceptiontable),
+    )
+
+
+def _fill_small_holes() -> None:
+    """Take every free block of each size, until a new pool had to be begun."""
+    allocate = _function(ctypes.pythonapi.PyObject_Malloc)
+    for size in range(_SIZE_STEP, _LARGEST_SMALL_BYTES + 1, _SIZE_STEP):
+        last, run = 0, 0
+        while run < _FRESH_RUN:
+            block = allocate(size)
+            is_first, is_next = block % _POOL_BYTES == _POOL_HEADER_BYTES, run and block == last + size
+            last, run = block, 1 if is_first else run + 1 if is_next else 0
+
+
+class _MallocInfo(ctypes.Structure):
+    """Of mallinfo(3): `fordblks` free bytes, `keepcost` those of them at the end of the heap."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()  # noqa: SIM905 - as the manual lists them
+    )
+
+
+def _fill_large_holes() -> None:
+    """The same for what malloc(3) gives, the largest first, until it has to be taken from the end of the heap."""
+    libc = ctypes.CDLL(None)
+    allocate, look = _function(libc.malloc), libc.mallinfo2
+    look.restype = _MallocInfo
+    size = _LARGEST_HOLE_BYTES
+    while size > _LARGEST_SMALL_BYTES:
+        end = look().keepcost
+        block = allocate(size)
+        if look().keepcost < end:
+            libc.free(ctypes.c_void_p(block))
+            size -= max(_SIZE_STEP, size // _HOLE_SHARE // _SIZE_STEP * _SIZE_STEP)
+
+
+def _function(function: "ctypes._NamedFuncPointer") -> Callable[[int], int]:
+    function.argtypes, function.restype = [ctypes.c_size_t], ctypes.c_size_t
+    return function
