@@ -141,7 +141,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
         report_failure(status_fd, error)
     except OSError as error:
         report_failure(status_fd, JailError("set up the run", errno=error.errno or 0))
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, EOFError) as error:
         report_failure(status_fd, JailError("read request", type(error).__name__))
     finally:
         os._exit(0)

@@ -1,6 +1,6 @@
 """One run as the supervisor holds it: started by the template, with or without something to run yet."""
 
-import json
+import marshal
 import os
 import signal
 import socket
@@ -136,7 +136,7 @@ class Launch:
             send(self._feed, _what_to_run(spec, spec.waiting.told_words))
             self._feed.close()
         else:
-            send(self.status, json.dumps(files_table(spec.files)).encode())
+            send(self.status, marshal.dumps(files_table(spec.files)))
 
     @property
     def pidfd(self) -> int:

@@ -1,6 +1,7 @@
 """The slot and its processes under our own faults: garbage, death, a template that hangs, descriptors that run out."""
 
 import errno
+import marshal
 import os
 import resource
 import signal
@@ -67,6 +68,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 GARBAGE = [b"{", b"null", b"[]", b'{"argv":["/usr/bin/true"]}', b"\xff\xfe", b'{"kind":"open"}', b"x" * 50_000]
+GARBLED = [*GARBAGE, marshal.dumps(5), marshal.dumps((1, 2, 3)), marshal.dumps(("", 0, {})), b"(\x0b"]
 
 
 def template_of(opened: Slot) -> TemplateProcess:
@@ -100,7 +102,7 @@ def answer_of_init(opened: Slot, request: bytes, fds: list[int]) -> bytes:
         return receive(ours)[0]
 
 
-@pytest.mark.parametrize("request_bytes", GARBAGE, ids=range(len(GARBAGE)))
+@pytest.mark.parametrize("request_bytes", GARBLED, ids=range(len(GARBLED)))
 def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes) -> None:
     assert b'"failed"' in answer_of_init(opened, request_bytes, [])
     assert opened.run(python("print(1)")).stdout == b"1\n"
