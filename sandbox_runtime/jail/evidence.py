@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from sandbox_runtime.jail.cgroup import Counters
-from sandbox_runtime.jail.measure import Measured, Mounted
+from sandbox_runtime.jail.measure import Measured
 from sandbox_runtime.jail.mounts import DEVICES, PRIVATE_MOUNTS
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec
 from sandbox_runtime.jail.terms import Terms
@@ -23,30 +23,34 @@ _NAMESPACE_CONTROLS = {
 }
 _CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 _SECCOMP_FILTERING = "2"  # proc_pid_status(5)
+_PRIVATE = tuple(
+    (point, mount.kind, tuple(f",{option}," for option in mount.required_options))
+    for point, mount in PRIVATE_MOUNTS.items()
+)
 _WRITABLE_POINTS = frozenset({*PRIVATE_MOUNTS, *(f"/dev/{name}" for name in DEVICES)})
 
 
-def _checks(measured: Measured, terms: Terms) -> dict[str, Callable[[], bool]]:
-    status, uid = measured.status, [str(terms.uid)] * 4
-    return {
-        # All three groups are entered together; a member's own list of groups names the slot once for each.
-        "memory_limit": lambda: _member(measured.groups, "memory", terms.membership_marker),
-        "process_limit": lambda: _member(measured.groups, "pids", terms.membership_marker),
-        "cpu_limit": lambda: _member(measured.groups, "cpuacct", terms.membership_marker),
-        "unprivileged_user": lambda: terms.uid != 0 and status["Uid"] == uid and status["Gid"] == uid,
-        # In a user namespace the guest's user is the runner's own one under another number.
-        "dedicated_user": lambda: (
-            str(terms.runner_uid) not in status["Uid"]
-            and not status["Groups"]
-            and measured.user_namespace == terms.outer_namespaces[0]["user"]
-        ),
-        "no_capabilities": lambda: all(int(status[name][0], 16) == 0 for name in _CAPABILITY_SETS),
-        "no_new_privileges": lambda: status["NoNewPrivs"] == ["1"],
-        "seccomp": lambda: status["Seccomp"] == [_SECCOMP_FILTERING] and _one_filter_more(status, terms),
-        "read_only_root": lambda: _read_only_elsewhere(measured.mounts),
-        "private_mounts": lambda: _private(measured.mounts),
-        "rlimits": lambda: measured.rlimits_in_force is True,
-    }
+def _unprivileged(measured: Measured, terms: Terms) -> bool:
+    uid = [str(terms.uid)] * 4
+    return terms.uid != 0 and measured.status["Uid"] == uid and measured.status["Gid"] == uid
+
+
+def _dedicated(measured: Measured, terms: Terms) -> bool:
+    """In a user namespace the guest's user is the runner's own one under another number."""
+    status = measured.status
+    is_another = str(terms.runner_uid) not in status["Uid"] and not status["Groups"]
+    return is_another and measured.user_namespace == terms.outer_namespaces[0]["user"]
+
+
+def _no_capabilities(measured: Measured, _: Terms) -> bool:
+    return not any(int(measured.status[name][0], 16) for name in _CAPABILITY_SETS)
+
+
+def _filtered(measured: Measured, terms: Terms) -> bool:
+    """Whether a filter was loaded here: a container has one of its own, which every process in it shows too."""
+    status = measured.status
+    own = terms.outer_filters is not None and int(status["Seccomp_filters"][0]) > terms.outer_filters
+    return own and status["Seccomp"] == [_SECCOMP_FILTERING]
 
 
 def _member(membership: str, controller: str, marker: str) -> bool:
@@ -58,25 +62,43 @@ def _member(membership: str, controller: str, marker: str) -> bool:
     return False
 
 
-def _one_filter_more(status: dict[str, list[str]], terms: Terms) -> bool:
-    """Whether a filter was loaded here: a container has one of its own, which every process in it shows too."""
-    return terms.outer_filters is not None and int(status["Seccomp_filters"][0]) > terms.outer_filters
-
-
-def _read_only_elsewhere(mounts: tuple[Mounted, ...]) -> bool:
+def _read_only_elsewhere(measured: Measured, _: Terms) -> bool:
     """Nothing but the run's own mounts and the devices can be written, and no program gains rights by a mode bit."""
-    root_seen = any(mount.point == "/" for mount in mounts)
-    read_only = all(mount.has("ro") or mount.point in _WRITABLE_POINTS for mount in mounts)
-    return root_seen and read_only and all(mount.has("nosuid") for mount in mounts)
+    root_seen = False
+    for point, _kind, options in measured.mounts:
+        if ",nosuid," not in options or not (",ro," in options or point in _WRITABLE_POINTS):
+            return False
+        root_seen = root_seen or point == "/"
+    return root_seen
 
 
-def _private(mounts: tuple[Mounted, ...]) -> bool:
+def _private(measured: Measured, _: Terms) -> bool:
     """Every private mount is on top of its mount point, of its kind and with all of its options."""
-    top = {mount.point: mount for mount in mounts}  # the last one mounted on a point wins
-    return all(
-        point in top and top[point].kind == expected.kind and all(map(top[point].has, expected.required_options))
-        for point, expected in PRIVATE_MOUNTS.items()
-    )
+    top = {mount.point: mount for mount in measured.mounts}  # the last one mounted on a point wins
+    for point, kind, options in _PRIVATE:
+        if point not in top or top[point].kind != kind:
+            return False
+        for option in options:
+            if option not in top[point].options:
+                return False
+    return True
+
+
+# Called in this order. Plain functions, made once: the process that calls them copies every page that it writes to.
+_CHECKS: dict[str, Callable[[Measured, Terms], bool]] = {
+    # All three groups are entered together; a member's own list of groups names the slot once for each.
+    "memory_limit": lambda measured, terms: _member(measured.groups, "memory", terms.membership_marker),
+    "process_limit": lambda measured, terms: _member(measured.groups, "pids", terms.membership_marker),
+    "cpu_limit": lambda measured, terms: _member(measured.groups, "cpuacct", terms.membership_marker),
+    "unprivileged_user": _unprivileged,
+    "dedicated_user": _dedicated,
+    "no_capabilities": _no_capabilities,
+    "no_new_privileges": lambda measured, _: measured.status["NoNewPrivs"] == ["1"],
+    "seccomp": _filtered,
+    "read_only_root": _read_only_elsewhere,
+    "private_mounts": _private,
+    "rlimits": lambda measured, _: measured.rlimits_in_force is True,
+}
 
 
 def _own(namespace: str, measured: Measured, terms: Terms) -> bool:
@@ -88,17 +110,15 @@ def _own(namespace: str, measured: Measured, terms: Terms) -> bool:
 def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
     """Every control by name, and whether it is in force."""
     found = {control: _own(name, measured, terms) for name, control in _NAMESPACE_CONTROLS.items()}
-    for name, check in _checks(measured, terms).items():
+    for name, check in _CHECKS.items():
         try:
-            found[name] = check()
+            found[name] = check(measured, terms)
         except (KeyError, IndexError, ValueError):
             found[name] = False
     return found
 
 
-_NOTHING = Measured({}, "", {}, "", (), rlimits_in_force=False)
-_NO_TERMS = Terms(-1, 0, 0, False, (), (), "", ())
-CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_checks(_NOTHING, _NO_TERMS))
+CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_CHECKS)
 # What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own.
 GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit")
 PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, "dedicated_user"})
@@ -111,7 +131,7 @@ def default_floor() -> tuple[str, ...]:
 
 def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, ...]:
     """The required controls that were not found."""
-    return tuple(name for name in required if not found.get(name, False))
+    return tuple([name for name in required if not found.get(name, False)])
 
 
 def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:

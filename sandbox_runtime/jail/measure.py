@@ -4,7 +4,9 @@ Nothing that is read here can be undone by exec or by the guest. `evidence` judg
 """
 
 import os
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sandbox_runtime.jail import rlimits
 from sandbox_runtime.jail.spec import Limits
@@ -16,22 +18,17 @@ _STATUS_KEYS = (
     _FILTERS_KEY,
 )
 _READ_BYTES = 1 << 12
+_NAMESPACE_FILES = tuple((name, f"/proc/self/ns/{name}") for name in (*NAMESPACES, "user"))
+# proc_pid_mountinfo(5): ids, device, root, point, options, tags; then the file system's kind, source and options.
+_MOUNT_LINE = re.compile(r"^\d+ \d+ \S+ \S+ (\S+) (\S+)(?: \S+)* - (\S+) \S* (\S+)$", re.MULTILINE | re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """One line of proc_pid_mountinfo(5). `options`: of the mount and of its file system, each between commas.
-
-    Text, not a set: this is made in a process where every page written to is copied first.
-    """
+class Mounted(NamedTuple):
+    """One line of proc_pid_mountinfo(5). `options`: of the mount and of its file system, each between commas."""
 
     point: str
     kind: str
     options: str
-
-    def has(self, option: str) -> bool:
-        """Whether it is one of the options."""
-        return f",{option}," in self.options
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def read_text(path: str) -> str:
 
 def own_namespaces() -> dict[str, str]:
     """Own namespaces of the caller, by name; `user` among them."""
-    return {name: os.readlink(f"/proc/self/ns/{name}") for name in (*NAMESPACES, "user")}
+    return {name: os.readlink(path) for name, path in _NAMESPACE_FILES}
 
 
 def own_filters() -> int | None:
@@ -73,10 +70,12 @@ def own_filters() -> int | None:
     return int(_words_of(status, _FILTERS_KEY)[0]) if f"\n{_FILTERS_KEY}:" in status else None
 
 
-def _mounted(line: str) -> Mounted:
-    left, _, right = line.partition(" - ")
-    mount_words, (kind, _, super_options) = left.split(" ", 6), right.split(" ", 2)
-    return Mounted(mount_words[4], kind, f",{mount_words[5]},{super_options},")
+def mount_table(text: str) -> tuple[Mounted, ...]:
+    """All of it: raises ValueError when a line has another shape."""
+    rows = _MOUNT_LINE.findall(text)
+    if len(rows) != text.count("\n"):
+        raise ValueError("mountinfo")
+    return tuple([Mounted(point, kind, f",{options},{super_options},") for point, options, kind, super_options in rows])
 
 
 def _words_of(status: str, key: str) -> list[str]:
@@ -86,13 +85,17 @@ def _words_of(status: str, key: str) -> list[str]:
 
 
 def measure(limits: Limits, groups: str) -> Measured:
-    """Measure the calling process. `groups`: its /proc/self/cgroup, read before the cgroup namespace was made."""
-    status = read_text("/proc/self/status")
+    """Measure the calling process. `groups`: its /proc/self/cgroup, read before the cgroup namespace was made.
+
+    Raises ValueError for a file of another shape than the manual's.
+    """
+    status, namespaces = read_text("/proc/self/status"), own_namespaces()
+    user_namespace = namespaces.pop("user")
     return Measured(
-        namespaces={name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES},
-        user_namespace=os.readlink("/proc/self/ns/user"),
+        namespaces=namespaces,
+        user_namespace=user_namespace,
         status={key: _words_of(status, key) for key in _STATUS_KEYS if f"\n{key}:" in status},
         groups=groups,
-        mounts=tuple(_mounted(line) for line in read_text("/proc/self/mountinfo").splitlines()),
+        mounts=mount_table(read_text("/proc/self/mountinfo")),
         rlimits_in_force=rlimits.in_force(limits),
     )

@@ -56,7 +56,8 @@ def _lower(key: int, soft: int, hard: int) -> None:
 
 def in_force(limits: Limits) -> bool:
     """Whether this process has no more than these limits."""
-    return all(
-        0 <= resource.getrlimit(key)[0] <= soft and 0 <= resource.getrlimit(key)[1] <= hard
-        for key, (soft, hard) in rlimits(limits).items()
-    )
+    for key, (soft, hard) in rlimits(limits).items():
+        own_soft, own_hard = resource.getrlimit(key)
+        if not (0 <= own_soft <= soft and 0 <= own_hard <= hard):
+            return False
+    return True

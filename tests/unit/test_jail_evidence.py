@@ -7,7 +7,7 @@ import pytest
 
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, CgroupUsage, Limits, default_floor, not_in_force
 from sandbox_runtime.jail.evidence import controls, gather
-from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure
+from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure, mount_table
 from sandbox_runtime.jail.terms import Terms
 from tests.runner_doubles import USAGE
 
@@ -143,8 +143,8 @@ def test_without_a_marker_no_group_is_the_slots() -> None:
     assert missing(MEASURED, replace(TERMS, membership_marker="")) == ("memory_limit", "process_limit", "cpu_limit")
 
 
-def changed(point: str, **changes: object) -> tuple[Mounted, ...]:
-    return tuple(replace(mount, **changes) if mount.point == point else mount for mount in MOUNTS)  # type: ignore[arg-type]
+def changed(point: str, **changes: str) -> tuple[Mounted, ...]:
+    return tuple(mount._replace(**changes) if mount.point == point else mount for mount in MOUNTS)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,25 @@ def changed(point: str, **changes: object) -> tuple[Mounted, ...]:
 )
 def test_the_mount_table_is_judged(mounts: tuple[Mounted, ...], expected: tuple[str, ...]) -> None:
     assert missing(replace(MEASURED, mounts=mounts)) == expected
+
+
+LINE = "36 35 98:0 / /usr ro,nosuid,relatime shared:1 master:2 - ext4 /dev/sda rw,errors=remount-ro\n"
+
+
+def test_the_mount_table_is_read_whole() -> None:
+    bare = "37 35 0:1 /a\\040b /x-y rw - tmpfs  rw,size=1k\n"
+    assert mount_table(LINE + bare) == (
+        Mounted("/usr", "ext4", ",ro,nosuid,relatime,rw,errors=remount-ro,"),
+        Mounted("/x-y", "tmpfs", ",rw,rw,size=1k,"),
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["36 35 98:0 / /usr ro\n", "what is this\n", "\n", LINE.replace(" - ", " "), LINE + " \n"]
+)
+def test_a_mount_that_cannot_be_read_is_not_passed_over(line: str) -> None:
+    with pytest.raises(ValueError, match="mountinfo"):
+        mount_table(LINE + line)
 
 
 def test_a_real_process_can_be_measured_and_has_no_control_of_its_own() -> None:
