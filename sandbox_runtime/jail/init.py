@@ -102,8 +102,6 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
     status_fd = fds[0]
     try:
         _die_with_template()
-        # What process 1 has no handler for it never gets from its own namespace: the interpreter made one for this.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if terms.in_user_namespace:
             user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
         request, descriptors = read_request(fds)
@@ -112,6 +110,8 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
         pid, pidfd = syscalls.clone_process()
         if pid == 0:
             program.become_program(request, descriptors, terms, filters[request.family], script)
+        # What process 1 has no handler for it never gets from its own namespace: the interpreter made one for this.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(pidfd)
         _close_what_is_the_guests(descriptors)
         identity.become_init(terms.uid, in_user_namespace=terms.in_user_namespace)

@@ -9,8 +9,9 @@ import ctypes
 import importlib
 import importlib.machinery
 import os
-import signal
+import random
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from types import ModuleType
@@ -57,18 +58,24 @@ class MainScript:
                 importlib.import_module(name)
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
+        self._reseed = random.seed
+        self._main_thread = threading.main_thread()
         _hide_traces(os.path.dirname(path), guests_path)
+        sys.path_importer_cache[path] = None  # pymain_run_python asked whether the script is a package
         # The program's own comes behind all that is inherited: see `script_end`.
         self._main = sys.modules.pop("__main__")
         self._inherited = dict(sys.modules)
 
     def get_ready(self) -> None:
-        """Be what exec would have made of this process, but for the script."""
-        syscalls.after_fork()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # init had it taken away
+        """Be what exec would have made of this process, but for the script.
+
+        os.fork() does far more in a child: it makes every lock anew. A process that has had one thread all its life,
+        and holds none of them, needs only this; a test looks for hooks that do anything else.
+        """
+        self._reseed()
+        self._main_thread._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - what its own hook calls
         # Changes of identity took it away; a program may look at itself.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
-        sys.path_importer_cache[self._path] = None  # pymain_run_python asked whether the script is a package
         main = ModuleType("__main__")
         main.__dict__.update(
             __loader__=importlib.machinery.SourceFileLoader("__main__", self._path),

@@ -62,8 +62,7 @@ def clone_process(flags: int = 0) -> tuple[int, int]:
     """Fork into new namespaces, clone(2). Returns (pid, pidfd) in the parent and (0, -1) in the child.
 
     The caller must be single-threaded. The raw call is used because unshare(2) cannot give a second pid namespace to
-    one process. The interpreter's fork hooks are not run, for they write to very many pages: a child that goes on to
-    run a script calls `after_fork`.
+    one process. The interpreter's fork hooks are not run, for they write to many pages: see `MainScript.get_ready`.
     """
     pidfd = ctypes.c_int(-1)
     number, signal_on_exit = _number("clone"), 17
@@ -74,15 +73,6 @@ def clone_process(flags: int = 0) -> tuple[int, int]:
     if pid < 0:
         raise JailError("clone", "", ctypes.get_errno(), "namespaces need root, or user namespaces; see `doctor`")
     return pid, pidfd.value
-
-
-def after_fork() -> None:
-    """What os.fork() does in the child: the main thread's identity, and modules that must know, like `random`.
-
-    The first half belongs into the parent, and takes locks that the second half gives back.
-    """
-    ctypes.pythonapi.PyOS_BeforeFork()
-    ctypes.pythonapi.PyOS_AfterFork_Child()
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:

@@ -112,6 +112,41 @@ def test_numpy_like_generators_of_c_do_not_repeat(run: Run) -> None:
     assert len({good(run(code)) for _ in range(8)}) == 8
 
 
+def test_what_a_fork_must_tell_the_interpreter_is_known(run: Run) -> None:
+    """Those but `random` only make locks anew, which nobody held."""
+    code = """
+import sys
+for name, module in sorted(sys.modules.items()):
+    path = getattr(module, "__file__", None) or ""
+    if name == "sitecustomize":
+        continue  # the distribution's, a link to a file that no guest sees
+    if path.endswith(".py") and "register_at_fork(" in open(path, encoding="utf-8").read():
+        print(name)
+"""
+    assert good(run(code)) == b"__main__\nlogging\nrandom\nthreading\n"
+
+
+def test_a_process_knows_its_own_numbers(run: Run) -> None:
+    code = """
+import os, signal, threading
+main = threading.main_thread()
+print(main.native_id == threading.get_native_id() == os.getpid(), main is threading.current_thread())
+print(threading.enumerate() == [main], signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+thread = threading.Thread(target=lambda: print(threading.get_native_id() != os.getpid()))
+thread.start(); thread.join()
+if os.fork() == 0:
+    print(threading.main_thread().native_id == os.getpid())
+    os._exit(0)
+else:
+    print(os.wait()[1])
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    assert good(run(code)) == b"True True\nTrue True\nTrue\nTrue\n0\ninterrupted\n"
+
+
 def test_a_run_leaves_nothing_in_the_next_one(run: Run) -> None:
     spoil = (
         "import json, os, sys, builtins\njson.spoilt = builtins.spoilt = sys.spoilt = 1\nos.environ['SPOILT'] = '1'\n"
