@@ -1,15 +1,23 @@
 """Keep the memory that forked processes inherit shared: what nobody writes to is never copied.
 
-A copied page costs two microseconds, and a run of a small program is a few milliseconds. Two kinds of writing matter:
-CPython counts references, except for immortal objects, PEP 683; and it puts new objects into the holes that old ones
-left, which lie all over the memory.
+A copied page costs two microseconds, and a run of a small program is a few milliseconds. Three kinds of writing matter:
+CPython counts references, except for immortal objects, PEP 683; it puts new objects into the holes that old ones left,
+which lie all over the memory; and it writes into the code of a function that runs, PEP 659.
 """
 
 import ctypes
 import gc
 from collections.abc import Callable, Iterable
-from types import CodeType
+from types import CodeType, FunctionType
 
+_JAIL = __name__.rpartition(".")[0]
+_RUN_BY_FORKS = {
+    *(f"{_JAIL}.{name}" for name in ("call_stack", "evidence", "identity", "main_script", "measure", "mounts")),
+    *(f"{_JAIL}.{name}" for name in ("placement", "program", "rlimits", "script_end", "set_up", "spec", "syscalls")),
+    *(f"{_JAIL}.{name}" for name in ("terms", "warm_start", "wire", "seccomp.filter")),
+}
+_OLD_CODE: list[CodeType] = []  # kept, or the next copy would take its place
+_SELDOM_RUN = {"__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__"}
 # object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
 _IMMORTAL = 0xFFFF_FFFF
 # obmalloc.c: sizes in steps of 16 up to 512 bytes; a pool holds one size, and is filled from its beginning.
@@ -17,19 +25,36 @@ _SIZE_STEP, _LARGEST_SMALL_BYTES, _POOL_BYTES, _POOL_HEADER_BYTES = 16, 512, 1 <
 _FRESH_RUN = 4  # so many blocks one behind the other, the first of them the first of its pool
 # malloc(3): what Python asks of it is larger than that, or so seldom that it does not matter.
 _LARGEST_HOLE_BYTES, _HOLE_SHARE = 1 << 16, 8
+_EXACT_BYTES = 1 << 11  # smaller ones wait in lists of one size each
 
 
 def keep_shared() -> None:
-    """Make everything that is alive now immortal, hide it from the collector, and fill the holes beside it.
+    """Put our own code into one place, make all that is alive immortal, hide it from the collector, fill the holes.
 
     For a process that only forks from here on.
     """
     gc.collect()
+    _fill_small_holes()
+    _fill_large_holes()
+    _gather_code()
     _make_immortal()
     gc.collect()  # empties the free lists, in which dead objects wait for the next of their type
     gc.freeze()
     _fill_small_holes()
     _fill_large_holes()
+
+
+def _gather_code() -> None:
+    """Copies of the code that forks run, one behind the other."""
+    for found in gc.get_objects():
+        if isinstance(found, FunctionType) and found.__module__ in _RUN_BY_FORKS and found.__name__ not in _SELDOM_RUN:
+            _OLD_CODE.append(found.__code__)
+            found.__code__ = _copy(found.__code__)
+
+
+def _copy(code: CodeType) -> CodeType:
+    constants = (_copy(constant) if isinstance(constant, CodeType) else constant for constant in code.co_consts)
+    return code.replace(co_consts=tuple(constants))
 
 
 def _make_immortal() -> None:
@@ -86,7 +111,7 @@ def _fill_large_holes() -> None:
         block = allocate(size)
         if look().keepcost < end:
             libc.free(ctypes.c_void_p(block))
-            size -= max(_SIZE_STEP, size // _HOLE_SHARE // _SIZE_STEP * _SIZE_STEP)
+            size -= _SIZE_STEP if size <= _EXACT_BYTES else size // _HOLE_SHARE // _SIZE_STEP * _SIZE_STEP
 
 
 def _function(function: "ctypes._NamedFuncPointer") -> Callable[[int], int]:
