@@ -11,6 +11,7 @@ SETUP_SECS = 10.0
 _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
 _CONFIRM_NS = 5_000_000
+_CPUS = os.cpu_count() or 1  # asked once: it reads a file
 _BYTES_PER_NS = 4  # no CPU of today fills fresh pages faster
 # Heap and shared memory fill the group but for what its program text needs, and for this long that text was read
 # again and again: 20,000 pages are 80 MB. A runtime in this state makes some 200,000 a second.
@@ -29,7 +30,6 @@ class Deadlines:
 
     def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
         self._groups, self._limits, self._start = groups, limits, start
-        self._cpus = os.cpu_count() or 1
         now = time.monotonic_ns()
         self._wall_ns = now + int(SETUP_SECS * _NS)
         self._next_check_ns = now + _LONGEST_CHECK_NS
@@ -84,9 +84,9 @@ class Deadlines:
         """The soonest moment at which a limit could be reached, on all CPUs at once."""
         if self._suspected is not StopReason.NONE:
             return _CONFIRM_NS
-        left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // self._cpus
+        left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // _CPUS
         if self._groups.is_sampled:
-            left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * self._cpus))
+            left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * _CPUS))
         return min(max(left_ns, _SHORTEST_CHECK_NS), _LONGEST_CHECK_NS)
 
     def _is_thrashing(self, now: int) -> bool:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 
 _JAIL = __name__.rpartition(".")[0]
-_RUN_BY_FORKS = {
+_RUN_OFTEN = {
     *(f"{_JAIL}.{name}" for name in ("call_stack", "evidence", "identity", "main_script", "measure", "mounts")),
     *(f"{_JAIL}.{name}" for name in ("placement", "program", "rlimits", "script_end", "set_up", "spec", "syscalls")),
-    *(f"{_JAIL}.{name}" for name in ("terms", "warm_start", "wire", "seccomp.filter")),
+    *(f"{_JAIL}.{name}" for name in ("small_init", "template", "terms", "warm_start", "wire", "seccomp.filter")),
 }
 _OLD_CODE: list[CodeType] = []  # kept, or the next copy would take its place
 _SELDOM_RUN = {"__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__"}
@@ -45,9 +45,9 @@ def keep_shared() -> None:
 
 
 def _gather_code() -> None:
-    """Copies of the code that forks run, one behind the other."""
+    """Copies of the code that runs again and again, here and in forks, one behind the other."""
     for found in gc.get_objects():
-        if isinstance(found, FunctionType) and found.__module__ in _RUN_BY_FORKS and found.__name__ not in _SELDOM_RUN:
+        if isinstance(found, FunctionType) and found.__module__ in _RUN_OFTEN and found.__name__ not in _SELDOM_RUN:
             _OLD_CODE.append(found.__code__)
             found.__code__ = _copy(found.__code__)
 

@@ -21,7 +21,17 @@ from sandbox_runtime.jail.supervise import Watched, watch
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.terms import Terms
 
-_START = "import sys; sys.path.insert(0, ROOT); from sandbox_runtime.jail.template import main; main(TERMS, PATH)"
+# Where objects lie is decided first: importing anything of the package makes most of them.
+_START = """
+import sys
+sys.path.insert(0, ROOT)
+first = {"__name__": "huge_pages"}
+with open(ROOT + "/sandbox_runtime/jail/huge_pages.py", encoding="ascii") as file:
+    exec(compile(file.read(), file.name, "exec"), first)
+arenas = first["ArenasInHeap"]()
+from sandbox_runtime.jail.template import main
+main(TERMS, PATH, arenas.collapse)
+"""
 
 
 def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:

@@ -12,8 +12,9 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from sandbox_runtime.jail import init, mounts, small_init, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
@@ -26,6 +27,8 @@ from sandbox_runtime.jail.small_init import SmallInit
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START_RUN, STATUS_AT, receive, send
 
+# Runs by which code has taken the shape in which it is not written to any more, see `huge_pages`.
+_SETTLED_AFTER = 3
 # The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
 _NAMESPACES = (
     syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
@@ -77,8 +80,29 @@ def _serve_run(
     if used is None:
         return False
     cpu_usec = int((used.ru_utime + used.ru_stime) * 1e6)
-    send(channel, json.dumps({"kind": "reaped", "cpu_usec": cpu_usec, "largest_kib": used.ru_maxrss}).encode())
+    send(channel, f'{{"kind": "reaped", "cpu_usec": {cpu_usec}, "largest_kib": {used.ru_maxrss}}}'.encode())
     return True
+
+
+def _serve(
+    channel: socket.socket,
+    terms: Terms,
+    filters: Mapping[str, Program],
+    script: MainScript | None,
+    first: SmallInit | None,
+    collapse: Callable[[], object],
+) -> None:
+    """One run after the other, until the supervisor goes away."""
+    for number in count():
+        if number == _SETTLED_AFTER:
+            collapse()
+        message, fds = receive(channel)
+        if not message:
+            return
+        if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
+            _refuse(channel, fds)
+        elif not _serve_run(channel, fds, terms, filters, script, first if message == START_RUN else None):
+            return
 
 
 def _refuse(channel: socket.socket, fds: list[int]) -> None:
@@ -125,8 +149,11 @@ def _unshare_mounts() -> None:
         raise JailError("unshare mounts", "", error.errno or 0, "needs root with CAP_SYS_ADMIN") from error
 
 
-def main(arguments: str, guests_path: Sequence[str] = ()) -> None:
-    """`arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without the script's own directory."""
+def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[], object] = lambda: None) -> None:
+    """`arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without the script's own directory.
+
+    `collapse`: of `huge_pages.ArenasInHeap`.
+    """
     terms = Terms.parse(arguments)
     channel = socket.socket(fileno=terms.control_fd)
     channel.set_inheritable(False)
@@ -147,14 +174,8 @@ def main(arguments: str, guests_path: Sequence[str] = ()) -> None:
         for fd in shown:
             os.close(fd)
         keep_shared()
-        while True:
-            message, fds = receive(channel)
-            if not message:
-                return
-            if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
-                _refuse(channel, fds)
-            elif not _serve_run(channel, fds, terms, filters, script, first if message == START_RUN else None):
-                return
+        collapse()
+        _serve(channel, terms, filters, script, first, collapse)
     except JailError as error:
         _send_failure(channel, error)
         sys.exit(1)

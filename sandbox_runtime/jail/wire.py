@@ -118,7 +118,7 @@ class RunDescriptors:
 def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:
     """One message. Raises JailError when the other end is gone."""
     try:
-        socket.send_fds(channel, [message], list(fds))
+        channel.sendmsg([message], [(*_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else ())
     except OSError as error:
         raise JailError("send message", errno=error.errno or 0) from error
 

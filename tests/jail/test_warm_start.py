@@ -147,6 +147,33 @@ except KeyboardInterrupt:
     assert good(run(code)) == b"True True\nTrue True\nTrue\nTrue\n0\ninterrupted\n"
 
 
+def test_memory_that_a_program_frees_goes_back_to_the_kernel(run: Run) -> None:
+    """As in any interpreter: only while the template got ready was it taken from elsewhere, and kept."""
+    code = """
+def resident_mib():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) >> 8
+before = resident_mib()
+objects = [[n] for n in range(1_000_000)]
+most = resident_mib()
+del objects
+print(most - before > 60, resident_mib() - before < 30)
+"""
+    assert good(run(code)) == b"True True\n"
+
+
+def test_a_template_serves_many_runs_in_turn_without_growing(slot: Slot) -> None:
+    def resident_kib() -> int:
+        return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{slot.template_pid}/status").read_text())[0])
+
+    for _ in range(10):
+        assert good(slot.run(python("print(1)"))) == b"1\n"
+    before = resident_kib()
+    for _ in range(100):
+        assert good(slot.run(python("print(1)"))) == b"1\n"
+    assert resident_kib() - before < 256
+
+
 def test_a_run_leaves_nothing_in_the_next_one(run: Run) -> None:
     spoil = (
         "import json, os, sys, builtins\njson.spoilt = builtins.spoilt = sys.spoilt = 1\nos.environ['SPOILT'] = '1'\n"
