@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, Policy, call_numbers, read_policy
+from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, SMALL_INIT, Policy, call_numbers, read_policy
 from sandbox_runtime.jail.spec import FilterFamily
 from sandbox_runtime.languages import LANGUAGES
 
@@ -74,6 +74,12 @@ def test_init_can_neither_start_nor_change_nor_reach_anything() -> None:
     }
     assert init.isdisjoint(forbidden)
     assert {POLICY.rules[INIT][name] for name in ("openat", "mmap", "mprotect")} == {"reading", "data"}
+
+
+def test_the_small_init_can_wait_tell_and_leave() -> None:
+    calls = {"poll", "wait4", "restart_syscall", "clock_gettime", "write", "exit_group"}
+    assert passing(POLICY, SMALL_INIT) == calls
+    assert {POLICY.rules[SMALL_INIT][name] for name in calls} == {"allow"}
 
 
 def test_each_language_has_its_family() -> None:
