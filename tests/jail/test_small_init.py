@@ -16,8 +16,10 @@ from sandbox_runtime.jail.seccomp import SMALL_INIT, build_programs
 from sandbox_runtime.jail.small_init import image
 from sandbox_runtime.jail.small_init_code import LISTINGS, source
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.weakened.limits import SLOWNESS
 
-LIMITS = PYTHON.run_limits("judge")
+_JUDGE = PYTHON.run_limits("judge")
+LIMITS = replace(_JUDGE, cpu_time_secs=4 * SLOWNESS, wall_time_secs=7 * SLOWNESS)
 SLEEP = JailSpec(("/usr/bin/sleep", "100"), LIMITS)
 
 
