@@ -20,7 +20,7 @@ _STATUS_KEYS = (
 _READ_BYTES = 1 << 12
 _NAMESPACE_FILES = tuple((name, f"/proc/self/ns/{name}") for name in (*NAMESPACES, "user"))
 # proc_pid_mountinfo(5): ids, device, root, point, options, tags; then the file system's kind, source and options.
-_MOUNT_LINE = re.compile(r"^\d+ \d+ \S+ \S+ (\S+) (\S+)(?: \S+)* - (\S+) \S* (\S+)$", re.MULTILINE | re.ASCII)
+_MOUNT_LINE = re.compile(r"^\d+ \d+ \S+ \S+ (\S+) (\S+) (?:\S+ )*?- (\S+) \S* (\S+)$", re.MULTILINE | re.ASCII)
 
 
 class Mounted(NamedTuple):
