@@ -158,7 +158,9 @@ def _nameless(content: bytes) -> int:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o555)
         try:
-            os.write(fd, content)
+            os.fchmod(fd, 0o555)  # whatever the umask is
+            if os.write(fd, content) != len(content):
+                raise JailError("build guest root", path, errno.ENOSPC)
         finally:
             os.close(fd)
         try:

@@ -21,6 +21,7 @@ from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY
 from sandbox_runtime.jail.seccomp import Program
 from sandbox_runtime.jail.set_up import set_up
+from sandbox_runtime.jail.small_init import SmallInit
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import (
     GO_BYTES,
@@ -32,7 +33,8 @@ from sandbox_runtime.jail.wire import (
 )
 
 _FIRST_FD = 3
-_ALL_IN_FORCE = json.dumps(dict.fromkeys(evidence.CONTROLS, True))
+_ALL_IN_FORCE = dict.fromkeys(evidence.CONTROLS, True)
+_ALL_AS_JSON = json.dumps(_ALL_IN_FORCE)
 _CANNOT_EXECUTE = 126  # sh(1)
 
 
@@ -101,7 +103,7 @@ def _execute(request: RunRequest) -> None:
 
 def _report_ready(status: int, controls: dict[str, bool]) -> None:
     """The common case is written down already: this process has just been forked, where all that is new is dear."""
-    in_force = _ALL_IN_FORCE if all(controls.values()) else json.dumps(controls)
+    in_force = _ALL_AS_JSON if controls == _ALL_IN_FORCE else json.dumps(controls)
     os.write(status, f'{{"kind": "ready", "at_ns": {time.monotonic_ns()}, "controls": {in_force}}}'.encode())
 
 
@@ -173,13 +175,14 @@ def become_program(
 
 
 def become_program_of_small_init(
-    fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None
+    first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None
 ) -> NoReturn:
     """Never returns. What init cannot do, before it is the program. `fds`: as those of `init.run_init`."""
     status = fds[STATUS_AT]
     try:
         request, descriptors = read_request(fds)
         set_up(request, descriptors, terms)
+        first.wait_for_init()  # not before: most likely it is ready by now
         become_program(request, descriptors, terms, filters[request.family], script)
     except JailError as error:
         report_failure(status, error)

@@ -26,6 +26,8 @@ _FRESH_RUN = 4  # so many blocks one behind the other, the first of them the fir
 # malloc(3): what Python asks of it is larger than that, or so seldom that it does not matter.
 _LARGEST_HOLE_BYTES, _HOLE_SHARE = 1 << 16, 8
 _EXACT_BYTES = 1 << 11  # smaller ones wait in lists of one size each
+# An allocator that is not as described here would be asked for ever. Holes that are left cost time only.
+_MOST_BLOCKS, _MOST_BYTES = 1 << 16, 1 << 24
 
 
 def keep_shared() -> None:
@@ -82,11 +84,13 @@ def _parts(code: CodeType) -> Iterable[object]:
 
 def _fill_small_holes() -> None:
     """Take every free block of each size, until a new pool had to be begun."""
-    allocate = _function(ctypes.pythonapi.PyObject_Malloc)
+    allocate = _bounded(ctypes.pythonapi.PyObject_Malloc)
     for size in range(_SIZE_STEP, _LARGEST_SMALL_BYTES + 1, _SIZE_STEP):
         last, run = 0, 0
         while run < _FRESH_RUN:
             block = allocate(size)
+            if not block:
+                return
             is_first, is_next = block % _POOL_BYTES == _POOL_HEADER_BYTES, run and block == last + size
             last, run = block, 1 if is_first else run + 1 if is_next else 0
 
@@ -103,17 +107,27 @@ class _MallocInfo(ctypes.Structure):
 def _fill_large_holes() -> None:
     """The same for what malloc(3) gives, the largest first, until it has to be taken from the end of the heap."""
     libc = ctypes.CDLL(None)
-    allocate, look = _function(libc.malloc), libc.mallinfo2
+    allocate, look = _bounded(libc.malloc), libc.mallinfo2
     look.restype = _MallocInfo
     size = _LARGEST_HOLE_BYTES
     while size > _LARGEST_SMALL_BYTES:
         end = look().keepcost
         block = allocate(size)
+        if not block:
+            return
         if look().keepcost < end:
             libc.free(ctypes.c_void_p(block))
             size -= _SIZE_STEP if size <= _EXACT_BYTES else size // _HOLE_SHARE // _SIZE_STEP * _SIZE_STEP
 
 
-def _function(function: "ctypes._NamedFuncPointer") -> Callable[[int], int]:
+def _bounded(function: "ctypes._NamedFuncPointer") -> Callable[[int], int]:
+    """An allocating function that gives 0 when it has nothing, or has given more than holes can be."""
     function.argtypes, function.restype = [ctypes.c_size_t], ctypes.c_size_t
-    return function
+    given = [0, 0]
+
+    def allocate(size: int) -> int:
+        given[0] += 1
+        given[1] += size
+        return 0 if given[0] > _MOST_BLOCKS or given[1] > _MOST_BYTES else int(function(size) or 0)
+
+    return allocate

@@ -2,15 +2,16 @@
 
 A fork of the template costs what its memory costs, so init is none: it shares the template's memory, which waits, for
 as long as it takes to enter its group, start the program by an ordinary fork, give up its identity and execute
-`small_init_code.INIT`. That closes what is left, loads its filter, and reaps until the program has ended. What it
-must call is in tables that Python writes; each record is seven words: the call's number, five arguments, and the
-result without which init ends, and with it the whole run.
+`small_init_code.INIT`. That closes what is left, loads its filter, and reaps until the program has ended. The program
+waits for that before it becomes the guest. What init must call is in tables that Python writes; each record is seven
+words: the call's number, five arguments, and the result without which init ends, and with it the whole run.
 
 x86-64 only, and not for a run whose compiled file init has to copy, or in a user namespace: there `init` is used.
 """
 
 import ctypes
 import mmap
+import os
 import platform
 import signal
 import struct
@@ -71,9 +72,9 @@ def _confine(filter_at: int) -> bytes:
     """What the new program does first. `filter_at`: address of its filter."""
     return _table(
         [
-            (_CLOSE_RANGE, (_STATUS_FD + 1, _LAST_FD), 0),
             (_PRCTL, (syscalls.PR_SET_DUMPABLE, 0), 0),
             (_PRCTL, (syscalls.PR_SET_PDEATHSIG, signal.SIGKILL), 0),  # a change of identity cleared it
+            (_CLOSE_RANGE, (_STATUS_FD + 1, _LAST_FD), 0),  # opens the gate, which its filter would not let it do
             (_PRCTL, (syscalls.PR_SET_SECCOMP, syscalls.SECCOMP_MODE_FILTER, filter_at), 0),
         ]
     )
@@ -93,6 +94,7 @@ class SmallInit:
         self._before = ctypes.create_string_buffer(self._enter(0))
         self._after = ctypes.create_string_buffer(self._give_up(0))
         self._fds = 0, 0  # what is written there
+        self._gate = 0, 0
         self._pidfd = ctypes.c_int(-1)
         self._start = _executable(START)
 
@@ -125,8 +127,10 @@ class SmallInit:
     def start(self, namespaces: int, status_fd: int, entry_fd: int) -> tuple[int, int]:
         """Start init and the program. Returns (pid of init, its pidfd), and (0, -1) in the program. Raises JailError.
 
-        `entry_fd`: of its group, see `cgroup.interface`. The caller must be single-threaded.
+        `entry_fd`: of its group, see `cgroup.interface`. The caller must be single-threaded. The program comes back
+        while init is still root and shares the template's memory: it must `wait_for_init` before it is the guest.
         """
+        self._gate = os.pipe2(0)  # open over init's exec, until it has closed all but its status
         if self._fds != (status_fd, entry_fd):
             self._fds = status_fd, entry_fd
             before, after = self._enter(entry_fd), self._give_up(status_fd)
@@ -135,9 +139,19 @@ class SmallInit:
         flags = namespaces | syscalls.CLONE_PIDFD | syscalls.CLONE_VM | syscalls.CLONE_VFORK | signal.SIGCHLD
         pidfd = ctypes.byref(self._pidfd)
         pid: int = self._start(flags, pidfd, ctypes.addressof(self._before), ctypes.addressof(self._after))
+        if pid:
+            for fd in self._gate:
+                os.close(fd)
         if pid < 0:
             raise JailError("clone", "", -pid, "namespaces need root, or user namespaces; see `doctor`")
         return (pid, self._pidfd.value) if pid else (0, -1)
+
+    def wait_for_init(self) -> None:
+        """Only in the program: return when init is confined, but for its filter, or has ended."""
+        read_end, write_end = self._gate
+        os.close(write_end)
+        os.read(read_end, 1)  # the end of the file
+        os.close(read_end)
 
 
 def _executable(code: bytes) -> Callable[..., int]:

@@ -70,7 +70,7 @@ def _serve_run(
         if first is None:
             init.run_init(fds, terms, filters, script)
         else:
-            become_program_of_small_init(fds, terms, filters, script)
+            become_program_of_small_init(first, fds, terms, filters, script)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
     for fd in fds:
         os.close(fd)
@@ -142,6 +142,15 @@ def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int 
     return terms, shown, executable_fd
 
 
+def _small_init(executable_fd: int, uid: int) -> SmallInit | None:
+    """None where a process may not make code for itself, PR_SET_MDWE of prctl(2): the other init does as well."""
+    try:
+        return SmallInit(executable_fd, uid)
+    except JailError:
+        os.close(executable_fd)
+        return None
+
+
 def _unshare_mounts() -> None:
     try:
         os.unshare(os.CLONE_NEWNS)
@@ -165,7 +174,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         syscalls.drop_bounding_set()
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
-        first = None if executable_fd is None else SmallInit(executable_fd, terms.uid)
+        first = None if executable_fd is None else _small_init(executable_fd, terms.uid)
         script = None
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"

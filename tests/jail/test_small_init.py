@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig,
 from sandbox_runtime.jail.seccomp import SMALL_INIT, build_programs
 from sandbox_runtime.jail.small_init import image
 from sandbox_runtime.jail.small_init_code import LISTINGS, source
+from sandbox_runtime.languages import run_spec, warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -189,3 +191,80 @@ def test_what_init_has_to_copy_out_is_copied_by_the_other_one(slot: Slot) -> Non
     spec = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
     assert slot.run(spec).artifact == b"x"
     assert slot.run(python("print(2)")).stdout == b"2\n"
+
+
+_LATE = """
+import ctypes, struct
+from sandbox_runtime.jail import small_init
+_pause = ctypes.create_string_buffer(struct.pack("<qq", 1, 0))
+_give_up = small_init.SmallInit._give_up
+small_init.SmallInit._give_up = lambda init, fd: (
+    small_init._RECORD.pack(35, ctypes.addressof(_pause), 0, 0, 0, 0, 0) + _give_up(init, fd)
+)
+"""  # nanosleep(2), while init is root still and shares the template's memory
+
+
+class LateSlot(Slot):
+    """Its init takes a second to give up what it has."""
+
+    _template_code = Slot._template_code.replace("main(TERMS", f"{_LATE}\nmain(TERMS")
+
+
+def test_no_guest_runs_before_init_has_given_up_what_it_had() -> None:
+    assert LateSlot._template_code != Slot._template_code
+    wall_secs = 0.9 * SLOWNESS
+    short = replace(LIMITS, wall_time_secs=wall_secs)
+    with LateSlot(SlotConfig("small-init-late", 56, warm=warm_start([PYTHON]))) as slot:
+        for spec in (
+            replace(python("print(1)"), limits=short),
+            run_spec(PYTHON, b"print(1)", None, limits=short, stdin=b""),
+        ):
+            outcome = slot.run(spec)
+            assert (outcome.stdout, outcome.stop_reason) == (b"1\n", StopReason.NONE)
+            # It is the guest's own time that counts, and it had not begun.
+            assert outcome.wall_usec < wall_secs * 1_000_000
+
+
+@pytest.mark.parametrize("umask", [0o027, 0o077, 0o777])
+def test_a_runner_with_a_narrow_umask_runs_programs(umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with open_slot(SlotConfig("small-init-umask", 57)) as slot:
+            assert slot.run(python("print(3)")).stdout == b"3\n"
+    finally:
+        os.umask(before)
+
+
+def test_a_host_where_no_process_may_make_code_uses_the_other_init() -> None:
+    """PR_SET_MDWE of prctl(2), which children inherit, is set in a process of its own."""
+    code = """
+import ctypes
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0
+from tests.jail.test_small_init import SlotConfig, open_slot, python
+with open_slot(SlotConfig("small-init-mdwe", 58)) as slot:
+    outcome = slot.run(python("import os; print(os.getpid(), os.getppid())"))
+    assert outcome.evidence.controls_missing == (), outcome
+    print(outcome.stdout)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ran.stdout, ran.returncode) == (b"b'2 1\\n'\n", 0), ran.stderr
+
+
+def test_the_main_thread_is_told_which_processor_it_is_on() -> None:
+    """By rseq(2), whose registration a process loses that was made by CLONE_VM."""
+    code = (
+        b"import ctypes, os\nlibc = ctypes.CDLL(None)\ncpus = sorted(os.sched_getaffinity(0))[:2]\n"
+        b"for cpu in cpus * 2:\n os.sched_setaffinity(0, {cpu})\n assert libc.sched_getcpu() == cpu\nprint(len(cpus))\n"
+    )
+    with open_slot(SlotConfig("small-init-rseq", 59, warm=warm_start([PYTHON]))) as slot:
+        for _ in range(3):  # forked, then staged ones
+            outcome = slot.run(run_spec(PYTHON, code, None, limits=LIMITS, stdin=b""))
+            assert (outcome.stdout, outcome.stderr) == (b"2\n", b"")
+
+
+@pytest.mark.parametrize("allocator", ["pymalloc", "malloc", "debug"])
+def test_filling_holes_ends_with_any_allocator(allocator: str) -> None:
+    code = "from sandbox_runtime.jail.shared_pages import keep_shared; keep_shared(); print(7)"
+    environment = {"PYTHONMALLOC": allocator, "PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60)
+    assert ran.stdout == b"7\n"
