@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -111,3 +112,27 @@ def test_a_bus_is_made_once_and_found_again(queue_url: str) -> None:
         ]
     )
     assert answer["FailedEntryCount"] == 0
+
+
+def test_a_long_poll_ends_with_its_connection(server: str, queue_url: str) -> None:
+    """A client that was killed while it waited is not given the next message, which nobody would see for 30 s."""
+    sqs = session().client("sqs")
+    with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2])), 20) as killed:
+        body = json.dumps({"QueueUrl": queue_url, "WaitTimeSeconds": 20}).encode()
+        killed.sendall(
+            b"POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: AmazonSQS.ReceiveMessage\r\n"
+            b"content-type: application/x-amz-json-1.0\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        assert sqs.receive_message(QueueUrl=queue_url).get("Messages") is None  # the server has read the first by now
+    sqs.receive_message(QueueUrl=queue_url)  # and the end of the connection
+    sqs.send_message(QueueUrl=queue_url, MessageBody="for the living")
+    (message,) = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=5)["Messages"]
+    assert message["Body"] == "for the living"
+
+
+def test_an_object_larger_than_a_read_is_kept_whole(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    s3, content = session().client("s3"), bytes(range(256)) * 4096
+    s3.create_bucket(Bucket="payloads")
+    s3.put_object(Bucket="payloads", Key="a/b c", Body=content)
+    assert s3.get_object(Bucket="payloads", Key="a/b c")["Body"].read() == content
