@@ -13,6 +13,7 @@ import uvloop
 
 from infra.local import ministack
 from infra.local.aws_environment import point_to
+from infra.local.aws_http import use_loopback_http
 from infra.local.console import LogStream, stdout_console
 from infra.local.direct_path import choose
 from infra.local.errors import StartError
@@ -91,6 +92,7 @@ class Launcher:
         refuse_unknown_types(template)
         check_toolchains(template.parameters["OfferedLanguages"])
         self._start_aws(parts)
+        use_loopback_http()
         resolver = create_resources(template)
         if direct is not None:
             direct.store_token()
