@@ -9,6 +9,8 @@
    hand it the next message, which nobody sees again until its visibility ends.
 5. An event bus keeps nothing of an event that no rule matches. ministack would keep every event for ever.
 6. A table's count of items is not kept. ministack would count all of them again at each write.
+7. A query of an index looks at the items of that index. ministack would look at every item of the table.
+8. Only who names an origin gets headers for browsers; each costs a client time to read.
 
 It is served by uvicorn instead of hypercorn, which takes half of the CPU time of a request.
 """
@@ -22,6 +24,7 @@ import ministack.app  # type: ignore[import-untyped]
 import uvicorn
 from ministack.services import dynamodb, eventbridge, sqs  # type: ignore[import-untyped]
 
+from infra.local.indexed_items import IndexedItems
 from infra.local.joined_writes import JoinedWritesProtocol
 
 _KEEP_ALIVE_SECS = 75
@@ -89,8 +92,32 @@ def _ending_with_connection(app: Any) -> Any:
     return serve
 
 
+def _by_index(query: Any) -> Any:
+    def query_index(data: dict[str, Any]) -> Any:
+        table, index = dynamodb._tables.get(data.get("TableName")), data.get("IndexName")  # noqa: SLF001
+        if not table or not index:
+            return query(data)
+        if not isinstance(table["items"], IndexedItems):  # a new table, or one that was read from its file
+            table["items"] = IndexedItems(table["items"])
+        attribute, _, _ = dynamodb._resolve_index_keys(table, index)  # noqa: SLF001
+        with table["items"].only(attribute):
+            return query(data)
+
+    return query_index
+
+
+def _without_browser_headers(dispatch: Any) -> Any:
+    async def answer(method: str, path: str, headers: dict[str, str], *rest: Any) -> Any:
+        status, given, body = await dispatch(method, path, headers, *rest)
+        if "origin" not in headers:
+            given = {name: value for name, value in given.items() if not name.startswith("Access-Control-")}
+        return status, given, body
+
+    return answer
+
+
 def adapt() -> None:
-    """Apply the six differences."""
+    """Apply the eight differences."""
     ministack.app.app = _ending_with_connection(ministack.app.app)
     sqs._NUMERIC_ATTR_RANGES["MaximumMessageSize"] = _MAX_MESSAGE_BYTES  # noqa: SLF001
     sqs.asyncio = SimpleNamespace(sleep=_sleep_or_message, iscoroutine=asyncio.iscoroutine)
@@ -99,6 +126,9 @@ def adapt() -> None:
     handlers["SendMessage"] = sqs._act_send_message  # noqa: SLF001
     eventbridge._events_log_list = list  # noqa: SLF001 - a new list each time, which nobody keeps
     dynamodb._update_counts = lambda _table: None  # noqa: SLF001 - AWS counts every six hours
+    dynamodb._query = _by_index(dynamodb._query)  # noqa: SLF001
+    dispatch = ministack.app._dispatch_service_request  # noqa: SLF001
+    ministack.app._dispatch_service_request = _without_browser_headers(dispatch)  # noqa: SLF001
     for action in ("DeleteMessage", "ChangeMessageVisibility"):
         handlers[action] = _accept_old_handle(handlers[action])
 

@@ -1,10 +1,12 @@
 """The local stack's pollers and bus, over its own server: who hangs does not hold up who does not."""
 
+import http.client
 import io
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +138,76 @@ def test_an_object_larger_than_a_read_is_kept_whole(server: str, monkeypatch: py
     s3.create_bucket(Bucket="payloads")
     s3.put_object(Bucket="payloads", Key="a/b c", Body=content)
     assert s3.get_object(Bucket="payloads", Key="a/b c")["Body"].read() == content
+
+
+def test_an_index_holds_what_was_written_before_and_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> list[str]:
+        answer = (
+            session()
+            .client("dynamodb")
+            .query(
+                TableName="rows",
+                IndexName="due",
+                KeyConditionExpression="due_shard = :s AND due <= :n",
+                ExpressionAttributeValues={":s": {"S": "1"}, ":n": {"N": "5"}},
+            )
+        )
+        return [item["pk"]["S"] for item in answer["Items"]]
+
+    def put(key: str, **due: str) -> None:
+        item = {"pk": {"S": key}} | ({"due_shard": {"S": due["shard"]}, "due": {"N": due["at"]}} if due else {})
+        session().client("dynamodb").put_item(TableName="rows", Item=item)
+
+    started = ministack.start_or_adopt(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
+    session().client("dynamodb").create_table(
+        TableName="rows",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "due_shard", "AttributeType": "S"},
+            {"AttributeName": "due", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "due",
+                "KeySchema": [
+                    {"AttributeName": "due_shard", "KeyType": "HASH"},
+                    {"AttributeName": "due", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    put("first", shard="1", at="5")
+    assert listed() == ["first"]
+    put("second", shard="1", at="3")
+    put("later", shard="1", at="6")
+    put("elsewhere", shard="2", at="1")
+    put("nowhere")
+    assert listed() == ["second", "first"]
+    assert ministack.stop_cleanly(started, tmp_path)
+    started = ministack.start_or_adopt(tmp_path)
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
+        assert listed() == ["second", "first"]
+        put("first")
+        put("nowhere", shard="1", at="1")
+        session().client("dynamodb").delete_item(TableName="rows", Key={"pk": {"S": "second"}})
+        assert listed() == ["nowhere"]
+    finally:
+        assert ministack.stop_cleanly(started, tmp_path)
+
+
+def test_headers_for_browsers_are_given_to_browsers(server: str) -> None:
+    connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=20)
+    for headers, is_browser in (({}, False), ({"origin": "http://x"}, True)):
+        target = {"x-amz-target": "DynamoDB_20120810.ListTables", "content-type": "application/x-amz-json-1.0"}
+        connection.request("POST", "/", b"{}", target | headers)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        assert (answer.headers["Access-Control-Allow-Origin"] is not None) == is_browser
+    connection.close()
