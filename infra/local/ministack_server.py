@@ -2,7 +2,8 @@
 
 1. A message may have 1 MiB (AWS since August 2025); ministack 1.4 refuses such a queue.
 2. A long poll wakes up when a message arrives; ministack looks every 100 ms, which would be most
-   of the time of a short run. Its look at the clock stays, for delayed and returned messages.
+   of the time of a short run. Its look at the clock stays, for delayed and returned messages, and is
+   rarer while a queue is empty: it was most of what an idle stack costs.
 3. Deleting, or changing the visibility of, a message by an outdated receipt handle is no error.
    AWS accepts it; ministack calls the handle invalid.
 4. A long poll ends with its connection. ministack would go on polling for a client that was killed, and
@@ -10,12 +11,14 @@
 5. An event bus keeps nothing of an event that no rule matches. ministack would keep every event for ever.
 6. A table's count of items is not kept. ministack would count all of them again at each write.
 7. A query of an index looks at the items of that index. ministack would look at every item of the table.
-8. Only who names an origin gets headers for browsers; each costs a client time to read.
+8. An item is copied as the JSON that it is. ministack's general way is a tenth of its time.
+9. Only who names an origin gets headers for browsers; each costs a client time to read.
 
 It is served by uvicorn instead of hypercorn, which takes half of the CPU time of a request.
 """
 
 import asyncio
+import copy
 import os
 from types import SimpleNamespace
 from typing import Any
@@ -31,26 +34,46 @@ _KEEP_ALIVE_SECS = 75
 _FINISH_SECS = 3
 _LONG_POLL = (b"x-amz-target", b"AmazonSQS.ReceiveMessage")
 _MAX_MESSAGE_BYTES = (1024, 1024 * 1024)
+_UNCHANGING = (str, bool, int, float, type(None))
+_LOOK_SECS = 0.1  # ministack's own
+_LOOK_WHILE_EMPTY_SECS = 0.5
 _sleepers: set[asyncio.Future[None]] = set()
+_looked_at = SimpleNamespace(messages=[])  # by the task that sleeps next: it does nothing else in between
 
 
 async def _sleep_or_message(delay_secs: float) -> None:
-    sleeper = asyncio.get_running_loop().create_future()
+    if delay_secs >= _LOOK_SECS and not _looked_at.messages:
+        delay_secs = _LOOK_WHILE_EMPTY_SECS
+    loop = asyncio.get_running_loop()
+    sleeper = loop.create_future()
     _sleepers.add(sleeper)
+    timer = loop.call_later(delay_secs, _wake, sleeper)
     try:
-        await asyncio.wait_for(sleeper, delay_secs)
-    except TimeoutError:
-        pass
+        await sleeper
     finally:
+        timer.cancel()
         _sleepers.discard(sleeper)
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+def _note_queue(collect: Any) -> Any:
+    def collect_and_note(queue: dict[str, Any], *rest: Any) -> Any:
+        found = collect(queue, *rest)
+        _looked_at.messages = queue["messages"]
+        return found
+
+    return collect_and_note
 
 
 def _wake_after(send: Any) -> Any:
     def send_and_wake(data: dict[str, Any], queue_url: str) -> Any:
         result = send(data, queue_url)
         for sleeper in _sleepers:
-            if not sleeper.done():
-                sleeper.set_result(None)
+            _wake(sleeper)
         return result
 
     return send_and_wake
@@ -116,8 +139,16 @@ def _without_browser_headers(dispatch: Any) -> Any:
     return answer
 
 
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _copied(part) for key, part in value.items()}
+    if type(value) is list:
+        return [_copied(part) for part in value]
+    return value if type(value) in _UNCHANGING else copy.deepcopy(value)
+
+
 def adapt() -> None:
-    """Apply the eight differences."""
+    """Apply the nine differences."""
     ministack.app.app = _ending_with_connection(ministack.app.app)
     sqs._NUMERIC_ATTR_RANGES["MaximumMessageSize"] = _MAX_MESSAGE_BYTES  # noqa: SLF001
     sqs.asyncio = SimpleNamespace(sleep=_sleep_or_message, iscoroutine=asyncio.iscoroutine)
@@ -126,6 +157,8 @@ def adapt() -> None:
     handlers["SendMessage"] = sqs._act_send_message  # noqa: SLF001
     eventbridge._events_log_list = list  # noqa: SLF001 - a new list each time, which nobody keeps
     dynamodb._update_counts = lambda _table: None  # noqa: SLF001 - AWS counts every six hours
+    dynamodb.copy = SimpleNamespace(deepcopy=_copied)
+    sqs._collect_msgs = _note_queue(sqs._collect_msgs)  # noqa: SLF001
     dynamodb._query = _by_index(dynamodb._query)  # noqa: SLF001
     dispatch = ministack.app._dispatch_service_request  # noqa: SLF001
     ministack.app._dispatch_service_request = _without_browser_headers(dispatch)  # noqa: SLF001
