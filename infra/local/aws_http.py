@@ -98,23 +98,18 @@ def _close_all(kept: dict[tuple[str, int], deque[_Connection]]) -> None:
 class _Connection:
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
-        self._reader = connected.makefile("rb")
 
     def ask(self, request: bytes) -> ReadAnswer:
         self.socket.sendall(request)
-        return read_answer(self._reader)
+        return read_answer(self.socket)
 
     def is_fresh(self) -> bool:
-        """Tell whether nothing came on it while it was kept, not even its end, and nothing with the last answer."""
+        """Tell whether nothing came on it while it was kept, not even its end."""
         poller = select.poll()
         poller.register(self.socket, select.POLLIN | select.POLLRDHUP)
-        if poller.poll(0):
-            return False
-        self.socket.settimeout(0)  # where nothing is buffered, `peek` reads
-        return not self._reader.peek()
+        return not poller.poll(0)
 
     def close(self) -> None:
-        self._reader.close()
         self.socket.close()
 
 

@@ -2,74 +2,100 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import httptools
+
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    import socket
 
-_MAX_LINE_BYTES: Final = 65_536
+_READ_BYTES: Final = 65_536
 _FIRST_FINAL: Final = 200
-_NO_CONTENT: Final = frozenset({204, 304})
+_MAX_HEAD_BYTES: Final = 131_072
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadAnswer:
-    """Names of `headers` are in lower case. `is_reusable`: another request may be sent on the connection."""
+    """Names of `headers` are in lower case. `is_reusable`: another request may be sent on the connection.
 
-    status: int
-    headers: dict[str, str]
-    content: bytes
-    is_reusable: bool
+    The other methods are what httptools calls.
+    """
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    is_reusable: bool = False
+    has_head: bool = False
+    is_complete: bool = False
+    _parts: list[bytes] = field(default_factory=list)
+
+    def on_message_begin(self) -> None:
+        """Refuse a second answer behind the one that was asked for."""
+        if self.is_complete:
+            raise ValueError("more than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep one header; several of a name become one."""
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        """From here on the end of the connection may be the end of the body."""
+        self.has_head = True
+
+    def on_body(self, part: bytes) -> None:
+        """Keep a part of the body."""
+        self._parts.append(part)
+
+    def finish(self, status: int, *, is_reusable: bool) -> None:
+        """Be complete, or begin anew behind an interim answer."""
+        if status < _FIRST_FINAL:
+            self.headers, self.has_head = {}, False
+            return
+        self.status, self.content = status, b"".join(self._parts)
+        self.is_reusable, self.is_complete = is_reusable, True
 
 
-def read_answer(stream: BinaryIO) -> ReadAnswer:
+class _Parser:
+    """httptools tells of the end of a message, and only its parser knows the status then."""
+
+    def __init__(self) -> None:
+        self.answer = ReadAnswer()
+        self.on_message_begin, self.on_header = self.answer.on_message_begin, self.answer.on_header
+        self.on_headers_complete, self.on_body = self.answer.on_headers_complete, self.answer.on_body
+        self._parser = httptools.HttpResponseParser(self)
+
+    def on_message_complete(self) -> None:
+        self.answer.finish(self._parser.get_status_code(), is_reusable=self._parser.should_keep_alive())
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if not self.answer.is_complete:
+                raise ValueError(str(error)) from None
+            self.answer.is_reusable = False  # what stands behind it is not ours
+
+    def end(self) -> None:
+        """Take the end of the connection for that of a body that has no other."""
+        answer = self.answer
+        if not answer.has_head or {"content-length", "transfer-encoding"} & answer.headers.keys():
+            raise EOFError("the answer ended early")
+        answer.finish(self._parser.get_status_code(), is_reusable=False)
+
+
+def read_answer(stream: socket.socket) -> ReadAnswer:
     """Read one whole answer to anything but HEAD. Raises OSError, EOFError, ValueError."""
-    status, headers = 0, {}
-    version = ""
-    while status < _FIRST_FINAL:  # interim answers come before it
-        version, _, rest = _line(stream).partition(" ")
-        status = int(rest[:3])
-        headers = _headers(stream)
-    is_reusable = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-    if status in _NO_CONTENT:
-        content = b""
-    elif "transfer-encoding" in headers:
-        content = _chunks(stream)
-    elif "content-length" in headers:
-        content = _exactly(stream, int(headers["content-length"]))
-    else:
-        content, is_reusable = stream.read(), False
-    return ReadAnswer(status, headers, content, is_reusable)
-
-
-def _headers(stream: BinaryIO) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    while line := _line(stream):
-        name, _, value = line.partition(":")
-        name, value = name.lower(), value.strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _chunks(stream: BinaryIO) -> bytes:
-    parts = []
-    while size := int(_line(stream).partition(";")[0], 16):
-        parts.append(_exactly(stream, size))
-        _line(stream)
-    _headers(stream)
-    return b"".join(parts)
-
-
-def _line(stream: BinaryIO) -> str:
-    line = stream.readline(_MAX_LINE_BYTES)
-    if not line.endswith(b"\n"):
-        raise EOFError("the answer ended early")
-    return line.decode("latin-1").rstrip("\r\n")
-
-
-def _exactly(stream: BinaryIO, size: int) -> bytes:
-    content = stream.read(size)
-    if len(content) != size:
-        raise EOFError("the answer ended early")
-    return content
+    parser, head_bytes = _Parser(), 0
+    while not parser.answer.is_complete:
+        data = stream.recv(_READ_BYTES)
+        if not parser.answer.has_head:
+            head_bytes += len(data)
+            if head_bytes > _MAX_HEAD_BYTES:
+                raise ValueError("the head of the answer is too large")
+        if data:
+            parser.feed(data)
+        else:
+            parser.end()
+    return parser.answer

