@@ -15,7 +15,7 @@ from functions.core.messages import ExecutionRequested, RequestedLimits
 from functions.core.submission import (
     COMPILE_BUDGET_SECS,
     DUE_SHARDS,
-    FINAL_SHARDS,
+    GATHERED_SHARDS,
     RUN_GRACE_SECS,
     Fanout,
     Status,
@@ -90,7 +90,7 @@ class Redrive:
     def _page(self) -> list[Entry]:
         now = self.clock()
         found: list[Entry] = []
-        due_by_shard = dict.fromkeys(DUE_SHARDS, now) | dict.fromkeys(FINAL_SHARDS, now - GATHERED_LATE_MS)
+        due_by_shard = dict.fromkeys(DUE_SHARDS, now) | dict.fromkeys(GATHERED_SHARDS, now - GATHERED_LATE_MS)
         for shard, due_by_ms in due_by_shard.items():
             found += [DueSubmission(*due) for due in self.completions.submissions.due(shard, due_by_ms, PAGE_PER_SHARD)]
         for shard in DUE_SHARDS:

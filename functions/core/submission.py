@@ -22,9 +22,9 @@ RUN_GRACE_SECS = 60
 """A run older than compile + wall + this is driven again."""
 DIRECT_DUE_SECS = 35
 """A direct run that its caller did not record within this is driven by the queue: no call lives longer than 30 s."""
-SHARDS = 16
-GATHERED_SHARDS = 4
-"""Of final rows whose fan-outs are done many at a time. An index key takes 1,000 writes a second, a run makes 3."""
+DUE_SHARDS = tuple(f"DUE#{number}" for number in range(16))
+GATHERED_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
+"""Of final rows whose fan-outs are done many at a time. An index key takes 1,000 writes a second, a run makes two."""
 EVENT_COMPLETED = "submission.completed"
 
 _EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
@@ -170,16 +170,12 @@ def event_id_for(submission_id: str, event_type: str) -> str:
 
 def due_shard(submission_id: str) -> str:
     """One of the 16 partitions of the due index, from the id's last hex digit."""
-    return f"DUE#{int(submission_id[-1], 16) % SHARDS}"
+    return DUE_SHARDS[int(submission_id[-1], 16) % len(DUE_SHARDS)]
 
 
 def gathered_shard(submission_id: str) -> str:
     """The same for a final row whose fan-out is done with others."""
-    return f"GATHERED#{int(submission_id[-1], 16) % GATHERED_SHARDS}"
-
-
-DUE_SHARDS = tuple(f"DUE#{number}" for number in range(SHARDS))
-FINAL_SHARDS = tuple(f"GATHERED#{number}" for number in range(GATHERED_SHARDS))
+    return GATHERED_SHARDS[int(submission_id[-1], 16) % len(GATHERED_SHARDS)]
 
 
 def idempotency_pk(project_id: str, key: str) -> str:

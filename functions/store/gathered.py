@@ -7,7 +7,7 @@ from itertools import batched
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from functions.core.submission import FINAL_SHARDS
+from functions.core.submission import GATHERED_SHARDS
 from functions.store.batch import read_rows
 from functions.store.submission_due import FANOUT_DONE, list_due, row_key
 from functions.store.submission_rows import submission_of
@@ -39,7 +39,7 @@ class GatheredStore:
         """Return rows that were due by `now_ms` when the index was written, as they are now."""
         keys = [
             row_key(row_id)
-            for shard in FINAL_SHARDS
+            for shard in GATHERED_SHARDS
             for row_id, _ in list_due(self._client, self._table_name, shard, now_ms, limit_per_shard)
         ]
         return [submission_of(values) for values in read_rows(self._client, self._table_name, keys)]

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from functions import runner, submit
 from functions.core.clock import now_ms
-from functions.core.submission import DIRECT_DUE_SECS, FINAL_SHARDS, Fanout, Status
+from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
 from functions.queues import Queues
 from functions.redrive import GATHERED_LATE_MS
 from functions.settings import Clients
@@ -101,7 +101,7 @@ def test_the_answer_is_final_and_its_fan_out_due_with_those_of_others(
     row = only_row(aws)
     assert (row.status, row.fanout) == (Status.COMPLETED, Fanout.PENDING)
     assert row.due_at_ms <= now_ms()
-    assert rows(aws)[0]["due_shard"]["S"] in FINAL_SHARDS
+    assert rows(aws)[0]["due_shard"]["S"] in GATHERED_SHARDS
     assert aws.messages("InteractiveQueue") == []
     assert system.of_type("execution_completed") == []
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json

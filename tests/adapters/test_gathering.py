@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from functions.bus import MAX_ENTRY_BYTES
 from functions.core.delivery import DeliveryState
 from functions.core.quota import Quota
-from functions.core.submission import FINAL_SHARDS, Fanout, Submission, idempotency_pk
+from functions.core.submission import GATHERED_SHARDS, Fanout, Submission, idempotency_pk
 from functions.redrive import GATHERED_LATE_MS
 from functions.store.gathered import GatheredStore
 from functions.store.gathering_lease import LEASE_MS
@@ -174,7 +174,7 @@ def test_a_row_deleted_since_the_index_was_written_is_no_error(pipeline: Pipelin
     list_due = pipeline.submissions.due
 
     def old_index(_client: object, _table: object, shard: str, *rest: int) -> list[tuple[str, int]]:
-        return list_due(shard, *rest) + (stale if shard == FINAL_SHARDS[0] else [])
+        return list_due(shard, *rest) + (stale if shard == GATHERED_SHARDS[0] else [])
 
     pipeline.aws.monkeypatch.setattr(GatheredStore, "due", due_then_lose)
     pipeline.aws.monkeypatch.setattr("functions.store.gathered.list_due", old_index)
