@@ -19,6 +19,20 @@ def logger(service: str) -> Logger:
     return Logger(service=service, utc=True)
 
 
+def warn(log: Logger, phrase: str, submission_id: str, error: Exception, problem: str | None = None) -> None:
+    """Log that something failed for one submission and did not end its call: the kind of error, never its text.
+
+    `problem`: a text of our own that holds nothing of a message.
+    """
+    log.warning(
+        phrase,
+        correlation_id=submission_id,
+        submission_id=submission_id,
+        error_type=type(error).__name__,
+        problem=problem,
+    )
+
+
 class Metrics:
     """Metrics of one entry point in CloudWatch's embedded format; each is written at once."""
 

@@ -28,6 +28,7 @@ from functions.core.submission import (
 )
 from functions.store.quotas import KeyInFlight
 from functions.store.submissions import ClaimTaken
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,9 +203,4 @@ class Acceptance:
                 due_at_ms = self.clock() + self.settings.pending_redrive_secs * MS_PER_SEC
                 self.store.note_queued(submission.submission_id, due_at_ms)
         except (ClientError, BotoCoreError) as error:
-            self.log.warning(
-                "Queue did not take a submission; the sweeper will send it",
-                correlation_id=submission.submission_id,
-                submission_id=submission.submission_id,
-                error_type=type(error).__name__,
-            )
+            warn(self.log, "Queue did not take a submission; the sweeper will send it", submission.submission_id, error)

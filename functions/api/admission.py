@@ -12,6 +12,7 @@ from functions.core.failpoint import reach
 from functions.core.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, InFlight
 from functions.core.quota import Limit
 from functions.store.quotas import KeyInFlight, QuotaRefused
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -83,12 +84,7 @@ class Admission:
                 self.quotas.give_back(row, admitted.usage)
         except (ClientError, BotoCoreError) as error:
             # The windows end by themselves, and the place is found by `_clear`.
-            self.log.warning(
-                "Quota not given back",
-                correlation_id=row.submission_id,
-                submission_id=row.submission_id,
-                error_type=type(error).__name__,
-            )
+            warn(self.log, "Quota not given back", row.submission_id, error)
 
     def _clear(self, row: Submission, in_flight: tuple[InFlight, ...]) -> bool:
         """Let go of places of runs that are final, or that never came to be. True if there was one.

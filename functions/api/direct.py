@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.core.dispatch import execution_requested
 from functions.core.failpoint import reach
 from functions.runner import RunnerUnavailable
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -86,11 +87,5 @@ class DirectPath:
         return True
 
     def _tell(self, submission: Submission, phrase: str, error: Exception) -> None:
-        ours = isinstance(error, RunnerUnavailable)
-        self.log.warning(
-            phrase,
-            correlation_id=submission.submission_id,
-            submission_id=submission.submission_id,
-            error_type=type(error).__name__,
-            problem=str(error) if ours else None,
-        )
+        problem = str(error) if isinstance(error, RunnerUnavailable) else None
+        warn(self.log, phrase, submission.submission_id, error, problem)

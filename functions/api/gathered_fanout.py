@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.clock import Clock, now_ms
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ class GatheredFanOut:
             self.queues.send_fanouts_due(self.completions_queue_url)
         except (ClientError, BotoCoreError) as error:
             self._reminded_ms = 0
-            self._tell(submission, "No reminder sent; the sweeper will find what is due", error)
+            warn(self.log, "No reminder sent; the sweeper will find what is due", submission.submission_id, error)
 
     def _has_endpoints(self, project_id: str) -> bool:
         """Return what is a few seconds old at most."""
@@ -90,12 +91,4 @@ class GatheredFanOut:
         try:
             self.quotas.release(submission)
         except (ClientError, BotoCoreError) as error:
-            self._tell(submission, "Place in the quota not let go of; the fan-out does", error)
-
-    def _tell(self, submission: Submission, phrase: str, error: Exception) -> None:
-        self.log.warning(
-            phrase,
-            correlation_id=submission.submission_id,
-            submission_id=submission.submission_id,
-            error_type=type(error).__name__,
-        )
+            warn(self.log, "Place in the quota not let go of; the fan-out does", submission.submission_id, error)
