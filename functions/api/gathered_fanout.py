@@ -52,13 +52,14 @@ class GatheredFanOut:
     _endpoints: dict[str, tuple[int, bool]] = field(default_factory=dict)
 
     def suits(self, submission: Submission, completion: Completion) -> bool:
-        """Tell whether most likely nobody but the bus hears of it. A mistake costs a second, and nothing is lost by it.
-
-        Raises what the table raises.
-        """
+        """Tell whether most likely nobody but the bus hears of it. A mistake costs a second and nothing else."""
         if submission.webhook_url is not None or completion.stdout_key is not None or completion.stderr_key is not None:
             return False
-        return not self._has_endpoints(submission.project_id)
+        try:
+            return not self._has_endpoints(submission.project_id)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Endpoints not read; `record` asks for them", submission.submission_id, error)
+            return False
 
     def release(self, submission: Submission) -> Callable[[], None]:
         """Let go of its place, on another thread; call the result to wait for that."""

@@ -19,6 +19,7 @@ from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, 
 from functions.queues import Queues
 from functions.redrive import GATHERED_LATE_MS
 from functions.settings import Clients
+from functions.store.endpoints import EndpointStore
 from functions.store.quotas import QuotaStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID
@@ -265,6 +266,19 @@ def test_a_reminder_that_cannot_be_sent_is_made_up_for_by_the_sweeper(
     pipeline.time.ms = now_ms() + GATHERED_LATE_MS
     pipeline.sweep()
     assert (only_row(aws).fanout, len(watch.seen())) == (Fanout.DONE, 1)
+
+
+def test_a_run_whose_endpoints_cannot_be_read_is_answered_and_handed_over(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    start(system)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EndpointStore, "exist", throttled)
+        assert wait_for(project_key).json["verdict"] == "AC"
+    assert only_row(aws).is_final
+    (message,) = until(lambda: system.of_type("execution_completed"))
+    assert pipeline.record(json.dumps(message)) == []
+    assert only_row(aws).fanout is Fanout.DONE
 
 
 def test_a_place_that_cannot_be_let_go_of_is_freed_by_the_fan_out(
