@@ -174,6 +174,12 @@ def become_program(
         os._exit(255)
 
 
+def _confirm_entered(request: RunRequest) -> None:
+    """The small init entered one group, the first, without knowing how many there are. Raises JailError."""
+    if request.init_entries != 1:
+        raise JailError("enter groups", hint="process 1 enters one")
+
+
 def become_program_of_small_init(
     first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None
 ) -> NoReturn:
@@ -181,6 +187,7 @@ def become_program_of_small_init(
     status = fds[STATUS_AT]
     try:
         request, descriptors = read_request(fds)
+        _confirm_entered(request)
         set_up(request, descriptors, terms)
         first.wait_for_init()  # not before: most likely it is ready by now
         become_program(request, descriptors, terms, filters[request.family], script)

@@ -187,6 +187,14 @@ def test_a_group_that_cannot_be_entered_ends_the_run_before_there_is_a_guest() -
     os.close(write_end)
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_other_than_one_group_for_init_is_refused_before_there_is_a_guest(count: int) -> None:
+    with open_slot(SlotConfig("small-init-groups", 51)) as slot, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slot._groups, "init_entry_fds", tuple(slot._groups.init_entry_fds) * count)
+        with pytest.raises(JailError, match="enter groups"):
+            slot.run(python("print(1)"))
+
+
 def test_what_init_has_to_copy_out_is_copied_by_the_other_one(slot: Slot) -> None:
     spec = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
     assert slot.run(spec).artifact == b"x"
