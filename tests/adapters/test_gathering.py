@@ -15,7 +15,6 @@ from functions.core.submission import GATHERED_SHARDS, Fanout, Submission, idemp
 from functions.redrive import GATHERED_LATE_MS
 from functions.store.gathered import GatheredStore
 from functions.store.gathering_lease import LEASE_MS
-from functions.store.submissions import SubmissionStore
 from tests.adapters.bus_watch import BusWatch, bus_answers
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
 from tests.submission_factory import completion
@@ -307,4 +306,3 @@ def test_a_stranger_s_reminder_drives_nothing_but_what_is_due(pipeline: Pipeline
     assert pipeline.record(json.dumps(body)) == []
     assert pipeline.row(row).fanout is Fanout.DONE
     assert pipeline.row(pending) == pending
-    assert SubmissionStore.delete(pipeline.submissions, pending)

@@ -20,23 +20,17 @@ from botocore.exceptions import (
 )
 from botocore.httpsession import URLLib3Session
 
-from infra.local import ministack
 from infra.local.aws_http import LoopbackHttp, _place, _written, use_loopback_http
 from infra.local.resources import session
+from tests.adapters.local_server import server
+
+__all__ = ["server"]
 
 TABLE = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state_dir = tmp_path_factory.mktemp("state")
-    started = ministack.start_or_adopt(state_dir)
-    yield started.url
-    assert ministack.stop_cleanly(started, state_dir)
 
 
 @pytest.fixture

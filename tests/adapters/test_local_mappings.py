@@ -3,29 +3,22 @@
 import io
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from functions.core.submission import new_id
-from infra.local import ministack
 from infra.local.console import Console
 from infra.local.invoker import Invoker
 from infra.local.mappings import MappingPollers
 from infra.local.resources import create_bus, session
 from infra.local.stack import Function, QueueMapping
+from tests.adapters.local_server import server
 from tests.adapters.test_runner_worker import until
 
+__all__ = ["server"]
+
 HANGING = 10  # two endpoints, five sends each
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state_dir = tmp_path_factory.mktemp("state")
-    started = ministack.start_or_adopt(state_dir)
-    yield started.url
-    assert ministack.stop_cleanly(started, state_dir)
 
 
 @pytest.fixture

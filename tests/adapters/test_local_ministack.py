@@ -3,7 +3,6 @@
 import http.client
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,9 @@ import pytest
 from functions.core.submission import new_id
 from infra.local import ministack
 from infra.local.resources import session
+from tests.adapters.local_server import server
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state_dir = tmp_path_factory.mktemp("state")
-    started = ministack.start_or_adopt(state_dir)
-    yield started.url
-    assert ministack.stop_cleanly(started, state_dir)
+__all__ = ["server"]
 
 
 @pytest.fixture

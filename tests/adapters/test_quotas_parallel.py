@@ -12,23 +12,17 @@ import pytest
 from functions import settings
 from functions.core.quota import Quota
 from functions.core.submission import new_id
-from infra.local import ministack
 from tests.adapters.aws_account import Aws, create, load_template
 from tests.adapters.conftest import forget
 from tests.adapters.http_calls import Answer, get
+from tests.adapters.local_server import server
 from tests.adapters.quota_projects import Quotas, on_time, submit_with
+
+__all__ = ["server"]
 
 CLIENTS = 50
 PLENTY = 1_000
 LIMITS = [Quota(17, PLENTY, PLENTY), Quota(PLENTY, 17, PLENTY), Quota(PLENTY, PLENTY, 17)]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state_dir = tmp_path_factory.mktemp("ministack")
-    running = ministack.start_or_adopt(state_dir)
-    yield running.url
-    ministack.stop_cleanly(running, state_dir)
 
 
 @pytest.fixture
