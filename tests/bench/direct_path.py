@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, parse, serialise
 from tests.bench.answers import WrongAnswerError
-from tests.bench.running_stack import running_stack
+from tests.bench.running_stack import RunningStack, running_stack
 
 _TIMEOUT_SECS = 40
 
@@ -16,10 +16,8 @@ _TIMEOUT_SECS = 40
 def direct_path() -> Iterator[Callable[[ExecutionRequested], ExecutionCompleted]]:
     """Give what asks the runner. It raises WrongAnswerError, MessageInvalidError or what http.client raises."""
     with running_stack() as stack:
-        told = Path(f"/proc/{stack.local.pid_of('runner')}/environ").read_text(encoding="utf-8").split("\0")
-        variables = dict(line.split("=", 1) for line in told if "=" in line)
-        headers = {"Authorization": f"Bearer {variables['RUNNER_TOKEN']}", "Content-Type": "application/json"}
-        with closing(http.client.HTTPConnection(variables["LISTEN_ADDRESS"], timeout=_TIMEOUT_SECS)) as connection:
+        address, headers = runner_access(stack)
+        with closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_SECS)) as connection:
 
             def ask(request: ExecutionRequested) -> ExecutionCompleted:
                 connection.request("POST", "/v1/execute", serialise(request).encode(), headers)
@@ -30,3 +28,11 @@ def direct_path() -> Iterator[Callable[[ExecutionRequested], ExecutionCompleted]
                 return parse(ExecutionCompleted, content)
 
             yield ask
+
+
+def runner_access(stack: RunningStack) -> tuple[str, dict[str, str]]:
+    """(host and port, headers of each request) of a stack's runner."""
+    told = Path(f"/proc/{stack.local.pid_of('runner')}/environ").read_text(encoding="utf-8").split("\0")
+    variables = dict(line.split("=", 1) for line in told if "=" in line)
+    headers = {"Authorization": f"Bearer {variables['RUNNER_TOKEN']}", "Content-Type": "application/json"}
+    return variables["LISTEN_ADDRESS"], headers

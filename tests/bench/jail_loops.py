@@ -3,15 +3,19 @@
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tests.bench.answers import Tally
+from tests.bench.floors.interpreter import warm_interpreter
 from tests.bench.jail_slots import languages, new_slot, timed
 from tests.bench.report import Figure
-from tests.bench.rounds import FAILURES
+from tests.bench.rounds import FAILURES, FLOOR
 from tests.bench.sources import python_program
 
+FLOOR_NAME = f"{FLOOR}2 warm interpreters fork into namespaces, 2 processes"
 _READY_SECS = 60
 _RUNS_BETWEEN_LOOKS = 20
 
@@ -33,22 +37,45 @@ class _Signs:
     stop: threading.Event
 
 
+type _Place = Callable[[int], AbstractContextManager[Callable[[], object]]]
+"""Opened with a number of its own; gives what makes one run and checks it."""
+
+
 def loops(runs: int, tally: Tally) -> list[Figure]:
-    """Python print, a new source each time, in one slot, on two threads, in two processes."""
+    """Python print, a new source each time, in one slot, on two threads, in two processes; then without a jail."""
     context = multiprocessing.get_context("spawn")
     with ThreadPoolExecutor(1) as one:
         figures = _loop("1 slot", one, _Signs(threading.Barrier(1), threading.Event()), 1, runs, tally)
     with ThreadPoolExecutor(2) as threads:
         signs = _Signs(threading.Barrier(2), threading.Event())
         figures += _loop("2 slots, 2 threads", threads, signs, 2, runs, tally)
-    with context.Manager() as shared, ProcessPoolExecutor(2, context) as processes:
-        signs = _Signs(shared.Barrier(2), shared.Event())
-        figures += _loop("2 slots, 2 processes", processes, signs, 2, runs, tally)
+    places: tuple[tuple[str, _Place], ...] = (("2 slots, 2 processes", in_slot), (FLOOR_NAME, in_no_jail))
+    for name, place in places:
+        with context.Manager() as shared, ProcessPoolExecutor(2, context) as processes:
+            signs = _Signs(shared.Barrier(2), shared.Event())
+            figures += _loop(name, processes, signs, 2, runs, tally, place)
     return figures
 
 
-def _loop(name: str, executor: Executor, signs: _Signs, slots: int, runs: int, tally: Tally) -> list[Figure]:
-    futures = [executor.submit(lap, index, runs // slots, signs) for index in range(slots)]
+@contextmanager
+def in_slot(index: int) -> Iterator[Callable[[], object]]:
+    """A slot of the jail, each run forked from its warm interpreter."""
+    python = languages()["python"]
+    with new_slot(index, {"python": python}) as slot:
+        yield lambda: timed(slot, python, python_program())
+
+
+@contextmanager
+def in_no_jail(_index: int) -> Iterator[Callable[[], object]]:
+    """A warm interpreter that forks into five namespaces."""
+    with warm_interpreter(languages()["python"].warm_imports) as interpreter:
+        yield lambda: interpreter.fork(in_namespaces=True)
+
+
+def _loop(
+    name: str, executor: Executor, signs: _Signs, slots: int, runs: int, tally: Tally, place: _Place = in_slot
+) -> list[Figure]:
+    futures = [executor.submit(lap, place, index, runs // slots, signs) for index in range(slots)]
     try:
         laps = [future.result() for future in futures]
     finally:
@@ -65,12 +92,11 @@ def _loop(name: str, executor: Executor, signs: _Signs, slots: int, runs: int, t
     ]
 
 
-def lap(index: int, runs: int, signs: _Signs) -> _Lap:
-    """Open a slot, wait for the others, run. Called in a thread or a process of its own."""
-    python = languages()["python"]
+def lap(place: _Place, index: int, runs: int, signs: _Signs) -> _Lap:
+    """Open the place, wait for the others, run. Called in a thread or a process of its own."""
     problems = []
-    with new_slot(index, {"python": python}) as slot:
-        timed(slot, python, python_program())
+    with place(index) as run_once:
+        run_once()
         signs.start.wait(_READY_SECS)
         begun_secs = time.monotonic()
         for number in range(runs):
@@ -78,7 +104,7 @@ def lap(index: int, runs: int, signs: _Signs) -> _Lap:
             if number % _RUNS_BETWEEN_LOOKS == 0 and signs.stop.is_set():
                 break
             try:
-                timed(slot, python, python_program())
+                run_once()
             except FAILURES as error:
                 problems.append(f"{type(error).__name__}: {error}")
         return _Lap(begun_secs, time.monotonic(), tuple(problems))

@@ -56,7 +56,9 @@ def tables(report: Report) -> str:
     peers = [(name, peer.version or f"absent: {peer.reason}") for name, peer in report.peers.items()]
     lines += ["## Peers\n", *_table([("", ""), *peers])]
     if len(aimed := targets.rows(report)) > 1:
-        lines += ["## Targets\n", "Why one is missed: [performance.md](performance.md).\n", *_table(aimed)]
+        lines += ["## Targets\n", "Why one is missed: [performance.md](performance.md).\n"]
+        lines += [f"{said}\n" for said in (targets.speed(report), targets.floors(report)) if said]
+        lines += _table(aimed)
     for section in report.sections.values():
         lines += [f"## {section.title}\n", *_section(section)]
     return "\n".join(lines)

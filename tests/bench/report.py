@@ -16,7 +16,7 @@ class Series:
     """One thing that was timed again and again."""
 
     group: Annotated[str, "what it is compared with: series of one group ran in interleaved rounds"]
-    name: Annotated[str, "what was timed"]
+    name: Annotated[str, "what was timed; `floor: ` before it: without this project, in the same rounds or beside them"]
     unit: Annotated[str, "unit of median, p95, least and most"]
     n: Annotated[int, "timed requests with a right answer"]
     median: Annotated[float, "median"]
@@ -33,7 +33,7 @@ class Series:
 class Figure:
     """One number."""
 
-    group: Annotated[str, "row of the table"]
+    group: Annotated[str, "row of the table; `floor: ` before it as for series"]
     name: Annotated[str, "column of the table"]
     value: Annotated[float | None, "the number, null where there is none"]
     unit: Annotated[str, "its unit"]

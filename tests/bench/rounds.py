@@ -12,6 +12,8 @@ from tests.bench.answers import Tally, WrongAnswerError
 from tests.bench.report import Series
 
 PYTHON, BWRAP = "bare python3 -c", "bwrap"
+FLOOR = "floor: "
+"""Names begin with it that stand for what the same work costs without anything that this project adds."""
 # What may go wrong with one request. It is counted, and the rounds go on.
 FAILURES = (WrongAnswerError, JailError, OSError, subprocess.SubprocessError, http.client.HTTPException, ValueError)
 

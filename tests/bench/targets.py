@@ -1,22 +1,27 @@
 """What was aimed at on a machine with two cores, beside what a report measured. A missed target fails nothing.
 
-Why one is missed, where its time goes and what was tried is written in `docs/performance.md`.
+Beside that stands, where there is one, what the same work takes without anything that this project adds: its floor, or
+for a rate its ceiling. Why a target is missed, where its time goes and what was tried is in `docs/performance.md`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.bench.floors import calls, interpreter
+from tests.bench.jail_loops import FLOOR_NAME as LOOPS_FLOOR
 from tests.bench.report import Report
+from tests.bench.rounds import FLOOR, PYTHON
+
+type Place = tuple[str, str, str]
+"""Section, then group and name of a series or figure there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One bound. `place`: section, then group and name of a series or figure there.
-
-    `part`: a field of the series, "" for a figure's value. `least`: the bound is from below.
-    """
+    """One bound. `part`: a field of the series, "" for a figure's value. `least`: the bound is from below."""
 
     what: str
-    place: tuple[str, str, str]
+    place: Place
     part: str
     bound: float
     unit: str
@@ -24,7 +29,20 @@ class Target:
 
     def measured(self, report: Report) -> float | None:
         """What the report has; None where it has nothing."""
+        return self._number(report, self.place)
+
+    def measured_floor(self, report: Report) -> float | None:
+        """The same of its floor; None where it has none, or the report is older than it."""
+        return self._number(report, self.floor)
+
+    @property
+    def floor(self) -> Place:
+        """Where its floor would be: by default beside it, under the same name with FLOOR before it."""
         section, group, name = self.place
+        return _FLOORS.get(self.place, (section, group, f"{FLOOR}{name}"))
+
+    def _number(self, report: Report, place: Place) -> float | None:
+        section, group, name = place
         if section not in report.sections:
             return None
         found = report.sections[section]
@@ -43,6 +61,20 @@ class Target:
 _PRINT, _ONE, _ALL = "Python print", "One request", "All languages"
 _RATE = "right answers per second"
 _WELL = "18 endpoints that answer"
+_LOAD = calls.load_name()
+_FLOORS: Mapping[Place, Place] = {
+    ("jail", _PRINT, "jail, fresh"): ("jail", _PRINT, interpreter.IN_NAMESPACES),
+    ("jail", _PRINT, "jail, pre-warmed"): ("jail", _PRINT, interpreter.WAITING),
+    ("jail", "2 slots, 2 processes", "runs per second"): ("jail", LOOPS_FLOOR, "runs per second"),
+    ("stack", _ONE, "wait=true, python"): ("stack", _ONE, calls.ANSWER),
+    ("stack", _ONE, "submit, answered with the id"): ("stack", _ONE, calls.ID),
+    ("stack", _ONE, "poll of a finished run"): ("stack", _ONE, calls.READ),
+    ("throughput", "16 clients", _RATE): ("throughput", _LOAD, calls.RATE),
+    ("throughput", "Latency", "16 clients"): ("throughput", "Latency", _LOAD),
+}
+_WHAT_FLOORS_ARE = """\
+A floor is what the same work takes on this machine, in this run, without anything that this project adds; beside what
+must be at least so much it is a ceiling. The notes of each section say what its floors hold."""
 
 TARGETS = (
     Target("jail, Python, fresh", ("jail", _PRINT, "jail, fresh"), "median", 3, "ms"),
@@ -76,10 +108,12 @@ TARGETS = (
 
 
 def rows(report: Report) -> list[tuple[str, ...]]:
-    """A table: heading, then each target that the report has a number for."""
-    table: list[tuple[str, ...]] = [("", "target", "measured", "")]
+    """A table: heading, then each target that the report has a number for. Columns of floors only where it has some."""
+    table: list[tuple[str, ...]] = [
+        ("", "target", "measured", "", "floor in this run", "measured to floor", "the floor is")
+    ]
     for target in TARGETS:
-        value = target.measured(report)
+        value, floor = target.measured(report), target.measured_floor(report)
         if value is None:
             continue
         sign = "at least" if target.least else "at most"
@@ -89,6 +123,30 @@ def rows(report: Report) -> list[tuple[str, ...]]:
                 f"{sign} {target.bound:g} {target.unit}".strip(),
                 f"{value:.3g} {target.unit}".strip(),
                 "held" if target.is_held(value) else "missed",
+                "" if floor is None else f"{floor:.3g} {target.unit}",
+                f"{value / floor:.2f} x" if floor else "",
+                "" if floor is None else _plain(target.floor),
             )
         )
-    return table
+    return table if floors(report) else [row[:4] for row in table]
+
+
+def floors(report: Report) -> str:
+    """What the columns of floors are; "" for results without any."""
+    return _WHAT_FLOORS_ARE if any(target.measured_floor(report) is not None for target in TARGETS) else ""
+
+
+def _plain(place: Place) -> str:
+    """The floor's name without its mark."""
+    return next(name.removeprefix(FLOOR) for name in place if name.startswith(FLOOR))
+
+
+def speed(report: Report) -> str:
+    """The machine's speed in this run: what bare `python3 -c` took, in turn with each section's own; "" without it."""
+    found = [
+        f"{series.median:.3g} {series.unit} ({section.title[0].lower()}{section.title[1:]})"
+        for section in report.sections.values()
+        for series in section.series
+        if series.name == PYTHON
+    ]
+    return f"The machine's speed in this run: bare `python3 -c` took {', '.join(found)}." if found else ""

@@ -7,6 +7,9 @@ from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
 from sandbox_runtime.warm import WarmSlot
 from tests.bench.answers import Tally, check_cached
+from tests.bench.floors.interpreter import interpreter_ways
+from tests.bench.floors.kernel import kernel_ways
+from tests.bench.floors.tools import ToolWays, tool_ways
 from tests.bench.jail_loops import loops
 from tests.bench.jail_slots import (
     SERVICES,
@@ -26,6 +29,7 @@ from tests.bench.rounds import Way, interleave, series
 from tests.bench.scale import Scale
 from tests.bench.sources import adding_program, new_number, python_program
 
+_FLOOR_EVERY = 5
 _NOTES = [
     "Each timing is from the source to the checked result, with the verdict; peers give output and exit code only.",
     "New interpreter: exec of python3. Fresh: a fork of the slot's warm interpreter. Pre-warmed: a staged process.",
@@ -33,6 +37,11 @@ _NOTES = [
     "First compile: a source never seen, compiled and run. Again: the same source with other input, not compiled.",
     "Languages: the slot is ready for the first step, as it is where most of its last requests were like this one.",
     "java, waiting: by a compiler and a JVM that were started before, as for the first request after a quiet moment.",
+    "Floors are outside the jail: no mount, control group, limit, filter, other user or evidence, and no init.",
+    "Floors of Python: a warm interpreter in huge pages forks; that compiles, prints, ends. Until its pipe closes.",
+    "Five namespaces: pid, mount, net, ipc, uts. A floor's program is their first process; ours is its init's child.",
+    "Floor in C: clone into the five namespaces and a fork there, until the second process has ended; nothing runs.",
+    "Floors of languages: the jail's own commands, on tmpfs, from start to end. Again: of these, the program alone.",
 ]
 
 
@@ -41,8 +50,8 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     offered = languages()
     with ExitStack() as stack:
         printed = _print(scale, tally, peer_ways, offered, stack)
-    with new_slot(0, offered) as slot, waiting_commands(offered) as waiting:
-        compiled = _languages(scale, tally, offered, slot, waiting)
+    with new_slot(0, offered) as slot, waiting_commands(offered) as waiting, tool_ways(offered) as bare:
+        compiled = _languages(scale, tally, offered, slot, waiting, bare)
     return Section(
         title="The jail alone",
         missing=None,
@@ -82,12 +91,19 @@ def _print(
 
     ways = [way(index, service) for index, service in enumerate(SERVICES)]
     ways += [Way(peer.name, peer.once, peer.every) for peer in peer_ways]
+    ways += stack.enter_context(interpreter_ways(python["python"].warm_imports, _FLOOR_EVERY))
+    ways += stack.enter_context(kernel_ways(_FLOOR_EVERY))
     interleave(ways, scale.print_rounds, tally)
     return [*series("Python print", ways), *series("Where it goes", phases)]
 
 
 def _languages(
-    scale: Scale, tally: Tally, offered: Mapping[str, Language], slot: Slot, waiting: WaitingCommands
+    scale: Scale,
+    tally: Tally,
+    offered: Mapping[str, Language],
+    slot: Slot,
+    waiting: WaitingCommands,
+    bare: ToolWays,
 ) -> list[Series]:
     ways = []
     cache = new_cache(offered)
@@ -125,5 +141,6 @@ def _languages(
         ways += pair(language)
     if "java" in offered:
         ways.append(Way("java, waiting, first compile", waited))
+    ways += bare.first
     interleave(ways, scale.language_rounds, tally)
-    return series("All languages", ways)
+    return series("All languages", [*ways, *bare.again])

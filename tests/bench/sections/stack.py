@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.bench.answers import Tally, check_result
 from tests.bench.api_client import ApiClient, body_of, parsed
+from tests.bench.floors.calls import ANSWER, ID, READ, WITH_PLACE, bare_calls, call_ways
 from tests.bench.report import Section
 from tests.bench.rounds import BWRAP, PYTHON, Way, interleave, series
 from tests.bench.running_stack import running_stack
@@ -15,7 +16,12 @@ from tests.bench.sources import Program, adding_program, new_number, python_prog
 _NOTES = [
     "One client, one kept connection, one request at a time; every source is new.",
     "Queue path: from the submission to the first answer that shows the result.",
+    "Floors: bare calls by the functions' own AWS clients in a process beside them, no HTTP request to the service.",
+    f"{ANSWER}: the runner asked, the row put meanwhile, then the final state written on condition; nothing else.",
+    f"{WITH_PLACE}: one update on condition before that, which counts it.",
+    f"{ID}: put, then sent, one after the other. {READ}: one consistent read of a finished row.",
 ]
+_FLOOR_EVERY = 2
 _PAUSE_SECS = 0.01
 _LONG_POLL_SECS = 20
 _MOST_SECS = 40
@@ -23,7 +29,7 @@ _MOST_SECS = 40
 
 def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     """Starts a stack of its own."""
-    with running_stack() as stack, ApiClient(stack.endpoint) as client:
+    with running_stack() as stack, ApiClient(stack.endpoint) as client, bare_calls(stack) as calls:
         ways = [
             Way("wait=true, python", lambda: _waited(client, python_program())),
             Way("wait=true, c, first compile", lambda: _waited(client, adding_program("c", new_number()))),
@@ -33,6 +39,7 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
             Way("queue path, long poll", lambda: _through_queue(client, python_program(), _long_poll)),
         ]
         ways += [Way(peer.name, peer.once) for peer in peer_ways if peer.name in {PYTHON, BWRAP}]
+        ways += call_ways(calls, _FLOOR_EVERY)
         interleave(ways, scale.stack_rounds, tally)
     return Section(title="The whole stack", missing=None, notes=_NOTES, series=series("One request", ways), figures=[])
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from tests.bench.answers import Tally, WrongAnswerError, check_result
 from tests.bench.api_client import parsed
 from tests.bench.closed_loop import ClosedLoop, Exchange
+from tests.bench.floors.calls import CLIENTS as FLOOR_CLIENTS
+from tests.bench.floors.calls import bare_calls, load
 from tests.bench.processes import cpu_secs
 from tests.bench.report import Figure, Section, Series
 from tests.bench.rounds import Way, series
@@ -17,6 +19,8 @@ CLIENTS = (1, 4, 16, 64)
 _NOTES = [
     "wait=true, Python print, every source new, connections kept. The client is one process on the same cores.",
     "Client CPU: its share of the CPU time that client, stack and guests used together.",
+    f"Floors, behind the {FLOOR_CLIENTS} clients: as many threads of one process make calls of the same server and runner.",
+    "They make the two calls and the run of a sync answer; with the place in a quota, which is given back, four calls.",
 ]
 
 
@@ -30,6 +34,11 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
             found, numbers = _level(stack, clients, max(scale.load_requests, clients), scale.load_secs, tally)
             timings += found
             figures += numbers
+            if clients == FLOOR_CLIENTS:
+                with bare_calls(stack) as calls:
+                    found, numbers = load(calls, max(scale.load_requests // 3, clients), tally)
+                timings += found
+                figures += numbers
     return Section(title="Throughput", missing=None, notes=_NOTES, series=timings, figures=figures)
 
 

@@ -1,0 +1,72 @@
+"""What compilers and script runtimes take for the same programs outside the jail, by the very same commands."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sandbox_runtime.languages import Language, binds
+from tests.bench.answers import check_text
+from tests.bench.floors.bare_commands import WORK
+from tests.bench.floors.child import Child
+from tests.bench.machine import TOOLCHAINS
+from tests.bench.rounds import FLOOR, Way
+from tests.bench.sources import adding_program, new_number
+
+LANGUAGES = ("c", "cpp", "javascript", "typescript", "go", "rust")
+_GUEST_PLACES, _GUEST_WORK = "/opt/", "/box/"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolWays:
+    """`first`: a new source of each language. `again`: of the compiled programs alone, timed while `first` runs."""
+
+    first: list[Way]
+    again: list[Way]
+
+
+@contextmanager
+def tool_ways(offered: Mapping[str, Language]) -> Iterator[ToolWays]:
+    """Give them for the languages of LANGUAGES that are offered."""
+    languages = [offered[name] for name in LANGUAGES if name in offered]
+    mounts = [(bind.source, bind.target) for bind in binds(languages, TOOLCHAINS)]
+    with Child("tests.bench.floors.bare_commands") as child:
+        child.ask(binds=[pair for pair in mounts if pair[1].startswith(_GUEST_PLACES)])
+        ways = ToolWays([], [])
+        for language in languages:
+            _add(ways, child, language)
+        yield ways
+
+
+def _add(ways: ToolWays, child: Child, language: Language) -> None:
+    name = f"{FLOOR}{language.name}"
+    if language.compile is None:
+        ways.first.append(Way(name, lambda: sum(_steps_ms(child, language))))
+        return
+    again = Way(f"{name}, again", lambda: 0.0)
+
+    def first() -> float:
+        compile_ms, run_ms = _steps_ms(child, language)
+        again.times_ms.append(run_ms)
+        return compile_ms + run_ms
+
+    ways.first.append(Way(f"{name}, first compile", first))
+    ways.again.append(again)
+
+
+def _steps_ms(child: Child, language: Language) -> list[float]:
+    """From the start to the end of each command. The source lies there before. Raises WrongAnswerError, OSError."""
+    program = adding_program(language.name, new_number())
+    names = language.source_names(program.code.encode())
+    steps = [] if language.compile is None else [names.fill(language.compile.argv)]
+    executable, *arguments = names.fill(language.run_argv)
+    if executable.startswith(_GUEST_WORK):
+        executable = f"{WORK}/{executable.removeprefix(_GUEST_WORK)}"
+    answer = child.ask(
+        files={names.file: program.code},
+        steps=[*steps, (executable, *arguments)],
+        environment=dict(language.guest_environment) | {"HOME": str(WORK)},
+        stdin=program.stdin,
+    )
+    check_text(answer["stdout"].encode(), program.expected.stdout or "")
+    steps_ms: list[float] = answer["steps_ms"]
+    return steps_ms
