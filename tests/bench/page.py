@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.bench import targets
+from tests.bench import target_table
 from tests.bench.report import Figure, Report, Section, explained, read
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -55,9 +55,9 @@ def tables(report: Report) -> str:
     lines += ["## Versions\n", *_table([("", ""), *report.versions.items()])]
     peers = [(name, peer.version or f"absent: {peer.reason}") for name, peer in report.peers.items()]
     lines += ["## Peers\n", *_table([("", ""), *peers])]
-    if len(aimed := targets.rows(report)) > 1:
+    if len(aimed := target_table.rows(report)) > 1:
         lines += ["## Targets\n", "Why one is missed: [performance.md](performance.md).\n"]
-        lines += [f"{said}\n" for said in (targets.speed(report), targets.floors(report)) if said]
+        lines += [f"{said}\n" for said in (target_table.speed(report), target_table.floors(report)) if said]
         lines += _table(aimed)
     for section in report.sections.values():
         lines += [f"## {section.title}\n", *_section(section)]

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.bench.floors import calls, interpreter
+from tests.bench.floors.tools import floor_name
 from tests.bench.jail_loops import FLOOR_NAME as LOOPS_FLOOR
 from tests.bench.report import Report
-from tests.bench.rounds import FLOOR, PYTHON
 
 type Place = tuple[str, str, str]
 """Section, then group and name of a series or figure there."""
@@ -37,9 +37,9 @@ class Target:
 
     @property
     def floor(self) -> Place:
-        """Where its floor would be: by default beside it, under the same name with FLOOR before it."""
+        """Where its floor would be, if it has one."""
         section, group, name = self.place
-        return _FLOORS.get(self.place, (section, group, f"{FLOOR}{name}"))
+        return _FLOORS.get(self.place, (section, group, floor_name(name)))
 
     def _number(self, report: Report, place: Place) -> float | None:
         section, group, name = place
@@ -72,9 +72,6 @@ _FLOORS: Mapping[Place, Place] = {
     ("throughput", "16 clients", _RATE): ("throughput", _LOAD, calls.RATE),
     ("throughput", "Latency", "16 clients"): ("throughput", "Latency", _LOAD),
 }
-_WHAT_FLOORS_ARE = """\
-A floor is what the same work takes on this machine, in this run, without anything that this project adds; beside what
-must be at least so much it is a ceiling. The notes of each section say what its floors hold."""
 
 TARGETS = (
     Target("jail, Python, fresh", ("jail", _PRINT, "jail, fresh"), "median", 3, "ms"),
@@ -105,48 +102,3 @@ TARGETS = (
     Target("webhooks beside two that hang, p95", ("webhooks", "Latency", _WELL), "p95", 2000, "ms"),
     Target("soak, wrong answers", ("soak", "wrong answers", "count"), "", 0, ""),
 )
-
-
-def rows(report: Report) -> list[tuple[str, ...]]:
-    """A table: heading, then each target that the report has a number for. Columns of floors only where it has some."""
-    table: list[tuple[str, ...]] = [
-        ("", "target", "measured", "", "floor in this run", "measured to floor", "the floor is")
-    ]
-    for target in TARGETS:
-        value, floor = target.measured(report), target.measured_floor(report)
-        if value is None:
-            continue
-        sign = "at least" if target.least else "at most"
-        table.append(
-            (
-                target.what,
-                f"{sign} {target.bound:g} {target.unit}".strip(),
-                f"{value:.3g} {target.unit}".strip(),
-                "held" if target.is_held(value) else "missed",
-                "" if floor is None else f"{floor:.3g} {target.unit}",
-                f"{value / floor:.2f} x" if floor else "",
-                "" if floor is None else _plain(target.floor),
-            )
-        )
-    return table if floors(report) else [row[:4] for row in table]
-
-
-def floors(report: Report) -> str:
-    """What the columns of floors are; "" for results without any."""
-    return _WHAT_FLOORS_ARE if any(target.measured_floor(report) is not None for target in TARGETS) else ""
-
-
-def _plain(place: Place) -> str:
-    """The floor's name without its mark."""
-    return next(name.removeprefix(FLOOR) for name in place if name.startswith(FLOOR))
-
-
-def speed(report: Report) -> str:
-    """The machine's speed in this run: what bare `python3 -c` took, in turn with each section's own; "" without it."""
-    found = [
-        f"{series.median:.3g} {series.unit} ({section.title[0].lower()}{section.title[1:]})"
-        for section in report.sections.values()
-        for series in section.series
-        if series.name == PYTHON
-    ]
-    return f"The machine's speed in this run: bare `python3 -c` took {', '.join(found)}." if found else ""

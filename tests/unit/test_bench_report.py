@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import page, targets
+from tests.bench import page, target_table, targets
+from tests.bench.floors import interpreter
 from tests.bench.report import LAYOUT, Answers, Figure, Peer, Report, Section, Series, explained, read
+from tests.bench.rounds import PYTHON
 
 
 def series(name: str, median: float, to_bwrap: float | None = None) -> Series:
@@ -103,7 +105,7 @@ def test_the_page_is_rendered_from_the_newest_results() -> None:
 def test_every_target_has_a_number_in_the_newest_results() -> None:
     newest = read(page.newest())
     assert [target.what for target in targets.TARGETS if target.measured(newest) is None] == []
-    assert len(targets.rows(newest)) == len(targets.TARGETS) + 1
+    assert len(target_table.rows(newest)) == len(targets.TARGETS) + 1
 
 
 @pytest.mark.parametrize(
@@ -114,10 +116,49 @@ def test_a_target_is_held_up_to_its_bound(
     monkeypatch: pytest.MonkeyPatch, *, least: bool, value: float, verdict: str
 ) -> None:
     target = targets.Target("errors", ("load", "4 clients", "rate"), "", 8, "1/s", least=least)
-    monkeypatch.setattr(targets, "TARGETS", (target,))
+    monkeypatch.setattr(target_table, "TARGETS", (target,))
     measured = report()
     found = measured.sections["load"].figures[1]
     changed = replace(measured.sections["load"], figures=[replace(found, value=value)])
-    table = targets.rows(replace(measured, sections={"load": changed}))
+    table = target_table.rows(replace(measured, sections={"load": changed}))
     bound = f"at {'least' if least else 'most'} 8 1/s"
     assert table[1:] == [("errors", bound, f"{value:.3g} 1/s", verdict)]
+
+
+def with_jail(*names: tuple[str, float]) -> Report:
+    found = [replace(series(name, median), group="Python print", to_python=median / 10) for name, median in names]
+    jail = Section(title="The jail alone", missing=None, notes=[], series=found, figures=[])
+    return replace(report(), sections={"jail": jail})
+
+
+def test_a_floor_stands_beside_its_target_with_what_was_measured_as_a_multiple() -> None:
+    measured = with_jail(("jail, fresh", 6), (interpreter.IN_NAMESPACES, 2), ("jail, pre-warmed", 1))
+    table = target_table.rows(measured)
+    assert table[0][4:] == ("floor in this run", "measured to floor", "the floor is")
+    name = "fork of a warm interpreter into five namespaces"
+    assert table[1:] == [
+        ("jail, Python, fresh", "at most 3 ms", "6 ms", "missed", "2 ms", "3.00 x", name),
+        ("the same, to bare python3 -c", "at most 0.3 x", "0.6 x", "missed", "0.2 x", "3.00 x", name),
+        ("jail, Python, pre-warmed", "at most 1.3 ms", "1 ms", "held", "", "", ""),
+        ("the same, to bare python3 -c", "at most 0.13 x", "0.1 x", "held", "", "", ""),
+    ]
+    assert "A floor is what the same work takes" in page.tables(measured)
+
+
+def test_results_without_floors_have_no_columns_for_them() -> None:
+    older = with_jail(("jail, fresh", 6), ("jail, pre-warmed", 1))
+    assert {len(row) for row in target_table.rows(older)} == {4}
+    assert "floor" not in page.tables(older)
+
+
+def test_every_floor_that_is_named_belongs_to_a_target() -> None:
+    places = {target.place for target in targets.TARGETS}
+    assert set(targets._FLOORS) <= places
+    assert all(target.floor[0] == target.place[0] for target in targets.TARGETS)
+
+
+def test_the_speed_of_the_machine_is_told_with_the_targets() -> None:
+    measured = with_jail(("jail, fresh", 6), (PYTHON, 14.44))
+    assert target_table.speed(measured) in page.tables(measured)
+    assert target_table.speed(measured).endswith("bare `python3 -c` took 14.4 ms (the jail alone).")
+    assert target_table.speed(report()) == ""

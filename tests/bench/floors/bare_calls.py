@@ -12,42 +12,21 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from functions.settings import Clients
 from infra.local.aws_environment import point_to
 from infra.local.aws_http import use_loopback_http
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, parse, serialise
-from tests.bench.answers import WrongAnswerError, check_completed
+from tests.bench.answers import WrongAnswerError
+from tests.bench.floors.bare_submission import Answered, Asked, checked, key_of, ms_since, new
 from tests.bench.floors.child import Facts, serve
-from tests.bench.jail_slots import request
-from tests.bench.sources import Program, python_program
 
 _NAME = "bench-floor"
 _SLOTS = os.cpu_count() or 1  # of the local stack's runner: more at once it would refuse
 _TIMEOUT_SECS = 40
 _PLACE = {"pk": {"S": "PLACE"}, "sk": {"S": "PLACE"}}
 _FINAL = "SET #status = :status, summary = :summary, evidence = :evidence, stdout = :stdout, completed_at = :at"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One submission, made before any clock runs."""
-
-    program: Program
-    message: ExecutionRequested
-    body: bytes
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    asked: _Asked
-    elapsed_ms: float
-    status: int
-    content: bytes
 
 
 class Calls:
@@ -70,40 +49,40 @@ class Calls:
 
     def answer(self, *, with_place: bool) -> float:
         """Milliseconds: the runner asked and the row put beside it, then the final state."""
-        return _checked(self._answered(_new(), with_place=with_place))
+        return checked(self._answered(new(), with_place=with_place))
 
     def take_in(self) -> float:
         """Milliseconds: the row put, then the queue told."""
-        asked = _new()
+        asked = new()
         begun_ns = time.perf_counter_ns()
         self._put(asked)
         sent = self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=asked.body.decode(), MessageGroupId="bench")
-        elapsed_ms = _ms_since(begun_ns)
+        elapsed_ms = ms_since(begun_ns)
         if "MessageId" not in sent:
             raise WrongAnswerError("the queue did not take it")
         return elapsed_ms
 
     def read(self) -> float:
         """Milliseconds: a finished row, read consistently."""
-        done = self._answered(_new(), with_place=False)
-        _checked(done)
+        done = self._answered(new(), with_place=False)
+        checked(done)
         begun_ns = time.perf_counter_ns()
-        found = self._db.get_item(TableName=_NAME, Key=_key(done.asked.row), ConsistentRead=True)["Item"]
-        elapsed_ms = _ms_since(begun_ns)
+        found = self._db.get_item(TableName=_NAME, Key=key_of(done.asked.row), ConsistentRead=True)["Item"]
+        elapsed_ms = ms_since(begun_ns)
         if found["stdout"]["B"].decode() != done.asked.program.expected.stdout:
             raise WrongAnswerError("another row was read")
         return elapsed_ms
 
     def load(self, clients: int, count: int, *, with_place: bool) -> Facts:
         """The first sequence from so many threads: milliseconds of each, and seconds of all."""
-        waiting = [_new() for _ in range(count)]
+        waiting = [new() for _ in range(count)]
         with ThreadPoolExecutor(clients) as threads:
             begun_ns = time.perf_counter_ns()
             done = list(threads.map(partial(self._answered, with_place=with_place), waiting))
-            elapsed_secs = _ms_since(begun_ns) / 1000
-        return {"times_ms": [_checked(one) for one in done], "elapsed_secs": elapsed_secs}
+            elapsed_secs = ms_since(begun_ns) / 1000
+        return {"times_ms": [checked(one) for one in done], "elapsed_secs": elapsed_secs}
 
-    def _answered(self, asked: _Asked, *, with_place: bool) -> _Answered:
+    def _answered(self, asked: Asked, *, with_place: bool) -> Answered:
         connection = self._connection()
         begun_ns = time.perf_counter_ns()
         if with_place:
@@ -116,10 +95,10 @@ class Calls:
         completed = json.loads(content)
         if response.status == http.client.OK:
             self._finish(asked, completed)
-        elapsed_ms = _ms_since(begun_ns)
+        elapsed_ms = ms_since(begun_ns)
         if with_place:
             self._hold(-1)  # ours is given back beside the final state
-        return _Answered(asked, elapsed_ms, response.status, content)
+        return Answered(asked, elapsed_ms, response.status, content)
 
     def _connection(self) -> http.client.HTTPConnection:
         """One kept connection for each thread."""
@@ -138,13 +117,13 @@ class Calls:
             ReturnValues="UPDATED_NEW",
         )
 
-    def _put(self, asked: _Asked) -> None:
+    def _put(self, asked: Asked) -> None:
         self._db.put_item(TableName=_NAME, Item=asked.row, ConditionExpression="attribute_not_exists(pk)")
 
-    def _finish(self, asked: _Asked, completed: Mapping[str, Any]) -> None:
+    def _finish(self, asked: Asked, completed: Mapping[str, Any]) -> None:
         self._db.update_item(
             TableName=_NAME,
-            Key=_key(asked.row),
+            Key=key_of(asked.row),
             UpdateExpression=_FINAL,
             ConditionExpression="#status = :pending",
             ExpressionAttributeNames={"#status": "status"},
@@ -158,32 +137,6 @@ class Calls:
             },
             ReturnValues="ALL_NEW",
         )
-
-
-def _new() -> _Asked:
-    program = python_program()
-    message = request(program)
-    texts = ("submission_id", "execution_id", "project_id", "language", "profile", "priority", "requested_at")
-    row: dict[str, Any] = {name: {"S": getattr(message, name)} for name in texts}
-    row |= {"pk": {"S": f"SUBMISSION#{message.submission_id}"}, "sk": {"S": "SUBMISSION"}, "status": {"S": "pending"}}
-    row |= {"code": {"B": message.code}, "ttl": {"N": "4000000000"}, "due_at_ms": {"N": "4000000000000"}}
-    return _Asked(program, message, serialise(message).encode(), row)
-
-
-def _key(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"pk": row["pk"], "sk": row["sk"]}
-
-
-def _ms_since(begun_ns: int) -> float:
-    return (time.perf_counter_ns() - begun_ns) / 1e6
-
-
-def _checked(done: _Answered) -> float:
-    """Its milliseconds. Raises WrongAnswerError."""
-    if done.status != http.client.OK:
-        raise WrongAnswerError(f"the runner answered {done.status}: {done.content[:200]!r}")
-    check_completed(parse(ExecutionCompleted, done.content), done.asked.program.expected)
-    return done.elapsed_ms
 
 
 class _Answers:

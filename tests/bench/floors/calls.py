@@ -11,7 +11,7 @@ from tests.bench.rounds import FAILURES, FLOOR, Way, series
 from tests.bench.running_stack import RunningStack
 
 ANSWER = f"{FLOOR}a run, its row and its final state"
-WITH_PLACE = f"{FLOOR}the same, and a place in a quota"
+WITH_PLACE = f"{FLOOR}a run, its place in a quota, its row and its final state"
 ID = f"{FLOOR}a row and a message"
 READ = f"{FLOOR}a row read"
 RATE = "answers per second"

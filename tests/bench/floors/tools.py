@@ -16,6 +16,11 @@ LANGUAGES = ("c", "cpp", "javascript", "typescript", "go", "rust")
 _GUEST_PLACES, _GUEST_WORK = "/opt/", "/box/"
 
 
+def floor_name(step: str) -> str:
+    """By what the jail's series is called."""
+    return f"{FLOOR}{step}, outside the jail"
+
+
 @dataclass(frozen=True, slots=True)
 class ToolWays:
     """`first`: a new source of each language. `again`: of the compiled programs alone, timed while `first` runs."""
@@ -38,18 +43,17 @@ def tool_ways(offered: Mapping[str, Language]) -> Iterator[ToolWays]:
 
 
 def _add(ways: ToolWays, child: Child, language: Language) -> None:
-    name = f"{FLOOR}{language.name}"
     if language.compile is None:
-        ways.first.append(Way(name, lambda: sum(_steps_ms(child, language))))
+        ways.first.append(Way(floor_name(language.name), lambda: sum(_steps_ms(child, language))))
         return
-    again = Way(f"{name}, again", lambda: 0.0)
+    again = Way(floor_name(f"{language.name}, again"), lambda: 0.0)
 
     def first() -> float:
         compile_ms, run_ms = _steps_ms(child, language)
         again.times_ms.append(run_ms)
         return compile_ms + run_ms
 
-    ways.first.append(Way(f"{name}, first compile", first))
+    ways.first.append(Way(floor_name(f"{language.name}, first compile"), first))
     ways.again.append(again)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.bench.answers import Tally, check_result
 from tests.bench.api_client import ApiClient, body_of, parsed
-from tests.bench.floors.calls import ANSWER, ID, READ, WITH_PLACE, bare_calls, call_ways
+from tests.bench.floors.calls import bare_calls, call_ways
 from tests.bench.report import Section
 from tests.bench.rounds import BWRAP, PYTHON, Way, interleave, series
 from tests.bench.running_stack import running_stack
@@ -16,10 +16,10 @@ from tests.bench.sources import Program, adding_program, new_number, python_prog
 _NOTES = [
     "One client, one kept connection, one request at a time; every source is new.",
     "Queue path: from the submission to the first answer that shows the result.",
-    "Floors: bare calls by the functions' own AWS clients in a process beside them, no HTTP request to the service.",
-    f"{ANSWER}: the runner asked, the row put meanwhile, then the final state written on condition; nothing else.",
-    f"{WITH_PLACE}: one update on condition before that, which counts it.",
-    f"{ID}: put, then sent, one after the other. {READ}: one consistent read of a finished row.",
+    "Floors: bare calls by the functions' own AWS clients in a process beside them; no HTTP request to the service.",
+    "A run, its row and its final state: the runner is asked, the row put meanwhile; then an update on condition.",
+    "With its place in a quota: behind another update on condition, as a submission has it.",
+    "A row and a message: one put, then one sent. A row read: one consistent read of a finished row.",
 ]
 _FLOOR_EVERY = 2
 _PAUSE_SECS = 0.01

@@ -19,7 +19,7 @@ CLIENTS = (1, 4, 16, 64)
 _NOTES = [
     "wait=true, Python print, every source new, connections kept. The client is one process on the same cores.",
     "Client CPU: its share of the CPU time that client, stack and guests used together.",
-    f"Floors, behind the {FLOOR_CLIENTS} clients: as many threads of one process make calls of the same server and runner.",
+    f"Floors, behind the {FLOOR_CLIENTS} clients: so many threads of one process beside the functions, without these.",
     "They make the two calls and the run of a sync answer; with the place in a quota, which is given back, four calls.",
 ]
 
