@@ -66,11 +66,11 @@ def test_languages_run_by_the_jails_own_commands() -> None:
         (number,) = (word.removesuffix("LL);") for word in code.split() if word.endswith("LL);"))
         return {"steps_ms": [30.0, 1.0], "stdout": f"{int(number) + int(question['stdin'])}\n"}
 
-    ways = tools.ToolWays([], [])
+    ways = tools.ToolWays({}, [])
     asked = Answering(answer)
     tools._add(ways, cast("Child", asked), BY_NAME["c"])
-    assert [way.name for way in ways.first] == ["floor: c, first compile, outside the jail"]
-    assert ways.first[0].once() == 31
+    assert [way.name for way in ways.first["c"]] == ["floor: c, first compile, outside the jail"]
+    assert ways.first["c"][0].once() == 31
     assert ways.again[0].times_ms == [1]
     compiled, run = asked.asked[0]["steps"]
     step = BY_NAME["c"].compile
@@ -80,10 +80,10 @@ def test_languages_run_by_the_jails_own_commands() -> None:
 
 
 def test_another_output_of_a_compiled_program_is_a_wrong_answer() -> None:
-    ways = tools.ToolWays([], [])
+    ways = tools.ToolWays({}, [])
     tools._add(ways, child(lambda _: {"steps_ms": [30.0, 1.0], "stdout": "1\n"}), BY_NAME["c"])
     with pytest.raises(WrongAnswerError):
-        ways.first[0].once()
+        ways.first["c"][0].once()
     assert ways.again[0].times_ms == []
 
 

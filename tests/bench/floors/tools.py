@@ -23,9 +23,9 @@ def floor_name(step: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ToolWays:
-    """`first`: a new source of each language. `again`: of the compiled programs alone, timed while `first` runs."""
+    """`first`: a new source, by language. `again`: of the compiled programs alone, timed while `first` runs."""
 
-    first: list[Way]
+    first: dict[str, list[Way]]
     again: list[Way]
 
 
@@ -36,7 +36,7 @@ def tool_ways(offered: Mapping[str, Language]) -> Iterator[ToolWays]:
     mounts = [(bind.source, bind.target) for bind in binds(languages, TOOLCHAINS)]
     with Child("tests.bench.floors.bare_commands") as child:
         child.ask(binds=[pair for pair in mounts if pair[1].startswith(_GUEST_PLACES)])
-        ways = ToolWays([], [])
+        ways = ToolWays({}, [])
         for language in languages:
             _add(ways, child, language)
         yield ways
@@ -44,7 +44,7 @@ def tool_ways(offered: Mapping[str, Language]) -> Iterator[ToolWays]:
 
 def _add(ways: ToolWays, child: Child, language: Language) -> None:
     if language.compile is None:
-        ways.first.append(Way(floor_name(language.name), lambda: sum(_steps_ms(child, language))))
+        ways.first[language.name] = [Way(floor_name(language.name), lambda: sum(_steps_ms(child, language)))]
         return
     again = Way(floor_name(f"{language.name}, again"), lambda: 0.0)
 
@@ -53,7 +53,7 @@ def _add(ways: ToolWays, child: Child, language: Language) -> None:
         again.times_ms.append(run_ms)
         return compile_ms + run_ms
 
-    ways.first.append(Way(floor_name(f"{language.name}, first compile"), first))
+    ways.first[language.name] = [Way(floor_name(f"{language.name}, first compile"), first)]
     ways.again.append(again)
 
 
