@@ -54,17 +54,14 @@ def sealed_file(name: str, content: bytes) -> int:
 class Handover:
     """Context manager; closes whatever is still open. Raises JailError when a descriptor cannot be made."""
 
-    def __init__(self, owner: int | None, output_bytes: int) -> None:
-        """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's.
-
-        `output_bytes`: the limit of each output stream.
-        """
+    def __init__(self, owner: int | None) -> None:
+        """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's."""
         self._kept, self._given, self._owner = ExitStack(), ExitStack(), owner
         try:
             self._stdin, stdin = self._open_input("stdin")
             self._files, files = self._open_input("files")
-            stdout = self._open_capture(output_bytes)
-            stderr = self._open_capture(output_bytes)
+            stdout = self._open_capture()
+            stderr = self._open_capture()
             self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
             self._kept.callback(os.close, self._artifact_fd)
             artifact = self._give(os.dup(self._artifact_fd))
@@ -75,7 +72,12 @@ class Handover:
         self.streams = Streams(stdin, stdout[1], stderr[1], files, artifact)
 
     def fill(self, spec: JailSpec) -> None:
-        """Put the input and the files in, once. Must come before any code of the guest's runs. Raises JailError."""
+        """Put the input and the files in, once, and bound the output.
+
+        Must come before any code of the guest's runs. Raises JailError.
+        """
+        for capture in self.captures:
+            capture.limit_bytes = spec.limits.output_bytes
         try:
             _fill(self._stdin, [spec.stdin])
             _fill(self._files, [file.content for file in spec.files])
@@ -91,12 +93,12 @@ class Handover:
         self._given.callback(os.close, fd)
         return fd
 
-    def _open_capture(self, limit_bytes: int) -> tuple[Capture, int]:
+    def _open_capture(self) -> tuple[Capture, int]:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         self._give(write_end)
         if self._owner is not None:
             os.fchown(write_end, self._owner, self._owner)  # a program may open /dev/stdout by its name
-        capture = Capture(read_end, limit_bytes)
+        capture = Capture(read_end)
         self._kept.callback(capture.close)
         return capture, write_end
 

@@ -35,6 +35,7 @@ def work(count):
 text = " ".join(str(n) for n in [work(5), math.sqrt(4)]) + f"{3:.2f}"
 """
 _WARMING_ROUNDS = 20
+_REHEARSAL = "text = str(len([1, 2])) + f'{3:.2f}'\n"
 
 
 class MainScript:
@@ -61,6 +62,7 @@ class MainScript:
                 importlib.import_module(name)
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
+        self._end_logging = script_end.LoggingEnd()
         self._reseed = random.seed
         self._restartable = _RestartableSequences(libc)
         self._main_thread = threading.main_thread()
@@ -70,8 +72,8 @@ class MainScript:
         self._main = sys.modules.pop("__main__")
         self._inherited = dict(sys.modules)
 
-    def get_ready(self) -> None:
-        """Be what exec would have made of this process, but for the script.
+    def get_ready(self, *, is_staged: bool) -> None:
+        """Be what exec would have made of this process, but for the script. `is_staged`: nobody waits for it yet.
 
         os.fork() does far more in a child: it makes every lock anew. A process that has had one thread all its life,
         and holds none of them, needs only this; a test looks for hooks that do anything else.
@@ -91,6 +93,18 @@ class MainScript:
         )
         sys.modules["__main__"] = main
         self._namespace = main.__dict__
+        if is_staged:
+            self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Write now to what a script writes to, while nobody waits: a page that was inherited is copied only once."""
+        namespace: dict[str, object] = {"__name__": "warm"}
+        file = self._open_file(os.devnull.encode(), b"rb")
+        if file:
+            self._stack.call(self._run_file, file, b"", _FILE_INPUT, namespace, namespace, True, None)
+        exec(compile(_REHEARSAL, "<warm>", "exec"), namespace)  # noqa: S102 - our own text above
+        del namespace
+        script_end.rehearse(self._stack, self._inherited)
 
     def run(self) -> None:
         """Never returns."""
@@ -100,13 +114,14 @@ class MainScript:
             raise JailError("open script", os.path.basename(self._path), ctypes.get_errno())
         namespace, self._namespace = self._namespace, {}  # only the module itself may hold it in the end
         code, uncaught = self._execute(file, name, namespace)
+        script_end.flush_io(self._stack)
         del namespace
         # No exception is being handled from here on: hooks and exit functions must not see one.
         if uncaught is not None:
             code = script_end.show(self._stack, uncaught)
         interrupted = isinstance(uncaught, KeyboardInterrupt)
         del uncaught
-        script_end.end(self._stack, code, self._inherited, interrupted=interrupted)
+        script_end.end(self._stack, code, self._inherited, self._end_logging, interrupted=interrupted)
 
     def _execute(self, file: int, name: bytes, namespace: dict[str, object]) -> tuple[int, BaseException | None]:
         """Exit code, or what nobody caught."""

@@ -153,7 +153,7 @@ def become_program(
             script = None
         if script is not None:
             step = "get the interpreter ready"
-            script.get_ready()
+            script.get_ready(is_staged=request.is_staged)
         if request.is_staged:
             step = "wait for something to run"
             _await_go(status)

@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +58,13 @@ def show(stack: CallStack, error: BaseException) -> int:
     return 1
 
 
+def flush_io(stack: CallStack) -> None:
+    """What pythonrun.c calls so behind the main program, before an error of it is shown. Failures say nothing."""
+    for name in ("stderr", "stdout"):
+        with suppress(BaseException):  # a stream of the program's may raise anything
+            stack.call(getattr(sys, name).flush)
+
+
 def _flushed() -> bool:
     """flush_std_files: a failure of stdout is shown, and changes the exit code."""
     good = True
@@ -93,9 +99,9 @@ def _clear(stack: CallStack, namespace: dict[str, Any]) -> None:
 def _own_modules(inherited: Mapping[str, ModuleType]) -> list[str]:
     """Names of the program's modules. They come last, unless it put another one in the place of ours."""
     count = len(inherited)
-    # A list compares what is identical without a call.
-    if list(islice(sys.modules.values(), count)) == list(inherited.values()):
-        return list(islice(sys.modules, count, None))
+    # A list compares what is identical without a call, and one of known length is made at once.
+    if list(sys.modules.values())[:count] == list(inherited.values()):
+        return list(sys.modules)[count:]
     return [name for name, module in sys.modules.items() if inherited.get(name) is not module]
 
 
@@ -125,13 +131,44 @@ def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     stack.call(gc.collect)
 
 
-def end(stack: CallStack, code: int, inherited: Mapping[str, ModuleType], *, interrupted: bool) -> None:
+class LoggingEnd:
+    """`logging.shutdown`: an exit function, and the last to be called, for the template has imported the module.
+
+    Make it in the template. It is left out where it would find no handler of the program's and the stream that an
+    interpreter starts with: then it only writes to pages.
+    """
+
+    def __init__(self) -> None:
+        self._logging = sys.modules.get("logging")
+        if self._logging is not None:
+            atexit.unregister(self._logging.shutdown)
+            self._handlers = list(self._logging._handlerList)  # noqa: SLF001 - what `shutdown` goes through
+
+    def __call__(self, stack: CallStack) -> None:
+        """As the exit function that it was; all others have been called."""
+        logging = self._logging
+        if logging is None or (logging._handlerList == self._handlers and sys.stderr is sys.__stderr__):  # noqa: SLF001
+            return
+        atexit.register(logging.shutdown)
+        stack.call(_run_exit_functions)
+
+
+def rehearse(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
+    """Of `end`, what changes nothing and will be done again."""
+    _own_modules(inherited)
+    stack.call(gc.collect)
+
+
+def end(
+    stack: CallStack, code: int, inherited: Mapping[str, ModuleType], end_logging: LoggingEnd, *, interrupted: bool
+) -> None:
     """Never returns. `inherited`: modules of the template by name. `interrupted`: the process dies of SIGINT."""
     try:
         stack.call(_join_threads)
     except BaseException as error:  # noqa: BLE001 - as wait_for_thread_shutdown
         _ignore(error, "on threading shutdown")
     stack.call(_run_exit_functions)
+    end_logging(stack)
     if not _flushed():
         code = FAILED_FLUSH
     _destroy(stack, inherited)

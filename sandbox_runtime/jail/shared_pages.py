@@ -16,6 +16,11 @@ _RUN_OFTEN = {
     *(f"{_JAIL}.{name}" for name in ("placement", "program", "rlimits", "script_end", "set_up", "spec", "syscalls")),
     *(f"{_JAIL}.{name}" for name in ("small_init", "template", "terms", "warm_start", "wire", "seccomp.filter")),
 }
+# Of the standard library: what each script's beginning and end call, `main_script` and `script_end`.
+_RUN_AT_BOTH_ENDS = {
+    *(("threading", name) for name in ("_shutdown", "Thread._set_native_id")),
+    *(("random", "Random.seed"), ("_frozen_importlib_external", "FileLoader.__init__")),
+}
 _OLD_CODE: list[CodeType] = []  # kept, or the next copy would take its place
 _SELDOM_RUN = {"__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__"}
 # object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
@@ -49,9 +54,14 @@ def keep_shared() -> None:
 def _gather_code() -> None:
     """Copies of the code that runs again and again, here and in forks, one behind the other."""
     for found in gc.get_objects():
-        if isinstance(found, FunctionType) and found.__module__ in _RUN_OFTEN and found.__name__ not in _SELDOM_RUN:
+        if isinstance(found, FunctionType) and _is_run_often(found):
             _OLD_CODE.append(found.__code__)
             found.__code__ = _copy(found.__code__)
+
+
+def _is_run_often(function: FunctionType) -> bool:
+    is_ours = function.__module__ in _RUN_OFTEN and function.__name__ not in _SELDOM_RUN
+    return is_ours or (function.__module__, function.__qualname__) in _RUN_AT_BOTH_ENDS
 
 
 def _copy(code: CodeType) -> CodeType:

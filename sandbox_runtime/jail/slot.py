@@ -57,7 +57,8 @@ class Slot:
         self.healthy = True
         self.runs = 0
         self._staged: tuple[Launch, Handover] | None = None
-        self._ending: Launch | None = None
+        self._ending: tuple[Launch, Handover] | None = None
+        self._next_handover: Handover | None = None
         self._in_user_namespace = os.geteuid() != 0
         self._guests_owner = None if self._in_user_namespace else self.uid
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
@@ -103,7 +104,7 @@ class Slot:
         self.settle()
         template = self._open_template()
         self.healthy = False
-        handover = Handover(self._guests_owner, spec.limits.output_bytes)
+        handover = self._take_handover()
         try:
             start = self._groups.prepare(spec.limits)
             launch = Launch(template, self._groups, spec, start, handover.streams, is_staged=True)
@@ -138,14 +139,14 @@ class Slot:
         self.runs += 1
         begun_ns = time.monotonic_ns()
         launch, handover = self._launch(template, spec)
-        with handover:
-            try:
-                watched, end = self._watch(launch, handover, spec, cancel_fd)
-                outcome = assemble(spec, watched, handover, (launch.start, end), self._groups.backend, begun_ns)
-            except BaseException:
-                launch.close()
-                raise
-        self._ending = launch
+        try:
+            watched, end = self._watch(launch, handover, spec, cancel_fd)
+            outcome = assemble(spec, watched, handover, (launch.start, end), self._groups.backend, begun_ns)
+        except BaseException:
+            handover.close()
+            launch.close()
+            raise
+        self._ending = launch, handover
         self.healthy = outcome.evidence.cleanup_verified
         return outcome
 
@@ -170,12 +171,21 @@ class Slot:
         if ending is None:
             return
         was_healthy, self.healthy = self.healthy, False
-        with contextlib.closing(ending):
-            ending.reaped()
+        launch, handover = ending
+        with contextlib.closing(launch), handover:
+            launch.reaped()
         left = self._groups.read().process_count
         if left:
             raise JailError("end the run", hint=f"{left} processes are left")
         self.healthy = was_healthy
+        if self._next_handover is None:
+            with contextlib.suppress(JailError):  # the next run tries again
+                self._next_handover = Handover(self._guests_owner)
+
+    def _take_handover(self) -> Handover:
+        """One for each run, opened behind the answer to the run before. Raises JailError."""
+        ready, self._next_handover = self._next_handover, None
+        return Handover(self._guests_owner) if ready is None else ready
 
     def _open_template(self) -> TemplateProcess:
         if not self.healthy or self._template is None:
@@ -200,7 +210,7 @@ class Slot:
             staged[1].close()
             staged[0].discard()
         start = self._groups.prepare(spec.limits)
-        handover = Handover(self._guests_owner, spec.limits.output_bytes)
+        handover = self._take_handover()
         try:
             handover.fill(spec)
             launch = Launch(template, self._groups, spec, start, handover.streams)
@@ -213,13 +223,13 @@ class Slot:
     def close(self) -> None:
         """End the template (and a run that still goes on), then remove the groups. Bounded, whatever still runs."""
         self.healthy = False
-        if self._staged is not None:
-            for part in self._staged:
+        for pair in (self._staged, self._ending):
+            for part in pair or ():
                 part.close()
-            self._staged = None
-        if self._ending is not None:
-            self._ending.close()
-            self._ending = None
+        self._staged = self._ending = None
+        if self._next_handover is not None:
+            self._next_handover.close()
+            self._next_handover = None
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):

@@ -6,14 +6,17 @@ _READ_BYTES = 1 << 16
 
 
 class Capture:
-    """One output pipe. At the limit the read end is closed, so that the guest gets SIGPIPE or EPIPE."""
+    """One output pipe. At the limit the read end is closed, so that the guest gets SIGPIPE or EPIPE.
 
-    def __init__(self, read_fd: int, limit_bytes: int) -> None:
+    `limit_bytes`: set it before anybody writes; until then nothing is let through.
+    """
+
+    def __init__(self, read_fd: int, limit_bytes: int = 0) -> None:
         os.set_blocking(read_fd, False)
         self.fd = read_fd
         self.cut = False
         self.open = True
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._data = bytearray()
 
     def read(self) -> None:
@@ -24,8 +27,8 @@ class Capture:
             return
         self._data += chunk
         # A guest that writes exactly the limit loses nothing: only a byte more makes a cut.
-        if len(self._data) > self._limit_bytes:
-            del self._data[self._limit_bytes :]
+        if len(self._data) > self.limit_bytes:
+            del self._data[self.limit_bytes :]
             self.cut = True
             self.close()
         elif not chunk:

@@ -20,6 +20,7 @@ from sandbox_runtime.jail import init, mounts, small_init, syscalls, user_namesp
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
+from sandbox_runtime.jail.namespaces_ahead import NamespacesAhead
 from sandbox_runtime.jail.program import become_program_of_small_init
 from sandbox_runtime.jail.seccomp import SMALL_INIT, Program, build_programs
 from sandbox_runtime.jail.shared_pages import keep_shared
@@ -29,10 +30,6 @@ from sandbox_runtime.jail.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START
 
 # Runs by which code has taken the shape in which it is not written to any more, see `huge_pages`.
 _SETTLED_AFTER = 3
-# The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
-_NAMESPACES = (
-    syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
-)
 
 
 def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
@@ -56,15 +53,18 @@ def _serve_run(
     filters: Mapping[str, Program],
     script: MainScript | None,
     first: SmallInit | None,
+    namespaces: int,
 ) -> bool:
-    """Serve one run, of which nothing is known here. False when the supervisor went away. `first`: its init, if any."""
+    """Serve one run, of which nothing is known here. False when the supervisor went away.
+
+    `first`: its init, if any. `namespaces`: flags of clone(2).
+    """
     if len(fds) <= INIT_ENTRY_AT:
         first = None  # the other init says what is missing
     if first is None:
-        user = syscalls.CLONE_NEWUSER if terms.in_user_namespace else 0
-        pid, pidfd = syscalls.clone_process(_NAMESPACES | user)
+        pid, pidfd = syscalls.clone_process(namespaces)
     else:
-        pid, pidfd = first.start(_NAMESPACES, fds[STATUS_AT], fds[INIT_ENTRY_AT])
+        pid, pidfd = first.start(namespaces, fds[STATUS_AT], fds[INIT_ENTRY_AT])
     if pid == 0:
         channel.close()
         if first is None:
@@ -93,15 +93,19 @@ def _serve(
     collapse: Callable[[], object],
 ) -> None:
     """One run after the other, until the supervisor goes away."""
+    ahead = NamespacesAhead(in_user_namespace=terms.in_user_namespace)
     for number in count():
         if number == _SETTLED_AFTER:
             collapse()
+        ahead.make()
         message, fds = receive(channel)
         if not message:
             return
         if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
             _refuse(channel, fds)
-        elif not _serve_run(channel, fds, terms, filters, script, first if message == START_RUN else None):
+        elif not _serve_run(
+            channel, fds, terms, filters, script, first if message == START_RUN else None, ahead.flags()
+        ):
             return
 
 

@@ -61,7 +61,8 @@ def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
         raise JailError("receive message", hint="timed out")
 
     assert good(own.answer(python("print(1)"))) == b"1\n"
-    monkeypatch.setattr(own._ending, "reaped", never_ends)
+    assert own._ending is not None
+    monkeypatch.setattr(own._ending[0], "reaped", never_ends)
     calls: dict[str, Any] = {
         "settle": own.settle,
         "stage": lambda: own.stage(STAGED),

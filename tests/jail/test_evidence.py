@@ -25,8 +25,13 @@ TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
 _START = """
 import os, socket, sys
 sys.path.insert(0, ROOT)
-from sandbox_runtime.jail import identity, init, mounts, program, rlimits, small_init, syscalls, template
+from sandbox_runtime.jail import (
+    identity, init, mounts, namespaces_ahead, program, rlimits, small_init, syscalls, template
+)
 from sandbox_runtime.jail.seccomp import Program
+def share_namespace(flag):
+    namespaces_ahead._AHEAD &= ~flag
+    namespaces_ahead._ALL &= ~flag
 {change}
 template.main(TERMS, PATH)
 """
@@ -64,11 +69,11 @@ program.become_program, identity.become_guest, Program.load = remember, become_g
 CHANGES = {
     # /usr/bin/true harms nobody whose namespace it shares; the host's name must not be set.
     # The small init is process 1 or nothing: see below.
-    "pid_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWPID; small_init.is_possible = lambda **_: False",
-    "mount_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWNS",
-    "network_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWNET",
-    "ipc_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWIPC",
-    "uts_namespace": "template._NAMESPACES &= ~syscalls.CLONE_NEWUTS; socket.sethostname = lambda name: None",
+    "pid_namespace": "share_namespace(syscalls.CLONE_NEWPID); small_init.is_possible = lambda **_: False",
+    "mount_namespace": "share_namespace(syscalls.CLONE_NEWNS)",
+    "network_namespace": "share_namespace(syscalls.CLONE_NEWNET)",
+    "ipc_namespace": "share_namespace(syscalls.CLONE_NEWIPC)",
+    "uts_namespace": "share_namespace(syscalls.CLONE_NEWUTS); socket.sethostname = lambda name: None",
     "cgroup_namespace": "unshare = os.unshare; os.unshare = lambda what: what == os.CLONE_NEWCGROUP or unshare(what)",
     "process_limit": "small_init.SmallInit._enter = lambda self, fd: small_init._table([])",
     "memory_limit": _WITHOUT_ENTRY.format(fds="fds[1:] if len(fds) > 1 else fds"),

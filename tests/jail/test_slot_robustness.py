@@ -112,7 +112,7 @@ def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes
 def test_a_right_request_with_too_few_descriptors_ends_that_run_only(opened: Slot, missing: int) -> None:
     groups, spec = opened._groups, python("print(1)")
     groups.prepare(LIMITS)
-    with Handover(None, LIMITS.output_bytes) as handover:
+    with Handover(None) as handover:
         handover.fill(spec)
         request = request_of(spec, groups, is_staged=False).serialise()
         fds = [*handover.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
@@ -161,6 +161,7 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:
     opened.run(python("print(1)"))
+    opened._take_handover().close()  # what is open for the next run already
     before = open_descriptors()
     left = iter(range(successes))
 
@@ -177,6 +178,18 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     with pytest.raises(JailError, match="open descriptors"):
         opened.run(python("print(1)"))
     assert open_descriptors() == before
+
+
+def test_what_cannot_be_opened_ahead_is_opened_for_the_next_run(opened: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    opened.answer(python("print(1)"))
+    with monkeypatch.context() as short:
+        short.setattr(os, "memfd_create", refuse)
+        opened.settle()
+    assert opened.healthy
+    assert opened.run(python("print(2)")).stdout == b"2\n"
 
 
 def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_none_is_lost() -> None:

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from sandbox_runtime.jail import syscalls, template
+from sandbox_runtime.jail import namespaces_ahead, syscalls
 
 Settings = dict[str, Any]
 MountCall = tuple[str, str, str | None, int, str]
@@ -50,4 +50,5 @@ def edit_mounts(edit: Callable[[MountCall], MountCall | None]) -> None:
 
 def share_namespace(flag: int) -> None:
     """Runs stay in the namespace of their template."""
-    template._NAMESPACES &= ~flag
+    namespaces_ahead._AHEAD &= ~flag
+    namespaces_ahead._ALL &= ~flag

@@ -1,0 +1,113 @@
+"""Namespaces that the template makes before a run: each run has its own, whatever came before it."""
+
+import errno
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.jail import Slot, SlotConfig, open_slot
+from sandbox_runtime.languages import warm_start
+from sandbox_runtime.languages.python import PYTHON
+from tests.jail.test_evidence import ChangedSlot
+from tests.jail.test_warm_start import STAGED, good, python
+
+AHEAD = ("net", "ipc", "uts")
+SHOW = f"import os\nprint(*[os.readlink('/proc/self/ns/' + name) for name in {AHEAD}])"
+# A name that lives as long as its namespace and its process.
+LEAVE = """
+import socket
+named = socket.socket(socket.AF_UNIX)
+named.bind("\\0left-behind")
+named.listen()
+print("left")
+"""
+LOOK = """
+import socket
+with socket.socket(socket.AF_UNIX) as client:
+    print(client.connect_ex("\\0left-behind"))
+"""
+REFUSE = """
+import errno
+def refuse(flags):
+    raise OSError(errno.ENOSPC, "max_net_namespaces")
+unshare = os.unshare
+os.unshare = lambda flags: refuse(flags) if flags & os.CLONE_NEWNET else unshare(flags)
+"""
+# What a mistake would be: to take those of the last run for new ones.
+FORGET = """
+made = namespaces_ahead.NamespacesAhead.make
+def make(self):
+    made(self)
+    namespaces_ahead.NamespacesAhead.make = lambda self: setattr(self, "_are_made", True)
+namespaces_ahead.NamespacesAhead.make = make
+"""
+
+
+@pytest.fixture
+def slot() -> Iterator[Slot]:
+    with open_slot(SlotConfig("ahead", 48, warm=warm_start([PYTHON]))) as opened:
+        yield opened
+
+
+def namespaces_of_runs(slot: Slot, count: int = 6) -> list[tuple[str, ...]]:
+    """Of runs one after the other, every second one staged. An old number may come again, but not at once."""
+    shown = []
+    for number in range(count):
+        if number % 2:
+            slot.stage(STAGED)
+        shown.append(tuple(good(slot.run(python(SHOW))).decode().split()))
+    return shown
+
+
+def share(shown: list[tuple[str, ...]]) -> bool:
+    """Whether two runs, one behind the other, had one and the same namespace."""
+    return any(set(one) & set(next_one) for one, next_one in pairwise(shown))
+
+
+def namespaces_of(process: int | str) -> set[str]:
+    return {str(Path(f"/proc/{process}/ns/{name}").readlink()) for name in AHEAD}
+
+
+def hosts() -> set[str]:
+    return namespaces_of("self")
+
+
+def test_each_run_has_its_own(slot: Slot) -> None:
+    shown = namespaces_of_runs(slot)
+    assert not share(shown)
+    assert not hosts().intersection(*shown)
+
+
+def test_with_those_of_the_last_run_it_would_be_seen() -> None:
+    with ChangedSlot(SlotConfig("ahead", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
+        assert share(namespaces_of_runs(forgetful))
+
+
+def test_the_template_has_left_them_when_the_next_run_begins(slot: Slot) -> None:
+    first = good(slot.run(python(SHOW))).decode().split()
+    good(slot.run(python("")))
+    assert not namespaces_of(slot.template_pid) & set(first)
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_nothing_is_left_in_them(slot: Slot, is_staged: bool) -> None:  # noqa: FBT001
+    for _ in range(3):
+        assert good(slot.run(python(LEAVE))) == b"left\n"
+        if is_staged:
+            slot.stage(STAGED)
+        assert good(slot.run(python(LOOK))) == f"{errno.ECONNREFUSED}\n".encode()
+
+
+def test_where_the_kernel_makes_none_ahead_each_run_makes_its_own() -> None:
+    with ChangedSlot(SlotConfig("ahead", 48, warm=warm_start([PYTHON])), textwrap.dedent(REFUSE)) as refused:
+        shown = namespaces_of_runs(refused)
+        assert namespaces_of(refused.template_pid) == hosts()
+    assert not hosts().intersection(*shown)
+
+
+def test_a_run_has_one_hostname_whatever_the_last_one_had(slot: Slot) -> None:
+    for _ in range(3):
+        assert good(slot.run(python("import socket; print(socket.gethostname())"))) == b"rustbox-sandbox\n"
