@@ -65,7 +65,7 @@ class Launch:
     """Owns the status socket, init's pidfd and a waiting command's socket. Raises JailError.
 
     `start`: the groups' counters that the run starts from. `begun_ns`: no run began before. The limits of the groups
-    must be set. Close it after `reaped`.
+    must be set. The run is cloned at once and waits for `tell`. Close it after `reaped`.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Launch:
     ) -> None:
         """`is_staged`: what there is to run comes later, with `go`."""
         self.spec, self.start = spec, start
-        self._template = template
+        self._template, self._groups, self._is_staged = template, groups, is_staged
         self._pidfd = -1
         self._used: dict[str, int] | None = None
         self._feed: socket.socket | None = None
@@ -95,11 +95,18 @@ class Launch:
                     fds.append(feed)
             except OSError as error:
                 raise JailError("open descriptors", errno=error.errno or 0) from error
-            # The request waits in the socket until init, which is only made by the next message, reads it.
-            send(self.status, request_of(spec, groups, is_staged=is_staged).serialise())
             # The groups keep their own descriptors open; these are not ours to close.
             template.send(START_RUN if spec.artifact is None else START_COLLECTING_RUN, fds)
             ours.pop_all()
+
+    def tell(self) -> None:
+        """What it is to do; its files must be there, unless it is staged. Raises JailError when it died meanwhile."""
+        request = request_of(self.spec, self._groups, is_staged=self._is_staged).serialise()
+        try:
+            send(self.status, request)
+        except JailError:
+            _ = self.pidfd  # where it could not be started, the template says why
+            raise
 
     def fits(self, spec: JailSpec) -> bool:
         """Whether a staged run may become this one: the same but for what `go` brings.

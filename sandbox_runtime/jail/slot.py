@@ -104,15 +104,7 @@ class Slot:
         self.settle()
         template = self._open_template()
         self.healthy = False
-        handover = self._take_handover()
-        try:
-            start = self._groups.prepare(spec.limits)
-            launch = Launch(template, self._groups, spec, start, handover.streams, is_staged=True)
-        except BaseException:
-            handover.close()
-            raise
-        handover.close_guest_side()
-        self._staged = launch, handover
+        self._staged = self._begin(template, spec, is_staged=True)
         self.healthy = True
 
     def is_ready_for(self, spec: JailSpec) -> bool:
@@ -209,15 +201,20 @@ class Slot:
         if staged is not None:
             staged[1].close()
             staged[0].discard()
-        start = self._groups.prepare(spec.limits)
-        handover = self._take_handover()
-        try:
-            handover.fill(spec)
-            launch = Launch(template, self._groups, spec, start, handover.streams)
-        except BaseException:
-            handover.close()
-            raise
-        handover.close_guest_side()
+        return self._begin(template, spec, is_staged=False)
+
+    def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_staged: bool) -> tuple[Launch, Handover]:
+        """The limits stand before there is a process; the files and the request come while it is cloned."""
+        with contextlib.ExitStack() as undone:
+            start = self._groups.prepare(spec.limits)
+            handover = undone.enter_context(self._take_handover())
+            launch = Launch(template, self._groups, spec, start, handover.streams, is_staged=is_staged)
+            undone.callback(launch.close)
+            handover.close_guest_side()
+            if not is_staged:
+                handover.fill(spec)
+            launch.tell()
+            undone.pop_all()
         return launch, handover
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.test_evidence import ChangedSlot
@@ -111,3 +111,19 @@ def test_where_the_kernel_makes_none_ahead_each_run_makes_its_own() -> None:
 def test_a_run_has_one_hostname_whatever_the_last_one_had(slot: Slot) -> None:
     for _ in range(3):
         assert good(slot.run(python("import socket; print(socket.gethostname())"))) == b"rustbox-sandbox\n"
+
+
+def test_a_clone_that_the_kernel_refuses_is_named() -> None:
+    refused = """
+    from sandbox_runtime.jail.errors import JailError
+    def start(self, namespaces, status_fd, entry_fd):
+        raise JailError("clone", "", errno.EAGAIN, "no more processes")
+    import errno
+    small_init.SmallInit.start = start
+    """
+    for _ in range(3):
+        with (
+            ChangedSlot(SlotConfig("ahead", 48, warm=warm_start([PYTHON])), refused) as slot,
+            pytest.raises(JailError, match=r"clone: .*no more processes"),
+        ):
+            slot.run(python("print(1)"))
