@@ -171,5 +171,8 @@ class Launch:
         if self._feed is not None:
             self._feed.close()
         if self._pidfd >= 0:
+            # The template reaps it, unless it died first: then it may have become a child of ours, as in a container.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
             os.close(self._pidfd)
             self._pidfd = -1

@@ -102,7 +102,8 @@ def test_a_linker_s_tools_read_the_executable_as_it_was_meant(tmp_path: Path) ->
 
 
 def test_init_has_nothing_left_while_a_guest_runs(slot: Slot) -> None:
-    template = Path("/proc") / str(slot.template_pid) / "ns"
+    # The template stands in the run's net, ipc and uts namespaces until it is over, see `namespaces_ahead`.
+    outer = {"pid": Path("/proc") / str(slot.template_pid), "mnt": Path("/proc") / str(slot.template_pid)}
     with running(slot, SLEEP) as (init, _):
         status = status_of(init)
         descriptors = sorted(entry.name for entry in (init / "fd").iterdir())
@@ -117,7 +118,7 @@ def test_init_has_nothing_left_while_a_guest_runs(slot: Slot) -> None:
     assert (status["Groups"], status["NoNewPrivs"], status["Seccomp"]) == ([], ["1"], ["2"])
     assert (descriptors, target.partition(":")[0]) == (["0"], "socket")
     for name, namespace in namespaces.items():
-        assert namespace != (template / name).readlink()
+        assert namespace != (outer.get(name, Path("/proc/self")) / "ns" / name).readlink()
     assert [line.split()[-1] for line in writable] == ["[stack]"]
     assert (environment, int(status["VmRSS"][0]) < 100) == (b"", True)
 
@@ -173,6 +174,29 @@ def test_a_template_that_dies_takes_init_and_the_guest_with_it() -> None:
             until(lambda: None if init.exists() else True)
             until(lambda: ends or None)
         assert isinstance(ends[0], JailError)
+
+
+# As process 1 of a container has it: what loses its parent becomes its child.
+_IN_A_CONTAINER = """
+import ctypes, os, signal, threading
+from pathlib import Path
+from sandbox_runtime.jail import JailError, SlotConfig, open_slot
+from tests.jail.test_small_init import SLEEP, running
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+with open_slot(SlotConfig("small-init-heir", 57)) as slot:
+    template_pid = slot.template_pid
+    with running(slot, SLEEP) as (init, ends):
+        os.kill(template_pid, signal.SIGKILL)
+        while not ends:
+            threading.Event().wait(0.01)
+    assert isinstance(ends[0], JailError)
+print(*[name.read_text() for name in Path("/proc/self/task").glob("*/children")])
+"""
+
+
+def test_a_runner_that_inherits_an_orphaned_init_leaves_no_zombie() -> None:
+    ended = subprocess.run([sys.executable, "-c", _IN_A_CONTAINER], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, "", "")
 
 
 def test_a_group_that_cannot_be_entered_ends_the_run_before_there_is_a_guest() -> None:
