@@ -60,9 +60,9 @@ class MainScript:
         for name in imports:
             with suppress(ImportError):  # a smaller installation: scripts find out for themselves
                 importlib.import_module(name)
+        script_end.forget_last_resort()
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
-        self._end_logging = script_end.LoggingEnd()
         self._reseed = random.seed
         self._restartable = _RestartableSequences(libc)
         self._main_thread = threading.main_thread()
@@ -113,31 +113,32 @@ class MainScript:
         if not file:
             raise JailError("open script", os.path.basename(self._path), ctypes.get_errno())
         namespace, self._namespace = self._namespace, {}  # only the module itself may hold it in the end
-        code, uncaught = self._execute(file, name, namespace)
-        script_end.flush_io(self._stack)
-        del namespace
+        uncaught = self._execute(file, name, namespace)
         # No exception is being handled from here on: hooks and exit functions must not see one.
-        if uncaught is not None:
-            code = script_end.show(self._stack, uncaught)
+        script_end.flush_io(self._stack)
+        code = 0
+        if isinstance(uncaught, SystemExit):
+            code = script_end.exit_code(uncaught)
+        else:
+            if uncaught is not None:
+                code = script_end.show(self._stack, uncaught)
+            for gone in ("__file__", "__cached__"):
+                namespace.pop(gone, None)
+        del namespace
         interrupted = isinstance(uncaught, KeyboardInterrupt)
         del uncaught
-        script_end.end(self._stack, code, self._inherited, self._end_logging, interrupted=interrupted)
+        script_end.end(self._stack, code, self._inherited, interrupted=interrupted)
 
-    def _execute(self, file: int, name: bytes, namespace: dict[str, object]) -> tuple[int, BaseException | None]:
-        """Exit code, or what nobody caught."""
+    def _execute(self, file: int, name: bytes, namespace: dict[str, object]) -> BaseException | None:
+        """What nobody caught."""
         try:
             self._stack.call(self._run_file, file, name, _FILE_INPUT, namespace, namespace, True, None)
-        except SystemExit as error:
-            return script_end.exit_code(error), None
         except BaseException as error:  # noqa: BLE001 - whatever the script raises
             # The first two entries are of this function and of the one that cut the stack.
             rest = error.__traceback__.tb_next if error.__traceback__ else None
             error.__traceback__ = rest.tb_next if rest else None
-            return 1, error
-        finally:
-            for gone in ("__file__", "__cached__"):
-                namespace.pop(gone, None)
-        return 0, None
+            return error
+        return None
 
 
 class _RestartableSequences:

@@ -7,6 +7,7 @@ pages. Here everything of the program itself is ended in the same order, then th
 import atexit
 import ctypes
 import gc
+import operator
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from sandbox_runtime.jail.call_stack import CallStack
 FAILED_FLUSH = 120  # pylifecycle.c
 _flush_c_streams = ctypes.CDLL(None).fflush
 _join_threads = threading._shutdown  # type: ignore[attr-defined] # noqa: SLF001 - what Py_FinalizeEx calls
+_flush = operator.methodcaller("flush")  # which looks it up without a frame of ours
 _run_exit_functions = atexit._run_exitfuncs  # noqa: SLF001 - same
 
 
@@ -33,7 +35,8 @@ def exit_code(error: SystemExit) -> int:
     if isinstance(code, int):
         return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
     with suppress(Exception):
-        sys.stderr.write(f"{code}\n")
+        sys.stderr.write(str(code))
+        sys.stderr.write("\n")
     return 1
 
 
@@ -62,7 +65,7 @@ def flush_io(stack: CallStack) -> None:
     """What pythonrun.c calls so behind the main program, before an error of it is shown. Failures say nothing."""
     for name in ("stderr", "stdout"):
         with suppress(BaseException):  # a stream of the program's may raise anything
-            stack.call(getattr(sys, name).flush)
+            stack.call(_flush, getattr(sys, name, None))
 
 
 def _flushed() -> bool:
@@ -131,26 +134,14 @@ def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     stack.call(gc.collect)
 
 
-class LoggingEnd:
-    """`logging.shutdown`: an exit function, and the last to be called, for the template has imported the module.
+def forget_last_resort() -> None:
+    """Let `logging.shutdown` find handlers of the program's only. For a template, which has imported the module.
 
-    Make it in the template. It is left out where it would find no handler of the program's and the stream that an
-    interpreter starts with: then it only writes to pages.
+    The one handler that is always there writes to stderr, which is flushed anyway. Closing it would write to pages.
     """
-
-    def __init__(self) -> None:
-        self._logging = sys.modules.get("logging")
-        if self._logging is not None:
-            atexit.unregister(self._logging.shutdown)
-            self._handlers = list(self._logging._handlerList)  # noqa: SLF001 - what `shutdown` goes through
-
-    def __call__(self, stack: CallStack) -> None:
-        """As the exit function that it was; all others have been called."""
-        logging = self._logging
-        if logging is None or (logging._handlerList == self._handlers and sys.stderr is sys.__stderr__):  # noqa: SLF001
-            return
-        atexit.register(logging.shutdown)
-        stack.call(_run_exit_functions)
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        logging._handlerList.clear()  # noqa: SLF001 - what `shutdown` goes through
 
 
 def rehearse(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
@@ -159,16 +150,13 @@ def rehearse(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     stack.call(gc.collect)
 
 
-def end(
-    stack: CallStack, code: int, inherited: Mapping[str, ModuleType], end_logging: LoggingEnd, *, interrupted: bool
-) -> None:
+def end(stack: CallStack, code: int, inherited: Mapping[str, ModuleType], *, interrupted: bool) -> None:
     """Never returns. `inherited`: modules of the template by name. `interrupted`: the process dies of SIGINT."""
     try:
         stack.call(_join_threads)
     except BaseException as error:  # noqa: BLE001 - as wait_for_thread_shutdown
         _ignore(error, "on threading shutdown")
     stack.call(_run_exit_functions)
-    end_logging(stack)
     if not _flushed():
         code = FAILED_FLUSH
     _destroy(stack, inherited)

@@ -59,6 +59,7 @@ class Slot:
         self._staged: tuple[Launch, Handover] | None = None
         self._ending: tuple[Launch, Handover] | None = None
         self._next_handover: Handover | None = None
+        self._is_closed = False
         self._in_user_namespace = os.geteuid() != 0
         self._guests_owner = None if self._in_user_namespace else self.uid
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
@@ -173,6 +174,13 @@ class Slot:
         if self._next_handover is None:
             with contextlib.suppress(JailError):  # the next run tries again
                 self._next_handover = Handover(self._guests_owner)
+        if self._is_closed:  # by another thread, which may have looked before it was there
+            self._drop_next_handover()
+
+    def _drop_next_handover(self) -> None:
+        unused, self._next_handover = self._next_handover, None
+        if unused is not None:
+            unused.close()
 
     def _take_handover(self) -> Handover:
         """One for each run, opened behind the answer to the run before. Raises JailError."""
@@ -219,14 +227,12 @@ class Slot:
 
     def close(self) -> None:
         """End the template (and a run that still goes on), then remove the groups. Bounded, whatever still runs."""
-        self.healthy = False
+        self.healthy, self._is_closed = False, True
         for pair in (self._staged, self._ending):
             for part in pair or ():
                 part.close()
         self._staged = self._ending = None
-        if self._next_handover is not None:
-            self._next_handover.close()
-            self._next_handover = None
+        self._drop_next_handover()
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):

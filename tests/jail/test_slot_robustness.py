@@ -26,6 +26,7 @@ from sandbox_runtime.jail import (
     open_slot,
     template_process,
 )
+from sandbox_runtime.jail import slot as slot_module
 from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.launch import request_of
 from sandbox_runtime.jail.template_process import TemplateProcess
@@ -190,6 +191,29 @@ def test_what_cannot_be_opened_ahead_is_opened_for_the_next_run(opened: Slot, mo
         opened.settle()
     assert opened.healthy
     assert opened.run(python("print(2)")).stdout == b"2\n"
+
+
+def test_what_is_opened_ahead_while_another_thread_closes_the_slot_is_closed(
+    opened: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened.answer(python("print(1)"))
+    is_closing, is_closed = threading.Event(), threading.Event()
+
+    def late(owner: int | None) -> Handover:
+        is_closing.set()
+        assert is_closed.wait(10)
+        return Handover(owner)
+
+    monkeypatch.setattr(slot_module, "Handover", late)
+    settling = threading.Thread(target=opened.settle)
+    settling.start()
+    assert is_closing.wait(10)
+    opened.close()
+    without = open_descriptors()
+    is_closed.set()
+    settling.join()
+    assert open_descriptors() == without
+    assert opened._next_handover is None
 
 
 def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_none_is_lost() -> None:

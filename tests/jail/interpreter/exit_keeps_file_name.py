@@ -1,0 +1,5 @@
+import atexit
+import sys
+
+atexit.register(lambda: print(__file__, flush=True))
+sys.exit(3)
