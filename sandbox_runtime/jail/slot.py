@@ -11,6 +11,7 @@ from sandbox_runtime.jail.cgroup import Counters, SampledUsage, SlotGroups, clos
 from sandbox_runtime.jail.deadlines import Deadlines
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.handover import Handover
+from sandbox_runtime.jail.handover_ahead import HandoverAhead
 from sandbox_runtime.jail.identity import guest_uid
 from sandbox_runtime.jail.launch import Launch
 from sandbox_runtime.jail.measure import own_namespaces
@@ -58,10 +59,8 @@ class Slot:
         self.runs = 0
         self._staged: tuple[Launch, Handover] | None = None
         self._ending: tuple[Launch, Handover] | None = None
-        self._next_handover: Handover | None = None
-        self._is_closed = False
         self._in_user_namespace = os.geteuid() != 0
-        self._guests_owner = None if self._in_user_namespace else self.uid
+        self._handovers = HandoverAhead(None if self._in_user_namespace else self.uid)
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
         self._template: TemplateProcess | None = None
         try:
@@ -171,21 +170,7 @@ class Slot:
         if left:
             raise JailError("end the run", hint=f"{left} processes are left")
         self.healthy = was_healthy
-        if self._next_handover is None:
-            with contextlib.suppress(JailError):  # the next run tries again
-                self._next_handover = Handover(self._guests_owner)
-        if self._is_closed:  # by another thread, which may have looked before it was there
-            self._drop_next_handover()
-
-    def _drop_next_handover(self) -> None:
-        unused, self._next_handover = self._next_handover, None
-        if unused is not None:
-            unused.close()
-
-    def _take_handover(self) -> Handover:
-        """One for each run, opened behind the answer to the run before. Raises JailError."""
-        ready, self._next_handover = self._next_handover, None
-        return Handover(self._guests_owner) if ready is None else ready
+        self._handovers.make()
 
     def _open_template(self) -> TemplateProcess:
         if not self.healthy or self._template is None:
@@ -215,7 +200,7 @@ class Slot:
         """The limits stand before there is a process; the files and the request come while it is cloned."""
         with contextlib.ExitStack() as undone:
             start = self._groups.prepare(spec.limits)
-            handover = undone.enter_context(self._take_handover())
+            handover = undone.enter_context(self._handovers.take())
             launch = Launch(template, self._groups, spec, start, handover.streams, is_staged=is_staged)
             undone.callback(launch.close)
             handover.close_guest_side()
@@ -227,12 +212,12 @@ class Slot:
 
     def close(self) -> None:
         """End the template (and a run that still goes on), then remove the groups. Bounded, whatever still runs."""
-        self.healthy, self._is_closed = False, True
+        self.healthy = False
         for pair in (self._staged, self._ending):
             for part in pair or ():
                 part.close()
         self._staged = self._ending = None
-        self._drop_next_handover()
+        self._handovers.close()
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):

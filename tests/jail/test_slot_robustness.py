@@ -23,10 +23,10 @@ from sandbox_runtime.jail import (
     Slot,
     SlotConfig,
     StopReason,
+    handover_ahead,
     open_slot,
     template_process,
 )
-from sandbox_runtime.jail import slot as slot_module
 from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.launch import request_of
 from sandbox_runtime.jail.template_process import TemplateProcess
@@ -162,7 +162,7 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:
     opened.run(python("print(1)"))
-    opened._take_handover().close()  # what is open for the next run already
+    opened._handovers.take().close()  # what is open for the next run already
     before = open_descriptors()
     left = iter(range(successes))
 
@@ -204,7 +204,7 @@ def test_what_is_opened_ahead_while_another_thread_closes_the_slot_is_closed(
         assert is_closed.wait(10)
         return Handover(owner)
 
-    monkeypatch.setattr(slot_module, "Handover", late)
+    monkeypatch.setattr(handover_ahead, "Handover", late)
     settling = threading.Thread(target=opened.settle)
     settling.start()
     assert is_closing.wait(10)
@@ -213,7 +213,7 @@ def test_what_is_opened_ahead_while_another_thread_closes_the_slot_is_closed(
     is_closed.set()
     settling.join()
     assert open_descriptors() == without
-    assert opened._next_handover is None
+    assert opened._handovers._next is None
 
 
 def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_none_is_lost() -> None:
