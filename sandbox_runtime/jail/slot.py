@@ -73,6 +73,7 @@ class Slot:
                 self._groups.attach(fd)
             else:
                 os.close(fd)
+        self._handovers.make()
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
         return Terms(
