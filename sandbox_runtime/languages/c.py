@@ -15,7 +15,7 @@ _COMMAND = (COMPILER, "-std=c17", "-O2", "-DONLINE_JUDGE", "-o", "solution", _SO
 
 
 def _prepare(directory: Path) -> None:
-    (directory / direct_gcc.SCRIPT_NAME).write_text(direct_gcc.script(_COMMAND, _SOURCE, directory))
+    direct_gcc.write_program(_COMMAND, _SOURCE, directory, _DIRECTORY)
 
 
 C = Language(
@@ -25,7 +25,7 @@ C = Language(
     # A gcc without the C library's headers cannot compile anything.
     needed_files=("/usr/include/stdio.h",),
     compile=Compile(
-        argv=("/bin/sh", f"{_DIRECTORY}/{direct_gcc.SCRIPT_NAME}", direct_gcc.NO_HEADERS, *_COMMAND),
+        argv=(f"{_DIRECTORY}/{direct_gcc.PROGRAM_NAME}", direct_gcc.NO_HEADERS, *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
     ),

@@ -1,28 +1,47 @@
 """C++: compiled by the system's g++ inside the jail."""
 
+import tempfile
 from pathlib import Path
 
 from sandbox_runtime.languages import direct_gcc
 from sandbox_runtime.languages.cpp_headers import DIRECTORY, HEADER_SETS, cpp_names
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.linker import MOLD, through_compiler
-from sandbox_runtime.languages.preparation import command
+from sandbox_runtime.languages.preparation import PreparationError, command
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 COMPILER = "/usr/bin/g++"
 
 _SOURCE = "solution.cpp"
 _OPTIONS = ("-std=c++17", "-O2", "-DONLINE_JUDGE")
+_EARLY_SOURCE = Path(__file__).with_name("early_instantiation.c")
+_EARLY_LIBRARY, _LAST_HEADER = "early_instantiation.so", "instantiate.h"
 _COMMAND = (COMPILER, *_OPTIONS, *through_compiler(), "-o", "solution", _SOURCE)
 
 
 def _prepare(directory: Path) -> None:
-    """The script, and each set of headers as g++ includes it: precompiled, where it finds that it fits."""
-    (directory / direct_gcc.SCRIPT_NAME).write_text(direct_gcc.script(_COMMAND, _SOURCE, directory))
-    for name, headers in HEADER_SETS.items():
-        (directory / name).write_text("".join(f"#include <{header}>\n" for header in headers))
-        precompile = (COMPILER, *_OPTIONS, "-x", "c++-header", name, "-o", f"{name}.gch")
-        command(precompile, working_directory=directory)
+    """The direct calls, and each set of headers as g++ includes it: precompiled, where it finds that it fits."""
+    direct_gcc.write_program(_COMMAND, _SOURCE, directory, DIRECTORY)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / _LAST_HEADER).touch()
+        build = (COMPILER, "-x", "c", "-O2", "-shared", "-fPIC", "-o", _EARLY_LIBRARY, str(_EARLY_SOURCE))
+        command(build, working_directory=work)
+        for name, headers in HEADER_SETS.items():
+            text = "".join(f"#include <{header}>\n" for header in headers)
+            (directory / name).write_text(text)
+            (work / name).write_text(f'{text}#include "{_LAST_HEADER}"\n#pragma rustbox instantiate\n')
+            _precompile(work / name, directory / f"{name}.gch")
+
+
+def _precompile(header: Path, to: Path) -> None:
+    """Save a header with its own templates instantiated, see early_instantiation.c, or as it is. PreparationError."""
+    precompile = (COMPILER, *_OPTIONS, "-x", "c++-header", header.name, "-o", str(to))
+    try:
+        early = {"LD_PRELOAD": str(header.with_name(_EARLY_LIBRARY))}
+        command(precompile, working_directory=header.parent, environment=early)
+    except PreparationError:
+        command(precompile, working_directory=header.parent)
 
 
 CPP = Language(
@@ -34,7 +53,7 @@ CPP = Language(
     # g++ alone cannot link anything without the C library's headers and start files.
     needed_files=("/usr/include/stdio.h",),
     compile=Compile(
-        argv=("/bin/sh", f"{DIRECTORY}/{direct_gcc.SCRIPT_NAME}", "{headers}", *_COMMAND),
+        argv=(f"{DIRECTORY}/{direct_gcc.PROGRAM_NAME}", "{headers}", *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
     ),
@@ -44,7 +63,7 @@ CPP = Language(
         make=_prepare,
         # The C library's headers are in the precompiled ones and change without the compiler.
         made_from=(COMPILER, direct_gcc.ASSEMBLER, MOLD, "/usr/include/stdio.h", "/usr/include/features.h"),
-        recipe=f"{_COMMAND} {dict(HEADER_SETS)}" + direct_gcc.RECIPE,
+        recipe=f"{_COMMAND} {dict(HEADER_SETS)}" + direct_gcc.RECIPE + _EARLY_SOURCE.read_text(),
     ),
     profiles=profiles(
         memory_mb=256, cpu_secs=8, wall_secs=10, processes=8, open_files=64, file_mb=1, agent_processes=32

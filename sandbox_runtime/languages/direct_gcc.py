@@ -1,56 +1,32 @@
 """C and C++ without gcc's driver: its compiler, its assembler and mold called as `gcc -###` says that gcc would.
 
-The driver and collect2 are processes that only start others, and gcc assembles when it has compiled: here the two are
-joined by a pipe. The host asks the installed gcc once for its commands and writes a shell script of them for guests.
-The script gets the whole ordinary command too, and ends in it whenever anything is not as it should be.
+The driver and collect2 are processes that only start others, one after the other: here all three are started at once.
+The host asks the installed gcc once for its commands and builds a program of them for guests, see direct_gcc.c. That
+program gets the whole ordinary command too, and ends in it whenever anything is not as it should be.
 """
 
+import json
 import os
 import shlex
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_runtime.languages.linker import MOLD
-from sandbox_runtime.languages.preparation import PreparationError, spoken
+from sandbox_runtime.languages.preparation import PreparationError, command, spoken
 
-SCRIPT_NAME = "compile"
+PROGRAM_NAME = "compile"
 ASSEMBLER = "/usr/bin/as"
 NO_HEADERS = "none"
 
-# $1: a file to include before the source, or `none`; the rest: the ordinary command. `/tmp` is the guest's own and new.
-# The diagnostics of a compiler that ended with 1 are all that its driver would have passed on. With a precompiled
-# header they may name other places, so it counts only as long as the compiler is silent. More of them than the output
-# limit lets through (`ulimit`, in units of 512 bytes) are left to the ordinary command.
-_SCRIPT = """\
-headers=$1
-shift
-compile() {{
-    {{ ulimit -S -f 4096; {compiler} "$@" -o - 2>/tmp/said || {{ echo $? >/tmp/status; echo .error; }}; }} |
-        {assembler} -o /tmp/solution.o >/dev/null 2>&1
-}}
-compiled=
-if [ "$headers" != none ]; then
-    compile -include "$headers" && [ ! -s /tmp/said ] && compiled=yes
-fi
-if [ -z "$compiled" ]; then
-    : >/tmp/status
-    compile && compiled=yes
-fi
-if [ -n "$compiled" ]; then
-    if {linker} >/dev/null 2>&1; then
-        [ ! -s /tmp/said ] || cat /tmp/said >&2
-        exit 0
-    fi
-elif read -r status </tmp/status && [ "$status" = 1 ]; then
-    cat /tmp/said >&2
-    exit 1
-fi
-exec "$@"
-"""
-_ORDINARY_SCRIPT = 'shift\nexec "$@"\n'
-RECIPE = _SCRIPT + _ORDINARY_SCRIPT
+_OBJECT = "/tmp/solution.o"  # noqa: S108 - in the jail, where it is the guest's own
+_HELD_FD = 3
+_HELD_OPEN = "held_open.so"
+_PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
+_ORDINARY_SCRIPT = '#!/bin/sh\nshift\nexec "$@"\n'
+RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + _HELD_OPEN_SOURCE.read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +36,49 @@ class _Commands:
     linker: tuple[str, ...]
 
 
-def script(command: tuple[str, ...], source_name: str, directory: Path) -> str:
-    """What /bin/sh must do for an ordinary compile command, which ends in one source and its libraries.
+def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, guest_path: str) -> None:
+    """Make what guests call for an ordinary compile command, which ends in one source and its libraries.
 
-    Asks gcc in `directory`, where it makes a source of that name. Without mold, or when gcc's answer is not
-    understood, the script is the ordinary command alone.
+    Guests see `directory` at `guest_path`. Asks gcc there, where it makes a source of that name. Without mold, or when
+    gcc's answer is not understood, the program is a script with the ordinary command alone.
     """
-    if not os.access(MOLD, os.X_OK):
-        return _ORDINARY_SCRIPT
     source = directory / source_name
     source.touch()
     try:
-        found = _commands(spoken((command[0], "-###", *command[1:]), working_directory=directory))
+        if not os.access(MOLD, os.X_OK):
+            raise LookupError(MOLD)
+        found = _commands(spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory))
+        _build(ordinary[0], found, directory, guest_path)
     except (PreparationError, LookupError, ValueError):
-        return _ORDINARY_SCRIPT
+        program = directory / PROGRAM_NAME
+        program.write_text(_ORDINARY_SCRIPT)
+        program.chmod(0o755)
     finally:
         source.unlink()
-    return _SCRIPT.format(
-        compiler=shlex.join(found.compiler), assembler=shlex.join(found.assembler), linker=shlex.join(found.linker)
+
+
+def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) -> None:
+    """Raises PreparationError."""
+    held = (f"-DHELD_PATH={_literal(_OBJECT)}", f"-DHELD_FD={_HELD_FD}")
+    library = f"-DHELD_LIBRARY={_literal(f'{guest_path}/{_HELD_OPEN}')}"
+    words = (
+        f"-D{name}={''.join(f'{_literal(word)},' for word in words)}"
+        for name, words in (("COMPILER", found.compiler), ("ASSEMBLER", found.assembler), ("LINKER", found.linker))
     )
+    as_c = (compiler, "-x", "c", "-O2")
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        shared = ("-shared", "-fPIC", "-o", _HELD_OPEN, str(_HELD_OPEN_SOURCE))
+        command((*as_c, *held, *shared), working_directory=work)
+        static = ("-static", "-o", PROGRAM_NAME, str(_PROGRAM_SOURCE))
+        command((*as_c, *held, library, *words, *static), working_directory=work)
+        for made in (_HELD_OPEN, PROGRAM_NAME):
+            shutil.copy(work / made, directory)
+
+
+def _literal(word: str) -> str:
+    """As a string of C."""
+    return json.dumps(word)
 
 
 def _commands(answer: str) -> _Commands:
@@ -89,14 +89,23 @@ def _commands(answer: str) -> _Commands:
     object_name = assembler[assembler.index("-o") + 1]
     if assembled != compiler[compiler.index("-o") + 1]:
         raise ValueError(answer)
-    linker = steps["collect2"]
-    # The name of gcc's own file of the moment is not ours.
-    linker[linker.index(object_name)] = "/tmp/solution.o"  # noqa: S108 - in the jail, where it is the guest's own
     return _Commands(
-        compiler=tuple(_without_output(compiler)),
-        assembler=(_absolute(assembler[0]), *_without_output(assembler[1:])),
-        linker=mold_for(linker),
+        compiler=(*_without_output(compiler), "-o", "-"),
+        assembler=(_absolute(assembler[0]), *_without_output(assembler[1:]), "-o", _OBJECT),
+        linker=_reading_libraries_first(steps["collect2"], object_name),
     )
+
+
+def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple[str, ...]:
+    """Mold with the one object behind all libraries: one thread waits for it, the other one has read them by then.
+
+    What is an object's own stands before what is a library's in any order, and its place among the start files, which
+    are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
+    """
+    words = list(mold_for(collect2, threads=2))
+    words.remove(object_name)  # the name of gcc's own file of the moment
+    end_files = [number for number, word in enumerate(words) if Path(word).name.startswith("crtend")]
+    return (*words[: end_files[0]], _OBJECT, *words[end_files[0] :])
 
 
 def _steps(answer: str) -> Mapping[str, list[str]]:
@@ -105,18 +114,18 @@ def _steps(answer: str) -> Mapping[str, list[str]]:
     return {Path(words[0]).name: words for words in commands if words}
 
 
-def linking(command: tuple[str, ...], directory: Path) -> tuple[str, ...]:
+def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
     """How mold must be called for a command of gcc that only links, run in `directory`.
 
     Raises PreparationError, LookupError and ValueError when gcc's answer is not understood.
     """
-    answer = spoken((command[0], "-###", *command[1:]), working_directory=directory)
+    answer = spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory)
     return mold_for(_steps(answer)["collect2"])
 
 
-def mold_for(collect2: Sequence[str]) -> tuple[str, ...]:
+def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
     """Mold in the place of collect2. Its threads and its second process do not pay for a small program."""
-    return (MOLD, "--no-fork", "--threads=1", *_without_plugin(collect2[1:]))
+    return (MOLD, "--no-fork", f"--threads={threads}", *_without_plugin(collect2[1:]))
 
 
 def _absolute(tool: str) -> str:

@@ -1,0 +1,173 @@
+/*
+ * Compile, assemble and link one source as gcc's driver would, with all three programs started at once.
+ *
+ *     compile HEADERS ORDINARY_COMMAND...
+ *
+ * HEADERS: a file to include before the source, or `none`. The assembler reads from the compiler through a pipe. mold
+ * reads the libraries while the compiler works: most of its time, and it needs no more of the source for it than that
+ * there will be an object. held_open.c holds it until then.
+ *
+ * The diagnostics of a compiler that ended with 1 are all that its driver would have passed on. With a precompiled
+ * header they may name other places, so it counts only as long as the compiler is silent. Whenever anything is not as
+ * it should be, this process becomes the ordinary command.
+ *
+ * Built by direct_gcc.py with -DCOMPILER=..., -DASSEMBLER=..., -DLINKER=... (words, each a C string with a comma) and
+ * the constants that held_open.c has too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* More diagnostics than the output limit lets through are left to the ordinary command. */
+enum { SAID_BYTES = 2 << 20, REFUSED = 1, CANNOT_EXECUTE = 126 };
+
+static const char *const NO_HEADERS = "none", *const SAID = "/tmp/said", *const NOWHERE = "/dev/null";
+static char *const compiler[] = {COMPILER NULL}, *const assembler[] = {ASSEMBLER NULL}, *const linker[] = {LINKER NULL};
+
+enum { LINKERS_WORDS = sizeof linker / sizeof *linker, COMPILERS_WORDS = sizeof compiler / sizeof *compiler };
+
+extern char **environ;
+static char **ordinary;
+static pid_t linking = -1;
+/* Both ends stay open here: to write is no error when the linker has ended already. */
+static int gate[2] = {-1, -1};
+
+/* The wait status; -1 when there is no such process. */
+static int ended(pid_t pid) {
+    int status;
+    while (waitpid(pid, &status, 0) != pid)
+        if (errno != EINTR) return -1;
+    return status;
+}
+
+static void stop_linking(void) {
+    if (linking < 0) return;
+    kill(linking, SIGKILL);
+    ended(linking);
+    linking = -1;
+}
+
+static void become_ordinary(void) {
+    stop_linking();
+    execve(ordinary[0], ordinary, environ);
+    _exit(CANNOT_EXECUTE);
+}
+
+/* Streams: descriptors to be 0, 1 and 2. `extra`: one to be HELD_FD, or -1. Everything else of ours is closed by exec. */
+static pid_t started(char *const *words, const int streams[3], int extra, char **environment) {
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    posix_spawn_file_actions_init(&actions);
+    for (int number = 0; number < 3; number++) posix_spawn_file_actions_adddup2(&actions, streams[number], number);
+    if (extra >= 0) posix_spawn_file_actions_adddup2(&actions, extra, HELD_FD);
+    if (posix_spawn(&pid, words[0], &actions, NULL, words, environment) != 0) become_ordinary();
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
+}
+
+/* None of ours may have the number that the linker's one gets. */
+static int out_of_the_way(int fd) {
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, HELD_FD + 1);
+    if (moved < 0) become_ordinary();
+    close(fd);
+    return moved;
+}
+
+static void make_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) < 0) become_ordinary();
+    for (int end = 0; end < 2; end++) ends[end] = out_of_the_way(ends[end]);
+}
+
+static int opened(const char *path, int flags) {
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd < 0) become_ordinary();
+    return out_of_the_way(fd);
+}
+
+static void start_linking(int nowhere) {
+    int count = 0;
+    while (environ[count] != NULL) count++;
+    char **with_held_open = calloc(count + 2, sizeof *with_held_open);
+    if (with_held_open == NULL) become_ordinary();
+    memcpy(with_held_open, environ, count * sizeof *with_held_open);
+    with_held_open[count] = "LD_PRELOAD=" HELD_LIBRARY;
+    make_pipe(gate);
+    linking = started(linker, (int[]){nowhere, nowhere, nowhere}, gate[0], with_held_open);
+    free(with_held_open);
+}
+
+/* 0: there is an object. Else the compiler's wait status, or -1 when it was not the compiler that failed. */
+static int compiled(const char *headers, int said, int nowhere) {
+    char *words[COMPILERS_WORDS + 2];
+    memcpy(words, compiler, sizeof compiler);
+    if (headers != NULL) {
+        words[COMPILERS_WORDS - 1] = "-include";
+        words[COMPILERS_WORDS] = (char *)headers;
+        words[COMPILERS_WORDS + 1] = NULL;
+    }
+    int between[2];
+    make_pipe(between);
+    struct rlimit whole, cut;
+    if (getrlimit(RLIMIT_FSIZE, &whole) < 0) become_ordinary();
+    cut = whole;
+    if (cut.rlim_cur > SAID_BYTES) cut.rlim_cur = SAID_BYTES;
+    setrlimit(RLIMIT_FSIZE, &cut);
+    pid_t compiling = started(words, (int[]){STDIN_FILENO, between[1], said}, -1, environ);
+    setrlimit(RLIMIT_FSIZE, &whole);
+    close(between[1]);
+    pid_t assembling = started(assembler, (int[]){between[0], nowhere, nowhere}, -1, environ);
+    close(between[0]);
+    int status = ended(compiling), assembled = ended(assembling);
+    return status != 0 || assembled == 0 ? status : -1;
+}
+
+static int has_linked(void) {
+    int is_told = write(gate[1], "g", 1) == 1;
+    int status = ended(linking);
+    linking = -1;
+    return is_told && status == 0;
+}
+
+static off_t size_of(int said) {
+    struct stat facts;
+    return fstat(said, &facts) < 0 ? -1 : facts.st_size;
+}
+
+/* What the compiler said goes on. */
+static void finish(int said, int code) {
+    char part[1 << 14];
+    ssize_t count, now;
+    for (off_t from = 0; (count = pread(said, part, sizeof part, from)) > 0; from += count)
+        for (ssize_t done = 0; done < count; done += now)
+            if ((now = write(STDERR_FILENO, part + done, count - done)) <= 0) _exit(code);
+    _exit(code);
+}
+
+int main(int count, char **values) {
+    if (count < 3) return CANNOT_EXECUTE;
+    ordinary = values + 2;
+    int nowhere = opened(NOWHERE, O_RDWR), said = opened(SAID, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
+    start_linking(nowhere);
+    int status = -1;
+    if (strcmp(values[1], NO_HEADERS) != 0) {
+        status = compiled(values[1], said, nowhere);
+        if (size_of(said) != 0) status = -1;
+    }
+    if (status != 0) {
+        if (ftruncate(said, 0) < 0) become_ordinary();
+        status = compiled(NULL, said, nowhere);
+    }
+    if (status == 0 && has_linked()) finish(said, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED && size_of(said) > 0) {
+        stop_linking();
+        finish(said, REFUSED);
+    }
+    become_ordinary();
+}
