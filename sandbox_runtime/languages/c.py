@@ -25,7 +25,7 @@ C = Language(
     # A gcc without the C library's headers cannot compile anything.
     needed_files=("/usr/include/stdio.h",),
     compile=Compile(
-        argv=(f"{_DIRECTORY}/{direct_gcc.PROGRAM_NAME}", direct_gcc.NO_HEADERS, *_COMMAND),
+        argv=(f"{_DIRECTORY}/{direct_gcc.PROGRAM_NAME}", *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
     ),

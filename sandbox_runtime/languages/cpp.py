@@ -53,7 +53,7 @@ CPP = Language(
     # g++ alone cannot link anything without the C library's headers and start files.
     needed_files=("/usr/include/stdio.h",),
     compile=Compile(
-        argv=(f"{DIRECTORY}/{direct_gcc.PROGRAM_NAME}", "{headers}", *_COMMAND),
+        argv=(f"{DIRECTORY}/{direct_gcc.PROGRAM_NAME}", *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
     ),

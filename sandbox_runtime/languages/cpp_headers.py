@@ -2,13 +2,16 @@
 
 A header that is included before the source changes what a program means when the program defines a macro first, or
 does not include it at all. So one is taken only if the source begins with nothing but comments and includes of standard
-headers, and all that is precompiled is among them. The order of standard headers means nothing.
+headers, and all that is precompiled is among them. The order of standard headers means nothing. Templates that the
+headers use themselves are instantiated already (early_instantiation.c), at the end of a source they would otherwise be:
+for another processor, or with other optimisations, if a pragma asks for them. Sources with such a one have none.
 """
 
 import re
 from types import MappingProxyType
 
-from sandbox_runtime.languages.direct_gcc import NO_HEADERS
+from sandbox_runtime.jail.spec import GuestFile
+from sandbox_runtime.languages.direct_gcc import HEADERS_FILE
 from sandbox_runtime.languages.entry import SourceNames
 
 DIRECTORY = "/opt/rustbox/cpp"
@@ -48,9 +51,15 @@ _LINE = re.compile(
 
 def cpp_names(code: bytes) -> SourceNames:
     """The source's file, and the file of precompiled headers that it may have."""
-    included = _leading_headers(code)
+    included = set() if _has_options(code) else _leading_headers(code)
     name = next((name for name, headers in HEADER_SETS.items() if included.issuperset(headers)), None)
-    return SourceNames("solution.cpp", headers=NO_HEADERS if name is None else f"{DIRECTORY}/{name}")
+    headers = () if name is None else (GuestFile(HEADERS_FILE, f"{DIRECTORY}/{name}".encode()),)
+    return SourceNames("solution.cpp", beside=headers)
+
+
+def _has_options(code: bytes) -> bool:
+    """Whether it may have a pragma that asks for a processor or for optimisations. Some have none all the same."""
+    return b"ragma" in code and (b"target" in code or b"optimize" in code)
 
 
 def _leading_headers(code: bytes) -> set[str]:

@@ -1,9 +1,10 @@
 /*
  * Compile, assemble and link one source as gcc's driver would, with all three programs started at once.
  *
- *     compile HEADERS ORDINARY_COMMAND...
+ *     compile ORDINARY_COMMAND...
  *
- * HEADERS: a file to include before the source, or `none`. The assembler reads from the compiler through a pipe. mold
+ * A file of the working directory may name one to include before the source; it is gone when the compiler starts. It is
+ * no argument, so that a process which is staged before the source is known fits every source. The assembler reads from the compiler through a pipe. mold
  * reads the libraries while the compiler works: most of its time, and it needs no more of the source for it than that
  * there will be an object. held_open.c holds it until then.
  *
@@ -14,6 +15,7 @@
  * Built by direct_gcc.py with -DCOMPILER=..., -DASSEMBLER=..., -DLINKER=... (words, each a C string with a comma) and
  * the constants that held_open.c has too.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,12 +28,12 @@
 #include <unistd.h>
 
 /* More diagnostics than the output limit lets through are left to the ordinary command. */
-enum { SAID_BYTES = 2 << 20, REFUSED = 1, CANNOT_EXECUTE = 126 };
+enum { SAID_BYTES = 2 << 20, PATH_BYTES = 1 << 10, REFUSED = 1, CANNOT_EXECUTE = 126 };
 
-static const char *const NO_HEADERS = "none", *const SAID = "/tmp/said", *const NOWHERE = "/dev/null";
+static const char *const NOWHERE = "/dev/null";
 static char *const compiler[] = {COMPILER NULL}, *const assembler[] = {ASSEMBLER NULL}, *const linker[] = {LINKER NULL};
 
-enum { LINKERS_WORDS = sizeof linker / sizeof *linker, COMPILERS_WORDS = sizeof compiler / sizeof *compiler };
+enum { COMPILERS_WORDS = sizeof compiler / sizeof *compiler }; /* with the NULL */
 
 extern char **environ;
 static char **ordinary;
@@ -150,14 +152,26 @@ static void finish(int said, int code) {
     _exit(code);
 }
 
+/* The headers to include first, or NULL. No code or text of a guest's has been looked at yet. */
+static const char *taken_headers(void) {
+    static char path[PATH_BYTES + 1];
+    int fd = open(HEADERS_FILE, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return NULL;
+    ssize_t count = read(fd, path, PATH_BYTES);
+    close(fd);
+    if (unlink(HEADERS_FILE) < 0) become_ordinary();
+    return count > 0 ? path : NULL;
+}
+
 int main(int count, char **values) {
-    if (count < 3) return CANNOT_EXECUTE;
-    ordinary = values + 2;
+    if (count < 2) return CANNOT_EXECUTE;
+    ordinary = values + 1;
+    const char *headers = taken_headers();
     int nowhere = opened(NOWHERE, O_RDWR), said = opened(SAID, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
     start_linking(nowhere);
     int status = -1;
-    if (strcmp(values[1], NO_HEADERS) != 0) {
-        status = compiled(values[1], said, nowhere);
+    if (headers != NULL) {
+        status = compiled(headers, said, nowhere);
         if (size_of(said) != 0) status = -1;
     }
     if (status != 0) {

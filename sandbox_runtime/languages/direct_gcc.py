@@ -19,13 +19,15 @@ from sandbox_runtime.languages.preparation import PreparationError, command, spo
 
 PROGRAM_NAME = "compile"
 ASSEMBLER = "/usr/bin/as"
-NO_HEADERS = "none"
+HEADERS_FILE = ".headers"
+"""Of the working directory: the path of precompiled headers for the source."""
 
-_OBJECT = "/tmp/solution.o"  # noqa: S108 - in the jail, where it is the guest's own
+# In the jail, where both are the guest's own.
+_OBJECT, _SAID = "/tmp/solution.o", "/tmp/said"  # noqa: S108
 _HELD_FD = 3
 _HELD_OPEN = "held_open.so"
 _PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
-_ORDINARY_SCRIPT = '#!/bin/sh\nshift\nexec "$@"\n'
+_ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
 RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + _HELD_OPEN_SOURCE.read_text()
 
 
@@ -45,8 +47,6 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
     source = directory / source_name
     source.touch()
     try:
-        if not os.access(MOLD, os.X_OK):
-            raise LookupError(MOLD)
         found = _commands(spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory))
         _build(ordinary[0], found, directory, guest_path)
     except (PreparationError, LookupError, ValueError):
@@ -60,7 +60,11 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
 def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) -> None:
     """Raises PreparationError."""
     held = (f"-DHELD_PATH={_literal(_OBJECT)}", f"-DHELD_FD={_HELD_FD}")
-    library = f"-DHELD_LIBRARY={_literal(f'{guest_path}/{_HELD_OPEN}')}"
+    places = (
+        f"-DHELD_LIBRARY={_literal(f'{guest_path}/{_HELD_OPEN}')}",
+        f"-DHEADERS_FILE={_literal(HEADERS_FILE)}",
+        f"-DSAID={_literal(_SAID)}",
+    )
     words = (
         f"-D{name}={''.join(f'{_literal(word)},' for word in words)}"
         for name, words in (("COMPILER", found.compiler), ("ASSEMBLER", found.assembler), ("LINKER", found.linker))
@@ -71,7 +75,7 @@ def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) ->
         shared = ("-shared", "-fPIC", "-o", _HELD_OPEN, str(_HELD_OPEN_SOURCE))
         command((*as_c, *held, *shared), working_directory=work)
         static = ("-static", "-o", PROGRAM_NAME, str(_PROGRAM_SOURCE))
-        command((*as_c, *held, library, *words, *static), working_directory=work)
+        command((*as_c, *held, *places, *words, *static), working_directory=work)
         for made in (_HELD_OPEN, PROGRAM_NAME):
             shutil.copy(work / made, directory)
 
@@ -102,6 +106,8 @@ def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple
     What is an object's own stands before what is a library's in any order, and its place among the start files, which
     are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
     """
+    if not os.access(MOLD, os.X_OK):
+        raise LookupError(MOLD)
     words = list(mold_for(collect2, threads=2))
     words.remove(object_name)  # the name of gcc's own file of the moment
     end_files = [number for number, word in enumerate(words) if Path(word).name.startswith("crtend")]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox_runtime.jail.spec import FilterFamily, Limits, WaitingCommand
+from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits, WaitingCommand
 from sandbox_runtime.languages.limits import KIB, MIB, LimitRefusedError, Profile, choose_limits
 from sandbox_runtime.languages.signs import DeathSigns
 
@@ -63,16 +63,17 @@ class Prepared:
 class SourceNames:
     """What a source is called: its file, and the class that is started in languages that name one.
 
-    `headers`: the file of precompiled headers that the source may have, in languages that know such a thing.
+    `beside`: files for the compile step that depend on the source; they tell its command what an argument could not,
+    for a staged process knows its arguments before there is a source.
     """
 
     file: str
     entry_class: str = ""
-    headers: str = ""
+    beside: tuple[GuestFile, ...] = ()
 
     def fill(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        """Replace `{file}`, `{class}` and `{headers}` in the parts of a command."""
-        names = {"{file}": self.file, "{class}": self.entry_class, "{headers}": self.headers}
+        """Replace `{file}` and `{class}` in the parts of a command."""
+        names = {"{file}": self.file, "{class}": self.entry_class}
         return tuple(_filled(part, names) for part in argv)
 
 

@@ -17,7 +17,7 @@ def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
         argv=names.fill(step.argv),
         limits=step.limits,
         environment=language.guest_environment,
-        files=(GuestFile(names.file, code),),
+        files=(GuestFile(names.file, code), *names.beside),
         artifact=step.artifact,
         artifact_max_bytes=step.artifact_max_bytes,
         family=step.family,

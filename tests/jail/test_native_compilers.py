@@ -84,7 +84,7 @@ def test_good_programs_do_not_need_the_ordinary_command(
 ) -> None:
     step = languages[name].compile
     assert step is not None
-    direct = replace(step, argv=(*step.argv[:3], "/usr/bin/false"))
+    direct = replace(step, argv=(step.argv[0], "/usr/bin/false"))
     assert slot.run(compile_spec(languages[name], direct, code.encode())).artifact
 
 
@@ -99,6 +99,8 @@ _MACHINE_CODE = (
     "names and types",
 )
 _LABELS = re.compile(r"\.L\w+")
+# In which order functions and constants stand depends on when a template was instantiated.
+_FUNCTION = re.compile(r"^\t\.type\t[^\n]+, @function\n.*?^\t\.size\t[^\n]+$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", _MACHINE_CODE)
@@ -108,7 +110,8 @@ def test_precompiled_headers_give_the_same_machine_code(
     code = REAL_PROGRAMS["cpp"] if name == "real" else HEADER_PROGRAMS[name]
     cpp = languages["cpp"]
     assert cpp.prepared is not None
-    header = Path(cpp.source_names(code.encode()).headers).name
+    (named,) = cpp.source_names(code.encode()).beside
+    header = Path(named.content.decode()).name
     assert header in HEADER_SETS
     (tmp_path / "solution.cpp").write_text(code)
     path = prepared_path(cpp, cpp.prepared, TOOLCHAINS) / header
@@ -116,8 +119,37 @@ def test_precompiled_headers_give_the_same_machine_code(
     for options in ([], ["-include", str(path)]):
         command = [*ordinary(cpp).compile.argv, "-S", *options]  # type: ignore[union-attr] # it is compiled
         subprocess.run(command, cwd=tmp_path, check=True)
-        assembly.append(_LABELS.sub("", (tmp_path / "solution").read_text()))
+        text = _LABELS.sub("", (tmp_path / "solution").read_text())
+        assembly.append((sorted(_FUNCTION.findall(text)), sorted(_FUNCTION.sub("", text).splitlines())))
     assert assembly[0] == assembly[1]
+    assert assembly[0][0]
+
+
+@pytest.mark.parametrize("header", HEADER_SETS)
+def test_precompiled_headers_hold_what_their_own_templates_became(
+    languages: Mapping[str, Language], tmp_path: Path, header: str
+) -> None:
+    cpp = languages["cpp"]
+    assert cpp.prepared is not None
+    prepared = prepared_path(cpp, cpp.prepared, TOOLCHAINS)
+    source = tmp_path / "solution.cpp"
+    source.write_text("".join(f"#include <{name}>\n" for name in HEADER_SETS[header]) + "int main() { }\n")
+    (tmp_path / header).write_text((prepared / header).read_text())
+    plain = ("-std=c++17", "-O2", "-DONLINE_JUDGE", "-x", "c++-header", header)
+    subprocess.run([cpp.tools[0].guest_path, *plain], cwd=tmp_path, check=True)
+    instantiated = [_instantiated_bytes(cpp, tmp_path, path / header) for path in (tmp_path, prepared)]
+    assert instantiated[1] < instantiated[0] / 10
+
+
+def _instantiated_bytes(cpp: Language, directory: Path, headers: Path) -> int:
+    """What the compiler allocates for the instantiation of templates at the end of a source."""
+    assert cpp.compile is not None
+    command = [*ordinary(cpp).compile.argv, "-S", "-ftime-report", "-include", str(headers)]  # type: ignore[union-attr] # it is compiled
+    done = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)
+    (line,) = (line for line in done.stderr.splitlines() if "phase lang. deferred" in line)
+    size = re.search(r"(\d+)([kM]?) \( *\d+%\)$", line)
+    assert size is not None
+    return int(size[1]) << {"": 0, "k": 10, "M": 20}[size[2]]
 
 
 @pytest.mark.parametrize("header", HEADER_SETS)

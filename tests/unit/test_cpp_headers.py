@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox_runtime.jail import GuestFile
 from sandbox_runtime.languages.cpp_headers import cpp_names
 
 _IO = "#include <iostream>\n"
@@ -18,6 +19,8 @@ TAKEN = [
     (f"{_SORTING}#define NDEBUG\n", "algorithms.h"),
     (f"{_SORTING}#include <bits/stdc++.h>\n", "everything.h"),
     ("#include<bits/stdc++.h>\nusing namespace std;\n", "everything.h"),
+    (f"{_IO}#pragma GCC ivdep\n", "streams.h"),
+    (f"{_IO}int target, optimize;\n", "streams.h"),
 ]
 REFUSED = [
     "",
@@ -55,25 +58,32 @@ REFUSED = [
     "#include <iostream>\0\n",
     f"\0{_IO}",
     f'R"(\n{_IO})"\n',
+    f'{_IO}#pragma GCC target("avx2")\n',
+    f'{_IO}#pragma GCC optimize("Ofast")\n',
+    f'{_IO}_Pragma("GCC target(\\"avx2\\")")\n',
+    f'{_IO}#define X(a) _Pragma(#a)\nX(GCC target("avx2"))\n',
 ]
 
 
 @pytest.mark.parametrize(("code", "header"), TAKEN)
 def test_a_source_that_begins_with_their_includes_has_them(code: str, header: str) -> None:
     names = cpp_names(code.encode())
-    assert (names.file, names.headers) == ("solution.cpp", f"/opt/rustbox/cpp/{header}")
+    assert (names.file, names.beside) == (
+        "solution.cpp",
+        (GuestFile(".headers", f"/opt/rustbox/cpp/{header}".encode()),),
+    )
 
 
 @pytest.mark.parametrize("code", REFUSED)
 def test_any_other_source_has_none(code: str) -> None:
-    assert cpp_names(code.encode()).headers == "none"
+    assert cpp_names(code.encode()).beside == ()
 
 
 def test_bytes_of_no_text_are_no_reason_to_fail() -> None:
-    assert cpp_names(bytes(range(256)) * 1000).headers == "none"
+    assert cpp_names(bytes(range(256)) * 1000).beside == ()
 
 
 def test_many_lines_are_read_at_once() -> None:
-    assert cpp_names(b"\n" * 200_000 + _IO.encode()).headers.endswith("streams.h")
-    assert cpp_names(b"/*" * 100_000).headers == "none"
-    assert cpp_names(b"//" + b" " * 1_000_000).headers == "none"
+    assert cpp_names(b"\n" * 200_000 + _IO.encode()).beside[0].content.endswith(b"streams.h")
+    assert cpp_names(b"/*" * 100_000).beside == ()
+    assert cpp_names(b"//" + b" " * 1_000_000).beside == ()

@@ -1,48 +1,185 @@
-"""The scripts that stand for gcc: made from what it says, and the ordinary command where that is not understood."""
+"""What stands for gcc: made from what it says, and the ordinary command where that is not understood, or fails."""
 
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sandbox_runtime.languages import direct_gcc, direct_linker
-from sandbox_runtime.languages.linker import MOLD
 
-_COMPILER, _ASSEMBLER, _COLLECT2 = (
-    ' /lib/cc1 -quiet solution.c "-O2" -o /tmp/ccA.s',
-    " as --64 -o /tmp/ccB.o /tmp/ccA.s",
-    ' /lib/collect2 -plugin /lib/p.so "-plugin-opt=-x y" -pie "-fuse-ld=mold" -o solution /lib/crt1.o /tmp/ccB.o -lc',
+_COMPILER = ' DIR/cc1 -quiet solution.c "-O2" -o /tmp/ccA.s'
+_ASSEMBLER = " DIR/as --64 -o /tmp/ccB.o /tmp/ccA.s"
+_COLLECT2 = (
+    ' DIR/collect2 -plugin /lib/p.so "-plugin-opt=-x y" -pie "-fuse-ld=mold" -o solution'
+    " crt1.o /tmp/ccB.o -lc crtend.o crtn.o"
 )
 _ANSWER = f"Target: some\n{_COMPILER}\nCOMPILER_PATH=/x\n{_ASSEMBLER}\n{_COLLECT2}\n"
+_ORDINARY = '#!/bin/sh\nrm -f .headers\nexec "$@"\n'
+
+
+def executable(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
 
 
 def gcc(folder: Path, answer: str, exit_code: int = 0) -> str:
-    """A gcc that answers `-###` with this."""
-    (folder / "answer").write_text(answer)
-    path = folder / "gcc"
-    path.write_text(f"#!/bin/sh\ncat {folder}/answer >&2\nexit {exit_code}\n")
-    path.chmod(0o755)
-    return str(path)
+    """A gcc that answers `-###` with this, and compiles what it is told to."""
+    (folder / "answer").write_text(answer.replace("DIR", str(folder)))
+    answering = f'if [ "$1" = "-###" ]; then cat {folder}/answer >&2; exit {exit_code}; fi'
+    return str(executable(folder / "gcc", f'{answering}\nexec /usr/bin/gcc "$@"'))
 
 
-def script(folder: Path, answer: str, exit_code: int = 0) -> str:
-    (folder / "made").mkdir()
-    made = direct_gcc.script((gcc(folder, answer, exit_code), "-O2", "solution.c"), "solution.c", folder / "made")
-    assert list((folder / "made").iterdir()) == []
-    return made
+class Steps:
+    """A compiler, an assembler and a linker that note their words; `run` calls what was made of them in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.box, self.made = folder / "box", folder / "made"
+        for directory in (self.box, self.made):
+            directory.mkdir()
+        self.compiler('echo "    .text"')
+        self.assembler(f"cat >{folder}/solution.o")
+        self.linker(f"cat {folder}/solution.o >solution")
+
+    def make(self, answer: str = _ANSWER, exit_code: int = 0) -> str:
+        """The first bytes of what was made."""
+        ordinary = (gcc(self.folder, answer, exit_code), "-O2", "solution.c")
+        direct_gcc.write_program(ordinary, "solution.c", self.made, str(self.made))
+        return (self.made / "compile").read_bytes()[:100].decode(errors="replace")
+
+    def compiler(self, text: str) -> None:
+        self._tool("cc1", text)
+
+    def assembler(self, text: str) -> None:
+        self._tool("as", text)
+
+    def linker(self, text: str) -> None:
+        self._tool("mold", text)
+
+    def _tool(self, name: str, text: str) -> None:
+        note = f'printf "%s|" "$@" >>{self.folder}/{name}.words; echo >>{self.folder}/{name}.words'
+        executable(self.folder / name, f"{note}\n{text}")
+
+    def words(self, name: str) -> list[str]:
+        """Of each of its calls."""
+        path = self.folder / f"{name}.words"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def run(self) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr). The ordinary command prints `ordinary` and ends with 3."""
+        ordinary = ("/bin/sh", "-c", 'echo "ordinary $1"; exit 3', "sh", "a b")
+        command = (str(self.made / "compile"), *ordinary)
+        done = subprocess.run(command, cwd=self.box, capture_output=True, check=False, text=True)
+        return done.returncode, done.stdout, done.stderr
 
 
-def test_the_script_has_the_three_commands_that_gcc_names(tmp_path: Path) -> None:
-    made = script(tmp_path, _ANSWER)
-    assert '{ ulimit -S -f 4096; /lib/cc1 -quiet solution.c -O2 "$@" -o - ' in made
-    assert "/usr/bin/as --64 -o /tmp/solution.o >" in made
-    assert f"if {MOLD} --no-fork --threads=1 -pie -o solution /lib/crt1.o /tmp/solution.o -lc >" in made
-    assert made.endswith('exec "$@"\n')
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    monkeypatch.setattr(direct_gcc, "MOLD", str(tmp_path / "mold"))
+    monkeypatch.setattr(direct_gcc, "_OBJECT", str(tmp_path / "solution.o"))
+    monkeypatch.setattr(direct_gcc, "_SAID", str(tmp_path / "said"))
+    return Steps(tmp_path)
 
 
-def test_words_of_gcc_are_no_commands_of_the_shell(tmp_path: Path) -> None:
-    made = script(tmp_path, _ANSWER.replace('"-O2"', "'$(touch x)' ';'"))
-    assert "'$(touch x)' ';' \"$@\"" in made
+_BY_ORDINARY = (3, "ordinary a b\n", "")
+
+
+def test_the_three_commands_that_gcc_names_are_called(steps: Steps) -> None:
+    assert steps.make().startswith("\x7fELF")
+    assert sorted(path.name for path in steps.made.iterdir()) == ["compile", "held_open.so"]
+    assert steps.run() == (0, "", "")
+    assert steps.words("cc1") == ["-quiet|solution.c|-O2|-o|-|"]
+    assert steps.words("as") == [f"--64|-o|{steps.folder}/solution.o|"]
+    linked = f"--no-fork|--threads=2|-pie|-o|solution|crt1.o|-lc|{steps.folder}/solution.o|crtend.o|crtn.o|"
+    assert steps.words("mold") == [linked]
+
+
+def test_the_linker_starts_at_once_and_opens_the_object_when_there_is_one(steps: Steps) -> None:
+    started = steps.folder / "started"
+    steps.linker(f"echo >{started}; cat {steps.folder}/solution.o >solution")
+    steps.compiler(f"while [ ! -e {started} ]; do :; done; echo compiled")
+    steps.assembler(f"sleep 0.2; cat >{steps.folder}/solution.o")
+    steps.make()
+    assert steps.run() == (0, "", "")
+    assert (steps.box / "solution").read_text() == "compiled\n"
+
+
+def test_words_of_gcc_stay_words(steps: Steps) -> None:
+    steps.make(_ANSWER.replace('"-O2"', "'$(touch x)' ';' 'a\"b' 'c\\d' 'é'"))
+    assert steps.run() == (0, "", "")
+    assert steps.words("cc1") == ['-quiet|solution.c|$(touch x)|;|a"b|c\\d|é|-o|-|']
+
+
+def test_headers_are_included_first_and_their_name_is_not_left_to_the_compiler(steps: Steps) -> None:
+    steps.compiler("[ ! -e .headers ] && echo text")
+    steps.make()
+    (steps.box / ".headers").write_text("/opt/some headers.h")
+    assert steps.run() == (0, "", "")
+    assert steps.words("cc1") == ["-quiet|solution.c|-O2|-o|-|-include|/opt/some headers.h|"]
+
+
+@pytest.mark.parametrize("with_headers", ["echo note >&2; echo 1", "exit 1", "kill -9 $$"])
+def test_a_compiler_that_is_not_silent_about_headers_is_called_without_them(steps: Steps, with_headers: str) -> None:
+    steps.compiler(f'case "$*" in *-include*) {with_headers} ;; *) echo warning >&2; echo 2 ;; esac')
+    steps.make()
+    (steps.box / ".headers").write_text("some.h")
+    assert steps.run() == (0, "", "warning\n")
+    assert (steps.box / "solution").read_text() == "2\n"
+    assert len(steps.words("cc1")) == 2
+
+
+def test_the_words_of_a_compiler_that_refuses_are_passed_on(steps: Steps) -> None:
+    steps.linker(f"echo $$ >{steps.folder}/pid; cat {steps.folder}/solution.o")
+    steps.compiler(f"while [ ! -s {steps.folder}/pid ]; do :; done; echo error >&2; exit 1")
+    steps.make()
+    assert steps.run() == (1, "", "error\n")
+    assert not (steps.box / "solution").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((steps.folder / "pid").read_text()), 0)
+
+
+def _compiler(text: str) -> Callable[[Steps], None]:
+    return lambda steps: steps.compiler(text)
+
+
+@pytest.mark.parametrize(
+    "breaking",
+    [
+        _compiler("exit 1"),
+        _compiler("echo ice >&2; exit 4"),
+        _compiler("echo some; kill -9 $$"),
+        _compiler("head -c 3000000 /dev/zero >&2; echo some"),
+        lambda steps: steps.assembler("exit 1"),
+        lambda steps: steps.assembler("cat >/dev/null; kill -9 $$"),
+        lambda steps: steps.linker("echo undefined; echo undefined >&2; exit 1"),
+        lambda steps: steps.linker("kill -9 $$"),
+        lambda steps: (steps.folder / "cc1").unlink(),
+        lambda steps: (steps.folder / "as").unlink(),
+        lambda steps: (steps.folder / "mold").unlink(),
+        lambda steps: (steps.folder / "said").touch(),
+    ],
+    ids=[
+        "mute",
+        "other code",
+        "killed",
+        "talks much",
+        "assembler",
+        "assembler killed",
+        "linker",
+        "linker killed",
+        "no compiler",
+        "no assembler",
+        "no linker",
+        "no place for words",
+    ],
+)
+def test_whatever_else_fails_is_the_ordinary_commands_to_tell(steps: Steps, breaking: Callable[[Steps], None]) -> None:
+    steps.make()
+    breaking(steps)
+    assert steps.run() == _BY_ORDINARY
 
 
 @pytest.mark.parametrize(
@@ -50,37 +187,34 @@ def test_words_of_gcc_are_no_commands_of_the_shell(tmp_path: Path) -> None:
     [
         "",
         "gcc: nothing to say\n",
-        _ANSWER.replace("/lib/cc1", "/lib/gnat1"),
+        _ANSWER.replace("DIR/cc1", "DIR/gnat1"),
         _ANSWER.replace(_ASSEMBLER, ""),
         _ANSWER.replace("collect2", "ld"),
         _ANSWER.replace("/tmp/ccB.o -lc", "/tmp/ccC.o -lc"),
         _ANSWER.replace("-o /tmp/ccA.s", "-o /tmp/ccD.s"),
-        _ANSWER.replace(" as ", " no-such-assembler "),
+        _ANSWER.replace("DIR/as ", "no-such-assembler "),
         _ANSWER.replace('"-O2"', '"-O2'),
+        _ANSWER.replace("crtend.o", "end.o"),
     ],
-    ids=["nothing", "words", "compiler", "assembler", "linker", "object", "assembly", "tool", "quote"],
+    ids=["nothing", "words", "compiler", "assembler", "linker", "object", "assembly", "tool", "quote", "end"],
 )
-def test_an_answer_that_is_not_understood_leaves_the_ordinary_command(tmp_path: Path, answer: str) -> None:
-    assert script(tmp_path, answer) == 'shift\nexec "$@"\n'
+def test_an_answer_that_is_not_understood_leaves_the_ordinary_command(steps: Steps, answer: str) -> None:
+    assert steps.make(answer) == _ORDINARY
+    assert [path.name for path in steps.made.iterdir()] == ["compile"]
+    (steps.box / ".headers").write_text("some.h")
+    assert steps.run() == _BY_ORDINARY
+    assert list(steps.box.iterdir()) == []
 
 
 def test_a_gcc_that_fails_or_a_missing_mold_leaves_the_ordinary_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert script(tmp_path, _ANSWER, 1) == 'shift\nexec "$@"\n'
-    monkeypatch.setattr(direct_gcc, "MOLD", str(tmp_path / "mold"))
-    monkeypatch.setattr(direct_linker, "MOLD", str(tmp_path / "mold"))
-    assert direct_gcc.script(("/usr/bin/gcc", "x.c"), "x.c", tmp_path) == 'shift\nexec "$@"\n'
-    direct_linker.write_linker("/usr/bin/gcc", tmp_path)
-    assert (tmp_path / "gcc").read_text() == '#!/bin/sh\nexec /usr/bin/gcc "$@"\n'
-
-
-def test_the_ordinary_command_runs_as_it_was_given(tmp_path: Path) -> None:
-    made = script(tmp_path, "")
-    done = subprocess.run(
-        ["/bin/sh", "-c", made, "sh", "none", "printf", "%s|", "a b", "*"], capture_output=True, check=True
-    )
-    assert done.stdout == b"a b|*|"
+    assert steps.make(exit_code=1) == _ORDINARY
+    monkeypatch.setattr(direct_gcc, "MOLD", str(steps.folder / "no mold"))
+    monkeypatch.setattr(direct_linker, "MOLD", str(steps.folder / "no mold"))
+    assert steps.make() == _ORDINARY
+    direct_linker.write_linker("/usr/bin/gcc", steps.folder)
+    assert (steps.folder / "gcc").read_text() == '#!/bin/sh\nexec /usr/bin/gcc "$@"\n'
 
 
 # --- The linker for rustc ----------------------------------------------------

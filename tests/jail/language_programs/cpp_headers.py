@@ -5,6 +5,11 @@ Valid or not: what counts is that both ways say and do the same.
 
 _MAIN = 'int main() { std::cout << "ok\\n"; }\n'
 _SORT = "int main() { std::vector<int> v{3, 1, 2}; std::sort(v.begin(), v.end()); std::cout << v[0] << v.size(); }\n"
+_WORDS = (
+    "#include <map>\nint main() { std::map<std::string, double> m; std::string s, t;\n"
+    "for (int i = 0; i < 9; i++) { s += std::to_string(i); m[s] += s.size() * 1.5; t = s; }\n"
+    'for (auto &x : m) std::cout << x.first << " " << x.second << (t == s) << std::endl; }\n'
+)
 _LEVELS = 'std::cout << __FILE__ << __LINE__ << " " << __INCLUDE_LEVEL__ << " " << __COUNTER__ << __COUNTER__;'
 
 HEADER_PROGRAMS = {
@@ -44,6 +49,16 @@ HEADER_PROGRAMS = {
     "macro behind the headers": f"#include <iostream>\n#define cout cerr\n{_MAIN}",
     "pragma before": f'#pragma GCC optimize("Ofast")\n#include <bits/stdc++.h>\n{_SORT.replace("sort", "std::sort")}',
     "pragma behind": f'#include <bits/stdc++.h>\n#pragma GCC optimize("O3")\n#pragma GCC target("sse4.2")\n{_SORT}',
+    "optimisation behind": f'#include <iostream>\n#pragma GCC optimize("Ofast,unroll-loops")\n{_WORDS}',
+    "no optimisation behind": f'#include <iostream>\n#pragma GCC optimize("O0")\n{_WORDS}',
+    "machine behind": f'#include <bits/stdc++.h>\n#pragma GCC target("avx2,bmi,popcnt")\n{_WORDS}',
+    "member of the library anew": "#include <iostream>\n#include <string>\n"
+    f"template <> void std::string::_M_assign(const std::string &) {{ }}\n{_WORDS}",
+    "template of the library anew": "#include <iostream>\n#include <string>\n"
+    "namespace std { template <> struct char_traits<wchar_t> { }; }\n" + _WORDS,
+    "name that the library looks up": "#include <iostream>\n#include <string>\nnamespace std {\n"
+    "bool operator==(const string &, const string &) { return true; }\n"
+    "template <class T> T *__addressof(T *p) { return p + 1; }\n}\n" + _WORDS,
     "pragma once": f"#pragma once\n#include <iostream>\n{_MAIN}",
     "poisoned name": f"#include <iostream>\n#pragma GCC poison vector\n{_SORT}",
     "line directive": '#include <iostream>\n#line 77 "other.cpp"\n'
