@@ -25,23 +25,23 @@ def _prepare(directory: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         (work / _LAST_HEADER).touch()
-        build = (COMPILER, "-x", "c", "-O2", "-shared", "-fPIC", "-o", _EARLY_LIBRARY, str(_EARLY_SOURCE))
-        command(build, working_directory=work)
         for name, headers in HEADER_SETS.items():
             text = "".join(f"#include <{header}>\n" for header in headers)
             (directory / name).write_text(text)
             (work / name).write_text(f'{text}#include "{_LAST_HEADER}"\n#pragma rustbox instantiate\n')
-            _precompile(work / name, directory / f"{name}.gch")
+            precompile(work / name, directory / f"{name}.gch")
 
 
-def _precompile(header: Path, to: Path) -> None:
+def precompile(header: Path, to: Path) -> None:
     """Save a header with its own templates instantiated, see early_instantiation.c, or as it is. PreparationError."""
-    precompile = (COMPILER, *_OPTIONS, "-x", "c++-header", header.name, "-o", str(to))
+    work = header.parent
+    build = (COMPILER, "-x", "c", "-O2", "-shared", "-fPIC", "-o", _EARLY_LIBRARY, str(_EARLY_SOURCE))
+    words = (COMPILER, *_OPTIONS, "-x", "c++-header", header.name, "-o", str(to))
     try:
-        early = {"LD_PRELOAD": str(header.with_name(_EARLY_LIBRARY))}
-        command(precompile, working_directory=header.parent, environment=early)
+        command(build, working_directory=work)
+        command(words, working_directory=work, environment={"LD_PRELOAD": str(work / _EARLY_LIBRARY)})
     except PreparationError:
-        command(precompile, working_directory=header.parent)
+        command(words, working_directory=work)
 
 
 CPP = Language(

@@ -1,8 +1,11 @@
 """Which sources may have which precompiled headers."""
 
+from pathlib import Path
+
 import pytest
 
 from sandbox_runtime.jail import GuestFile
+from sandbox_runtime.languages import cpp
 from sandbox_runtime.languages.cpp_headers import cpp_names
 
 _IO = "#include <iostream>\n"
@@ -87,3 +90,16 @@ def test_many_lines_are_read_at_once() -> None:
     assert cpp_names(b"\n" * 200_000 + _IO.encode()).beside[0].content.endswith(b"streams.h")
     assert cpp_names(b"/*" * 100_000).beside == ()
     assert cpp_names(b"//" + b" " * 1_000_000).beside == ()
+
+
+@pytest.mark.parametrize("library", ["", "#error no\n", "int open(const char *path) { __builtin_trap(); }\n"])
+def test_headers_are_precompiled_as_they_are_when_nothing_can_be_instantiated_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    source = tmp_path / "library.c"
+    source.write_text(library)
+    monkeypatch.setattr(cpp, "_EARLY_SOURCE", source)
+    header = tmp_path / "small.h"
+    header.write_text("#include <cstddef>\n#pragma rustbox instantiate\n")
+    cpp.precompile(header, tmp_path / "small.h.gch")
+    assert (tmp_path / "small.h.gch").read_bytes().startswith(b"gpch")
