@@ -66,7 +66,7 @@ def _steps_ms(child: Child, language: Language) -> list[float]:
     if executable.startswith(_GUEST_WORK):
         executable = f"{WORK}/{executable.removeprefix(_GUEST_WORK)}"
     answer = child.ask(
-        files={names.file: program.code},
+        files={names.file: program.code} | {file.name: file.content.decode() for file in names.beside},
         steps=[*steps, (executable, *arguments)],
         environment=dict(language.guest_environment) | {"HOME": str(WORK)},
         stdin=program.stdin,
