@@ -19,12 +19,15 @@ import pytest
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
 from sandbox_runtime.jail.cgroup.base import base_v2, bases_v1
 from sandbox_runtime.jail.cgroup.detect import cgroup_backend
+from sandbox_runtime.languages import prepare
+from sandbox_runtime.languages.c import C
 from tests.jail.hostile.catalogue import Program, all_programs
 
 ROOT = Path(__file__).parents[2]
 INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))
 USER = 3_000_000 + os.getpid()  # nobody's, and not that of the same tests in another checkout
 GROUP = USER + 1
+TOOLCHAINS = "toolchains"
 SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
 CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 NEED_ROOT_OR_GROUPS = tuple(name for name in CONTROLS if name not in PERMISSIVE_CONTROLS)
@@ -41,7 +44,7 @@ from uuid import uuid4
 from sandbox_runtime.commands.display import as_json
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import SlotConfig, open_slot
-from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.languages import LANGUAGES, binds
 from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, format_time
 
 by_name = {language.name: language for language in LANGUAGES}
@@ -55,7 +58,7 @@ def run(slot, job):
     )
     return as_json(execute(slot, request, by_name[job["language"]], node_id="tests", started_at=now))
 
-with open_slot(SlotConfig("user", 0)) as slot:
+with open_slot(SlotConfig("user", 0, binds([by_name["c"]], sys.argv[2]))) as slot:
     run(slot, {"language": "python", "code": "", "stdin": "", "limits": {}})
     descriptors = len(os.listdir("/proc/self/fd"))
     done = [run(slot, job) for job in json.load(sys.stdin)]
@@ -75,6 +78,7 @@ def copy() -> Iterator[Path]:
         )
         for path in (place / "sandbox_runtime").rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
+        prepare(C, str(place / TOOLCHAINS))
         yield place
 
 
@@ -105,7 +109,7 @@ def run_all(copy: Path) -> RunAll:
     """Run jobs in one slot of an ordinary user; nothing may be left of them."""
 
     def run(jobs: list[dict[str, object]], **options: Any) -> list[Report]:
-        command = [INTERPRETER, "-I", "-S", "-c", DRIVER, str(copy)]
+        command = [INTERPRETER, "-I", "-S", "-c", DRIVER, str(copy), str(copy / TOOLCHAINS)]
         done = as_user(command, stdin=json.dumps(jobs), **options)
         assert done.returncode == 0, done.stderr
         *reports, left = json.loads(done.stdout)
@@ -151,6 +155,14 @@ def test_an_honest_program_runs_and_the_evidence_names_what_is_missing(run_all: 
     assert evidence["teardown"] == {"reap_status": "clean", "zombie_count": 0, "cleanup_verified": True}
     assert report["metrics"]["memory_peak_bytes"] > 1 << 20
     assert 0 < report["metrics"]["cpu_time_secs"] < 2 * SLOWNESS
+
+
+def test_c_is_compiled_and_runs(run_all: RunAll) -> None:
+    main = 'int main(void) { int n; return scanf("%d", &n) == 1 ? printf("%d", n + 1) < 0 : 1; }'
+    code = f"#include <stdio.h>\n{main}\n"
+    done, refused = run_all([job(code, "c", stdin="41"), job("int main(void) { x }", "c")])
+    assert (verdict(done), done["output"]["stdout"]) == (("AC", "normal_exit"), "42")
+    assert verdict(refused) == ("RE", "ce_compile_failed")
 
 
 def test_the_guest_is_nobody_inside_and_sees_only_itself(run_all: RunAll) -> None:
@@ -419,7 +431,7 @@ def test_delegated_groups_are_used_and_only_the_user_id_is_missing(copy: Path, d
         job("import os, time\nfor _ in range(50):\n  if os.fork() == 0: time.sleep(5); os._exit(0)", max_processes=5),
     ]
     entries = ":".join(str(path) for path in delegated)
-    driver = [INTERPRETER, "-I", "-S", "-c", DRIVER, str(copy)]
+    driver = [INTERPRETER, "-I", "-S", "-c", DRIVER, str(copy), str(copy / TOOLCHAINS)]
     done = subprocess.run(
         [INTERPRETER, "-I", "-S", "-c", ENTER_AND_BECOME, entries, str(USER), str(GROUP), *driver],
         env=CLEAN_ENVIRONMENT,
