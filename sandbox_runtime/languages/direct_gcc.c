@@ -4,9 +4,10 @@
  *     compile ORDINARY_COMMAND...
  *
  * A file of the working directory may name one to include before the source; it is gone when the compiler starts. It is
- * no argument, so that a process which is staged before the source is known fits every source. The assembler reads from the compiler through a pipe. mold
- * reads the libraries while the compiler works: most of its time, and it needs no more of the source for it than that
- * there will be an object. held_open.c holds it until then.
+ * no argument, so that a process which is staged before the source is known fits every source.
+ *
+ * The assembler reads from the compiler through a pipe. mold reads the libraries while the compiler works, most of what
+ * it does, and is held before it opens the object until there is one, see held_open.c.
  *
  * The diagnostics of a compiler that ended with 1 are all that its driver would have passed on. With a precompiled
  * header they may name other places, so it counts only as long as the compiler is silent. Whenever anything is not as
@@ -62,7 +63,7 @@ static void become_ordinary(void) {
     _exit(CANNOT_EXECUTE);
 }
 
-/* Streams: descriptors to be 0, 1 and 2. `extra`: one to be HELD_FD, or -1. Everything else of ours is closed by exec. */
+/* `streams`: descriptors to be 0, 1 and 2. `extra`: one to be HELD_FD, or -1. All others of ours are closed by exec. */
 static pid_t started(char *const *words, const int streams[3], int extra, char **environment) {
     posix_spawn_file_actions_t actions;
     pid_t pid;
