@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from functions.table_answers import read_plainly
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
@@ -250,4 +252,7 @@ def _client(service: str) -> Any:
         parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process
     )
-    return boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want a literal name
+    client = boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want a literal name
+    if service == "dynamodb":
+        read_plainly(client)
+    return client
