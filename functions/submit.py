@@ -12,6 +12,7 @@ from functions.api.gathered_fanout import GatheredFanOut
 from functions.api.health import Health
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
+from functions.api.room import Room
 from functions.api.submitting import Submitting
 from functions.api.waiting import Patience
 from functions.core.clock import now_ms
@@ -37,7 +38,7 @@ def wiring() -> Submitting:
     payloads = Payloads(settings.payloads_bucket, Clients.s3())
     runners = RunnerStore(settings.runners_table, dynamodb)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
-    admission = Admission(quotas, store, now_ms, log)
+    admission = Admission(quotas, store, Room(now_ms), now_ms, log)
     direct = None
     if settings.runner_url:
         runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.api.asking import Asking
 from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
 from functions.core.dispatch import execution_requested
 from functions.core.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
@@ -81,7 +82,8 @@ class Acceptance:
     def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
         """Write the row and have it run. Raises Forbidden, RateLimited, Unavailable, IdempotencyConflict.
 
-        The quota is taken after everything that may refuse the request, repeats included, and before anything runs.
+        The quota is taken after everything that may refuse the request, repeats included, and before anything runs,
+        unless it is known to be far from used up.
         """
         if run.profile not in project.profiles:
             raise Forbidden(f"This key may not use the {run.profile} profile.")
@@ -96,8 +98,7 @@ class Acceptance:
                 return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, interactive=interactive)
             try:
-                admitted = self.admission.admit(project, row)
-                submission, is_run = self._create_and_run(row, run, claim, admitted)
+                submission, is_run, usage = self._take_and_run(project, row, run, claim)
             except RateLimited:
                 # What used it up may have been this very key, since it was looked for.
                 earlier = self._find_earlier(claim)
@@ -110,7 +111,7 @@ class Acceptance:
             else:
                 if not is_run:
                     self._send(queue_url, submission, run)
-                return Accepted(submission, depth, admitted.usage)
+                return Accepted(submission, depth, usage)
         raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
@@ -159,39 +160,50 @@ class Acceptance:
         reach("submit.after_create")
         return row
 
-    def _create_and_run(
-        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted
-    ) -> tuple[Submission, bool]:
-        """Return the row, and whether its run is cared for. Raises what writing the row raises; the quota is back."""
+    def _take_and_run(
+        self, project: Project, row: Submission, run: RunRequest, claim: Claim | None
+    ) -> tuple[Submission, bool, Usage]:
+        """Return the row, whether its run is cared for, and its quota. Raises what either table raises, RateLimited.
+
+        The sandbox has no effect outside, so the run goes on beside the writes. Where the quota may be used up it is
+        taken first, and where there is a key that must be won: of many equal requests one runs.
+        """
+        asking = Asking(self.direct if row.asked_directly else None, run)
         try:
-            return self._try_to_create_and_run(row, run, claim)
+            if claim is None:
+                admitted = self._admit_beside(asking, project, row)
+                asking.begin(row)
+            else:
+                admitted = self.admission.admit(project, row)
+            row = self._create_or_give_back(row, run, claim, admitted)
+        except BaseException:
+            asking.abandon()
+            raise
+        asking.begin(row)
+        final = asking.finish(row)
+        return (row, False, admitted.usage) if final is None else (final, True, admitted.usage)
+
+    def _admit_beside(self, asking: Asking, project: Project, row: Submission) -> Admitted:
+        """Take the quota, with the run begun before that if there is ample room."""
+        if asking.direct is None or not self.admission.room.enter(row, project.quota(row.profile)):
+            return self.admission.admit(project, row)
+        try:
+            asking.begin(row)
+            return self.admission.admit(project, row)
+        finally:
+            self.admission.room.leave(row)
+
+    def _create_or_give_back(
+        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted
+    ) -> Submission:
+        try:
+            return self._create(row, run, claim)
         except ClaimTaken:
             self.admission.give_back(row, admitted)
             raise
         except (ClientError, BotoCoreError, Unavailable):
             self.admission.give_back_unwritten(row, admitted)
             raise
-
-    def _try_to_create_and_run(self, row: Submission, run: RunRequest, claim: Claim | None) -> tuple[Submission, bool]:
-        direct = self.direct if row.asked_directly else None
-        if direct is None:
-            return self._create(row, run, claim), False
-        if claim is not None:
-            # The key must be won first: of many equal requests one runs.
-            row = self._create(row, run, claim)
-            call = direct.begin(row, run.code, run.stdin)
-        else:
-            # The sandbox has no effect outside: run and write go on side by side.
-            call = direct.begin(row, run.code, run.stdin)
-            try:
-                reach("submit.after_ask")
-                row = self._create(row, run, claim)
-            except BaseException:
-                if call is not None:
-                    call.abandon()
-                raise
-        final = None if call is None else direct.finish(call, row)
-        return (row, False) if final is None else (final, True)
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
         message = execution_requested(submission, run.code, run.stdin, submission.created_at)

@@ -14,12 +14,16 @@ from aws_lambda_powertools.utilities import parameters
 from botocore.exceptions import ClientError
 
 from functions import runner, submit
-from functions.core.clock import now_ms
-from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
+from functions.api import room
+from functions.core.clock import now_ms, to_rfc3339
+from functions.core.project import Project
+from functions.core.quota import Quota
+from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status, new_id
 from functions.queues import Queues
 from functions.redrive import GATHERED_LATE_MS
 from functions.settings import Clients
 from functions.store.endpoints import EndpointStore
+from functions.store.projects import ProjectStore
 from functions.store.quotas import QuotaStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID
@@ -31,7 +35,7 @@ from tests.adapters.test_runner_direct import TOKEN, Direct, comparable
 from tests.adapters.test_runner_worker import BROKEN, HeldSlot, until
 from tests.adapters.test_submit_handler import waiting
 from tests.runner_doubles import RecordedSlot, outcome
-from tests.submission_factory import FakeTime, golden
+from tests.submission_factory import FakeTime, golden, new_submission
 
 __all__ = ["pipeline", "receiver"]
 
@@ -614,3 +618,132 @@ def test_a_crash_before_the_row_leaves_nothing(system: Direct, aws: Aws, project
         wait_for(project_key)
     assert rows(aws) == []
     until(lambda: any(slot.specs for slot in system.slots))
+
+
+# --- beside the quota -------------------------------------------------------------------------------------------------
+
+
+TEN_PLACES = Quota(10_000, 10_000, 10)
+
+
+def have_room(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let submit know of a quota that is hardly used, however slow this machine is."""
+    monkeypatch.setattr(room, "FRESH_MS", 3_600_000)
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": TEN_PLACES}))
+    assert wait_for(project_key).status == 200
+
+
+def begun(system: Direct) -> int:
+    return sum(len(slot.specs) for slot in system.slots)
+
+
+def counts(pipeline: Pipeline) -> tuple[int, int]:
+    usage = pipeline.quotas.usage(PROJECT_ID, "judge")
+    return usage.day.count, usage.in_flight
+
+
+def fill(pipeline: Pipeline) -> None:
+    """Take every place that is left, as another process."""
+    for _ in range(TEN_PLACES.in_flight):
+        row = new_submission(submission_id=new_id(), project_id=PROJECT_ID, created_at=to_rfc3339(now_ms()))
+        pipeline.quotas.take(row, TEN_PLACES)
+
+
+def test_a_run_begins_before_it_is_counted_where_there_is_ample_room(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system)
+    have_room(aws, project_key, monkeypatch)
+    take = QuotaStore.take
+
+    def take_later(self: QuotaStore, *arguments: Any) -> Any:
+        until(lambda: begun(system) == 2)
+        return take(self, *arguments)
+
+    monkeypatch.setattr(QuotaStore, "take", take_later)
+    answer = wait_for(project_key)
+    assert (answer.status, answer.json["verdict"]) == (200, "AC")
+    assert (len(rows(aws)), counts(pipeline)) == (2, (2, 0))
+
+
+def test_who_is_refused_after_the_run_began_gets_the_same_429_and_leaves_nothing(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system, HeldSlot, slots=1)
+    (slot,) = system.slots
+    assert isinstance(slot, HeldSlot)
+    slot.may_end.set()
+    have_room(aws, project_key, monkeypatch)
+    slot.may_end.clear()
+    fill(pipeline)
+    before, there = counts(pipeline), len(rows(aws))
+    refused = wait_for(project_key)
+    assert (refused.status, refused.json["error"]) == (429, "rate_limited")
+    until(lambda: len(slot.specs) == 2)
+    slot.may_end.set()
+    # Nobody took the answer, so the runner sent it to the queue, where it belongs to no row.
+    (message,) = until(lambda: system.of_type("execution_completed"))
+    for _ in range(2):
+        assert pipeline.record(json.dumps(message)) == []
+    # A refusal ends what was known: the next one does not run.
+    again = wait_for(project_key)
+    assert (again.status, again.json, len(slot.specs)) == (429, refused.json, 2)
+    assert (counts(pipeline), len(rows(aws))) == (before, there)
+    assert get(project_key, f"/api/result/{message['submission_id']}").status == 404
+
+
+@pytest.mark.parametrize("failing", [(QuotaStore, "take"), (SubmissionStore, "create")])
+def test_a_write_that_fails_after_the_run_began_is_an_error_and_leaves_nothing(
+    system: Direct,
+    aws: Aws,
+    project_key: str,
+    pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: tuple[type, str],
+) -> None:
+    start(system)
+    have_room(aws, project_key, monkeypatch)
+    monkeypatch.setattr(*failing, throttled)
+    assert wait_for(project_key).status == 503
+    until(lambda: begun(system) == 2)
+    assert (len(rows(aws)), counts(pipeline)) == (1, (1, 0))
+
+
+@pytest.mark.parametrize(("point", "in_flight"), [("submit.after_ask", 0), ("submit.after_take", 1)])
+def test_a_crash_while_it_runs_uncounted_leaves_no_row_and_a_place_at_most(
+    system: Direct,
+    aws: Aws,
+    project_key: str,
+    pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    in_flight: int,
+) -> None:
+    start(system)
+    have_room(aws, project_key, monkeypatch)
+    with crash_at(point), pytest.raises(Crash):
+        wait_for(project_key)
+    until(lambda: begun(system) == 2)
+    assert (len(rows(aws)), counts(pipeline)) == (1, (1 + in_flight, in_flight))
+    for message in system.of_type("execution_completed"):
+        assert pipeline.record(json.dumps(message)) == []
+    assert wait_for(project_key).status == 200
+    assert len(rows(aws)) == 2
+
+
+def test_a_key_is_won_before_anything_runs_whatever_room_there_is(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system)
+    have_room(aws, project_key, monkeypatch)
+    seen: list[int] = []
+    create = SubmissionStore.create
+
+    def create_and_look(self: SubmissionStore, *arguments: Any) -> None:
+        create(self, *arguments)
+        seen.append(begun(system))
+
+    monkeypatch.setattr(SubmissionStore, "create", create_and_look)
+    assert wait_for(project_key, idempotency_key="key").status == 200
+    assert (seen, begun(system)) == ([1], 2)
