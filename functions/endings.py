@@ -22,13 +22,20 @@ class Endings:
     payloads: Payloads
     metrics: Metrics
 
-    def commit(self, submission_id: str, completion: Completion, *, is_gathered: bool = False) -> Submission | None:
+    def commit(
+        self,
+        submission_id: str,
+        completion: Completion,
+        *,
+        is_gathered: bool = False,
+        known: Submission | None = None,
+    ) -> Submission | None:
         """Write the final state once, with its fan-out due; None if somebody was first or the submission is gone.
 
-        `is_gathered`: the fan-out is left to `functions.gathering`.
+        `is_gathered`: the fan-out is left to `functions.gathering`. `known`: the row, where the caller has written it.
         """
         reach("record.before_commit")
-        committed = self.submissions.commit_final(submission_id, completion, is_gathered=is_gathered)
+        committed = self.submissions.commit_final(submission_id, completion, is_gathered=is_gathered, known=known)
         reach("record.after_commit")
         if committed is not None:
             self._count(committed)

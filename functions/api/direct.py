@@ -61,7 +61,7 @@ class DirectPath:
         try:
             completion = self.endings.completion(completed)
             is_gathered = self.gathered.suits(submission, completion)
-            final = self.endings.commit(submission.submission_id, completion, is_gathered=is_gathered)
+            final = self.endings.commit(submission.submission_id, completion, is_gathered=is_gathered, known=submission)
         except (ClientError, BotoCoreError) as error:
             self._tell(submission, "Direct result not recorded", error)
             return submission if self._hand_over(completed, submission) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import MS_PER_SEC
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    from functions.core.submission import Completion
+    from functions.store.items import Value
 
 SUBMISSION_SK = "SUBMISSION"
 
@@ -71,6 +75,19 @@ def decode_submission(item: Mapping[str, Any]) -> Submission:
     An index entry lacks what its index does not project: those fields are empty.
     """
     return submission_of(from_item(item))
+
+
+def ended(row: Submission, completion: Completion, written: Mapping[str, Value]) -> Submission:
+    """Return a row as the attributes that its final write has `written` left it."""
+    plain: Any = {name: value for name, value in written.items() if name in _PLAIN_FIELDS}
+    return replace(
+        row,
+        **plain,
+        status=completion.status,
+        summary={"result": completion.result, "metrics": completion.metrics},
+        evidence=completion.evidence if completion.evidence is not None else row.evidence,
+        fanout=Fanout.PENDING,
+    )
 
 
 def submission_of(values: Mapping[str, Any]) -> Submission:

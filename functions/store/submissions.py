@@ -25,7 +25,7 @@ from functions.store.claims import delete_with_claim, find_claim, put_with_claim
 from functions.store.conditional import ConditionalUpdate
 from functions.store.items import Value, is_condition_failure
 from functions.store.submission_due import FANOUT_DONE, list_due, row_key
-from functions.store.submission_rows import decode_submission, encode_submission, to_json
+from functions.store.submission_rows import decode_submission, encode_submission, ended, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,11 +103,17 @@ class SubmissionStore:
         return self._change(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due))
 
     def commit_final(
-        self, submission_id: str, completion: Completion, *, is_gathered: bool = False
+        self,
+        submission_id: str,
+        completion: Completion,
+        *,
+        is_gathered: bool = False,
+        known: Submission | None = None,
     ) -> Submission | None:
         """Write final state, event and due fan-out at once. None if the row is gone or was final already.
 
-        `is_gathered`: its fan-out is done with others (`store.gathered`).
+        `is_gathered`: its fan-out is done with others (`store.gathered`). `known`: the row as its caller wrote it; then
+        it is not read back, source, input, evidence and all.
         """
         sets: dict[str, Value | None] = {
             "status": completion.status.value,
@@ -133,6 +139,9 @@ class SubmissionStore:
         present = {name: value for name, value in sets.items() if value is not None}
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
         update = ConditionalUpdate(present, "#status IN (:pending, :running)", values)
+        if known is not None:
+            is_applied = update.is_applied(self._client, self._table_name, row_key(submission_id))
+            return ended(known, completion, present) if is_applied else None
         item = update.apply(self._client, self._table_name, row_key(submission_id))
         return decode_submission(item) if item is not None else None
 

@@ -248,3 +248,26 @@ def test_an_error_that_nobody_knows_is_passed_on(aws: Aws) -> None:
         store.commit_final(SUBMISSION_ID, completion())
     with pytest.raises(botocore.exceptions.ClientError):
         store.delete(new_submission(idempotency_pk=CLAIM.idempotency_pk))
+
+
+@pytest.mark.parametrize("is_gathered", [False, True])
+@pytest.mark.parametrize(
+    "done",
+    [
+        completion(),
+        completion(metrics=None, evidence=None, stdout=None, stdout_key="outputs/x", stdout_size_bytes=7),
+        completion(stdout=b"\xff", stderr=b"", started_at=None),
+    ],
+)
+def test_a_row_that_is_known_need_not_be_read_back(store: SubmissionStore, done: Any, *, is_gathered: bool) -> None:
+    row = new_submission(code=b"print(1)", stdin=b"", metadata={"a": "b"}, asked_directly=True)
+    store.create(row, None)
+    final = store.commit_final(SUBMISSION_ID, done, is_gathered=is_gathered, known=row)
+    assert final is not None
+    assert final == store.get(SUBMISSION_ID)
+    assert store.commit_final(SUBMISSION_ID, done, known=row) is None
+
+
+def test_a_known_row_that_was_deleted_stays_so(store: SubmissionStore) -> None:
+    assert store.commit_final(SUBMISSION_ID, completion(), known=new_submission()) is None
+    assert store.get(SUBMISSION_ID) is None
