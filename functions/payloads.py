@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from functions.core.languages import OUTPUT_CEILING_KB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mypy_boto3_s3 import S3Client
 
@@ -27,9 +27,9 @@ class PayloadMissing(Exception):  # noqa: N818 - says what happened
 
 
 class Payloads:
-    """The payload bucket."""
+    """The payload bucket. `client` is asked for when there is something to put or get: few submissions need it."""
 
-    def __init__(self, bucket: str, client: S3Client) -> None:
+    def __init__(self, bucket: str, client: Callable[[], S3Client]) -> None:
         self._bucket = bucket
         self._client = client
 
@@ -37,7 +37,7 @@ class Payloads:
         """Return the object's key."""
         key = f"inputs/{submission_id}"
         document = {"code": base64.b64encode(code).decode(), "stdin": base64.b64encode(stdin).decode()}
-        self._client.put_object(
+        self._client().put_object(
             Bucket=self._bucket, Key=key, Body=json.dumps(document).encode(), ContentType="application/json"
         )
         return key
@@ -52,7 +52,7 @@ class Payloads:
     ) -> str:
         """Return the object's key."""
         key = f"outputs/{submission_id}/{execution_id}/{stream}"
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/octet-stream")
+        self._client().put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/octet-stream")
         return key
 
     def get_output(self, submission_id: str, key: str) -> bytes:
@@ -64,11 +64,11 @@ class Payloads:
     def delete_all(self, keys: Iterable[str]) -> None:
         """Remove these objects; one that is gone already is no error."""
         for key in keys:
-            self._client.delete_object(Bucket=self._bucket, Key=key)
+            self._client().delete_object(Bucket=self._bucket, Key=key)
 
     def _read(self, key: str, max_bytes: int | None = None) -> bytes:
         try:
-            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "AccessDenied"}:  # no ListBucket: 403 for 404
                 raise PayloadMissing("no such object") from None

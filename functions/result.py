@@ -36,7 +36,7 @@ def wiring() -> Wiring:
     """Put the parts together, once per process and on the first call."""
     settings, dynamodb = load(ResultSettings), Clients.dynamodb()
     store = SubmissionStore(settings.submissions_table, dynamodb)
-    payloads = Payloads(settings.payloads_bucket, Clients.s3())
+    payloads = Payloads(settings.payloads_bucket, Clients.s3)
     queue_urls = (settings.interactive_queue_url, settings.batch_queue_url)
     runners, queues = RunnerStore(settings.runners_table, dynamodb), Queues(Clients.sqs())
     return Wiring(

@@ -35,7 +35,7 @@ def wiring() -> Submitting:
     log, settings = logger("submit"), load(SubmitSettings)
     dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
     store = SubmissionStore(settings.submissions_table, dynamodb)
-    payloads = Payloads(settings.payloads_bucket, Clients.s3())
+    payloads = Payloads(settings.payloads_bucket, Clients.s3)
     runners = RunnerStore(settings.runners_table, dynamodb)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
     admission = Admission(quotas, store, Room(now_ms), now_ms, log)

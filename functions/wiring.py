@@ -42,7 +42,7 @@ def completions(settings: RecordSettings | SweepSettings, service: str) -> Compl
     """What ends submissions."""
     dynamodb = Clients.dynamodb()
     submissions = SubmissionStore(settings.submissions_table, dynamodb)
-    payloads = Payloads(settings.payloads_bucket, Clients.s3())
+    payloads = Payloads(settings.payloads_bucket, Clients.s3)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
     fanout = FanOut(outbox(settings), submissions, payloads, settings.public_base_url, quotas)
     table = settings.submissions_table

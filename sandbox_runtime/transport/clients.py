@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,6 +13,8 @@ from botocore.config import Config
 from sandbox_runtime.transport.failures import translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -20,11 +24,14 @@ READ_TIMEOUT_SECS = 10
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """`receiving` waits through long polls; `sqs` and `s3` answer at once."""
+    """`receiving` waits through long polls; `sqs` and `s3` answer at once.
+
+    `s3` makes its client when it is called first: few runs have output that large, and it takes 5 MB.
+    """
 
     receiving: SQSClient
     sqs: SQSClient
-    s3: S3Client
+    s3: Callable[[], S3Client]
 
 
 def connect(*, slots: int, receive_wait_secs: int) -> Clients:
@@ -39,8 +46,19 @@ def connect(*, slots: int, receive_wait_secs: int) -> Clients:
         return Clients(
             receiving=session.client("sqs", config=receiving),
             sqs=session.client("sqs", config=prompt),
-            s3=session.client("s3", config=prompt),
+            s3=_made_once(lambda: session.client("s3", config=prompt)),
         )
+
+
+def _made_once[Client](make: Callable[[], Client]) -> Callable[[], Client]:
+    """Making a client is not thread-safe in boto3, using one is."""
+    making, made = Lock(), cache(make)
+
+    def client() -> Client:
+        with making:
+            return made()
+
+    return client
 
 
 def _config(*, pool: int, read_timeout: int) -> Config:

@@ -118,7 +118,7 @@ class Transport:
         if isinstance(output, StoredOutput) or output.size_bytes <= MAX_INLINE_OUTPUT_BYTES // 2:
             return output
         with translated("put_object"):
-            self._clients.s3.put_object(
+            self._clients.s3().put_object(
                 Bucket=self._bucket, Key=object_key, Body=output.content, ContentType="application/octet-stream"
             )
         return StoredOutput(size_bytes=output.size_bytes, object_key=object_key)

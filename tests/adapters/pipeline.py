@@ -107,7 +107,7 @@ class Pipeline:
         self.leases = Leases(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
-        self.payloads = Payloads(aws.names["PayloadsBucket"], aws.client("s3"))
+        self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
         queue = aws.names["DeliveriesQueue"]

@@ -71,7 +71,7 @@ def test_a_recent_depth_is_at_most_a_second_old(aws: Aws) -> None:
 
 @pytest.fixture
 def payloads(aws: Aws) -> Payloads:
-    return Payloads(aws.names["PayloadsBucket"], Clients.s3())
+    return Payloads(aws.names["PayloadsBucket"], Clients.s3)
 
 
 def test_an_input_comes_back_byte_for_byte(payloads: Payloads) -> None:
