@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.api.asking import Asking
+from functions.api.beginning import Beginning
 from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
 from functions.core.dispatch import execution_requested
 from functions.core.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
 from functions.core.failpoint import reach
 from functions.core.submission import (
     DIRECT_DUE_SECS,
-    INLINE_INPUT_MAX_BYTES,
     Claim,
     Status,
     Submission,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
 
-    from functions.api.admission import Admission, Admitted
+    from functions.api.admission import Admission
     from functions.api.direct import DirectPath
     from functions.core.project import Project
     from functions.core.quota import Usage
@@ -91,6 +90,7 @@ class Acceptance:
         depth = self.queues.recent_depth(queue_url)
         if depth > self.settings.max_queue_depth:
             raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
+        beginning = Beginning(self.store, self.admission, self.payloads, self.direct)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
         for attempt in range(_ATTEMPTS):
             earlier = self._find_earlier(claim)
@@ -98,7 +98,7 @@ class Acceptance:
                 return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, interactive=interactive)
             try:
-                submission, is_run, usage = self._take_and_run(project, row, run, claim)
+                submission, is_run, usage = beginning.begin(project, row, run, claim)
             except RateLimited:
                 # What used it up may have been this very key, since it was looked for.
                 earlier = self._find_earlier(claim)
@@ -151,59 +151,6 @@ class Acceptance:
             due_at_ms=now + due_secs * MS_PER_SEC,
             asked_directly=asked_directly,
         )
-
-    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
-        if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
-            key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
-            row = replace(row, code=None, stdin=None, input_key=key)
-        self.store.create(row, claim)
-        reach("submit.after_create")
-        return row
-
-    def _take_and_run(
-        self, project: Project, row: Submission, run: RunRequest, claim: Claim | None
-    ) -> tuple[Submission, bool, Usage]:
-        """Return the row, whether its run is cared for, and its quota. Raises what either table raises, RateLimited.
-
-        The sandbox has no effect outside, so the run goes on beside the writes. Where the quota may be used up it is
-        taken first, and where there is a key that must be won: of many equal requests one runs.
-        """
-        asking = Asking(self.direct if row.asked_directly else None, run)
-        try:
-            if claim is None:
-                admitted = self._admit_beside(asking, project, row)
-                asking.begin(row)
-            else:
-                admitted = self.admission.admit(project, row)
-            row = self._create_or_give_back(row, run, claim, admitted)
-        except BaseException:
-            asking.abandon()
-            raise
-        asking.begin(row)
-        final = asking.finish(row)
-        return (row, False, admitted.usage) if final is None else (final, True, admitted.usage)
-
-    def _admit_beside(self, asking: Asking, project: Project, row: Submission) -> Admitted:
-        """Take the quota, with the run begun before that if there is ample room."""
-        if asking.direct is None or not self.admission.room.enter(row, project.quota(row.profile)):
-            return self.admission.admit(project, row)
-        try:
-            asking.begin(row)
-            return self.admission.admit(project, row)
-        finally:
-            self.admission.room.leave(row)
-
-    def _create_or_give_back(
-        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted
-    ) -> Submission:
-        try:
-            return self._create(row, run, claim)
-        except ClaimTaken:
-            self.admission.give_back(row, admitted)
-            raise
-        except (ClientError, BotoCoreError, Unavailable):
-            self.admission.give_back_unwritten(row, admitted)
-            raise
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
         message = execution_requested(submission, run.code, run.stdin, submission.created_at)
