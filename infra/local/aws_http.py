@@ -157,7 +157,7 @@ def _written(request: Any, place: _Place) -> bytes | None:
     if request.stream_output or request.method == "HEAD" or not isinstance(request.body, bytes | None):
         return None
     lines = [f"{request.method} {place.target} HTTP/1.1", "Accept-Encoding: identity"]
-    if "host" not in request.headers:  # one of botocore's signers adds it, the other does not
+    if "host" not in request.headers:
         lines.append(f"Host: {place.host}")
     for name, value in request.headers.items():
         if name.lower() in {"expect", "transfer-encoding"}:
