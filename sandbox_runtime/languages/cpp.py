@@ -40,8 +40,18 @@ def precompile(header: Path, to: Path) -> None:
     try:
         command(build, working_directory=work)
         command(words, working_directory=work, environment={"LD_PRELOAD": str(work / _EARLY_LIBRARY)})
+        _confirm_usable(to)
     except PreparationError:
         command(words, working_directory=work)
+
+
+def _confirm_usable(saved: Path) -> None:
+    """Raises PreparationError when the compiler does not take a precompiled header."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / saved.name).symlink_to(saved)
+        # Of a header that is not there itself nothing is left but what was saved.
+        words = (COMPILER, *_OPTIONS, "-Winvalid-pch", "-Werror", "-fsyntax-only", "-include", saved.stem)
+        command((*words, "-x", "c++", "/dev/null"), working_directory=Path(folder))
 
 
 CPP = Language(

@@ -4,7 +4,8 @@ A header that is included before the source changes what a program means when th
 does not include it at all. So one is taken only if the source begins with nothing but comments and includes of standard
 headers, and all that is precompiled is among them. The order of standard headers means nothing. Templates that the
 headers use themselves are instantiated already (early_instantiation.c), at the end of a source they would otherwise be:
-for another processor, or with other optimisations, if a pragma asks for them. Sources with such a one have none.
+for another processor, or with other optimisations, if a pragma asks for them, and with a word on each function that is
+declared again as deprecated. Sources with such a one have none.
 """
 
 import re
@@ -58,8 +59,12 @@ def cpp_names(code: bytes) -> SourceNames:
 
 
 def _has_options(code: bytes) -> bool:
-    """Whether it may have a pragma that asks for a processor or for optimisations. Some have none all the same."""
-    return b"ragma" in code and (b"target" in code or b"optimize" in code)
+    """Whether it may ask for a processor or for optimisations, or mark what the headers use as not to be used.
+
+    Some that have the words do none of it.
+    """
+    asks = b"ragma" in code and (b"target" in code or b"optimize" in code)
+    return asks or b"unavailable" in code or b"deprecated" in code
 
 
 def _leading_headers(code: bytes) -> set[str]:

@@ -39,6 +39,7 @@ enum { COMPILERS_WORDS = sizeof compiler / sizeof *compiler }; /* with the NULL 
 extern char **environ;
 static char **ordinary;
 static pid_t linking = -1;
+static struct rlimit file_size; /* as it was given; of what the compiler says less is let through */
 /* Both ends stay open here: to write is no error when the linker has ended already. */
 static int gate[2] = {-1, -1};
 
@@ -59,6 +60,7 @@ static void stop_linking(void) {
 
 static void become_ordinary(void) {
     stop_linking();
+    setrlimit(RLIMIT_FSIZE, &file_size);
     execve(ordinary[0], ordinary, environ);
     _exit(CANNOT_EXECUTE);
 }
@@ -117,13 +119,11 @@ static int compiled(const char *headers, int said, int nowhere) {
     }
     int between[2];
     make_pipe(between);
-    struct rlimit whole, cut;
-    if (getrlimit(RLIMIT_FSIZE, &whole) < 0) become_ordinary();
-    cut = whole;
+    struct rlimit cut = file_size;
     if (cut.rlim_cur > SAID_BYTES) cut.rlim_cur = SAID_BYTES;
     setrlimit(RLIMIT_FSIZE, &cut);
     pid_t compiling = started(words, (int[]){STDIN_FILENO, between[1], said}, -1, environ);
-    setrlimit(RLIMIT_FSIZE, &whole);
+    setrlimit(RLIMIT_FSIZE, &file_size);
     close(between[1]);
     pid_t assembling = started(assembler, (int[]){between[0], nowhere, nowhere}, -1, environ);
     close(between[0]);
@@ -167,6 +167,7 @@ static const char *taken_headers(void) {
 int main(int count, char **values) {
     if (count < 2) return CANNOT_EXECUTE;
     ordinary = values + 1;
+    if (getrlimit(RLIMIT_FSIZE, &file_size) < 0) return CANNOT_EXECUTE;
     const char *headers = taken_headers();
     int nowhere = opened(NOWHERE, O_RDWR), said = opened(SAID, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
     start_linking(nowhere);

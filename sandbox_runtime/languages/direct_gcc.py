@@ -130,8 +130,11 @@ def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
 
 
 def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
-    """Mold in the place of collect2. Its threads and its second process do not pay for a small program."""
-    return (MOLD, "--no-fork", f"--threads={threads}", *_without_plugin(collect2[1:]))
+    """Mold in the place of collect2. Its threads and its second process do not pay for a small program.
+
+    What an object asks for gets a stack that may be executed, as with ld: GNU C's nested functions need it.
+    """
+    return (MOLD, "--no-fork", f"--threads={threads}", "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
 
 
 def _absolute(tool: str) -> str:

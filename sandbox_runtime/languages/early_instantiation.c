@@ -5,7 +5,8 @@
  *
  * The header ends in `#include ".../instantiate.h"` (empty) and `#pragma rustbox instantiate`. All of a header is read
  * before it is parsed: the opening of that file is the time to make the pragma known, and the pragma the time to do it,
- * at namespace scope and behind all declarations. The two functions are those that the compiler offers to its plugins.
+ * at namespace scope and behind all declarations. The two functions are those that the compiler offers to its plugins;
+ * `at_eof` tells them that linkage is known by now, without which constructors would be written twice over.
  * Without them, or when they are not what they were, the compiler fails here and the headers are saved as they are.
  */
 #define _GNU_SOURCE
@@ -15,23 +16,29 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* c_register_pragma (const char *, const char *, void (*) (cpp_reader *)), instantiate_pending_templates (int) */
+/* c_register_pragma (const char *, const char *, void (*) (cpp_reader *)), instantiate_pending_templates (int), int */
 static const char *const REGISTER = "_Z17c_register_pragmaPKcS0_PFvP10cpp_readerE";
 static const char *const INSTANTIATE = "_Z29instantiate_pending_templatesi";
+static const char *const AT_EOF = "at_eof";
 static const char *const LAST = "instantiate.h";
 
 static void (*instantiate_pending)(int);
+static int *at_eof;
 
 static void handle(void *reader) {
     (void)reader;
+    int before = *at_eof;
+    *at_eof = 1;
     instantiate_pending(0);
+    *at_eof = before;
 }
 
 static void make_known(void) {
     static int is_known;
     void (*make)(const char *, const char *, void (*)(void *)) = dlsym(RTLD_DEFAULT, REGISTER);
     instantiate_pending = dlsym(RTLD_DEFAULT, INSTANTIATE);
-    if (make == NULL || instantiate_pending == NULL || is_known) return;
+    at_eof = dlsym(RTLD_DEFAULT, AT_EOF);
+    if (make == NULL || instantiate_pending == NULL || at_eof == NULL || is_known) return;
     is_known = 1;
     make("rustbox", "instantiate", handle);
 }

@@ -97,6 +97,9 @@ _MACHINE_CODE = (
     "threads",
     "exceptions",
     "names and types",
+    "files",
+    "promises",
+    "shared objects",
 )
 _LABELS = re.compile(r"\.L\w+")
 # In which order functions and constants stand depends on when a template was instantiated.

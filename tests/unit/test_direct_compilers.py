@@ -93,8 +93,8 @@ def test_the_three_commands_that_gcc_names_are_called(steps: Steps) -> None:
     assert steps.run() == (0, "", "")
     assert steps.words("cc1") == ["-quiet|solution.c|-O2|-o|-|"]
     assert steps.words("as") == [f"--64|-o|{steps.folder}/solution.o|"]
-    linked = f"--no-fork|--threads=2|-pie|-o|solution|crt1.o|-lc|{steps.folder}/solution.o|crtend.o|crtn.o|"
-    assert steps.words("mold") == [linked]
+    linked = f"-pie|-o|solution|crt1.o|-lc|{steps.folder}/solution.o|crtend.o|crtn.o|"
+    assert steps.words("mold") == [f"--no-fork|--threads=2|-z|execstack-if-needed|{linked}"]
 
 
 def test_the_linker_starts_at_once_and_opens_the_object_when_there_is_one(steps: Steps) -> None:
@@ -105,6 +105,14 @@ def test_the_linker_starts_at_once_and_opens_the_object_when_there_is_one(steps:
     steps.make()
     assert steps.run() == (0, "", "")
     assert (steps.box / "solution").read_text() == "compiled\n"
+
+
+def test_the_ordinary_command_may_write_as_much_as_the_step(steps: Steps) -> None:
+    steps.make()
+    (steps.folder / "cc1").unlink()  # what is started under a lower limit cannot be started
+    command = (str(steps.made / "compile"), "/bin/sh", "-c", "ulimit -S -f")
+    limits = ("/bin/sh", "-c", 'ulimit -S -f 9000; exec "$@"', "sh", *command)
+    assert subprocess.run(limits, cwd=steps.box, capture_output=True, check=True).stdout == b"9000\n"
 
 
 def test_words_of_gcc_stay_words(steps: Steps) -> None:
@@ -257,7 +265,7 @@ def test_mold_gets_what_gcc_would_give_it(linker: Path) -> None:
     done = subprocess.run([linker, *_GIVEN, "-nodefaultlibs", "-fuse-ld=mold"], capture_output=True, check=True)
     assert done.stdout == b""
     words = (linker.parents[1] / "words").read_text()
-    before = "--no-fork|--threads=1|-pie|-dynamic-linker|/lib/ld.so|-o|solution|/lib/crt1.o"
+    before = "--no-fork|--threads=1|-z|execstack-if-needed|-pie|-dynamic-linker|/lib/ld.so|-o|solution|/lib/crt1.o"
     assert words == f"{before}|{_MEANT}|/lib/crt n.o|"
 
 

@@ -17,6 +17,22 @@ HEADER_PROGRAMS = {
     "everything": f"#include <bits/stdc++.h>\nusing namespace std;\n{_SORT}",
     "usual headers": f"#include <algorithm>\n#include <string>\n#include <iostream>\n#include <vector>\n{_SORT}",
     "other headers too": f"#include <map>\n#include <cassert>\n#include <iostream>\n{_MAIN}",
+    "files": "#include <bits/stdc++.h>\nnamespace fs = std::filesystem;\nint main(int n, char **a) {\n"
+    'for (auto &p : fs::directory_iterator("/usr/lib")) n += p.path().native().size() > 400;\n'
+    "fs::path q(a[0]); std::cout << n << q.filename() << q.extension(); }\n",
+    "promises": "#include <bits/stdc++.h>\nusing namespace std;\nint main(int n, char **a) {\n"
+    "auto f = async(launch::async, [=] { return n + 1; }); promise<string> p;\n"
+    'thread t([&] { p.set_value("q"); }); cout << p.get_future().get() << f.get(); t.join();\n'
+    "mutex m; lock_guard<mutex> g(m); once_flag o; call_once(o, [] { cout << 1; }); }\n",
+    "shared objects": "#include <bits/stdc++.h>\nusing namespace std;\n"
+    'struct B : enable_shared_from_this<B> { virtual ~B() {} virtual string f() { return "b"; } };\n'
+    'struct D : B { string f() override { return "d" + to_string(3); } };\nint main() {\n'
+    'shared_ptr<B> p = make_shared<D>(); unique_ptr<B> u(new D); any x = string("a");\n'
+    'variant<int, string> v = "q"; optional<string> o("z"); function<string()> f = [p] { return p->f(); };\n'
+    "cout << f() << any_cast<string>(x) << get<1>(v) << *o << u->f(); }\n",
+    "unavailable behind": "#include <iostream>\n[[gnu::unavailable]] void *operator new(std::size_t);\nint main() {}\n",
+    "deprecated behind": "#include <iostream>\n#include <string>\n[[deprecated]] void *operator new(std::size_t);\n"
+    "int main(int n, char **a) { std::cout << std::string(n, 'x'); }\n",
     "comments first": f"// a\n/* b */\n\n  #  include <iostream> // c\n{_MAIN}",
     "carriage returns": f"#include <iostream>\r\n#include <vector>\r\n{_MAIN}",
     "byte order mark": f"\ufeff#include <iostream>\n{_MAIN}",

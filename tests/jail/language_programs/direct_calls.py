@@ -13,6 +13,9 @@ C_PROGRAMS: dict[str, str | bytes] = {
     "complex numbers": printing('"%f", cabs(n * I)', "complex.h"),
     "threads": "#include <pthread.h>\nvoid *f(void *x) { return x; }\n"
     "int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); return pthread_join(t, 0); }\n",
+    "nested function": "#include <stdio.h>\n#include <stdlib.h>\nint main(int n, char **a) {\n"
+    "int v[3] = {3, 1, 2}; int cmp(const void *p, const void *q) { return n * (*(int *)p - *(int *)q); }\n"
+    'qsort(v, 3, sizeof *v, cmp); return printf("%d%d%d\\n", v[0], v[1], v[2]) < 0; }\n',
     "error": "int main(void) { return x; }\n",
     "errors": '#include <stdio.h>\nint main(void) { int *p = 1.5; printf("%d\\n", "s") return 0 }\n',
     "warning": printing('"%d", n > 9 ? printf("%d", "s") : 7', before="int *p = 5;"),
