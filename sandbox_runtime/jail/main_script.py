@@ -94,9 +94,9 @@ class MainScript:
         sys.modules["__main__"] = main
         self._namespace = main.__dict__
         if is_staged:
-            self._rehearse()
+            self.rehearse()
 
-    def _rehearse(self) -> None:
+    def rehearse(self) -> None:
         """Write now to what a script writes to, while nobody waits: a page that was inherited is copied only once."""
         namespace: dict[str, object] = {"__name__": "warm"}
         file = self._open_file(os.devnull.encode(), b"rb")

@@ -13,7 +13,7 @@ from sandbox_runtime.jail.spec import Limits
 
 NAMESPACES = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
 _FILTERS_KEY = "Seccomp_filters"  # since Linux 5.9
-_STATUS_KEYS = (
+STATUS_KEYS = (
     *("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"),
     _FILTERS_KEY,
 )
@@ -84,6 +84,11 @@ def _words_of(status: str, key: str) -> list[str]:
     return status[begin : status.index("\n", begin)].split()
 
 
+def status_words(status: str) -> dict[str, list[str]]:
+    """Of the text of proc_pid_status(5), by STATUS_KEYS."""
+    return {key: _words_of(status, key) for key in STATUS_KEYS if f"\n{key}:" in status}
+
+
 def measure(limits: Limits, groups: str) -> Measured:
     """Measure the calling process. `groups`: its /proc/self/cgroup, read before the cgroup namespace was made.
 
@@ -94,7 +99,7 @@ def measure(limits: Limits, groups: str) -> Measured:
     return Measured(
         namespaces=namespaces,
         user_namespace=user_namespace,
-        status={key: _words_of(status, key) for key in _STATUS_KEYS if f"\n{key}:" in status},
+        status=status_words(status),
         groups=groups,
         mounts=mount_table(read_text("/proc/self/mountinfo")),
         rlimits_in_force=rlimits.in_force(limits),

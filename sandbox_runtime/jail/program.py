@@ -101,8 +101,8 @@ def _execute(request: RunRequest) -> None:
         os._exit(_CANNOT_EXECUTE)
 
 
-def _report_ready(status: int, controls: dict[str, bool]) -> None:
-    """The common case is written down already: this process has just been forked, where all that is new is dear."""
+def report_ready(status: int, controls: dict[str, bool]) -> None:
+    """Tell the supervisor. The common case is written down already: what is new is dear in a process just forked."""
     in_force = _ALL_AS_JSON if controls == _ALL_IN_FORCE else json.dumps(controls)
     os.write(status, f'{{"kind": "ready", "at_ns": {time.monotonic_ns()}, "controls": {in_force}}}'.encode())
 
@@ -162,7 +162,7 @@ def become_program(
             controls["rlimits"] = rlimits.in_force(request.limits)
             _confirm(controls, terms.required_controls)
         step = "start " + request.argv[0]
-        _report_ready(status, controls)
+        report_ready(status, controls)
         _start(request, script, status)
     except JailError as error:
         report_failure(status, error)

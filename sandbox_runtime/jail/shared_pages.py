@@ -41,12 +41,17 @@ def keep_shared() -> None:
     For a process that only forks from here on.
     """
     gc.collect()
-    _fill_small_holes()
-    _fill_large_holes()
+    fill_holes()
     _gather_code()
+    _number_types()
     _make_immortal()
     gc.collect()  # empties the free lists, in which dead objects wait for the next of their type
     gc.freeze()
+    fill_holes()
+
+
+def fill_holes() -> None:
+    """Once more when the process has done all that it will ever do, for what it let go of meanwhile left new ones."""
     _fill_small_holes()
     _fill_large_holes()
 
@@ -57,6 +62,13 @@ def _gather_code() -> None:
         if isinstance(found, FunctionType) and _is_run_often(found):
             _OLD_CODE.append(found.__code__)
             found.__code__ = _copy(found.__code__)
+
+
+def _number_types() -> None:
+    """A type gets the number of its version when something is first looked up in it."""
+    for found in gc.get_objects():
+        if isinstance(found, type):
+            getattr(found, "__slots__", None)
 
 
 def _is_run_often(function: FunctionType) -> bool:

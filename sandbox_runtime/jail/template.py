@@ -22,8 +22,9 @@ from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.namespaces_ahead import NamespacesAhead
 from sandbox_runtime.jail.program import become_program_of_small_init
+from sandbox_runtime.jail.rehearsal import rehearse
 from sandbox_runtime.jail.seccomp import SMALL_INIT, Program, build_programs
-from sandbox_runtime.jail.shared_pages import keep_shared
+from sandbox_runtime.jail.shared_pages import fill_holes, keep_shared
 from sandbox_runtime.jail.small_init import SmallInit
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START_RUN, STATUS_AT, receive, send
@@ -66,7 +67,7 @@ def _serve_run(
     else:
         pid, pidfd = first.start(namespaces, fds[STATUS_AT], fds[INIT_ENTRY_AT])
     if pid == 0:
-        channel.close()
+        os.close(channel.fileno())  # `close` would write to pages of its own
         if first is None:
             init.run_init(fds, terms, filters, script)
         else:
@@ -96,6 +97,7 @@ def _serve(
     ahead = NamespacesAhead(in_user_namespace=terms.in_user_namespace)
     for number in count():
         if number == _SETTLED_AFTER:
+            fill_holes()
             collapse()
         ahead.make()
         message, fds = receive(channel)
@@ -187,6 +189,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         for fd in shown:
             os.close(fd)
         keep_shared()
+        rehearse(terms, script)
         collapse()
         _serve(channel, terms, filters, script, first, collapse)
     except JailError as error:
