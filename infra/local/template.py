@@ -15,6 +15,8 @@ from infra.local.settings import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+_TIMEOUT_SECS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -27,15 +29,19 @@ class Template:
 
 def translate(path: Path, overrides: dict[str, str]) -> Template:
     """Translate the SAM template at `path`. StartError for an unknown parameter or a bad template."""
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.local.translation"],
-        input=json.dumps({"path": str(path), "overrides": overrides}),
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.local.translation"],
+            input=json.dumps({"path": str(path), "overrides": overrides}),
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_SECS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StartError(f"{path.name} was not translated within {_TIMEOUT_SECS} s: start again") from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StartError(f"{path.name} was not translated: {reason}: run `make setup`")

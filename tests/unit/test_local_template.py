@@ -110,6 +110,12 @@ def test_what_cannot_be_resolved_stops_the_start(node: Any) -> None:
         Resolver({}, {}, {}).resolve(node)
 
 
+def test_a_translation_that_does_not_end_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.local.template._TIMEOUT_SECS", 0.01)  # an interpreter does not even start in that
+    with pytest.raises(StartError, match="not translated within"):
+        translate(ROOT / "template.yaml", {})
+
+
 @pytest.mark.parametrize(
     ("expression", "secs"), [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 hours)", 7200)]
 )
