@@ -51,7 +51,10 @@ def keep_shared() -> None:
 
 
 def fill_holes() -> None:
-    """Once more when the process has done all that it will ever do, for what it let go of meanwhile left new ones."""
+    """Use up what is free between objects that stay, so that a fork's new ones lie together.
+
+    To be repeated when the process has done all that it will ever do: what it let go of meanwhile left new ones.
+    """
     _fill_small_holes()
     _fill_large_holes()
 

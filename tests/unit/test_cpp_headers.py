@@ -65,6 +65,8 @@ REFUSED = [
     f'{_IO}#pragma GCC optimize("Ofast")\n',
     f'{_IO}_Pragma("GCC target(\\"avx2\\")")\n',
     f'{_IO}#define X(a) _Pragma(#a)\nX(GCC target("avx2"))\n',
+    f"{_IO}[[gnu::unavailable]] void *operator new(std::size_t);\n",
+    f"{_IO}[[deprecated]] void *operator new(std::size_t);\n",
 ]
 
 
@@ -92,7 +94,11 @@ def test_many_lines_are_read_at_once() -> None:
     assert cpp_names(b"//" + b" " * 1_000_000).beside == ()
 
 
-@pytest.mark.parametrize("library", ["", "#error no\n", "int open(const char *path) { __builtin_trap(); }\n"])
+_ENDS_AT_ONCE = "#include <unistd.h>\n__attribute__((constructor)) static void end(void) { _exit(0); }\n"
+_FAILS = "int open(const char *path) { __builtin_trap(); }\n"
+
+
+@pytest.mark.parametrize("library", ["", "#error no\n", _FAILS, _ENDS_AT_ONCE])
 def test_headers_are_precompiled_as_they_are_when_nothing_can_be_instantiated_early(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:

@@ -18,11 +18,15 @@ def test_a_run_with_all_controls_is_rehearsed() -> None:
 
 
 @pytest.mark.parametrize(
-    "terms",
-    [replace(TERMS, outer_filters=None), replace(TERMS, membership_marker="", in_user_namespace=True, uid=1)],
-    ids=["filters not counted", "ordinary user"],
+    ("terms", "lacking"),
+    [
+        (replace(TERMS, outer_filters=None), ("seccomp",)),
+        (replace(TERMS, membership_marker=""), ("memory_limit", "process_limit", "cpu_limit")),
+    ],
+    ids=["filters not counted", "no groups"],
 )
-def test_other_hosts_rehearse_too(terms: Terms) -> None:
+def test_hosts_that_give_less_rehearse_what_they_give(terms: Terms, lacking: tuple[str, ...]) -> None:
+    assert missing(rehearsal.measured_of_a_good_run(terms), terms) == lacking
     rehearsal.rehearse(terms, None)
 
 
