@@ -1,8 +1,8 @@
 """Process 1 of a run: mounts, files, the guest's start, its end. It lives outside the guest's memory group.
 
-Init reports the program's raw wait status over the status pipe, kills and reaps whatever is left, reports that it is
-alone, then exits. The answer need not wait for more: all that can still be undone is init's own. Should init die
-before, the kernel kills and reaps everything else in the pid namespace, pid_namespaces(7).
+Init reports the program's raw wait status over the status pipe, and whether it is alone. If it is, it has reaped
+whatever there was, and exits. The answer need not wait for more: all that can still be undone is init's own. Else it
+stays until the supervisor kills it: the kernel kills and reaps everything else in the pid namespace, pid_namespaces(7).
 """
 
 import os
@@ -11,6 +11,7 @@ import signal
 import stat
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from sandbox_runtime.jail import identity, mounts, program, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
@@ -21,6 +22,7 @@ from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import RunDescriptors, RunRequest, read_request, report, report_failure
 
 _COPY_BYTES = 1 << 20
+_ALL_CHILDREN = 0x4000_0000  # __WALL of linux/wait.h
 
 
 def _kill_all_others() -> None:
@@ -29,19 +31,22 @@ def _kill_all_others() -> None:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
         return
-    try:
+    _reap()
+
+
+def _reap() -> None:
+    """Until there is no child."""
+    with suppress(ChildProcessError):
         while True:
-            os.waitpid(-1, 0)
-    except ChildProcessError:
-        return
+            os.waitpid(-1, _ALL_CHILDREN)
 
 
 def _is_alone() -> bool:
-    """Whether nothing else lives in the namespace: every orphan becomes a child of init. Reaps what is dead."""
+    """Whether nothing else lives in the namespace: every orphan becomes a child of init. Then it reaps the dead."""
     try:
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
+        os.waitid(os.P_ALL, 0, os.WSTOPPED | os.WNOHANG | os.WNOWAIT | _ALL_CHILDREN)
     except ChildProcessError:
+        _reap()
         return True
     return False
 
@@ -76,9 +81,13 @@ def _die_with_template() -> None:
 
 def _is_abandoned(status_fd: int) -> bool:
     """Nobody holds the other end of the status socket: template and supervisor died before we could notice."""
+    return _await_hangup(status_fd, 0)
+
+
+def _await_hangup(status_fd: int, longest_ms: int | None) -> bool:
     poller = select.poll()
     poller.register(status_fd, 0)
-    return bool(poller.poll(0))
+    return bool(poller.poll(longest_ms))
 
 
 def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
@@ -90,11 +99,14 @@ def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
 
 
 def _wait_for_program(pid: int) -> tuple[int, int]:
-    """Reap until the program itself ended: its wait status, and when in ns."""
+    """Reap until the program itself ended: its wait status, and when in ns. It is not reaped, see `late_refusals`."""
     while True:
-        reaped, status = os.waitpid(-1, 0)
-        if reaped == pid:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _ALL_CHILDREN)
+        if ended is not None and ended.si_pid == pid:
+            status = ended.si_status << 8 if ended.si_code == os.CLD_EXITED else ended.si_status
             return status, time.monotonic_ns()
+        if ended is not None:
+            os.waitpid(ended.si_pid, _ALL_CHILDREN)
 
 
 def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None) -> None:
@@ -135,8 +147,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
             is_alone=is_alone,
         )
         if not is_alone:
-            _kill_all_others()
-            report(status_fd, kind="alone")
+            _await_hangup(status_fd, None)  # until it is killed, by the supervisor
     except JailError as error:
         report_failure(status_fd, error)
     except OSError as error:

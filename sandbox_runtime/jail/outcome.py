@@ -8,7 +8,7 @@ from sandbox_runtime.jail.cgroup import Counters
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
-from sandbox_runtime.jail.supervise import Watched
+from sandbox_runtime.jail.watched import Watched
 
 _NS_PER_SEC = 1_000_000_000
 

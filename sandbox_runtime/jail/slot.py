@@ -18,9 +18,10 @@ from sandbox_runtime.jail.measure import own_namespaces
 from sandbox_runtime.jail.outcome import assemble
 from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.jail.supervise import Watched, watch
+from sandbox_runtime.jail.supervise import watch
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.terms import Terms
+from sandbox_runtime.jail.watched import Watched
 
 # Where objects lie is decided first: importing anything of the package makes most of them.
 _START = """

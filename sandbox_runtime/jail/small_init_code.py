@@ -54,7 +54,7 @@ b8e7000000 ; mov eax, 231
 """
 _INIT = """
                ; start:
-488d1dbb000000 ; lea rbx, [rip+table]
+488d1d24010000 ; lea rbx, [rip+table]
                ; run:
 488b03         ; mov rax, [rbx]
 4885c0         ; test rax, rax
@@ -66,55 +66,87 @@ _INIT = """
 4c8b4328       ; mov r8, [rbx+40]
 0f05           ; syscall
 483b4330       ; cmp rax, [rbx+48]
-7540           ; jne fail
+7563           ; jne fail
 4883c338       ; add rbx, 56
 ebd6           ; jmp run
                ; settled:
-6a00           ; push 0
-6a00           ; push 0
-6a00           ; push 0
+4881eca0000000 ; sub rsp, 160
+4531c0         ; xor r8d, r8d
+4c890424       ; mov [rsp], r8
+4c89442408     ; mov [rsp+8], r8
 4889e7         ; mov rdi, rsp
 be01000000     ; mov esi, 1
 31d2           ; xor edx, edx
 b807000000     ; mov eax, 7
 0f05           ; syscall
 85c0           ; test eax, eax
-751f           ; jnz fail
+7535           ; jnz fail
                ; wait:
-48c7c7ffffffff ; mov rdi, -1
-4889e6         ; mov rsi, rsp
+31ff           ; xor edi, edi
+31f6           ; xor esi, esi
+488d542420     ; lea rdx, [rsp+32]
+41ba04000001   ; mov r10d, 0x1000004
+b8f7000000     ; mov eax, 247
+0f05           ; syscall
+85c0           ; test eax, eax
+751b           ; jnz fail
+8b7c2430       ; mov edi, [rsp+48]
+83ff02         ; cmp edi, 2
+741e           ; je ended
+31f6           ; xor esi, esi
 31d2           ; xor edx, edx
 4531d2         ; xor r10d, r10d
 b83d000000     ; mov eax, 61
 0f05           ; syscall
-83f802         ; cmp eax, 2
-7410           ; je ended
 85c0           ; test eax, eax
-7fe1           ; jg wait
+7fcb           ; jg wait
                ; fail:
 bf01000000     ; mov edi, 1
 b8e7000000     ; mov eax, 231
 0f05           ; syscall
                ; ended:
 bf01000000     ; mov edi, 1
-488d742408     ; lea rsi, [rsp+8]
+488d742410     ; lea rsi, [rsp+16]
 b8e4000000     ; mov eax, 228
 0f05           ; syscall
+8b442428       ; mov eax, [rsp+40]
+890424         ; mov [rsp], eax
+8b442438       ; mov eax, [rsp+56]
+89442404       ; mov [rsp+4], eax
+31ff           ; xor edi, edi
+31f6           ; xor esi, esi
+31d2           ; xor edx, edx
+41ba03000041   ; mov r10d, 0x41000003
+b8f7000000     ; mov eax, 247
+0f05           ; syscall
+89442408       ; mov [rsp+8], eax
+89c3           ; mov ebx, eax
+85c0           ; test eax, eax
+741c           ; jz tell
                ; reap:
 48c7c7ffffffff ; mov rdi, -1
 31f6           ; xor esi, esi
-ba01000000     ; mov edx, 1
+ba01000040     ; mov edx, 0x40000001
 4531d2         ; xor r10d, r10d
 b83d000000     ; mov eax, 61
 0f05           ; syscall
 85c0           ; test eax, eax
 7fe4           ; jg reap
-89442404       ; mov [rsp+4], eax
+               ; tell:
 31ff           ; xor edi, edi
 4889e6         ; mov rsi, rsp
-ba18000000     ; mov edx, 24
+ba20000000     ; mov edx, 32
 b801000000     ; mov eax, 1
 0f05           ; syscall
+85db           ; test ebx, ebx
+751a           ; jnz leave
+48891c24       ; mov [rsp], rbx
+4889e7         ; mov rdi, rsp
+be01000000     ; mov esi, 1
+48c7c2ffffffff ; mov rdx, -1
+b807000000     ; mov eax, 7
+0f05           ; syscall
+               ; leave:
 31ff           ; xor edi, edi
 b8e7000000     ; mov eax, 231
 0f05           ; syscall
@@ -138,8 +170,10 @@ init's pid, or -errno, when that has been done, and 0 in the program."""
 
 INIT = _bytes(_INIT)
 """The whole program of process 1. Makes the calls of the table right behind it, looks with poll(2) whether anybody
-holds the other end of descriptor 0, and waits for process 2. Then it writes 24 bytes to descriptor 0 and exits: the raw
-wait status, what the last look for another child gave (-ECHILD: there is none), and when, CLOCK_MONOTONIC's seconds and
-nanoseconds. The kernel kills whatever is left."""
+holds the other end of descriptor 0, and reaps until process 2 has ended, which it leaves for now. Then it writes 32
+bytes to descriptor 0: `si_code` and `si_status` of that end, waitid(2); what a look for another child that lives gave
+(-ECHILD: there is none); 4 bytes of nothing; and when, CLOCK_MONOTONIC's seconds and nanoseconds. Where none lives it
+has reaped all before that, and exits. Else it stays until it is killed, and the kernel kills and reaps whatever is
+left; should there be nobody any more to kill it, it exits."""
 
 LISTINGS = {"start": (_START, START), "init": (_INIT, INIT)}

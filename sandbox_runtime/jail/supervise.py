@@ -1,83 +1,20 @@
 """Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop."""
 
 import contextlib
-import errno
-import json
 import os
 import select
 import signal
-import socket
-import struct
-from dataclasses import dataclass, field
-from typing import Any
 
 from sandbox_runtime.jail.cgroup import SampledUsage, SlotGroups
 from sandbox_runtime.jail.deadlines import SETUP_SECS, Deadlines
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.late_refusals import LOOK_MS, LateRefusals
 from sandbox_runtime.jail.launch import Launch
 from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.streams import Capture
-from sandbox_runtime.jail.wire import DONT_WAIT, receive
+from sandbox_runtime.jail.watched import Watched
 
-_END = struct.Struct("<iiqq")
 _DEATH_MS = int(SETUP_SECS * 1000)
-
-
-@dataclass(slots=True)
-class Watched:
-    """What was seen. Reports are None when they never came.
-
-    `alone`: init had reaped all others. `died`: init itself. `begun_ns`: what a waiting command did before is its own.
-    """
-
-    begun_ns: int = 0
-    stop_reason: StopReason = StopReason.NONE
-    ready: dict[str, Any] | None = None
-    ended: dict[str, Any] | None = None
-    alone: bool = False
-    died: bool = False
-    mount_fds: list[int] = field(default_factory=list)
-
-    def read_report(self, status: socket.socket) -> bool:
-        """Take one report. False at the end, or when none has come. Raises JailError for a report of failure."""
-        try:
-            message, fds = receive(status, DONT_WAIT)
-        except BlockingIOError:
-            return False
-        if not message:
-            return False
-        self.mount_fds += fds
-        if not message.startswith(b"{"):
-            self._read_end(message)
-            return True
-        report = json.loads(message)
-        if report["kind"] == "failed":
-            raise JailError(report["step"], report["target"], report["errno"], report["hint"])
-        if report["kind"] == "ready":
-            self.ready = report | {"at_ns": max(report["at_ns"], self.begun_ns)}
-        elif report["kind"] == "ended":
-            self.ended, self.alone = report, report["is_alone"]
-        elif report["kind"] == "alone":
-            self.alone = True
-        return True
-
-    def _read_end(self, message: bytes) -> None:
-        """What the small init writes, see `small_init_code`. Raises JailError when it is not that."""
-        if len(message) != _END.size:
-            raise JailError("read report", hint="not one of ours")
-        wait_status, last_look, secs, ns = _END.unpack(message)
-        self.alone = last_look == -errno.ECHILD
-        self.ended = {"wait_status": wait_status, "at_ns": secs * 1_000_000_000 + ns, "artifact_error": None}
-
-    @property
-    def is_over(self) -> bool:
-        """No process of the guest's lives any more."""
-        return self.died or (self.ended is not None and self.alone)
-
-    def take_mount_fds(self) -> list[int]:
-        """Descriptors that came with the reports; the caller owns them."""
-        taken, self.mount_fds = self.mount_fds, []
-        return taken
 
 
 def kill_run(pidfd: int) -> None:
@@ -98,6 +35,8 @@ class _Watch:
     ) -> None:
         self._pidfd, self._status, self._captures = launch.pidfd, launch.status, captures
         self._deadlines, self._groups = deadlines, groups
+        self._late_refusals = LateRefusals(groups, launch.spec.limits, launch.start)
+        self._is_killed = False
         self._poller = select.poll()
         self._open = {self._pidfd, self._status.fileno(), *(capture.fd for capture in captures)}
         for fd in self._open:
@@ -137,9 +76,8 @@ class _Watch:
         if cancel_fd is not None:
             self._poller.register(cancel_fd, select.POLLIN)
         while not self.watched.is_over:
-            stopping = self.watched.stop_reason is not StopReason.NONE or self.watched.ended is not None
-            events = self._poller.poll(_DEATH_MS if stopping else self._deadlines.timeout_ms())
-            if not events and stopping:
+            events = self._poller.poll(self._timeout_ms())
+            if not events and self._is_killed:
                 raise JailError("wait for the run to die", hint="a process of the run cannot be killed")
             for fd, _ in events:
                 if fd == oom_event_fd:
@@ -150,9 +88,28 @@ class _Watch:
                     self._stop(StopReason.CANCELLED)
                 elif fd in self._open:
                     self._handle(fd)
-            if self.watched.stop_reason is StopReason.NONE and self.watched.ended is None:
-                self._stop(self._deadlines.due())
+            self._end_what_is_due()
         return self.watched
+
+    def _end_what_is_due(self) -> None:
+        if self.watched.ended is not None:
+            self._end_the_others(self.watched.ended["wait_status"])
+        elif self.watched.stop_reason is StopReason.NONE:
+            self._stop(self._deadlines.due())
+
+    def _timeout_ms(self) -> int:
+        if self._is_killed:
+            return _DEATH_MS
+        return self._deadlines.timeout_ms() if self.watched.ended is None else LOOK_MS
+
+    def _end_the_others(self, wait_status: int) -> None:
+        """The program has ended. Init stays, so that nothing is reaped, until it is killed with all that live still."""
+        if not (self._is_killed or self.watched.is_over or self._late_refusals.may_come(wait_status)):
+            self._kill()
+
+    def _kill(self) -> None:
+        self._is_killed = True
+        kill_run(self._pidfd)
 
     def _stop(self, reason: StopReason) -> None:
         if reason is StopReason.NONE or self.watched.ended is not None:
@@ -160,7 +117,7 @@ class _Watch:
         if reason is StopReason.WALL_LIMIT and self._deadlines.setup_overran:
             raise JailError("set up the run", hint="took too long")
         self.watched.stop_reason = reason
-        kill_run(self._pidfd)
+        self._kill()
 
 
 def watch(

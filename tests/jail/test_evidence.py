@@ -91,7 +91,7 @@ CHANGES = {
 }
 # The same where the other init is used: for a file that it copies out, and on other machines.
 OTHERS = {"process_limit": _WITHOUT_ENTRY.format(fds="fds if len(fds) > 1 else ()")}
-_OTHER_INIT = "small_init.is_possible = lambda **_: False\n"
+OTHER_INIT = "small_init.is_possible = lambda **_: False\n"
 # What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
 SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)
 # In the one tree of cgroup v2 a process is in all groups or in none.
@@ -132,7 +132,7 @@ def test_a_control_that_is_off_is_reported_missing_and_no_other(
 ) -> None:
     change, expected = without(control, backend=backend)
     if other_init:
-        change = _OTHER_INIT + (OTHERS.get(control, change) if len(expected) == 1 else change)
+        change = OTHER_INIT + (OTHERS.get(control, change) if len(expected) == 1 else change)
     with ChangedSlot(SlotConfig("weakened", 41, required_controls=()), change) as slot:
         outcome = slot.run(TRUE)
     assert set(outcome.evidence.controls_missing) == expected

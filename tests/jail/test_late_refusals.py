@@ -1,0 +1,56 @@
+"""A program that ends at once when a fork was refused, before the group has counted one: PLE all the same."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from sandbox_runtime.classify import Phase, Verdict, classify
+from sandbox_runtime.jail import JailSpec, Slot, SlotConfig, open_slot
+from sandbox_runtime.languages import run_spec, warm_start
+from sandbox_runtime.languages.python import PYTHON
+from tests.jail.test_evidence import OTHER_INIT, ChangedSlot
+from tests.jail.weakened.limits import SLOWNESS
+
+# One in four was judged RE when the counters were read at once.
+FORK_BOMB = "import os\nwhile True:\n  try: os.fork()\n  except OSError: raise SystemExit(1)"
+TIMES = max(5, 60 // SLOWNESS)
+FAILED_WITH_CHILDREN = (
+    "import os, time\nfor _ in range({children}):\n  if os.fork() == 0: time.sleep(100)\nos._exit({code})"
+)
+_NUMBERS = count(62)
+_JUDGE = PYTHON.run_limits("judge")
+LIMITS = replace(_JUDGE, cpu_time_secs=_JUDGE.cpu_time_secs * SLOWNESS, wall_time_secs=20 * SLOWNESS)
+
+
+@pytest.fixture(scope="module", params=["small init", "other init"])
+def slot(request: pytest.FixtureRequest) -> Iterator[Slot]:
+    config = SlotConfig(f"late-{request.param[:5]}", next(_NUMBERS), warm=warm_start([PYTHON]))
+    with open_slot(config) if request.param == "small init" else ChangedSlot(config, OTHER_INIT) as opened:
+        yield opened
+
+
+def python(code: str) -> JailSpec:
+    return run_spec(PYTHON, code.encode(), None, limits=LIMITS, stdin=b"")
+
+
+def test_a_fork_bomb_that_ends_when_it_is_refused_is_ple_every_time(slot: Slot) -> None:
+    outcomes = [slot.run(python(FORK_BOMB)) for _ in range(TIMES)]
+    assert [classify(outcome, Phase.RUN).verdict for outcome in outcomes] == [Verdict.PLE] * TIMES
+    assert all(outcome.evidence.cleanup_verified for outcome in outcomes)
+    following = slot.run(python("print('fine')"))
+    assert (following.stdout, classify(following, Phase.RUN).verdict) == (b"fine\n", Verdict.AC)
+
+
+@pytest.mark.parametrize("children", [1, 6])
+@pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.AC), (1, Verdict.RE)])
+def test_what_it_leaves_behind_changes_no_verdict_and_dies(
+    slot: Slot, children: int, code: int, verdict: Verdict
+) -> None:
+    begun_secs = time.monotonic()
+    outcome = slot.run(python(FAILED_WITH_CHILDREN.format(children=children, code=code)))
+    assert (classify(outcome, Phase.RUN).verdict, outcome.exit_code) == (verdict, code)
+    assert (outcome.evidence.leftover_processes, outcome.evidence.cleanup_verified) == (0, True)
+    assert time.monotonic() - begun_secs < LIMITS.wall_time_secs  # it did not wait for them

@@ -1,0 +1,52 @@
+"""How long the group is asked for a refusal that it has not counted yet."""
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox_runtime.jail.late_refusals import LateRefusals
+from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Clock, Groups, clock
+
+FAILED, SUCCEEDED, KILLED, DUMPED = 1 << 8, 0, 9, 6 | 0x80
+__all__ = ["clock"]  # a fixture
+
+TEN = replace(LIMITS, max_processes=10)
+
+
+@pytest.fixture
+def groups() -> Groups:
+    made = Groups(is_sampled=False)
+    made.counters = replace(NOTHING, process_count=10, fork_refusals=7)
+    return made
+
+
+@pytest.mark.parametrize(("status", "expected"), [(FAILED, True), (SUCCEEDED, False), (KILLED, False), (DUMPED, False)])
+def test_only_a_failure_can_become_ple(groups: Groups, status: int, *, expected: bool) -> None:
+    assert LateRefusals(groups, TEN, groups.counters).may_come(status) is expected
+
+
+def test_a_counted_refusal_ends_the_waiting(groups: Groups) -> None:
+    late = LateRefusals(groups, TEN, groups.counters)
+    assert late.may_come(FAILED)
+    groups.counters = replace(groups.counters, fork_refusals=8)
+    assert not late.may_come(FAILED)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, False), (3, False), (4, True), (10, True)])
+def test_few_processes_cannot_have_been_too_many(groups: Groups, count: int, *, expected: bool) -> None:
+    start, groups.counters = groups.counters, replace(groups.counters, process_count=count)
+    assert LateRefusals(groups, TEN, start).may_come(FAILED) is expected
+
+
+def test_it_ends_after_a_tenth_of_a_second(groups: Groups, clock: Clock) -> None:
+    late = LateRefusals(groups, TEN, groups.counters)
+    assert late.may_come(FAILED)
+    clock.pass_ms(99)
+    assert late.may_come(FAILED)
+    clock.pass_ms(1)
+    assert not late.may_come(FAILED)
+
+
+def test_without_groups_nothing_is_counted(groups: Groups) -> None:
+    groups.is_sampled = True
+    assert not LateRefusals(groups, TEN, groups.counters).may_come(FAILED)
