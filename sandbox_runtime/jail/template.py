@@ -19,6 +19,7 @@ from itertools import count
 from sandbox_runtime.jail import init, mounts, small_init, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
+from sandbox_runtime.jail.mapped_code import map_densely
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.namespaces_ahead import NamespacesAhead
 from sandbox_runtime.jail.program import become_program_of_small_init
@@ -188,6 +189,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
+        map_densely()
         keep_shared()
         rehearse(terms, script)
         collapse()
