@@ -10,12 +10,12 @@ from functions.core.delivery import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
     Delivery,
-    Reply,
     Transition,
     after_reply,
 )
 from functions.core.failpoint import reach
 from functions.core.outgoing import webhook_headers
+from functions.core.reply import Reply
 from functions.core.schedule import Schedule
 from functions.core.signature import SecretInvalid, SigningKey, parse_secret, signatures
 from functions.core.submission import new_id

@@ -19,7 +19,7 @@ from typing import Self
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from functions.core.address import AddressRefused, Target, check_url, is_public
-from functions.core.delivery import MAX_HEAD_BYTES, Reply
+from functions.core.reply import MAX_HEAD_BYTES, Reply
 
 TOTAL_SECS = 15.0
 CONNECT_SECS = 5.0  # for each address, so that one dead address of several does not use up the time

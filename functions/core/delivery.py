@@ -20,9 +20,9 @@ from functions.core.submission import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from functions.core.endpoint import Endpoint
+    from functions.core.reply import Reply
 
 LEASE_MS = 60_000
-MAX_HEAD_BYTES = 1024
 MAX_HINT_DELAY_MS = 900_000  # SQS DelaySeconds ends here; what is due later is the sweeper's
 MAX_DEFERRAL_MS = 300_000
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
@@ -118,29 +118,6 @@ class Delivery:
         return self.state is DeliveryState.PENDING or (
             self.state is DeliveryState.RETRYING and self.next_at_ms <= now_ms
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back from one send: a status code, or the error code why there was none."""
-
-    latency_ms: int
-    status_code: int | None = None
-    error_code: str | None = None
-    retry_after: str | None = None
-    head: bytes = field(default=b"", repr=False)
-    address: str | None = None
-    host: str | None = None
-
-    @property
-    def is_success(self) -> bool:
-        """2xx, and nothing else."""
-        return self.status_code is not None and HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
-
-    @property
-    def is_gone(self) -> bool:
-        """The receiver asks never to be called again."""
-        return self.status_code == HTTPStatus.GONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from functions.core.submission import EVENT_COMPLETED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.core.delivery import Reply
+    from functions.core.reply import Reply
 
 EVENT_DISABLED = "endpoint.disabled"
 """Tells the project's other endpoints that one was switched off, by 410 or by days of failures."""

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 
 from functions.core.clock import to_rfc3339
-from functions.core.delivery import Reply
 from functions.core.delivery_view import reply_body
 from functions.core.endpoint import EVENT_TEST, Endpoint
+from functions.core.reply import Reply
 from functions.core.result_view import Body
 
 _OK = range(200, 300)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
-from functions.core.delivery import DeliveryState, Reply, Transition, at_endpoint
+from functions.core.delivery import DeliveryState, Transition, at_endpoint
 from functions.core.submission import due_shard
 from functions.store.conditional import ConditionalUpdate
 from functions.store.deliveries import TTL_MS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from functions.core.delivery import Delivery
     from functions.core.endpoint import Endpoint
+    from functions.core.reply import Reply
     from functions.store.leases import Held
 
 MAX_TRIES = 5

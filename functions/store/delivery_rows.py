@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.core.clock import to_rfc3339
-from functions.core.delivery import Delivery, DeliveryState, Event, Reply
+from functions.core.delivery import Delivery, DeliveryState, Event
+from functions.core.reply import Reply
 from functions.core.submission import EVENT_COMPLETED, due_shard
 from functions.store.items import Value, from_item, key
 

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from functions import fanout
 from functions.api.recovery import Recovery
 from functions.core.clock import from_rfc3339, to_rfc3339
-from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState, Reply
+from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.core.event_body import completed_body
+from functions.core.reply import Reply
 from functions.core.schedule import MAX_DELAY_SECS
 from functions.core.submission import Fanout, Submission, new_id
 from functions.egress import Egress

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from functions.core.delivery import Reply
+from functions.core.reply import Reply
 from functions.egress import MAX_READ_BYTES, Egress, system_resolver
 
 type Serve = Callable[[socket.socket], None]

@@ -8,8 +8,9 @@ from typing import Any, Self
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.delivery import DeliveryState, Reply
+from functions.core.delivery import DeliveryState
 from functions.core.endpoint import DISABLE_AFTER_MS, MAX_LEASES, SPREAD_MS, DisabledReason, Endpoint, Failing, Health
+from functions.core.reply import Reply
 from functions.core.submission import Fanout, Submission
 from functions.store.attempts import Attempts
 from functions.store.leases import Leases

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from functions.core.clock import now_ms, to_rfc3339
-from functions.core.delivery import Reply
 from functions.core.project import Project
+from functions.core.reply import Reply
 from functions.core.routes import ROUTES
 from functions.core.submission import new_id
 from functions.settings import Clients

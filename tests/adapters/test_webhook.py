@@ -15,7 +15,8 @@ from standardwebhooks.webhooks import Webhook
 
 from functions.claiming import Hint
 from functions.core.clock import now_ms
-from functions.core.delivery import DeliveryState, Reply
+from functions.core.delivery import DeliveryState
+from functions.core.reply import Reply
 from functions.core.submission import Fanout, Submission
 from functions.egress import Egress
 from functions.store.attempts import Attempts
