@@ -147,7 +147,8 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
             is_alone=is_alone,
         )
         if not is_alone:
-            _await_hangup(status_fd, None)  # until it is killed, by the supervisor
+            with suppress(OSError):  # the last word was said
+                _await_hangup(status_fd, None)  # until it is killed, by the supervisor
     except JailError as error:
         report_failure(status_fd, error)
     except OSError as error:

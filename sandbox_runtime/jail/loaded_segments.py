@@ -3,13 +3,11 @@
 import ctypes
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_MAGIC = b"\x7fELF"
 _LOAD, _RELRO, _WRITABLE = 1, 0x6474E552, 2  # PT_LOAD, PT_GNU_RELRO, PF_W
-_AT_PHDR, _AT_PHNUM = 3, 5  # getauxval(3)
-_RTLD_DI_LINKMAP = 2  # dlinfo(3)
+_RTLD_DI_LINKMAP, _RTLD_DI_PHDR = 2, 11  # dlinfo(3); the second since version 2.36 of the C library
 
 
 class _LinkMap(ctypes.Structure):
@@ -22,18 +20,6 @@ _LinkMap._fields_ = [
     ("dynamic", ctypes.c_void_p),
     ("next", ctypes.POINTER(_LinkMap)),
 ]
-
-
-class _ElfHeader(ctypes.Structure):
-    """Elf64_Ehdr."""
-
-    _fields_ = (
-        ("magic", ctypes.c_char * 4),
-        ("until_headers", ctypes.c_char * 28),
-        ("headers_at", ctypes.c_uint64),
-        ("until_count", ctypes.c_char * 16),
-        ("count", ctypes.c_uint16),
-    )
 
 
 class _ProgramHeader(ctypes.Structure):
@@ -56,27 +42,25 @@ class Segment:
 
 
 def loaded() -> Iterator[list[Segment]]:
-    """Of the program first, then of each library. Nothing with another C library."""
+    """Of the program first, then of each library. Nothing with another C library than a late enough one of GNU's."""
     libc = ctypes.CDLL(None)
     libc.dlopen.restype = ctypes.c_void_p
     found = ctypes.POINTER(_LinkMap)()
     program = ctypes.c_void_p(libc.dlopen(None, os.RTLD_LAZY))
     if libc.dlinfo(program, _RTLD_DI_LINKMAP, ctypes.byref(found)):
         return
-    libc.getauxval.argtypes, libc.getauxval.restype = [ctypes.c_ulong], ctypes.c_ulong
-    yield _segments(found.contents.bias, libc.getauxval(_AT_PHDR), libc.getauxval(_AT_PHNUM))
-    while found := found.contents.next:
-        bias = found.contents.bias
-        header = _ElfHeader.from_address(bias)
-        if header.magic == _MAGIC:
-            segments = _segments(bias, bias + header.headers_at, header.count)
-            if any(segment.is_writable for segment in segments):  # else it is the kernel's own page, vdso(7)
-                yield segments
+    while found:
+        headers = ctypes.POINTER(_ProgramHeader)()
+        count = libc.dlinfo(found, _RTLD_DI_PHDR, ctypes.byref(headers))
+        segments = _segments(found.contents.bias, headers[: max(count, 0)])
+        if any(segment.is_writable for segment in segments):  # else it is the kernel's own page, vdso(7)
+            yield segments
+        found = found.contents.next
 
 
-def _segments(bias: int, headers_at: int, count: int) -> list[Segment]:
+def _segments(bias: int, headers: Iterable[_ProgramHeader]) -> list[Segment]:
     found = []
-    for header in (_ProgramHeader * count).from_address(headers_at):
+    for header in headers:
         begin = (bias + header.address) // mmap.PAGESIZE * mmap.PAGESIZE
         end = bias + header.address + header.bytes
         if header.kind == _LOAD:

@@ -19,10 +19,12 @@ _MREMAP_MAYMOVE, _MREMAP_FIXED = 1, 2  # mremap(2)
 _MAP_FAILED = ctypes.c_void_p(-1).value
 
 
-def map_densely() -> int:
+def map_densely(*, with_huge_pages: bool = True) -> int:
     """Returns how many huge pages hold code now: none where the kernel makes none, or lets no process make code.
 
-    Whatever is refused stays as it was.
+    `with_huge_pages`: not where pages of a process are counted as its own one by one, for each of its forks would have
+    them. Whatever is refused stays as it was; but where memory is so short that the kernel has unmapped the old code
+    when it is refused the last page for the new, the process dies.
     """
     libc = _libc()
     programs = list(loaded())
@@ -31,7 +33,7 @@ def map_densely() -> int:
             if segment.is_relocated or not segment.is_writable:
                 rights = mmap.PROT_WRITE if segment.is_relocated else mmap.PROT_EXEC
                 libc.mprotect(segment.begin, segment.end - segment.begin, mmap.PROT_READ | rights)
-    return _move_to_huge_pages(libc, programs[0]) if programs else 0
+    return _move_to_huge_pages(libc, programs[0]) if programs and with_huge_pages else 0
 
 
 def _libc() -> ctypes.CDLL:

@@ -104,8 +104,11 @@ class _Watch:
 
     def _end_the_others(self, wait_status: int) -> None:
         """The program has ended. Init stays, so that nothing is reaped, until it is killed with all that live still."""
-        if not (self._is_killed or self.watched.is_over or self._late_refusals.may_come(wait_status)):
-            self._kill()
+        if self._is_killed or self.watched.is_over or self._late_refusals.may_come(wait_status):
+            return
+        if self._groups.is_sampled:
+            self._groups.read()  # the last look at what they used: nobody waits for those that die with init
+        self._kill()
 
     def _kill(self) -> None:
         self._is_killed = True

@@ -186,10 +186,10 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
             script = MainScript(terms.warm.imports, path, list(guests_path))
+        map_densely(with_huge_pages=not terms.in_user_namespace)
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
-        map_densely()
         keep_shared()
         rehearse(terms, script)
         collapse()

@@ -54,3 +54,30 @@ def test_what_it_leaves_behind_changes_no_verdict_and_dies(
     assert (classify(outcome, Phase.RUN).verdict, outcome.exit_code) == (verdict, code)
     assert (outcome.evidence.leftover_processes, outcome.evidence.cleanup_verified) == (0, True)
     assert time.monotonic() - begun_secs < LIMITS.wall_time_secs  # it did not wait for them
+
+
+# What the others would do a moment after the program has ended: none of it is the run's any more.
+AFTERWARDS = {
+    "takes memory": "x = b'x' * (200 << 20)",
+    "forks": "try:\n   while True: os.fork()\n  except OSError: pass",
+    "writes": "os.write(1, b'late')",
+    "computes": "while True: pass",
+}
+
+
+@pytest.mark.parametrize("what", AFTERWARDS)
+def test_what_others_would_do_afterwards_is_not_done(slot: Slot, what: str) -> None:
+    others = f"for _ in range(3):\n if os.fork() == 0:\n  time.sleep(0.03)\n  {AFTERWARDS[what]}\n  time.sleep(9)\n"
+    outcome = slot.run(python(f"import os, time\n{others}os._exit(3)"))
+    assert (classify(outcome, Phase.RUN).cause, outcome.exit_code, outcome.stdout) == ("re_nonzero_exit", 3, b"")
+    assert outcome.evidence.cleanup_verified
+
+
+def test_whoever_is_stopped_or_dead_changes_nothing(slot: Slot) -> None:
+    code = (
+        "import os, time\nfor n in range(6):\n if os.fork() == 0:\n  n % 2 or os.kill(os.getpid(), 19)\n  os._exit(0)\n"
+        "time.sleep(0.05)\nos._exit(4)"
+    )
+    outcome = slot.run(python(code))
+    assert (classify(outcome, Phase.RUN).verdict, outcome.exit_code) == (Verdict.RE, 4)
+    assert outcome.evidence.cleanup_verified

@@ -128,6 +128,16 @@ def test_everything_works_as_before_and_again() -> None:
     assert sorted(words) == ["True", "fork", "signal", "thread"]
 
 
+@pytest.mark.parametrize("base", ["0x400000", "0x10000000"])
+def test_a_library_that_was_linked_for_an_address_of_its_own_is_mapped_too(base: str, tmp_path: Path) -> None:
+    library = tmp_path / "placed.so"
+    command = ["gcc", "-shared", "-fPIC", f"-Wl,-Ttext-segment={base}", "-x", "c", "-o", str(library), "-"]
+    subprocess.run(command, input=b"int answer = 41;\nint next(void) { return ++answer; }", check=True)
+    ran = changed(f"import ctypes; placed = ctypes.CDLL({str(library)!r})", "print(placed.next(), placed.next())")
+    assert (ran.stderr, ran.returncode) == ("", 0)
+    assert ran.stdout.split()[1:] == ["42", "43"]
+
+
 NO_ROOM = """
 import resource
 used = int(open("/proc/self/statm").read().split()[0]) * 4096

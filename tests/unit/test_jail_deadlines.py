@@ -50,6 +50,9 @@ class Groups:
     def cpu_usage_usec(self) -> int:
         return self.counters.cpu_usage_usec
 
+    def members(self) -> tuple[list[int], list[int]]:
+        return [], []
+
     def memory_pressure(self) -> tuple[int, int]:
         return 0, 0
 

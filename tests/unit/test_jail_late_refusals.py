@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from sandbox_runtime.jail import late_refusals
 from sandbox_runtime.jail.late_refusals import LateRefusals
 from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Clock, Groups, clock
 
@@ -20,11 +21,21 @@ def groups() -> Groups:
     return made
 
 
+@pytest.fixture
+def halts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What looking whether all are halted will tell, one after the other; then that they are not."""
+    answers: list[bool] = []
+    monkeypatch.setattr(late_refusals, "halt", lambda _: bool(answers) and answers.pop(0))
+    return answers
+
+
+@pytest.mark.usefixtures("halts")
 @pytest.mark.parametrize(("status", "expected"), [(FAILED, True), (SUCCEEDED, False), (KILLED, False), (DUMPED, False)])
 def test_only_a_failure_can_become_ple(groups: Groups, status: int, *, expected: bool) -> None:
     assert LateRefusals(groups, TEN, groups.counters).may_come(status) is expected
 
 
+@pytest.mark.usefixtures("halts")
 def test_a_counted_refusal_ends_the_waiting(groups: Groups) -> None:
     late = LateRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
@@ -32,12 +43,34 @@ def test_a_counted_refusal_ends_the_waiting(groups: Groups) -> None:
     assert not late.may_come(FAILED)
 
 
+@pytest.mark.usefixtures("halts")
 @pytest.mark.parametrize(("count", "expected"), [(1, False), (3, False), (4, True), (10, True)])
 def test_few_processes_cannot_have_been_too_many(groups: Groups, count: int, *, expected: bool) -> None:
     start, groups.counters = groups.counters, replace(groups.counters, process_count=count)
     assert LateRefusals(groups, TEN, start).may_come(FAILED) is expected
 
 
+def test_some_are_halted_at_once_and_that_ends_the_waiting(groups: Groups, halts: list[bool]) -> None:
+    start, groups.counters = groups.counters, replace(groups.counters, process_count=5)
+    halts[:] = [False, True, True]
+    late = LateRefusals(groups, TEN, start)
+    assert [late.may_come(FAILED), late.may_come(FAILED)] == [True, False]
+    assert halts == [True]
+
+
+def test_very_many_are_halted_ten_milliseconds_later(groups: Groups, clock: Clock, halts: list[bool]) -> None:
+    halts[:] = [True]
+    groups.counters = replace(groups.counters, process_count=6)
+    late = LateRefusals(groups, TEN, groups.counters)
+    assert late.may_come(FAILED)
+    clock.pass_ms(9.9)
+    assert late.may_come(FAILED)
+    clock.pass_ms(0.2)
+    assert not late.may_come(FAILED)
+    assert halts == []
+
+
+@pytest.mark.usefixtures("halts")
 def test_it_ends_after_a_tenth_of_a_second(groups: Groups, clock: Clock) -> None:
     late = LateRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)

@@ -76,6 +76,15 @@ def test_init_can_neither_start_nor_change_nor_reach_anything() -> None:
     assert {POLICY.rules[INIT][name] for name in ("openat", "mmap", "mprotect")} == {"reading", "data"}
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_init_may_wait_to_be_killed_on_every_machine(machine: str) -> None:
+    """Where a machine has no poll(2), the C library calls ppoll(2) for it."""
+    numbers = call_numbers()[machine]
+    rules = POLICY.by_number(INIT, numbers)
+    wanted = {"poll": "poll" if "poll" in numbers else "ppoll", "waitid": "waitid", "wait4": "wait4"}
+    assert {name: rules[numbers[called]] for name, called in wanted.items()} == dict.fromkeys(wanted, "allow")
+
+
 def test_the_small_init_can_wait_tell_and_leave() -> None:
     calls = {"poll", "wait4", "waitid", "restart_syscall", "clock_gettime", "write", "exit_group"}
     assert passing(POLICY, SMALL_INIT) == calls

@@ -1,9 +1,13 @@
 """What a cgroup back end gives to a slot."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
+
+_MOST_ID_BYTES = 1 << 18  # 30,000 threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,23 @@ def flat_keyed(text: bytes) -> dict[str, int]:
     """Lines of `key value`, as cgroup files hold them, to a mapping."""
     pairs = (line.split() for line in text.decode().splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}  # noqa: PLR2004 - a pair
+
+
+def read_members(processes: Path, threads: Path) -> tuple[list[int], list[int]]:
+    """Of `cgroup.procs`, and of `tasks` or `cgroup.threads`. Raises JailError.
+
+    Opened anew each time: with version 1 a file goes on showing what it showed first, for up to a second.
+    """
+    try:
+        return _ids(processes), _ids(threads)
+    except OSError as error:
+        raise JailError("list the run's processes", str(error.filename or ""), error.errno or 0) from error
+
+
+def _ids(path: Path) -> list[int]:
+    """Members of an outer pid namespace stand as 0."""
+    with path.open("rb") as file:
+        return [int(word) for word in file.read(_MOST_ID_BYTES).split()]
 
 
 def refaulted_pages(stat: dict[str, int]) -> int:
@@ -70,6 +91,9 @@ class SlotGroups(Protocol):
 
     def cpu_usage_usec(self) -> int:
         """CPU time of the group now, a cheap read."""
+
+    def members(self) -> tuple[list[int], list[int]]:
+        """Ids of the processes in the process group, and of their threads, as /proc names them."""
 
     def memory_pressure(self) -> tuple[int, int]:
         """(file pages read again after eviction, resident bytes that cannot be dropped: heap and shared memory)."""

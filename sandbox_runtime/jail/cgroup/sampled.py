@@ -78,6 +78,10 @@ class SampledUsage:
         """CPU time of the run until now."""
         return self.read().cpu_usage_usec
 
+    def members(self) -> tuple[list[int], list[int]]:
+        """There is no group."""
+        return [], []
+
     def memory_pressure(self) -> tuple[int, int]:
         """Nothing is refused, so nothing is hit."""
         return 0, 0

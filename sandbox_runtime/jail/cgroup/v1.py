@@ -11,7 +11,7 @@ import select
 import time
 from pathlib import Path
 
-from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
+from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
 from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
 from sandbox_runtime.jail.cgroup.removal import remove_groups
 from sandbox_runtime.jail.cgroup.swap import refuse_unbounded_swap
@@ -152,6 +152,11 @@ class GroupsV1:
     def cpu_usage_usec(self) -> int:
         """CPU time of the group; the kernel counts nanoseconds."""
         return int(os.pread(self._cpu, 32, 0)) // 1000
+
+    def members(self) -> tuple[list[int], list[int]]:
+        """Init among them."""
+        group = self._directories["pids"]
+        return read_members(group / "cgroup.procs", group / "tasks")
 
     def memory_pressure(self) -> tuple[int, int]:
         """Pages read again, and rss + shmem."""

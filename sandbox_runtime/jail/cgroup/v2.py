@@ -13,7 +13,7 @@ import os
 import select
 from pathlib import Path
 
-from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, refaulted_pages
+from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
 from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
 from sandbox_runtime.jail.cgroup.removal import remove_groups
 from sandbox_runtime.jail.cgroup.swap import refuse_unbounded_swap
@@ -168,6 +168,11 @@ class GroupsV2:
     def cpu_usage_usec(self) -> int:
         """CPU time of the program's group; present without the cpu controller."""
         return flat_keyed(os.pread(self._cpu, 1024, 0))["usage_usec"]
+
+    def members(self) -> tuple[list[int], list[int]]:
+        """Without init, which has a group of its own."""
+        group = self._slot / "program"
+        return read_members(group / "cgroup.procs", group / "cgroup.threads")
 
     def memory_pressure(self) -> tuple[int, int]:
         """Pages read again, and anon + shmem."""

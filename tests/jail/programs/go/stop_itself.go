@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -14,6 +15,11 @@ func main() {
 	if err := exec.Command("/bin/sh", "-c", script).Start(); err != nil {
 		panic(err)
 	}
+	begun := time.Now()
 	syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+	// Another thread may have been given the signal, and this one goes on for a moment.
+	for time.Since(begun) < 2300*time.Millisecond {
+		time.Sleep(time.Millisecond)
+	}
 	fmt.Println("ESCAPED was stopped for 2.4 s")
 }

@@ -1,0 +1,66 @@
+"""The end of a run whose program left others behind: init waits to be killed; what they used is looked at before."""
+
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from sandbox_runtime.jail.cgroup import Counters
+from sandbox_runtime.jail.deadlines import Deadlines
+from sandbox_runtime.jail.streams import Capture
+from sandbox_runtime.jail.supervise import watch
+from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Groups
+
+# What the small init writes, see `small_init_code`: how the program ended, whether another lives, when.
+_END = struct.Struct("<iiixxxxqq")
+
+
+class Looking(Groups):
+    """Remembers whether init was alive at each look."""
+
+    def __init__(self, init: subprocess.Popen[bytes], *, is_sampled: bool) -> None:
+        super().__init__(is_sampled=is_sampled)
+        self._init, self.was_alive = init, list[bool]()
+
+    def read(self) -> Counters:
+        self.was_alive.append(self._init.poll() is None)
+        return super().read()
+
+
+@pytest.fixture
+def init() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["/usr/bin/sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(("is_sampled", "looks"), [(True, [True]), (False, [])])
+def test_what_is_sampled_is_looked_at_before_what_is_left_dies(
+    init: subprocess.Popen[bytes], *, is_sampled: bool, looks: list[bool]
+) -> None:
+    groups = Looking(init, is_sampled=is_sampled)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pidfd = os.pidfd_open(init.pid)
+    captures = []
+    for _ in range(2):
+        read_end, write_end = os.pipe()
+        os.close(write_end)
+        captures.append(Capture(read_end))
+    with ours, theirs:
+        theirs.send(_END.pack(os.CLD_EXITED, 0, 0, 5, 7))
+        launch = SimpleNamespace(
+            pidfd=pidfd, status=ours, spec=SimpleNamespace(limits=LIMITS), start=NOTHING, begun_ns=0
+        )
+        deadlines = Deadlines(groups, LIMITS, NOTHING)
+        watched = watch(launch, (captures[0], captures[1]), deadlines, groups, None)  # type: ignore[arg-type] # all of one that is looked at
+    os.close(pidfd)
+    assert init.wait() == -9
+    assert (watched.died, watched.alone, watched.ended) == (
+        *(True, False),
+        {"wait_status": 0, "at_ns": 5_000_000_007, "artifact_error": None},
+    )
+    assert groups.was_alive == looks
