@@ -47,7 +47,7 @@ def python(code: str) -> JailSpec:
 def changed(before: str, then: str) -> subprocess.CompletedProcess[str]:
     """A process that calls `before`, maps its code densely, prints how many huge pages it got, and goes on."""
     code = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom sandbox_runtime.jail.mapped_code import map_densely\n"
-    command = [sys.executable, "-c", f"{code}{before}\nprint(map_densely())\n{then}"]
+    command = [sys.executable, "-u", "-c", f"{code}{before}\nprint(map_densely())\n{then}"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
