@@ -159,7 +159,7 @@ def _open_places(
 
     def open_waiting(index: int) -> Slot:
         # Above the user ids of the worker's own slots.
-        return open_slot(SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, required_controls=floor))
+        return open_slot(SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, floor, runs_seldom=True))
 
     pool = WaitingPool(waiting, open_waiting)
     stack.callback(pool.close)

@@ -97,7 +97,7 @@ def _serve(
     """One run after the other, until the supervisor goes away."""
     ahead = NamespacesAhead(in_user_namespace=terms.in_user_namespace)
     for number in count():
-        if number == _SETTLED_AFTER:
+        if number == _SETTLED_AFTER and not terms.runs_seldom:
             fill_holes()
             collapse()
         ahead.make()
@@ -186,13 +186,15 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
             script = MainScript(terms.warm.imports, path, list(guests_path))
-        map_densely(with_huge_pages=not terms.in_user_namespace)
+        if not terms.runs_seldom:
+            map_densely(with_huge_pages=not terms.in_user_namespace)
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
-        keep_shared()
-        rehearse(terms, script)
-        collapse()
+        if not terms.runs_seldom:
+            keep_shared()
+            rehearse(terms, script)
+            collapse()
         _serve(channel, terms, filters, script, first, collapse)
     except JailError as error:
         _send_failure(channel, error)

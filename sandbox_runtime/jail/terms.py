@@ -21,6 +21,7 @@ class Terms:
     `membership_marker`: how the path of the slot's groups ends; "" when there are none.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command that the template itself was started as.
+    `runs_seldom`: nothing is done that makes forks cheap and takes memory.
     """
 
     control_fd: int
@@ -32,6 +33,7 @@ class Terms:
     membership_marker: str
     required_controls: tuple[str, ...]
     warm: WarmStart | None = None
+    runs_seldom: bool = False
     outer_filters: int | None = None
 
     def serialise(self) -> str:
@@ -52,6 +54,7 @@ class Terms:
             membership_marker=fields["membership_marker"],
             required_controls=tuple(fields["required_controls"]),
             warm=None if fields["warm"] is None else _warm(fields["warm"]),
+            runs_seldom=fields["runs_seldom"],
             outer_filters=fields["outer_filters"],
         )
 

@@ -65,7 +65,9 @@ class WaitingCommands:
 
     def _open(self, index: int) -> Slot:
         name = f"bench-waiting-{index}"
-        self._slots[index] = open_slot(SlotConfig(name, _FIRST_INDEX + len(SERVICES) + index, self._mounts))
+        self._slots[index] = open_slot(
+            SlotConfig(name, _FIRST_INDEX + len(SERVICES) + index, self._mounts, runs_seldom=True)
+        )
         return self._slots[index]
 
     def wait(self) -> None:

@@ -98,6 +98,15 @@ def test_the_interpreter_s_code_is_in_huge_pages(slot: Slot) -> None:
     assert int(mapped[1]) << 10 == pages * _HUGE_PAGE_BYTES
 
 
+def test_a_slot_that_runs_seldom_has_no_huge_pages() -> None:
+    with open_slot(SlotConfig("mapped-seldom", 61, runs_seldom=True)) as opened:
+        for number in range(5):  # until a template has settled
+            outcome = opened.run(JailSpec(("/usr/bin/echo", str(number)), PYTHON.run_limits("judge")))
+            assert (outcome.stdout, outcome.evidence.controls_missing) == (f"{number}\n".encode(), ())
+        shown = Path(f"/proc/{opened.template_pid}/smaps_rollup").read_text()
+    assert re.search(r"^AnonHugePages: +0 kB$", shown, re.MULTILINE)
+
+
 EVERYTHING = """
 import ctypes, decimal, hashlib, json, os, re, signal, subprocess, threading, traceback, zlib
 assert json.loads(json.dumps([1, {"a": None}])) == [1, {"a": None}]

@@ -94,7 +94,7 @@ def opened_java() -> Iterator[Java]:
     opened: dict[int, Slot] = {}
 
     def open_seat(index: int) -> Slot:
-        opened[index] = open_slot(SlotConfig(f"waiting-{index}", 56 + index, mounts))
+        opened[index] = open_slot(SlotConfig(f"waiting-{index}", 56 + index, mounts, runs_seldom=True))
         return opened[index]
 
     pool = WaitingPool(waiting_specs([JAVA], TOOLCHAINS), open_seat)
@@ -300,7 +300,9 @@ def test_a_closed_pool_leaves_nothing_and_answers_no_more(java: Java) -> None:
     opened: list[Slot] = []
 
     def open_seat(index: int) -> Slot:
-        opened.append(open_slot(SlotConfig(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS))))
+        opened.append(
+            open_slot(SlotConfig(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS), runs_seldom=True))
+        )
         return opened[-1]
 
     java.wait(java.compiling(""))
