@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import product
 from types import MappingProxyType
 
 from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, default_floor, open_slot
@@ -17,6 +18,8 @@ _LOG = logging.getLogger(__name__)
 _EXPECTED = b"42\n"
 _SLOT_INDEX = 63  # above those of workers and commands
 _TAIL_BYTES = 300
+_TRIES = 3  # a process that was killed by chance must not cost a language until the runner starts again
+_UNTRIED = "not tried"
 
 
 def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, Language]:
@@ -44,15 +47,17 @@ def problems_of(
     """Why each of these languages does not work, "" if it does. Raises JailError when no slot can be opened."""
     problems = {language.name: _make_ready(language, toolchains_dir) for language in languages}
     ready = [language for language in languages if not problems[language.name]]
+    problems |= {language.name: _UNTRIED for language in ready}
     required = default_floor() if floor is None else floor
     config = SlotConfig("trial", _SLOT_INDEX, binds(ready, toolchains_dir), required)
     with ExitStack() as stack:
         slot = None
-        for language in ready:
+        for language, _ in product(ready, range(_TRIES)):
             if slot is None or not slot.healthy:
                 stack.close()
                 slot = stack.enter_context(open_slot(config))
-            problems[language.name] = _try_out(slot, language)
+            if problems[language.name]:
+                problems[language.name] = _try_out(slot, language)
     return problems
 
 

@@ -1,13 +1,15 @@
 """A toolchain is offered only when it has just compiled and run a program; the reason is told when it has not."""
 
 import logging
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import CONTROLS, Slot
+from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, offered, offering, problems_of
 from sandbox_runtime.languages.entry import Compile, Prepared, Tool
 from tests.jail.conftest import TOOLCHAINS
@@ -89,6 +91,26 @@ def test_the_trial_runs_under_the_floor_that_the_worker_was_given(monkeypatch: p
     assert "rlimits" in reason
     allowed = tuple(name for name in CONTROLS if name != "rlimits")
     assert problems_of((python,), TOOLCHAINS, allowed) == {"python": ""}
+
+
+@pytest.mark.parametrize(("deaths", "problem"), [(1, ""), (2, ""), (9, "the template ended")])
+def test_a_template_that_is_killed_in_the_trial_costs_no_language(
+    monkeypatch: pytest.MonkeyPatch, deaths: int, problem: str
+) -> None:
+    opened: list[int] = []
+
+    def open_and_kill(config: SlotConfig) -> Slot:
+        slot = open_slot(config)
+        opened.append(slot.template_pid)
+        if len(opened) <= deaths:
+            os.kill(slot.template_pid, signal.SIGKILL)
+        return slot
+
+    monkeypatch.setattr(offering, "open_slot", open_and_kill)
+    found = problem_of(BY_NAME["c"], TOOLCHAINS)
+    assert (found == "") == (problem == "")
+    assert problem in found
+    assert len(opened) == min(deaths + 1, 3)
 
 
 def test_every_toolchain_of_this_host_works(languages: Mapping[str, Language]) -> None:
