@@ -12,7 +12,7 @@ import errno
 
 _ARENA_BYTES = 1 << 20  # obmalloc.c of CPython 3.10 and later, 64 bit
 HUGE_PAGE_BYTES = 1 << 21
-COLLAPSE = 25  # MADVCOLLAPSE, madvise(2), since Linux 6.1
+COLLAPSE = 25  # MADV_COLLAPSE, madvise(2), since Linux 6.1
 _MOST_HUGE_PAGES = 64
 
 

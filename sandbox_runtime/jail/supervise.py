@@ -1,4 +1,7 @@
-"""Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop."""
+"""Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop.
+
+But for the end of a failed program that left many others: there the group is looked at once a millisecond.
+"""
 
 import contextlib
 import os

@@ -71,6 +71,7 @@ def test_what_others_would_do_afterwards_is_not_done(slot: Slot, what: str) -> N
     outcome = slot.run(python(f"import os, time\n{others}os._exit(3)"))
     assert (classify(outcome, Phase.RUN).cause, outcome.exit_code, outcome.stdout) == ("re_nonzero_exit", 3, b"")
     assert outcome.evidence.cleanup_verified
+    assert outcome.cpu_usec < 80_000 * SLOWNESS  # three that compute for the rest of the 0.1 s use more
 
 
 def test_whoever_is_stopped_or_dead_changes_nothing(slot: Slot) -> None:
