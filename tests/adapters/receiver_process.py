@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,8 @@ class ReceiverProcess:
         """Status of its answer to these very bytes; 0: it closed the connection without one."""
         host, port = self.url.removeprefix("http://").rstrip("/").split(":")
         with socket.create_connection((host, int(port)), 10) as line:
-            line.sendall(request)
+            with suppress(ConnectionError):  # whoever refuses a body may close before all of it is sent
+                line.sendall(request)
             answer = line.makefile("rb").readline()
         return int(answer.split()[1]) if answer else 0
 

@@ -11,11 +11,11 @@ import pytest
 
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
+from sandbox_runtime.transport import Received, Transport
 from sandbox_runtime.worker import direct, handling
 from tests.adapters.conftest import Aws
 from tests.adapters.test_runner_worker import BROKEN, PATIENCE_SECS, HeldSlot, System, until
 from tests.runner_doubles import CLEAN, EndlessSlot, RecordedSlot, outcome, requested
-from tests.system.local_stack import free_port
 
 TOKEN = "token-of-a-test-" * 3
 
@@ -23,15 +23,12 @@ TOKEN = "token-of-a-test-" * 3
 class Direct(System):
     """A worker that listens."""
 
-    port = 0
-
     def __init__(self, aws: Aws, liveness_file: Path) -> None:
         super().__init__(aws, liveness_file)
         self.clients: list[http.client.HTTPConnection] = []
 
     def start(self, *arguments: Any, **changes: Any) -> None:
-        self.port = free_port()
-        super().start(*arguments, LISTEN_ADDRESS=f"127.0.0.1:{self.port}", RUNNER_TOKEN=TOKEN, **changes)
+        super().start(*arguments, LISTEN_ADDRESS="127.0.0.1:8080", RUNNER_TOKEN=TOKEN, **changes)
 
     def send(self, body: str) -> http.client.HTTPConnection:
         """Begin a request."""
@@ -103,7 +100,7 @@ def test_the_answer_leaves_before_the_slot_is_made_ready(system: Direct) -> None
 def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_than_the_slots(
     system: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", 0.2)
+    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
     may_settle = Event()
 
     class Settling(RecordedSlot):
@@ -114,6 +111,7 @@ def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_th
     system.start(Settling, slots=1, spare_places=1)
     assert [system.ask(requested())[0] for _ in range(2)] == [200, 200]
     assert [len(slot.specs) for slot in system.slots] == [1, 1]
+    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", 0.2)
     assert system.ask(requested()) == (503, {"error": "no_free_slot"})  # both places are being made ready
     may_settle.set()
     assert until(lambda: system.ask(requested())[0] == 200)
@@ -136,13 +134,21 @@ def test_waiting_pollers_do_not_keep_direct_runs_out(system: Direct, slots: int)
     assert [client.getresponse().status for client in clients] == [200] * slots
 
 
-def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct) -> None:
-    slot = HeldSlot()
+def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    slot, may_receive = HeldSlot(), Event()
+    receive = Transport.receive
+
+    def receive_late(*arguments: Any) -> list[Received]:
+        assert may_receive.wait(PATIENCE_SECS)
+        return receive(*arguments)
+
+    monkeypatch.setattr(Transport, "receive", receive_late)  # so that the first poll does not end before its time
     system.start(lambda: slot)
     until(lambda: system.worker._capacity._polls > 0)
     client = system.send(serialise(requested()))
     assert slot.begun.wait(PATIENCE_SECS)
     request = system.request()
+    may_receive.set()
     until(lambda: system.counts() == (0, 1))  # the poll that was under way brought it
     until(lambda: system.worker._keeper._held)
     slot.may_end.set()
@@ -151,7 +157,8 @@ def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct) -> 
     until(system.is_empty)
 
 
-def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct) -> None:
+def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
     begun: list[bool] = []
 
     class First(EndlessSlot):

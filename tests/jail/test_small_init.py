@@ -228,7 +228,7 @@ def test_what_init_has_to_copy_out_is_copied_by_the_other_one(slot: Slot) -> Non
 _LATE = """
 import ctypes, struct
 from sandbox_runtime.jail import small_init
-_pause = ctypes.create_string_buffer(struct.pack("<qq", 1, 0))
+_pause = ctypes.create_string_buffer(struct.pack("<qq", 3, 0))
 _give_up = small_init.SmallInit._give_up
 small_init.SmallInit._give_up = lambda init, fd: (
     small_init._RECORD.pack(35, ctypes.addressof(_pause), 0, 0, 0, 0, 0) + _give_up(init, fd)
@@ -237,14 +237,14 @@ small_init.SmallInit._give_up = lambda init, fd: (
 
 
 class LateSlot(Slot):
-    """Its init takes a second to give up what it has."""
+    """Its init takes three seconds to give up what it has."""
 
     _template_code = Slot._template_code.replace("main(TERMS", f"{_LATE}\nmain(TERMS")
 
 
 def test_no_guest_runs_before_init_has_given_up_what_it_had() -> None:
     assert LateSlot._template_code != Slot._template_code
-    wall_secs = 0.9 * SLOWNESS
+    wall_secs = 2.9 * SLOWNESS
     short = replace(LIMITS, wall_time_secs=wall_secs)
     with LateSlot(SlotConfig("small-init-late", 56, warm=warm_start([PYTHON]))) as slot:
         for spec in (

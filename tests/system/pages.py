@@ -30,6 +30,7 @@ class Shell:
     def __init__(self, folder: Path, url: str, replaced: dict[str, str]) -> None:
         self._folder = folder
         self._replaced = replaced
+        self._early = ""
         for name in ("docs", ".venv"):
             (folder / name).symlink_to(ROOT / name)
         # PYTHONPATH: the tree under test, also where several trees share one .venv.
@@ -67,7 +68,7 @@ class Shell:
         script.write_text(block, encoding="utf-8")
         self._process.stdin.write(f". ./{script.name} </dev/null\necho; echo '{_MARK}'\n")
         self._process.stdin.flush()
-        printed: list[str] = []
+        printed, self._early = [self._early], ""
         for line in self._process.stdout:
             if _MARK in line:
                 return "".join(printed)
@@ -76,4 +77,6 @@ class Shell:
 
     def variable(self, name: str) -> str:
         """What a variable of the shell holds; empty if it is not set."""
-        return self.run(f'printf "%s" "=${{{name}-}}="').partition("=")[2].rpartition("=")[0]
+        # By a file: what the background prints at this moment is not the variable's, it belongs to the next block.
+        self._early = self.run(f'printf "%s" "${{{name}-}}" >variable')
+        return (self._folder / "variable").read_text(encoding="utf-8")

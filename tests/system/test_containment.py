@@ -9,7 +9,7 @@ FORK_BOMB = "import os\nwhile True:\n  try: os.fork()\n  except OSError: raise S
 MEMORY_BOMB = "x = []\nwhile True: x.append(b'x' * 10_000_000)"
 ENDLESS_LOOP = "while True: pass"
 CONNECT_OUT = (
-    "import socket\ntry: socket.create_connection(('1.1.1.1', 53), 3)\nexcept OSError as e: print(e.errno > 0)"
+    "import socket\ntry: socket.create_connection(('1.1.1.1', 53), 6)\nexcept OSError as e: print(e.errno > 0)"
 )
 READ_PASSWD = "try: print(open('/etc/passwd').read())\nexcept OSError as e: print('no', e.errno)"
 
@@ -42,7 +42,7 @@ def test_password_file_is_absent(client: httpx.Client) -> None:
 def test_connecting_out_fails_at_once(client: httpx.Client) -> None:
     result = run(client, CONNECT_OUT)
     assert result["stdout"] == "True\n"
-    assert result["metrics"]["wall_time_secs"] < 2
+    assert result["metrics"]["wall_time_secs"] < 5
 
 
 def test_environment_shows_no_secret_of_the_runner(client: httpx.Client) -> None:

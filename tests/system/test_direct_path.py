@@ -60,6 +60,7 @@ def test_of_50_equal_keys_at_once_one_runs(stack: LocalStack) -> None:
     (submission_id,) = {answer.json()["id"] for answer in answers}
     assert {answer.json()["stdout"] for answer in answers} == {"50\n"}
     ended = f"execution completed submission_id={submission_id}"
+    wait_until(lambda: ended in stack.log(), 20, "the runner tells of it, behind its answer", stack.log)
     text = stack.log_path.read_text(encoding="utf-8", errors="replace")
     assert (text.count(ended), text.count(f"Completion recorded submission_id={submission_id}")) == (1, 0)
 

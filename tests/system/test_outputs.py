@@ -97,7 +97,7 @@ def test_empty_stdin_is_end_of_file_at_once(client: httpx.Client) -> None:
 
 
 def test_raw_output_of_an_unfinished_run_is_refused_then_served(client: httpx.Client) -> None:
-    job = {"language": "python", "code": "import time; print(1, flush=True); time.sleep(2)"}
+    job = {"language": "python", "code": "import time; print(1, flush=True); time.sleep(5)"}
     submission_id = client.post("/api/submit", json=job).json()["id"]
     early = client.get(f"/api/result/{submission_id}/stdout")
     assert early.status_code in {404, 409}, early.text

@@ -33,7 +33,7 @@ def test_waiting_request_gets_the_result(client: httpx.Client, language: str) ->
 
 
 def test_queued_submission_is_answered_without_a_verdict_and_polled_to_its_result(client: httpx.Client) -> None:
-    response = client.post("/api/submit", json={"language": "py", "code": "import time; time.sleep(1); print(1)"})
+    response = client.post("/api/submit", json={"language": "py", "code": "import time; time.sleep(4); print(1)"})
     body = response.json()
     assert response.status_code == 202
     assert {"status": "pending", "job_status": "pending"}.items() <= body.items()

@@ -185,7 +185,8 @@ def test_many_threads_keep_the_bound_and_get_their_own_programs() -> None:
         together.wait()
         hits = 0
         for turn in range(rounds):
-            code = str((number + turn) % 20).encode()
+            # Each twice in a row: threads that happen to run one after the other must hit too.
+            code = str((number + turn // 2) % 20).encode()
             key = key_of(cache, f"project-{number % 4}", code)
             program = key.digest * 500
             found = cache.find(key)
