@@ -5,30 +5,28 @@ The host asks the installed gcc once for its commands and builds a program of th
 program gets the whole ordinary command too, and ends in it whenever anything is not as it should be.
 """
 
-import json
 import os
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox_runtime.languages import held_open
 from sandbox_runtime.languages.linker import MOLD
-from sandbox_runtime.languages.preparation import PreparationError, command, spoken
+from sandbox_runtime.languages.preparation import PreparationError, spoken
 
 PROGRAM_NAME = "compile"
 ASSEMBLER = "/usr/bin/as"
 HEADERS_FILE = ".headers"
 """Of the working directory: the path of precompiled headers for the source."""
 
+_ONE_THREAD, _TWO_THREADS = "--threads=1", "--threads=2"
 # In the jail, where both are the guest's own.
 _OBJECT, _SAID = "/tmp/solution.o", "/tmp/said"  # noqa: S108
-_HELD_FD = 3
-_HELD_OPEN = "held_open.so"
-_PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
+_PROGRAM_SOURCE = Path(__file__).with_name("direct_gcc.c")
 _ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
-RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + _HELD_OPEN_SOURCE.read_text()
+RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + held_open.RECIPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +57,18 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
 
 def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) -> None:
     """Raises PreparationError."""
-    held = (f"-DHELD_PATH={_literal(_OBJECT)}", f"-DHELD_FD={_HELD_FD}")
-    places = (
-        f"-DHELD_LIBRARY={_literal(f'{guest_path}/{_HELD_OPEN}')}",
-        f"-DHEADERS_FILE={_literal(HEADERS_FILE)}",
-        f"-DSAID={_literal(_SAID)}",
-    )
-    words = (
-        f"-D{name}={''.join(f'{_literal(word)},' for word in words)}"
-        for name, words in (("COMPILER", found.compiler), ("ASSEMBLER", found.assembler), ("LINKER", found.linker))
-    )
-    as_c = (compiler, "-x", "c", "-O2")
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        shared = ("-shared", "-fPIC", "-o", _HELD_OPEN, str(_HELD_OPEN_SOURCE))
-        command((*as_c, *held, *shared), working_directory=work)
-        static = ("-static", "-o", PROGRAM_NAME, str(_PROGRAM_SOURCE))
-        command((*as_c, *held, *places, *words, *static), working_directory=work)
-        for made in (_HELD_OPEN, PROGRAM_NAME):
-            shutil.copy(work / made, directory)
-
-
-def _literal(word: str) -> str:
-    """As a string of C."""
-    return json.dumps(word)
+    definitions: held_open.Definitions = {
+        "HELD_PATH": _OBJECT,
+        "HELD_FD": held_open.FD,
+        "HELD_LIBRARY": f"{guest_path}/{held_open.NAME}",
+        "HEADERS_FILE": HEADERS_FILE,
+        "SAID": _SAID,
+        "COMPILER": found.compiler,
+        "ASSEMBLER": found.assembler,
+        "LINKER": found.linker,
+    }
+    held_open.build_held_open(compiler, _OBJECT, directory)
+    held_open.build(compiler, _PROGRAM_SOURCE, definitions, directory / PROGRAM_NAME, ("-static",))
 
 
 def _commands(answer: str) -> _Commands:
@@ -101,17 +87,23 @@ def _commands(answer: str) -> _Commands:
 
 
 def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple[str, ...]:
-    """Mold with the one object behind all libraries: one thread waits for it, the other one has read them by then.
+    """Mold with the one object, gcc's own file of the moment, behind all libraries."""
+    if not os.access(MOLD, os.X_OK):
+        raise LookupError(MOLD)
+    return behind_libraries(mold_for(collect2), [object_name], [_OBJECT])
+
+
+def behind_libraries(mold: Sequence[str], objects: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Mold's words with the objects behind all libraries, by other names: one thread waits for them, one has read all.
 
     What is an object's own stands before what is a library's in any order, and its place among the start files, which
     are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
     """
-    if not os.access(MOLD, os.X_OK):
-        raise LookupError(MOLD)
-    words = list(mold_for(collect2, threads=2))
-    words.remove(object_name)  # the name of gcc's own file of the moment
+    words = [_TWO_THREADS if word == _ONE_THREAD else word for word in mold]
+    for name in objects:
+        words.remove(name)
     end_files = [number for number, word in enumerate(words) if Path(word).name.startswith("crtend")]
-    return (*words[: end_files[0]], _OBJECT, *words[end_files[0] :])
+    return (*words[: end_files[0]], *names, *words[end_files[0] :])
 
 
 def _steps(answer: str) -> Mapping[str, list[str]]:
@@ -129,12 +121,12 @@ def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
     return mold_for(_steps(answer)["collect2"])
 
 
-def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
+def mold_for(collect2: Sequence[str]) -> tuple[str, ...]:
     """Mold in the place of collect2. Its threads and its second process do not pay for a small program.
 
     What an object asks for gets a stack that may be executed, as with ld: GNU C's nested functions need it.
     """
-    return (MOLD, "--no-fork", f"--threads={threads}", "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
+    return (MOLD, "--no-fork", _ONE_THREAD, "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
 
 
 def _absolute(tool: str) -> str:

@@ -1,10 +1,11 @@
 /*
- * Loaded into the linker before all libraries: it may not open the object until there is one.
+ * Loaded into the linker before all libraries: it may not open its objects until they are there.
  *
- * The first open(2) of HELD_PATH waits for a byte from HELD_FD. End of file: there will be no object.
+ * The first open(2) of HELD_PATH waits for a path from HELD_FD, and opens that. End of file: there will be no object.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,11 +13,12 @@
 
 static int opened(const char *path, int flags, mode_t mode) {
     static int is_over;
-    char byte;
+    static char told[PATH_MAX]; /* ends with a NUL, as one byte is never filled */
     if (!is_over && strcmp(path, HELD_PATH) == 0) {
-        if (read(HELD_FD, &byte, 1) != 1) _exit(1);
+        if (read(HELD_FD, told, sizeof told - 1) < 1) _exit(1);
         close(HELD_FD);
         is_over = 1;
+        path = told;
     }
     return openat(AT_FDCWD, path, flags, mode);
 }

@@ -34,9 +34,10 @@ class WarmSlot:
         outcome = self._pool.answer(spec, cancel_fd=cancel_fd) if spec.waiting is not None else None
         if outcome is not None:
             return outcome
-        if not self._is_begun and spec.waiting is None:
+        if not self._is_begun:
             self._is_begun = True
-            self._first_steps.append(replace(spec, files=(), stdin=b""))
+            # Without what could wait: this slot is for when the pool has nothing.
+            self._first_steps.append(replace(spec, files=(), stdin=b"", waiting=None))
         return self._slot.answer(spec, cancel_fd=cancel_fd)
 
     def settle(self) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -70,6 +71,13 @@ class WaitingCommands:
         )
         return self._slots[index]
 
+    def start(self) -> None:
+        """Begin. Those on demand are wanted as often as it takes."""
+        self.pool.start()
+        for spec in self._specs * 2:
+            if spec.waiting is not None and spec.waiting.is_on_demand and self.pool.answer(spec) is not None:
+                raise JailError("wait", hint="a command on demand was there before it was wanted")
+
     def wait(self) -> None:
         """Until every command waits, as it does some time after the last request. Raises JailError."""
         end = time.monotonic() + _PATIENCE_SECS
@@ -84,7 +92,7 @@ class WaitingCommands:
 def waiting_commands(offered: Mapping[str, Language]) -> Iterator[WaitingCommands]:
     """Start them; all are gone at the end."""
     made = WaitingCommands(offered)
-    made.pool.start()
+    made.start()
     try:
         yield made
     finally:
@@ -113,9 +121,8 @@ def stage_run(slot: Slot, language: Language) -> None:
 
 
 def _stage(slot: Slot, spec: JailSpec) -> None:
-    if spec.waiting is None:  # a WarmSlot leaves that to the pool
-        slot.stage(spec)
-        time.sleep(_READY_SECS)
+    slot.stage(replace(spec, waiting=None))  # a WarmSlot leaves what waits to the pool
+    time.sleep(_READY_SECS)
 
 
 def request(program: Program) -> ExecutionRequested:

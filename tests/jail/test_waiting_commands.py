@@ -13,7 +13,7 @@ from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, St
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.warm import pool as pool_module
+from sandbox_runtime.warm import seat as seat_module
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
@@ -84,7 +84,7 @@ def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture(scope="module")
 def java() -> Iterator[Java]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool_module, "QUIET_SECS", 0.0)  # these tests want the next one at once
+        patch.setattr(seat_module, "QUIET_SECS", 0.0)  # these tests want the next one at once
         yield from opened_java()
 
 

@@ -56,6 +56,6 @@ def test_nothing_that_was_run_is_kept_for_the_next(slots: Slots) -> None:
     assert (staged.files, staged.stdin) == ((), b"")
 
 
-def test_a_step_that_a_command_could_wait_for_is_not_staged(slots: Slots) -> None:
+def test_a_step_that_a_command_could_wait_for_is_staged_without_it(slots: Slots) -> None:
     waiting = replace(OTHER, waiting=WaitingCommand(("/bin/true",), 0))
-    assert slots.request(waiting, waiting) == DEFAULT
+    assert slots.request(waiting, waiting) == OTHER

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 
+from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
 from sandbox_runtime.warm import WarmSlot
@@ -36,7 +38,7 @@ _NOTES = [
     "Where it goes: set-up until the program's first instruction; the program until init has reaped it; the rest.",
     "First compile: a source never seen, compiled and run. Again: the same source with other input, not compiled.",
     "Languages: the slot is ready for the first step, as it is where most of its last requests were like this one.",
-    "java, waiting: by a compiler and a JVM that were started before, as for the first request after a quiet moment.",
+    "Waiting: by a compiler, and for java a JVM, that were started before, as for requests after quiet moments.",
     "Floors are outside the jail: no mount, control group, limit, filter, other user or evidence, and no init.",
     "Floors of Python: a warm interpreter in huge pages forks; that compiles, prints, ends. Until its pipe closes.",
     "Five namespaces: pid, mount, net, ipc, uts. A floor's program is their first process; ours is its init's child.",
@@ -133,17 +135,28 @@ def _languages(
             return [Way(language.name, first)]
         return [Way(f"{language.name}, first compile", first), Way(f"{language.name}, again", again)]
 
-    def waited() -> float:
-        waiting.wait()
-        program = adding_program("java", new_number())
-        elapsed_ms, _ = timed(WarmSlot(slot, waiting.pool), offered["java"], program, cache)
-        waiting.wait()  # the next ones start meanwhile, on the cores of whatever is timed next
-        return elapsed_ms
-
     for language in offered.values():
         ways += pair(language)
         ways += bare.first.get(language.name, [])
-    if "java" in offered:
-        ways.append(Way("java, waiting, first compile", waited))
+    ways += _waiting_ways(offered, slot, waiting, cache)
     interleave(ways, scale.language_rounds, tally)
     return series("All languages", [*ways, *bare.again])
+
+
+def _waiting_ways(
+    offered: Mapping[str, Language], slot: Slot, waiting: WaitingCommands, cache: CompileCache
+) -> list[Way]:
+    def waited(language: Language) -> float:
+        waiting.wait()
+        if language.waiting is None:
+            stage_run(slot, language)  # the pool compiles, so this is what its own slot has begun with lately
+        program = adding_program(language.name, new_number())
+        elapsed_ms, _ = timed(WarmSlot(slot, waiting.pool), language, program, cache)
+        waiting.wait()  # the next ones start meanwhile, on the cores of whatever is timed next
+        return elapsed_ms
+
+    return [
+        Way(f"{language.name}, waiting, first compile", partial(waited, language))
+        for language in offered.values()
+        if language.compile is not None and language.compile.waiting is not None
+    ]

@@ -43,7 +43,7 @@ C_PROGRAMS: dict[str, str | bytes] = {
 }
 
 
-RUST_PROGRAMS = {
+RUST_PROGRAMS: dict[str, str | bytes] = {
     "plain": 'fn main() { println!("ok"); }\n',
     "panic": 'fn main() { println!("a"); let v: Vec<i32> = vec![]; println!("{}", v[std::env::args().count()]); }\n',
     "backtrace": 'fn main() { eprint!("{}", std::backtrace::Backtrace::force_capture()); }\n',
@@ -69,4 +69,19 @@ RUST_PROGRAMS = {
     "words for the linker": '#[link(name = "c -Wl,--version")] extern "C" { }\nfn main() { }\n',
     "other kind": '#![crate_type = "cdylib"]\npub fn f() { }\n',
     "no main": "fn f() { }\n",
+    "nothing": "",
+    "no text": b"\x00\xff\xfe",
+    "unfinished": "fn main() { /*",
+    "own source": 'fn main() { print!("{}", include_str!("solution.rs")); }\n',
+    "missing source": "mod other;\nfn main() { }\n",
+    "environment of the compiler": 'fn main() { println!("{:?} {:?}", option_env!("LD_PRELOAD"), env!("PATH")); }\n',
+    "exported function": '#[no_mangle]\npub extern "C" fn answer() -> i32 { 42 }\n'
+    'extern "C" { fn answer2() -> i32; }\n#[export_name = "answer2"]\nfn other() -> i32 { answer() }\n'
+    'fn main() { println!("{}", unsafe { answer2() }); }\n',
+    "constructor": 'extern "C" fn first() { println!("first"); }\n'
+    '#[used]\n#[link_section = ".init_array"]\nstatic FIRST: extern "C" fn() = first;\n'
+    'fn main() { println!("{}", std::env::args().count()); }\n',
+    "collections": "use std::collections::{BTreeMap, HashMap};\n"
+    "fn main() { let mut m = BTreeMap::new(); for w in [3, 1, 2] { *m.entry(w).or_insert(0) += w; }\n"
+    'let h: HashMap<_, _> = m.iter().collect(); println!("{m:?} {}", h.len()); }\n',
 }

@@ -1,0 +1,156 @@
+"""When a command is started that waits, and when it is ended."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from sandbox_runtime.jail import JailError, JailSpec, Limits, WaitingCommand
+from sandbox_runtime.warm import WaitingPool, seat
+from tests.runner_doubles import CLEAN, RecordedSlot
+
+PATIENCE_SECS = 20.0
+SPEC = JailSpec(("/bin/one",), Limits(1, 1, 1 << 20, 1, 1, 1, 1), waiting=WaitingCommand(("/bin/waits",), 0))
+ON_DEMAND = replace(SPEC, waiting=WaitingCommand(("/bin/waits",), 0, is_on_demand=True))
+
+
+class Slot(RecordedSlot):
+    """It is ready as soon as it is staged, for one run."""
+
+    def stage(self, spec: JailSpec) -> None:
+        super().stage(spec)
+        self.waits = True
+
+    def is_ready_for(self, spec: JailSpec) -> bool:
+        return self.waits and spec.waiting == self.staged[-1].waiting
+
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> object:  # type: ignore[override]
+        self.waits = False
+        return super().answer(spec, cancel_fd=cancel_fd)
+
+
+class Pool:
+    """A pool of one seat. `opened`: all slots that it had; `refusals`: how many openings fail first."""
+
+    def __init__(self, spec: JailSpec, refusals: int = 0) -> None:
+        self.opened: list[Slot] = []
+        self.refused = 0
+        self.pool = WaitingPool((spec,), self._open)  # type: ignore[arg-type] # a double answers with what it is given
+        self._refusals = refusals
+        self.spec = spec
+        self.pool.start()
+
+    def _open(self, index: int) -> Slot:
+        if self.refused < self._refusals:
+            self.refused += 1
+            raise JailError("open", str(index))
+        self.opened.append(Slot())
+        return self.opened[-1]
+
+    @property
+    def is_waiting(self) -> bool:
+        return any(slot.staged and slot.waits and not slot.is_closed for slot in self.opened)
+
+    def ask(self) -> bool:
+        """Whether a command that waited answered."""
+        return self.pool.answer(self.spec) is not None
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat, "QUIET_SECS", 0.0)
+
+
+@pytest.fixture
+def made() -> Iterator[list[Pool]]:
+    pools: list[Pool] = []
+    yield pools
+    for pool in pools:
+        pool.pool.close()
+        assert all(slot.is_closed for slot in pool.opened)
+
+
+def test_a_command_waits_from_the_start_and_again_after_each_answer(made: list[Pool]) -> None:
+    made.append(Pool(SPEC))
+    for _ in range(3):
+        until(lambda: made[0].is_waiting)
+        assert made[0].ask()
+    assert len(made[0].opened) == 1
+    assert made[0].pool.answer(replace(SPEC, waiting=WaitingCommand(("/bin/other",), 0))) is None
+
+
+def test_one_on_demand_waits_when_it_was_wanted_twice(made: list[Pool]) -> None:
+    made += [Pool(ON_DEMAND), Pool(SPEC)]
+    until(lambda: made[1].is_waiting)  # so would the other one, if it were started at once
+    assert not made[0].ask()
+    assert made[1].ask()
+    until(lambda: made[1].is_waiting)
+    assert made[0].opened == []
+    assert not made[0].ask()
+    until(lambda: made[0].is_waiting)
+    assert made[0].ask()
+    until(lambda: made[0].is_waiting)  # it was wanted a moment ago
+
+
+def test_one_on_demand_ends_when_nobody_wants_it(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    made.append(Pool(ON_DEMAND))
+    assert not made[0].ask()
+    assert not made[0].ask()
+    until(lambda: made[0].is_waiting)
+    monkeypatch.setattr(seat, "UNWANTED_SECS", 0.2)
+    assert made[0].ask()
+    until(lambda: [slot.is_closed for slot in made[0].opened] == [True])
+    assert not made[0].ask()
+    time.sleep(0.3)
+    assert not made[0].ask()
+    time.sleep(0.1)
+    assert len(made[0].opened) == 1, "wanted twice, but not in a short time"
+    monkeypatch.setattr(seat, "UNWANTED_SECS", 600.0)
+    assert not made[0].ask()
+    until(lambda: made[0].is_waiting)
+
+
+def test_one_that_does_not_start_is_not_tried_for_each_that_wants_it(made: list[Pool]) -> None:
+    made.append(Pool(SPEC, refusals=1))
+    until(lambda: made[0].refused == 1)
+    for _ in range(20):
+        assert not made[0].ask()
+        time.sleep(0.005)
+    assert made[0].opened == []
+
+
+def test_one_that_does_not_start_is_tried_later(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat, "RETRY_SECS", 0.0)
+    made.append(Pool(SPEC, refusals=3))
+    until(lambda: made[0].is_waiting)
+    assert (made[0].refused, len(made[0].opened)) == (3, 1)
+
+
+def test_one_that_died_is_started_anew(made: list[Pool]) -> None:
+    class Dying(Slot):
+        def is_ready_for(self, spec: JailSpec) -> bool:
+            raise JailError("get ready", spec.argv[0])
+
+    made.append(Pool(SPEC))
+    until(lambda: made[0].is_waiting)
+    made[0].opened[0].__class__ = Dying
+    assert not made[0].ask()
+    until(lambda: len(made[0].opened) == 2 and made[0].is_waiting)
+    assert made[0].opened[0].is_closed
+    assert made[0].ask()
+
+
+def test_a_run_that_fails_is_left_to_another_slot(made: list[Pool]) -> None:
+    made.append(Pool(SPEC))
+    until(lambda: made[0].is_waiting)
+    made[0].opened[0]._answers = [JailError("run", "x"), CLEAN]
+    assert not made[0].ask()
+    until(lambda: len(made[0].opened) == 2 and made[0].is_waiting)
