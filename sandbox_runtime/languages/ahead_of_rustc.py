@@ -13,11 +13,14 @@ _LIBRARY_SOURCE, _LAUNCHER_SOURCE, _PROTOCOL = (
 )
 _ORDINARY_SCRIPT = '#!/bin/sh\nexec "$@"\n'
 HELD_OBJECT = "/tmp/symbols.o"  # noqa: S108 - a name only: mold asks for it and opens what it is told
+# Of names of sections. What is in them runs in the order of the files, and the standard library has some of the kind.
+ORDERED = (".init_array", ".fini_array", ".ctors", ".dtors")
 _GATE_FD, _ENDED_FD = 8, 9  # a shell knows numbers of one digit
 _TRIAL = "fn main() {}\n"
 RECIPE = (
     _ORDINARY_SCRIPT
     + _TRIAL
+    + "".join(ORDERED)
     + direct_linker.RECIPE
     + held_open.RECIPE
     + "".join(source.read_text() for source in (_LIBRARY_SOURCE, _LAUNCHER_SOURCE, _PROTOCOL))
@@ -77,7 +80,7 @@ def _linker_ahead(ordinary: tuple[str, ...], gcc: str, directory: Path, guest_pa
     if given.index(objects[0]) != 1:
         raise ValueError(given)
     linker = behind_libraries(words, objects, (HELD_OBJECT, *objects[1:]))
-    held_open.build_held_open(gcc, HELD_OBJECT, directory)
+    held_open.build_held_open(gcc, HELD_OBJECT, directory, ORDERED)
     ahead = direct_linker.Ahead(given, _GATE_FD, _ENDED_FD)
     direct_linker.write_linker(gcc, directory, ahead)
     return linker

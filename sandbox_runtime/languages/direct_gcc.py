@@ -96,8 +96,9 @@ def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple
 def behind_libraries(mold: Sequence[str], objects: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """Mold's words with the objects behind all libraries, by other names: one thread waits for them, one has read all.
 
-    What is an object's own stands before what is a library's in any order, and its place among the start files, which
-    are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
+    What is an object's own stands before what is a library's in any order, but for what runs before and behind main.
+    Its place among the start files, which are objects too, stays as it is. Raises ValueError and LookupError when one
+    is not there.
     """
     words = [_TWO_THREADS if word == _ONE_THREAD else word for word in mold]
     for name in objects:

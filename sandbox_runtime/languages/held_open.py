@@ -17,10 +17,12 @@ Definitions = Mapping[str, str | tuple[str, ...] | int | None]
 """Macros: a string, words with a comma behind each, a number, or nothing but the name."""
 
 
-def build_held_open(compiler: str, held_path: str, directory: Path) -> None:
-    """Make the library there. Raises PreparationError."""
-    shared = ("-shared", "-fPIC")
-    build(compiler, _SOURCE, {"HELD_PATH": held_path, "HELD_FD": FD}, directory / NAME, shared)
+def build_held_open(compiler: str, held_path: str, directory: Path, ordered: tuple[str, ...] = ()) -> None:
+    """Make the library there. `ordered`: no object that has one of these texts is linked. Raises PreparationError."""
+    definitions: Definitions = {"HELD_PATH": held_path, "HELD_FD": FD}
+    if ordered:
+        definitions = {**definitions, "ORDERED": ordered}
+    build(compiler, _SOURCE, definitions, directory / NAME, ("-shared", "-fPIC"))
 
 
 def build(compiler: str, source: Path, definitions: Definitions, to: Path, options: tuple[str, ...]) -> None:

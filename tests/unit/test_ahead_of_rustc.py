@@ -76,7 +76,7 @@ class Ahead:
         self.box.mkdir()
         self.compiler, linker = (built(folder / name, text) for name, text in (("rustc", _COMPILER), ("mold", _LINKER)))
         command = (str(linker), str(self.pid_file), ahead_of_rustc.HELD_OBJECT)
-        held_open.build_held_open(GCC, ahead_of_rustc.HELD_OBJECT, self.made)
+        held_open.build_held_open(GCC, ahead_of_rustc.HELD_OBJECT, self.made, ahead_of_rustc.ORDERED)
         ahead_of_rustc.build_programs(GCC, "solution.rs", command, self.made, str(self.made))
 
     def start(self, name: str, kind: str, given: tuple[socket.socket, int] | None = None) -> subprocess.Popen[bytes]:
@@ -141,6 +141,17 @@ def test_a_linker_is_started_ahead_and_opens_what_it_is_told(ahead: Ahead) -> No
     assert process.communicate(timeout=PATIENCE_SECS)[0] == b"the source|the source|clean|kept"
     assert process.returncode == 0
     assert (ahead.box / "made").read_text() == "an object"
+    assert not ahead.is_linker_alive()
+
+
+@pytest.mark.parametrize("name", ahead_of_rustc.ORDERED)
+def test_an_object_whose_place_counts_is_not_linked_ahead(ahead: Ahead, name: str) -> None:
+    (ahead.box / "solution.rs").write_text("the source")
+    (ahead.box / "object.o").write_bytes(b"\0.rela" + name.encode() + b".00099\0")
+    process = ahead.start("compile", "link")
+    process.communicate(timeout=PATIENCE_SECS)
+    assert process.returncode == 1
+    assert not (ahead.box / "made").exists()
     assert not ahead.is_linker_alive()
 
 

@@ -81,6 +81,8 @@ RUST_PROGRAMS: dict[str, str | bytes] = {
     "constructor": 'extern "C" fn first() { println!("first"); }\n'
     '#[used]\n#[link_section = ".init_array"]\nstatic FIRST: extern "C" fn() = first;\n'
     'fn main() { println!("{}", std::env::args().count()); }\n',
+    "constructor before the library's": 'extern "C" fn first() { println!("{}", std::env::args().count()); }\n'
+    '#[used]\n#[link_section = ".init_array.00099"]\nstatic FIRST: extern "C" fn() = first;\nfn main() { }\n',
     "collections": "use std::collections::{BTreeMap, HashMap};\n"
     "fn main() { let mut m = BTreeMap::new(); for w in [3, 1, 2] { *m.entry(w).or_insert(0) += w; }\n"
     'let h: HashMap<_, _> = m.iter().collect(); println!("{m:?} {}", h.len()); }\n',
