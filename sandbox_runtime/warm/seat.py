@@ -92,10 +92,12 @@ class Seat:
 
     def serve(self, opener: Callable[[int], WaitingSlot]) -> None:
         """Do what is due; for the one thread that has it. `opener(index)` opens its slot."""
-        if self.stage_at is None:
+        if self._is_on_demand and self._wanted_at + UNWANTED_SECS <= monotonic():
             self.close()
             self.stage_at = inf
             return
+        if self.stage_at is None:
+            return  # wanted a moment ago
         try:
             if self.slot is not None and not self.slot.healthy:
                 self.close()

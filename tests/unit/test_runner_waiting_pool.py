@@ -134,6 +134,21 @@ def test_one_that_does_not_start_is_tried_later(made: list[Pool], monkeypatch: p
     assert (made[0].refused, len(made[0].opened)) == (3, 1)
 
 
+def test_one_on_demand_that_does_not_start_is_not_tried_for_ever(
+    made: list[Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seat, "RETRY_SECS", 0.01)
+    made.append(Pool(ON_DEMAND, refusals=1 << 30))
+    assert not made[0].ask()
+    assert not made[0].ask()
+    until(lambda: made[0].refused > 1)
+    monkeypatch.setattr(seat, "UNWANTED_SECS", 0.0)
+    time.sleep(0.1)  # for the try that goes on
+    refused = made[0].refused
+    time.sleep(0.1)
+    assert made[0].refused == refused
+
+
 def test_one_that_died_is_started_anew(made: list[Pool]) -> None:
     class Dying(Slot):
         def is_ready_for(self, spec: JailSpec) -> bool:
