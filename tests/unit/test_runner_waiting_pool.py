@@ -18,6 +18,8 @@ ON_DEMAND = replace(SPEC, waiting=WaitingCommand(("/bin/waits",), 0, is_on_deman
 class Slot(RecordedSlot):
     """It is ready as soon as it is staged, for one run."""
 
+    waits = False
+
     def stage(self, spec: JailSpec) -> None:
         super().stage(spec)
         self.waits = True
@@ -50,7 +52,8 @@ class Pool:
 
     @property
     def is_waiting(self) -> bool:
-        return any(slot.staged and slot.waits and not slot.is_closed for slot in self.opened)
+        """Whether one waits, and the thread that started it has given it out of its hands."""
+        return any(slot.waits and not slot.is_closed for slot in self.opened) and not self.pool._seats[0].is_busy
 
     def ask(self) -> bool:
         """Whether a command that waited answered."""
