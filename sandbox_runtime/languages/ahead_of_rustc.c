@@ -1,20 +1,23 @@
 /*
  * Loaded into rustc before all libraries, to be ahead of it: when it opens its source, mold is started. It reads the
- * libraries while rustc works, most of what it does, and is held before it opens the objects, see held_open.c.
+ * libraries while rustc works, three quarters of what it does, and is held before it opens the objects, see held_open.c.
  *
  * What rustc calls to link finds two descriptors (direct_linker.py): it writes the path of the object of HELD_PATH to
  * GATE_FD, and reads from ENDED_FD until mold has ended. All is as ever when it does not.
  *
- * With -DWAITS rustc waits there until there is a source, see waiting.h. It is loaded then, has its command line read
- * and has found its libraries: a sixth of what a small program takes.
+ * With -DWAITS rustc waits there until there is a source, see waiting.h. It is loaded then, has its command line read,
+ * has found its libraries and has memory to begin with, and mold has read the libraries.
  *
  * Built by ahead_of_rustc.py with -DSOURCE=..., -DLINKER=... (words, each a C string with a comma) and the constants
  * that held_open.c has too.
  */
 #define _GNU_SOURCE
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include "waiting.h"
 
@@ -28,12 +31,30 @@ static pid_t linking = -1;
 
 extern char **environ;
 
+#ifdef WAITS
+enum { HEAP_BYTES = 12 << 20, LARGEST_BYTES = 32 << 20, PAGE_BYTES = 1 << 12 };
+
+/* Pages to begin with: a small program takes more, but what nobody wants is held for nothing. All threads use them. */
+static void fill_heap(void) {
+    if (!mallopt(M_ARENA_MAX, 1) || !mallopt(M_MMAP_THRESHOLD, LARGEST_BYTES)) return;
+    if (!mallopt(M_TRIM_THRESHOLD, LARGEST_BYTES)) return;
+    char *heap = malloc(HEAP_BYTES);
+    if (heap == NULL) return;
+    char *first = (char *)(((uintptr_t)heap + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1));
+    madvise(first, HEAP_BYTES - 2 * PAGE_BYTES, MADV_POPULATE_WRITE); /* where it is refused they come one by one */
+    free(heap);
+}
+#endif
+
 __attribute__((constructor)) static void begin(void) {
     unsetenv("LD_PRELOAD"); /* a source may ask for the environment, and the linker is another program */
     /* rustc gets other numbers, and may hand on what it has by them. */
     int nowhere = open(NOWHERE, O_RDWR | O_CLOEXEC);
     if (dup3(nowhere, GATE_FD, O_CLOEXEC) < 0 || dup3(nowhere, ENDED_FD, O_CLOEXEC) < 0) fail("keep two numbers");
     close(nowhere);
+#ifdef WAITS
+    fill_heap();
+#endif
 }
 
 /* rustc had nothing to link, or linked in another way. Nothing may be left when it has ended. */
@@ -92,11 +113,11 @@ static int opened(const char *path, int flags, mode_t mode) {
     static int is_begun;
     if (!is_begun && strcmp(path, SOURCE) == 0) {
         is_begun = 1;
+        start_linking();
 #ifdef WAITS
         char *words[MOST_WORDS];
         wait_to_be_told(words);
 #endif
-        start_linking();
     }
     return openat(AT_FDCWD, path, flags, mode);
 }

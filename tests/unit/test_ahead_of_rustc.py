@@ -96,7 +96,9 @@ class Ahead:
         )
 
     def is_linker_alive(self) -> bool:
-        return Path(f"/proc/{self.pid_file.read_text()}").exists()
+        """Whether it has begun, and not ended."""
+        pid = self.pid_file.read_text() if self.pid_file.exists() else ""
+        return pid != "" and Path(f"/proc/{pid}/exe").exists()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -160,8 +162,7 @@ def test_a_linker_that_is_not_needed_is_gone_with_the_compiler(ahead: Ahead) -> 
     process = ahead.start("compile", "keep")
     assert process.stdout is not None
     assert process.stdout.read(1) == b"t"
-    until(lambda: ahead.pid_file.exists() and ahead.pid_file.read_text() != "")
-    assert ahead.is_linker_alive()
+    until(ahead.is_linker_alive)
     process.communicate(b"", timeout=PATIENCE_SECS)
     assert process.returncode == 0
     assert not ahead.is_linker_alive()
@@ -173,7 +174,7 @@ def test_it_waits_places_the_files_and_goes_on(ahead: Ahead, channel: tuple[sock
     with files(b"the sourcemore") as content:
         process = ahead.start("waiting_rustc", "link", (theirs, content))
         assert ours.recv(2) == b"w"
-        assert not ahead.pid_file.exists()
+        until(ahead.is_linker_alive)
         (ahead.box / "object.o").write_text("an object")
         ours.send(b"0\0solution.rs\x0010\x000\0other\x004\x001\0")
         assert process.communicate(timeout=PATIENCE_SECS)[0] == b"the source|the source|clean|kept"
@@ -196,9 +197,11 @@ def test_nothing_happens_where_nobody_has_a_use_for_it(
         process = ahead.start("waiting_rustc", "link", (theirs, content))
         theirs.close()
         assert ours.recv(2) == b"w"
+        until(ahead.is_linker_alive)
         ours.close()
         assert process.communicate(timeout=PATIENCE_SECS) == (b"", b"")
     assert process.returncode == 0
+    until(lambda: not ahead.is_linker_alive())
     assert list(ahead.box.iterdir()) == []
 
 
@@ -224,7 +227,7 @@ def test_what_cannot_be_placed_ends_it(
         stdout, stderr = process.communicate(timeout=PATIENCE_SECS)
     assert (process.returncode, stdout) == (1, b"")
     assert stderr.startswith(b"waiting command: " + step)
-    assert not ahead.pid_file.exists()
+    until(lambda: not ahead.is_linker_alive())
 
 
 # --- What is made of them ----------------------------------------------------
