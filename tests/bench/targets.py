@@ -81,6 +81,8 @@ TARGETS = (
     Target("jail, 2 cores", ("jail", "2 slots, 2 processes", "runs per second"), "", 400, "1/s", least=True),
     Target("sync answer", ("stack", _ONE, "wait=true, python"), "median", 8, "ms"),
     Target("sync answer, p95", ("stack", _ONE, "wait=true, python"), "p95", 20, "ms"),
+    Target("sync answer, one behind the other", ("throughput", "Latency", "1 client"), "median", 8, "ms"),
+    Target("the same, p95", ("throughput", "Latency", "1 client"), "p95", 20, "ms"),
     Target("async id", ("stack", _ONE, "submit, answered with the id"), "median", 6, "ms"),
     Target("poll of a finished run", ("stack", _ONE, "poll of a finished run"), "median", 4, "ms"),
     Target("queue path", ("stack", _ONE, "queue path, long poll"), "median", 150, "ms"),
@@ -96,6 +98,9 @@ TARGETS = (
     Target("go, first compile", ("jail", _ALL, "go, first compile"), "median", 90, "ms"),
     Target("go, again", ("jail", _ALL, "go, again"), "median", 8, "ms"),
     Target("rust, first compile", ("jail", _ALL, "rust, first compile"), "median", 110, "ms"),
+    Target(
+        "rust, first compile by one that waited", ("jail", _ALL, "rust, waiting, first compile"), "median", 110, "ms"
+    ),
     Target("rust, again", ("jail", _ALL, "rust, again"), "median", 8, "ms"),
     Target("stack at rest", ("memory", "whole stack", "PSS"), "", 400, "MiB"),
     Target("an idle slot", ("memory", "per idle slot", "PSS"), "", 60, "MiB"),
