@@ -28,6 +28,7 @@ static const char *const NOWHERE = "/dev/null";
 
 static char *const linker[] = {LINKER NULL};
 static pid_t linking = -1;
+static int are_kept; /* the two numbers: else nothing is started ahead */
 
 extern char **environ;
 
@@ -50,8 +51,8 @@ __attribute__((constructor)) static void begin(void) {
     unsetenv("LD_PRELOAD"); /* a source may ask for the environment, and the linker is another program */
     /* rustc gets other numbers, and may hand on what it has by them. */
     int nowhere = open(NOWHERE, O_RDWR | O_CLOEXEC);
-    if (dup3(nowhere, GATE_FD, O_CLOEXEC) < 0 || dup3(nowhere, ENDED_FD, O_CLOEXEC) < 0) fail("keep two numbers");
-    close(nowhere);
+    are_kept = dup3(nowhere, GATE_FD, O_CLOEXEC) >= 0 && dup3(nowhere, ENDED_FD, O_CLOEXEC) >= 0;
+    if (nowhere >= 0) close(nowhere);
 #ifdef WAITS
     fill_heap();
 #endif
@@ -97,7 +98,7 @@ static void spawn_linker(const int gate[2], const int ended[2]) {
 
 static void start_linking(void) {
     int gate[2], ended[2];
-    if (linker[0] == NULL || make_pipe(gate) < 0) return;
+    if (linker[0] == NULL || !are_kept || make_pipe(gate) < 0) return;
     if (make_pipe(ended) < 0) {
         for (int side = 0; side < 2; side++) close(gate[side]);
         return;
