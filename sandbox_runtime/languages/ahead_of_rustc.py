@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from sandbox_runtime.languages import direct_linker, held_open
+from sandbox_runtime.languages.c_programs import Definitions, build
 from sandbox_runtime.languages.direct_gcc import behind_libraries
 from sandbox_runtime.languages.preparation import PreparationError, command
 
@@ -49,24 +50,24 @@ def write_programs(ordinary: tuple[str, ...], gcc: str, directory: Path, guest_p
 
 def build_programs(gcc: str, source_name: str, linker: tuple[str, ...], directory: Path, guest_path: str) -> None:
     """Make both, the waiting one first. `linker`: the command that is held, or nothing. Raises PreparationError."""
-    common: held_open.Definitions = {"LINKER": linker, "SOURCE": source_name}
+    common: Definitions = {"LINKER": linker, "SOURCE": source_name}
     _build(gcc, WAITING_NAME, {**common, "WAITS": None}, directory, guest_path)
     _build(gcc, PROGRAM_NAME, common, directory, guest_path)
 
 
-def _build(gcc: str, name: str, definitions: held_open.Definitions, directory: Path, guest_path: str) -> None:
+def _build(gcc: str, name: str, definitions: Definitions, directory: Path, guest_path: str) -> None:
     """Raises PreparationError."""
     library = f"{name}.so"
-    more: held_open.Definitions = {
+    more: Definitions = {
         **definitions,
         "GATE_FD": _GATE_FD,
         "ENDED_FD": _ENDED_FD,
         "HELD_FD": held_open.FD,
         "HELD_LIBRARY": f"{guest_path}/{held_open.NAME}",
     }
-    held_open.build(gcc, _LIBRARY_SOURCE, more, directory / library, ("-shared", "-fPIC"))
-    launcher: held_open.Definitions = {"LIBRARY": f"{guest_path}/{library}"}
-    held_open.build(gcc, _LAUNCHER_SOURCE, launcher, directory / name, ("-static",))
+    build(gcc, _LIBRARY_SOURCE, more, directory / library, ("-shared", "-fPIC"))
+    launcher: Definitions = {"LIBRARY": f"{guest_path}/{library}"}
+    build(gcc, _LAUNCHER_SOURCE, launcher, directory / name, ("-static",))
 
 
 def _linker_ahead(ordinary: tuple[str, ...], gcc: str, directory: Path, guest_path: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_runtime.languages import held_open
+from sandbox_runtime.languages.c_programs import Definitions, build
 from sandbox_runtime.languages.linker import MOLD
 from sandbox_runtime.languages.preparation import PreparationError, spoken
 
@@ -57,7 +58,7 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
 
 def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) -> None:
     """Raises PreparationError."""
-    definitions: held_open.Definitions = {
+    definitions: Definitions = {
         "HELD_PATH": _OBJECT,
         "HELD_FD": held_open.FD,
         "HELD_LIBRARY": f"{guest_path}/{held_open.NAME}",
@@ -68,7 +69,7 @@ def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) ->
         "LINKER": found.linker,
     }
     held_open.build_held_open(compiler, _OBJECT, directory)
-    held_open.build(compiler, _PROGRAM_SOURCE, definitions, directory / PROGRAM_NAME, ("-static",))
+    build(compiler, _PROGRAM_SOURCE, definitions, directory / PROGRAM_NAME, ("-static",))
 
 
 def _commands(answer: str) -> _Commands:

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from sandbox_runtime.jail import FilterFamily, WaitingCommand
+from sandbox_runtime.languages.c_programs import build
 from sandbox_runtime.languages.entry import Compile, DeathSigns, Language, Prepared, Tool
 from sandbox_runtime.languages.java_source import java_names
 from sandbox_runtime.languages.preparation import command
@@ -74,13 +75,12 @@ def _prepare_launcher(directory: Path) -> None:
     if not os.access(_C_COMPILER, os.X_OK):
         return
     headers = (f"-I{_JDK}/include", f"-I{_JDK}/include/linux")
+    build(_C_COMPILER, _LAUNCHER_SOURCE, {}, directory / _LAUNCHER, headers)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        command((_C_COMPILER, "-O2", *headers, "-o", "launcher", str(_LAUNCHER_SOURCE), "-ldl"), working_directory=work)
         command((_JAVAC, "-d", ".", str(_WARMING_SOURCE)), working_directory=work)
         shutil.copy(work / "rustbox/warming/WarmUp.class", directory / "WarmUp.class")
         shutil.copy(_TRAINING_SOURCE, directory)
-        shutil.copy(work / "launcher", directory / _LAUNCHER)
 
 
 def _prepare_compiler(directory: Path) -> None:
