@@ -4,30 +4,23 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, open_slot
-from sandbox_runtime.languages import Language, ahead_of_rustc, binds, compile_spec, run_spec
+from sandbox_runtime.languages import Language, ahead_of_rustc, binds, compile_spec, run_spec, waiting_specs
+from sandbox_runtime.warm import WaitingPool, WarmSlot
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.language_programs.direct_calls import RUST_PROGRAMS
 from tests.jail.language_programs.table import REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
 from tests.jail.test_native_compilers import OF_THE_MOMENT
 from tests.jail.test_warm_start import processes_of
+from tests.until import until
 
-PATIENCE_SECS = 60.0
 PLAIN = 'fn main() { println!("ok"); }\n'
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @dataclass
@@ -118,3 +111,30 @@ def test_a_rustc_that_was_killed_while_it_waited_is_told_of(rust: Rust) -> None:
         until(lambda: not processes_of(slot.uid))
         with pytest.raises(JailError, match="the waiting command ended"):
             until(lambda: not slot.is_ready_for(spec))
+
+
+def test_rustc_waits_in_the_pool_of_a_runner_where_rust_was_asked_for_twice(rust: Rust) -> None:
+    specs = waiting_specs([rust.language], TOOLCHAINS)
+    assert [spec.waiting for spec in specs] == [rust.spec(PLAIN).waiting]
+    opened: list[Slot] = []
+
+    def open_seat(index: int) -> Slot:
+        mounts = binds([rust.language], TOOLCHAINS)
+        opened.append(open_slot(SlotConfig("pool-rustc", 63 + index, mounts, runs_seldom=True)))
+        return opened[-1]
+
+    pool = WaitingPool(specs, open_seat)
+    pool.start()
+    try:
+        warm = WarmSlot(rust.slot, pool)
+        assert all(warm.answer(rust.spec(PLAIN)).artifact for _ in range(2))
+        until(lambda: opened and opened[0].is_ready_for(rust.spec(PLAIN)))
+
+        def is_answered() -> bool:  # the thread that started it may have it for a moment more
+            outcome = pool.answer(rust.spec(PLAIN))
+            return outcome is not None and outcome.artifact is not None
+
+        until(is_answered)
+    finally:
+        pool.close()
+    assert processes_of(opened[0].uid) == []

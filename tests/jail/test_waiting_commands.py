@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -18,8 +17,8 @@ from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
 from tests.jail.test_warm_start import processes_of
+from tests.until import until
 
-PATIENCE_SECS = 60.0
 LIMITS = JAVA.run_limits("judge")
 
 
@@ -72,13 +71,6 @@ class Java:
     def slot_of(self, spec: JailSpec) -> Slot:
         self.wait(spec)
         return next(slot for slot in self.opened.values() if slot.is_ready_for(spec))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sandbox_runtime.languages import ahead_of_rustc, held_open
+from tests.until import PATIENCE_SECS, until
 
-PATIENCE_SECS = 30.0
 GCC = "/usr/bin/gcc"
 
 # Opens its source twice, as an include of itself would, tells its environment, then links or waits for its input.
@@ -99,13 +98,6 @@ class Ahead:
         """Whether it has begun, and not ended."""
         pid = self.pid_file.read_text() if self.pid_file.exists() else ""
         return pid != "" and Path(f"/proc/{pid}/exe").exists()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def built(path: Path, text: str) -> Path:

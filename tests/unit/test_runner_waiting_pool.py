@@ -1,7 +1,7 @@
 """When a command is started that waits, and when it is ended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,8 +9,8 @@ import pytest
 from sandbox_runtime.jail import JailError, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.warm import WaitingPool, seat
 from tests.runner_doubles import CLEAN, RecordedSlot
+from tests.until import until
 
-PATIENCE_SECS = 20.0
 SPEC = JailSpec(("/bin/one",), Limits(1, 1, 1 << 20, 1, 1, 1, 1), waiting=WaitingCommand(("/bin/waits",), 0))
 ON_DEMAND = replace(SPEC, waiting=WaitingCommand(("/bin/waits",), 0, is_on_demand=True))
 
@@ -58,13 +58,6 @@ class Pool:
     def ask(self) -> bool:
         """Whether a command that waited answered."""
         return self.pool.answer(self.spec) is not None
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
