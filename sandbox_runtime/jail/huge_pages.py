@@ -11,8 +11,8 @@ import ctypes
 import errno
 
 _ARENA_BYTES = 1 << 20  # obmalloc.c of CPython 3.10 and later, 64 bit
-HUGE_PAGE_BYTES = 1 << 21
-COLLAPSE = 25  # MADV_COLLAPSE, madvise(2), since Linux 6.1
+_HUGE_PAGE_BYTES = 1 << 21
+_COLLAPSE = 25  # MADV_COLLAPSE, madvise(2), since Linux 6.1
 _MOST_HUGE_PAGES = 64
 
 
@@ -38,10 +38,10 @@ class ArenasInHeap:
         """Take arenas the usual way again, and make huge pages of the heap. Returns how many; 0 on older kernels."""
         ctypes.pythonapi.PyObject_SetArenaAllocator(ctypes.byref(self._usual))
         end = self._libc.sbrk(0)
-        address, made = end - end % HUGE_PAGE_BYTES, 0
+        address, made = end - end % _HUGE_PAGE_BYTES, 0
         for _ in range(_MOST_HUGE_PAGES):
-            address -= HUGE_PAGE_BYTES
-            if not self._libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE_PAGE_BYTES), COLLAPSE):
+            address -= _HUGE_PAGE_BYTES
+            if not self._libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(_HUGE_PAGE_BYTES), _COLLAPSE):
                 made += 1
             elif ctypes.get_errno() == errno.ENOMEM:
                 break  # the heap begins in the middle of this one, or there is no room for huge pages

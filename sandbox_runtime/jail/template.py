@@ -19,11 +19,9 @@ from itertools import count
 from sandbox_runtime.jail import init, mounts, small_init, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.main_script import MainScript
-from sandbox_runtime.jail.mapped_code import map_densely
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.namespaces_ahead import NamespacesAhead
 from sandbox_runtime.jail.program import become_program_of_small_init
-from sandbox_runtime.jail.rehearsal import rehearse
 from sandbox_runtime.jail.seccomp import SMALL_INIT, Program, build_programs
 from sandbox_runtime.jail.shared_pages import fill_holes, keep_shared
 from sandbox_runtime.jail.small_init import SmallInit
@@ -186,14 +184,11 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
             script = MainScript(terms.warm.imports, path, list(guests_path))
-        if not terms.runs_seldom:
-            map_densely(with_huge_pages=not terms.in_user_namespace)
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
         if not terms.runs_seldom:
             keep_shared()
-            rehearse(terms, script)
             collapse()
         _serve(channel, terms, filters, script, first, collapse)
     except JailError as error:

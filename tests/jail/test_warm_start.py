@@ -337,3 +337,42 @@ def test_nothing_of_the_host_is_on_the_command_line_of_the_template(slot: Slot) 
     assert place.joinpath("cmdline").read_bytes() == b"\0".join(part.encode() for part in PYTHON.run_argv) + b"\0"
     names = re.findall(rb"(?:^|\0)([A-Z_]+)=", place.joinpath("environ").read_bytes())
     assert {name.decode() for name in names} == {name for name, _ in PYTHON.guest_environment}
+
+
+def mappings(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/maps").read_text().splitlines()
+
+
+def test_no_memory_is_both_writable_and_executable(slot: Slot) -> None:
+    assert not [line for line in mappings(slot.template_pid) if "wx" in line.split()[1]]
+    code = "print([line for line in open('/proc/self/maps') if 'wx' in line.split()[1]])"
+    assert good(slot.run(python(code))) == b"[]\n"
+
+
+def test_a_slot_that_runs_seldom_has_no_huge_pages() -> None:
+    with open_slot(SlotConfig("warm-seldom", 61, runs_seldom=True)) as opened:
+        for number in range(5):  # until a template has settled
+            outcome = opened.run(JailSpec(("/usr/bin/echo", str(number)), LIMITS))
+            assert good(outcome) == f"{number}\n".encode()
+        shown = Path(f"/proc/{opened.template_pid}/smaps_rollup").read_text()
+    assert re.search(r"^AnonHugePages: +0 kB$", shown, re.MULTILINE)
+
+
+OVERWRITE = """
+import ctypes
+libc = ctypes.CDLL(None)
+begin = {begin}
+if libc.mprotect(ctypes.c_void_p(begin), ctypes.c_size_t(4096), 3) == 0:
+    ctypes.memset(begin, 0, 4)
+print(ctypes.string_at(begin, 4))
+"""
+
+
+def test_a_guest_that_overwrites_its_interpreter_changes_no_other_process(slot: Slot) -> None:
+    executable = str(Path(f"/proc/{slot.template_pid}/exe").readlink())
+    begin = int(next(line for line in mappings(slot.template_pid) if line.endswith(executable)).split("-")[0], 16)
+    assert good(slot.run(python(OVERWRITE.format(begin=begin)))) == b"b'\\x00\\x00\\x00\\x00'\n"
+    with Path(f"/proc/{slot.template_pid}/mem").open("rb") as memory:
+        memory.seek(begin)
+        assert memory.read(4) == b"\x7fELF"
+    assert good(slot.run(python(f"import ctypes; print(ctypes.string_at({begin}, 4))"))) == b"b'\\x7fELF'\n"

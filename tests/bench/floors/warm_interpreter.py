@@ -27,7 +27,6 @@ def main() -> None:
         exec(compile(file.read(), file.name, "exec"), first)  # noqa: S102 - our own file
     arenas = first["ArenasInHeap"]()  # type: ignore[operator] # a class of that file
     from sandbox_runtime.jail import syscalls  # noqa: PLC0415 - the path is known by now
-    from sandbox_runtime.jail.mapped_code import map_densely  # noqa: PLC0415
     from sandbox_runtime.jail.shared_pages import keep_shared  # noqa: PLC0415
 
     namespaces = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET
@@ -40,7 +39,6 @@ def main() -> None:
     for _ in range(_WARMING_ROUNDS):
         exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
     control = socket.socket(fileno=CONTROL_FD)
-    map_densely()
     keep_shared()
     arenas.collapse()
     number = 0
