@@ -1,6 +1,6 @@
 """Guarded outbound HTTP for webhooks: one POST to a checked address, within one deadline.
 
-Order: check the URL, resolve once, refuse unless every answer is public, dial that very address, and only there
+Order: check the URL, resolve once, refuse unless every answer is allowed, dial that very address, and only there
 do TLS with the name of the URL. Nothing follows redirects, reads proxies from the environment or decompresses.
 A watchdog shuts the socket down at the deadline, since a timeout per read never ends a receiver that drips.
 """
@@ -14,17 +14,22 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 from typing import Self
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from functions.core.address import AddressRefused, Target, check_url, is_public
+from functions.core.address import AddressRefused, Target, check_url, may_dial
 from functions.core.reply import MAX_HEAD_BYTES, Reply
 
 TOTAL_SECS = 15.0
 CONNECT_SECS = 5.0  # for each address, so that one dead address of several does not use up the time
 MAX_READ_BYTES = 64 * 1024
 MAX_ADDRESSES = 4
+MAX_INFORMATIONAL = 10
+"""Informational answers (1xx) before the final one."""
+MAX_INFORMATIONAL_BYTES = 16 * 1024
+"""Header bytes of all of them together."""
 
 type Resolver = Callable[[str, int], list[str]]
 
@@ -48,7 +53,10 @@ def _system_trust() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Sends webhooks. `own_host`: the name of our own API. The rest is replaced in tests only."""
+    """Sends webhooks. `own_host`: the name of our own API. `allow_insecure`: development, loopback addresses too.
+
+    The rest is replaced in tests only.
+    """
 
     allow_insecure: bool = False
     own_host: str = ""
@@ -77,7 +85,7 @@ class Egress:
                 line.connection.close()
 
     def _resolve(self, target: Target, deadline: "_Deadline") -> list[str]:
-        """Addresses, all of them public; getaddrinfo has no timeout, so it runs beside us and may be left behind."""
+        """Addresses, all of them allowed; getaddrinfo has no timeout, so it runs beside us and may be left behind."""
         found: list[str] = []
 
         def look_up() -> None:
@@ -90,7 +98,7 @@ class Egress:
         addresses = [] if thread.is_alive() else found
         if not addresses:
             raise _Refused("dns_error")
-        if not self.allow_insecure and not all(is_public(address) for address in addresses):
+        if not may_dial(addresses, allow_insecure=self.allow_insecure):
             raise _Refused("blocked_address")
         return addresses[:MAX_ADDRESSES]
 
@@ -175,7 +183,28 @@ class _Line:
         raise failure
 
 
+class _FinalAnswer(http.client.HTTPResponse):
+    """Skips every informational answer but 101, which is final: RFC 9110, section 15.2.
+
+    http.client itself skips 100 only, and without end.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        left_bytes = MAX_INFORMATIONAL_BYTES
+        for _ in range(MAX_INFORMATIONAL + 1):
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in the stubs
+            if found[1] == HTTPStatus.SWITCHING_PROTOCOLS or found[1] >= HTTPStatus.OK:
+                return found
+            while (line := self.fp.readline(left_bytes + 1)) not in {b"\r\n", b"\n", b""}:
+                left_bytes -= len(line)
+                if left_bytes < 0:
+                    raise http.client.HTTPException("the informational answers have too many bytes")
+        raise http.client.HTTPException("there are too many informational answers")
+
+
 class _PinnedHttp(HTTPConnection):
+    response_class = _FinalAnswer
+
     def __init__(self, line: _Line, target: Target) -> None:
         super().__init__(target.host, target.port, timeout=line.deadline.remaining_secs())
         self._line = line
@@ -186,6 +215,8 @@ class _PinnedHttp(HTTPConnection):
 
 class _PinnedHttps(HTTPSConnection):
     """SNI, Host and certificate check use the name; only the dialling is ours."""
+
+    response_class = _FinalAnswer
 
     def __init__(self, line: _Line, target: Target, context: ssl.SSLContext) -> None:
         super().__init__(target.host, target.port, timeout=line.deadline.remaining_secs(), ssl_context=context)

@@ -12,7 +12,7 @@ from functions.core.clock import now_ms
 from functions.egress import Egress
 from functions.queues import Queues
 from functions.secret_box import SecretBoxes
-from functions.settings import Clients, EndpointsSettings, load
+from functions.settings import Clients, EndpointsSettings, load, refuse_insecure_stage
 from functions.store.deliveries import DeliveryStore
 from functions.store.delivery_listing import DeliveryList
 from functions.store.endpoints import EndpointStore
@@ -27,6 +27,9 @@ class Wiring(NamedTuple):
     endpoints: Endpoints
     actions: EndpointActions
     deliveries: Deliveries
+
+
+refuse_insecure_stage()
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """Settings of each entry point, and the AWS clients that all of them share.
 
-Nothing is read at import. Each field of a settings class is the environment variable of the same name in upper case;
-`template.yaml` sets them. Clients are made on first use, one per process and service; boto3 honours AWS_ENDPOINT_URL.
+Nothing but `refuse_insecure_stage` reads the environment at import. Each field of a settings class is the environment
+variable of the same name in upper case; `template.yaml` sets them. Clients are made on first use, one per process and
+service; boto3 honours AWS_ENDPOINT_URL.
 """
 
 from __future__ import annotations
@@ -161,12 +162,24 @@ type AnySettings = (
 )
 
 
+def refuse_insecure_stage() -> None:
+    """Raise SettingsInvalid where webhooks may reach this machine although the stage is not local.
+
+    Entry points call it when they are imported: Lambda then never starts the function.
+    """
+    insecure = os.environ.get("ALLOW_INSECURE_WEBHOOK_TARGETS") == "true"
+    if insecure and (stage := os.environ.get("STAGE")) != LOCAL_STAGE:
+        raise SettingsInvalid(
+            f"ALLOW_INSECURE_WEBHOOK_TARGETS is for the stage local only; STAGE is {stage}. "
+            "Deploy with AllowInsecureWebhookTargets=false"
+        )
+
+
 def load[Settings: AnySettings](kind: type[Settings]) -> Settings:
     """Read the fields of `kind` from the environment. Raises SettingsInvalid."""
     types = typing.get_type_hints(kind)
     values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
-    if values.get("allow_insecure_webhook_targets") and values.get("stage") != LOCAL_STAGE:
-        raise SettingsInvalid("ALLOW_INSECURE_WEBHOOK_TARGETS is for the local stage only")
+    refuse_insecure_stage()
     if values.get("runner_url") and not values.get("runner_token_parameter"):
         raise SettingsInvalid("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
     return kind(**values)

@@ -20,13 +20,15 @@ from functions.endings import Endings
 from functions.payloads import Payloads
 from functions.queues import Queues
 from functions.runner import Runner
-from functions.settings import Clients, SubmitSettings, load, secret
+from functions.settings import Clients, SubmitSettings, load, refuse_insecure_stage, secret
 from functions.store.endpoints import EndpointStore
 from functions.store.projects import ProjectStore
 from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import logger, metrics
+
+refuse_insecure_stage()
 
 
 @functools.cache

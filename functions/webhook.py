@@ -12,11 +12,13 @@ from functions.claiming import Hint
 from functions.core.delivery import DeliveryState
 from functions.core.errors import MessageInvalid
 from functions.deliver import Attempted, Deliverer
-from functions.settings import WebhookSettings, load
+from functions.settings import WebhookSettings, load, refuse_insecure_stage
 from functions.telemetry import logger, metrics
 from functions.wiring import deliverer
 
 SERVICE = "webhook"
+
+refuse_insecure_stage()
 
 
 @cache

@@ -6,6 +6,7 @@ text, because two parsers that disagree about the host are the classic way aroun
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
@@ -64,6 +65,7 @@ _REFUSED_V4 = tuple(
         "168.63.129.16/32",
     )
 )
+_LOOPBACK_V4 = ipaddress.IPv4Network("127.0.0.0/8")
 _ALLOWED_V6 = ipaddress.IPv6Network("2000::/3")
 _REFUSED_V6 = tuple(
     ipaddress.IPv6Network(text)
@@ -93,8 +95,8 @@ class Target:
 def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Target:
     """Parse and judge a webhook URL without the network; raises AddressRefused.
 
-    `own_host` is the name of our own API. `allow_insecure` is for development: http, loopback, IP literals, any port,
-    and a receiver on the same host as the API.
+    `own_host` is the name of our own API. `allow_insecure` is for development: http, any port, `localhost`, literals
+    of loopback addresses, and a receiver on the same host as the API.
     """
     scheme, authority, path = _split(url)
     if scheme != "https" and not (allow_insecure and scheme == "http"):
@@ -110,6 +112,11 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
     return Target(scheme, host, port, path)
 
 
+def may_dial(addresses: Sequence[str], *, allow_insecure: bool = False) -> bool:
+    """Stage 2: whether every resolved address is public or, in development, a loopback address."""
+    return all(is_public(address) or (allow_insecure and _is_loopback(address)) for address in addresses)
+
+
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
     """Whether an address is on the public internet by our own lists; anything unreadable is not."""
     try:
@@ -121,6 +128,15 @@ def is_public(address: str | IPv4Address | IPv6Address) -> bool:
     if parsed.scope_id is not None or parsed not in _ALLOWED_V6:  # mapped, NAT64, site-local: outside 2000::/3
         return False
     return not any(parsed in network for network in _REFUSED_V6)
+
+
+def _is_loopback(address: str) -> bool:
+    """127.0.0.0/8 or ::1, in the usual spelling. `ipaddress` has more: mapped addresses, zones."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return parsed in _LOOPBACK_V4 if isinstance(parsed, IPv4Address) else address == "::1"
 
 
 def _split(url: str) -> tuple[str, str, str]:
@@ -170,7 +186,7 @@ def _check_host(text: str, *, allow_insecure: bool) -> str:
     labels = host.split(".")
     if len(host) > MAX_HOST_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
         raise AddressRefused("bad_syntax", "the host of the webhook URL is not a DNS name")
-    if allow_insecure:
+    if allow_insecure and (host == "localhost" or _is_loopback(host)):
         return host
     if _NUMBER.fullmatch(labels[-1]):  # no top-level domain is a number; what inet_aton reads always ends in one
         raise AddressRefused("ip_literal", "the webhook URL must name a host, not an IP address")
@@ -186,6 +202,6 @@ def _check_bracketed(host: str, *, allow_insecure: bool) -> str:
         address = ipaddress.IPv6Address(host[1:-1] if host.endswith("]") else host)
     except ValueError as error:
         raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed") from error
-    if not allow_insecure:
+    if not (allow_insecure and _is_loopback(str(address))):
         raise AddressRefused("ip_literal", "the webhook URL must name a host, not an IP address")
     return str(address)

@@ -20,7 +20,7 @@ from infra.local.errors import StartError
 from infra.local.gateway import Gateway
 from infra.local.invoker import load
 from infra.local.mappings import MappingPollers
-from infra.local.preflight import check_host, check_toolchains, listen, lock_state
+from infra.local.preflight import check_host, check_stage, check_toolchains, listen, lock_state
 from infra.local.resources import create_resources
 from infra.local.runner_process import RunnerProcess, runner_environment
 from infra.local.schedules import ScheduleThreads, interval_secs
@@ -90,6 +90,7 @@ class Launcher:
         parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
         template = translate(ROOT / "template.yaml", parameters)
         refuse_unknown_types(template)
+        check_stage(template.parameters)
         check_toolchains(template.parameters["OfferedLanguages"])
         self._start_aws(parts)
         use_loopback_http()

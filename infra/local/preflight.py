@@ -12,6 +12,7 @@ from infra.local.settings import TOOLCHAINS_DIR
 from sandbox_runtime.languages import LANGUAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -19,6 +20,15 @@ def check_host() -> None:
     """Root, for the jail."""
     if os.geteuid() != 0:
         raise StartError("the jail needs root (namespaces, cgroups, mounts): run `sudo make up`")
+
+
+def check_stage(parameters: Mapping[str, str]) -> None:
+    """Refuse what the template's rules refuse on AWS; `parameters` are the template's."""
+    if parameters["AllowInsecureWebhookTargets"] == "true" and parameters["Stage"] != "local":
+        raise StartError(
+            f"AllowInsecureWebhookTargets is for the stage local only, and Stage is {parameters['Stage']}: unset "
+            "RUSTBOX_PARAM_Stage, or set RUSTBOX_PARAM_AllowInsecureWebhookTargets=false"
+        )
 
 
 def check_toolchains(offered: str) -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from functions.core.reply import Reply
-from functions.egress import MAX_READ_BYTES, Egress, system_resolver
+from functions.egress import MAX_INFORMATIONAL, MAX_INFORMATIONAL_BYTES, MAX_READ_BYTES, Egress, system_resolver
 from tests.adapters.test_runner_worker import until
 
 type Serve = Callable[[socket.socket], None]
@@ -418,7 +418,31 @@ def test_receiver_that_says_continue_for_ever_is_cut_off(start: Callable[..., Re
         read_request(peer)
         drip(peer, b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    assert post(start(serve), total_secs=0.4).error_code == "timeout"
+    assert post(start(serve)).error_code == "response_invalid"
+    assert post(start(serve), total_secs=0.1).error_code == "timeout"
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_informational_answers_are_skipped(status: int, start: Callable[..., Receiver]) -> None:
+    hints = f"HTTP/1.1 {status} Wait\r\nlink: </style.css>\r\nretry-after: 9\r\n\r\n".encode()
+    reply = post(start(answer(hints * 3 + OK)))
+    assert (reply.status_code, reply.head, reply.retry_after) == (200, b"ok", None)
+
+
+def test_switch_of_protocols_is_a_final_answer(start: Callable[..., Receiver]) -> None:
+    reply = post(start(answer(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n" + OK)))
+    assert (reply.status_code, reply.is_success, reply.head) == (101, False, b"")
+
+
+@pytest.mark.parametrize("status", [100, 103])
+def test_informational_answers_are_bounded_in_number_and_bytes(status: int, start: Callable[..., Receiver]) -> None:
+    line = f"HTTP/1.1 {status} Wait\r\n".encode()
+    few = line + b"\r\n"
+    assert post(start(answer(few * MAX_INFORMATIONAL + OK))).status_code == 200
+    assert post(start(answer(few * (MAX_INFORMATIONAL + 1) + OK))).error_code == "response_invalid"
+    header = b"x: " + b"y" * (MAX_INFORMATIONAL_BYTES // 2) + b"\r\n"
+    assert post(start(answer(line + header + b"\r\n" + OK))).status_code == 200
+    assert post(start(answer(line + header * 2 + b"\r\n" + OK))).error_code == "response_invalid"
 
 
 def test_receiver_that_never_answers_times_out(start: Callable[..., Receiver]) -> None:
@@ -598,6 +622,27 @@ def test_address_off_the_internet_is_never_dialled(address: str, place: str, mon
     answers = {"alone": [address], "first": [address, V4, V6], "last": [V4, V6, address]}[place]
     reply = Egress(resolver=lambda _host, _port: answers).post("https://hooks.example.com/", HEADERS, b"{}")
     assert (reply.error_code, dialled) == ("blocked_address", [])
+
+
+@pytest.mark.parametrize("address", [address for address in NOT_PUBLIC if not address.startswith("127.")])
+@pytest.mark.parametrize("place", ["alone", "first", "last"])
+def test_development_flag_opens_loopback_addresses_only(
+    address: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled: list[object] = []
+
+    def refuse(address: tuple[str, int], *_: object) -> object:
+        dialled.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    answers = {"alone": [address], "first": [address, "127.0.0.1"], "last": ["127.0.0.1", address]}[place]
+    egress = Egress(allow_insecure=True, resolver=lambda _host, _port: answers)
+    code = egress.post("http://hooks.example.com:8080/", HEADERS, b"{}").error_code
+    if address == "::1":
+        assert (code, dialled) == ("connect_refused", answers)
+    else:
+        assert (code, dialled) == ("blocked_address", [])
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,8 @@ def test_our_own_api_is_no_target() -> None:
         ("http://localhost/", Target("http", "localhost", 80, "/")),
         ("https://localhost:1/", Target("https", "localhost", 1, "/")),
         ("http://[::1]:8080/x", Target("http", "::1", 8080, "/x")),
-        ("http://receiver:65535/", Target("http", "receiver", 65535, "/")),
+        ("http://127.8.9.10:65535/", Target("http", "127.8.9.10", 65535, "/")),
+        ("http://hooks.example.com:8080/", Target("http", "hooks.example.com", 8080, "/")),
     ],
 )
 def test_development_flag_allows_local_targets(url: str, target: Target) -> None:
@@ -186,6 +187,20 @@ def test_development_flag_allows_local_targets(url: str, target: Target) -> None
         ("bad_syntax", "http://[::1%1]/"),
         ("bad_port", "http://127.0.0.1:70000/"),
         ("bad_scheme", "file:///etc/passwd"),
+        ("ip_literal", "http://10.0.0.1/"),
+        ("ip_literal", "http://169.254.169.254/latest/meta-data/"),
+        ("ip_literal", "http://93.184.216.34/"),
+        ("ip_literal", "http://0.0.0.0/"),
+        ("ip_literal", "http://127.1/"),
+        ("ip_literal", "http://2130706433/"),
+        ("ip_literal", "http://0x7f.0.0.1/"),
+        ("ip_literal", "http://[fe80::1]/"),
+        ("ip_literal", "http://[::]/"),
+        ("ip_literal", "http://[::ffff:127.0.0.1]/"),
+        ("ip_literal", "http://[fd00:ec2::254]/"),
+        ("reserved_name", "http://receiver:65535/"),
+        ("reserved_name", "http://a.localhost/"),
+        ("reserved_name", "http://metadata.google.internal/"),
     ],
 )
 def test_development_flag_still_wants_a_clean_url(code: str, url: str) -> None:

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from functions.settings import SettingsInvalid, SubmitSettings, WebhookSettings, load
@@ -27,6 +31,17 @@ def test_insecure_webhook_targets_are_refused_in_any_stage_but_local(environment
         load(WebhookSettings)
     environment.setenv("STAGE", "local")
     assert load(WebhookSettings).allow_insecure_webhook_targets is True
+
+
+@pytest.mark.parametrize("function", ["submit", "endpoints", "webhook"])
+def test_no_function_starts_with_insecure_webhook_targets_in_production(function: str) -> None:
+    start = [sys.executable, "-c", f"import functions.{function}"]
+    environment = {**os.environ, "STAGE": "prod", "ALLOW_INSECURE_WEBHOOK_TARGETS": "true"}
+    refused = subprocess.run(start, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "ALLOW_INSECURE_WEBHOOK_TARGETS is for the stage local only; STAGE is prod" in refused.stderr
+    environment["STAGE"] = "local"
+    assert subprocess.run(start, env=environment, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

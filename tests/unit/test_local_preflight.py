@@ -52,3 +52,10 @@ def test_a_language_that_does_not_exist_is_refused() -> None:
 
 def test_a_host_with_all_toolchains_passes() -> None:
     preflight.check_toolchains(OFFERED)
+
+
+def test_insecure_webhook_targets_outside_the_local_stage_are_refused() -> None:
+    for stage, insecure in (("local", "true"), ("local", "false"), ("prod", "false")):
+        preflight.check_stage({"Stage": stage, "AllowInsecureWebhookTargets": insecure})
+    with pytest.raises(StartError, match="Stage is prod: unset RUSTBOX_PARAM_Stage"):
+        preflight.check_stage({"Stage": "prod", "AllowInsecureWebhookTargets": "true"})
