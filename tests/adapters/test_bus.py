@@ -18,6 +18,9 @@ from tests.system.pages import blocks
 
 __all__ = ["pipeline", "receiver"]
 
+BODY = b'{"a":1}'
+PROJECT = '{"project_id":"dev",'
+
 
 def event_of(body: bytes) -> Event:
     return Event(SUBMISSION_ID, EVENT_COMPLETED, "webhook/v1", "dev", SUBMISSION_ID, body)
@@ -40,7 +43,8 @@ def test_finished_run_is_put_with_the_very_body_of_its_webhook(pipeline: Pipelin
     (seen,) = watch.seen()
     (request,) = pipeline.receiver.received
     assert (seen["source"], seen["detail-type"]) == ("rustbox", "submission.completed")
-    assert seen["detail"] == json.loads(request.body)
+    assert seen["detail"] == {"project_id": submission.project_id, **json.loads(request.body)}
+    assert "project_id" not in json.loads(request.body)
 
 
 def test_rule_of_the_webhooks_page_passes_on_what_it_says(pipeline: Pipeline) -> None:
@@ -50,6 +54,12 @@ def test_rule_of_the_webhooks_page_passes_on_what_it_says(pipeline: Pipeline) ->
     pipeline.finish(good_run)
     assert pipeline.record(pipeline.completed(failed_run, "platform_failure")) == []
     assert [seen["detail"]["id"] for seen in watch.seen()] == [failed_run.submission_id]
+
+
+def test_rule_can_name_one_project(aws: Aws, bus: Bus) -> None:
+    watch = BusWatch(aws, '{"source": ["rustbox"], "detail": {"project_id": ["dev"]}}')
+    bus.publish_all([event_of(BODY), dataclasses.replace(event_of(BODY), event_id="x", project_id="other")])
+    assert [seen["detail"] for seen in watch.seen()] == [{"project_id": "dev", "a": 1}]
 
 
 def test_run_that_no_webhook_hears_of_is_put_too(pipeline: Pipeline, watch: BusWatch) -> None:
@@ -63,23 +73,23 @@ def test_run_that_no_webhook_hears_of_is_put_too(pipeline: Pipeline, watch: BusW
 
 def test_entry_that_fails_is_put_again(bus: Bus, aws: Aws, watch: BusWatch) -> None:
     with bus_answers(aws, failed(), failed("InternalFailure")) as put:
-        bus.publish(event_of(b'{"a":1}'))
-    assert put == ['{"a":1}'] * 3
-    assert [seen["detail"] for seen in watch.seen()] == [{"a": 1}]
+        bus.publish(event_of(BODY))
+    assert put == ['{"project_id":"dev","a":1}'] * 3
+    assert [seen["detail"] for seen in watch.seen()] == [{"project_id": "dev", "a": 1}]
 
 
 def test_entry_that_fails_for_good_is_refused_with_the_bus_s_own_code(bus: Bus, aws: Aws, watch: BusWatch) -> None:
     with bus_answers(aws, *[failed("NotAuthorizedForSource")] * 9) as put, pytest.raises(BusRefused) as refused:
-        bus.publish(event_of(b"{}"))
+        bus.publish(event_of(BODY))
     assert (str(refused.value), len(put), watch.seen()) == ("NotAuthorizedForSource", 4, [])
 
 
 def test_call_that_fails_whole_is_repeated_by_botocore(bus: Bus, aws: Aws, watch: BusWatch) -> None:
     with bus_answers(aws, 500, 500) as put:
-        bus.publish(event_of(b"{}"))
+        bus.publish(event_of(BODY))
     assert (len(put), len(watch.seen())) == (3, 1)
     with bus_answers(aws, *[500] * 9), pytest.raises(ClientError):
-        bus.publish(event_of(b"{}"))
+        bus.publish(event_of(BODY))
 
 
 def test_fan_out_stays_due_until_the_bus_has_taken_the_event(pipeline: Pipeline, watch: BusWatch) -> None:
@@ -134,11 +144,12 @@ def body_of(size_bytes: int, filler: str = "x") -> bytes:
 
 
 OVERHEAD_BYTES = len(SOURCE) + len(EVENT_COMPLETED)
+LARGEST_BYTES = MAX_ENTRY_BYTES - OVERHEAD_BYTES - len(PROJECT) + len("{")
 
 
 @pytest.mark.parametrize("filler", ["x", "é", "😀"])
 def test_largest_entry_is_put_whole_and_one_byte_more_is_cut(filler: str, bus: Bus, aws: Aws, watch: BusWatch) -> None:
-    for size_bytes in (MAX_ENTRY_BYTES - OVERHEAD_BYTES, MAX_ENTRY_BYTES - OVERHEAD_BYTES + 1, MAX_BODY_BYTES):
+    for size_bytes in (LARGEST_BYTES, LARGEST_BYTES + 1, MAX_BODY_BYTES):
         with bus_answers(aws) as put:
             bus.publish(event_of(body_of(size_bytes, filler)))
         assert len(put[0].encode()) + OVERHEAD_BYTES <= MAX_ENTRY_BYTES
@@ -156,4 +167,4 @@ def test_body_without_output_is_never_cut(bus: Bus, aws: Aws) -> None:
     body = json.dumps({"text": "x" * MAX_ENTRY_BYTES}).encode()
     with bus_answers(aws) as put:
         bus.publish(event_of(body))
-    assert put == [body.decode()]
+    assert put == [PROJECT + body.decode()[1:]]

@@ -63,7 +63,7 @@ def test_others_and_the_bus_are_told_at_once(pipeline: Pipeline, failing: Endpoi
     }
     assert request.webhook_id == event.event_id
     news = [seen for seen in watch.seen() if seen["detail-type"] == "endpoint.disabled"]
-    assert [seen["detail"] for seen in news] == [json.loads(request.body)]
+    assert [seen["detail"] for seen in news] == [{"project_id": "dev", **json.loads(request.body)}]
 
 
 def test_the_url_s_path_and_query_are_not_told(pipeline: Pipeline, failing: Endpoint) -> None:

@@ -71,6 +71,27 @@ def test_control_characters_that_grow_past_the_answer_limit_are_cut_with_a_raw_u
     assert client.get(f"/api/result/{result['id']}/stdout").content == b"\x01" * MEBIBYTE
 
 
+@pytest.mark.parametrize(
+    ("code", "char"),
+    [
+        ("import sys; sys.stdout.buffer.write(b'\\xff' * 1048576)", "\N{REPLACEMENT CHARACTER}"),
+        ("import sys\nfor stream in (sys.stdout, sys.stderr): stream.write('é' * 524288); stream.flush()", "é"),
+    ],
+    ids=["invalid", "letters"],
+)
+def test_letters_that_grow_past_the_answer_limit_are_cut_with_a_raw_url(
+    client: httpx.Client, code: str, char: str
+) -> None:
+    result = run(client, code)
+    for answered in (result, client.get(f"/api/result/{result['id']}").json()):
+        output = answered["output"]
+        assert (answered["verdict"], output["integrity"]) == ("AC", "complete")
+        assert output["truncated_in_response"] is True
+        assert "stdout" not in answered
+        assert set(output["stdout"]) == {char}
+        assert len(client.get(output["stdout_url"]).content) == MEBIBYTE
+
+
 def test_invalid_utf8_is_replaced_in_text_and_exact_elsewhere(client: httpx.Client) -> None:
     result = run(client, "import sys; sys.stdout.buffer.write(b'a\\xff\\x00b')")
     assert result["stdout"] == "a\ufffd\x00b"

@@ -91,7 +91,9 @@ def test_over_the_limit_the_flat_copies_go_first() -> None:
     assert body["verdict"] == "AC"
 
 
-@pytest.mark.parametrize("unit", [b"\0", b'"', b"\n", b"\\", b"\xff", "\N{SNOWMAN}".encode(), b"a"], ids=str)
+@pytest.mark.parametrize(
+    "unit", [b"\0", b'"', b"\n", b"\\", b"\xff", "é".encode(), "\N{SNOWMAN}".encode(), "😀".encode(), b"a"], ids=str
+)
 @pytest.mark.parametrize("encoding", [None, "base64"])
 def test_no_output_makes_a_response_that_a_function_may_not_give(unit: bytes, encoding: str | None) -> None:
     raw = unit * (MIB // len(unit))
@@ -99,7 +101,8 @@ def test_no_output_makes_a_response_that_a_function_may_not_give(unit: bytes, en
         body = result_body(final_submission(), stdout, stderr, encoding="base64" if encoding else None)
         text = serialise_within(body, url="/r")
         assert len(text.encode()) <= RESPONSE_MAX_BYTES
-        assert len(json.dumps(text, ensure_ascii=False).encode()) <= LAMBDA_MAX_BYTES
+        for is_ascii in (True, False):
+            assert len(json.dumps(text, ensure_ascii=is_ascii).encode()) <= LAMBDA_MAX_BYTES
         output = json.loads(text)["output"]
         for stream, whole in (("stdout", stdout), ("stderr", stderr)):
             expected = base64.b64encode(whole).decode() if encoding else whole.decode(errors="replace")

@@ -27,7 +27,8 @@ class Webhook:
 
 _REPEATED = (
     "Signed as Standard Webhooks have it. Answer within 15 s. Repeated until a 2xx, by default ten attempts in 75 "
-    "hours; the same event always has the same webhook-id and the same bytes."
+    "hours; the same event always has the same webhook-id and the same bytes. The event bus gets this body, "
+    "with `project_id` added."
 )
 _RETRY_AFTER = {"schema": {"type": "string"}, "description": "Seconds or an HTTP date; at most 24 h count."}
 _LATER = {
@@ -41,7 +42,7 @@ _RESPONSES: Responses = {
     "425": _LATER,
     "429": _LATER,
     "5XX": _LATER,
-    "default": {"description": "Tried again on schedule. Redirects are not followed."},
+    "default": {"description": "Tried again on schedule. Redirects are not followed. 1xx but 101 is skipped."},
 }
 _RESPONSES_TO_TEST: Responses = {
     "2XX": {"description": "Delivered."},
