@@ -136,12 +136,9 @@ def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, 
 
 def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
     """The run's own figures: differences of the slot's counters, which are reused from run to run."""
-    limit_bytes, peak_bytes = spec.limits.memory_bytes, end.memory_peak_bytes
-    # At the limit the pages left from before were dropped to make room: the whole peak was the run's own.
-    own_peak_bytes = peak_bytes if peak_bytes >= limit_bytes else max(0, peak_bytes - start.memory_now_bytes)
     return CgroupUsage(
-        memory_limit_bytes=limit_bytes,
-        memory_peak_bytes=own_peak_bytes,
+        memory_limit_bytes=spec.limits.memory_bytes,
+        memory_peak_bytes=end.memory_peak_bytes,
         oom_events=end.oom_kills - start.oom_kills,
         oom_kill_events=end.oom_kills - start.oom_kills,
         cpu_usage_usec=end.cpu_usage_usec - start.cpu_usage_usec,

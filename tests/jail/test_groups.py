@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Limits, SlotConfig, open_slot
-from sandbox_runtime.jail.cgroup import cgroup_backend, swap, v1, v2
+from sandbox_runtime.jail.cgroup import cgroup_backend, memory_v1, swap, v2
 from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(5 * SLOWNESS, 20 * SLOWNESS, 64 << 20, 4, 16, 1 << 20, 1000)
@@ -19,7 +19,7 @@ NO_SWAP = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 @pytest.fixture
 def swaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """/proc/swaps of a host whose kernel has no limit of swap for a group."""
-    monkeypatch.setattr(v1 if cgroup_backend() == "cgroup_v1" else v2, "_SWAP_LIMIT", "memory.none")
+    monkeypatch.setattr(memory_v1 if cgroup_backend() == "cgroup_v1" else v2, "_SWAP_LIMIT", "memory.none")
     path = tmp_path / "swaps"
     path.write_text(NO_SWAP)
     monkeypatch.setattr(swap, "_SWAPS", path)

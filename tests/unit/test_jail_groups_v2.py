@@ -20,6 +20,8 @@ FILES = {
     "pids.max": "max\n",
     "pids.current": "0\n",
     "pids.events": "max 0\n",
+    "memory.current": "0\n",
+    "memory.stat": "anon 0\nshmem 0\n",
     "init/cgroup.procs": "",
     "program/cgroup.procs": "",
     "program/memory.max": "max\n",

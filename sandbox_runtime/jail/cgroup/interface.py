@@ -14,8 +14,7 @@ _MOST_ID_BYTES = 1 << 18  # 30,000 threads
 class Counters:
     """Absolute counters of a slot's groups; a run's own figures are the difference of two readings.
 
-    The kernel's peak is reset before each run, but starts at what is still charged to the group: file pages that an
-    earlier step was the first to read. The kernel drops them when the run needs room.
+    The peak is the run's own, but for a remainder of the run before, see `leftovers.HARMLESS_BYTES`.
     """
 
     memory_now_bytes: int

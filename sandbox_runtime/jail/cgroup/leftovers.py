@@ -1,7 +1,10 @@
-"""Wait for memory of the run before. The kernel frees System V segments and socket buffers after their namespaces' end.
+"""Decide whether a run may have the memory group of the run before, and bound what earlier groups still hold.
 
-Until then they are charged to the slot: a lower limit cannot be set, and the next run, somebody else's, lacks the room,
-or is told of a peak that was not its own.
+The kernel frees System V segments, tmpfs and socket buffers after their namespaces' end, and keeps file pages for all.
+Both stay charged to the group of the run that made them. In the same group they would take the next run's memory, and
+nobody could tell them from its own. So a group that is not as good as empty is removed, with its charges, and the
+next run gets a new one, at 0.1 ms. A small remainder is kept: each group that is removed with file pages lives on in
+the kernel until they are dropped, and a program that reads one page should not cause that.
 """
 
 import time
@@ -9,24 +12,26 @@ from collections.abc import Callable
 
 from sandbox_runtime.jail.errors import JailError
 
-_UNSUSPICIOUS_SHARE = 16  # of the limit; most groups hold less than a megabyte, and then one look is enough
-_UNSUSPICIOUS_BYTES = 4 << 20
-_HARMLESS_BYTES = 1 << 20  # counters are charged in batches and never quite exact
+HARMLESS_BYTES = 1 << 20
+"""At most so much of a run's limit and of its peak is of the run before. Most runs leave half of it."""
+
+_MOST_OLDER_BYTES = 256 << 20  # one run's memory, in most languages
 _PAUSE_SECS = 0.001  # nothing can be waited on: the work is a kernel thread's
 _LONGEST_SECS = 10.0
 
 
-def await_free_memory(
-    charged_bytes: Callable[[], int], resident_bytes: Callable[[], int], limit_bytes: int, name: str
-) -> None:
-    """Return when an empty group holds next to nothing. Raises JailError when it does not become free.
+def undroppable(stat: dict[str, int], usage_bytes: int, prefix: str = "") -> int:
+    """`usage_bytes` without file pages, of `memory.stat`, whose keys begin with `prefix`."""
+    return usage_bytes - sum(stat.get(f"{prefix}{key}", 0) for key in ("active_file", "inactive_file"))
 
-    `charged_bytes` is the cheap look, `resident_bytes` (heap and shared memory) the exact one.
+
+def await_older_groups(held_bytes: Callable[[], int], name: str) -> None:
+    """Before one more group of a slot is removed: wait until those removed before hold little. Raises JailError.
+
+    So a slot has at most the memory of two runs and `_MOST_OLDER_BYTES`, however slowly the kernel frees it.
     """
-    if charged_bytes() <= min(limit_bytes // _UNSUSPICIOUS_SHARE, _UNSUSPICIOUS_BYTES):
-        return
     end = time.monotonic() + _LONGEST_SECS
-    while resident_bytes() > _HARMLESS_BYTES:  # else it is file pages, which make room for others
+    while held_bytes() > _MOST_OLDER_BYTES:
         if time.monotonic() > end:
-            raise JailError("empty the memory group", name, hint="the run before has not left it")
+            raise JailError("empty the memory groups", name, hint="the runs before have not left them")
         time.sleep(_PAUSE_SECS)

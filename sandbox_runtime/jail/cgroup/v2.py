@@ -4,7 +4,8 @@
                                         init/     process 1
                                         program/  memory.max, memory.oom.group, cpu.stat
 
-Kernels before 6.12 cannot reset `memory.peak`: there the program's group is made anew for each run. A refused fork is
+The program's group is made anew where the last run left more than a remainder in it, see `leftovers`, and for each run
+on kernels before 6.12, which cannot reset `memory.peak`. A refused fork is
 counted in the group whose limit it was from 6.11 on, and in the forking task's own group before: both are read.
 """
 
@@ -14,7 +15,7 @@ import select
 from pathlib import Path
 
 from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
-from sandbox_runtime.jail.cgroup.leftovers import await_free_memory
+from sandbox_runtime.jail.cgroup.leftovers import HARMLESS_BYTES, await_older_groups, undroppable
 from sandbox_runtime.jail.cgroup.removal import remove_groups
 from sandbox_runtime.jail.cgroup.swap import refuse_unbounded_swap
 from sandbox_runtime.jail.errors import JailError
@@ -43,6 +44,8 @@ class GroupsV2:
             self._pids_max = self._open(self._fds, self._slot / "pids.max", os.O_RDWR)
             self._pids_now = self._open(self._fds, self._slot / "pids.current", os.O_RDONLY)
             self._pids_events = self._open(self._fds, self._slot / "pids.events", os.O_RDONLY)
+            self._slot_usage = self._open(self._fds, self._slot / "memory.current", os.O_RDONLY)
+            self._slot_stat = self._open(self._fds, self._slot / "memory.stat", os.O_RDONLY)
             self.init_entry_fds = (self._open(self._fds, self._slot / "init" / "cgroup.procs", os.O_WRONLY),)
             self._make_program_group()
             self._peak_resets = self._try_reset_peak()
@@ -118,13 +121,13 @@ class GroupsV2:
         os.pread(self._events, 256, 0)
 
     def prepare(self, limits: Limits) -> Counters:
-        """Set the limits; reset the peak, or start with a new group where it cannot be reset."""
-        self._await_free_memory(limits)
+        """Set the limits, in a new program group if that of the run before is not empty or its peak cannot be reset."""
         self._check_swap()
         try:
-            if self._peak_resets:
+            if self._peak_resets and self._usage_bytes() <= HARMLESS_BYTES:
                 os.pwrite(self._peak, b"reset", 0)
             else:
+                await_older_groups(self._held_by_older_groups, self._name)
                 self._close_program_files()
                 remove_groups([self._slot / "program"])
                 self._make_program_group()
@@ -134,23 +137,20 @@ class GroupsV2:
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
 
-    def _await_free_memory(self, limits: Limits) -> None:
-        try:
-            await_free_memory(
-                lambda: int(os.pread(self._usage, 32, 0)),
-                lambda: self.memory_pressure()[1],
-                limits.memory_bytes,
-                self._name,
-            )
-        except OSError as error:
-            raise JailError("read memory usage", self._name, error.errno or 0) from error
+    def _usage_bytes(self) -> int:
+        return int(os.pread(self._usage, 32, 0))
+
+    def _held_by_older_groups(self) -> int:
+        """What this slot's removed program groups still hold."""
+        slot = undroppable(flat_keyed(os.pread(self._slot_stat, 8192, 0)), int(os.pread(self._slot_usage, 32, 0)))
+        return slot - undroppable(flat_keyed(os.pread(self._stat, 8192, 0)), self._usage_bytes())
 
     def read(self) -> Counters:
         """Read all counters."""
         try:
             events = flat_keyed(os.pread(self._events, 256, 0))
             return Counters(
-                memory_now_bytes=int(os.pread(self._usage, 32, 0)),
+                memory_now_bytes=self._usage_bytes(),
                 memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
                 oom_kills=events["oom_kill"],
                 cpu_usage_usec=self.cpu_usage_usec(),

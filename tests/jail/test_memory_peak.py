@@ -1,0 +1,161 @@
+"""Every run reports its own peak of memory and has its whole limit, whatever the run before left in the slot."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from sandbox_runtime.jail import (
+    BindMount,
+    GuestFile,
+    JailSpec,
+    Limits,
+    Slot,
+    SlotConfig,
+    StopReason,
+    WarmStart,
+    open_slot,
+)
+from sandbox_runtime.jail.cgroup import v1, v2
+from tests.jail.weakened.limits import SLOWNESS
+
+MIB = 1 << 20
+TOLERANCE_BYTES = 2 * MIB
+COLD_BYTES = 200 * MIB
+LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 1024 * MIB, 16, 600, 400 * MIB, 10_000)
+ARGV = ("/usr/bin/python3", "-u", "solution.py")
+
+PREDECESSORS = MappingProxyType(
+    {
+        "heap": "x = bytearray(300 << 20)",
+        "file_in_memory": "open('/tmp/x', 'wb').write(bytes(300 << 20))",
+        "shared_memory": "open('/dev/shm/x', 'wb').write(bytes(300 << 20))",
+        "system_v_segment": """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+address = libc.shmat(libc.shmget(0, 300 << 20, 0o1600), None, 0)
+assert address not in (None, ctypes.c_void_p(-1).value)
+ctypes.memset(address, 1, 300 << 20)
+""",
+        "socket_buffers": """
+import socket
+kept = []
+for _ in range(250):
+    a, b = socket.socketpair()
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    a.setblocking(False)
+    try:
+        while True:
+            a.send(bytes(4096))
+    except BlockingIOError:
+        pass
+    kept.append((a, b))
+""",
+        "page_cache": "import os\nfd = os.open('/opt/cold/data', os.O_RDONLY)\nwhile os.read(fd, 1 << 20): pass",
+        "out_of_memory": "x = bytearray(2 << 30)",
+        "forks": """
+import os, time
+for _ in range(8):
+    if not os.fork():
+        x = bytearray(30 << 20)
+        time.sleep(0.3)
+        os._exit(0)
+for _ in range(8):
+    os.wait()
+""",
+    }
+)
+# The last one's limit is little above what it needs.
+SUCCESSORS = MappingProxyType({"small": (0, 256), "medium": (100, 256), "large": (800, 824)})
+
+
+def spec(code: str, limits: Limits) -> JailSpec:
+    return JailSpec(argv=ARGV, limits=limits, files=(GuestFile("solution.py", code.encode()),))
+
+
+def successor(name: str) -> JailSpec:
+    size_mib, limit_mib = SUCCESSORS[name]
+    return spec(f"x = bytearray({size_mib} << 20)\nprint(len(x) >> 20)", replace(LARGE, memory_bytes=limit_mib * MIB))
+
+
+def drop_cache(path: Path) -> None:
+    """So that the next reader pays for the file's pages."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@pytest.fixture(scope="module")
+def cold_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:  # on a disk
+        path = Path(place) / "data"
+        with path.open("wb") as file:
+            file.truncate(0)
+            for _ in range(COLD_BYTES // MIB):
+                file.write(os.urandom(4096) * (MIB // 4096))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(place).chmod(0o755)
+        path.chmod(0o644)
+        yield path
+
+
+@pytest.fixture(scope="module", params=["fresh", "staged"])
+def start(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def slot(cold_file: Path, start: str) -> Iterator[Slot]:
+    warm = WarmStart(argv=ARGV, environment=(), imports=()) if start == "staged" else None
+    with open_slot(SlotConfig("peaks", 22, (BindMount(str(cold_file.parent), "/opt/cold"),), warm=warm)) as opened:
+        yield opened
+
+
+def peak_of(slot: Slot, name: str, start: str) -> int:
+    if start == "staged":
+        slot.stage(successor(name))
+    outcome = slot.run(successor(name))
+    assert (outcome.stop_reason, outcome.exit_code) == (StopReason.NONE, 0), outcome
+    assert outcome.stdout == f"{SUCCESSORS[name][0]}\n".encode()
+    return outcome.memory_peak_bytes
+
+
+@pytest.fixture(scope="module")
+def solo(slot: Slot, start: str) -> dict[str, int]:
+    slot.run(successor("small"))  # files of the interpreter are in the page cache from here on
+    found = {}
+    for name, (size_mib, _) in SUCCESSORS.items():
+        slot.run(successor("small"))
+        found[name] = peak_of(slot, name, start)
+        assert size_mib * MIB < found[name] < (size_mib + 24) * MIB
+    return found
+
+
+@pytest.mark.parametrize("predecessor", PREDECESSORS)
+def test_a_run_has_the_peak_and_the_limit_that_it_has_alone(
+    slot: Slot, solo: dict[str, int], cold_file: Path, predecessor: str, start: str
+) -> None:
+    for name, alone_bytes in solo.items():
+        drop_cache(cold_file)
+        before = slot.run(spec(PREDECESSORS[predecessor], LARGE))
+        assert (before.stop_reason is StopReason.OOM_KILL) == (predecessor == "out_of_memory"), before
+        assert before.exit_code == (None if predecessor == "out_of_memory" else 0), before.stderr
+        assert before.memory_peak_bytes > 190 * MIB
+        peak_bytes = peak_of(slot, name, start)
+        assert abs(peak_bytes - alone_bytes) <= TOLERANCE_BYTES, (name, peak_bytes, alone_bytes)
+
+
+def test_in_the_group_of_the_run_before_its_file_pages_are_part_of_the_peak(
+    slot: Slot, solo: dict[str, int], cold_file: Path, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for backend in (v1, v2):
+        monkeypatch.setattr(backend, "HARMLESS_BYTES", sys.maxsize)
+    drop_cache(cold_file)
+    slot.run(spec(PREDECESSORS["page_cache"], LARGE))
+    assert peak_of(slot, "small", start) > solo["small"] + 150 * MIB
