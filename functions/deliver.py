@@ -9,6 +9,7 @@ from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
+    RUN_ENDPOINT_ID,
     Delivery,
     Transition,
     after_reply,
@@ -20,6 +21,7 @@ from functions.core.schedule import Schedule
 from functions.core.signature import SecretInvalid, SigningKey, parse_secret, signatures
 from functions.core.submission import new_id
 from functions.egress import TOTAL_SECS, Egress
+from functions.endpoint_secrets import EndpointSecrets
 from functions.notices import Notices
 from functions.secret_box import BoxInvalid, SecretBoxes
 from functions.store.attempts import Attempts
@@ -89,11 +91,12 @@ class Deliverer:
         delivery, endpoint = held.delivery, held.endpoint
         try:
             if endpoint is None:
-                return _Target(delivery.url, (parse_secret(delivery.secret),), {})
-            secrets = [
-                self.boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(self.clock())
-            ]
-            return _Target(endpoint.url, tuple(parse_secret(secret) for secret in secrets), endpoint.headers)
+                secret = delivery.secret
+                if delivery.secret_box:
+                    secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
+                return _Target(delivery.url, (parse_secret(secret),), {})
+            secrets = EndpointSecrets(self.boxes)
+            return _Target(endpoint.url, secrets.keys(endpoint, self.clock()), secrets.headers(endpoint))
         except (SecretInvalid, BoxInvalid):
             return None
 

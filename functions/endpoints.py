@@ -10,6 +10,7 @@ from functions.api.recovery import Recovery
 from functions.api.resolver import PerThread, Resolver
 from functions.core.clock import now_ms
 from functions.egress import Egress
+from functions.endpoint_secrets import EndpointSecrets
 from functions.queues import Queues
 from functions.secret_box import SecretBoxes
 from functions.settings import Clients, EndpointsSettings, load, refuse_insecure_stage
@@ -38,14 +39,14 @@ def wiring() -> Wiring:
     log, settings, dynamodb = logger("endpoints"), load(EndpointsSettings), Clients.dynamodb()
     table, insecure = settings.deliveries_table, settings.allow_insecure_webhook_targets
     projects = ProjectStore(settings.projects_table, dynamodb)
-    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms())
+    secrets = EndpointSecrets(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
     recovery = Recovery(listing, replays, Queues(Clients.sqs()), settings.deliveries_queue_url, now_ms, log)
-    endpoints = Endpoints(projects, EndpointStore(table, dynamodb), boxes, insecure, settings.own_host, now_ms, log)
+    endpoints = Endpoints(projects, EndpointStore(table, dynamodb), secrets, insecure, settings.own_host, now_ms, log)
     return Wiring(
         endpoints,
         EndpointActions(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),
-        Deliveries(projects, DeliveryStore(table, dynamodb), listing, replays, recovery),
+        Deliveries(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, secrets.boxes),
     )
 
 

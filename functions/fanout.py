@@ -32,7 +32,9 @@ class FanOut:
         reach("fanout.after_release")
         own = None
         if submission.webhook_url is not None:
-            own = RunTarget(submission.webhook_url, submission.webhook_secret or "")
+            own = RunTarget(
+                submission.webhook_url, submission.webhook_secret_box or b"", submission.webhook_secret or ""
+            )
         self.outbox.publish(completed_event(submission, self._body(submission)), own)
         reach("fanout.before_done")
         self.submissions.finish_fanout(submission.submission_id)

@@ -3,7 +3,7 @@
 Every write is idempotent, so whoever finds that it is not done (record, a repeated message, the sweeper) does it again.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from functions.bus import Bus
 from functions.core.clock import Clock, now_ms, to_rfc3339
@@ -19,7 +19,8 @@ class RunTarget:
     """The webhook that a run brought along."""
 
     url: str = field(repr=False)
-    secret: str = field(repr=False)
+    secret_box: bytes = field(default=b"", repr=False)
+    secret: str = field(default="", repr=False)  # of a submission's row of an older revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Outbox:
             created_at=to_rfc3339(now),
             event_type=event.type,
         )
-        owed = [] if own_target is None else [replace(blank, url=own_target.url, secret=own_target.secret)]
+        owed = [] if own_target is None else [replace(blank, **asdict(own_target))]
         for endpoint in self.endpoints.list_all(event.project_id):
             if endpoint.wants(event.type) and endpoint.endpoint_id != without:
                 state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED

@@ -48,7 +48,7 @@ class RateSettings:
 class SubmitSettings:
     """What `functions.submit` needs. `runner_url` "": no runner is asked directly.
 
-    `runner_token_parameter`: name of the SSM parameter that holds the token.
+    `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter that holds the token.
     """
 
     stage: str
@@ -66,6 +66,7 @@ class SubmitSettings:
     completions_queue_url: str
     deliveries_table: str
     quotas_table: str
+    endpoint_secrets_key_id: str
     runner_url: str
     runner_token_parameter: str
 

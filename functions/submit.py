@@ -20,6 +20,7 @@ from functions.endings import Endings
 from functions.payloads import Payloads
 from functions.queues import Queues
 from functions.runner import Runner
+from functions.secret_box import SecretBoxes
 from functions.settings import Clients, SubmitSettings, load, refuse_insecure_stage, secret
 from functions.store.endpoints import EndpointStore
 from functions.store.projects import ProjectStore
@@ -38,6 +39,7 @@ def wiring() -> Submitting:
     dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
     store = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     runners = RunnerStore(settings.runners_table, dynamodb)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
     admission = Admission(quotas, store, Room(now_ms), now_ms, log)
@@ -51,7 +53,7 @@ def wiring() -> Submitting:
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),
-        acceptance=Acceptance(settings, store, admission, payloads, queues, now_ms, log, direct),
+        acceptance=Acceptance(settings, store, admission, payloads, boxes, queues, now_ms, log, direct),
         results=Results(store, payloads, now_ms),
         patience=Patience(),
         allow_insecure=settings.allow_insecure_webhook_targets,

@@ -58,7 +58,7 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     return Deliverer(
         claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.queues, settings.deliveries_queue_url),
         attempts=Attempts(table, dynamodb),
-        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms()),
+        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         notices=Notices(box.endpoints, box),
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
         schedule=Schedule(settings.webhook_retry_secs),

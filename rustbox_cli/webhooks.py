@@ -262,11 +262,13 @@ def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
 
 @deliveries.command("replay")
 @click.argument("delivery_id")
+@click.option("--webhook-secret", help="Of a run's own webhook: its secret, which is dropped after the last attempt.")
 @as_json
 @pass_session
-def replay_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
+def replay_delivery(session: Session, delivery_id: str, webhook_secret: str | None, as_json: bool) -> None:
     """Send a delivery again: the same webhook-id and bytes, a fresh timestamp."""
-    _show_delivery(_call(session, "POST", ("deliveries", delivery_id, "replay")), as_json=as_json)
+    body = None if webhook_secret is None else {"webhook_secret": webhook_secret}
+    _show_delivery(_call(session, "POST", ("deliveries", delivery_id, "replay"), body), as_json=as_json)
 
 
 def _show_delivery(body: dict[str, Any], *, as_json: bool) -> None:

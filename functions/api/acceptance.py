@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from functions.core.request import RunRequest
     from functions.payloads import Payloads
     from functions.queues import Queues
+    from functions.secret_box import SecretBoxes
     from functions.settings import SubmitSettings
     from functions.store.submissions import SubmissionStore
 
@@ -72,6 +73,7 @@ class Acceptance:
     store: SubmissionStore
     admission: Admission
     payloads: Payloads
+    boxes: SecretBoxes
     queues: Queues
     clock: Clock
     log: Logger
@@ -90,7 +92,7 @@ class Acceptance:
         depth = self.queues.recent_depth(queue_url)
         if depth > self.settings.max_queue_depth:
             raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
-        beginning = Beginning(self.store, self.admission, self.payloads, self.direct)
+        beginning = Beginning(self.store, self.admission, self.payloads, self.boxes, self.direct)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
         for attempt in range(_ATTEMPTS):
             earlier = self._find_earlier(claim)
@@ -142,7 +144,6 @@ class Acceptance:
             limits=run.limits,
             metadata=run.metadata,
             webhook_url=run.webhook_url,
-            webhook_secret=run.webhook_secret,
             idempotency_pk=claim.idempotency_pk if claim else None,
             created_at=to_rfc3339(now),
             ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.api.asking import Asking
+from functions.core.delivery import RUN_ENDPOINT_ID
 from functions.core.errors import Unavailable
 from functions.core.failpoint import reach
 from functions.core.submission import INLINE_INPUT_MAX_BYTES
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from functions.core.request import RunRequest
     from functions.core.submission import Claim, Submission
     from functions.payloads import Payloads
+    from functions.secret_box import SecretBoxes
     from functions.store.submissions import SubmissionStore
 
 
@@ -31,6 +33,7 @@ class Beginning:
     store: SubmissionStore
     admission: Admission
     payloads: Payloads
+    boxes: SecretBoxes
     direct: DirectPath | None
 
     def begin(
@@ -79,6 +82,9 @@ class Beginning:
             raise
 
     def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
+        if run.webhook_secret is not None:
+            box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
+            row = replace(row, webhook_secret_box=box)
         if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
             key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
             row = replace(row, code=None, stdin=None, input_key=key)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.api.intake import authenticate
+from functions.api.intake import authenticate, json_body
 from functions.api.results import answer
 from functions.core import parameters
 from functions.core.clock import MS_PER_SEC, from_rfc3339
 from functions.core.cursor import read_cursor, write_cursor
+from functions.core.delivery import RUN_ENDPOINT_ID
 from functions.core.delivery_view import (
     DELIVERY_KEY,
     delivery_body,
@@ -17,11 +18,11 @@ from functions.core.delivery_view import (
     delivery_filters,
     delivery_id,
 )
-from functions.core.endpoint_request import REPLAY_WINDOW_SECS
+from functions.core.endpoint_request import REPLAY_WINDOW_SECS, parse_replay
 from functions.core.errors import Conflict, NotFound, Unavailable
 from functions.core.failpoint import reach
 from functions.store.deliveries import TTL_MS
-from functions.store.replays import MAX_ATTEMPTS, Replayed
+from functions.store.replays import MAX_ATTEMPTS, REPLAYABLE, Replayed
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from functions.api.recovery import Recovery
     from functions.api.resolver import Resolver
     from functions.core.delivery import Delivery
+    from functions.secret_box import SecretBoxes
     from functions.store.deliveries import DeliveryStore
     from functions.store.delivery_listing import DeliveryList
     from functions.store.projects import ProjectStore
     from functions.store.replays import ReplayStore
 
 NO_SUCH_DELIVERY = "There is no such delivery."
+_CANNOT_SIGN = "The secret of a run's own webhook is dropped when its delivery is final: give webhook_secret again."
 _REFUSALS = {
     Replayed.EVENT_GONE: "The event is gone: its submission was deleted, or it is past the 14 days of its replay.",
     Replayed.WAITING: "The delivery is about to be sent already.",
@@ -51,6 +54,7 @@ class Deliveries:
     listing: DeliveryList
     replays: ReplayStore
     recovery: Recovery
+    boxes: SecretBoxes
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's deliveries, newest first."""
@@ -75,15 +79,25 @@ class Deliveries:
         delivery = self._own(app, id_text)
         if delivery.attempt >= MAX_ATTEMPTS:
             raise Conflict(f"The delivery was attempted {MAX_ATTEMPTS:,} times, and that is the most.")
+        event = app.current_event
+        secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
-        replayed = self.replays.replay(delivery) if is_kept else Replayed.EVENT_GONE
+        replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else Replayed.EVENT_GONE
         if replayed is Replayed.CONTENDED:
             raise Unavailable("Others keep writing the rows of this delivery. Repeat the request.", 1)
+        if replayed is Replayed.WAITING and _cannot_sign(delivery):
+            raise Conflict(_CANNOT_SIGN)
         if replayed is not Replayed.DONE:
             raise Conflict(_REFUSALS[replayed])
         reach("replay.after_write")
         self.recovery.hint(delivery)
         return self._show(self._own(app, id_text), 202)
+
+    def _box(self, delivery: Delivery, secret: str | None) -> bytes | None:
+        """Seal the secret that a replay of a run's own delivery brings."""
+        if secret is None or delivery.endpoint_id != RUN_ENDPOINT_ID:
+            return None
+        return self.boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
 
     def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
         attempts = self.listing.last_attempts(delivery.event_id, delivery.endpoint_id)
@@ -99,3 +113,8 @@ class Deliveries:
         if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
             raise NotFound(NO_SUCH_DELIVERY)
         return delivery
+
+
+def _cannot_sign(delivery: Delivery) -> bool:
+    has_secret = bool(delivery.secret_box or delivery.secret)
+    return delivery.endpoint_id == RUN_ENDPOINT_ID and delivery.state in REPLAYABLE and not has_secret

@@ -56,7 +56,7 @@ class EndpointActions:
         """
         seen = self.endpoints.own(app, id_text)
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
-        boxes, store, now = self.endpoints.boxes, self.endpoints.store, self.endpoints.clock()
+        boxes, store, now = self.endpoints.secrets.boxes, self.endpoints.store, self.endpoints.clock()
         if asked.secret is not None and self._signs_now(seen, asked.secret):
             return answer(endpoint_body(seen, now) | {"secret": asked.secret})
         secret = asked.secret or new_secret()
@@ -74,14 +74,13 @@ class EndpointActions:
     def test(self, app: Resolver, id_text: str) -> Response[str]:
         """Send `webhook.test` at once, as a delivery would go; nothing of it is stored, and nothing is tried again."""
         endpoint = self.endpoints.own(app, id_text)
-        boxes, now = self.endpoints.boxes, self.endpoints.clock()
+        secrets, now = self.endpoints.secrets, self.endpoints.clock()
         body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
         try:
-            opened = [boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in endpoint.boxes(now)]
+            signature = signatures(secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except BoxInvalid:
             raise Conflict(_UNREADABLE) from None
-        signature = signatures(map(parse_secret, opened), webhook_id, timestamp_secs, body)
-        headers = webhook_headers(webhook_id, timestamp_secs, signature, endpoint.headers)
+        headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
         with self._alone(endpoint, _TEST_SECS):
             reply = self.egress.post(endpoint.url, headers, body)
         self._tell("Endpoint tested", endpoint, app)
@@ -113,7 +112,7 @@ class EndpointActions:
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
         try:
-            current = self.endpoints.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+            current = self.endpoints.secrets.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
         except BoxInvalid:
             return False
         return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)

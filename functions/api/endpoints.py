@@ -10,6 +10,7 @@ from functions.api.results import answer
 from functions.core import parameters
 from functions.core.clock import Clock, to_rfc3339
 from functions.core.cursor import read_cursor, write_cursor
+from functions.core.custom_headers import HIDDEN
 from functions.core.endpoint import MAX_ENDPOINTS, DisabledReason, Endpoint
 from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest
 from functions.core.endpoint_settings import AddressRules, changed_settings, new_settings
@@ -18,6 +19,7 @@ from functions.core.errors import Conflict, NotFound, Unavailable
 from functions.core.signature import new_secret
 from functions.core.submission import new_id
 from functions.core.validation import parse_body
+from functions.secret_box import BoxInvalid
 from functions.store.endpoints import EndpointsContended, EndpointsFull
 
 if TYPE_CHECKING:
@@ -26,13 +28,14 @@ if TYPE_CHECKING:
 
     from functions.api.resolver import Resolver
     from functions.core.endpoint_settings import EndpointSettings
-    from functions.secret_box import SecretBoxes
+    from functions.endpoint_secrets import EndpointSecrets
     from functions.store.endpoints import EndpointStore
     from functions.store.items import Value
     from functions.store.projects import ProjectStore
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "The endpoint was changed by others at the same moment. Look at it and repeat the request."
+_UNREADABLE_HEADERS = "The endpoint's headers cannot be read any more. Give all of them again: PATCH with headers."
 _BUSY = "Too many endpoints are created or deleted at once. Repeat the request."
 _FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
@@ -44,7 +47,7 @@ class Endpoints:
 
     projects: ProjectStore
     store: EndpointStore
-    boxes: SecretBoxes
+    secrets: EndpointSecrets
     allow_insecure: bool
     own_host: str
     clock: Clock
@@ -62,8 +65,9 @@ class Endpoints:
             url=settings.url,
             events=settings.events,
             description=settings.description,
-            headers=settings.headers,
-            secret_box=self.boxes.seal(secret, project_id, endpoint_id),
+            header_names=tuple(settings.headers),
+            headers_box=self.secrets.seal_headers(settings.headers, project_id, endpoint_id),
+            secret_box=self.secrets.boxes.seal(secret, project_id, endpoint_id),
             enabled=settings.enabled,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
             disabled_at=None if settings.enabled else to_rfc3339(now),
@@ -104,7 +108,8 @@ class Endpoints:
         seen = self.own(app, id_text)
         request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
         for _ in range(_TRIES):
-            sets, removes = self._writes(seen, changed_settings(seen, request, self._rules(app)))
+            settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
+            sets, removes = self._writes(seen, settings)
             changed = self.store.change_seen(seen, self.clock(), sets, removes)
             if changed is not None:
                 self._tell("Endpoint changed", changed, app)
@@ -132,6 +137,18 @@ class Endpoints:
             raise NotFound(NO_SUCH_ENDPOINT)
         return endpoint
 
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return its custom headers, opened. Raises Conflict."""
+        try:
+            return self.secrets.headers(endpoint)
+        except BoxInvalid:
+            raise Conflict(_UNREADABLE_HEADERS) from None
+
+    def _known_headers(self, seen: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
+        """Headers that the change builds on; none where it gives all of them."""
+        is_whole = change.headers is not None and HIDDEN not in change.headers.values()
+        return {} if is_whole else self.headers(seen)
+
     def _rules(self, app: Resolver) -> AddressRules:
         hosts = (app.current_event.request_context.domain_name or "", self.own_host)
         return AddressRules(self.allow_insecure, tuple(host for host in hosts if host))
@@ -142,14 +159,20 @@ class Endpoints:
             "url": settings.url,
             "events": settings.events,
             "description": settings.description,
-            "headers": settings.headers,
+            "header_names": tuple(settings.headers),
             "enabled": settings.enabled,
         }
-        if settings.enabled == seen.enabled:
-            return sets, ()
-        if settings.enabled:
-            return sets, _FORGET_FAILURES
-        return sets | {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}, ()
+        removes: tuple[str, ...] = ("headers",)
+        box = self.secrets.seal_headers(settings.headers, seen.project_id, seen.endpoint_id)
+        if box is None:
+            removes += ("headers_box",)
+        else:
+            sets["headers_box"] = box
+        if settings.enabled and not seen.enabled:
+            removes += _FORGET_FAILURES
+        elif seen.enabled and not settings.enabled:
+            sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}
+        return sets, removes
 
     def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
         self.log.info(

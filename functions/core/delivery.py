@@ -77,9 +77,10 @@ class Event:
 class Delivery:
     """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending.
 
-    `url` and `secret` are those of a run's own target; a project's endpoint keeps its own, so that a change counts at
-    the next attempt. A replay or a recovery begins the schedule anew and leaves the numbers of attempts as they are:
-    `attempts_before` of them were made before it. `deferrals`: how often in a row no lease of the endpoint was free.
+    `url` and `secret_box` are those of a run's own target; a project's endpoint keeps its own, so that a change counts
+    at the next attempt. A final state drops the secret. A replay or a recovery begins the schedule anew and leaves the
+    numbers of attempts as they are: `attempts_before` of them were made before it. `deferrals`: how often in a row no
+    lease of the endpoint was free.
     """
 
     event_id: str
@@ -92,7 +93,8 @@ class Delivery:
     next_at_ms: int
     created_at: str
     url: str = field(default="", repr=False)  # its query may hold a credential
-    secret: str = field(default="", repr=False)
+    secret_box: bytes = field(default=b"", repr=False)
+    secret: str = field(default="", repr=False)  # of a row of an older revision, which did not seal it
     lease_until_ms: int | None = None
     lease_owner: str | None = None
     attempts_before: int = 0

@@ -76,7 +76,8 @@ class Failing:
 class Endpoint:
     """One endpoint row. Times ending in `_at` are RFC 3339 texts.
 
-    `events`: names it wants, empty for all. `secret_box`: its `whsec_` secret, sealed; the previous one signs too until
+    `events`: names it wants, empty for all. `headers_box`: the values of its custom headers, sealed, in the order of
+    `header_names`. `secret_box`: its `whsec_` secret, sealed; the previous one signs too until
     `previous_until_ms`. `leases`: until when (epoch ms) each of its MAX_LEASES sends may go on; past ones are free.
     """
 
@@ -88,7 +89,9 @@ class Endpoint:
     updated_at: str
     events: tuple[str, ...] = ()
     description: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    header_names: tuple[str, ...] = ()
+    headers_box: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # of a row of an older revision
     previous_secret_box: bytes | None = field(default=None, repr=False)
     previous_until_ms: int | None = None
     enabled: bool = True

@@ -111,6 +111,29 @@ class RecoverRequest(BaseModel):
     )
 
 
+class ReplayRequest(BaseModel):
+    """Body of POST /api/deliveries/{id}/replay; it may be left out."""
+
+    model_config = _STRICT
+
+    webhook_secret: Text | None = Field(
+        default=None,
+        repr=False,
+        description="Of a run's own webhook: its secret, which is dropped when the delivery is final.",
+    )
+
+
+def parse_replay(raw: bytes) -> ReplayRequest:
+    """Check the body of a replay; it may be empty. Raises BadRequest, Invalid."""
+    request = parse_body(ReplayRequest, raw or b"{}")
+    if request.webhook_secret is not None:
+        try:
+            parse_secret(request.webhook_secret)
+        except SecretInvalid as invalid:
+            raise Invalid((FieldProblem("webhook_secret", str(invalid)),)) from None
+    return request
+
+
 def parse_rotation(raw: bytes) -> RotateRequest:
     """Check the body of a rotation; an empty one asks for nothing special. Raises BadRequest, Invalid."""
     request = parse_body(RotateRequest, raw or b"{}")

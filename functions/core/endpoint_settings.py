@@ -51,18 +51,20 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
     )
 
 
-def changed_settings(endpoint: Endpoint, change: ChangeEndpointRequest, rules: AddressRules) -> EndpointSettings:
-    """Settings after a change. Raises Invalid. A URL that is not changed is not judged again."""
+def changed_settings(
+    endpoint: Endpoint, headers: Mapping[str, str], change: ChangeEndpointRequest, rules: AddressRules
+) -> EndpointSettings:
+    """Settings after a change. Raises Invalid. `headers`: those that it has. An unchanged URL is not judged again."""
     url = endpoint.url if change.url is None else change.url
-    given = endpoint.headers if change.headers is None else _with_hidden(change.headers, endpoint.headers)
-    headers, problems = normalise_headers(given, scheme=_scheme(url))
+    given = headers if change.headers is None else _with_hidden(change.headers, headers)
+    wanted, problems = normalise_headers(given, scheme=_scheme(url))
     refuse([None if change.url is None else rules.problem(url), *_event_problems(change.events), *problems])
     return EndpointSettings(
         url,
         endpoint.events if change.events is None else tuple(dict.fromkeys(change.events)),
         endpoint.description if change.description is None else change.description,
         endpoint.enabled if change.enabled is None else change.enabled,
-        headers,
+        wanted,
     )
 
 

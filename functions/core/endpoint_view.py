@@ -16,7 +16,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "events": list(endpoint.events),
         "description": endpoint.description,
         "enabled": endpoint.enabled,
-        "headers": dict.fromkeys(endpoint.headers, HIDDEN),
+        "headers": dict.fromkeys((*endpoint.headers, *endpoint.header_names), HIDDEN),
         "health": endpoint.health(now_ms).value,
         "warning": _warning(endpoint, now_ms),
         "failing_since": to_rfc3339(failing.since_ms) if failing else None,

@@ -54,7 +54,8 @@ class Submission:
     """One row. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in epoch seconds.
 
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: no
-    message of it is in a queue, for a runner was asked over HTTP.
+    message of it is in a queue, for a runner was asked over HTTP. `webhook_secret_box`: the run's own secret, sealed.
+    Only rows of older revisions hold it as `webhook_secret`; a new row is never written with one.
     """
 
     submission_id: str
@@ -74,6 +75,7 @@ class Submission:
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
     webhook_secret: str | None = field(default=None, repr=False)
+    webhook_secret_box: bytes | None = field(default=None, repr=False)
     idempotency_pk: str | None = None
     redrives: int = 0
     due_at_ms: int | None = None

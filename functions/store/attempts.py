@@ -87,7 +87,7 @@ class Attempts:
         sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
         removes: tuple[str, ...] = ("lease_until_ms", "lease_owner")
         if transition.next_at_ms is None:
-            removes += ("due_shard", "due_at_ms")
+            removes += ("due_shard", "due_at_ms", "secret", "secret_box")
         else:
             sets |= {"next_at_ms": transition.next_at_ms, "due_at_ms": transition.next_at_ms}
         condition = "#state = :sending AND #lease_owner = :me"

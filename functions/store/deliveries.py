@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TTL_MS = 24 * 86_400 * MS_PER_SEC
 """Replay window (14 days) plus the longest retry horizon: nine delays, each stretched to 24 h by Retry-After."""
 
-_RELEASED = ("due_shard", "due_at_ms", "lease_until_ms", "lease_owner", "secret")
+_RELEASED = ("due_shard", "due_at_ms", "lease_until_ms", "lease_owner", "secret", "secret_box")
 _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 

@@ -117,7 +117,7 @@ class Leases:
             {"state": DeliveryState.CANCELLED.value},
             "#state = :sending AND #lease_owner = :me",
             {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
-            (*_LEASE, *_DUE, "secret"),
+            (*_LEASE, *_DUE, "secret", "secret_box"),
         )
         key = delivery_key(delivery.event_id, delivery.endpoint_id)
         is_dropped = cancel.is_applied(self._client, self._table, key)

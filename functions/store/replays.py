@@ -6,6 +6,7 @@ for an endpoint that was disabled or deleted at the same moment.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,11 @@ class ReplayStore:
         self._client = client
         self._clock = clock
 
-    def replay(self, delivery: Delivery) -> Replayed:
-        """Make one delivery due now, whatever it came to."""
+    def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> Replayed:
+        """Make one delivery due now, whatever it came to. `secret_box`: a run's secret, in place of the row's."""
         now = self._clock()
         reasons = (Replayed.EVENT_GONE, Replayed.WAITING, Replayed.ENDPOINT_OFF)
-        actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now)]
+        actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             actions.append(self._endpoint_is_on(delivery))
         for _ in range(_TRIES):
@@ -72,8 +73,15 @@ class ReplayStore:
         update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
         return update.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
-    def _due_again(self, delivery: Delivery, now_ms: int) -> Any:
+    def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
         update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))
+        if secret_box is not None:
+            update = replace(
+                update, sets={**update.sets, "secret_box": secret_box}, removes=(*update.removes, "secret")
+            )
+        elif delivery.endpoint_id == RUN_ENDPOINT_ID:
+            can_sign = "(attribute_exists(#secret_box) OR attribute_exists(#secret))"
+            update = replace(update, condition=f"{update.condition} AND {can_sign}")
         return update.action(self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
     @staticmethod

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 DUE_INDEX = "due"
 FANOUT_DONE = ConditionalUpdate(
-    {"fanout": Fanout.DONE.value}, "#fanout = :was", {"was": Fanout.PENDING.value}, ("due_shard", "due_at_ms")
+    {"fanout": Fanout.DONE.value},
+    "#fanout = :was",
+    {"was": Fanout.PENDING.value},
+    ("due_shard", "due_at_ms", "webhook_secret", "webhook_secret_box"),
 )
-"""Nothing is owed any more."""
+"""Nothing is owed any more. The delivery has the run's secret now."""
 
 
 def row_key(submission_id: str) -> dict[str, AttributeValueTypeDef]:

@@ -23,8 +23,19 @@ SUBMISSION_SK = "SUBMISSION"
 _JSON_FIELDS = ("limits", "summary", "evidence")
 _PLAIN_FIELDS = (
     *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "execution_id"),
-    *("wall_budget_secs", "code", "stdin", "input_key", "metadata", "webhook_url", "webhook_secret", "idempotency_pk"),
-    *("redrives", "due_at_ms", "started_at", "node_id", "completed_at", "verdict", "integrity"),
+    *("wall_budget_secs", "code", "stdin", "input_key", "metadata", "idempotency_pk"),
+    *(
+        "webhook_url",
+        "webhook_secret",
+        "webhook_secret_box",
+        "redrives",
+        "due_at_ms",
+        "started_at",
+        "node_id",
+        "completed_at",
+        "verdict",
+        "integrity",
+    ),
     *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes", "event_id"),
 )
 
@@ -51,7 +62,7 @@ def to_json(value: Mapping[str, Any]) -> str:
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
     """Return the whole item. `run_budget_ms` is there so that a start can set the due time in one update."""
-    plain = {name: getattr(row, name) for name in _PLAIN_FIELDS}
+    plain = {name: getattr(row, name) for name in _PLAIN_FIELDS if name != "webhook_secret"}
     texts = {name: to_json(value) for name in _JSON_FIELDS if (value := getattr(row, name)) is not None}
     return to_item(
         plain

@@ -17,12 +17,13 @@ from functions.claiming import Claiming
 from functions.completions import Completions
 from functions.core import failpoint
 from functions.core.clock import to_rfc3339
-from functions.core.delivery import Delivery, DeliveryState
+from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.core.endpoint import Endpoint
 from functions.core.schedule import Schedule
 from functions.core.submission import Submission, new_id
 from functions.deliver import Deliverer
 from functions.egress import Egress
+from functions.endpoint_secrets import EndpointSecrets
 from functions.fanout import FanOut
 from functions.gathering import Gathering
 from functions.notices import Notices
@@ -105,7 +106,7 @@ class Pipeline:
         self.deliveries = DeliveryStore(table, dynamodb, time)
         self.endpoints = EndpointStore(table, dynamodb)
         self.leases = Leases(table, dynamodb, time)
-        self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], aws.client("kms"), time)
+        self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
@@ -152,6 +153,9 @@ class Pipeline:
         """Put a pending submission that wants a webhook."""
         values = {"submission_id": new_id(), "webhook_url": self.receiver.url, "webhook_secret": SECRET}
         submission = new_submission(**values | changes)
+        if submission.webhook_secret is not None:
+            box = self.boxes.seal(submission.webhook_secret, submission.project_id, RUN_ENDPOINT_ID)
+            submission = dataclasses.replace(submission, webhook_secret_box=box)
         self.submissions.create(submission, None)
         self.secrets[submission.submission_id] = [submission.webhook_secret or ""]
         return submission
@@ -168,6 +172,9 @@ class Pipeline:
             "created_at": at,
             "updated_at": at,
         }
+        headers = changes.pop("headers", {})
+        sealed = EndpointSecrets(self.boxes).seal_headers(headers, project_id, endpoint_id)
+        values |= {"header_names": tuple(headers), "headers_box": sealed}
         endpoint = Endpoint(**values | changes)
         assert self.endpoints.create(endpoint)
         self.secrets[path_of(endpoint_id)] = [SECRET]

@@ -539,6 +539,10 @@ def test_a_list_is_read_page_by_page(
         (f"webhooks delete {ID} --yes", ("DELETE", f"/api/webhooks/{ID}", None)),
         (f"deliveries show {DELIVERY}", ("GET", f"/api/deliveries/{DELIVERY}", None)),
         (f"deliveries replay {DELIVERY}", ("POST", f"/api/deliveries/{DELIVERY}/replay", None)),
+        (
+            f"deliveries replay {DELIVERY} --webhook-secret s",
+            ("POST", f"/api/deliveries/{DELIVERY}/replay", {"webhook_secret": "s"}),
+        ),
     ],
 )
 def test_a_command_about_webhooks_is_one_call_with_the_projects_key(

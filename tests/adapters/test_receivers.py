@@ -63,7 +63,8 @@ def replay(pipeline: Pipeline, submission: Submission) -> int:
     delivery = pipeline.delivery(submission)
     assert delivery is not None
     replays = ReplayStore(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
-    assert replays.replay(delivery) is Replayed.DONE
+    box = pipeline.boxes.seal(pipeline.secrets[submission.submission_id][0], "dev", "run")
+    assert replays.replay(delivery, box) is Replayed.DONE
     pipeline.webhook(json.dumps({"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev"}))
     return last_status(pipeline, submission)
 

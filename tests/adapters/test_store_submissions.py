@@ -39,7 +39,7 @@ def test_every_attribute_survives_the_table(store: SubmissionStore) -> None:
         limits={"cpu_time_secs": 1.5, "memory_mb": 64},
         metadata={"build": "1042", "empty": ""},
         webhook_url="https://hooks.example.com/x",
-        webhook_secret="raw",
+        webhook_secret_box=b"box",
         idempotency_pk=CLAIM.idempotency_pk,
         redrives=2,
     )

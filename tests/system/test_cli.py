@@ -128,7 +128,7 @@ def test_an_endpoint_is_tested_and_what_was_sent_is_sent_again(
         30,
         "it is recorded",
     )
-    assert rustbox("deliveries", "replay", sent["id"]).returncode == 0
+    assert rustbox("deliveries", "replay", sent["id"], "--webhook-secret", "any text").returncode == 0
     wait_until(lambda: len(inbox.of(submission_id)) == 2, 30, "it came again")
 
 

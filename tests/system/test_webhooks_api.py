@@ -79,7 +79,9 @@ def test_a_delivery_is_listed_and_replayed_with_the_same_bytes(client: httpx.Cli
     assert [(item["id"], item["state"]) for item in listed] == [(f"{done['id']}.run", "delivered")]
     assert listed[0] in client.get("/api/deliveries", params={"state": "delivered", "limit": 100}).json()["items"]
     assert listed[0] in client.get("/api/deliveries", params={"endpoint_id": "run", "limit": 100}).json()["items"]
-    assert client.post(f"{path}/replay").status_code == httpx.codes.ACCEPTED
+    assert client.post(f"{path}/replay").status_code == httpx.codes.CONFLICT  # the secret was dropped
+    again = client.post(f"{path}/replay", json={"webhook_secret": SECRET})
+    assert again.status_code == httpx.codes.ACCEPTED
     wait_until(lambda: client.get(path).json()["attempts_made"] == 2, 30, "the replay is delivered")
     first, second = inbox.of(done["id"])
     assert first.body == second.body

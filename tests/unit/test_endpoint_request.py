@@ -27,8 +27,10 @@ ENDPOINT = Endpoint(
     updated_at="2026-11-24T12:00:00.000Z",
     events=("submission.completed",),
     description="mine",
-    headers={"x-team": "7", "authorization": "Bearer hidden"},
+    header_names=("x-team", "authorization"),
+    headers_box=b"headers",
 )
+HEADERS = {"x-team": "7", "authorization": "Bearer hidden"}
 
 
 def created(body: Any) -> EndpointSettings:
@@ -37,7 +39,7 @@ def created(body: Any) -> EndpointSettings:
 
 
 def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> EndpointSettings:
-    return changed_settings(endpoint, parse_body(ChangeEndpointRequest, json.dumps(body).encode()), RULES)
+    return changed_settings(endpoint, HEADERS, parse_body(ChangeEndpointRequest, json.dumps(body).encode()), RULES)
 
 
 @pytest.mark.parametrize("nulls", [{}, dict.fromkeys(("events", "description", "enabled", "headers", "secret"))])
@@ -125,7 +127,7 @@ def test_own_secrets_are_taken_with_and_without_padding() -> None:
 
 
 def test_a_change_leaves_alone_what_it_does_not_name() -> None:
-    same = EndpointSettings(URL, ENDPOINT.events, "mine", True, ENDPOINT.headers)
+    same = EndpointSettings(URL, ENDPOINT.events, "mine", True, HEADERS)
     assert changed({}) == changed(dict.fromkeys(("url", "events", "description", "enabled", "headers"))) == same
     assert changed({"events": []}) == replace(same, events=())
     assert changed({"description": ""}) == replace(same, description="")
@@ -151,8 +153,8 @@ def test_a_stored_credential_keeps_the_url_from_becoming_plain_http() -> None:
     insecure = AddressRules(allow_insecure=True, own_hosts=())
     change = ChangeEndpointRequest(url="http://127.0.0.1/")
     with pytest.raises(Invalid, match=r"headers\.authorization"):
-        changed_settings(ENDPOINT, change, insecure)
-    assert changed_settings(replace(ENDPOINT, headers={}), change, insecure).url == "http://127.0.0.1/"
+        changed_settings(ENDPOINT, HEADERS, change, insecure)
+    assert changed_settings(ENDPOINT, {}, change, insecure).url == "http://127.0.0.1/"
 
 
 def test_a_secret_is_rotated_and_not_changed() -> None:

@@ -8,6 +8,7 @@ from functions.core.endpoint_request import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
     RecoverRequest,
+    ReplayRequest,
     RotateRequest,
 )
 from functions.core.openapi import bodies
@@ -158,14 +159,17 @@ _REPLAY = Operation(
     "Send one again: same webhook-id and bytes, fresh timestamp",
     {
         202: ("It is due now; its schedule begins anew.", (shapes.DeliveryDetail,)),
-        **_ONE,
+        **_BODY,
         404: _UNKNOWN_DELIVERY,
         409: (
-            "`conflict`: it is about to be sent, its event is gone, or its endpoint is disabled or deleted.",
+            "`conflict`: about to be sent, event gone, endpoint off or deleted, or a run's without `webhook_secret`.",
             (bodies.Error,),
         ),
     },
     (_DELIVERY,),
+    ReplayRequest,
+    {"to an endpoint": {"value": {}}, "to a run's own URL": {"value": {"webhook_secret": "the run's secret"}}},
+    body_required=False,
 )
 
 WEBHOOK_OPERATIONS = (
