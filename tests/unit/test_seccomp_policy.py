@@ -124,6 +124,8 @@ def test_each_language_has_its_family() -> None:
         ("check x arg0 in one else EPERM", "one"),
         ("check x arg0 above 1 else EPERM", "above"),
         ("check x when arg0 in 1 arg1 in 2 else EPERM", "when"),
+        ("check x arg0&bits in 1 else EPERM", "bits"),
+        ("check x arg0 in O_DIRECT else EPERM", "O_DIRECT"),
     ],
 )
 def test_a_mistake_in_the_policy_is_refused_by_name(text: str, named: str) -> None:

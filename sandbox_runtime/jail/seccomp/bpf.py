@@ -8,7 +8,7 @@ leaves are shared. Calls that are only allowed never run the program after that.
 import errno
 from collections.abc import Mapping
 
-from sandbox_runtime.jail.seccomp.policy import UNKNOWN, Check
+from sandbox_runtime.jail.seccomp.policy import EVERY_BIT, UNKNOWN, Check
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
 
@@ -16,7 +16,8 @@ _LOAD, _AND, _JEQ, _JGE, _JA, _RET = 0x20, 0x54, 0x15, 0x35, 0x05, 0x06
 _OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARG0, _ARG_BYTES = 0, 4, 16, 8
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_VALUE_OF_RULE = {"allow": _ALLOW, "deny": _ERRNO | errno.EPERM, "noop": _ERRNO, UNKNOWN: _ERRNO | errno.ENOSYS}
+_ABSENT = _ERRNO | errno.ENOSYS
+_VALUE_OF_RULE = {"allow": _ALLOW, "deny": _ERRNO | errno.EPERM, "noop": _ERRNO, "absent": _ABSENT, UNKNOWN: _ABSENT}
 _FARTHEST_JUMP = 255
 
 
@@ -54,10 +55,26 @@ class _Assembler:
         if_true, if_false = self._near(if_true), self._near(if_false)
         return self.add((test, self._distance(if_true), self._distance(if_false), constant))
 
-    def _any_of(self, argument: int, values: tuple[int, ...], if_true: int, if_false: int) -> int:
+    def _load(self, argument: int, mask: int = EVERY_BIT) -> int:
+        if mask != EVERY_BIT:
+            self.add((_AND, 0, 0, mask))
+        return self.add((_LOAD, 0, 0, _OFFSET_ARG0 + _ARG_BYTES * argument))
+
+    def _any_of(self, values: tuple[int, ...], if_true: int, if_false: int) -> int:
+        bounds = _bounds(values)
+        if len(bounds) <= len(values):
+            return self._bisect([(first, if_true if inside else if_false) for first, inside in bounds])
         for value in reversed(values):
             if_false = self.jump(_JEQ, value, if_true, if_false)
-        return self.add((_LOAD, 0, 0, _OFFSET_ARG0 + _ARG_BYTES * argument))
+        return if_false
+
+    def _bisect(self, ranges: list[tuple[int, int]]) -> int:
+        """Position of the binary search over sorted (first value, position)."""
+        if len(ranges) == 1:
+            return ranges[0][1]
+        middle = len(ranges) // 2
+        right, left = self._bisect(ranges[middle:]), self._bisect(ranges[:middle])
+        return self.jump(_JGE, ranges[middle][0], right, left)
 
     def _check(self, check: Check, passed: int) -> int:
         failed = self.ret(_ERRNO | check.errno)
@@ -66,12 +83,16 @@ class _Assembler:
             for value in check.values:
                 mask |= value
             self.jump(_JEQ, 0, passed, failed)
-            self.add((_AND, 0, 0, mask))
-            start = self.add((_LOAD, 0, 0, _OFFSET_ARG0 + _ARG_BYTES * check.argument))
+            start = self._load(check.argument, mask)
         else:
             if_any, if_none = (passed, failed) if check.test == "in" else (failed, passed)
-            start = self._any_of(check.argument, check.values, if_any, if_none)
-        return start if check.when is None else self._any_of(*check.when, start, passed)
+            self._any_of(check.values, if_any, if_none)
+            start = self._load(check.argument, check.mask)
+        if check.when is not None:
+            argument, values = check.when
+            self._any_of(values, start, passed)
+            start = self._load(argument)
+        return start
 
     def rule(self, name: str) -> int:
         """Position of what decides by this rule, one for each."""
@@ -98,6 +119,15 @@ class _Assembler:
         self.jump(_JEQ, _AUDIT_ARCH[machine], start, self._returns[_KILL_PROCESS])
         self.add((_LOAD, 0, 0, _OFFSET_ARCH))
         return self._from_end[::-1]
+
+
+def _bounds(values: tuple[int, ...]) -> list[tuple[int, bool]]:
+    """Sorted (first value, whether it and all up to the next entry are among `values`)."""
+    found = [(0, 0 in values)]
+    for first in sorted({near for value in values for near in (value, value + 1)} - {0, EVERY_BIT + 1}):
+        if (first in values) != found[-1][1]:
+            found.append((first, first in values))
+    return found
 
 
 def _ranges(by_number: Mapping[int, str]) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from sandbox_runtime.jail.seccomp.policy import call_numbers, read_policy
 
 def instructions(machine: str, policy_text: str | None = None) -> dict[str, list[Instruction]]:
     """The program of each family, for `x86_64` or `aarch64`."""
-    policy, numbers = read_policy(policy_text), call_numbers()[machine]
+    policy, numbers = read_policy(policy_text, machine), call_numbers()[machine]
     return {family: assemble(machine, policy.by_number(family, numbers), policy.checks) for family in policy.rules}
 
 

@@ -2,16 +2,19 @@
 
 import errno
 import json
+import platform
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 
 from sandbox_runtime.jail.spec import FilterFamily
 
 INIT, SMALL_INIT = "init", "small_init"
 UNKNOWN = "unknown"
-SIMPLE_RULES = frozenset({"allow", "deny", "noop"})
+EVERY_BIT = 0xFFFFFFFF
+SIMPLE_RULES = frozenset({"allow", "deny", "noop", "absent"})
 _HERE = Path(__file__).parent
 _GUESTS = tuple(FilterFamily)
 _GROUPS = {
@@ -22,8 +25,9 @@ _GROUPS = {
     **{family.value: (family,) for family in _GUESTS},
 }
 _CHECK = re.compile(
-    r"(?P<rule>\w+) (?:when arg(?P<when>[0-5]) in (?P<when_values>[\w ]+), )?"
-    r"arg(?P<argument>[0-5]) (?P<test>in|not in|without) (?P<values>[\w ]+) else (?P<errno>E\w+)"
+    r"(?P<rule>\w+) (?:when arg(?P<when>[0-5]) in (?P<when_values>[\w -]+), )?"
+    r"arg(?P<argument>[0-5])(?:&(?P<mask>\w+))? (?P<test>in|not in|without) (?P<values>[\w -]+) "
+    r"else (?P<failure>E\w+|noop)"
 )
 
 
@@ -34,7 +38,8 @@ class Check:
     argument: int
     test: str  # "in", "not in": one of the values; "without": none of the values' bits
     values: tuple[int, ...]
-    errno: int
+    errno: int  # 0: the call does nothing and succeeds
+    mask: int = EVERY_BIT
     when: tuple[int, tuple[int, ...]] | None = None
 
 
@@ -58,11 +63,13 @@ def call_numbers() -> Mapping[str, Mapping[str, int]]:
     return table
 
 
-def read_policy(text: str | None = None) -> Policy:
-    """The policy of this package, or of `text`. Raises ValueError that names the offending word."""
+def read_policy(text: str | None = None, machine: str | None = None) -> Policy:
+    """The policy of this package, or of `text`, for `machine` or this one. ValueError names the offending word."""
+    machine = machine or platform.machine()
     known = {name for names in call_numbers().values() for name in names}
     rules: dict[str, dict[str, str]] = {family: {} for family in (*_GUESTS, INIT, SMALL_INIT)}
     checks: dict[str, tuple[Check, ...]] = {}
+    constants: dict[str, int] = {}
     families: tuple[str, ...] = ()
     for line in _lines(text if text is not None else (_HERE / "policy.txt").read_text()):
         if line.startswith("["):
@@ -70,8 +77,12 @@ def read_policy(text: str | None = None) -> Policy:
             continue
         word, _, rest = line.partition(" ")
         if word == "check":
-            rule, check = _parse_check(rest)
+            rule, check = _parse_check(rest, constants)
             checks[rule] = (*checks.get(rule, ()), check)
+            continue
+        if word == "constant":
+            name, *pairs = rest.split()
+            constants[name] = int(dict(batched(pairs, 2, strict=True))[machine], 0)
             continue
         if word not in SIMPLE_RULES and word not in checks:
             raise ValueError(f"policy: no such rule: {word}")
@@ -100,14 +111,28 @@ def _families(header: str) -> tuple[str, ...]:
     return tuple(family for name in names for family in _GROUPS[name])
 
 
-def _parse_check(text: str) -> tuple[str, Check]:
+def _parse_check(text: str, constants: Mapping[str, int]) -> tuple[str, Check]:
     match = _CHECK.fullmatch(text)
-    if match is None or match["rule"] in SIMPLE_RULES or not hasattr(errno, match["errno"]):
+    failure = "" if match is None else match["failure"]
+    if match is None or match["rule"] in SIMPLE_RULES or not (failure == "noop" or hasattr(errno, failure)):
         raise ValueError(f"policy: not a check: {text}")
-    when = None if match["when"] is None else (int(match["when"]), _values(match["when_values"]))
-    number: int = getattr(errno, match["errno"])
-    return match["rule"], Check(int(match["argument"]), match["test"], _values(match["values"]), number, when)
+    when = None if match["when"] is None else (int(match["when"]), _values(match["when_values"], constants))
+    return match["rule"], Check(
+        argument=int(match["argument"]),
+        test=match["test"],
+        values=_values(match["values"], constants),
+        errno=0 if failure == "noop" else getattr(errno, failure),
+        mask=int(match["mask"] or str(EVERY_BIT), 0),
+        when=when,
+    )
 
 
-def _values(text: str) -> tuple[int, ...]:
-    return tuple(int(word, 0) for word in text.split())
+def _values(text: str, constants: Mapping[str, int]) -> tuple[int, ...]:
+    found: list[int] = []
+    for word in text.split():
+        first, _, last = word.partition("-")
+        if first in constants:
+            found.append(constants[first])
+        else:
+            found += range(int(first, 0), int(last or first, 0) + 1)
+    return tuple(found)
