@@ -91,7 +91,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         raise SettingsInvalidError("NODE_ID", f"must have at most {MAX_NODE_ID_CHARS} characters")
     liveness = liveness_settings(env)
     listen = _listen_address(env)
-    slots = _integer(env, "SLOTS", min(os.cpu_count() or 1, MAX_SLOTS), 1, MAX_SLOTS)
+    most_slots = MAX_SLOTS - 1  # one for a project without a run, see `worker.slot_share`
+    slots = _integer(env, "SLOTS", min(os.cpu_count() or 1, most_slots), 1, most_slots)
     return WorkerSettings(
         interactive_queue_url=_required(env, "INTERACTIVE_QUEUE_URL"),
         batch_queue_url=_required(env, "BATCH_QUEUE_URL"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from functions.queues import Queues
     from functions.store.runners import RunnerStore
 
-_NOT_READY = "No runner has been heard of in the last 60 seconds."
+_NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it stops."
 
 
 @dataclass(frozen=True, slots=True)

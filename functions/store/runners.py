@@ -29,8 +29,8 @@ class SeenRunner:
 
     @property
     def is_live(self) -> bool:
-        """True for a heartbeat younger than a minute."""
-        return self.age_ms < LIVE_MS
+        """True for a heartbeat younger than a minute. A runner that drains has no slots and is not live."""
+        return self.age_ms < LIVE_MS and self.heartbeat.slots > 0
 
 
 class RunnerStore:

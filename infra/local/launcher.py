@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
-from infra.local import ministack
+from infra.local import ministack, runner_liveness
 from infra.local.aws_environment import point_to
 from infra.local.aws_http import use_loopback_http
 from infra.local.console import LogStream, stdout_console
@@ -113,7 +114,8 @@ class Launcher:
         parts.callback(schedules.stop, _THREADS_STOP_SECS)
         parts.callback(pollers.stop, _THREADS_STOP_SECS)
         environment = self._runner_environment(template, resolver) | (direct.runner_variables if direct else {})
-        runner = RunnerProcess(environment, settings.state_dir, console)
+        mark_ended = partial(runner_liveness.mark_ended, resolver.values["RunnersTable"]["Ref"])
+        runner = RunnerProcess(environment, settings.state_dir, console, mark_ended)
         parts.push_async_callback(runner.stop)
         runner.start()
         web_server = WebServer(Gateway(stack.routes, invoker, console), listener)
@@ -150,8 +152,12 @@ class Launcher:
             self._stop.set()
 
     def _stop_ministack(self, server: ministack.Ministack) -> None:
-        if not ministack.stop_cleanly(server, self._settings.state_dir):
-            self._console.line("stack", "ministack had to be killed; its state was not written", "error")
+        state_dir = self._settings.state_dir
+        problem = ministack.stop_and_save(server, state_dir)
+        if problem is not None:
+            kept = f"the state in {state_dir} is that of the last clean stop"
+            self._console.line("stack", f"the state could not be saved: {problem}; {kept}", "error")
+            self._code = 1
 
     def _start_background(
         self, stack: Stack, resolver: Resolver, pollers: MappingPollers, schedules: ScheduleThreads

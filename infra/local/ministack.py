@@ -9,9 +9,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import socket
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _START_SECS = 20
 _STOP_SECS = 20
+_SAVED = ("dynamodb", "sqs")
+"""The services whose state holds what the stack has accepted. Each is written as a whole or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,27 @@ def start_or_adopt(state_dir: Path) -> Ministack:
     return server
 
 
-def stop_cleanly(server: Ministack, state_dir: Path) -> bool:
-    """End the server so that it writes its state. False if it had to be killed and wrote nothing."""
-    clean = stop(server.process, _STOP_SECS)
-    _remember(state_dir, server.port, None)
-    return clean
+def stop_and_save(server: Ministack, state_dir: Path) -> str | None:
+    """End the server so that it writes its state. Return the problem if it wrote none; the files of before remain."""
+    files = [state_dir / "aws" / f"{service}.json" for service in _SAVED]
+    before = [_written_at_ns(file) for file in files]
+    if not stop(server.process, _STOP_SECS):
+        problem = "it did not end in time and was killed"
+    elif not all(_written_at_ns(file) > written_at_ns for file, written_at_ns in zip(files, before, strict=True)):
+        problem = f"see {state_dir / 'ministack.log'}; free {shutil.disk_usage(state_dir).free >> 20} MiB"
+    else:
+        problem = None
+    # On a full disk the record of before remains. It names a process that has ended, which the next start notices.
+    with suppress(OSError):
+        _remember(state_dir, server.port, None)
+    return problem
+
+
+def _written_at_ns(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _spawn(state_dir: Path, port: int) -> ProcessIdentity:

@@ -10,10 +10,14 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra.local.processes import ProcessIdentity, identify, is_alive, stop, write_record
+from infra.local.runner_liveness import NODE_ID
 from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from infra.local.console import Console
@@ -55,7 +59,7 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
         **environment,
         **queue_variables,
         "PAYLOADS_BUCKET": bucket,
-        "NODE_ID": "local",
+        "NODE_ID": NODE_ID,
         "STATE_DIR": str(state_dir / "runner"),
         "LIVENESS_FILE": str(state_dir / "runner" / "alive"),
         "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
@@ -68,10 +72,16 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
 
 
 class RunnerProcess:
-    """Keeps one runner alive until `stop`. Must be used in the main thread: see `tether`."""
+    """Keeps one runner alive until `stop`. Must be used in the main thread: see `tether`.
 
-    def __init__(self, environment: dict[str, str], state_dir: Path, console: Console) -> None:
+    `mark_ended` is called before the first start and after each unexpected end.
+    """
+
+    def __init__(
+        self, environment: dict[str, str], state_dir: Path, console: Console, mark_ended: Callable[[], None]
+    ) -> None:
         self._environment = environment
+        self._mark_ended = mark_ended
         self._record = state_dir / "runner.json"
         self._console = console
         self._child: asyncio.subprocess.Process | None = None
@@ -109,6 +119,7 @@ class RunnerProcess:
         return float(self._environment["DRAIN_SECS"]) + _TEARDOWN_SECS
 
     async def _keep_alive(self) -> None:
+        await self._tell_end()  # of the last start, which may have been killed
         loop = asyncio.get_running_loop()
         backoff_secs = _FIRST_BACKOFF_SECS
         while not self._stopping:
@@ -120,8 +131,16 @@ class RunnerProcess:
                 backoff_secs = _FIRST_BACKOFF_SECS
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             self._console.line("runner", f"ended unexpectedly ({how}): restarting in {backoff_secs:g} s", "error")
+            await self._tell_end()
             await asyncio.sleep(backoff_secs)
             backoff_secs = min(backoff_secs * 2, _MAX_BACKOFF_SECS)
+
+    async def _tell_end(self) -> None:
+        try:
+            await asyncio.to_thread(self._mark_ended)
+        except (ClientError, BotoCoreError) as error:
+            # The next heartbeat, or the age of the last one, corrects it.
+            self._console.line("runner", f"its end was not recorded: {type(error).__name__}", "warning")
 
     async def _run_once(self) -> int:
         child = await asyncio.create_subprocess_exec(

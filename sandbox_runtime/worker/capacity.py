@@ -1,115 +1,163 @@
-"""Which free slot may be used for which work, so that interactive work never waits behind batch work.
+"""The slots of one runner: which runs hold one, which runs wait for one, and how much the pollers may receive.
 
-A permit is a slot. With two slots or more, batch work never takes the last free one, nor any that interactive work
-waits for. A long poll of a queue needs a free slot to begin, but does not hold it: a run that is asked for directly
-may take it meanwhile, and then a message that the poll brings waits for the next free slot.
+A slot of the jail is ready, running, or being cleaned up. The number of running slots is bounded by the share policy,
+so a slot can be cleaned up while the next run starts in another.
 """
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from threading import Lock
+from threading import Condition, Lock
+from time import monotonic
 
+from sandbox_runtime.worker.slot_share import Claim, Priority, choose, free_slots
 
-class Priority(StrEnum):
-    """Who waits: somebody, or nobody."""
-
-    INTERACTIVE = "interactive"
-    BATCH = "batch"
+# Messages of one queue that wait here for a slot. Ten are one receive call, and the runs that a project may have in
+# flight by default. More would keep messages from other runners that become free first.
+MOST_WAITING_MESSAGES = 10
+# While no slot is free, a poll looks only for messages of projects without a run. It must not compete with the long
+# polls of idle runners, so it waits this long first and then takes only messages that no idle runner has taken.
+PEEK_PERIOD_SECS = 1.0
 
 
 @dataclass(eq=False, slots=True)
-class _Waiter:
-    """One who waits for up to `most` permits; 0: only until there is one. `served` can be acquired when he has them."""
+class WaitingRun(Claim):
+    """`start` and `give_back` return at once. `start`: it has a slot. `give_back`: there will be none."""
+
+    start: Callable[[], None]
+    give_back: Callable[[], None]
+    is_message: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Permission to receive up to `most` messages. `may_wait`: with a long poll."""
 
     most: int
-    served: Lock = field(default_factory=Lock)
-    taken: int = 0
-    is_served: bool = False
+    may_wait: bool
+
+
+@dataclass(slots=True)
+class _State:
+    ready: int = 0
+    running: Counter[str] = field(default_factory=Counter)
+    waiting: list[WaitingRun] = field(default_factory=list)
+    polls: int = 0
+    is_closed: bool = False
 
 
 class Capacity:
-    """Permits for the slots of one worker. `on_release` is called outside the lock when something was given back.
+    """Shares `slots` between projects. Safe for threads. `on_release` is called, outside the lock, after each release.
 
-    Within a priority whoever came first is served first.
+    Each started run must be followed by `release` when it has its result, and by `add_ready` when its slot is clean.
     """
 
     def __init__(self, slots: int, on_release: Callable[[], None] = lambda: None) -> None:
         self._slots = slots
-        self._free = slots
-        self._kept_from_batch = 1 if slots > 1 else 0
-        self._waiting: dict[Priority, deque[_Waiter]] = {priority: deque() for priority in Priority}
-        self._polls = 0
-        self._closed = False
+        self._state = _State()
         self._lock = Lock()
+        self._slot_freed = Condition(self._lock)
         self._on_release = on_release
 
-    def acquire(self, priority: Priority, most: int, *, wait_secs: float | None = None) -> int:
-        """Wait for at least one permit and take up to `most`. 0: closed, or there was none within `wait_secs`."""
-        return self._wait(priority, _Waiter(most), wait_secs).taken
-
-    def release(self, count: int = 1) -> None:
-        """Give permits back."""
+    def add_ready(self) -> None:
+        """Count one more slot of the jail that is ready for a run."""
         with self._lock:
-            self._free += count
-            self._serve()
+            self._state.ready += 1
+            self._start_runs()
+
+    def acquire(self, project_id: str, priority: Priority, wait_secs: float) -> bool:
+        """Wait for a slot. False: there was none within `wait_secs`, or the worker drains."""
+        answered = Lock()
+        answered.acquire()
+        granted: list[bool] = []
+
+        def answer(*, is_granted: bool) -> None:
+            granted.append(is_granted)
+            answered.release()
+
+        run = WaitingRun(
+            project_id,
+            priority,
+            start=lambda: answer(is_granted=True),
+            give_back=lambda: answer(is_granted=False),
+            is_message=False,
+        )
+        self.enqueue(run)
+        if not answered.acquire(timeout=wait_secs):
+            with self._lock:
+                if run in self._state.waiting:  # else it was answered at the last moment
+                    self._state.waiting.remove(run)
+                    self._start_runs()  # one project fewer: the shares of the others grow
+        return granted == [True]
+
+    def enqueue(self, run: WaitingRun) -> None:
+        """Start a run when it is its turn."""
+        with self._lock:
+            if not self._state.is_closed:
+                self._state.waiting.append(run)
+                self._start_runs()
+                return
+        run.give_back()
+
+    def release(self, project_id: str) -> None:
+        """Count a run of the project as finished."""
+        with self._lock:
+            running = self._state.running
+            running[project_id] -= 1
+            if not running[project_id]:
+                del running[project_id]
+            self._start_runs()
         self._on_release()
 
-    def begin_poll(self, priority: Priority) -> bool:
-        """Wait until a message could be run at once. False: closed. Else `end_poll` must follow."""
-        if not self._wait(priority, _Waiter(0), None).is_served:
-            return False
+    def begin_poll(self, priority: Priority, wait_secs: float = PEEK_PERIOD_SECS) -> Poll | None:
+        """Wait up to `wait_secs` for a free slot. None: nothing may be received now. Else `end_poll` must follow."""
+        deadline = monotonic() + wait_secs
         with self._lock:
-            if self._closed:
-                return False
-            self._polls += 1
-            return True
+            while not (free := self._free_for_messages(priority)) and not self._state.is_closed:
+                if not self._slot_freed.wait(deadline - monotonic()):
+                    break
+            most = free or MOST_WAITING_MESSAGES - self._waiting_messages(priority)
+            if self._state.is_closed or most <= 0:
+                return None
+            self._state.polls += 1
+            return Poll(most, may_wait=free > 0)
 
     def end_poll(self) -> None:
-        """The poll is over and what it brought has its permits, or was given back."""
+        """End a poll. Its messages are enqueued."""
         with self._lock:
-            self._polls -= 1
+            self._state.polls -= 1
         self._on_release()
 
     def close(self) -> None:
-        """Give out no more permits."""
+        """Start no more runs and give back the waiting ones."""
         with self._lock:
-            self._closed = True
-            for waiting in self._waiting.values():
-                while waiting:
-                    waiting.popleft().served.release()
+            self._state.is_closed = True
+            waiting, self._state.waiting = self._state.waiting, []
+            self._slot_freed.notify_all()
+        for run in waiting:
+            run.give_back()
 
     @property
     def is_idle(self) -> bool:
-        """No permit is out and no poll under way: nothing runs and nothing is being received."""
+        """No run has a slot and no poll is under way."""
         with self._lock:
-            return self._free == self._slots and self._polls == 0
+            return not self._state.running and not self._state.polls
 
-    def _wait(self, priority: Priority, waiter: _Waiter, wait_secs: float | None) -> _Waiter:
-        with self._lock:
-            if self._closed:
-                return waiter
-            waiter.served.acquire()
-            self._waiting[priority].append(waiter)
-            self._serve()
-        if waiter.is_served or waiter.served.acquire(timeout=-1 if wait_secs is None else wait_secs):
-            return waiter
-        with self._lock:
-            if waiter in self._waiting[priority]:  # else it was served, or all was closed, at the last moment
-                self._waiting[priority].remove(waiter)
-                self._serve()
-        return waiter
+    def _waiting_messages(self, priority: Priority) -> int:
+        return sum(run.is_message and run.priority is priority for run in self._state.waiting)
 
-    def _serve(self) -> None:
-        """Give what is free to those who may have it. The caller holds the lock."""
-        for priority, kept in ((Priority.INTERACTIVE, 0), (Priority.BATCH, self._kept_from_batch)):
-            waiting = self._waiting[priority]
-            while waiting and (available := self._free - kept) > 0:
-                waiter = waiting.popleft()
-                waiter.taken = min(waiter.most, available)
-                waiter.is_served = True
-                self._free -= waiter.taken
-                waiter.served.release()
-            if waiting:
-                return
+    def _free_for_messages(self, priority: Priority) -> int:
+        state = self._state
+        free = min(free_slots(priority, state.running.total(), self._slots), state.ready)
+        return max(0, free - self._waiting_messages(priority))
+
+    def _start_runs(self) -> None:
+        """Start all runs that may start. The caller holds the lock."""
+        state = self._state
+        while state.waiting and state.ready and (run := choose(state.waiting, state.running, self._slots)) is not None:
+            state.waiting.remove(run)
+            state.ready -= 1
+            state.running[run.project_id] += 1
+            run.start()
+        if state.ready:
+            self._slot_freed.notify_all()

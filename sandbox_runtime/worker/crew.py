@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from queue import SimpleQueue
-from threading import Event, Semaphore, Thread
+from threading import Event, Thread
 
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.job import Job
@@ -13,16 +13,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Crew:
-    """Takes jobs that hold a permit of `capacity`, and gives the permits back.
+    """Takes jobs that `capacity` has started, and tells it when each has ended and when its place is ready again."""
 
-    There may be more places than permits: then a place is made ready for its next run while others run. Whoever has a
-    permit finds one that is ready.
-    """
-
-    def __init__(self, places: Sequence[Place], capacity: Capacity, slots: int, stopping: Event) -> None:
-        self._places = places
+    def __init__(self, places: Sequence[Place], capacity: Capacity, stopping: Event) -> None:
         self._capacity = capacity
-        self._spare = Semaphore(len(places) - slots)
         self._stopping = stopping
         self._work: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [Thread(target=self._serve, args=(place,), daemon=True) for place in places]
@@ -44,24 +38,16 @@ class Crew:
             thread.join(secs_each)
 
     def _serve(self, place: Place) -> None:
-        is_ready = place.get_ready(self._stopping)
-        while is_ready and (job := self._work.get()) is not None:
+        is_usable = True
+        while place.get_ready(self._stopping, is_usable=is_usable):
+            self._capacity.add_ready()
+            job = self._work.get()
+            if job is None:
+                return
             try:
                 is_usable = job.run(place.slot)
             except Exception:  # noqa: BLE001
                 # The entry point of this thread: a fault of ours costs one request's try, not the slot.
                 _LOG.exception("handling failed", extra={"message_id": job.name})
                 is_usable = False
-            is_ready = self._get_ready(place, is_usable=is_usable)
-
-    def _get_ready(self, place: Place, *, is_usable: bool) -> bool:
-        """Give the permit back: now, if another place is ready for it, else when this one is."""
-        is_spared = self._spare.acquire(blocking=False)
-        if is_spared:
-            self._capacity.release()
-        is_ready = place.get_ready(self._stopping, is_usable=is_usable)
-        if not is_spared:
-            self._capacity.release()
-        elif is_ready:
-            self._spare.release()
-        return is_ready
+            self._capacity.release(job.project_id)

@@ -24,10 +24,11 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.server import Reply
 from sandbox_runtime.transport import Transport, TransportError
 from sandbox_runtime.worker import journal
-from sandbox_runtime.worker.capacity import Capacity, Priority
+from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.job import Job
 from sandbox_runtime.worker.place import ClosableSlot
 from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.slot_share import Priority
 
 # In a burst of short runs a slot is free in no time, and each request that is sent on to the queue costs twice as much
 # as one that is answered. Where long runs hold every slot, this is lost, and another runner's queue poller may help.
@@ -60,11 +61,11 @@ class DirectPath:
             reply.refuse(422, "language_not_offered")
         elif not self.running.add(request.submission_id):
             reply.refuse(409, "already_running")
-        elif not self.capacity.acquire(Priority.INTERACTIVE, 1, wait_secs=SLOT_WAIT_SECS):
+        elif not self.capacity.acquire(request.project_id, Priority.INTERACTIVE, SLOT_WAIT_SECS):
             self.running.discard(request.submission_id)
             reply.refuse(503, "no_free_slot")
         else:
-            self.put(Job(partial(self._run, request, language, reply), request.submission_id))
+            self.put(Job(partial(self._run, request, language, reply), request.project_id, request.submission_id))
 
     def _run(self, request: ExecutionRequested, language: Language, reply: Reply, slot: ClosableSlot) -> bool:
         """On the slot's thread. False: the slot must not be used again."""

@@ -1,9 +1,10 @@
 """What a worker does with one received message, from parsing to deletion."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, platform_failure
@@ -20,19 +21,26 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.transport import Received, Transport, TransportError
 from sandbox_runtime.worker import journal
+from sandbox_runtime.worker.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.job import Job
 from sandbox_runtime.worker.outbox import Outbox
 from sandbox_runtime.worker.place import ClosableSlot
 from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 RETRY_DELAY_SECS = 2
+# An invalid message may not tell its project. All of them share slots as one project.
+_NO_PROJECT = ""
+
+type _Parsed = ExecutionRequested | MessageInvalidError
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Handles messages for every slot of a worker. `quit_now`: do not wait for anything any more."""
+    """Handles the messages of a worker. `put`: gives a job to a slot. `quit_now`: wait for nothing any more."""
 
     transport: Transport
     keeper: VisibilityKeeper
@@ -43,24 +51,45 @@ class Handler:
     max_receives: int
     cancel_fd: int
     quit_now: Event
+    capacity: Capacity
+    put: Callable[[Job], None]
     compile_cache: CompileCache | None
 
-    def handle(self, received: Received, slot: ClosableSlot) -> bool:
+    def accept(self, received: Received, priority: Priority) -> None:
+        """Keep a message invisible until it was its turn and has been handled."""
+        try:
+            request: _Parsed = parse(ExecutionRequested, received.body)
+        except MessageInvalidError as error:
+            request = error
+        project_id = request.project_id if isinstance(request, ExecutionRequested) else _NO_PROJECT
+        job = Job(partial(self._handle, received, request), project_id, received.message_id)
+        self.keeper.hold(received)
+        self.capacity.enqueue(
+            WaitingRun(
+                project_id, priority, start=partial(self.put, job), give_back=partial(self.give_back, received, 0)
+            )
+        )
+
+    def _handle(
+        self, received: Received, request: ExecutionRequested | MessageInvalidError, slot: ClosableSlot
+    ) -> bool:
         """Bring one message to its end. False: the slot must not be used again."""
         try:
-            request = parse(ExecutionRequested, received.body)
-        except MessageInvalidError as error:
-            self._refuse(received, error)
-            return True
+            if isinstance(request, MessageInvalidError):
+                self._refuse(received, request)
+                return True
+            return self._run_once(slot, received, request)
+        finally:
+            self.keeper.drop(received)
+
+    def _run_once(self, slot: ClosableSlot, received: Received, request: ExecutionRequested) -> bool:
         if not self.running.add(request.submission_id):
             # Sent twice, or its visibility was lost: it comes back after the visibility time, when this run is over.
             _LOG.info("submission already running", extra={"submission_id": request.submission_id})
             return True
-        self.keeper.hold(received)
         try:
             return self._run(slot, received, request)
         finally:
-            self.keeper.drop(received)
             self.running.discard(request.submission_id)
 
     def give_back(self, received: Received, delay_secs: int) -> None:

@@ -1,15 +1,15 @@
-"""Pollers: receive what can be run, hand it to the slots."""
+"""Pollers receive messages and pass them on; the share policy decides when each one starts."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
-from sandbox_runtime.transport import MOST_PER_RECEIVE, Backoff, Received, Transport, TransportError
-from sandbox_runtime.worker.capacity import Capacity, Priority
-from sandbox_runtime.worker.visibility import VisibilityKeeper
+from sandbox_runtime.transport import Backoff, Received, Transport, TransportError
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.slot_share import Priority
 
-# What a batch poll brings may find the slots taken by then: it must be short.
+# Interactive work may take the slots during a batch poll, so the poll is short.
 BATCH_WAIT_SECS = 1
 
 _LOG = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ class Lane:
 def lanes(interactive_url: str, batch_url: str, *, slots: int, wait_secs: int) -> tuple[tuple[Lane, ...], ...]:
     """One tuple of lanes for each poller thread.
 
-    With one slot there is one poller that asks in turn, interactive first, for a single permit cannot wait
-    on two queues.
+    With one slot there is one poller that asks in turn, interactive first, so that it receives no message for a slot
+    that the other queue's message has taken.
     """
     batch_wait_secs = min(BATCH_WAIT_SECS, wait_secs)
     if slots == 1:
@@ -39,30 +39,22 @@ def lanes(interactive_url: str, batch_url: str, *, slots: int, wait_secs: int) -
 
 
 class Poller:
-    """Polls its lanes in turn until `stopping`. Survives any failure of the queue.
-
-    `assign` gets each message together with a permit; `give_back` one for which there will be none.
-    """
+    """Polls its lanes in turn until `stopping`. Survives any failure of the queue. `accept` gets each message."""
 
     def __init__(
         self,
         poller_lanes: tuple[Lane, ...],
         transport: Transport,
         capacity: Capacity,
-        keeper: VisibilityKeeper,
-        assign: Callable[[Received], None],
-        give_back: Callable[[Received], None],
+        accept: Callable[[Received, Priority], None],
         stopping: Event,
     ) -> None:
         self._lanes = poller_lanes
         self._transport = transport
         self._capacity = capacity
-        self._keeper = keeper
-        self._assign = assign
-        self._give_back = give_back
+        self._accept = accept
         self._stopping = stopping
         self._backoff = Backoff()
-        self._has_backlog: dict[Priority, bool] = {}
 
     def run(self) -> None:
         """Poll until the worker stops."""
@@ -71,49 +63,22 @@ class Poller:
                 self._poll(lane)
 
     def _poll(self, lane: Lane) -> None:
-        # After a find take all that is there. That poll is quick, so it may hold the permits of what it will bring.
-        if self._has_backlog.get(lane.priority, False):
-            self._drain_backlog(lane)
-        elif self._capacity.begin_poll(lane.priority):
-            try:
-                self._wait_for_one(lane)
-            finally:
-                self._capacity.end_poll()
-
-    def _drain_backlog(self, lane: Lane) -> None:
-        permits = self._capacity.acquire(lane.priority, MOST_PER_RECEIVE)
-        found: list[Received] = []
+        poll = self._capacity.begin_poll(lane.priority)
+        if poll is None:
+            return
         try:
-            if permits:
-                found = self._receive(lane, permits, 0)
+            for received in self._receive(lane, poll.most, lane.wait_secs if poll.may_wait else 0):
+                self._accept(received, lane.priority)
         finally:
-            self._capacity.release(permits - len(found))
-        for received in found:
-            self._assign(received)
-
-    def _wait_for_one(self, lane: Lane) -> None:
-        for received in self._receive(lane, 1, lane.wait_secs):
-            if not self._capacity.acquire(lane.priority, 1, wait_secs=0) and not self._wait_for_slot(lane, received):
-                self._give_back(received)
-            else:
-                self._assign(received)
-
-    def _wait_for_slot(self, lane: Lane, received: Received) -> bool:
-        """A direct run took the slot: this one is ours until the next is free. False: the worker stops."""
-        self._keeper.hold(received)
-        try:
-            return self._capacity.acquire(lane.priority, 1) > 0
-        finally:
-            self._keeper.drop(received)
+            self._capacity.end_poll()
 
     def _receive(self, lane: Lane, most: int, wait_secs: int) -> list[Received]:
-        found: list[Received] = []
         try:
             found = self._transport.receive(lane.queue_url, most, wait_secs)
-            self._backoff.reset()
         except TransportError as error:
             self._pause(lane, error)
-        self._has_backlog[lane.priority] = bool(found)
+            return []
+        self._backoff.reset()
         return found
 
     def _pause(self, lane: Lane, error: TransportError) -> None:

@@ -8,7 +8,11 @@ from sandbox_runtime.worker.place import ClosableSlot
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Holds one permit. `run` returns False when the slot must not be used again. `name`: an id, for the log."""
+    """One run of a project. `name`: an id, for the log.
+
+    `run` returns False when the slot must not be used again.
+    """
 
     run: Callable[[ClosableSlot], bool]
+    project_id: str
     name: str

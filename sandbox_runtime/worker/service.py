@@ -9,7 +9,6 @@ import os
 import select
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
 from threading import Event, Thread
 from time import monotonic
 
@@ -18,13 +17,12 @@ from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.messages import MAX_MESSAGE_BYTES, RunnerHeartbeat
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
-from sandbox_runtime.transport import Backoff, Received, Transport
+from sandbox_runtime.transport import Backoff, Transport
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.crew import Crew
 from sandbox_runtime.worker.direct import DirectPath
 from sandbox_runtime.worker.handling import Handler
 from sandbox_runtime.worker.intake import Poller, lanes
-from sandbox_runtime.worker.job import Job
 from sandbox_runtime.worker.outbox import Outbox
 from sandbox_runtime.worker.place import Place
 from sandbox_runtime.worker.roster import Roster
@@ -65,7 +63,7 @@ class Worker:
         self._quit_now = Event()
         self._slots = min(settings.slots, len(places))
         self._capacity = Capacity(self._slots, on_release=self._wake)
-        self._crew = Crew(places, self._capacity, self._slots, self._stopping)
+        self._crew = Crew(places, self._capacity, self._stopping)
         self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
         self._outbox = Outbox(transport, Liveness(settings.liveness_file))
         self._running = RunningSubmissions()
@@ -79,6 +77,8 @@ class Worker:
             max_receives=settings.max_receives,
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
+            capacity=self._capacity,
+            put=self._crew.put,
             compile_cache=compile_cache,
         )
         self._server = None if listener is None else self._make_server(listener)
@@ -144,9 +144,7 @@ class Worker:
                 its_lanes,
                 self._transport,
                 self._capacity,
-                self._keeper,
-                assign=self._assign,
-                give_back=partial(self._handler.give_back, delay_secs=0),
+                accept=self._handler.accept,
                 stopping=self._stopping,
             )
             self._start_lasting(poller.run)
@@ -165,13 +163,6 @@ class Worker:
         self._wait_until(lambda: len(self._running) == 0, monotonic() + CANCEL_SECS)
         self._quit_now.set()
 
-    def _assign(self, received: Received) -> None:
-        if self._stopping.is_set():
-            self._handler.give_back(received, 0)
-            self._capacity.release()
-        else:
-            self._crew.put(Job(partial(self._handler.handle, received), received.message_id))
-
     def _keep_visible(self) -> None:
         self._keeper.run(self._quit_now)
 
@@ -181,10 +172,13 @@ class Worker:
             if self._compile_cache is not None:
                 self._compile_cache.drop_expired()
             if self._stopping.wait(self._settings.heartbeat_secs):
+                self._outbox.put(self._heartbeat())
                 return
 
     def _heartbeat(self) -> RunnerHeartbeat:
-        return self._roster.heartbeat(self._settings.node_id, slots=self._slots, busy=len(self._running))
+        # Without slots it does not count as a live runner: it starts no more runs.
+        slots = 0 if self._stopping.is_set() else self._slots
+        return self._roster.heartbeat(self._settings.node_id, slots=slots, busy=len(self._running))
 
     def _start_lasting(self, target: Callable[[], None]) -> None:
         """Start a thread that must not die of a fault of ours: a worker that stops receiving looks alive."""

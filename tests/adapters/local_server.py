@@ -13,4 +13,4 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state_dir = tmp_path_factory.mktemp("state")
     started = ministack.start_or_adopt(state_dir)
     yield started.url
-    assert ministack.stop_cleanly(started, state_dir)
+    assert ministack.stop_and_save(started, state_dir) is None

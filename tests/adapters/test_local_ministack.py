@@ -95,7 +95,7 @@ def test_an_index_holds_what_was_written_before_and_after_a_restart(
     put("elsewhere", shard="2", at="1")
     put("nowhere")
     assert listed() == ["second", "first"]
-    assert ministack.stop_cleanly(started, tmp_path)
+    assert ministack.stop_and_save(started, tmp_path) is None
     started = ministack.start_or_adopt(tmp_path)
     try:
         monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
@@ -105,7 +105,7 @@ def test_an_index_holds_what_was_written_before_and_after_a_restart(
         session().client("dynamodb").delete_item(TableName="rows", Key={"pk": {"S": "second"}})
         assert listed() == ["nowhere"]
     finally:
-        assert ministack.stop_cleanly(started, tmp_path)
+        assert ministack.stop_and_save(started, tmp_path) is None
 
 
 def test_headers_for_browsers_are_given_to_browsers(server: str) -> None:

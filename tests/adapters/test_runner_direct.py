@@ -4,7 +4,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import pytest
@@ -124,7 +124,7 @@ def test_waiting_pollers_do_not_keep_direct_runs_out(system: Direct, slots: int)
     held = [HeldSlot() for _ in range(slots)]
     left = iter(held)
     system.start(lambda: next(left), slots=slots)
-    until(lambda: system.worker._capacity._polls > 0)
+    until(lambda: system.worker._capacity._state.polls > 0)
     clients = [system.send(serialise(requested())) for _ in range(slots)]
     for slot in held:
         assert slot.begun.wait(PATIENCE_SECS)
@@ -132,6 +132,25 @@ def test_waiting_pollers_do_not_keep_direct_runs_out(system: Direct, slots: int)
     for slot in held:
         slot.may_end.set()
     assert [client.getresponse().status for client in clients] == [200] * slots
+
+
+def test_a_project_that_fills_the_runner_does_not_keep_another_out(system: Direct) -> None:
+    sleeping, may_end = Semaphore(0), Event()
+
+    class Sleeping(RecordedSlot):
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+            if any(file.content == b"sleep" for file in spec.files):
+                sleeping.release()
+                assert may_end.wait(PATIENCE_SECS)
+            return super().answer(spec, cancel_fd=cancel_fd)
+
+    system.start(Sleeping, slots=2, spare_places=1)
+    hostile = [system.send(serialise(requested(project_id="hostile", code=b"sleep"))) for _ in range(2)]
+    assert all(sleeping.acquire(timeout=PATIENCE_SECS) for _ in hostile)
+    assert system.ask(requested(project_id="hostile")) == (503, {"error": "no_free_slot"})
+    assert [system.ask(requested(project_id="honest"))[0] for _ in range(4)] == [200] * 4
+    may_end.set()
+    assert [client.getresponse().status for client in hostile] == [200, 200]
 
 
 def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +163,7 @@ def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, mon
 
     monkeypatch.setattr(Transport, "receive", receive_late)  # so that the first poll does not end before its time
     system.start(lambda: slot)
-    until(lambda: system.worker._capacity._polls > 0)
+    until(lambda: system.worker._capacity._state.polls > 0)
     client = system.send(serialise(requested()))
     assert slot.begun.wait(PATIENCE_SECS)
     request = system.request()
@@ -242,7 +261,7 @@ def test_a_drain_ends_what_runs_and_takes_nothing_more(system: Direct) -> None:
     client = system.send(serialise(requested()))
     assert slot.begun.wait(PATIENCE_SECS)
     system.worker.drain()
-    until(lambda: system.worker._capacity._closed)
+    until(lambda: system.worker._capacity._state.is_closed)
     assert system.ask(requested())[0] == 503
     slot.may_end.set()
     assert client.getresponse().status == 200
@@ -274,4 +293,4 @@ def test_direct_runs_and_both_queues_share_the_slots(system: Direct, monkeypatch
     assert statuses == [200] * 20
     for request in queued:
         assert system.completion(request)["result"]["verdict"] == "AC"
-    until(lambda: system.worker._capacity.is_idle or system.worker._capacity._free == 2)
+    until(lambda: not system.worker._capacity._state.running)

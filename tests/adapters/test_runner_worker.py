@@ -287,12 +287,14 @@ def test_a_submission_that_runs_is_not_run_beside_itself(system: System) -> None
     until(lambda: system.counts() == (0, 2))  # the answered one is deleted after its completion is sent
 
 
-def test_no_more_is_received_than_slots_are_free(system: System) -> None:
+def test_a_full_runner_receives_ten_messages_more_and_gives_them_back_at_its_end(system: System) -> None:
     begun = Event()
     system.start(lambda: EndlessSlot(begun.set), slots=2, DRAIN_SECS="0")
-    for _ in range(5):
+    for _ in range(14):
         system.request()
-    until(lambda: system.counts() == (3, 2))
+    until(lambda: system.counts() == (2, 12))
+    system.stop()
+    assert system.counts() == (14, 0)
 
 
 def test_batch_work_leaves_a_slot_for_interactive_work(system: System) -> None:
@@ -300,10 +302,24 @@ def test_batch_work_leaves_a_slot_for_interactive_work(system: System) -> None:
     system.start(lambda: EndlessSlot(lambda: started.append(True)), slots=2, DRAIN_SECS="0")
     for _ in range(3):
         system.request("BatchQueue")
-    until(lambda: system.counts("BatchQueue") == (2, 1))
+    until(lambda: system.counts("BatchQueue") == (0, 3))
+    assert len(started) == 1
     system.request()
     until(lambda: len(started) == 2)
-    assert system.counts("BatchQueue") == (2, 1)
+
+
+def test_a_message_of_another_project_does_not_wait_behind_a_project_that_fills_the_runner(system: System) -> None:
+    held = [HeldSlot(), HeldSlot()]
+    slots = [*held, RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)], slots=2, spare_places=1)
+    hostile = [system.request(project_id="hostile") for _ in range(8)]
+    until(lambda: all(slot.begun.is_set() for slot in held))
+    honest = system.request(project_id="honest")
+    assert system.completion(honest)["result"]["verdict"] == "AC"
+    for slot in held:
+        slot.may_end.set()
+    for request in hostile:
+        assert system.completion(request)["result"]["verdict"] == "AC"
 
 
 def test_a_heartbeat_counts_the_busy_slots(system: System) -> None:
@@ -334,12 +350,13 @@ def test_a_drain_lets_a_running_program_end_and_receives_nothing_more(system: Sy
     assert slot.begun.wait(PATIENCE_SECS)
     system.worker.drain()
     until(system.worker._stopping.is_set)
-    until(lambda: system.worker._capacity._closed)
+    until(lambda: system.worker._capacity._state.is_closed)
     later = system.request()
     slot.may_end.set()
     assert system.completion(request)["result"]["verdict"] == "AC"
     system.stop()
     assert system.counts() == (1, 0)
+    assert [beat["slots"] for beat in system.of_type("runner_heartbeat")][-1] == 0
     assert later.submission_id not in {message["submission_id"] for message in system.of_type("execution_completed")}
 
 

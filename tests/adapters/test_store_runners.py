@@ -1,9 +1,10 @@
 import pytest
 
-from functions.core.clock import to_rfc3339
+from functions.core.clock import now_ms, to_rfc3339
 from functions.core.messages import RunnerHeartbeat
 from functions.settings import Clients
 from functions.store.runners import RunnerStore
+from infra.local.runner_liveness import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, golden
 
@@ -49,6 +50,25 @@ def test_a_runner_is_live_for_a_minute_and_known_for_a_day(store: RunnerStore, t
         assert seen.is_live is live
     time.advance(0.001)
     assert store.list_recent() == []
+
+
+def test_a_runner_without_slots_is_not_live_but_its_languages_are_known(store: RunnerStore) -> None:
+    store.put_heartbeat(heartbeat(slots=0))
+    (seen,) = store.list_recent()
+    assert not seen.is_live
+    assert seen.heartbeat.languages
+
+
+def test_a_local_runner_that_has_ended_is_not_live_even_if_its_last_heartbeat_comes_late(aws: Aws) -> None:
+    store = RunnerStore(aws.names["RunnersTable"], Clients.dynamodb())
+    late = heartbeat(NODE_ID, now_ms() - 1_000)
+    for sent in (heartbeat(NODE_ID, now_ms() - 2_000), heartbeat("other", now_ms())):
+        store.put_heartbeat(sent)
+    mark_ended(aws.names["RunnersTable"])
+    store.put_heartbeat(late)
+    assert {seen.heartbeat.node_id for seen in store.list_recent() if seen.is_live} == {"other"}
+    store.put_heartbeat(heartbeat(NODE_ID, now_ms()))
+    assert {seen.heartbeat.node_id for seen in store.list_recent() if seen.is_live} == {"other", NODE_ID}
 
 
 def test_an_old_heartbeat_that_arrives_now_is_old(store: RunnerStore) -> None:

@@ -40,7 +40,7 @@ def until(condition: Callable[[], object], log: Callable[[], str]) -> None:
 def stack(tmp_path: Path) -> Iterator[ministack.Ministack]:
     server = ministack.start_or_adopt(tmp_path)
     yield server
-    ministack.stop_cleanly(server, tmp_path)
+    ministack.stop_and_save(server, tmp_path)
 
 
 def environment(endpoint: str) -> dict[str, str]:

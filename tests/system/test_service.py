@@ -1,10 +1,13 @@
 """What the service says about itself."""
 
+import os
 import re
+import signal
+from collections.abc import Callable
 
 import httpx
 
-from tests.system.local_stack import LocalStack
+from tests.system.local_stack import LocalStack, wait_until
 
 
 def test_languages_is_a_bare_array(client: httpx.Client) -> None:
@@ -32,6 +35,15 @@ def test_health_tells_what_the_heartbeat_told(stack: LocalStack) -> None:
     assert isinstance(body["queue_depth"], int)
     assert body["node_id"] == "local"
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+
+
+def test_the_stack_is_not_ready_while_its_runner_is_dead(own_stack: Callable[..., LocalStack]) -> None:
+    """Seen long before the last heartbeat is old."""
+    local = own_stack()
+    local.start()
+    os.kill(local.pid_of("runner"), signal.SIGKILL)
+    wait_until(lambda: not local.is_ready(), 30, "the stack is not ready", local.log)
+    wait_until(local.is_ready, 60, "another runner has started", local.log)
 
 
 def test_every_answer_carries_a_request_id_of_its_own(client: httpx.Client) -> None:

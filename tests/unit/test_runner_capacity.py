@@ -1,116 +1,154 @@
-"""Interactive work never waits behind batch work."""
+"""Slots are given out, waited for and given back without losing or making one."""
 
+from collections.abc import Callable
+from functools import partial
 from threading import Thread
 
 import pytest
 
-from sandbox_runtime.worker.capacity import Capacity, Priority
+from sandbox_runtime.worker.capacity import MOST_WAITING_MESSAGES, Capacity, Poll, WaitingRun
 from sandbox_runtime.worker.intake import lanes
+from sandbox_runtime.worker.slot_share import Priority
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 
 
-def test_batch_never_takes_the_last_of_several_slots() -> None:
-    capacity = Capacity(3)
-    assert capacity.acquire(BATCH, 10) == 2
-    assert capacity.acquire(INTERACTIVE, 10) == 1
+def ready(slots: int, *, spare: int = 1, on_release: Callable[[], None] = lambda: None) -> Capacity:
+    capacity = Capacity(slots, on_release)
+    for _ in range(slots + spare):
+        capacity.add_ready()
+    return capacity
 
 
-def test_a_single_slot_serves_both_in_turn() -> None:
-    capacity = Capacity(1)
-    assert capacity.acquire(BATCH, 10) == 1
-    capacity.release()
-    assert capacity.acquire(INTERACTIVE, 10) == 1
+def end(capacity: Capacity, project_id: str) -> None:
+    capacity.release(project_id)
+    capacity.add_ready()
 
 
-def test_interactive_may_take_every_slot() -> None:
-    capacity = Capacity(4)
-    assert capacity.acquire(INTERACTIVE, 10) == 4
-    assert not capacity.is_idle
+def message(events: list[str], name: str, project_id: str, priority: Priority = INTERACTIVE) -> WaitingRun:
+    return WaitingRun(
+        project_id,
+        priority,
+        start=partial(events.append, f"{name} starts"),
+        give_back=partial(events.append, f"{name} back"),
+    )
 
 
-def test_batch_takes_no_slot_while_only_one_is_free() -> None:
-    capacity = Capacity(2)
-    assert capacity.acquire(INTERACTIVE, 1) == 1
-    assert capacity.acquire(BATCH, 1, wait_secs=0) == 0
-    capacity.release()
-    assert capacity.acquire(BATCH, 1, wait_secs=0) == 1
+def test_nothing_starts_before_a_slot_is_ready() -> None:
+    capacity, events = Capacity(2), list[str]()
+    capacity.enqueue(message(events, "a", "A"))
+    assert events == []
+    assert capacity.begin_poll(BATCH, 0) == Poll(MOST_WAITING_MESSAGES, may_wait=False)
+    capacity.add_ready()
+    assert events == ["a starts"]
 
 
-def test_pollers_that_wait_hold_no_slot_from_a_direct_run() -> None:
-    capacity = Capacity(2)
-    assert capacity.begin_poll(INTERACTIVE)
-    assert capacity.begin_poll(BATCH)
-    assert [capacity.acquire(INTERACTIVE, 1, wait_secs=0) for _ in range(3)] == [1, 1, 0]
+def test_a_freed_slot_starts_no_run_before_one_is_clean() -> None:
+    capacity, events = ready(1, spare=0), list[str]()
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    capacity.enqueue(message(events, "a", "A"))
+    capacity.release("A")
+    assert events == []
+    capacity.add_ready()
+    assert events == ["a starts"]
 
 
-def test_a_message_whose_slot_was_taken_gets_the_next_one_before_batch() -> None:
-    capacity = Capacity(2)
-    assert capacity.begin_poll(INTERACTIVE)
-    assert capacity.acquire(INTERACTIVE, 2) == 2
-    got: list[int] = []
-    waiting = Thread(target=lambda: got.append(capacity.acquire(INTERACTIVE, 1)))
-    waiting.start()
-    while not capacity._waiting[INTERACTIVE]:
-        pass
-    assert capacity.acquire(BATCH, 1, wait_secs=0) == 0
-    capacity.release()
-    waiting.join(5)
-    assert got == [1]
+def test_a_direct_run_of_a_project_without_one_starts_on_a_full_host() -> None:
+    capacity = ready(2)
+    assert [capacity.acquire("A", INTERACTIVE, 0) for _ in range(3)] == [True, True, False]
+    assert [capacity.acquire("B", INTERACTIVE, 0) for _ in range(2)] == [True, False]
+
+
+def test_a_freed_slot_goes_to_the_message_of_the_project_below_its_share() -> None:
+    capacity, events = ready(2), list[str]()
+    for name in ("A", "A", "B"):
+        assert capacity.acquire(name, INTERACTIVE, 0)
+    for number in range(8):
+        capacity.enqueue(message(events, f"a{number}", "A"))
+    capacity.enqueue(message(events, "b", "B"))
+    end(capacity, "A")
+    assert events == []  # each of the two projects has a run, and there are two slots
+    end(capacity, "B")
+    assert events == ["b starts"]  # the others came before it, but A has its share
+    end(capacity, "A")
+    assert events == ["b starts", "a0 starts"]
+
+
+def test_a_message_waits_in_order_while_a_direct_run_gives_up() -> None:
+    capacity, events = ready(1, spare=0), list[str]()
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    for number in range(5):
+        capacity.enqueue(message(events, str(number), "A"))
+        assert not capacity.acquire("A", INTERACTIVE, 0)
+    for _ in range(6):
+        end(capacity, "A")
+    assert events == [f"{number} starts" for number in range(5)]
+    assert capacity.is_idle
+
+
+def test_polls_ask_for_as_many_messages_as_can_start() -> None:
+    capacity = ready(3)
+    assert capacity.begin_poll(INTERACTIVE, 0) == Poll(3, may_wait=True)
+    assert capacity.begin_poll(BATCH, 0) == Poll(2, may_wait=True)
+    assert all(capacity.acquire("A", INTERACTIVE, 0) for _ in range(2))
+    assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
+
+
+def test_a_full_host_looks_for_messages_of_other_projects_up_to_a_bound() -> None:
+    capacity, events = ready(2), list[str]()
+    assert all(capacity.acquire("A", INTERACTIVE, 0) for _ in range(2))
+    for number in range(MOST_WAITING_MESSAGES):
+        most = MOST_WAITING_MESSAGES - number
+        assert capacity.begin_poll(INTERACTIVE, 0) == Poll(most, may_wait=False)
+        capacity.enqueue(message(events, str(number), "A"))
+    assert capacity.begin_poll(INTERACTIVE, 0) is None
+    assert capacity.begin_poll(BATCH, 0) == Poll(MOST_WAITING_MESSAGES, may_wait=False)
+    assert events == []
+
+
+def test_a_freed_slot_ends_the_wait_of_a_poller() -> None:
+    capacity = ready(1)
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    polls: list[Poll | None] = []
+    poller = Thread(target=lambda: polls.append(capacity.begin_poll(INTERACTIVE, 60)))
+    poller.start()
+    end(capacity, "A")
+    poller.join(30)
+    assert polls == [Poll(1, may_wait=True)]
 
 
 def test_a_worker_with_a_poll_under_way_is_not_idle() -> None:
-    capacity = Capacity(1)
-    assert capacity.begin_poll(BATCH)
+    capacity = ready(1)
+    assert capacity.begin_poll(BATCH, 0)
     assert not capacity.is_idle
     capacity.end_poll()
     assert capacity.is_idle
-    capacity.close()
-    assert not capacity.begin_poll(INTERACTIVE)
 
 
-def test_a_slot_that_becomes_free_goes_to_interactive_first() -> None:
-    capacity = Capacity(2)
-    assert capacity.acquire(INTERACTIVE, 2) == 2
-    order: list[tuple[Priority, int]] = []
-    batch = Thread(target=lambda: order.append((BATCH, capacity.acquire(BATCH, 1))))
-    batch.start()
-    interactive = Thread(target=lambda: order.append((INTERACTIVE, capacity.acquire(INTERACTIVE, 1))))
-    interactive.start()
-    while not capacity._waiting[INTERACTIVE]:
+def test_closing_gives_back_every_waiting_run() -> None:
+    capacity, events = ready(1), list[str]()
+    capacity.acquire("A", INTERACTIVE, 0)
+    answers: list[bool] = []
+    direct = Thread(target=lambda: answers.append(capacity.acquire("A", INTERACTIVE, 60)))
+    direct.start()
+    while not capacity._state.waiting:
         pass
-    capacity.release()
-    interactive.join(5)
-    assert order == [(INTERACTIVE, 1)]
-    capacity.release()
-    capacity.release()
-    batch.join(5)
-    assert order == [(INTERACTIVE, 1), (BATCH, 1)]
-
-
-@pytest.mark.parametrize("priority", list(Priority))
-def test_closing_wakes_who_waits_and_gives_nothing(priority: Priority) -> None:
-    capacity = Capacity(1)
-    capacity.acquire(INTERACTIVE, 1)
-    taken: list[int] = []
-    waiting = Thread(target=lambda: taken.append(capacity.acquire(priority, 1)))
-    waiting.start()
+    capacity.enqueue(message(events, "waiting", "A"))
     capacity.close()
-    waiting.join(5)
-    assert taken == [0]
+    direct.join(30)
+    capacity.enqueue(message(events, "late", "B"))
+    assert (answers, events) == ([False], ["waiting back", "late back"])
+    assert capacity.begin_poll(INTERACTIVE, 60) is None
 
 
-def test_all_permits_back_is_idle_and_told() -> None:
+def test_the_last_released_run_is_idle_and_told() -> None:
     told: list[bool] = []
-    capacity = Capacity(2, on_release=lambda: told.append(True))
-    capacity.acquire(BATCH, 1)
-    capacity.acquire(INTERACTIVE, 1)
-    capacity.release()
-    assert not capacity.is_idle
-    capacity.release()
-    assert capacity.is_idle
-    assert len(told) == 2
-    assert capacity.acquire(BATCH, 5) == 1
+    capacity = ready(2, on_release=lambda: told.append(capacity.is_idle))
+    capacity.acquire("A", BATCH, 0)
+    capacity.acquire("B", INTERACTIVE, 0)
+    capacity.release("A")
+    capacity.release("B")
+    assert told == [False, True]
 
 
 def test_several_slots_poll_both_queues_side_by_side_and_batch_briefly() -> None:
@@ -125,46 +163,24 @@ def test_one_slot_polls_in_turn_interactive_first() -> None:
     assert (second.priority, second.wait_secs) == (BATCH, 0)
 
 
-def test_who_came_first_is_served_first_and_who_gave_up_is_passed_over() -> None:
-    capacity = Capacity(1)
-    capacity.acquire(INTERACTIVE, 1)
-    served: list[int] = []
-
-    def wait(number: int) -> None:
-        assert capacity.acquire(INTERACTIVE, 1) == 1
-        served.append(number)
-        capacity.release()
-
-    waiting = []
-    for number in range(5):
-        waiting.append(Thread(target=wait, args=(number,)))
-        waiting[-1].start()
-        while len(capacity._waiting[INTERACTIVE]) <= number:
-            pass
-        assert capacity.acquire(INTERACTIVE, 1, wait_secs=0) == 0
-    capacity.release()
-    for thread in waiting:
-        thread.join(5)
-    assert served == list(range(5))
-    assert capacity.is_idle
-
-
-def test_no_permit_is_lost_or_made_by_many_who_come_and_give_up() -> None:
-    capacity = Capacity(3)
+@pytest.mark.parametrize("slots", [1, 3])
+def test_no_slot_is_lost_or_made_by_many_runs_that_come_and_give_up(slots: int) -> None:
+    capacity = ready(slots)
 
     def work(number: int) -> None:
+        project_id = "ABC"[number % 3]
         for turn in range(200):
             priority = BATCH if (number + turn) % 3 == 0 else INTERACTIVE
             if turn % 7 == 0:
-                if capacity.begin_poll(priority):
+                if capacity.begin_poll(priority, 0):
                     capacity.end_poll()
-            elif taken := capacity.acquire(priority, 1 + turn % 2, wait_secs=(turn % 5) / 5000):
-                capacity.release(taken)
+            elif capacity.acquire(project_id, priority, (turn % 5) / 5000):
+                end(capacity, project_id)
 
     threads = [Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert capacity.is_idle
-    assert not any(capacity._waiting.values())
+    assert (capacity._state.ready, capacity._state.waiting) == (slots + 1, [])

@@ -159,9 +159,9 @@ class _Figures(BaseModel):
     enforcement_mode: IsolationMode
     cgroup_backend: CgroupBackend | None
     namespace_support: bool
-    workers: Count = Field(description="Slots of all runners heard of in the last minute.")
+    workers: Count = Field(description="Slots of all live runners: they reported in the last minute and do not drain.")
     queue_depth: Count
-    node_id: str = Field(description="The runner heard of last; empty if there is none.")
+    node_id: str = Field(description="The live runner that reported last; empty if there is none.")
 
 
 class HealthReport(_Figures):
@@ -177,7 +177,7 @@ class Ready(_Figures):
 
 
 class NotReady(BaseModel):
-    """No runner has been heard of for a minute."""
+    """No runner has reported for a minute, or the last report of each said that it stops."""
 
     status: Literal["not_ready"]
     error: str
