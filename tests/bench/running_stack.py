@@ -50,10 +50,10 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack() -> Iterator[RunningStack]:
-    """Start it, wait until it is ready, end it whatever happens."""
+def running_stack(**variables: str) -> Iterator[RunningStack]:
+    """Start it, wait until it is ready, end it whatever happens. `variables` come on top of its environment."""
     with tempfile.TemporaryDirectory(prefix="rustbox-bench-") as place:
-        local = LocalStack(Path(place) / "state", **_VARIABLES)
+        local = LocalStack(Path(place) / "state", **_VARIABLES | variables)
         try:
             local.start()
             if local.process is None:

@@ -17,6 +17,10 @@ class Scale:
     soak_samples: int
     deliveries: int
     delivery_secs: float
+    neighbour_secs: float
+    attack_run_secs: int
+    attack_runs: int
+    attack_due_rows: int
 
 
 FULL = Scale(
@@ -30,6 +34,10 @@ FULL = Scale(
     soak_samples=50,
     deliveries=10_000,
     delivery_secs=600,
+    neighbour_secs=10,
+    attack_run_secs=3,
+    attack_runs=200,
+    attack_due_rows=50_000,
 )
 QUICK = Scale(
     print_rounds=20,
@@ -42,4 +50,8 @@ QUICK = Scale(
     soak_samples=6,
     deliveries=400,
     delivery_secs=60,
+    neighbour_secs=2,
+    attack_run_secs=1,
+    attack_runs=20,
+    attack_due_rows=1_000,
 )
