@@ -25,7 +25,7 @@ _ADDENDS = 2_000_000
 _PATIENCE_SECS = 30
 _SWEEP_SECS = "5"
 _NOTES = [
-    "The victim: one client that sends one Python program after the other (`wait=true`). Each computes for about 0.2 s.",
+    "The victim: one client that sends one Python program after the other (`wait=true`). Each computes for 0.2 s.",
     "Each run of the victim sends a webhook.",
     "The attacker: another project that keeps up one attack. All attacks are in `tests/bench/attacks.py`.",
     "A wrong answer is any answer but 200 with the right output. Ratios divide by the same figure of the victim alone.",
