@@ -54,6 +54,7 @@ class Classification:
 
 
 SIGNAL_EXIT_BASE = 128
+_WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
 
 
 def classify(outcome: Outcome, phase: Phase) -> Classification:
@@ -86,8 +87,9 @@ def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
             return _stopped(phase, Verdict.MLE, "mle_limit_breach", Actor.JUDGE)
         case StopReason.CPU_LIMIT:
             return _stopped(phase, Verdict.TLE, "tle_cpu_judge", Actor.JUDGE)
-        case StopReason.WALL_LIMIT:
-            return _stopped(phase, Verdict.TLE, "tle_wall_judge", Actor.JUDGE)
+        case StopReason.WALL_LIMIT | StopReason.IDLE:
+            found = _stopped(phase, Verdict.TLE, "tle_wall_judge", Actor.JUDGE)
+            return replace(found, error_message=_WAITED) if outcome.stop_reason is StopReason.IDLE else found
         case _:
             pass
     # Neither killed by us nor ended by itself: the wait status was lost.

@@ -18,6 +18,8 @@ _BYTES_PER_NS = 4  # no CPU of today fills fresh pages faster
 _THRASH_NS = 1_000_000_000
 _THRASH_SHARE = 0.85
 _THRASH_PAGES = 20_000
+# Less CPU than this in `Limits.idle_secs` is none: runtimes that wait have timers of their own.
+_IDLE_USEC = 20_000
 
 
 class Deadlines:
@@ -36,12 +38,14 @@ class Deadlines:
         self._running = False
         self._pressed_since: tuple[int, int] | None = None  # time in ns, pages read again by then
         self._suspected = StopReason.NONE
+        self._busy_at: tuple[int, int] = (now, 0)  # time in ns, CPU time in us: when the group was last seen to work
 
     def program_started(self, at_ns: int) -> None:
         """From here on the wall limit counts, instead of the time allowed for setting up."""
         self._running = True
         self._wall_ns = at_ns + int(self._limits.wall_time_secs * _NS)
         self._next_check_ns = at_ns + self._slack_ns(0, 0)
+        self._busy_at = (at_ns, 0)
 
     def timeout_ms(self) -> int:
         """How long poll may wait, rounded up."""
@@ -65,6 +69,8 @@ class Deadlines:
             self._suspected = breach
             if self._is_thrashing(now):
                 return StopReason.MEMORY_THRASH
+            if self._is_idle(now, used_usec):
+                return StopReason.IDLE
             self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
         return StopReason.WALL_LIMIT if now >= self._wall_ns else StopReason.NONE
 
@@ -88,6 +94,14 @@ class Deadlines:
         if self._groups.is_sampled:
             left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * _CPUS))
         return min(max(left_ns, _SHORTEST_CHECK_NS), _LONGEST_CHECK_NS)
+
+    def _is_idle(self, now: int, used_usec: int) -> bool:
+        """Whether the program has waited for too long: for itself, as nothing else could wake it."""
+        if self._limits.idle_secs == 0 or not self._running:
+            return False
+        if used_usec - self._busy_at[1] >= _IDLE_USEC:
+            self._busy_at = (now, used_usec)
+        return now - self._busy_at[0] >= self._limits.idle_secs * _NS
 
     def _is_thrashing(self, now: int) -> bool:
         """Whether the group lives on evicting its own program text and reading it again.

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.spec import JailSpec
+from sandbox_runtime.jail.spec import FilterFamily, JailSpec
 from sandbox_runtime.jail.streams import Capture
 from sandbox_runtime.jail.wire import Streams
 
@@ -79,6 +79,9 @@ class Handover:
         for capture in self.captures:
             capture.limit_bytes = spec.limits.output_bytes
         try:
+            if spec.family is FilterFamily.COMPILE:
+                for capture in self.captures:
+                    capture.forbid_opening()
             _fill(self._stdin, [spec.stdin])
             _fill(self._files, [file.content for file in spec.files])
         except OSError as error:

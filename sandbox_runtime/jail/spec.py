@@ -14,6 +14,7 @@ class StopReason(StrEnum):
     NONE = "none"
     CPU_LIMIT = "cpu_limit"
     WALL_LIMIT = "wall_limit"
+    IDLE = "idle"
     OOM_KILL = "oom_kill"
     MEMORY_THRASH = "memory_thrash"
     MEMORY_LIMIT = "memory_limit"  # only where no group holds the memory: the supervisor saw too much of it
@@ -33,7 +34,10 @@ class FilterFamily(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one step (compile or run). Units are in the names."""
+    """Limits of one step (compile or run). Units are in the names.
+
+    `idle_secs`: a step that uses no CPU for so long is stopped; 0 for no such limit.
+    """
 
     cpu_time_secs: float
     wall_time_secs: float
@@ -42,6 +46,7 @@ class Limits:
     max_open_files: int
     max_file_bytes: int
     output_bytes: int
+    idle_secs: float = 0
 
     @property
     def process_bound(self) -> int:

@@ -14,7 +14,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.late_refusals import LOOK_MS, LateRefusals
 from sandbox_runtime.jail.launch import Launch
 from sandbox_runtime.jail.spec import StopReason
-from sandbox_runtime.jail.streams import Capture
+from sandbox_runtime.jail.streams import Capture, PacedReading
 from sandbox_runtime.jail.watched import Watched
 
 _DEATH_MS = int(SETUP_SECS * 1000)
@@ -36,12 +36,13 @@ class _Watch:
         deadlines: Deadlines,
         groups: SlotGroups,
     ) -> None:
-        self._pidfd, self._status, self._captures = launch.pidfd, launch.status, captures
+        self._pidfd, self._status = launch.pidfd, launch.status
         self._deadlines, self._groups = deadlines, groups
         self._late_refusals = LateRefusals(groups, launch.spec.limits, launch.start)
         self._is_killed = False
         self._poller = select.poll()
-        self._open = {self._pidfd, self._status.fileno(), *(capture.fd for capture in captures)}
+        self._output = PacedReading(self._poller, captures)
+        self._open = {self._pidfd, self._status.fileno()}
         for fd in self._open:
             self._poller.register(fd, select.POLLIN)
         self.watched = Watched(launch.begun_ns)
@@ -62,14 +63,6 @@ class _Watch:
                 self._groups.attach_mounts(self.watched.take_mount_fds())
             if self.watched.ready is not None and not had_started:
                 self._deadlines.program_started(self.watched.ready["at_ns"])
-        for capture in self._captures:
-            if fd == capture.fd and capture.open:
-                # Forget before reading: a closed descriptor's number may be taken by another thread at once.
-                self._forget(fd)
-                capture.read()
-                if capture.open:
-                    self._open.add(fd)
-                    self._poller.register(fd, select.POLLIN)
 
     def run(self, cancel_fd: int | None) -> Watched:
         """Until init is alone or dead: nothing of the guest's is alive after it."""
@@ -91,6 +84,9 @@ class _Watch:
                     self._stop(StopReason.CANCELLED)
                 elif fd in self._open:
                     self._handle(fd)
+                else:
+                    self._output.read(fd)
+            self._output.resume()
             self._end_what_is_due()
         return self.watched
 
@@ -103,7 +99,7 @@ class _Watch:
     def _timeout_ms(self) -> int:
         if self._is_killed:
             return _DEATH_MS
-        return self._deadlines.timeout_ms() if self.watched.ended is None else LOOK_MS
+        return self._output.timeout_ms(self._deadlines.timeout_ms() if self.watched.ended is None else LOOK_MS)
 
     def _end_the_others(self, wait_status: int) -> None:
         """The program has ended. Init stays, so that nothing is reaped, until it is killed with all that live still."""

@@ -13,6 +13,7 @@ JUDGE_CEILING_WALL_SECS = 25
 CEILING_MEMORY_BYTES = 1024 * MIB
 AGENT_CPU_SECS = 15
 AGENT_WALL_SECS = 30
+COMPILE_IDLE_SECS = 4
 
 
 def profiles(
@@ -61,4 +62,5 @@ def compile_limits(*, memory_mb: int = 1024, processes: int = 120) -> Limits:
         max_open_files=256,
         max_file_bytes=256 * MIB,
         output_bytes=OUTPUT_BYTES,
+        idle_secs=COMPILE_IDLE_SECS,
     )

@@ -150,3 +150,43 @@ def test_the_wall_limit_counts_from_the_programs_start(clock: Clock) -> None:
     assert deadlines.due() is StopReason.NONE
     clock.pass_ms(2)
     assert deadlines.due() is StopReason.WALL_LIMIT
+
+
+IDLE_SECS = 4
+WORKING_USEC = 30_000  # more than a runtime's own timers take in that time
+
+
+def compiling(groups: Groups, clock: Clock) -> Deadlines:
+    deadlines = Deadlines(groups, replace(LIMITS, idle_secs=IDLE_SECS), NOTHING)
+    clock.pass_ms(IDLE_SECS * 1000)
+    assert deadlines.due() is StopReason.NONE, "nothing has started yet"
+    deadlines.program_started(clock.now_ns)
+    return deadlines
+
+
+def test_a_step_that_waits_without_working_is_stopped(clock: Clock) -> None:
+    groups = Groups(is_sampled=False)
+    deadlines = compiling(groups, clock)
+    groups.counters = replace(NOTHING, cpu_usage_usec=100_000)
+    clock.pass_ms(300)
+    assert deadlines.due() is StopReason.NONE
+    clock.pass_ms(IDLE_SECS * 1000 - 1)
+    assert deadlines.due() is StopReason.NONE
+    clock.pass_ms(300)
+    assert deadlines.due() is StopReason.IDLE
+
+
+def test_a_step_that_works_a_little_is_not_stopped(clock: Clock) -> None:
+    groups = Groups(is_sampled=False)
+    deadlines = compiling(groups, clock)
+    for look in range(1, 30):
+        groups.counters = replace(NOTHING, cpu_usage_usec=look * WORKING_USEC)
+        clock.pass_ms(IDLE_SECS * 1000 - 500)
+        if look * (IDLE_SECS * 1000 - 500) < LIMITS.wall_time_secs * 1000:
+            assert deadlines.due() is StopReason.NONE
+
+
+def test_without_such_a_limit_a_run_may_wait(clock: Clock) -> None:
+    deadlines = started(Groups(is_sampled=False), clock)
+    clock.pass_ms(20 * IDLE_SECS * 1000)
+    assert deadlines.due() is StopReason.NONE

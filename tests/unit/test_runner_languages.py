@@ -55,7 +55,7 @@ def test_agent_limits_are_wider_and_bounded(name: str) -> None:
 def test_a_compile_step_has_the_limits_of_the_contract(name: str, memory_mb: int, processes: int) -> None:
     step = BY_NAME[name].compile
     assert step is not None
-    assert step.limits == Limits(15, 30, memory_mb * MIB, processes, 256, 256 * MIB, MIB)
+    assert step.limits == Limits(15, 30, memory_mb * MIB, processes, 256, 256 * MIB, MIB, idle_secs=4)
 
 
 COMMANDS = {
