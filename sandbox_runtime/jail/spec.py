@@ -71,13 +71,10 @@ class WaitingCommand:
     the other. It sends one byte when it is ready, and gets one message: texts that end with a NUL each, the count of
     words, the last `told_words` words of the run's `argv`, then name, size and 0 or 1 (executable) of each file. It
     places the files and closes both descriptors before it runs any code of a guest's. End of file: it is not needed.
-
-    `is_on_demand`: it waits only where runs like it come one after the other, at the price of its memory.
     """
 
     argv: tuple[str, ...]
     told_words: int
-    is_on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,20 @@ from pathlib import Path
 
 from sandbox_runtime.languages.preparation import command
 
-Definitions = Mapping[str, str | tuple[str, ...] | int | None]
-"""Macros: a string, words with a comma behind each, a number, or nothing but the name."""
+Definitions = Mapping[str, str | tuple[str, ...] | int]
+"""Macros: a string, words with a comma behind each, or a number."""
 
 
 def build(compiler: str, source: Path, definitions: Definitions, to: Path, options: tuple[str, ...]) -> None:
     """Compile one source, as C by any compiler of gcc's; all of it or nothing. Raises PreparationError."""
-    macros = tuple(f"-D{name}{_value(value)}" for name, value in definitions.items())
+    macros = tuple(f"-D{name}={_value(value)}" for name, value in definitions.items())
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         command((compiler, "-x", "c", "-O2", *macros, *options, "-o", to.name, str(source)), working_directory=work)
         shutil.copy(work / to.name, to)
 
 
-def _value(value: str | tuple[str, ...] | int | None) -> str:
-    if value is None:
-        return ""
+def _value(value: str | tuple[str, ...] | int) -> str:
     if isinstance(value, tuple):
-        return "=" + "".join(f"{json.dumps(word)}," for word in value)
-    return "=" + json.dumps(value)
+        return "".join(f"{json.dumps(word)}," for word in value)
+    return json.dumps(value)

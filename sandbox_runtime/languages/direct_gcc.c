@@ -133,7 +133,7 @@ static int compiled(const char *headers, int said, int nowhere) {
 }
 
 static int has_linked(void) {
-    int is_told = write(gate[1], HELD_PATH, sizeof HELD_PATH - 1) == sizeof HELD_PATH - 1;
+    int is_told = write(gate[1], "g", 1) == 1;
     int status = ended(linking);
     linking = -1;
     return is_told && status == 0;

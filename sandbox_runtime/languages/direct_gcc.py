@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_runtime.languages import held_open
 from sandbox_runtime.languages.c_programs import Definitions, build
 from sandbox_runtime.languages.linker import MOLD
 from sandbox_runtime.languages.preparation import PreparationError, spoken
@@ -22,12 +21,13 @@ ASSEMBLER = "/usr/bin/as"
 HEADERS_FILE = ".headers"
 """Of the working directory: the path of precompiled headers for the source."""
 
-_ONE_THREAD, _TWO_THREADS = "--threads=1", "--threads=2"
 # In the jail, where both are the guest's own.
 _OBJECT, _SAID = "/tmp/solution.o", "/tmp/said"  # noqa: S108
-_PROGRAM_SOURCE = Path(__file__).with_name("direct_gcc.c")
+_HELD_FD = 3
+_HELD_OPEN = "held_open.so"
+_PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
 _ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
-RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + held_open.RECIPE
+RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + _HELD_OPEN_SOURCE.read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,17 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
 
 def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) -> None:
     """Raises PreparationError."""
+    held: Definitions = {"HELD_PATH": _OBJECT, "HELD_FD": _HELD_FD}
     definitions: Definitions = {
-        "HELD_PATH": _OBJECT,
-        "HELD_FD": held_open.FD,
-        "HELD_LIBRARY": f"{guest_path}/{held_open.NAME}",
+        **held,
+        "HELD_LIBRARY": f"{guest_path}/{_HELD_OPEN}",
         "HEADERS_FILE": HEADERS_FILE,
         "SAID": _SAID,
         "COMPILER": found.compiler,
         "ASSEMBLER": found.assembler,
         "LINKER": found.linker,
     }
-    held_open.build_held_open(compiler, _OBJECT, directory)
+    build(compiler, _HELD_OPEN_SOURCE, held, directory / _HELD_OPEN, ("-shared", "-fPIC"))
     build(compiler, _PROGRAM_SOURCE, definitions, directory / PROGRAM_NAME, ("-static",))
 
 
@@ -88,24 +88,17 @@ def _commands(answer: str) -> _Commands:
 
 
 def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple[str, ...]:
-    """Mold with the one object, gcc's own file of the moment, behind all libraries."""
+    """Mold with the one object behind all libraries: one thread waits for it, the other one has read them by then.
+
+    What is an object's own stands before what is a library's in any order, and its place among the start files, which
+    are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
+    """
     if not os.access(MOLD, os.X_OK):
         raise LookupError(MOLD)
-    return behind_libraries(mold_for(collect2), [object_name], [_OBJECT])
-
-
-def behind_libraries(mold: Sequence[str], objects: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Mold's words with the objects behind all libraries, by other names: one thread waits for them, one has read all.
-
-    What is an object's own stands before what is a library's in any order, but for what runs before and behind main.
-    Its place among the start files, which are objects too, stays as it is. Raises ValueError and LookupError when one
-    is not there.
-    """
-    words = [_TWO_THREADS if word == _ONE_THREAD else word for word in mold]
-    for name in objects:
-        words.remove(name)
+    words = list(mold_for(collect2, threads=2))
+    words.remove(object_name)  # the name of gcc's own file of the moment
     end_files = [number for number, word in enumerate(words) if Path(word).name.startswith("crtend")]
-    return (*words[: end_files[0]], *names, *words[end_files[0] :])
+    return (*words[: end_files[0]], _OBJECT, *words[end_files[0] :])
 
 
 def _steps(answer: str) -> Mapping[str, list[str]]:
@@ -123,12 +116,12 @@ def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
     return mold_for(_steps(answer)["collect2"])
 
 
-def mold_for(collect2: Sequence[str]) -> tuple[str, ...]:
+def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
     """Mold in the place of collect2. Its threads and its second process do not pay for a small program.
 
     What an object asks for gets a stack that may be executed, as with ld: GNU C's nested functions need it.
     """
-    return (MOLD, "--no-fork", _ONE_THREAD, "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
+    return (MOLD, "--no-fork", f"--threads={threads}", "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
 
 
 def _absolute(tool: str) -> str:

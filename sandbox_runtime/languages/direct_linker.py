@@ -1,19 +1,16 @@
 """A linker for rustc: takes what rustc gives to gcc, and calls mold as gcc would, with no gcc and collect2 between.
 
 It is a shell script named `gcc`, for rustc chooses its options by the name and tells it in its diagnostics. A word that
-it does not know, or an error of mold, leads to the real gcc with all that rustc gave. Where a mold was started ahead
-for these very words (ahead_of_rustc.py), it is told that the objects are there.
+it does not know, or an error of mold, leads to the real gcc with all that rustc gave.
 """
 
 import os
 import shlex
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_runtime.languages.direct_gcc import linking
 from sandbox_runtime.languages.linker import MOLD
-from sandbox_runtime.languages.preparation import PreparationError, command
+from sandbox_runtime.languages.preparation import PreparationError
 
 NAME = "gcc"
 
@@ -22,7 +19,7 @@ NAME = "gcc"
 _SCRIPT = """\
 #!/bin/sh
 set -f
-{ahead}link() {{
+link() {{
     kinds=
     left=$#
     while [ "$left" -gt 0 ]; do
@@ -56,84 +53,27 @@ set -f
 link "$@" || exec {gcc} "$@"
 """
 _ORDINARY_SCRIPT = '#!/bin/sh\nexec {gcc} "$@"\n'
-_AHEAD = """\
-if [ -p /proc/self/fd/{gate_fd} ] && [ "$*" = {first}" $2 "{rest} ]; then
-    printf %s "$2" >&{gate_fd}
-    read -r _ <&{ended_fd}
-    [ -e solution ] && exit
-fi
-exec {gate_fd}>&- {ended_fd}<&-
-"""
-# In mold's place: its words go to a file.
-_RECORD = 'printf "%s\\0" "$@" >"$0"'
-RECIPE = _SCRIPT + _ORDINARY_SCRIPT + _AHEAD
+RECIPE = _SCRIPT + _ORDINARY_SCRIPT
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """A mold that was started ahead for what rustc will give, and the numbers of two descriptors, see ahead_of_rustc.c.
-
-    `given[1]` is an object that lies in another place each time.
-    """
-
-    given: tuple[str, ...]
-    gate_fd: int
-    ended_fd: int
-
-
-def write_linker(gcc: str, directory: Path, ahead: Ahead | None = None) -> None:
+def write_linker(gcc: str, directory: Path) -> None:
     """Make the script in `directory`; without mold, or when gcc's answer is not understood, it is gcc alone."""
     script = directory / NAME
-    try:
-        script.write_text(_script(gcc, _around(gcc, directory), ahead))
-    except (PreparationError, LookupError, ValueError):
-        script.write_text(_ORDINARY_SCRIPT.format(gcc=gcc))
+    script.write_text(_script(gcc, directory))
     script.chmod(0o755)
 
 
-def words_for_mold(gcc: str, given: tuple[str, ...], directory: Path) -> tuple[str, ...]:
-    """How the script would call mold for what rustc gives to gcc.
-
-    Raises PreparationError, LookupError and ValueError when it would not.
-    """
-    mold, before, after = _around(gcc, directory)
-    with tempfile.TemporaryDirectory() as name:
-        words, script = Path(name) / "words", Path(name) / NAME
-        recording = ("/bin/sh", "-c", _RECORD, str(words))
-        script.write_text(_script("/bin/false", (recording, before, after), None))
-        command(("/bin/sh", str(script), *given), working_directory=Path(name))
-        return (*mold, *words.read_text().split("\0")[:-1])
-
-
-type _Around = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
-"""mold, its words before what is linked, and those behind it."""
-
-
-def _around(gcc: str, directory: Path) -> _Around:
-    """Raises PreparationError, LookupError and ValueError."""
+def _script(gcc: str, directory: Path) -> str:
+    ordinary = _ORDINARY_SCRIPT.format(gcc=gcc)
     if not os.access(MOLD, os.X_OK):
-        raise LookupError(MOLD)
+        return ordinary
     linked = directory / "linked.o"
     linked.touch()
     try:
         words = linking((gcc, "-pie", "-nodefaultlibs", "-o", "solution", linked.name), directory)
+        place = words.index(linked.name)
+    except (PreparationError, LookupError, ValueError):
+        return ordinary
     finally:
         linked.unlink()
-    place = words.index(linked.name)
-    return words[:1], words[1:place], words[place + 1 :]
-
-
-def _script(gcc: str, around: _Around, ahead: Ahead | None) -> str:
-    mold, before, after = around
-    return _SCRIPT.format(
-        ahead="" if ahead is None else _ahead(ahead),
-        before=shlex.join((*mold, *before)),
-        after=shlex.join(after),
-        gcc=gcc,
-    )
-
-
-def _ahead(ahead: Ahead) -> str:
-    first, _, *rest = ahead.given
-    words = {"first": shlex.quote(first), "rest": shlex.quote(" ".join(rest))}
-    return _AHEAD.format(gate_fd=ahead.gate_fd, ended_fd=ahead.ended_fd, **words)
+    return _SCRIPT.format(before=shlex.join(words[:place]), after=shlex.join(words[place + 1 :]), gcc=gcc)

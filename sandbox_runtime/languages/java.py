@@ -26,8 +26,8 @@ _COMPILER_SOURCE = Path(__file__).with_name(f"{_COMPILER_CLASS}.java")
 _TRAINING_SOURCE = Path(__file__).with_name("Training.java")
 _WARMING_SOURCE = Path(__file__).with_name("WarmUp.java")
 _LAUNCHER = "waiting_java"
-_LAUNCHER_SOURCE, _PROTOCOL = (Path(__file__).with_name(name) for name in (f"{_LAUNCHER}.c", "waiting.h"))
-_SOURCES = (_COMPILER_SOURCE, _TRAINING_SOURCE, _WARMING_SOURCE, _LAUNCHER_SOURCE, _PROTOCOL)
+_LAUNCHER_SOURCE = Path(__file__).with_name(f"{_LAUNCHER}.c")
+_SOURCES = (_COMPILER_SOURCE, _TRAINING_SOURCE, _WARMING_SOURCE, _LAUNCHER_SOURCE)
 _C_COMPILER = "/usr/bin/gcc"
 
 _OPTIONS = (

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from sandbox_runtime.jail import WaitingCommand
-from sandbox_runtime.languages import ahead_of_rustc, direct_linker
+from sandbox_runtime.languages import direct_linker
 from sandbox_runtime.languages.entry import Compile, DeathSigns, Language, Prepared, Tool
 from sandbox_runtime.languages.linker import MOLD, through_compiler
 from sandbox_runtime.languages.profiles import compile_limits, profiles
@@ -14,28 +13,8 @@ LINK_DRIVER = "/usr/bin/gcc"
 DIRECTORY = "/opt/rustbox/rust"
 
 
-_COMMAND = (
-    COMPILER,
-    "-O",
-    "--edition",
-    "2021",
-    "-C",
-    f"linker={DIRECTORY}/{direct_linker.NAME}",
-    *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
-    # One thread of LLVM: splitting a program of this size costs a fifth more, and others want the second core.
-    "-C",
-    "codegen-units=1",
-    # Debian's standard library brings 11 MB of debug information into every program.
-    "-C",
-    "strip=debuginfo",
-    "-o",
-    "solution",
-    "solution.rs",
-)
-
-
 def _prepare(directory: Path) -> None:
-    ahead_of_rustc.write_programs(_COMMAND, LINK_DRIVER, directory, DIRECTORY)
+    direct_linker.write_linker(LINK_DRIVER, directory)
 
 
 RUST = Language(
@@ -43,20 +22,33 @@ RUST = Language(
     file_name="solution.rs",
     tools=(Tool(COMPILER), Tool(LINK_DRIVER)),
     compile=Compile(
-        argv=(f"{DIRECTORY}/{ahead_of_rustc.PROGRAM_NAME}", *_COMMAND),
+        argv=(
+            COMPILER,
+            "-O",
+            "--edition",
+            "2021",
+            "-C",
+            f"linker={DIRECTORY}/{direct_linker.NAME}",
+            *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
+            # One thread of LLVM: splitting a program of this size costs a fifth more, and others want the second core.
+            "-C",
+            "codegen-units=1",
+            # Debian's standard library brings 11 MB of debug information into every program.
+            "-C",
+            "strip=debuginfo",
+            "-o",
+            "solution",
+            "solution.rs",
+        ),
         limits=compile_limits(),
         artifact="solution",
-        waiting=WaitingCommand(
-            (f"{DIRECTORY}/{ahead_of_rustc.WAITING_NAME}", *_COMMAND), told_words=0, is_on_demand=True
-        ),
     ),
     run_argv=("/box/solution",),
     prepared=Prepared(
         guest_path=DIRECTORY,
         make=_prepare,
-        # How rustc calls its linker is written down, with the names of its libraries.
-        made_from=(COMPILER, LINK_DRIVER, MOLD),
-        recipe=" ".join(_COMMAND) + ahead_of_rustc.RECIPE,
+        made_from=(LINK_DRIVER, MOLD),
+        recipe=direct_linker.RECIPE,
     ),
     profiles=profiles(
         memory_mb=256, cpu_secs=8, wall_secs=15, processes=64, open_files=64, file_mb=1, agent_processes=64

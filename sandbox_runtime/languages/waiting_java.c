@@ -1,22 +1,40 @@
 /*
- * Start a JVM as java(1) does, let it warm up, then wait until there is something to run (waiting.h): a class of this
- * JVM's class path and its arguments, with its files. From there on everything is as in java.c of the JDK: what the
- * program sees (its call stack, the text of its uncaught exceptions, its exit codes) is the same.
+ * Start a JVM as java(1) does, let it warm up, then wait until there is something to run: a class of this JVM's class
+ * path, with its files. From there on everything is as in java.c of the JDK: what the program sees (its call stack,
+ * the text of its uncaught exceptions, its exit codes) is the same.
  *
  *     waiting_java LIBJVM WARM_CLASS STACK_KIB JVM_OPTION...
  *
  * WARM_CLASS: a file that ends in .class, defined by a loader of its own, or the name of a class of the class path; its
  * method `static void warmUp()` is called. STACK_KIB: of the main thread. JVM_OPTION: as JNI_CreateJavaVM takes them.
+ *
+ * Descriptor 3 is a socket of messages, 4 holds all files, one behind the other. One byte on 3 says that we wait. The
+ * one message that comes is a list of texts, each ended by a NUL: how many arguments, the arguments (the first one is
+ * the class), then for each file its name, its size and whether it is executable. Both descriptors are closed before
+ * any code of the program runs. Nobody but the supervisor holds the other end: no guest's code has run here before.
  */
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jni.h>
 #include <pthread.h>
-#include "waiting.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { OPTIONS = 4 };
+enum { CHANNEL = 3, FILES = 4, FAILED = 1, OPTIONS = 4, MESSAGE_BYTES = 1 << 16, MOST_ARGUMENTS = 64 };
 
 static int argument_count;
 static char **arguments;
+static char message[MESSAGE_BYTES + 1];
+
+static void fail(const char *step) {
+    fprintf(stderr, "waiting_java: %s: %s\n", step, strerror(errno));
+    _exit(FAILED);
+}
 
 static void stop_on_exception(JNIEnv *env, const char *step) {
     if ((*env)->ExceptionCheck(env)) {
@@ -68,6 +86,47 @@ static void warm_up(JNIEnv *env) {
     stop_on_exception(env, "warm up");
 }
 
+/* The next text of the message; the message ends with a NUL, and so does the buffer. */
+static char *next_text(char **place, char *end) {
+    if (*place >= end) fail("read the message");
+    char *text = *place;
+    *place += strlen(text) + 1;
+    return text;
+}
+
+static void place_file(const char *name, off_t size, int executable) {
+    /* No code of a guest's has run here: O_EXCL refuses a name that is there already all the same. */
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) fail("create a file");
+    while (size > 0) {
+        ssize_t done = sendfile(fd, FILES, NULL, size);
+        if (done <= 0) fail("fill a file");
+        size -= done;
+    }
+    if (fchmod(fd, executable ? 0755 : 0644) < 0) fail("set a file's mode");
+    close(fd);
+}
+
+/* Returns the count of what is told to run: a class and its arguments. */
+static int wait_for_program(char **told) {
+    if (write(CHANNEL, "w", 1) != 1) fail("tell that we wait");
+    ssize_t length = read(CHANNEL, message, MESSAGE_BYTES);
+    if (length < 0) fail("read the message");
+    if (length == 0) _exit(0); /* nobody has a use for this JVM */
+    char *place = message, *end = message + length;
+    int count = atoi(next_text(&place, end));
+    if (count < 1 || count > MOST_ARGUMENTS) fail("read the arguments");
+    for (int i = 0; i < count; i++) told[i] = next_text(&place, end);
+    while (place < end) {
+        char *name = next_text(&place, end);
+        off_t size = strtoll(next_text(&place, end), NULL, 10);
+        place_file(name, size, next_text(&place, end)[0] == '1');
+    }
+    close(CHANNEL);
+    close(FILES);
+    return count;
+}
+
 /* LauncherHelper.checkAndLoadMain: finds the class, or says why not in java's own words and exits. */
 static jclass load_main(JNIEnv *env, const char *name) {
     jclass helper = (*env)->FindClass(env, "sun/launcher/LauncherHelper");
@@ -111,9 +170,8 @@ static void *run(void *nothing) {
     JavaVM *jvm;
     JNIEnv *env = create_jvm(&jvm);
     warm_up(env);
-    char *told[MOST_WORDS];
-    int count = wait_to_be_told(told);
-    if (count < 1) fail("read the arguments");
+    char *told[MOST_ARGUMENTS];
+    int count = wait_for_program(told);
     int code = run_main(env, told, count);
     /* Shows an uncaught exception. */
     if ((*jvm)->DetachCurrentThread(jvm) != JNI_OK) code = FAILED;

@@ -1,24 +1,100 @@
-"""Slots in which a command waits for a program, shared by all slots of a runner; each command is used once.
+"""Slots in which Java's compiler and JVM wait for a program, shared by all slots of a runner. Each is used once.
 
-A new one is started behind the answer, and only after a short time in which nobody wanted it: getting ready costs far
-more than it saves, so when requests come one upon the other the ordinary way is the quicker one for all. Some are only
-started when they were wanted, and ended when they are not wanted for long.
+The pool starts the next command only after QUIET_SECS without a request. A start costs more CPU time than it saves, so
+a stream of requests is served faster the ordinary way.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import inf
 from threading import Condition, Thread
 from time import monotonic
+from typing import Protocol
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome
-from sandbox_runtime.warm.seat import Seat, WaitingSlot
+
+QUIET_SECS = 0.25
+RETRY_SECS = 30.0
+
+_LOG = logging.getLogger(__name__)
+
+
+class WaitingSlot(Protocol):
+    """What the pool needs of a slot."""
+
+    healthy: bool
+
+    def stage(self, spec: JailSpec) -> None:
+        """Start the waiting command. Raises JailError."""
+        ...
+
+    def is_ready_for(self, spec: JailSpec) -> bool:
+        """Whether it waits for a run like this. Raises JailError."""
+        ...
+
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        """Run. Raises JailError."""
+        ...
+
+    def close(self) -> None:
+        """End everything of the slot."""
+        ...
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One slot of the pool. `start_at`: when to start its next command; infinity: a command waits.
+
+    `is_busy`: one thread uses the slot, to run or to start a command. All else happens under the pool's lock.
+    """
+
+    index: int
+    spec: JailSpec
+    slot: WaitingSlot | None = None
+    start_at: float = 0.0
+    is_busy: bool = False
+
+    def is_ready_for(self, spec: JailSpec) -> bool:
+        """Whether a command waits for a run like this. A dead command is replaced."""
+        if self.slot is None or self.start_at < inf:
+            return False
+        try:
+            return self.slot.is_ready_for(spec)
+        except JailError as error:
+            self.log("waiting command ended", error)
+            self.slot.healthy = False
+            return False
+
+    def start(self, opener: Callable[[int], WaitingSlot]) -> None:
+        """Start a command, in a new slot where the old one failed."""
+        try:
+            if self.slot is not None and not self.slot.healthy:
+                self.close()
+            if self.slot is None:
+                self.slot = opener(self.index)
+            self.slot.stage(self.spec)
+            self.start_at = inf
+        except JailError as error:
+            self.log("waiting command not started", error)
+            self.start_at = monotonic() + RETRY_SECS
+
+    def close(self) -> None:
+        """End the slot and its command."""
+        if self.slot is not None:
+            self.slot.close()
+            self.slot = None
+
+    def log(self, phrase: str, error: JailError) -> None:
+        extra = {"slot": self.index, "step": error.step, "target": error.target, "errno": error.errno}
+        _LOG.error(phrase, extra=extra)
 
 
 class WaitingPool:
-    """One slot for each of `specs`. `opener(index)` opens the slot of a seat; it raises JailError."""
+    """One slot for each of `specs`. `opener(index)` opens the slot of an entry; it raises JailError."""
 
     def __init__(self, specs: Sequence[JailSpec], opener: Callable[[int], WaitingSlot]) -> None:
-        self._seats = [Seat(index, spec) for index, spec in enumerate(specs)]
+        self._entries = [_Entry(index, spec) for index, spec in enumerate(specs)]
         self._opener = opener
         self._changed = Condition()
         self._closed = False
@@ -26,67 +102,69 @@ class WaitingPool:
 
     def start(self) -> None:
         """Begin to fill the pool, in a thread of its own."""
-        if self._seats:
+        if self._entries:
             self._thread.start()
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome | None:
-        """Run this step in a slot that waits for it; None when there is none, or when it failed before its end."""
-        seat = self._take(spec)
-        if seat is None or seat.slot is None:
+        """Run this step in a slot that waits for it. None: no slot waits, or the run failed before its end."""
+        entry = self._take(spec)
+        if entry is None or entry.slot is None:
             return None
         try:
-            return seat.slot.answer(spec, cancel_fd=cancel_fd)
+            return entry.slot.answer(spec, cancel_fd=cancel_fd)
         except JailError as error:
-            # Nothing of a run that failed leaves its slot: it can be run again in another one.
-            seat.log("waiting command failed", error)
+            # A failed run leaves its slot with no effect: another slot can run the program again.
+            entry.log("waiting command failed", error)
             return None
         finally:
-            self._give_back(seat)
+            with self._changed:
+                entry.is_busy = False
+                self._postpone(entry)
 
     def close(self) -> None:
-        """End all that waits. What runs is ended by its slot."""
+        """End all slots. A run that goes on ends with its slot."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
-        for seat in self._seats:
-            seat.close()
+        for entry in self._entries:
+            entry.close()
 
-    def _take(self, spec: JailSpec) -> Seat | None:
+    def _take(self, spec: JailSpec) -> _Entry | None:
         with self._changed:
-            for seat in self._seats:
-                if seat.spec.waiting != spec.waiting or self._closed:
+            for entry in self._entries:
+                if entry.spec.waiting != spec.waiting or entry.is_busy or self._closed:
                     continue
-                seat.want()
-                if seat.is_ready_for(spec):
-                    seat.is_busy = True
-                    return seat
-                self._changed.notify_all()
+                if entry.is_ready_for(spec):
+                    entry.is_busy = True
+                    return entry
+                if entry.start_at < inf or (entry.slot is not None and not entry.slot.healthy):
+                    self._postpone(entry)
         return None
 
-    def _give_back(self, seat: Seat) -> None:
-        with self._changed:
-            seat.is_busy = False
-            seat.refill()
-            self._changed.notify_all()
+    def _postpone(self, entry: _Entry) -> None:
+        """Start its next command when no request came for a while. A failed start keeps its later time."""
+        quiet_at = monotonic() + QUIET_SECS
+        entry.start_at = quiet_at if entry.start_at == inf else max(entry.start_at, quiet_at)
+        self._changed.notify_all()
 
     def _keep_filled(self) -> None:
         """Thread of the pool."""
-        while (seat := self._next_due()) is not None:
-            seat.serve(self._opener)
+        while (entry := self._next_due()) is not None:
+            entry.start(self._opener)
             with self._changed:
-                seat.is_busy = False
+                entry.is_busy = False
 
-    def _next_due(self) -> Seat | None:
-        """Wait until there is something to do with a seat, and take it. None: closed."""
+    def _next_due(self) -> _Entry | None:
+        """Wait until an entry needs a command, and take it. None: closed."""
         with self._changed:
             while not self._closed:
-                idle = [seat for seat in self._seats if not seat.is_busy]
-                seat = min(idle, key=lambda seat: seat.due_at, default=None)
-                left_secs = inf if seat is None else seat.due_at - monotonic()
-                if seat is not None and left_secs <= 0:
-                    seat.is_busy = True
-                    return seat
+                idle = [entry for entry in self._entries if not entry.is_busy]
+                entry = min(idle, key=lambda entry: entry.start_at, default=None)
+                left_secs = inf if entry is None else entry.start_at - monotonic()
+                if entry is not None and left_secs <= 0:
+                    entry.is_busy = True
+                    return entry
                 self._changed.wait(None if left_secs == inf else left_secs)
             return None

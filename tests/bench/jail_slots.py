@@ -71,13 +71,6 @@ class WaitingCommands:
         )
         return self._slots[index]
 
-    def start(self) -> None:
-        """Begin. Those on demand are wanted as often as it takes."""
-        self.pool.start()
-        for spec in self._specs * 2:
-            if spec.waiting is not None and spec.waiting.is_on_demand and self.pool.answer(spec) is not None:
-                raise JailError("wait", hint="a command on demand was there before it was wanted")
-
     def wait(self) -> None:
         """Until every command waits, as it does some time after the last request. Raises JailError."""
         end = time.monotonic() + _PATIENCE_SECS
@@ -92,7 +85,7 @@ class WaitingCommands:
 def waiting_commands(offered: Mapping[str, Language]) -> Iterator[WaitingCommands]:
     """Start them; all are gone at the end."""
     made = WaitingCommands(offered)
-    made.start()
+    made.pool.start()
     try:
         yield made
     finally:

@@ -98,9 +98,6 @@ TARGETS = (
     Target("go, first compile", ("jail", _ALL, "go, first compile"), "median", 90, "ms"),
     Target("go, again", ("jail", _ALL, "go, again"), "median", 8, "ms"),
     Target("rust, first compile", ("jail", _ALL, "rust, first compile"), "median", 110, "ms"),
-    Target(
-        "rust, first compile by one that waited", ("jail", _ALL, "rust, waiting, first compile"), "median", 110, "ms"
-    ),
     Target("rust, again", ("jail", _ALL, "rust, again"), "median", 8, "ms"),
     Target("stack at rest", ("memory", "whole stack", "PSS"), "", 400, "MiB"),
     Target("an idle slot", ("memory", "per idle slot", "PSS"), "", 60, "MiB"),

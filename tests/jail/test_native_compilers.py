@@ -22,7 +22,7 @@ from tests.jail.language_programs.direct_calls import C_PROGRAMS, RUST_PROGRAMS,
 from tests.jail.language_programs.table import REAL_PROGRAMS
 
 # Files of gcc and rustc in /tmp, numbers of threads, addresses.
-OF_THE_MOMENT = re.compile(rb"\bcc\w{6}\.[os]\b|\brustc\w{6}\b|(?<=' \()\d+(?=\) panicked)|0x[0-9a-f]{6,}")
+_OF_THE_MOMENT = re.compile(rb"\bcc\w{6}\.[os]\b|\brustc\w{6}\b|(?<=' \()\d+(?=\) panicked)|0x[0-9a-f]{6,}")
 
 Compare = Callable[[str, str | bytes], ExecutionCompleted]
 
@@ -37,7 +37,7 @@ def ordinary(language: Language) -> Language:
 def seen(completed: ExecutionCompleted) -> tuple[object, ...]:
     assert isinstance(completed.stdout, InlineOutput)
     assert isinstance(completed.stderr, InlineOutput)
-    stderr = OF_THE_MOMENT.sub(b"?", completed.stderr.content)
+    stderr = _OF_THE_MOMENT.sub(b"?", completed.stderr.content)
     return completed.result, completed.stdout.content, stderr
 
 

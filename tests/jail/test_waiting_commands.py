@@ -12,7 +12,7 @@ from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, St
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.warm import seat as seat_module
+from sandbox_runtime.warm import pool as pool_module
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
@@ -76,7 +76,7 @@ class Java:
 @pytest.fixture(scope="module")
 def java() -> Iterator[Java]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seat_module, "QUIET_SECS", 0.0)  # these tests want the next one at once
+        patch.setattr(pool_module, "QUIET_SECS", 0.0)  # these tests want the next one at once
         yield from opened_java()
 
 
@@ -85,11 +85,11 @@ def opened_java() -> Iterator[Java]:
     mounts = binds([JAVA], TOOLCHAINS)
     opened: dict[int, Slot] = {}
 
-    def open_seat(index: int) -> Slot:
+    def open_entry(index: int) -> Slot:
         opened[index] = open_slot(SlotConfig(f"waiting-{index}", 56 + index, mounts, runs_seldom=True))
         return opened[index]
 
-    pool = WaitingPool(waiting_specs([JAVA], TOOLCHAINS), open_seat)
+    pool = WaitingPool(waiting_specs([JAVA], TOOLCHAINS), open_entry)
     with open_slot(SlotConfig("not-waiting", 55, mounts)) as own:
         pool.start()
         try:
@@ -291,7 +291,7 @@ def test_a_jvm_that_was_killed_while_it_waited_costs_nothing_but_time(java: Java
 def test_a_closed_pool_leaves_nothing_and_answers_no_more(java: Java) -> None:
     opened: list[Slot] = []
 
-    def open_seat(index: int) -> Slot:
+    def open_entry(index: int) -> Slot:
         opened.append(
             open_slot(SlotConfig(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS), runs_seldom=True))
         )
@@ -301,7 +301,7 @@ def test_a_closed_pool_leaves_nothing_and_answers_no_more(java: Java) -> None:
     java.wait(run_spec(JAVA, b"", None, limits=LIMITS, stdin=b""))
     before = host_state(java.own)
     specs = waiting_specs([JAVA], TOOLCHAINS)
-    pool = WaitingPool(specs, open_seat)
+    pool = WaitingPool(specs, open_entry)
     pool.start()
     until(lambda: len(opened) == len(specs) and all(processes_of(slot.uid) for slot in opened))
     pool.close()

@@ -1,4 +1,4 @@
-"""When a command is started that waits, and when it is ended."""
+"""When the pool starts a waiting command, and which requests it answers."""
 
 import time
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Limits, WaitingCommand
-from sandbox_runtime.warm import WaitingPool, seat
+from sandbox_runtime.warm import WaitingPool, pool
 from tests.runner_doubles import CLEAN, RecordedSlot
 from tests.until import until
 
 SPEC = JailSpec(("/bin/one",), Limits(1, 1, 1 << 20, 1, 1, 1, 1), waiting=WaitingCommand(("/bin/waits",), 0))
-ON_DEMAND = replace(SPEC, waiting=WaitingCommand(("/bin/waits",), 0, is_on_demand=True))
 
 
 class Slot(RecordedSlot):
@@ -33,7 +32,7 @@ class Slot(RecordedSlot):
 
 
 class Pool:
-    """A pool of one seat. `opened`: all slots that it had; `refusals`: how many openings fail first."""
+    """A pool of one slot. `opened`: all slots that it had; `refusals`: how many openings fail first."""
 
     def __init__(self, spec: JailSpec, refusals: int = 0) -> None:
         self.opened: list[Slot] = []
@@ -53,7 +52,7 @@ class Pool:
     @property
     def is_waiting(self) -> bool:
         """Whether one waits, and the thread that started it has given it out of its hands."""
-        return any(slot.waits and not slot.is_closed for slot in self.opened) and not self.pool._seats[0].is_busy
+        return any(slot.waits and not slot.is_closed for slot in self.opened) and not self.pool._entries[0].is_busy
 
     def ask(self) -> bool:
         """Whether a command that waited answered."""
@@ -62,16 +61,16 @@ class Pool:
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seat, "QUIET_SECS", 0.0)
+    monkeypatch.setattr(pool, "QUIET_SECS", 0.0)
 
 
 @pytest.fixture
 def made() -> Iterator[list[Pool]]:
     pools: list[Pool] = []
     yield pools
-    for pool in pools:
-        pool.pool.close()
-        assert all(slot.is_closed for slot in pool.opened)
+    for one in pools:
+        one.pool.close()
+        assert all(slot.is_closed for slot in one.opened)
 
 
 def test_a_command_waits_from_the_start_and_again_after_each_answer(made: list[Pool]) -> None:
@@ -81,37 +80,6 @@ def test_a_command_waits_from_the_start_and_again_after_each_answer(made: list[P
         assert made[0].ask()
     assert len(made[0].opened) == 1
     assert made[0].pool.answer(replace(SPEC, waiting=WaitingCommand(("/bin/other",), 0))) is None
-
-
-def test_one_on_demand_waits_when_it_was_wanted_twice(made: list[Pool]) -> None:
-    made += [Pool(ON_DEMAND), Pool(SPEC)]
-    until(lambda: made[1].is_waiting)  # so would the other one, if it were started at once
-    assert not made[0].ask()
-    assert made[1].ask()
-    until(lambda: made[1].is_waiting)
-    assert made[0].opened == []
-    assert not made[0].ask()
-    until(lambda: made[0].is_waiting)
-    assert made[0].ask()
-    until(lambda: made[0].is_waiting)  # it was wanted a moment ago
-
-
-def test_one_on_demand_ends_when_nobody_wants_it(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
-    made.append(Pool(ON_DEMAND))
-    assert not made[0].ask()
-    assert not made[0].ask()
-    until(lambda: made[0].is_waiting)
-    monkeypatch.setattr(seat, "UNWANTED_SECS", 0.2)
-    assert made[0].ask()
-    until(lambda: [slot.is_closed for slot in made[0].opened] == [True])
-    assert not made[0].ask()
-    time.sleep(0.3)
-    assert not made[0].ask()
-    time.sleep(0.1)
-    assert len(made[0].opened) == 1, "wanted twice, but not in a short time"
-    monkeypatch.setattr(seat, "UNWANTED_SECS", 600.0)
-    assert not made[0].ask()
-    until(lambda: made[0].is_waiting)
 
 
 def test_one_that_does_not_start_is_not_tried_for_each_that_wants_it(made: list[Pool]) -> None:
@@ -124,25 +92,10 @@ def test_one_that_does_not_start_is_not_tried_for_each_that_wants_it(made: list[
 
 
 def test_one_that_does_not_start_is_tried_later(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seat, "RETRY_SECS", 0.0)
+    monkeypatch.setattr(pool, "RETRY_SECS", 0.0)
     made.append(Pool(SPEC, refusals=3))
     until(lambda: made[0].is_waiting)
     assert (made[0].refused, len(made[0].opened)) == (3, 1)
-
-
-def test_one_on_demand_that_does_not_start_is_not_tried_for_ever(
-    made: list[Pool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(seat, "RETRY_SECS", 0.01)
-    made.append(Pool(ON_DEMAND, refusals=1 << 30))
-    assert not made[0].ask()
-    assert not made[0].ask()
-    until(lambda: made[0].refused > 1)
-    monkeypatch.setattr(seat, "UNWANTED_SECS", 0.0)
-    time.sleep(0.1)  # for the try that goes on
-    refused = made[0].refused
-    time.sleep(0.1)
-    assert made[0].refused == refused
 
 
 def test_one_that_died_is_started_anew(made: list[Pool]) -> None:

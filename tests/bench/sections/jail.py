@@ -148,8 +148,6 @@ def _waiting_ways(
 ) -> list[Way]:
     def waited(language: Language) -> float:
         waiting.wait()
-        if language.waiting is None:
-            stage_run(slot, language)  # the pool compiles, so this is what its own slot has begun with lately
         program = adding_program(language.name, new_number())
         elapsed_ms, _ = timed(WarmSlot(slot, waiting.pool), language, program, cache)
         waiting.wait()  # the next ones start meanwhile, on the cores of whatever is timed next
