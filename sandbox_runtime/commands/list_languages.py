@@ -9,7 +9,16 @@ from sandbox_runtime import settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.jail import JailError
-from sandbox_runtime.languages import LANGUAGES, PreparationError, examine, is_prepared, prepare, present, version
+from sandbox_runtime.languages import (
+    LANGUAGES,
+    PreparationError,
+    examine,
+    init_program,
+    is_prepared,
+    prepare,
+    present,
+    version,
+)
 
 
 def list_languages(*, is_json: bool) -> int:
@@ -31,8 +40,9 @@ def list_languages(*, is_json: bool) -> int:
 
 
 def prepare_languages() -> int:
-    """Make what the installed toolchains need once, without trying them: for image builds. Raises CommandError."""
+    """Make what the installed toolchains and runs need once, for image builds. Raises CommandError."""
     toolchains_dir = settings.toolchains_dir(os.environ)
+    init_program(toolchains_dir)
     for language in present(toolchains_dir).values():
         if is_prepared(language, toolchains_dir):
             continue

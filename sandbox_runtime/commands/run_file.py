@@ -22,6 +22,7 @@ from sandbox_runtime.languages import (
     PreparationError,
     binds,
     for_file,
+    init_program,
     prepare,
     warm,
 )
@@ -80,7 +81,8 @@ def _run(request: ExecutionRequested, language: Language, toolchains_dir: str) -
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancel)
     index = FIRST_INDEX + os.getpid() % INDEXES
-    config = SlotConfig(name=f"run-{os.getpid()}", index=index, binds=binds((language,), toolchains_dir))
+    mounts, init = binds((language,), toolchains_dir), init_program(toolchains_dir)
+    config = SlotConfig(name=f"run-{os.getpid()}", index=index, binds=mounts, small_init=init)
     with open_slot(config) as slot:
         try:
             return execute(slot, request, language, node_id="local", started_at=datetime.now(UTC), cancel_fd=cancel_fd)

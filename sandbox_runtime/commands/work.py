@@ -26,6 +26,7 @@ from sandbox_runtime.jail import (
 from sandbox_runtime.languages import (
     Language,
     binds,
+    init_program,
     offered,
     staged_spec,
     toolchain_digest,
@@ -154,19 +155,21 @@ def _open_places(
     found: settings.WorkerSettings, floor: tuple[str, ...], languages: Mapping[str, Language], stack: ExitStack
 ) -> tuple[Place, ...]:
     mounts, warm = binds(tuple(languages.values()), found.toolchains_dir), warm_start(languages.values())
-    staged = staged_spec(languages.values())
+    staged, init = staged_spec(languages.values()), init_program(found.toolchains_dir)
     waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
 
     def open_waiting(index: int) -> Slot:
         # Above the user ids of the worker's own slots.
-        return open_slot(SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, floor, runs_seldom=True))
+        return open_slot(
+            SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, floor, runs_seldom=True, small_init=init)
+        )
 
     pool = WaitingPool(waiting, open_waiting)
     stack.callback(pool.close)
 
     def opener(index: int) -> WarmSlot:
-        slot = open_slot(SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm))
-        return WarmSlot(slot, pool)
+        config = SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm, small_init=init)
+        return WarmSlot(open_slot(config), pool)
 
     places = []
     for index in range(found.places):

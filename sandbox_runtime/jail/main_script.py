@@ -9,7 +9,6 @@ import ctypes
 import importlib
 import importlib.machinery
 import os
-import platform
 import random
 import sys
 import threading
@@ -23,8 +22,6 @@ from sandbox_runtime.jail.errors import JailError
 
 _PACKAGE = __name__.partition(".")[0]
 _FILE_INPUT = 257  # Py_file_input, cpython/compile.h
-# asm/unistd_64.h; linux/rseq.h; sysdeps/unix/sysv/linux/x86/bits/rseq.h of glibc.
-_RSEQ, _RSEQ_BYTES, _RSEQ_SIGNATURE = 334, 32, 0x53053053
 _WARMING = """
 import math
 class Warm:
@@ -64,7 +61,6 @@ class MainScript:
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
         self._reseed = random.seed
-        self._restartable = _RestartableSequences(libc)
         self._main_thread = threading.main_thread()
         _hide_traces(os.path.dirname(path), guests_path)
         sys.path_importer_cache[path] = None  # pymain_run_python asked whether the script is a package
@@ -80,7 +76,6 @@ class MainScript:
         """
         self._reseed()
         self._main_thread._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - what its own hook calls
-        self._restartable.register()
         # Changes of identity took it away; a program may look at itself.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
         main = ModuleType("__main__")
@@ -139,32 +134,6 @@ class MainScript:
             error.__traceback__ = rest.tb_next if rest else None
             return error
         return None
-
-
-class _RestartableSequences:
-    """The main thread's registration with the kernel, rseq(2), which is lost where a process was made by CLONE_VM.
-
-    glibc 2.35 and later registers each thread, and reads there which processor it is on. Made in the template.
-    """
-
-    def __init__(self, libc: ctypes.CDLL) -> None:
-        self._call, self._arguments = libc.syscall, None
-        try:
-            size = ctypes.c_uint.in_dll(libc, "__rseq_size").value
-            offset = ctypes.c_ssize_t.in_dll(libc, "__rseq_offset").value
-        except ValueError:  # another C library
-            return
-        libc.pthread_self.restype = ctypes.c_void_p  # on x86-64 it is the thread pointer
-        if size and platform.machine() == "x86_64":
-            self._arguments = [
-                ctypes.c_long(value)
-                for value in (_RSEQ, libc.pthread_self() + offset, max(size, _RSEQ_BYTES), 0, _RSEQ_SIGNATURE)
-            ]
-
-    def register(self) -> None:
-        """Do it again; where it was not lost, the kernel says so."""
-        if self._arguments is not None:
-            self._call(*self._arguments)
 
 
 def _hide_traces(directory: str, guests_path: list[str]) -> None:

@@ -86,6 +86,7 @@ class Slot:
             outer_namespaces=(own_namespaces(),),
             membership_marker=self._groups.membership_marker,
             required_controls=config.required_controls,
+            small_init=config.small_init,
             runs_seldom=config.runs_seldom,
             warm=config.warm if config.warm is not None and config.warm.is_possible else None,
         )

@@ -14,6 +14,7 @@ class SlotConfig:
     `name`: unique among the live slots of this process. `index`: 0 to 63, gives the guests' user id.
     `required_controls`: the floor; below it no guest starts and `run` raises JailError.
     `warm`: runs of this command fork from an interpreter that is started already, where that is possible.
+    `small_init`: directory of the built process 1, see `small_init`; "": it is a fork of the template, which is slower.
     `runs_seldom`: some MB of memory are worth more than some percent of the time that a run takes.
     """
 
@@ -23,6 +24,7 @@ class SlotConfig:
     required_controls: tuple[str, ...] = field(default_factory=default_floor)
     warm: WarmStart | None = None
     runs_seldom: bool = False
+    small_init: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a control that does not exist: a misspelt floor would be no floor."""

@@ -40,7 +40,6 @@ PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 8, 22, 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH, CAP_KILL, CAP_LAST = 2, 5, 63
 
-_PROT_READ_EXEC = 5
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x02, 0x04, 0x08
 
 
@@ -117,12 +116,6 @@ def prctl(step: str, option: int, argument: int = 0, pointer: int = 0) -> None:
     """Change an attribute of this process; the manual page is prctl, section 2."""
     unsigned = ctypes.c_ulong
     _check(_libc.prctl(ctypes.c_int(option), unsigned(argument), unsigned(pointer), unsigned(0), unsigned(0)), step)
-
-
-def make_executable(address: int, size: int) -> None:
-    """Of whole pages of this process: code, which nobody can write to, mprotect(2)."""
-    result = _libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), ctypes.c_int(_PROT_READ_EXEC))
-    _check(result, "make code executable")
 
 
 class _CapHeader(ctypes.Structure):

@@ -22,7 +22,7 @@ from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.namespaces_ahead import NamespacesAhead
 from sandbox_runtime.jail.program import become_program_of_small_init
-from sandbox_runtime.jail.seccomp import SMALL_INIT, Program, build_programs
+from sandbox_runtime.jail.seccomp import Program, build_programs
 from sandbox_runtime.jail.shared_pages import fill_holes, keep_shared
 from sandbox_runtime.jail.small_init import SmallInit
 from sandbox_runtime.jail.terms import Terms
@@ -147,15 +147,6 @@ def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int 
     return terms, shown, executable_fd
 
 
-def _small_init(executable_fd: int, uid: int) -> SmallInit | None:
-    """None where a process may not make code for itself, PR_SET_MDWE of prctl(2): the other init does as well."""
-    try:
-        return SmallInit(executable_fd, uid)
-    except JailError:
-        os.close(executable_fd)
-        return None
-
-
 def _unshare_mounts() -> None:
     try:
         os.unshare(os.CLONE_NEWNS)
@@ -173,13 +164,12 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
     channel.set_inheritable(False)
     try:
         filters = build_programs()
-        has_small_init = small_init.is_possible(in_user_namespace=terms.in_user_namespace)
-        executable = small_init.image(filters[SMALL_INIT]) if has_small_init else b""
-        terms, shown, executable_fd = _enter_root(terms, executable)
+        built = small_init.load("" if terms.in_user_namespace else terms.small_init)
+        terms, shown, executable_fd = _enter_root(terms, built.executable if built else b"")
         syscalls.drop_bounding_set()
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
-        first = None if executable_fd is None else _small_init(executable_fd, terms.uid)
+        first = None if built is None or executable_fd is None else SmallInit(built, executable_fd, terms.uid)
         script = None
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"

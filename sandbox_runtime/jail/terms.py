@@ -21,6 +21,7 @@ class Terms:
     `membership_marker`: how the path of the slot's groups ends; "" when there are none.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command that the template itself was started as.
+    `small_init`: directory of what `languages.process_one` built; "": process 1 is a fork of the template.
     `runs_seldom`: nothing is done that makes forks cheap and takes memory.
     """
 
@@ -33,6 +34,7 @@ class Terms:
     membership_marker: str
     required_controls: tuple[str, ...]
     warm: WarmStart | None = None
+    small_init: str = ""
     runs_seldom: bool = False
     outer_filters: int | None = None
 
@@ -54,6 +56,7 @@ class Terms:
             membership_marker=fields["membership_marker"],
             required_controls=tuple(fields["required_controls"]),
             warm=None if fields["warm"] is None else _warm(fields["warm"]),
+            small_init=fields["small_init"],
             runs_seldom=fields["runs_seldom"],
             outer_filters=fields["outer_filters"],
         )

@@ -53,7 +53,7 @@ class Watched:
         return True
 
     def _read_end(self, message: bytes) -> None:
-        """What the small init writes, see `small_init_code`. Raises JailError when it is not that."""
+        """What the small init writes, see `small_init.c`. Raises JailError when it is not that."""
         if len(message) != _END.size:
             raise JailError("read report", hint="not one of ours")
         code, number, look, secs, ns = _END.unpack(message)

@@ -10,6 +10,7 @@ from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, defaul
 from sandbox_runtime.jail.spec import Outcome
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.preparation import PreparationError, prepare
+from sandbox_runtime.languages.process_one import init_program
 from sandbox_runtime.languages.registry import binds, present
 from sandbox_runtime.languages.specs import compile_spec, run_spec
 from sandbox_runtime.languages.warming import warm
@@ -49,7 +50,8 @@ def problems_of(
     ready = [language for language in languages if not problems[language.name]]
     problems |= {language.name: _UNTRIED for language in ready}
     required = default_floor() if floor is None else floor
-    config = SlotConfig("trial", _SLOT_INDEX, binds(ready, toolchains_dir), required)
+    mounts, init = binds(ready, toolchains_dir), init_program(toolchains_dir)
+    config = SlotConfig("trial", _SLOT_INDEX, mounts, required, small_init=init)
     with ExitStack() as stack:
         slot = None
         for language, _ in product(ready, range(_TRIES)):

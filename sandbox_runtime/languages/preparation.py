@@ -29,6 +29,11 @@ class PreparationError(Exception):
 
 def prepared_path(language: Language, prepared: Prepared, toolchains_dir: str) -> Path:
     """Where the directory of this version of the toolchain is, made or not."""
+    return path_of(language.name, prepared, toolchains_dir)
+
+
+def path_of(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
+    """The same for files of no language."""
     digest = hashlib.sha256(prepared.recipe.encode())
     for path in prepared.made_from:
         try:
@@ -36,7 +41,7 @@ def prepared_path(language: Language, prepared: Prepared, toolchains_dir: str) -
         except OSError:
             continue  # a missing file is a version of its own
         digest.update(f"{path} {facts.st_size} {int(facts.st_mtime)}\n".encode())
-    return Path(toolchains_dir) / _FOLDER / f"{language.name}-{digest.hexdigest()[:16]}"
+    return Path(toolchains_dir) / _FOLDER / f"{name}-{digest.hexdigest()[:16]}"
 
 
 def is_prepared(language: Language, toolchains_dir: str) -> bool:
@@ -46,23 +51,30 @@ def is_prepared(language: Language, toolchains_dir: str) -> bool:
 
 def prepare(language: Language, toolchains_dir: str) -> None:
     """Make what is missing, complete or not at all; one process at a time. Raises PreparationError."""
-    if language.prepared is None or is_prepared(language, toolchains_dir):
-        return
-    target = prepared_path(language, language.prepared, toolchains_dir)
+    if language.prepared is not None:
+        make(language.name, language.prepared, toolchains_dir)
+
+
+def make(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
+    """The same for one directory: where it is. Raises PreparationError."""
+    target = path_of(name, prepared, toolchains_dir)
+    if target.is_dir():
+        return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with (target.parent / f"{language.name}.lock").open("w") as lock:
+        with (target.parent / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if target.is_dir():
-                return
+                return target
             with tempfile.TemporaryDirectory(dir=target.parent) as building:
                 made = Path(building) / "made"
                 made.mkdir()
-                language.prepared.make(made)
+                prepared.make(made)
                 _open_to_guests(made)
                 made.rename(target)
     except OSError as error:
         raise PreparationError(f"write {error.filename}", error.strerror or "") from error
+    return target
 
 
 def _open_to_guests(directory: Path) -> None:

@@ -14,6 +14,7 @@ from sandbox_runtime.languages import (
     Language,
     binds,
     compile_spec,
+    init_program,
     prepare,
     present,
     run_spec,
@@ -52,7 +53,11 @@ def new_slot(index: int, offered: Mapping[str, Language], service: str = FRESH) 
     """Open one; close it. Raises JailError."""
     mounts = binds(tuple(offered.values()), TOOLCHAINS)
     interpreter = None if service == EXEC else warm_start(offered.values())
-    return open_slot(SlotConfig(f"bench-{index}", _FIRST_INDEX + index, mounts, warm=interpreter))
+    return open_slot(
+        SlotConfig(
+            f"bench-{index}", _FIRST_INDEX + index, mounts, warm=interpreter, small_init=init_program(TOOLCHAINS)
+        )
+    )
 
 
 class WaitingCommands:
@@ -67,7 +72,13 @@ class WaitingCommands:
     def _open(self, index: int) -> Slot:
         name = f"bench-waiting-{index}"
         self._slots[index] = open_slot(
-            SlotConfig(name, _FIRST_INDEX + len(SERVICES) + index, self._mounts, runs_seldom=True)
+            SlotConfig(
+                name,
+                _FIRST_INDEX + len(SERVICES) + index,
+                self._mounts,
+                runs_seldom=True,
+                small_init=init_program(TOOLCHAINS),
+            )
         )
         return self._slots[index]
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from sandbox_runtime.executor import execute
-from sandbox_runtime.jail import Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import Language, binds, offered, staged_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+from tests.jail import slots
 from tests.jail.hostile import report
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
 
-TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
+TOOLCHAINS = slots.TOOLCHAINS
 
 Run = Callable[..., ExecutionCompleted]
 
@@ -50,7 +50,7 @@ def languages() -> Mapping[str, Language]:
 def slot(languages: Mapping[str, Language]) -> Iterator[Slot]:
     """One slot for all tests: a run must not be able to spoil the next one."""
     mounts, warm = binds(tuple(languages.values()), TOOLCHAINS), warm_start(languages.values())
-    with open_slot(SlotConfig("tests", 0, mounts, warm=warm)) as opened:
+    with open_slot(slots.slot_config("tests", 0, mounts, warm=warm)) as opened:
         yield opened
 
 

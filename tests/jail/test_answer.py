@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.hostile.host_state import host_state
+from tests.jail.slots import slot_config
 from tests.jail.test_warm_start import STAGED, good, processes_of, python
 
 # Children that close their streams, and that neither a group nor a session holds together.
@@ -26,7 +27,7 @@ print(42)
 
 @pytest.fixture
 def own() -> Iterator[Slot]:
-    with open_slot(SlotConfig("answer", 47, warm=warm_start([PYTHON]))) as opened:
+    with open_slot(slot_config("answer", 47, warm=warm_start([PYTHON]))) as opened:
         yield opened
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.executor import CompileCache, execute
-from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import CONTROLS, Slot, open_slot
 from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest, version
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile
@@ -17,6 +17,7 @@ from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.bench.sources import adding_program, new_number
 from tests.jail.conftest import TOOLCHAINS, request
 from tests.jail.language_programs.table import COMPILED
+from tests.jail.slots import slot_config
 
 MIB = 1 << 20
 MARKER = b"marker-of-a-compiled-program"
@@ -62,7 +63,7 @@ def cache(languages: Mapping[str, Language]) -> CompileCache:
 @pytest.fixture
 def own_slot() -> Iterator[Slot]:
     prepare(C, TOOLCHAINS)
-    with open_slot(SlotConfig("compile-cache", 40, binds([C], TOOLCHAINS))) as opened:
+    with open_slot(slot_config("compile-cache", 40, binds([C], TOOLCHAINS))) as opened:
         yield opened
 
 
@@ -149,7 +150,7 @@ def test_a_slot_that_is_opened_later_has_nothing_of_the_kept_programs(cache: Com
     run_in(own_slot, cache, C, ADDS_ONE % MARKER.decode(), "1")
     (entry,) = cache._entries.values()
     assert MARKER in entry.artifact
-    with open_slot(SlotConfig("compile-cache-later", 39)) as later:
+    with open_slot(slot_config("compile-cache-later", 39)) as later:
         pid = later.template_pid
         targets = [path.readlink().name for path in Path(f"/proc/{pid}/fd").iterdir()]
         memory = memory_of(pid)

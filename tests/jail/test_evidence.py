@@ -9,6 +9,7 @@ import pytest
 
 from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
 from tests.jail.hostile.catalogue import UNPROVABLE
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(
@@ -66,16 +67,21 @@ def become_guest(uid):
 program.become_program, identity.become_guest, Program.load = remember, become_guest, lambda self: None
 """
 
+_WITHOUT_OWN_GROUP = """
+really_start, nowhere = small_init.SmallInit.start, os.open("/dev/null", os.O_WRONLY)
+small_init.SmallInit.start = lambda init, flags, status_fd, _: really_start(init, flags, status_fd, nowhere)
+"""
+
 CHANGES = {
     # /usr/bin/true harms nobody whose namespace it shares; the host's name must not be set.
     # The small init is process 1 or nothing: see below.
-    "pid_namespace": "share_namespace(syscalls.CLONE_NEWPID); small_init.is_possible = lambda **_: False",
+    "pid_namespace": "share_namespace(syscalls.CLONE_NEWPID); small_init.load = lambda _: None",
     "mount_namespace": "share_namespace(syscalls.CLONE_NEWNS)",
     "network_namespace": "share_namespace(syscalls.CLONE_NEWNET)",
     "ipc_namespace": "share_namespace(syscalls.CLONE_NEWIPC)",
     "uts_namespace": "share_namespace(syscalls.CLONE_NEWUTS); socket.sethostname = lambda name: None",
     "cgroup_namespace": "unshare = os.unshare; os.unshare = lambda what: what == os.CLONE_NEWCGROUP or unshare(what)",
-    "process_limit": "small_init.SmallInit._enter = lambda self, fd: small_init._table([])",
+    "process_limit": _WITHOUT_OWN_GROUP,
     "memory_limit": _WITHOUT_ENTRY.format(fds="fds[1:] if len(fds) > 1 else fds"),
     "cpu_limit": _WITHOUT_ENTRY.format(fds="fds[:1]"),
     "unprivileged_user": _BECOME_GUEST.format(body="os.setgroups([]); os.setresuid(uid, uid, uid)"),
@@ -91,7 +97,7 @@ CHANGES = {
 }
 # The same where the other init is used: for a file that it copies out, and on other machines.
 OTHERS = {"process_limit": _WITHOUT_ENTRY.format(fds="fds if len(fds) > 1 else ()")}
-OTHER_INIT = "small_init.is_possible = lambda **_: False\n"
+OTHER_INIT = "small_init.load = lambda _: None\n"
 # What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
 SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)
 # In the one tree of cgroup v2 a process is in all groups or in none.
@@ -115,7 +121,7 @@ def without(control: str, *, backend: str | None) -> tuple[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def backend() -> str | None:
-    with open_slot(SlotConfig("whole", 40)) as slot:
+    with open_slot(slot_config("whole", 40)) as slot:
         evidence = slot.run(TRUE).evidence
     assert (evidence.controls_applied, evidence.controls_missing) == (CONTROLS, ())
     return evidence.cgroup_backend
@@ -133,7 +139,7 @@ def test_a_control_that_is_off_is_reported_missing_and_no_other(
     change, expected = without(control, backend=backend)
     if other_init:
         change = OTHER_INIT + (OTHERS.get(control, change) if len(expected) == 1 else change)
-    with ChangedSlot(SlotConfig("weakened", 41, required_controls=()), change) as slot:
+    with ChangedSlot(slot_config("weakened", 41, required_controls=()), change) as slot:
         outcome = slot.run(TRUE)
     assert set(outcome.evidence.controls_missing) == expected
     assert set(outcome.evidence.controls_applied) == set(CONTROLS) - expected
@@ -151,7 +157,7 @@ program._execute = start
 @pytest.mark.parametrize("control", SWITCHABLE)
 def test_below_the_floor_the_guest_is_not_started(control: str, backend: str | None) -> None:
     change, expected = without(control, backend=backend)
-    with ChangedSlot(SlotConfig("weakened", 42), change + _SHOW_EXEC) as slot:
+    with ChangedSlot(slot_config("weakened", 42), change + _SHOW_EXEC) as slot:
         with pytest.raises(JailError) as caught:
             slot.run(TRUE)
         assert not slot.healthy
@@ -161,7 +167,7 @@ def test_below_the_floor_the_guest_is_not_started(control: str, backend: str | N
 
 def test_a_floor_that_does_not_name_the_missing_control_lets_the_guest_start() -> None:
     floor = tuple(name for name in CONTROLS if name != "seccomp")
-    with ChangedSlot(SlotConfig("weakened", 43, required_controls=floor), CHANGES["seccomp"]) as slot:
+    with ChangedSlot(slot_config("weakened", 43, required_controls=floor), CHANGES["seccomp"]) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ("seccomp",)
 
 
@@ -171,21 +177,21 @@ def test_a_filter_that_was_there_before_is_not_taken_for_ours() -> None:
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
     Program([(0x06, 0, 0, 0x7FFF0000)]).load()
     """
-    with ChangedSlot(SlotConfig("contained", 48), own) as slot:
+    with ChangedSlot(slot_config("contained", 48), own) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ()
     own = textwrap.dedent(own) + CHANGES["seccomp"]
-    with ChangedSlot(SlotConfig("contained", 48, required_controls=()), own) as slot:
+    with ChangedSlot(slot_config("contained", 48, required_controls=()), own) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ("seccomp",)
 
 
 def test_a_misspelt_floor_is_refused_before_a_slot_is_opened() -> None:
     with pytest.raises(ValueError, match="secomp"):
-        SlotConfig("typo", 44, required_controls=("secomp",))
+        slot_config("typo", 44, required_controls=("secomp",))
 
 
 def test_proc_of_all_processes_is_no_private_mount() -> None:
     change = "mounts._PROC_OPTIONS = ('hidepid=invisible',)"
-    with ChangedSlot(SlotConfig("weakened", 45, required_controls=()), change) as slot:
+    with ChangedSlot(slot_config("weakened", 45, required_controls=()), change) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ("private_mounts",)
 
 
@@ -196,11 +202,11 @@ def test_a_setuid_mount_is_no_read_only_root() -> None:
         mount(source, target, kind, flags & ~syscalls.MS_NOSUID if target.endswith("/usr") else flags, data)
     syscalls.mount = weakened
     """
-    with ChangedSlot(SlotConfig("weakened", 46, required_controls=()), change) as slot:
+    with ChangedSlot(slot_config("weakened", 46, required_controls=()), change) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ("read_only_root",)
 
 
 def test_a_program_that_ends_before_it_reports_is_our_failure() -> None:
     change = "program._confirm = lambda controls, required: os._exit(0)"
-    with ChangedSlot(SlotConfig("weakened", 47), change) as slot, pytest.raises(JailError, match="start the program"):
+    with ChangedSlot(slot_config("weakened", 47), change) as slot, pytest.raises(JailError, match="start the program"):
         slot.run(TRUE)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import JailError, JailSpec, Limits, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, JailSpec, Limits, open_slot
 from sandbox_runtime.jail.cgroup import cgroup_backend, memory_v1, swap, v2
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(5 * SLOWNESS, 20 * SLOWNESS, 64 << 20, 4, 16, 1 << 20, 1000)
@@ -28,18 +29,18 @@ def swaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_without_a_limit_of_swap_nothing_runs_on_a_host_that_has_some(swaps: Path) -> None:
-    with open_slot(SlotConfig("swapping", 55)) as slot:
+    with open_slot(slot_config("swapping", 55)) as slot:
         assert slot.run(TRUE).evidence.controls_missing == ()
         swaps.write_text(NO_SWAP + "/dev/zram0 partition 1048572 0 100\n")
         with pytest.raises(JailError, match="swapoff"):
             slot.run(TRUE)
     with pytest.raises(JailError, match="swapoff"):
-        open_slot(SlotConfig("swapping", 55))
+        open_slot(slot_config("swapping", 55))
 
 
 def test_where_swap_is_limited_the_hosts_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(swap, "_SWAPS", tmp_path / "none")
-    with open_slot(SlotConfig("limited", 56)) as slot:
+    with open_slot(slot_config("limited", 56)) as slot:
         assert slot.run(TRUE).exit_code == 0
 
 

@@ -16,6 +16,7 @@ from sandbox_runtime.languages import Language
 from sandbox_runtime.messages import InlineOutput
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.hostile.trial import CompiledOnce, asked
+from tests.jail.slots import slot_config
 from tests.jail.weakened.changes import loopback_is_up
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
@@ -126,8 +127,8 @@ def stack() -> Iterator[ExitStack]:
 def run_client_beside_server(
     stack: ExitStack, make: MakeSlot, server: str = SERVER, client: str = CLIENT
 ) -> tuple[Outcome, Outcome]:
-    left = stack.enter_context(make(SlotConfig("left", 10)))
-    right = stack.enter_context(make(SlotConfig("right", 11)))
+    left = stack.enter_context(make(slot_config("left", 10)))
+    right = stack.enter_context(make(slot_config("right", 11)))
     read_end, write_end = os.pipe()
     stack.callback(os.close, read_end)
     served: list[Outcome] = []

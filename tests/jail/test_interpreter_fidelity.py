@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import JailSpec, Outcome, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailSpec, Outcome, Slot, open_slot
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.languages.specs import run_spec, staged_spec, warm_start
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 PROGRAMS = sorted((Path(__file__).parent / "interpreter").glob("*.py"))
@@ -25,13 +26,13 @@ LIMITS = replace(_OWN, cpu_time_secs=_OWN.cpu_time_secs * SLOWNESS, wall_time_se
 
 @pytest.fixture(scope="module")
 def cold() -> Iterator[Slot]:
-    with open_slot(SlotConfig("cold", 41)) as opened:
+    with open_slot(slot_config("cold", 41)) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def warm() -> Iterator[Slot]:
-    with open_slot(SlotConfig("warm", 42, warm=warm_start([PYTHON]))) as opened:
+    with open_slot(slot_config("warm", 42, warm=warm_start([PYTHON]))) as opened:
         yield opened
 
 

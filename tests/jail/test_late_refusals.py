@@ -8,9 +8,10 @@ from itertools import count
 import pytest
 
 from sandbox_runtime.classify import Phase, Verdict, classify
-from sandbox_runtime.jail import JailSpec, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailSpec, Slot, open_slot
 from sandbox_runtime.languages import run_spec, warm_start
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.slots import slot_config
 from tests.jail.test_evidence import OTHER_INIT, ChangedSlot
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -27,7 +28,7 @@ LIMITS = replace(_JUDGE, cpu_time_secs=_JUDGE.cpu_time_secs * SLOWNESS, wall_tim
 
 @pytest.fixture(scope="module", params=["small init", "other init"])
 def slot(request: pytest.FixtureRequest) -> Iterator[Slot]:
-    config = SlotConfig(f"late-{request.param[:5]}", next(_NUMBERS), warm=warm_start([PYTHON]))
+    config = slot_config(f"late-{request.param[:5]}", next(_NUMBERS), warm=warm_start([PYTHON]))
     with open_slot(config) if request.param == "small init" else ChangedSlot(config, OTHER_INIT) as opened:
         yield opened
 

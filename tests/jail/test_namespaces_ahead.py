@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.slots import slot_config
 from tests.jail.test_evidence import ChangedSlot
 from tests.jail.test_small_init import until
 from tests.jail.test_warm_start import STAGED, good, python
@@ -49,7 +50,7 @@ namespaces_ahead.NamespacesAhead.make = make
 
 @pytest.fixture
 def slot() -> Iterator[Slot]:
-    with open_slot(SlotConfig("ahead", 48, warm=warm_start([PYTHON]))) as opened:
+    with open_slot(slot_config("ahead", 48, warm=warm_start([PYTHON]))) as opened:
         yield opened
 
 
@@ -83,7 +84,7 @@ def test_each_run_has_its_own(slot: Slot) -> None:
 
 
 def test_with_those_of_the_last_run_it_would_be_seen() -> None:
-    with ChangedSlot(SlotConfig("ahead", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
+    with ChangedSlot(slot_config("ahead", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
         assert share(namespaces_of_runs(forgetful))
 
 
@@ -102,7 +103,7 @@ def test_nothing_is_left_in_them(slot: Slot, is_staged: bool) -> None:  # noqa: 
 
 
 def test_where_the_kernel_makes_none_ahead_each_run_makes_its_own() -> None:
-    with ChangedSlot(SlotConfig("ahead", 48, warm=warm_start([PYTHON])), textwrap.dedent(REFUSE)) as refused:
+    with ChangedSlot(slot_config("ahead", 48, warm=warm_start([PYTHON])), textwrap.dedent(REFUSE)) as refused:
         shown = namespaces_of_runs(refused)
         assert namespaces_of(refused.template_pid) == hosts()
     assert not hosts().intersection(*shown)
@@ -123,7 +124,7 @@ def test_a_clone_that_the_kernel_refuses_is_named() -> None:
     """
     for _ in range(3):
         with (
-            ChangedSlot(SlotConfig("ahead", 48, warm=warm_start([PYTHON])), refused) as slot,
+            ChangedSlot(slot_config("ahead", 48, warm=warm_start([PYTHON])), refused) as slot,
             pytest.raises(JailError, match=r"clone: .*no more processes"),
         ):
             slot.run(python("print(1)"))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import binds, prepare, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.reuse.kinds import FRESH, HONEST, MARKER, MIB, SERVED, Kind, check, followed, play, runs, staged
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 
@@ -34,7 +35,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[tuple[Slot, Sequence[Kind
     """A slot, and the kinds of programs for it."""
     is_warm = request.param == "as served"
     prepare(C, TOOLCHAINS)
-    config = SlotConfig("reuse", 20, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]) if is_warm else None)
+    config = slot_config("reuse", 20, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]) if is_warm else None)
     with open_slot(config) as slot:
         yield slot, SERVED if is_warm else FRESH
 
@@ -67,7 +68,7 @@ def test_many_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(
 
 @pytest.mark.parametrize("kind", [HONEST, SERVED[0]], ids=["fresh programs", "as served"])
 def test_without_mounts_of_its_own_a_run_would_show_the_markers_of_the_one_before(kind: Kind) -> None:
-    config = SlotConfig("shared-mounts", 21, warm=warm_start([PYTHON]))
+    config = slot_config("shared-mounts", 21, warm=warm_start([PYTHON]))
     with ExitStack() as stack:
         shared = stack.enter_context(WeakenedSlot(config, "private_mounts"))
         first = play(shared, kind, "marker-a-1")

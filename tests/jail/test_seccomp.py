@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, SlotConfig, StopReason
+from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, StopReason
 from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 
@@ -79,7 +80,7 @@ def answers_of(slot: Slot, probe: bytes, family: FilterFamily) -> Answers:
 @pytest.fixture(scope="module")
 def unfiltered(probe: bytes) -> Iterator[Answers]:
     """What the kernel itself answers in the jail."""
-    with WeakenedSlot(SlotConfig("unfiltered", 40), "seccomp") as slot:
+    with WeakenedSlot(slot_config("unfiltered", 40), "seccomp") as slot:
         yield answers_of(slot, probe, FilterFamily.NATIVE)
 
 
@@ -188,7 +189,7 @@ def _wait_for[T](look: Callable[[], T | None]) -> T:
 def test_init_is_filtered_and_without_new_privileges_while_a_guest_runs() -> None:
     read_end, write_end = os.pipe()
     spec = JailSpec(("/bin/sleep", "100"), LIMITS)
-    with Slot(SlotConfig("watched", 41)) as slot:
+    with Slot(slot_config("watched", 41)) as slot:
         running = threading.Thread(target=lambda: slot.run(spec, cancel_fd=read_end))
         running.start()
         try:

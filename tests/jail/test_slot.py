@@ -23,11 +23,11 @@ from sandbox_runtime.jail import (
     JailSpec,
     Limits,
     Slot,
-    SlotConfig,
     StopReason,
     open_slot,
     remove_stale_groups,
 )
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(
@@ -59,7 +59,7 @@ def groups_of(pid: int) -> list[Path]:
 
 @pytest.fixture
 def own_slot() -> Iterator[Slot]:
-    with open_slot(SlotConfig("own", 1)) as opened:
+    with open_slot(slot_config("own", 1)) as opened:
         yield opened
 
 
@@ -184,7 +184,7 @@ def test_reading_a_file_larger_than_the_memory_limit_is_not_using_memory(large_f
     limits = replace(LIMITS, memory_bytes=memory_bytes, cpu_time_secs=10 * SLOWNESS, wall_time_secs=60 * SLOWNESS)
     argv = ("/usr/bin/python3", "-c", READ_ALL, str(int(memory_bytes * heap_share)))
     expected = sum((number % 250 + 1) * ((1 << 20) // mmap.PAGESIZE) for number in range(FILE_BYTES >> 20))
-    with open_slot(SlotConfig("reading", 5, (BindMount(str(large_file.parent), "/opt/large.d"),))) as slot:
+    with open_slot(slot_config("reading", 5, (BindMount(str(large_file.parent), "/opt/large.d"),))) as slot:
         outcome = slot.run(JailSpec(argv=argv, limits=limits))
     assert (outcome.stop_reason, outcome.exit_code, outcome.signal) == (StopReason.NONE, 0, None), outcome
     line = f"{FILE_BYTES} {FILE_BYTES // mmap.PAGESIZE} {expected} {9 if heap_share else 0}\n"
@@ -202,7 +202,7 @@ def test_the_guest_cannot_change_its_input(own_slot: Slot) -> None:
 
 
 def test_a_dead_template_is_an_error_and_makes_the_slot_unhealthy() -> None:
-    with open_slot(SlotConfig("dying", 2)) as slot:
+    with open_slot(slot_config("dying", 2)) as slot:
         os.kill(slot.template_pid, signal.SIGKILL)
         os.waitid(os.P_PID, slot.template_pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(JailError):
@@ -214,7 +214,7 @@ def test_a_dead_template_is_an_error_and_makes_the_slot_unhealthy() -> None:
 
 
 def test_closing_removes_the_groups_and_the_template() -> None:
-    slot = open_slot(SlotConfig("closing", 3))
+    slot = open_slot(slot_config("closing", 3))
     template = slot.template_pid
     slot.close()
     assert not Path(f"/proc/{template}").exists()

@@ -21,7 +21,6 @@ from sandbox_runtime.jail import (
     JailSpec,
     Limits,
     Slot,
-    SlotConfig,
     StopReason,
     handover_ahead,
     open_slot,
@@ -31,6 +30,7 @@ from sandbox_runtime.jail.handover import Handover
 from sandbox_runtime.jail.launch import request_of
 from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.wire import START_RUN, receive, send
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def open_descriptors() -> int:
 
 @pytest.fixture
 def opened() -> Iterator[Slot]:
-    with open_slot(SlotConfig("robust", 50)) as made:
+    with open_slot(slot_config("robust", 50)) as made:
         yield made
 
 
@@ -140,7 +140,7 @@ def test_closing_a_slot_ends_a_run_in_another_thread(opened: Slot) -> None:
 
 
 def test_closing_is_bounded_when_the_template_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = open_slot(SlotConfig("hanging", 51))
+    made = open_slot(slot_config("hanging", 51))
     process = template_of(made)._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)
@@ -222,7 +222,7 @@ def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_non
     for more in range(40):
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (before + more, hard))
-            with open_slot(SlotConfig("poor", 54)):
+            with open_slot(slot_config("poor", 54)):
                 pass
         except JailError as error:
             failures.add(error.errno)
@@ -230,7 +230,7 @@ def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_non
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert open_descriptors() == before
     assert errno.EMFILE in failures
-    with open_slot(SlotConfig("poor", 54)) as made:
+    with open_slot(slot_config("poor", 54)) as made:
         assert made.run(python("print(1)")).stdout == b"1\n"
 
 
@@ -254,7 +254,7 @@ def test_memory_that_the_kernel_frees_late_does_not_hurt_the_next_run(opened: Sl
 
 
 def test_groups_that_were_left_behind_are_taken_over() -> None:
-    with open_slot(SlotConfig("left", 53)) as first:
+    with open_slot(slot_config("left", 53)) as first:
         paths = [
             path for path in Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/left/**/") if path.is_dir()
         ]
@@ -262,7 +262,7 @@ def test_groups_that_were_left_behind_are_taken_over() -> None:
         first.close()
         for path in paths:
             path.mkdir(parents=True)
-        with open_slot(SlotConfig("left", 53)) as second:
+        with open_slot(slot_config("left", 53)) as second:
             assert second.run(python("print(1)")).stdout == b"1\n"
     assert not [path for path in paths if path.exists()]
 
@@ -270,7 +270,7 @@ def test_groups_that_were_left_behind_are_taken_over() -> None:
 def test_failed_runs_lose_no_descriptor() -> None:
     before = open_descriptors()
     for _ in range(3):
-        with open_slot(SlotConfig("failing", 52)) as made, pytest.raises(JailError):
+        with open_slot(slot_config("failing", 52)) as made, pytest.raises(JailError):
             made.run(JailSpec(argv=("/nowhere",), limits=LIMITS))
     assert open_descriptors() == before
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
-from sandbox_runtime.jail.seccomp import SMALL_INIT, build_programs
-from sandbox_runtime.jail.small_init import image
-from sandbox_runtime.jail.small_init_code import LISTINGS, source
-from sandbox_runtime.languages import run_spec, warm_start
+from sandbox_runtime.jail.small_init import INIT_FILE, START_SOURCE
+from sandbox_runtime.languages import init_program, process_one, run_spec, warm_start
+from sandbox_runtime.languages.process_one import build_init
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 _JUDGE = PYTHON.run_limits("judge")
@@ -27,7 +27,7 @@ SLEEP = JailSpec(("/usr/bin/sleep", "100"), LIMITS)
 
 @pytest.fixture(scope="module")
 def slot() -> Iterator[Slot]:
-    with open_slot(SlotConfig("small-init", 52)) as opened:
+    with open_slot(slot_config("small-init", 52)) as opened:
         yield opened
 
 
@@ -84,21 +84,30 @@ def running(slot: Slot, spec: JailSpec) -> Iterator[tuple[Path, list[Outcome | J
         os.close(read_end)
 
 
-@pytest.mark.parametrize("name", LISTINGS)
-def test_the_bytes_are_what_an_assembler_makes_of_the_text_beside_them(name: str, tmp_path: Path) -> None:
-    listing, code = LISTINGS[name]
-    subprocess.run(["/usr/bin/as", "-o", "made.o", "-"], input=source(listing).encode(), cwd=tmp_path, check=True)
-    subprocess.run(["/usr/bin/objcopy", "-O", "binary", "-j", ".text", "made.o", "made"], cwd=tmp_path, check=True)
-    assert (tmp_path / "made").read_bytes() == code
-
-
-def test_a_linker_s_tools_read_the_executable_as_it_was_meant(tmp_path: Path) -> None:
-    (tmp_path / "init").write_bytes(image(build_programs()[SMALL_INIT]))
-    command = ["/usr/bin/readelf", "--wide", "--program-headers", str(tmp_path / "init")]
+def test_the_executable_has_one_segment_that_nobody_can_write_to(tmp_path: Path) -> None:
+    build_init(tmp_path)
+    command = ["/usr/bin/readelf", "--wide", "--program-headers", str(tmp_path / INIT_FILE)]
     shown = subprocess.run(command, capture_output=True, check=True, text=True)
     assert shown.stderr == ""
     rows = [line.split() for line in shown.stdout.splitlines() if line.strip().startswith(("LOAD", "GNU_STACK"))]
     assert [(row[0], "".join(row[6:-1])) for row in rows] == [("LOAD", "RE"), ("GNU_STACK", "RW")]
+    assert (tmp_path / INIT_FILE).stat().st_size < 4096  # a page
+
+
+def test_without_a_compiler_nothing_is_built_and_runs_fork_their_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_one, "_COMPILER", str(tmp_path / "no compiler"))
+    built = init_program(str(tmp_path))
+    assert built == ""
+    with open_slot(SlotConfig("small-init-none", 50, small_init=built)) as slot:
+        outcome = slot.run(python("import os; print(os.getpid(), os.getppid())"))
+    assert (outcome.stdout, outcome.evidence.controls_missing) == (b"2 1\n", ())
+
+
+def test_a_directory_without_the_files_opens_no_slot(tmp_path: Path) -> None:
+    with pytest.raises(JailError, match="load init"):
+        open_slot(SlotConfig("small-init-lost", 50, small_init=str(tmp_path)))
 
 
 def test_init_has_nothing_left_while_a_guest_runs(slot: Slot) -> None:
@@ -157,7 +166,7 @@ def test_what_a_program_leaves_behind_dies_with_init(slot: Slot) -> None:
 
 
 def test_init_killed_from_outside_is_our_failure_and_not_the_guests() -> None:
-    with open_slot(SlotConfig("small-init-dies", 53)) as slot:
+    with open_slot(slot_config("small-init-dies", 53)) as slot:
         with running(slot, SLEEP) as (init, ends):
             os.kill(int(init.name), signal.SIGKILL)
             until(lambda: ends or None)
@@ -167,7 +176,7 @@ def test_init_killed_from_outside_is_our_failure_and_not_the_guests() -> None:
 
 
 def test_a_template_that_dies_takes_init_and_the_guest_with_it() -> None:
-    with open_slot(SlotConfig("small-init-orphan", 54)) as slot:
+    with open_slot(slot_config("small-init-orphan", 54)) as slot:
         template_pid = slot.template_pid
         with running(slot, SLEEP) as (init, ends):
             os.kill(template_pid, signal.SIGKILL)
@@ -180,10 +189,10 @@ def test_a_template_that_dies_takes_init_and_the_guest_with_it() -> None:
 _IN_A_CONTAINER = """
 import ctypes, os, signal, threading
 from pathlib import Path
-from sandbox_runtime.jail import JailError, SlotConfig, open_slot
-from tests.jail.test_small_init import SLEEP, running
+from sandbox_runtime.jail import JailError, open_slot
+from tests.jail.test_small_init import SLEEP, running, slot_config
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
-with open_slot(SlotConfig("small-init-heir", 57)) as slot:
+with open_slot(slot_config("small-init-heir", 57)) as slot:
     template_pid = slot.template_pid
     with running(slot, SLEEP) as (init, ends):
         os.kill(template_pid, signal.SIGKILL)
@@ -202,7 +211,7 @@ def test_a_runner_that_inherits_an_orphaned_init_leaves_no_zombie() -> None:
 def test_a_group_that_cannot_be_entered_ends_the_run_before_there_is_a_guest() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
-    with open_slot(SlotConfig("small-init-refused", 55)) as slot:
+    with open_slot(slot_config("small-init-refused", 55)) as slot:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(slot._groups, "init_entry_fds", (write_end,))
             with pytest.raises(JailError):
@@ -213,7 +222,7 @@ def test_a_group_that_cannot_be_entered_ends_the_run_before_there_is_a_guest() -
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_other_than_one_group_for_init_is_refused_before_there_is_a_guest(count: int) -> None:
-    with open_slot(SlotConfig("small-init-groups", 51)) as slot, pytest.MonkeyPatch.context() as patch:
+    with open_slot(slot_config("small-init-groups", 51)) as slot, pytest.MonkeyPatch.context() as patch:
         patch.setattr(slot._groups, "init_entry_fds", tuple(slot._groups.init_entry_fds) * count)
         with pytest.raises(JailError, match="enter groups"):
             slot.run(python("print(1)"))
@@ -225,28 +234,24 @@ def test_what_init_has_to_copy_out_is_copied_by_the_other_one(slot: Slot) -> Non
     assert slot.run(python("print(2)")).stdout == b"2\n"
 
 
-_LATE = """
-import ctypes, struct
-from sandbox_runtime.jail import small_init
-_pause = ctypes.create_string_buffer(struct.pack("<qq", 3, 0))
-_give_up = small_init.SmallInit._give_up
-small_init.SmallInit._give_up = lambda init, fd: (
-    small_init._RECORD.pack(35, ctypes.addressof(_pause), 0, 0, 0, 0, 0) + _give_up(init, fd)
-)
-"""  # nanosleep(2), while init is root still and shares the template's memory
+def late_init(folder: Path) -> str:
+    """An init that waits three seconds before it gives up what it has: still root, in the template's memory."""
+    source = START_SOURCE.read_text()
+    call = "    give_up_identity(order->init_id);"
+    assert source.count(call) == 1
+    pause = "    long pause[] = {3, 0};\n    must(call(__NR_nanosleep, (long)pause, 0, 0, 0, 0), 0);\n"
+    late = folder / "late.c"
+    late.write_text(source.replace(call, pause + call))
+    build_init(folder, start=late)
+    return str(folder)
 
 
-class LateSlot(Slot):
-    """Its init takes three seconds to give up what it has."""
-
-    _template_code = Slot._template_code.replace("main(TERMS", f"{_LATE}\nmain(TERMS")
-
-
-def test_no_guest_runs_before_init_has_given_up_what_it_had() -> None:
-    assert LateSlot._template_code != Slot._template_code
+def test_no_guest_runs_before_init_has_given_up_what_it_had(tmp_path: Path) -> None:
     wall_secs = 2.9 * SLOWNESS
     short = replace(LIMITS, wall_time_secs=wall_secs)
-    with LateSlot(SlotConfig("small-init-late", 56, warm=warm_start([PYTHON]))) as slot:
+    with open_slot(
+        slot_config("small-init-late", 56, warm=warm_start([PYTHON]), small_init=late_init(tmp_path))
+    ) as slot:
         for spec in (
             replace(python("print(1)"), limits=short),
             run_spec(PYTHON, b"print(1)", None, limits=short, stdin=b""),
@@ -261,19 +266,19 @@ def test_no_guest_runs_before_init_has_given_up_what_it_had() -> None:
 def test_a_runner_with_a_narrow_umask_runs_programs(umask: int) -> None:
     before = os.umask(umask)
     try:
-        with open_slot(SlotConfig("small-init-umask", 57)) as slot:
+        with open_slot(slot_config("small-init-umask", 57)) as slot:
             assert slot.run(python("print(3)")).stdout == b"3\n"
     finally:
         os.umask(before)
 
 
-def test_a_host_where_no_process_may_make_code_uses_the_other_init() -> None:
+def test_a_host_where_no_process_may_make_code_runs_programs() -> None:
     """PR_SET_MDWE of prctl(2), which children inherit, is set in a process of its own."""
     code = """
 import ctypes
 assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0
-from tests.jail.test_small_init import SlotConfig, open_slot, python
-with open_slot(SlotConfig("small-init-mdwe", 58)) as slot:
+from tests.jail.test_small_init import open_slot, python, slot_config
+with open_slot(slot_config("small-init-mdwe", 58)) as slot:
     outcome = slot.run(python("import os; print(os.getpid(), os.getppid())"))
     assert outcome.evidence.controls_missing == (), outcome
     print(outcome.stdout)
@@ -288,7 +293,7 @@ def test_the_main_thread_is_told_which_processor_it_is_on() -> None:
         b"import ctypes, os\nlibc = ctypes.CDLL(None)\ncpus = sorted(os.sched_getaffinity(0))[:2]\n"
         b"for cpu in cpus * 2:\n os.sched_setaffinity(0, {cpu})\n assert libc.sched_getcpu() == cpu\nprint(len(cpus))\n"
     )
-    with open_slot(SlotConfig("small-init-rseq", 59, warm=warm_start([PYTHON]))) as slot:
+    with open_slot(slot_config("small-init-rseq", 59, warm=warm_start([PYTHON]))) as slot:
         for _ in range(3):  # forked, then staged ones
             outcome = slot.run(run_spec(PYTHON, code, None, limits=LIMITS, stdin=b""))
             assert (outcome.stdout, outcome.stderr) == (b"2\n", b"")

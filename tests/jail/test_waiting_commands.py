@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.warm import WaitingPool, WarmSlot
@@ -16,6 +16,7 @@ from sandbox_runtime.warm import pool as pool_module
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
+from tests.jail.slots import slot_config
 from tests.jail.test_warm_start import processes_of
 from tests.until import until
 
@@ -86,11 +87,11 @@ def opened_java() -> Iterator[Java]:
     opened: dict[int, Slot] = {}
 
     def open_entry(index: int) -> Slot:
-        opened[index] = open_slot(SlotConfig(f"waiting-{index}", 56 + index, mounts, runs_seldom=True))
+        opened[index] = open_slot(slot_config(f"waiting-{index}", 56 + index, mounts, runs_seldom=True))
         return opened[index]
 
     pool = WaitingPool(waiting_specs([JAVA], TOOLCHAINS), open_entry)
-    with open_slot(SlotConfig("not-waiting", 55, mounts)) as own:
+    with open_slot(slot_config("not-waiting", 55, mounts)) as own:
         pool.start()
         try:
             yield Java(own, pool, opened)
@@ -250,7 +251,7 @@ def test_what_a_jvm_used_while_it_waited_is_not_the_programs(java: Java) -> None
     artifact = java.own.run(java.compiling(code)).artifact
     limits = replace(LIMITS, cpu_time_secs=0.3, wall_time_secs=25)
     spec = run_spec(JAVA, code.encode(), artifact, limits=limits, stdin=b"")
-    with open_slot(SlotConfig("waiting-limits", 59, binds([JAVA], TOOLCHAINS))) as slot:
+    with open_slot(slot_config("waiting-limits", 59, binds([JAVA], TOOLCHAINS))) as slot:
         slot.stage(spec)
         until(lambda: slot.is_ready_for(spec))
         busy = slot.answer(spec)
@@ -293,7 +294,7 @@ def test_a_closed_pool_leaves_nothing_and_answers_no_more(java: Java) -> None:
 
     def open_entry(index: int) -> Slot:
         opened.append(
-            open_slot(SlotConfig(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS), runs_seldom=True))
+            open_slot(slot_config(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS), runs_seldom=True))
         )
         return opened[-1]
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.jail.warm_start import WarmStart
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
+from tests.jail.slots import slot_config
 
 LIMITS = PYTHON.run_limits("judge")
 Run = Callable[[str], Outcome]
@@ -34,7 +35,7 @@ STAGED = python("")
 
 @pytest.fixture(scope="module")
 def slot() -> Iterator[Slot]:
-    with open_slot(SlotConfig("warm-start", 43, warm=warm_start([PYTHON]))) as opened:
+    with open_slot(slot_config("warm-start", 43, warm=warm_start([PYTHON]))) as opened:
         yield opened
 
 
@@ -248,7 +249,7 @@ def test_limits_hold_in_a_staged_run_from_its_own_start(slot: Slot) -> None:
 
 
 def test_a_staged_process_that_was_killed_is_our_failure_and_the_slot_says_so() -> None:
-    with open_slot(SlotConfig("staged-dies", 44, warm=warm_start([PYTHON]))) as own:
+    with open_slot(slot_config("staged-dies", 44, warm=warm_start([PYTHON]))) as own:
         own.stage(STAGED)
         os.kill(staged_process(own.uid), signal.SIGKILL)
         with pytest.raises(JailError):
@@ -257,7 +258,7 @@ def test_a_staged_process_that_was_killed_is_our_failure_and_the_slot_says_so() 
 
 
 def test_closing_a_slot_ends_what_is_staged() -> None:
-    with open_slot(SlotConfig("staged-closed", 45, warm=warm_start([PYTHON]))) as own:
+    with open_slot(slot_config("staged-closed", 45, warm=warm_start([PYTHON]))) as own:
         before = descriptors()
         own.stage(STAGED)
         assert staged_process(own.uid)
@@ -267,7 +268,7 @@ def test_closing_a_slot_ends_what_is_staged() -> None:
 
 def test_a_step_that_leaves_a_file_can_be_staged_too() -> None:
     writing = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
-    with open_slot(SlotConfig("staged-artifact", 48, warm=warm_start([PYTHON]))) as own:
+    with open_slot(slot_config("staged-artifact", 48, warm=warm_start([PYTHON]))) as own:
         own.stage(replace(writing, files=()))
         staged = staged_process(own.uid)
         outcome = own.run(writing)
@@ -315,7 +316,7 @@ def test_a_staged_compile_step_compiles() -> None:
     assert C.compile is not None
     prepare(C, TOOLCHAINS)
     step = compile_spec(C, C.compile, b"int main(void) { return 7; }")
-    with open_slot(SlotConfig("staged-compile", 49, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]))) as own:
+    with open_slot(slot_config("staged-compile", 49, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]))) as own:
         own.stage(replace(step, files=()))
         assert own.is_ready_for(step)
         compiled = own.run(step)
@@ -328,7 +329,7 @@ def test_a_staged_compile_step_compiles() -> None:
 def test_another_interpreter_is_not_kept_warm() -> None:
     other = WarmStart(("/usr/bin/true", "solution.py"), (), ())
     assert not other.is_possible
-    with open_slot(SlotConfig("not-warm", 46, warm=other)) as own:
+    with open_slot(slot_config("not-warm", 46, warm=other)) as own:
         assert good(own.run(python("print(4)"))) == b"4\n"
 
 
@@ -350,7 +351,7 @@ def test_no_memory_is_both_writable_and_executable(slot: Slot) -> None:
 
 
 def test_a_slot_that_runs_seldom_has_no_huge_pages() -> None:
-    with open_slot(SlotConfig("warm-seldom", 61, runs_seldom=True)) as opened:
+    with open_slot(slot_config("warm-seldom", 61, runs_seldom=True)) as opened:
         for number in range(5):  # until a template has settled
             outcome = opened.run(JailSpec(("/usr/bin/echo", str(number)), LIMITS))
             assert good(outcome) == f"{number}\n".encode()

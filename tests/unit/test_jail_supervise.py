@@ -15,7 +15,7 @@ from sandbox_runtime.jail.streams import Capture
 from sandbox_runtime.jail.supervise import watch
 from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Groups
 
-# What the small init writes, see `small_init_code`: how the program ended, whether another lives, when.
+# What the small init writes, see `small_init.c`: how the program ended, whether another lives, when.
 _END = struct.Struct("<iiixxxxqq")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import HostFacts, JailSpec, Limits, Slot, SlotConfig, advice, open_slot, read_facts
+from sandbox_runtime.jail import HostFacts, JailSpec, Limits, Slot, advice, open_slot, read_facts
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 
@@ -32,7 +33,7 @@ def set_pattern() -> Iterator[Callable[[str], object]]:
 
 @pytest.fixture
 def slot() -> Iterator[Slot]:
-    with open_slot(SlotConfig("crashing", 5)) as opened:
+    with open_slot(slot_config("crashing", 5)) as opened:
         yield opened
 
 
@@ -48,7 +49,7 @@ def test_no_memory_of_a_crashed_guest_comes_into_a_file(slot: Slot, set_pattern:
 
 def test_without_the_limit_it_would(set_pattern: Callable[[str], object]) -> None:
     set_pattern("/tmp/core")
-    with WeakenedSlot(SlotConfig("dumping", 6), "rlimits") as weakened:
+    with WeakenedSlot(slot_config("dumping", 6), "rlimits") as weakened:
         assert weakened.run(CRASH).stdout.startswith(b"core")
 
 

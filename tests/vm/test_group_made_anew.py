@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import JailSpec, Limits, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.jail import JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.cgroup.v2 import GroupsV2
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 MIB = 1 << 20
@@ -29,7 +30,7 @@ def slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slot]:
         return open_file(path, flags, *rest, **options)
 
     monkeypatch.setattr(os, "open", refuse)
-    with open_slot(SlotConfig("anew", 7)) as opened:
+    with open_slot(slot_config("anew", 7)) as opened:
         assert isinstance(opened._groups, GroupsV2)
         assert not opened._groups._peak_resets
         yield opened

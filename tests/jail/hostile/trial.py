@@ -9,12 +9,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from sandbox_runtime.executor import execute, limits_of
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import Language, binds, run_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, format_time
 from tests.jail.hostile.catalogue import IN_REQUEST, Program
 from tests.jail.hostile.host_state import host_state
+from tests.jail.slots import slot_config
 from tests.jail.weakened import limits
 from tests.jail.weakened.changes import CHANGES, obstacle
 from tests.jail.weakened.slots import WeakenedSlot
@@ -111,7 +112,7 @@ class Range:
         self._languages, self._stdin = languages, stdin
         self._binds = binds(tuple(languages.values()), TOOLCHAINS)
         self._warm = warm_start(languages.values())
-        self._strict = open_slot(SlotConfig("hostile", 0, self._binds, warm=self._warm))
+        self._strict = open_slot(slot_config("hostile", 0, self._binds, warm=self._warm))
         self._weakened: OrderedDict[str, WeakenedSlot] = OrderedDict()
         self._used = 0
 
@@ -176,7 +177,7 @@ class Range:
                 _, oldest = self._weakened.popitem(last=False)
                 oldest.close()
             self._used = self._used % 60 + 1
-            config = SlotConfig(f"without-{control}", self._used, self._binds, warm=self._warm)
+            config = slot_config(f"without-{control}", self._used, self._binds, warm=self._warm)
             self._weakened[control] = WeakenedSlot(config, control)
         self._weakened.move_to_end(control)
         return self._weakened[control]
