@@ -1,4 +1,4 @@
-"""Step 3 of the webhook specification: which deliveries may be sent now, and what becomes of those that may not."""
+"""Claim deliveries that may be sent now, and postpone or end the others."""
 
 import random
 import time

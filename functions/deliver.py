@@ -1,4 +1,4 @@
-"""Steps 3 to 6 of the webhook specification: claim, send, record, hint of the next attempt."""
+"""Claim a delivery, send it, record the attempt, and hint the next attempt."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

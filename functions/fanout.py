@@ -1,4 +1,4 @@
-"""Step 2 of the webhook specification: from a final submission to its event, its deliveries, their hints and the bus.
+"""From a final submission to its event, its deliveries, their hints and the bus.
 
 Every write is idempotent, so whoever finds `fanout=PENDING` (record, a repeated message, the sweeper) runs it again.
 """

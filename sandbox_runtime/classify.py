@@ -1,4 +1,4 @@
-"""Raw facts of a step become a verdict: the ordered rules of the HTTP contract, section 4. First match wins.
+"""Raw facts of a step become a verdict: the ordered rules of docs/contract.md, section 4. First match wins.
 
 Only counters, the supervisor's own record and the raw wait status decide; never an exit code that a program
 can imitate.

@@ -73,7 +73,7 @@ _REFUSED_V6 = tuple(
 )
 
 
-class AddressRefused(Exception):  # noqa: N818 - a refusal, in the words of the specification
+class AddressRefused(Exception):  # noqa: N818 - a refusal, not an error of ours
     """A webhook target that we do not send to; `message` is fit for the caller."""
 
     def __init__(self, code: AddressCode, message: str) -> None:

@@ -131,7 +131,7 @@ class Transition:
 
 
 def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: int, random: float) -> Transition:
-    """Decide by the answers table of the webhook specification; `random` in [0, 1) is the jitter.
+    """Decide by the answer, see docs/webhooks.md (Retries); `random` in [0, 1) is the jitter.
 
     Of a project's endpoint this is half of it: what becomes of the endpoint may stop the retries.
     """

@@ -30,7 +30,7 @@ FILTERABLE_EVENTS = (EVENT_COMPLETED, EVENT_DISABLED)
 MAX_ENDPOINTS = 50
 """Endpoints of a project. One query reads them all."""
 MAX_LEASES = 5
-"""Sends to one endpoint at the same time: webhook specification, section 2."""
+"""Sends to one endpoint at the same time."""
 DISABLE_AFTER_MS = 5 * 86_400_000
 """Nothing but failures for this long disables an endpoint; half of it makes it degraded."""
 SPREAD_MS = 12 * 3_600_000

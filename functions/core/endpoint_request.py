@@ -18,7 +18,7 @@ DESCRIPTION_MAX_CHARS = 500
 OVERLAP_DEFAULT_SECS = 86_400
 OVERLAP_MAX_SECS = 7 * 86_400
 REPLAY_WINDOW_SECS = 14 * 86_400
-"""How long after its event a delivery can be replayed: webhook specification, section 2."""
+"""How long after its event a delivery can be replayed."""
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _STRICT = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)

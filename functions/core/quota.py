@@ -30,7 +30,7 @@ class Quota:
 
 
 DEFAULT_QUOTAS = {Profile.JUDGE.value: Quota(60, 1_000, 10), Profile.AGENT.value: Quota(1, 20, 10)}
-"""HTTP contract, section 5."""
+"""docs/contract.md, section 5."""
 
 
 class Limit(StrEnum):

@@ -1,4 +1,4 @@
-"""Step 5 of the webhook specification: what came back, written in one transaction with all that follows from it."""
+"""Record an attempt and its consequences in one transaction."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Events, deliveries and attempts in one table, where every step is a single conditional write.
 
 The rows are the queue: a lease (`leases`) decides who sends, and a due key brings back whatever was left behind. Items
-and conditions are those of the webhook specification, section 2; a final state removes the due key.
+and conditions are those of `core.delivery`; a final state removes the due key.
 """
 
 from collections.abc import Mapping
@@ -94,10 +94,6 @@ class DeliveryStore:
         cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
         for row in self._read(event_id, "DELIVERY#"):
             cancel.is_applied(self._client, self._table, rows.delivery_key(*rows.ids_of(row)))
-
-    def list_attempts(self, event_id: str, endpoint_id: str) -> list[Mapping[str, Any]]:
-        """Read the attempts in order: n, at, latency_ms, head, and status_code, error_code, address as they apply."""
-        return self._read(event_id, f"ATTEMPT#{endpoint_id}#")
 
     def _put_once(self, row: Mapping[str, Value | None]) -> bool:
         try:

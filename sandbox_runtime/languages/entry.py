@@ -1,22 +1,20 @@
 """What the runner knows of one language: its tools, its steps and its limits.
 
-The numbers are the table of the HTTP contract, section 7. MB and KB are 1024-based.
+The numbers are those of docs/contract.md, section 7. MB and KB are 1024-based.
 """
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits, WaitingCommand
 from sandbox_runtime.languages.limits import KIB, MIB, LimitRefusedError, Profile, choose_limits
-from sandbox_runtime.languages.signs import DeathSigns
 
 __all__ = [
     "KIB",
     "MIB",
     "Compile",
-    "DeathSigns",
     "Language",
     "LimitRefusedError",
     "Prepared",
@@ -107,7 +105,6 @@ class Language:
     `warm_imports`: for an interpreter that the jail may keep started: modules to import before any program comes.
     `shown_trees`: directories of the host that guests must see besides the system's trees. `waiting`: a command that
     runs the program as `run_argv` does and can be started before it is there.
-    `signs`: how its deaths by memory and by processes look, and how they are told apart.
     """
 
     name: str
@@ -129,7 +126,6 @@ class Language:
     waiting: WaitingCommand | None = None
     other_suffixes: tuple[str, ...] = ()
     name_source: Callable[[bytes], SourceNames] | None = None
-    signs: DeathSigns = field(default_factory=DeathSigns)
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:

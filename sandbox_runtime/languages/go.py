@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import Compile, DeathSigns, Language, Prepared, Tool
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.preparation import PreparationError, command
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
@@ -95,7 +95,6 @@ GO = Language(
     profiles=profiles(
         memory_mb=256, cpu_secs=8, wall_secs=10, processes=1024, open_files=64, file_mb=1, agent_processes=512
     ),
-    signs=DeathSigns(refused_thread_exit_code=2, refused_thread_words=b"failed to create new OS thread"),
     version_argv=("{tool}", "version"),
     warm_files=(f"{_TOOLS}/compile", f"{_TOOLS}/link"),
     trial='package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println(6 * 7)\n}\n',

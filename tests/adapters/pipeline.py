@@ -257,7 +257,11 @@ class Pipeline:
         return row
 
     def attempts(self, submission: Submission, endpoint_id: str = "run") -> list[dict[str, Any]]:
-        return [dict(row) for row in self.deliveries.list_attempts(submission.submission_id, endpoint_id)]
+        return self.attempts_at(submission.submission_id, endpoint_id)
+
+    def attempts_at(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
+        """The rows of attempts, in order."""
+        return [dict(row) for row in self.deliveries._read(event_id, f"ATTEMPT#{endpoint_id}#")]
 
     def sends(self, submission: Submission) -> int:
         return sum(request.webhook_id == submission.submission_id for request in self.receiver.received)

@@ -1,6 +1,6 @@
 """A state machine over the whole pipeline: any order of crashes, losses, repeats, clock jumps and changes of endpoints.
 
-Each sequence ends with all well again, and then I1 to I6 hold. Section 3 of the webhook specification.
+Each sequence ends with all well again, and then I1 to I6 hold.
 """
 
 from __future__ import annotations

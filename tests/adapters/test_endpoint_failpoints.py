@@ -1,4 +1,4 @@
-"""Every failpoint of the webhook specification for a run with three targets: its own URL and two endpoints."""
+"""Every failpoint of the webhook pipeline for a run with three targets: its own URL and two endpoints."""
 
 import dataclasses
 import json

@@ -2,7 +2,7 @@
 
 I1 every owed delivery ends in a final state. I2 all its sends carry the same id and bytes. I3 attempts stay within the
 schedule. I4 no row stays `sending` past its lease and two sweeps. I5 a second send needs a crash between send and
-record, or a send without an answer. I6 nothing is sent once it is cancelled. Section 3 of the webhook specification.
+record, or a send without an answer. I6 nothing is sent once it is cancelled.
 """
 
 import itertools

@@ -158,13 +158,25 @@ def test_threads_within_the_limit(run: Run, name: str) -> None:
 FEW_PROCESSES = {"java": 64, "go": 64, "rust": 16}
 
 
+# How a program that does not handle a refused thread ends: exit code, and words in stderr.
+REFUSED_THREAD: Mapping[str, tuple[int, bytes]] = {
+    "python": (1, b"can't start new thread"),
+    "java": (1, b"java.lang.OutOfMemoryError: unable to create native thread"),
+    "javascript": (1, b"EAGAIN"),
+    "typescript": (1, b"EAGAIN"),
+    "go": (2, b"failed to create new OS thread"),
+    "rust": (101, b"failed to spawn thread"),
+}
+_ORDINARY_END = (1, b"")
+
+
 @every_language
 def test_a_thread_too_many_is_ple_by_the_groups_count(run: Run, name: str) -> None:
     limits = LimitOverrides(max_processes=FEW_PROCESSES.get(name))
     completed = run(name, PROGRAMS[name]["thread_bomb"], limits=limits)
-    signs = BY_NAME[name].signs
-    assert verdict(completed) == ("PLE", "ple_cgroup_pids", signs.refused_thread_exit_code, None)
-    assert signs.refused_thread_words in streams(completed)[1]
+    exit_code, words = REFUSED_THREAD.get(name, _ORDINARY_END)
+    assert verdict(completed) == ("PLE", "ple_cgroup_pids", exit_code, None)
+    assert words in streams(completed)[1]
     assert completed.evidence is not None
     assert completed.evidence.teardown.cleanup_verified
 
@@ -177,9 +189,9 @@ IMITATIONS = {
 
 @pytest.mark.parametrize("name", [name for name in IMITATIONS if name in NAMES])
 def test_the_signs_of_a_refused_thread_without_a_refusal_are_an_ordinary_error(run: Run, name: str) -> None:
-    completed, signs = run(name, IMITATIONS[name]), BY_NAME[name].signs
-    assert verdict(completed) == ("RE", "re_nonzero_exit", signs.refused_thread_exit_code, None)
-    assert signs.refused_thread_words in streams(completed)[1]
+    completed, (exit_code, words) = run(name, IMITATIONS[name]), REFUSED_THREAD[name]
+    assert verdict(completed) == ("RE", "re_nonzero_exit", exit_code, None)
+    assert words in streams(completed)[1]
 
 
 @every_language
@@ -188,7 +200,9 @@ def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: 
     completed = run(name, PROGRAMS[name][case], limits=LimitOverrides(memory_mb=128))
     found, cause, exit_code, signal = verdict(completed)
     assert (found, exit_code, signal) == ("MLE", None, 9)
-    assert cause in BY_NAME[name].signs.memory_causes
+    # Bun may live on evicting its own program text until the supervisor kills it.
+    thrashes = name in {"javascript", "typescript"}
+    assert cause in {"mle_kernel_oom", *(["mle_limit_breach"] if thrashes else [])}
     assert streams(completed)[0] == BEFORE, "what was printed before a kill is never lost"
     assert completed.evidence is not None
     assert completed.evidence.cgroup is not None

@@ -1,4 +1,4 @@
-"""The ordered rules of the contract's section 4, rule by rule; all combinations: `test_runner_classify_table`."""
+"""The ordered rules of docs/contract.md, section 4, rule by rule; all combinations: `test_runner_classify_table`."""
 
 import signal
 from typing import Any

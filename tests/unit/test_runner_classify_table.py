@@ -1,4 +1,4 @@
-"""Every combination of facts against the contract's section 4 written down a second time, as a table: first match wins.
+"""Every combination of facts against docs/contract.md, section 4, written a second time, as a table: first match wins.
 
 Nothing here is taken from the code under test but the types.
 """

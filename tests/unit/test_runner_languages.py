@@ -1,4 +1,4 @@
-"""The table of contract section 7, ceilings, and the choice of languages by what is installed."""
+"""The table of docs/contract.md, section 7, ceilings, and the choice of languages by what is installed."""
 
 from pathlib import Path
 
