@@ -19,9 +19,9 @@ from functions.core.outgoing import webhook_headers
 from functions.core.reply import Reply
 from functions.core.schedule import Schedule
 from functions.core.signature import SecretInvalid, SigningKey, parse_secret, signatures
-from functions.core.submission import new_id
 from functions.egress import TOTAL_SECS, Egress
 from functions.endpoint_secrets import EndpointSecrets
+from functions.ids import new_id
 from functions.notices import Notices
 from functions.secret_box import BoxInvalid, SecretBoxes
 from functions.store.attempts import Attempts

@@ -28,7 +28,7 @@ class FanOut:
     def fan_out(self, submission: Submission) -> None:
         """Write what a final submission owes, then mark it done; repeats change nothing."""
         # First: a client that has just seen the result may start the next run.
-        self.quotas.release(submission)
+        self.quotas.release(submission.quota_claim)
         reach("fanout.after_release")
         own = None
         if submission.webhook_url is not None:

@@ -15,8 +15,9 @@ from functions.core.delivery import Event
 from functions.core.event_body import completed_event, whole_body
 from functions.core.failpoint import reach
 from functions.core.result_view import result_body
-from functions.core.submission import Fanout, Submission, new_id
+from functions.core.submission import Fanout, Submission
 from functions.fanout import FanOut
+from functions.ids import new_id
 from functions.store.gathered import GatheredStore
 from functions.store.gathering_lease import GatheringLease
 
@@ -56,7 +57,7 @@ class Gathering:
 
     def _fan_out(self, rows: list[Submission]) -> None:
         for some in _grouped(rows, lambda row: (row.project_id, row.profile)):
-            self.fanout.quotas.release_leftovers(some)
+            self.fanout.quotas.release_leftovers([row.quota_claim for row in some])
         reach("fanout.after_release")
         alone, events = self._sorted(rows)
         refused = self.fanout.outbox.bus.publish_all(events)

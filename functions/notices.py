@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from functions.core.delivery import Event
-from functions.core.endpoint import EVENT_DISABLED, DisabledReason, Endpoint
+from functions.core.endpoint import DisabledReason, Endpoint
+from functions.core.event_types import EVENT_DISABLED
 from functions.core.failpoint import reach
 from functions.outbox import Outbox
 from functions.store.endpoints import EndpointStore

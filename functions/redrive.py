@@ -10,19 +10,12 @@ from dataclasses import dataclass, field
 
 from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.core.due_index import DUE_SHARDS
 from functions.core.failpoint import reach
 from functions.core.messages import ExecutionRequested, RequestedLimits
-from functions.core.submission import (
-    COMPILE_BUDGET_SECS,
-    DUE_SHARDS,
-    GATHERED_SHARDS,
-    RUN_GRACE_SECS,
-    Fanout,
-    Status,
-    Submission,
-    new_id,
-)
+from functions.core.submission import COMPILE_BUDGET_SECS, GATHERED_SHARDS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.core.verdict import Cause
+from functions.ids import new_id
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import PayloadMissing

@@ -10,7 +10,7 @@ from functions.api.reading import Reading
 from functions.api.removal import Removal
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
-from functions.api.waiting import Patience
+from functions.api.waiting import LongPoll
 from functions.core.clock import now_ms
 from functions.payloads import Payloads
 from functions.queues import Queues
@@ -50,7 +50,7 @@ def wiring() -> Wiring:
                 QuotaStore(settings.quotas_table, dynamodb),
                 payloads,
             ),
-            patience=Patience(),
+            long_poll=LongPoll(),
         ),
         Health(runners, queues, queue_urls, settings.offered_languages, logger("result")),
     )
@@ -72,7 +72,7 @@ def build_resolver() -> Resolver:
 
 
 def _openapi() -> Response[str]:
-    from functions.core.openapi import openapi_text  # noqa: PLC0415 - built from every model; few calls need it
+    from functions.api_document import openapi_text  # noqa: PLC0415 - built from every model; few calls need it
 
     return Response(status_code=200, content_type="application/json", body=openapi_text())
 

@@ -14,7 +14,7 @@ from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
 from functions.api.room import Room
 from functions.api.submitting import Submitting
-from functions.api.waiting import Patience
+from functions.api.waiting import LongPoll
 from functions.core.clock import now_ms
 from functions.endings import Endings
 from functions.payloads import Payloads
@@ -55,7 +55,7 @@ def wiring() -> Submitting:
         health=Health(runners, queues, (), settings.offered_languages, log),
         acceptance=Acceptance(settings, store, admission, payloads, boxes, queues, now_ms, log, direct),
         results=Results(store, payloads, now_ms),
-        patience=Patience(),
+        long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,
         log=log,
     )

@@ -18,14 +18,8 @@ from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
 from functions.core.dispatch import execution_requested
 from functions.core.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
 from functions.core.failpoint import reach
-from functions.core.submission import (
-    DIRECT_DUE_SECS,
-    Claim,
-    Status,
-    Submission,
-    idempotency_pk,
-    new_id,
-)
+from functions.core.submission import DIRECT_DUE_SECS, Claim, Status, Submission, idempotency_pk
+from functions.ids import new_id
 from functions.store.quotas import KeyInFlight
 from functions.store.submissions import ClaimTaken
 from functions.telemetry import warn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -56,18 +56,18 @@ class Admission:
         has_overtaken = False
         try:
             try:
-                usage = self.quotas.take(row, project.quota(row.profile))
+                usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
             except KeyInFlight as held:
                 if self.clock() - held.entry.since_ms < OVERTAKEN_AFTER_MS:
                     raise
                 # It died before it wrote its row, most likely, and its client asks again. What it counted stays.
-                self.quotas.release(row, held.entry)
+                self.quotas.release(replace(row.quota_claim, entry=held.entry))
                 has_overtaken = True
-                usage = self.quotas.take(row, project.quota(row.profile))
+                usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
             except QuotaRefused as refused:
                 if refused.refusal.limit is not Limit.IN_FLIGHT or not self._clear(row, refused.in_flight):
                     raise
-                usage = self.quotas.take(row, project.quota(row.profile))
+                usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
         except QuotaRefused as refused:
             self.room.forget(row)
             rate = refused.refusal.rate
@@ -88,7 +88,7 @@ class Admission:
     def _try_to_give_back(self, row: Submission, admitted: Admitted, *, only_if_missing: bool = False) -> None:
         try:
             if not only_if_missing or self.submissions.get(row.submission_id) is None:
-                self.quotas.give_back(row, admitted.usage)
+                self.quotas.give_back(row.quota_claim, admitted.usage)
         except (ClientError, BotoCoreError) as error:
             # The windows end by themselves, and the place is found by `_clear`.
             warn(self.log, "Quota not given back", row.submission_id, error)
@@ -107,6 +107,6 @@ class Admission:
         for entry in in_flight[:_LOOK_AT_MOST]:
             found = self.submissions.get(entry.submission_id)
             if found.is_final if found is not None else now - entry.since_ms >= LEAKED_AFTER_MS:
-                self.quotas.release(row, entry)
+                self.quotas.release(replace(row.quota_claim, entry=entry))
                 let_go += 1
         return let_go > 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.api.intake import authenticate, json_body
-from functions.api.results import answer
+from functions.api.answers import answer
+from functions.api.http_event import json_body
+from functions.api.intake import authenticate
 from functions.core import parameters
 from functions.core.clock import MS_PER_SEC, from_rfc3339
 from functions.core.cursor import read_cursor, write_cursor

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.api.answers import answer
 from functions.api.endpoints import CHANGED_MEANWHILE, Endpoints
-from functions.api.intake import json_body
-from functions.api.results import answer
+from functions.api.http_event import json_body
 from functions.core.clock import MS_PER_SEC
 from functions.core.endpoint_request import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
 from functions.core.endpoint_view import endpoint_body
@@ -19,7 +19,7 @@ from functions.core.errors import Conflict
 from functions.core.outgoing import webhook_headers
 from functions.core.probe import event_body, probe_body
 from functions.core.signature import new_secret, parse_secret, signatures
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.secret_box import BoxInvalid
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.api.intake import authenticate, json_body
-from functions.api.results import answer
+from functions.api.answers import answer
+from functions.api.http_event import json_body
+from functions.api.intake import authenticate
 from functions.core import parameters
 from functions.core.clock import Clock, to_rfc3339
 from functions.core.cursor import read_cursor, write_cursor
@@ -17,8 +18,8 @@ from functions.core.endpoint_settings import AddressRules, changed_settings, new
 from functions.core.endpoint_view import endpoint_body
 from functions.core.errors import Conflict, NotFound, Unavailable
 from functions.core.signature import new_secret
-from functions.core.submission import new_id
 from functions.core.validation import parse_body
+from functions.ids import new_id
 from functions.secret_box import BoxInvalid
 from functions.store.endpoints import EndpointsContended, EndpointsFull
 

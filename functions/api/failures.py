@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
+from functions.api.answers import JSON_TYPE
 from functions.core.errors import ServiceError, Unavailable
 from functions.store.items import cancellation_codes
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
-
-JSON_TYPE = "application/json"
 
 # What AWS services answer when they are busy rather than unwilling.
 _BUSY = frozenset(

@@ -90,6 +90,6 @@ class GatheredFanOut:
 
     def _release(self, submission: Submission) -> None:
         try:
-            self.quotas.release(submission)
+            self.quotas.release(submission.quota_claim)
         except (ClientError, BotoCoreError) as error:
             warn(self.log, "Place in the quota not let go of; the fan-out does", submission.submission_id, error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.api.results import answer
+from functions.api.answers import answer
 from functions.core.fleet import health_figures, offered_languages, toolchain_details
 from functions.core.parameters import detail_flag
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.core.json_answer import Body
     from functions.core.languages import Language
     from functions.core.messages import RunnerHeartbeat
     from functions.core.parameters import Parameters
-    from functions.core.result_view import Body
     from functions.queues import Queues
     from functions.store.runners import RunnerStore
 

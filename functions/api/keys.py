@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.api.intake import json_body
+from functions.api.answers import answer
+from functions.api.http_event import json_body
 from functions.api.projects import NO_SUCH_PROJECT
-from functions.api.results import answer
 from functions.core import parameters
 from functions.core.cursor import read_cursor, write_cursor
 from functions.core.errors import Conflict, NotFound

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.api.intake import json_body
-from functions.api.results import answer
+from functions.api.answers import answer
+from functions.api.http_event import json_body
 from functions.core import parameters
 from functions.core.cursor import NAMED_KEY, read_cursor, write_cursor
 from functions.core.errors import Conflict, NotFound
 from functions.core.project import ProjectRecord
 from functions.core.project_request import ChangeProjectRequest, CreateProjectRequest, project_id
 from functions.core.project_view import project_body
-from functions.core.submission import new_id
 from functions.core.validation import parse_body
+from functions.ids import new_id
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger

@@ -36,13 +36,14 @@ class Rates:
     _seen: dict[str, tuple[int, Usage | None]] = field(default_factory=dict)
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
-    def headers(self, project: Project, taken: tuple[Usage, Quota] | None = None) -> dict[str, str]:
-        """Return the three headers; none where the quota cannot be read, for no request fails because of them.
+    def headers(self, project: Project) -> dict[str, str]:
+        """Return the three headers; none where the quota cannot be read, for no request fails because of them."""
+        usage = self._usage(project.project_id)
+        return self.headers_of(usage, project.quota(Profile.JUDGE)) if usage is not None else {}
 
-        `taken`: what this request took, and of which quota; then nothing is read.
-        """
-        usage, quota = taken or (self._usage(project.project_id), project.quota(Profile.JUDGE))
-        return tightest_rate(usage, quota, self.clock()).headers if usage is not None else {}
+    def headers_of(self, usage: Usage, quota: Quota) -> dict[str, str]:
+        """Return the three headers of a usage that is known; reads nothing."""
+        return tightest_rate(usage, quota, self.clock()).headers
 
     def _usage(self, project_id: str) -> Usage | None:
         with self._reading:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.api.answers import answer
 from functions.api.intake import authenticate
-from functions.api.results import NO_SUCH_RESULT, Results, answer
+from functions.api.results import NO_SUCH_RESULT, Results
 from functions.core import parameters
 from functions.core.cursor import read_cursor, write_cursor
 from functions.core.errors import NotFound
+from functions.core.result_parameters import list_filters, output_encoding
 from functions.core.result_view import summary_body
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from functions.api.removal import Removal
     from functions.api.resolver import Resolver
-    from functions.api.waiting import Patience
+    from functions.api.waiting import LongPoll
     from functions.core.submission import Submission
     from functions.store.listing import SubmissionList
     from functions.store.projects import ProjectStore
@@ -31,16 +33,18 @@ class Reading:
     results: Results
     listing: SubmissionList
     removal: Removal
-    patience: Patience
+    long_poll: LongPoll
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one result, after a wait for it if the client asks for that."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
-        secs, encoding = parameters.wait_secs(query), parameters.output_encoding(query)
+        secs, encoding = parameters.wait_secs(query), output_encoding(query)
         submission_id = parameters.submission_id(id_text)
         row = self.results.get(submission_id, project_id)
-        seen = self.patience.until_final(row, lambda: self.results.find(submission_id, project_id), secs)
+        seen = self.long_poll.wait(
+            row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, secs
+        )
         if seen is None:
             raise NotFound(NO_SUCH_RESULT)
         return self.results.show(seen, app.prefix, encoding)
@@ -59,7 +63,7 @@ class Reading:
         """List the project's submissions, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
-        limit, filters = parameters.page_limit(query), parameters.list_filters(query)
+        limit, filters = parameters.page_limit(query), list_filters(query)
         after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
         page = self.listing.page(project_id, limit=limit, after=after, filters=filters)
         return answer(

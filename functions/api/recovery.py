@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from functions.core.delivery import Delivery
     from functions.core.endpoint import Endpoint
-    from functions.core.result_view import Body
+    from functions.core.json_answer import Body
     from functions.queues import Queues
     from functions.store.delivery_listing import DeliveryList
     from functions.store.replays import ReplayStore

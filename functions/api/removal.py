@@ -36,12 +36,12 @@ class Removal:
             self.deliveries.cancel_event(row.event_id or row.submission_id)
             self.payloads.delete_all(row.object_keys)
             self.store.delete(row)
-            self.quotas.release(row)  # its fan-out has done that, if it came so far
+            self.quotas.release(row.quota_claim)  # its fan-out has done that, if it came so far
             return
         # A pending one may start at any moment, and then it must stay whole: the row goes first.
         if not self.store.delete(row):
             if self.store.get(row.submission_id) is None:
                 raise NotFound("There is no such submission.")
             raise Conflict(_RUNNING)
-        self.quotas.release(row)
+        self.quotas.release(row.quota_claim)
         self.payloads.delete_all(row.object_keys)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from functions.api.failures import answer_failure
-from functions.api.intake import HttpEvent
-from functions.api.rates import rates
+from functions.api.http_event import HttpEvent
 from functions.core.errors import BadRequest, MethodNotAllowed, NotFound
 from functions.core.routes import ROUTES, find_route
 
@@ -58,9 +57,9 @@ class Resolver(APIGatewayHttpResolver):
         self._event = HttpEvent(dict(event))
         answer = super().resolve(event, context)
         answer["headers"]["x-request-id"] = self.request_id
-        if self._event.project is not None and answer["statusCode"] < _SERVER_ERROR:
-            # An answer that has them already, a refusal, knows better.
-            answer["headers"] = rates().headers(self._event.project, self._event.taken) | answer["headers"]
+        if self._event.rate_limit_headers is not None and answer["statusCode"] < _SERVER_ERROR:
+            # A refusal names the limit that refused in headers of its own.
+            answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
 
     def _answer_unmatched(self, _: NotFoundError) -> Response[str]:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.api.failures import JSON_TYPE
+from functions.api.answers import JSON_TYPE, answer
 from functions.core.clock import MS_PER_SEC, Clock
 from functions.core.errors import Conflict, NotFound
-from functions.core.result_view import pending_body, result_body, result_path, serialise_within, to_json
+from functions.core.result_view import pending_body, result_body, result_path, serialise_within
 from functions.payloads import PayloadMissing, Payloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from functions.core.result_view import Body, Encoding
+    from functions.core.result_view import Encoding
     from functions.core.submission import Submission
     from functions.store.submissions import SubmissionStore
 
 NO_SUCH_RESULT = "There is no such submission."
-
-
-def answer(body: Body | Sequence[Any], status: int = 200) -> Response[str]:
-    """Answer with JSON."""
-    return Response(status_code=status, content_type=JSON_TYPE, body=to_json(body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.api.intake import authenticate, json_body
-from functions.api.results import NO_SUCH_RESULT, Results, answer
+from functions.api.answers import answer
+from functions.api.http_event import json_body
+from functions.api.intake import authenticate, note_usage
+from functions.api.results import NO_SUCH_RESULT, Results
 from functions.core.errors import NotFound
 from functions.core.parameters import idempotency_key, wait_flag
 from functions.core.request import parse_submission
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from functions.api.acceptance import Acceptance, Accepted
     from functions.api.health import Health
     from functions.api.resolver import Resolver
-    from functions.api.waiting import Patience
+    from functions.api.waiting import LongPoll
     from functions.store.projects import ProjectStore
 
 WAIT_SECS = 28
@@ -35,13 +37,13 @@ class Submitting:
     health: Health
     acceptance: Acceptance
     results: Results
-    patience: Patience
+    long_poll: LongPoll
     allow_insecure: bool
     log: Logger
 
     def answer(self, app: Resolver) -> Response[str]:
         """Answer the resolver's current event. Raises ServiceError."""
-        event, begun = app.current_event, self.patience.monotonic()
+        event, begun = app.current_event, self.long_poll.monotonic()
         project = authenticate(event, self.projects)
         wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
         offered = self.health.languages()
@@ -53,14 +55,16 @@ class Submitting:
         )
         accepted = self.acceptance.accept(project, run, key, interactive=wait)
         if accepted.usage is not None:
-            event.taken = accepted.usage, project.quota(run.profile)
+            note_usage(event, accepted.usage, project.quota(run.profile))
             self._tell(accepted, app.request_id)
         row = accepted.submission
         if wait:
             submission_id, project_id = row.submission_id, row.project_id
             # A runner that was asked directly may have used up most of the time.
-            left_secs = WAIT_SECS - (self.patience.monotonic() - begun)
-            seen = self.patience.until_final(row, lambda: self.results.find(submission_id, project_id), left_secs)
+            left_secs = WAIT_SECS - (self.long_poll.monotonic() - begun)
+            seen = self.long_poll.wait(
+                row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, left_secs
+            )
             if seen is None:
                 raise NotFound(NO_SUCH_RESULT)
             row = seen

@@ -15,8 +15,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from functions.core.event_types import EVENT_COMPLETED
 from functions.core.schedule import Schedule, parse_retry_after
-from functions.core.submission import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from functions.core.endpoint import Endpoint

@@ -9,9 +9,9 @@ from typing import Any
 from functions.core.clock import to_rfc3339
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.core.errors import BadRequest
+from functions.core.json_answer import Body
 from functions.core.parameters import Parameters, submission_id
 from functions.core.reply import Reply
-from functions.core.result_view import Body
 
 DELIVERY_KEY = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"

@@ -14,18 +14,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from functions.core.clock import to_rfc3339
-from functions.core.submission import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.core.reply import Reply
-
-EVENT_DISABLED = "endpoint.disabled"
-"""Tells the project's other endpoints that one was switched off, by 410 or by days of failures."""
-EVENT_TEST = "webhook.test"
-"""Sent on request only; no filter can name it, and none holds it back."""
-FILTERABLE_EVENTS = (EVENT_COMPLETED, EVENT_DISABLED)
 
 MAX_ENDPOINTS = 50
 """Endpoints of a project. One query reads them all."""

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.core.clock import MS_PER_SEC, from_rfc3339
-from functions.core.endpoint import FILTERABLE_EVENTS
 from functions.core.errors import FieldProblem, Invalid
+from functions.core.event_types import FILTERABLE_EVENTS
 from functions.core.signature import MAX_KEY_BYTES, MIN_KEY_BYTES, PREFIX_SYMMETRIC, SecretInvalid, parse_secret
 from functions.core.validation import Text, parse_body
 

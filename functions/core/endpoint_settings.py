@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from functions.core.address import AddressRefused, check_url
 from functions.core.custom_headers import HIDDEN, normalise_headers
-from functions.core.endpoint import EVENT_TEST, FILTERABLE_EVENTS, Endpoint
+from functions.core.endpoint import Endpoint
 from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, refuse, secret_problem
 from functions.core.errors import FieldProblem
+from functions.core.event_types import EVENT_TEST, FILTERABLE_EVENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from functions.core.clock import to_rfc3339
 from functions.core.custom_headers import HIDDEN
 from functions.core.endpoint import DISABLE_AFTER_MS, Endpoint, Health
-from functions.core.result_view import Body
+from functions.core.json_answer import Body
 
 
 def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:

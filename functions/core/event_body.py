@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from functions.core.delivery import Event
-from functions.core.submission import EVENT_COMPLETED, Submission, event_id_for
+from functions.core.event_types import EVENT_COMPLETED
+from functions.core.submission import Submission, event_id_for
 
 EVENT_SCHEMA = "webhook/v1"
 MAX_BODY_BYTES = 256 * 1024

@@ -1,14 +1,10 @@
-"""A run that is not final, as its project's quota knows it: from its acceptance on, before its row is there."""
+"""A run that is not final, as its project's quota knows it. It begins before the submission's row exists."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from functions.core.clock import from_rfc3339
-
-if TYPE_CHECKING:
-    from functions.core.submission import Submission
 
 _KEY_HEX_DIGITS = 32
 LEAKED_AFTER_MS = 60_000
@@ -31,10 +27,19 @@ class InFlight:
         return ".".join(filter(None, (str(self.since_ms), self.submission_id, self.key)))
 
 
-def entry_of(submission: Submission) -> InFlight:
+def in_flight_entry(created_at: str, submission_id: str, idempotency_pk: str | None) -> InFlight:
     """Return the entry of a submission."""
-    key = (submission.idempotency_pk or "").rpartition("#")[2][:_KEY_HEX_DIGITS]
-    return InFlight(from_rfc3339(submission.created_at), submission.submission_id, key)
+    key = (idempotency_pk or "").rpartition("#")[2][:_KEY_HEX_DIGITS]
+    return InFlight(from_rfc3339(created_at), submission_id, key)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaClaim:
+    """One run that counts against a project's quota of a profile."""
+
+    project_id: str
+    profile: str
+    entry: InFlight
 
 
 def read_entry(text: str) -> InFlight:

@@ -4,10 +4,6 @@ import re
 from collections.abc import Mapping
 
 from functions.core.errors import BadRequest
-from functions.core.languages import canonical
-from functions.core.result_view import Encoding
-from functions.core.submission import Status
-from functions.core.verdict import Verdict
 
 LONG_POLL_MAX_SECS = 20
 PAGE_DEFAULT = 50
@@ -53,37 +49,12 @@ def wait_secs(parameters: Parameters) -> float:
     return float(text)
 
 
-def output_encoding(parameters: Parameters) -> Encoding | None:
-    """Read `encoding` of a result."""
-    text = parameters.get("encoding")
-    if text is None:
-        return None
-    if text != "base64":
-        raise BadRequest("encoding must be base64, or be left out.")
-    return "base64"
-
-
 def page_limit(parameters: Parameters) -> int:
     """Read `limit` of a list."""
     text = parameters.get("limit", str(PAGE_DEFAULT))
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= PAGE_MAX:
         raise BadRequest(f"limit must be a whole number from 1 to {PAGE_MAX}.")
     return int(text)
-
-
-def list_filters(parameters: Parameters) -> dict[str, str]:
-    """Read the filters of the list of results: attribute -> value."""
-    filters = {name: parameters[name] for name in ("status", "verdict", "language") if name in parameters}
-    if filters.get("status", Status.PENDING) not in list(Status):
-        raise BadRequest(f"status must be one of {', '.join(Status)}.")
-    if filters.get("verdict", Verdict.AC) not in list(Verdict):
-        raise BadRequest(f"verdict must be one of {', '.join(Verdict)}.")
-    if "language" in filters:
-        language = canonical(filters["language"])
-        if language is None:
-            raise BadRequest("language is not one of GET /api/languages.")
-        filters["language"] = language.value
-    return filters
 
 
 def idempotency_key(headers: Parameters) -> str | None:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 from functions.core.clock import to_rfc3339
 from functions.core.delivery_view import reply_body
-from functions.core.endpoint import EVENT_TEST, Endpoint
+from functions.core.endpoint import Endpoint
+from functions.core.event_types import EVENT_TEST
+from functions.core.json_answer import Body
 from functions.core.reply import Reply
-from functions.core.result_view import Body
 
 _OK = range(200, 300)
 

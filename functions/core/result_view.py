@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from functions.core.clock import MS_PER_SEC, to_rfc3339
+from functions.core.json_answer import to_json
 
 if TYPE_CHECKING:
+    from functions.core.json_answer import Body
     from functions.core.submission import Submission
 
 SCHEMA_VERSION = "2.0"
@@ -22,7 +24,6 @@ LAMBDA_MAX_BYTES = 6 * 1024 * 1024 - 128 * 1024
 """A function may answer 6 MB, in which our body is a string in JSON: see `_escaped_bytes`."""
 
 type Encoding = Literal["base64"]
-type Body = dict[str, Any]
 
 _STREAMS = ("stdout", "stderr")
 _NOTHING_BYTES = len('"\\"\\""')
@@ -116,11 +117,6 @@ def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTE
         output[stream] = _cut(output[stream], room // share)
         room -= _escaped_bytes(to_json(output[stream]))
     return to_json(smaller | {"output": output})
-
-
-def to_json(body: Any) -> str:
-    """Compact JSON in UTF-8; refuses NaN, which is not JSON."""
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _head(submission: Submission) -> Body:

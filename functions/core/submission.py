@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from functions.core.event_types import EVENT_COMPLETED
+from functions.core.in_flight import QuotaClaim, in_flight_entry
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,10 +25,8 @@ RUN_GRACE_SECS = 60
 """A run older than compile + wall + this is driven again."""
 DIRECT_DUE_SECS = 35
 """A direct run that its caller did not record within this is driven by the queue: no call lives longer than 30 s."""
-DUE_SHARDS = tuple(f"DUE#{number}" for number in range(16))
 GATHERED_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
 """Of final rows whose fan-outs are done many at a time. An index key takes 1,000 writes a second, a run makes two."""
-EVENT_COMPLETED = "submission.completed"
 
 _EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
 
@@ -102,6 +103,12 @@ class Submission:
         return self.status in FINAL_STATUSES
 
     @property
+    def quota_claim(self) -> QuotaClaim:
+        """The run as its project's quota counts it."""
+        entry = in_flight_entry(self.created_at, self.submission_id, self.idempotency_pk)
+        return QuotaClaim(self.project_id, self.profile, entry)
+
+    @property
     def result(self) -> Mapping[str, Any]:
         """The `result` object of a final submission."""
         return (self.summary or {}).get("result") or {}
@@ -158,21 +165,11 @@ class Claim:
     body_sha256: str
 
 
-def new_id() -> str:
-    """Return a random UUID, as every id of this service."""
-    return str(uuid.uuid4())
-
-
 def event_id_for(submission_id: str, event_type: str) -> str:
     """Derive an event id: the same event, the same id. `submission.completed` has the submission's own."""
     if event_type == EVENT_COMPLETED:
         return submission_id
     return str(uuid.uuid5(_EVENT_NAMESPACE, f"{submission_id}:{event_type}"))
-
-
-def due_shard(submission_id: str) -> str:
-    """One of the 16 partitions of the due index, from the id's last hex digit."""
-    return DUE_SHARDS[int(submission_id[-1], 16) % len(DUE_SHARDS)]
 
 
 def gathered_shard(submission_id: str) -> str:

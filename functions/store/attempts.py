@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import DeliveryState, Transition, at_endpoint
-from functions.core.submission import due_shard
+from functions.core.due_index import due_shard
 from functions.store.conditional import ConditionalUpdate
 from functions.store.deliveries import TTL_MS
 from functions.store.delivery_rows import attempt_row, delivery_key

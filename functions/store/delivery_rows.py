@@ -5,8 +5,9 @@ from typing import Any
 
 from functions.core.clock import to_rfc3339
 from functions.core.delivery import Delivery, DeliveryState, Event
+from functions.core.due_index import due_shard
+from functions.core.event_types import EVENT_COMPLETED
 from functions.core.reply import Reply
-from functions.core.submission import EVENT_COMPLETED, due_shard
 from functions.store.items import Value, from_item, key
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.core.project import KeyRecord
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.store.batch import read_rows
 from functions.store.conditional import ConditionalUpdate
 from functions.store.items import cancellation_codes, from_item, key, to_item

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import Clock, now_ms
 from functions.core.delivery import LEASE_MS, RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.core.submission import due_shard
+from functions.core.due_index import due_shard
 from functions.store.conditional import ConditionalUpdate
 from functions.store.delivery_rows import delivery_key, to_delivery
 from functions.store.endpoint_rows import endpoint_key, lease_name, to_endpoint

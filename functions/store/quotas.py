@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.errors import Unavailable
-from functions.core.in_flight import InFlight, entry_of
 from functions.core.quota import Quota, Refusal, Usage, find_refusal
 from functions.store.items import is_condition_failure, to_item
 from functions.store.quota_rows import COUNTS, NUMBERS, counts_of, numbers_of, quota_key, to_entries, to_usage
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.core.submission import Submission
+    from functions.core.in_flight import InFlight, QuotaClaim
     from functions.store.quota_rows import Item
 
 _KEPT_SECS = 3 * 86_400
@@ -54,11 +53,11 @@ class QuotaStore:
         self._client = client
         self._clock = clock
 
-    def take(self, submission: Submission, quota: Quota) -> Usage:
-        """Count a submission, and hold a place for it. Raises QuotaRefused, KeyInFlight, Unavailable."""
-        entry = entry_of(submission)
+    def take(self, claim: QuotaClaim, quota: Quota) -> Usage:
+        """Count a run until it is released. Raises QuotaRefused, KeyInFlight, Unavailable."""
+        entry = claim.entry
         windows = Usage().at(self._clock())
-        written, item = self._count(submission, entry, quota, windows)
+        written, item = self._count(claim, quota, windows)
         for _ in range(_ATTEMPTS):
             if written is not None:
                 return written
@@ -74,25 +73,22 @@ class QuotaStore:
                 raise QuotaRefused(refusal, in_flight)
             windows = known.at(now)
             if item and windows == known:
-                written, item = self._count(submission, entry, quota, windows)
+                written, item = self._count(claim, quota, windows)
             else:
-                written, item = self._begin(submission, entry, quota, windows, item)
+                written, item = self._begin(claim, quota, windows, item)
         raise Unavailable("Too many submissions of this project at once. Repeat the request.", 1)
 
-    def give_back(self, submission: Submission, taken: Usage) -> None:
-        """Undo `take` for a submission that came to nothing, in those of its windows that last."""
+    def give_back(self, claim: QuotaClaim, taken: Usage) -> None:
+        """Undo `take` for a run that never started, in the windows that still last."""
         for windows in (("minute", "day"), ("day",), ()):
-            if self._let_go(submission, entry_of(submission), windows, taken):
+            if self._let_go(claim, windows, taken):
                 return
 
-    def release(self, submission: Submission, entry: InFlight | None = None) -> None:
-        """Let go of the place of a submission that is final or gone; repeats change nothing.
+    def release(self, claim: QuotaClaim) -> None:
+        """Stop counting a run that is final or gone as in flight. Repeating the call is safe."""
+        self._let_go(claim, (), None)
 
-        Or of another `entry` of the same project and profile.
-        """
-        self._let_go(submission, entry or entry_of(submission), (), None)
-
-    def release_leftovers(self, ended: Sequence[Submission]) -> None:
+    def release_leftovers(self, ended: Sequence[QuotaClaim]) -> None:
         """Let go of the places that some of these still hold, all of them final, of one project and profile.
 
         Mostly a read and nothing more: whoever ends a run lets go of its place, unless it dies before.
@@ -104,51 +100,47 @@ class QuotaStore:
             ConsistentRead=True,
         )
         held = set(to_entries(answer.get("Item", {})))
-        for submission in ended:
-            if entry_of(submission) in held:
-                self.release(submission)
+        for claim in ended:
+            if claim.entry in held:
+                self.release(claim)
 
     def usage(self, project_id: str, profile: str) -> Usage:
         """What was used, as of a moment ago."""
         answer = self._client.get_item(TableName=self._table_name, Key=quota_key(project_id, profile))
         return to_usage(answer.get("Item", {}))
 
-    def _count(
-        self, submission: Submission, entry: InFlight, quota: Quota, windows: Usage
-    ) -> tuple[Usage | None, Item]:
+    def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Usage | None, Item]:
         """Add one to these windows, if they are those of the item."""
         sets = "minute_count = minute_count + :one, day_count = day_count + :one"
         condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
         values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
-        written, item = self._hold(submission, entry, quota, sets, condition, values)
+        written, item = self._hold(claim, quota, sets, condition, values)
         return (to_usage({**to_item(numbers_of(windows)), **written}) if written is not None else None), item
 
-    def _begin(
-        self, submission: Submission, entry: InFlight, quota: Quota, windows: Usage, was: Item
-    ) -> tuple[Usage | None, Item]:
+    def _begin(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Usage | None, Item]:
         """Put these windows with one submission more, if the item is as it `was`."""
         begun = windows.with_one_more()
         values = numbers_of(begun) | counts_of(begun)
         sets = ", ".join(f"{name} = :{name}" for name in values)
         if not was:
-            written, item = self._hold(submission, entry, quota, sets, "attribute_not_exists(pk)", values)
+            written, item = self._hold(claim, quota, sets, "attribute_not_exists(pk)", values)
         else:
             before = {
                 f"was_{name}": value for name, value in (numbers_of(to_usage(was)) | counts_of(to_usage(was))).items()
             }
             condition = _equal(NUMBERS + COUNTS, ":was_")
-            written, item = self._hold(submission, entry, quota, sets, condition, values | before)
+            written, item = self._hold(claim, quota, sets, condition, values | before)
         return (begun if written is not None else None), item
 
     def _hold(
         self,
-        submission: Submission,
-        entry: InFlight,
+        claim: QuotaClaim,
         quota: Quota,
         sets: str,
         condition: str,
         numbers: dict[str, int],
     ) -> tuple[Item | None, Item]:
+        entry = claim.entry
         numbers |= {"ttl": self._clock() // MS_PER_SEC + _KEPT_SECS, "in_flight": quota.in_flight}
         values = to_item({f":{name}": number for name, number in numbers.items()})
         values |= {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
@@ -158,7 +150,7 @@ class QuotaStore:
             condition += " AND NOT contains(in_flight_keys, :key)"
             values |= {":key": {"S": entry.key}, ":keys": {"SS": [entry.key]}}
         return self._update(
-            submission,
+            claim,
             expression,
             condition,
             values,
@@ -167,8 +159,9 @@ class QuotaStore:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
 
-    def _let_go(self, submission: Submission, entry: InFlight, windows: tuple[str, ...], taken: Usage | None) -> bool:
+    def _let_go(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
         """Remove an entry, and one from each of the windows. False if it is gone or a window is over."""
+        entry = claim.entry
         values: dict[str, Any] = {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
         expression, condition = "DELETE in_flight :entry", "contains(in_flight, :text)"
         if entry.key:
@@ -180,17 +173,17 @@ class QuotaStore:
             numbers = {f"{name}_number": numbers_of(taken)[f"{name}_number"] for name in windows}
             condition += f" AND {_equal(tuple(numbers))}"
             values |= to_item({":one": 1} | {f":{name}": number for name, number in numbers.items()})
-        written, _ = self._update(submission, expression, condition, values)
+        written, _ = self._update(claim, expression, condition, values)
         return written is not None
 
     def _update(
-        self, submission: Submission, expression: str, condition: str, values: Mapping[str, Any], **more: Any
+        self, claim: QuotaClaim, expression: str, condition: str, values: Mapping[str, Any], **more: Any
     ) -> tuple[Item | None, Item]:
         """Return what was written; or None, and the item that the condition refused. Both as far as `more` asks."""
         try:
             answer = self._client.update_item(
                 TableName=self._table_name,
-                Key=quota_key(submission.project_id, submission.profile),
+                Key=quota_key(claim.project_id, claim.profile),
                 UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=dict(values),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.core.submission import due_shard
+from functions.core.due_index import due_shard
 from functions.store import delivery_rows as rows
 from functions.store.conditional import ConditionalUpdate
 from functions.store.delivery_listing import RECOVERABLE

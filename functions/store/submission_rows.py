@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import MS_PER_SEC
-from functions.core.submission import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission, due_shard
+from functions.core.due_index import due_shard
+from functions.core.submission import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.store.items import from_item, to_item
 
 if TYPE_CHECKING:

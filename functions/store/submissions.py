@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
+from functions.core.due_index import due_shard
 from functions.core.errors import Unavailable
-from functions.core.submission import (
-    EVENT_COMPLETED,
-    Claim,
-    Completion,
-    Fanout,
-    Status,
-    Submission,
-    due_shard,
-    event_id_for,
-    gathered_shard,
-)
+from functions.core.event_types import EVENT_COMPLETED
+from functions.core.submission import Claim, Completion, Fanout, Status, Submission, event_id_for, gathered_shard
 from functions.store.claims import delete_with_claim, find_claim, put_with_claim
 from functions.store.conditional import ConditionalUpdate
 from functions.store.items import Value, is_condition_failure

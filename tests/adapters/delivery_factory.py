@@ -4,8 +4,9 @@ from typing import Any
 
 from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.core.delivery import Delivery, DeliveryState, Event
+from functions.core.event_types import EVENT_COMPLETED
 from functions.core.reply import Reply
-from functions.core.submission import EVENT_COMPLETED, new_id
+from functions.ids import new_id
 from functions.store import delivery_rows as rows
 from functions.store.items import to_item
 from tests.adapters.aws_account import PROJECT_ID, Aws

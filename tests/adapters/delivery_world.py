@@ -22,8 +22,9 @@ from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.core.event_body import completed_body
 from functions.core.reply import Reply
 from functions.core.schedule import MAX_DELAY_SECS
-from functions.core.submission import Fanout, Submission, new_id
+from functions.core.submission import Fanout, Submission
 from functions.egress import Egress
+from functions.ids import new_id
 from functions.store.attempts import Attempts, Recorded
 from functions.store.delivery_listing import DeliveryList
 from functions.store.delivery_rows import to_delivery

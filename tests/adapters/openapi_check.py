@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from functions.core.openapi import openapi_text
+from functions.api_document import openapi_text
 from functions.core.routes import find_route
 
 

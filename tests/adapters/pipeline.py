@@ -20,12 +20,13 @@ from functions.core.clock import to_rfc3339
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.core.endpoint import Endpoint
 from functions.core.schedule import Schedule
-from functions.core.submission import Submission, new_id
+from functions.core.submission import Submission
 from functions.deliver import Deliverer
 from functions.egress import Egress
 from functions.endpoint_secrets import EndpointSecrets
 from functions.fanout import FanOut
 from functions.gathering import Gathering
+from functions.ids import new_id
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import Payloads

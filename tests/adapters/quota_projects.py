@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions import submit
-from functions.api import resolver
+from functions.api import intake
 from functions.api.admission import Admission
 from functions.api.rates import Rates
 from functions.api.room import Room
@@ -65,7 +65,7 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     parts = replace(parts, acceptance=acceptance)
     monkeypatch.setattr(submit, "wiring", lambda: parts)
     rates = Rates(store, logger("rates"), time)
-    monkeypatch.setattr(resolver, "rates", lambda: rates)
+    monkeypatch.setattr(intake, "rates", lambda: rates)
     return Quotas(aws, time, store)
 
 

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from functions.bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefused
 from functions.core.delivery import Event
 from functions.core.event_body import MAX_BODY_BYTES
-from functions.core.submission import EVENT_COMPLETED, Fanout
+from functions.core.event_types import EVENT_COMPLETED
+from functions.core.submission import Fanout
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Pipeline, no_sleep, pipeline, receiver

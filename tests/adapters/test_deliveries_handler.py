@@ -12,7 +12,7 @@ from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.core.cursor import write_cursor
 from functions.core.delivery import Delivery, DeliveryState
 from functions.core.reply import Reply
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.queues import Queues
 from functions.settings import Clients
 from functions.store import delivery_listing, replays

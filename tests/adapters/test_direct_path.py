@@ -18,7 +18,8 @@ from functions.api import room
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.project import Project
 from functions.core.quota import Quota
-from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status, new_id
+from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
+from functions.ids import new_id
 from functions.queues import Queues
 from functions.redrive import GATHERED_LATE_MS
 from functions.settings import Clients
@@ -651,7 +652,7 @@ def fill(pipeline: Pipeline) -> None:
     """Take every place that is left, as another process."""
     for _ in range(TEN_PLACES.in_flight):
         row = new_submission(submission_id=new_id(), project_id=PROJECT_ID, created_at=to_rfc3339(now_ms()))
-        pipeline.quotas.take(row, TEN_PLACES)
+        pipeline.quotas.take(row.quota_claim, TEN_PLACES)
 
 
 def test_a_run_begins_before_it_is_counted_where_there_is_ample_room(

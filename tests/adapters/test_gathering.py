@@ -266,16 +266,16 @@ def test_a_place_that_is_still_held_is_let_go_of(pipeline: Pipeline) -> None:
     ]
     running = pipeline.submit(webhook_url=None, webhook_secret=None)
     for row in (*rows, running):
-        pipeline.quotas.take(row, PLENTY)
-    pipeline.quotas.release(rows[0])
+        pipeline.quotas.take(row.quota_claim, PLENTY)
+    pipeline.quotas.release(rows[0].quota_claim)
     for row in rows:
         assert pipeline.submissions.commit_final(row.submission_id, completion(), is_gathered=True)
     assert pipeline.quotas.usage("dev", "judge").in_flight == 3
     assert pipeline.gather() == []
     assert pipeline.quotas.usage("dev", "judge").in_flight == 1
-    pipeline.quotas.release(running)
+    pipeline.quotas.release(running.quota_claim)
     for row in rows:  # their keys are free as well
-        pipeline.quotas.take(row, PLENTY)
+        pipeline.quotas.take(row.quota_claim, PLENTY)
 
 
 def test_a_table_that_is_down_fails_the_message(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.submission import new_id
+from functions.ids import new_id
 from infra.local.console import Console
 from infra.local.invoker import Invoker
 from infra.local.mappings import MappingPollers

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.submission import new_id
+from functions.ids import new_id
 from infra.local import ministack
 from infra.local.resources import session
 from tests.adapters.local_server import server

@@ -171,7 +171,7 @@ def repeat_after_look(
         if ends:
             final = store.commit_final(first[0].json["id"], completion())
             assert final is not None
-            quotas.store.release(final)
+            quotas.store.release(final.quota_claim)
 
     monkeypatch.setattr(store, "check_claim", look_then_lose)
     second = submit_with(key, "key")
@@ -294,7 +294,7 @@ def in_flight(pipeline: Pipeline) -> int:
 
 def accepted(pipeline: Pipeline, **changes: Any) -> Submission:
     row = pipeline.submit(**changes)
-    pipeline.quotas.take(row, PLENTY)
+    pipeline.quotas.take(row.quota_claim, PLENTY)
     return row
 
 
@@ -327,7 +327,7 @@ def test_a_crash_on_the_way_to_the_end_frees_it_later(
         pipeline.sweep()
     assert pipeline.row(row).is_final
     assert in_flight(pipeline) == 1
-    pipeline.quotas.release(other)
+    pipeline.quotas.release(other.quota_claim)
     assert in_flight(pipeline) == 0
 
 

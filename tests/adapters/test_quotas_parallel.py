@@ -11,7 +11,7 @@ import pytest
 
 from functions import settings
 from functions.core.quota import Quota
-from functions.core.submission import new_id
+from functions.ids import new_id
 from tests.adapters.aws_account import Aws, create, load_template
 from tests.adapters.conftest import forget
 from tests.adapters.http_calls import Answer, get

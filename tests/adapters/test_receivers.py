@@ -11,7 +11,8 @@ from functions.core.clock import now_ms
 from functions.core.delivery import DeliveryState
 from functions.core.endpoint import Endpoint
 from functions.core.signature import parse_secret, sign
-from functions.core.submission import Submission, new_id
+from functions.core.submission import Submission
+from functions.ids import new_id
 from functions.store.replays import Replayed, ReplayStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received

@@ -7,14 +7,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions import result
-from functions.api.waiting import Patience
+from functions.api.waiting import LongPoll
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.cursor import write_cursor
 from functions.core.delivery import Delivery, DeliveryState, Event
 from functions.core.errors import Conflict
 from functions.core.messages import RunnerHeartbeat
 from functions.core.project import Project
-from functions.core.submission import Submission, idempotency_pk, new_id
+from functions.core.submission import Submission, idempotency_pk
+from functions.ids import new_id
 from functions.settings import Clients
 from functions.store.deliveries import DeliveryStore
 from functions.store.projects import ProjectStore
@@ -119,7 +120,7 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
         if sum(time.slept) > 7:
             store.commit_final(SUBMISSION_ID, completion())
 
-    patient = replace(parts.reading, patience=Patience(sleep, time.monotonic))
+    patient = replace(parts.reading, long_poll=LongPoll(sleep, time.monotonic))
     monkeypatch.setattr(result, "wiring", lambda: parts._replace(reading=patient))
     over = get(project_key, PATHS[0], query={"wait": "5"})
     assert (over.status, over.json["status"]) == (200, "pending")

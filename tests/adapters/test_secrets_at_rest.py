@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.core.delivery import DeliveryState
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.secret_box import SecretBoxes
 from functions.settings import Clients
 from functions.store.deliveries import DeliveryStore

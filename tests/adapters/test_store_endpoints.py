@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.core.endpoint import MAX_ENDPOINTS, DisabledReason, Endpoint, Failing
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.secret_box import SecretBoxes
 from functions.settings import Clients
 from functions.store import endpoints as endpoints_module

@@ -5,7 +5,8 @@ import botocore.exceptions
 import pytest
 
 from functions.core.errors import Unavailable
-from functions.core.submission import Claim, Fanout, Status, idempotency_pk, new_id
+from functions.core.submission import Claim, Fanout, Status, idempotency_pk
+from functions.ids import new_id
 from functions.settings import Clients
 from functions.store.submissions import ClaimTaken, SubmissionStore
 from tests.adapters.aws_account import Aws

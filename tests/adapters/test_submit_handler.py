@@ -7,11 +7,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions import submit
-from functions.api.waiting import Patience
+from functions.api.waiting import LongPoll
 from functions.core.languages import Language
 from functions.core.messages import RunnerHeartbeat
 from functions.core.project import Project
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
@@ -44,7 +44,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
         next(left, lambda: None)()
 
     parts = submit.wiring()
-    patient = replace(parts, patience=Patience(sleep, time.monotonic))
+    patient = replace(parts, long_poll=LongPoll(sleep, time.monotonic))
     monkeypatch.setattr(submit, "wiring", lambda: patient)
     return time
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from functions.core.delivery import DeliveryState
+from functions.core.due_index import DUE_SHARDS
 from functions.core.messages import ExecutionRequested
-from functions.core.submission import DUE_SHARDS, Fanout, Status, Submission
+from functions.core.submission import Fanout, Status, Submission
 from functions.redrive import HINTED_MS, TAKEN_MS
 from functions.sweep import MAX_ROWS
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver

@@ -14,7 +14,7 @@ from functions.core.clock import now_ms, to_rfc3339
 from functions.core.project import Project
 from functions.core.reply import Reply
 from functions.core.routes import ROUTES
-from functions.core.submission import new_id
+from functions.ids import new_id
 from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.store.submissions import SubmissionStore

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.clock import now_ms, to_rfc3339
-from functions.core.submission import Status, Submission, new_id
+from functions.core.submission import Status, Submission
+from functions.ids import new_id
 from functions.store.submissions import SubmissionStore
 from tests.system.local_stack import LocalStack
 

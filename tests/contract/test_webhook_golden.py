@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from functions.api_document import openapi_text
 from functions.core.endpoint import DisabledReason, Endpoint
 from functions.core.event_body import CUT_OUTPUT_BYTES, MAX_BODY_BYTES, completed_body
-from functions.core.openapi.document import build_document
 from functions.core.probe import event_body
 from functions.core.result_view import result_body
 from functions.core.submission import Status, Submission
 from functions.notices import disabled_event
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
-DOCUMENT = build_document()
+DOCUMENT = json.loads(openapi_text())
 BASE_URL = "https://api.example.com"
 SCHEMA = Draft202012Validator(golden("webhook/v1.schema"), format_checker=FormatChecker())
 GOLDEN = sorted(

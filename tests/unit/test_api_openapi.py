@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from functions.api_document import openapi_text
 from functions.core.endpoint import Endpoint
 from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, parse_rotation, parse_since
 from functions.core.endpoint_settings import AddressRules, new_settings
 from functions.core.languages import Language
-from functions.core.openapi import openapi_text
 from functions.core.probe import event_body
 from functions.core.request import parse_submission
 from functions.core.routes import ROUTES, find_route

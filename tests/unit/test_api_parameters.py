@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from functions.core import parameters
+from functions.core import parameters, result_parameters
 from functions.core.cursor import read_cursor, write_cursor
 from functions.core.errors import BadRequest
 
@@ -23,15 +23,15 @@ CREATED_KEY = f"2026-11-24T12:00:00.000Z#{ID}"
         (parameters.wait_secs, {"wait": "20.001"}),
         (parameters.wait_secs, {"wait": "nan"}),
         (parameters.wait_secs, {"wait": "\N{ARABIC-INDIC DIGIT ONE}"}),
-        (parameters.output_encoding, {"encoding": "hex"}),
-        (parameters.output_encoding, {"encoding": ""}),
+        (result_parameters.output_encoding, {"encoding": "hex"}),
+        (result_parameters.output_encoding, {"encoding": ""}),
         (parameters.page_limit, {"limit": "0"}),
         (parameters.page_limit, {"limit": "101"}),
         (parameters.page_limit, {"limit": "²"}),
         (parameters.page_limit, {"limit": "1e1"}),
-        (parameters.list_filters, {"status": "done"}),
-        (parameters.list_filters, {"verdict": "ac"}),
-        (parameters.list_filters, {"language": "cobol"}),
+        (result_parameters.list_filters, {"status": "done"}),
+        (result_parameters.list_filters, {"verdict": "ac"}),
+        (result_parameters.list_filters, {"language": "cobol"}),
         (parameters.idempotency_key, {"idempotency-key": ""}),
         (parameters.idempotency_key, {"idempotency-key": "x" * 256}),
     ],
@@ -44,9 +44,9 @@ def test_a_wrong_parameter_is_a_bad_request(read: Callable[[Mapping[str, str]], 
 def test_what_is_left_out_has_its_default() -> None:
     assert parameters.wait_flag({}) is False
     assert parameters.wait_secs({}) == 0
-    assert parameters.output_encoding({}) is None
+    assert result_parameters.output_encoding({}) is None
     assert parameters.page_limit({}) == 50
-    assert parameters.list_filters({}) == {}
+    assert result_parameters.list_filters({}) == {}
     assert parameters.idempotency_key({}) is None
 
 
@@ -54,10 +54,10 @@ def test_right_parameters_are_taken() -> None:
     assert parameters.wait_flag({"wait": "true"}) is True
     assert parameters.wait_secs({"wait": "20"}) == 20
     assert parameters.wait_secs({"wait": "0.25"}) == 0.25
-    assert parameters.output_encoding({"encoding": "base64"}) == "base64"
+    assert result_parameters.output_encoding({"encoding": "base64"}) == "base64"
     assert parameters.page_limit({"limit": "100"}) == 100
     filters = {"status": "error", "verdict": "IE", "language": "JS"}
-    assert parameters.list_filters(filters) == {**filters, "language": "javascript"}
+    assert result_parameters.list_filters(filters) == {**filters, "language": "javascript"}
     assert parameters.idempotency_key({"idempotency-key": "x" * 255}) == "x" * 255
 
 

@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.waiting import Patience
+from functions.api.waiting import LongPoll
 from functions.core.clock import from_rfc3339, to_rfc3339
+from functions.core.due_index import due_shard
+from functions.core.event_types import EVENT_COMPLETED
 from functions.core.fleet import health_figures, offered_languages
 from functions.core.languages import Language
 from functions.core.messages import RunnerHeartbeat
-from functions.core.submission import (
-    EVENT_COMPLETED,
-    Submission,
-    due_shard,
-    event_id_for,
-    idempotency_pk,
-    new_id,
-)
+from functions.core.submission import Submission, event_id_for, idempotency_pk
+from functions.ids import new_id
 from tests.submission_factory import EVENTS, SUBMISSION_ID, FakeTime, completion, final_submission, new_submission
 
 STRICT = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
@@ -110,7 +107,7 @@ def _reads(*rows: Submission | None) -> Iterator[Submission | None]:
 
 def test_waiting_ends_with_the_final_row() -> None:
     time, rows = FakeTime(), _reads(new_submission(), new_submission(), final_submission())
-    seen = Patience(time.sleep, time.monotonic).until_final(new_submission(), lambda: next(rows), 28)
+    seen = LongPoll(time.sleep, time.monotonic).wait(new_submission(), lambda: next(rows), attrgetter("is_final"), 28)
     assert seen == final_submission()
     assert time.slept == [0.010, 0.015, 0.0225]
 
@@ -119,7 +116,7 @@ def test_waiting_grows_its_steps_and_keeps_its_deadline() -> None:
     time = FakeTime()
     began = time.monotonic()
     pending = new_submission()
-    assert Patience(time.sleep, time.monotonic).until_final(pending, lambda: pending, 2) == pending
+    assert LongPoll(time.sleep, time.monotonic).wait(pending, lambda: pending, attrgetter("is_final"), 2) == pending
     assert time.slept == sorted(time.slept[:-1]) + time.slept[-1:]
     assert max(time.slept) == 0.250
     assert time.monotonic() - began == pytest.approx(2, abs=0.01)
@@ -127,11 +124,11 @@ def test_waiting_grows_its_steps_and_keeps_its_deadline() -> None:
 
 def test_waiting_ends_when_the_row_is_deleted() -> None:
     time = FakeTime()
-    assert Patience(time.sleep, time.monotonic).until_final(new_submission(), lambda: None, 28) is None
+    assert LongPoll(time.sleep, time.monotonic).wait(new_submission(), lambda: None, attrgetter("is_final"), 28) is None
 
 
 def test_a_final_row_is_not_waited_for() -> None:
     time, final = FakeTime(), final_submission()
     unread = replace(final, verdict="IE")
-    assert Patience(time.sleep, time.monotonic).until_final(final, lambda: unread, 28) is final
+    assert LongPoll(time.sleep, time.monotonic).wait(final, lambda: unread, attrgetter("is_final"), 28) is final
     assert time.slept == []

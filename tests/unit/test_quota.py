@@ -1,6 +1,6 @@
 import pytest
 
-from functions.core.in_flight import InFlight, entry_of, read_entry
+from functions.core.in_flight import InFlight, read_entry
 from functions.core.project import Project
 from functions.core.quota import (
     DAY_MS,
@@ -137,13 +137,16 @@ def test_quotas_of_a_project_are_those_set_for_the_profile_else_the_contracts() 
 
 def test_an_entry_is_found_from_its_row_and_read_from_its_text() -> None:
     plain, keyed = new_submission(), new_submission(idempotency_pk=idempotency_pk("dev", "key"))
-    assert entry_of(plain) == InFlight(START_MS, SUBMISSION_ID)
-    assert len(entry_of(keyed).key) == 32
-    assert entry_of(keyed).key != entry_of(new_submission(idempotency_pk=idempotency_pk("dev", "other"))).key
+    assert plain.quota_claim.entry == InFlight(START_MS, SUBMISSION_ID)
+    assert len(keyed.quota_claim.entry.key) == 32
+    assert (
+        keyed.quota_claim.entry.key
+        != new_submission(idempotency_pk=idempotency_pk("dev", "other")).quota_claim.entry.key
+    )
     for row in (plain, keyed):
-        assert read_entry(entry_of(row).text) == entry_of(row)
+        assert read_entry(row.quota_claim.entry.text) == row.quota_claim.entry
 
 
 def test_the_most_runs_in_flight_fit_into_one_table_item() -> None:
-    entry = entry_of(new_submission(idempotency_pk=idempotency_pk("dev", "key")))
+    entry = new_submission(idempotency_pk=idempotency_pk("dev", "key")).quota_claim.entry
     assert MAX_IN_FLIGHT * (len(entry.text) + len(entry.key)) < 0.9 * 400 * 1024

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from functions.core.languages import Profile
-from functions.core.openapi.bodies import Time, Uuid
+from functions.core.openapi.common_bodies import Time, Uuid
 
 
 class QuotaBody(BaseModel):

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from functions.core.openapi import admin_bodies, bodies
+from functions.core.openapi import admin_bodies
+from functions.core.openapi.common_bodies import Error, GatewayError, InvalidError
 from functions.core.openapi.operation import KEYED, PAGE, Answer, Operation
 from functions.core.project_request import (
     ChangeKeyRequest,
@@ -25,17 +26,17 @@ _KEY_ID = {
     "schema": {"type": "string", "format": "uuid"},
     "description": "The key's id, which is not the key.",
 }
-_UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (bodies.Error,))
-_UNKNOWN: Answer = ("`not_found`: no such project.", (bodies.Error,))
-_NO_KEY: Answer = ("`not_found`: no such project, or no such key in it.", (bodies.Error,))
-_BAD: Answer = ("`bad_request`: a parameter is wrong, or the JSON is broken.", (bodies.Error,))
+_UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
+_UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))
+_NO_KEY: Answer = ("`not_found`: no such project, or no such key in it.", (Error,))
+_BAD: Answer = ("`bad_request`: a parameter is wrong, or the JSON is broken.", (Error,))
 _PROJECT: Answer = ("The project as it is now.", (admin_bodies.ProjectBody,))
 _KEY: Answer = ("The key as it is now.", (admin_bodies.KeyBody,))
 _ADMIN: dict[int, Answer] = {400: _BAD, **KEYED, 401: _UNAUTHORIZED}
 _TAKES_BODY: dict[int, Answer] = {
-    413: ("`too_large`: the body is over 1 MiB.", (bodies.Error, bodies.GatewayError)),
-    415: ("`unsupported_media_type`: the body is not application/json.", (bodies.Error,)),
-    422: ("`invalid`: fields are missing, mistyped or out of their bounds.", (bodies.InvalidError,)),
+    413: ("`too_large`: the body is over 1 MiB.", (Error, GatewayError)),
+    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    422: ("`invalid`: fields are missing, mistyped or out of their bounds.", (InvalidError,)),
 }
 
 
@@ -80,7 +81,7 @@ ADMIN_OPERATIONS = (
         {
             200: _PROJECT,
             404: _UNKNOWN,
-            409: ("`conflict`: others changed it at the same time, again and again.", (bodies.Error,)),
+            409: ("`conflict`: others changed it at the same time, again and again.", (Error,)),
             **_TAKES_BODY,
             **_ADMIN,
         },
@@ -97,7 +98,7 @@ ADMIN_OPERATIONS = (
         {
             200: ("The key, for the only time.", (admin_bodies.IssuedKeyBody,)),
             404: _UNKNOWN,
-            409: ("`conflict`: the project has 200 keys.", (bodies.Error,)),
+            409: ("`conflict`: the project has 200 keys.", (Error,)),
             **_TAKES_BODY,
             **_ADMIN,
         },
@@ -124,7 +125,7 @@ ADMIN_OPERATIONS = (
         {
             200: _KEY,
             404: _NO_KEY,
-            409: ("`conflict`: the key is revoked.", (bodies.Error,)),
+            409: ("`conflict`: the key is revoked.", (Error,)),
             **_TAKES_BODY,
             **_ADMIN,
         },

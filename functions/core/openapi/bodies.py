@@ -1,39 +1,18 @@
 """Shapes of answers. They document; what is sent is built in `core.result_view` and checked against these in tests."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
 from functions.core.evidence import CgroupBackend, Count, Evidence, IsolationMode, Measure, Metrics
 from functions.core.languages import Language, Profile
 from functions.core.messages import Result
+from functions.core.openapi.common_bodies import Time, Uuid
 from functions.core.submission import Status
 from functions.core.verdict import Integrity, Verdict
 
-Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 FinalStatus = Literal["completed", "error"]
 OpenStatus = Literal["pending", "running"]
-
-
-class Problem(BaseModel):
-    """One field that is missing or wrong."""
-
-    field: str
-    message: str
-
-
-class Error(BaseModel):
-    """Every answer that is not the one hoped for."""
-
-    error: str = Field(description="A code to switch on.")
-    message: str = Field(description="A sentence a person can act on.")
-
-
-class InvalidError(Error):
-    """Valid JSON with missing, mistyped or out-of-range fields."""
-
-    fields: list[Problem]
 
 
 class Accepted(BaseModel):
@@ -208,9 +187,3 @@ class LanguageDetails(RootModel[list[LanguageDetail]]):
 
 class Document(RootModel[dict[str, Any]]):
     """An OpenAPI document."""
-
-
-class GatewayError(BaseModel):
-    """What the gateway answers itself, before or instead of our code."""
-
-    message: str

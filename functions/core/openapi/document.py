@@ -1,16 +1,14 @@
 """Puts operations and models together into one OpenAPI 3.1 document."""
 
-import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.core.openapi.bodies import Accepted, Error, WaitOver
-from functions.core.openapi.operation import Answer, Operation
-from functions.core.openapi.operations import OPERATIONS
-from functions.core.openapi.webhooks import HEADERS, WEBHOOKS, Webhook
-from functions.core.result_view import to_json
+from functions.core.openapi.common_bodies import Error
+from functions.core.openapi.operation import Answer, Operation, Webhook
 
 API_VERSION = "0.1.0"
 _REFERENCE = "#/components/schemas/{model}"
@@ -34,10 +32,6 @@ _RATE_LIMIT_REFERENCES = {
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
 _ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
-_LINKS = {
-    operation_id: {"operationId": operation_id, "parameters": {"id": "$response.body#/id"}}
-    for operation_id in ("getResult", "getStdout", "getStderr", "deleteResult")
-}
 _DESCRIPTION = """\
 Run untrusted code, and get the result by waiting, by polling or by webhook.
 
@@ -58,103 +52,123 @@ An unknown name inside `limits` or `quotas` is refused, any other unknown field 
 """
 
 
-@functools.cache
-def openapi_text() -> str:
-    """Return the document as JSON."""
-    return to_json(build_document())
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Operations that a client can call next. `models`: bodies whose `id` those operations take."""
+
+    models: frozenset[type[BaseModel]]
+    operation_ids: tuple[str, ...]
+
+    def of(self, body: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+        """Return the links of an answer with this body; empty where it has none."""
+        if self.models.isdisjoint(body):
+            return {}
+        return {
+            operation_id: {"operationId": operation_id, "parameters": {"id": "$response.body#/id"}}
+            for operation_id in self.operation_ids
+        }
 
 
-def build_document() -> dict[str, Any]:
-    """Build the document."""
-    paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Rustbox, serverless", "version": API_VERSION, "description": _DESCRIPTION},
-        "paths": paths,
-        "webhooks": {name: {"post": _webhook(event)} for name, event in WEBHOOKS.items()},
-        "components": {
-            "schemas": _schemas(),
-            "securitySchemes": {
-                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-                "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The operations and events of all slices. `event_headers`: parameters of every webhook request."""
+
+    operations: Sequence[Operation]
+    webhooks: Mapping[str, Webhook]
+    event_headers: Sequence[Mapping[str, Any]]
+    links: Links
+
+    def build(self) -> dict[str, Any]:
+        """Build the OpenAPI document."""
+        paths: dict[str, dict[str, Any]] = {}
+        for operation in self.operations:
+            paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": "Rustbox, serverless", "version": API_VERSION, "description": _DESCRIPTION},
+            "paths": paths,
+            "webhooks": {name: {"post": self._webhook(event)} for name, event in self.webhooks.items()},
+            "components": {
+                "schemas": self._schemas(),
+                "securitySchemes": {
+                    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                    "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+                },
+                "headers": {
+                    "RequestId": _REQUEST_ID,
+                    "RetryAfter": _RETRY_AFTER,
+                    "Allow": _ALLOW,
+                    **_RATE_LIMIT_HEADERS,
+                },
+                "responses": {"MethodNotAllowed": self._method_not_allowed()},
             },
-            "headers": {"RequestId": _REQUEST_ID, "RetryAfter": _RETRY_AFTER, "Allow": _ALLOW, **_RATE_LIMIT_HEADERS},
-            "responses": {"MethodNotAllowed": _method_not_allowed()},
-        },
-    }
+        }
 
-
-def _operation(operation: Operation) -> dict[str, Any]:
-    security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
-    described: dict[str, Any] = {
-        "operationId": operation.operation_id,
-        "summary": operation.summary,
-        "parameters": list(operation.parameters),
-        "security": security,
-        "responses": {
-            **{
-                str(status): _answer(status, answer, keyed=operation.security == "ApiKey")
-                for status, answer in sorted(operation.answers.items())
+    def _operation(self, operation: Operation) -> dict[str, Any]:
+        security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
+        described: dict[str, Any] = {
+            "operationId": operation.operation_id,
+            "summary": operation.summary,
+            "parameters": list(operation.parameters),
+            "security": security,
+            "responses": {
+                **{
+                    str(status): self._answer(status, answer, keyed=operation.security == "ApiKey")
+                    for status, answer in sorted(operation.answers.items())
+                },
+                "405": {"$ref": "#/components/responses/MethodNotAllowed"},
             },
-            "405": {"$ref": "#/components/responses/MethodNotAllowed"},
-        },
-    }
-    if operation.request is not None:
-        schema = _reference(operation.request)
-        content = {"application/json": {"schema": schema, "examples": operation.examples or {}}}
-        described["requestBody"] = {"required": operation.body_required, "content": content}
-    return described
+        }
+        if operation.request is not None:
+            schema = _reference(operation.request)
+            content = {"application/json": {"schema": schema, "examples": operation.examples or {}}}
+            described["requestBody"] = {"required": operation.body_required, "content": content}
+        return described
 
+    def _answer(self, status: int, answer: Answer, *, keyed: bool = False) -> dict[str, Any]:
+        description, body = answer
+        if isinstance(body, str):
+            content: dict[str, Any] = {body: {"schema": {"type": "string", "format": "binary"}}}
+        else:
+            options = [_reference(model) for model in body]
+            content = {"application/json": {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
+        headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+        if status in {429, 503}:
+            headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
+        if keyed and status != _UNAUTHORIZED and status < _SERVER_ERROR:
+            headers |= _RATE_LIMIT_REFERENCES
+        answered: dict[str, Any] = {"description": description, "headers": headers, "content": content}
+        if not isinstance(body, str) and (links := self.links.of(body)):
+            answered["links"] = links
+        return answered
 
-def _answer(status: int, answer: Answer, *, keyed: bool = False) -> dict[str, Any]:
-    description, body = answer
-    if isinstance(body, str):
-        content: dict[str, Any] = {body: {"schema": {"type": "string", "format": "binary"}}}
-    else:
-        options = [_reference(model) for model in body]
-        content = {"application/json": {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
-    headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
-    if status in {429, 503}:
-        headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
-    if keyed and status != _UNAUTHORIZED and status < _SERVER_ERROR:
-        headers |= _RATE_LIMIT_REFERENCES
-    answered: dict[str, Any] = {"description": description, "headers": headers, "content": content}
-    if not isinstance(body, str) and not {Accepted, WaitOver}.isdisjoint(body):
-        answered["links"] = _LINKS
-    return answered
+    def _method_not_allowed(self) -> dict[str, Any]:
+        answer = self._answer(405, ("`method_not_allowed`: Allow lists the methods of this path.", (Error,)))
+        answer["headers"]["allow"] = {"$ref": "#/components/headers/Allow"}
+        return answer
 
+    def _webhook(self, event: Webhook) -> dict[str, Any]:
+        return {
+            "operationId": event.operation_id,
+            "summary": event.summary,
+            "description": event.description,
+            "parameters": list(self.event_headers),
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(event.model)}}},
+            "responses": event.responses,
+        }
 
-def _method_not_allowed() -> dict[str, Any]:
-    answer = _answer(405, ("`method_not_allowed`: Allow lists the methods of this path.", (Error,)))
-    answer["headers"]["allow"] = {"$ref": "#/components/headers/Allow"}
-    return answer
-
-
-def _webhook(event: Webhook) -> dict[str, Any]:
-    return {
-        "operationId": event.operation_id,
-        "summary": event.summary,
-        "description": event.description,
-        "parameters": HEADERS,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(event.model)}}},
-        "responses": event.responses,
-    }
+    def _schemas(self) -> dict[str, Any]:
+        models: dict[type[BaseModel], None] = {Error: None, **{event.model: None for event in self.webhooks.values()}}
+        for operation in self.operations:
+            if operation.request is not None:
+                models[operation.request] = None
+            for _, body in operation.answers.values():
+                if not isinstance(body, str):
+                    models |= dict.fromkeys(body)
+        _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+        schemas: dict[str, Any] = definitions["$defs"]
+        return schemas
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
-
-
-def _schemas() -> dict[str, Any]:
-    models: dict[type[BaseModel], None] = {Error: None, **{event.model: None for event in WEBHOOKS.values()}}
-    for operation in OPERATIONS:
-        if operation.request is not None:
-            models[operation.request] = None
-        for _, body in operation.answers.values():
-            if not isinstance(body, str):
-                models |= dict.fromkeys(body)
-    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
-    schemas: dict[str, Any] = definitions["$defs"]
-    return schemas

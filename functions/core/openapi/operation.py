@@ -5,11 +5,25 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from functions.core.openapi import bodies
+from functions.core.openapi.common_bodies import Error, GatewayError
 from functions.core.parameters import PAGE_DEFAULT, PAGE_MAX
 
 type Answer = tuple[str, tuple[type[BaseModel], ...] | str]
 """Description, and the models of the body (or its media type)."""
+
+
+type Responses = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One event, as its receiver sees it. `responses`: what an answer does."""
+
+    operation_id: str
+    summary: str
+    description: str
+    model: type[BaseModel]
+    responses: Responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +52,10 @@ PAGE = (
     query("cursor", {"type": "string"}, "next_cursor of the page before."),
 )
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-BAD: Answer = ("`bad_request`: a parameter is wrong.", (bodies.Error,))
-THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (bodies.GatewayError,))
-FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (bodies.Error,))
-_BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (bodies.Error,))
-_UNAUTHORIZED: Answer = ("`unauthorized`: the key is missing, unknown, revoked or expired.", (bodies.Error,))
+BAD: Answer = ("`bad_request`: a parameter is wrong.", (Error,))
+THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (GatewayError,))
+FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (Error,))
+_BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (Error,))
+_UNAUTHORIZED: Answer = ("`unauthorized`: the key is missing, unknown, revoked or expired.", (Error,))
 OPEN: dict[int, Answer] = {429: THROTTLED, 500: FAILED, 503: _BUSY}
 KEYED: dict[int, Answer] = {401: _UNAUTHORIZED, **OPEN}

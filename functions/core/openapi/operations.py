@@ -2,21 +2,35 @@
 
 from typing import Any
 
+from functions.core.event_types import EVENT_COMPLETED
 from functions.core.languages import Language
 from functions.core.openapi import bodies
-from functions.core.openapi.admin_operations import ADMIN_OPERATIONS
-from functions.core.openapi.operation import BAD, FAILED, ID, KEYED, OPEN, PAGE, THROTTLED, Answer, Operation, query
-from functions.core.openapi.webhook_operations import WEBHOOK_OPERATIONS
+from functions.core.openapi.common_bodies import Error, GatewayError, InvalidError
+from functions.core.openapi.document import Links
+from functions.core.openapi.operation import (
+    BAD,
+    FAILED,
+    ID,
+    KEYED,
+    OPEN,
+    PAGE,
+    THROTTLED,
+    Answer,
+    Operation,
+    Webhook,
+    query,
+)
+from functions.core.openapi.webhooks import REPEATED, RESPONSES
 from functions.core.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS
 from functions.core.request import SubmitRequest
 from functions.core.submission import Status
 from functions.core.verdict import Verdict
 
 _RESULT = (bodies.FinalResult, bodies.OpenResult)
-_UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (bodies.Error,))
+_UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
 _SLOW: Answer = (
     "The gateway: no answer within 30 s. The submission, if there is one, goes on.",
-    (bodies.GatewayError,),
+    (GatewayError,),
 )
 _SUBMIT_EXAMPLES: dict[str, Any] = {
     "minimal": {"value": {"language": "python", "code": "print(42)"}},
@@ -42,23 +56,23 @@ _SUBMIT = Operation(
         202: ("Queued.", (bodies.Accepted,)),
         400: (
             "`bad_request`: broken JSON, a bad `wait`, an unsupported language, code or stdin too large.",
-            (bodies.Error,),
+            (Error,),
         ),
-        403: ("`forbidden`: the key may not use this profile.", (bodies.Error,)),
-        404: ("`not_found`: the submission was deleted while the request waited for it.", (bodies.Error,)),
+        403: ("`forbidden`: the key may not use this profile.", (Error,)),
+        404: ("`not_found`: the submission was deleted while the request waited for it.", (Error,)),
         408: ("`wait=true`, and the run is not finished after 28 s. It goes on.", (bodies.WaitOver,)),
-        409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (bodies.Error,)),
+        409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
         413: (
             "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
-            (bodies.Error, bodies.GatewayError),
+            (Error, GatewayError),
         ),
-        415: ("`unsupported_media_type`: the body is not application/json.", (bodies.Error,)),
-        422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (bodies.InvalidError,)),
+        415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+        422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (InvalidError,)),
         504: _SLOW,
         **KEYED,
         429: (
             "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
-            (bodies.Error, bodies.GatewayError),
+            (Error, GatewayError),
         ),
     },
     (
@@ -99,7 +113,7 @@ _DELETE_RESULT = Operation(
         200: ("Gone.", (bodies.Deleted,)),
         400: BAD,
         404: _UNKNOWN,
-        409: ("`conflict`: it is running.", (bodies.Error,)),
+        409: ("`conflict`: it is running.", (Error,)),
         **KEYED,
     },
     (ID,),
@@ -129,7 +143,7 @@ def _raw(stream: str) -> Operation:
             200: ("All that was kept.", "application/octet-stream"),
             400: BAD,
             404: _UNKNOWN,
-            409: ("`conflict`: the run is not finished.", (bodies.Error,)),
+            409: ("`conflict`: the run is not finished.", (Error,)),
             **KEYED,
         },
         (ID,),
@@ -158,7 +172,7 @@ _HEALTH = Operation(
         200: ("Always.", (bodies.HealthReport,)),
         429: THROTTLED,
         500: FAILED,
-        503: ("The gateway.", (bodies.GatewayError,)),
+        503: ("The gateway.", (GatewayError,)),
     },
     security=None,
 )
@@ -171,7 +185,7 @@ _READY = Operation(
         200: ("Yes.", (bodies.Ready,)),
         429: THROTTLED,
         500: FAILED,
-        503: ("No; or a part of the service is busy.", (bodies.NotReady, bodies.Error)),
+        503: ("No; or a part of the service is busy.", (bodies.NotReady, Error)),
     },
     security=None,
 )
@@ -195,6 +209,11 @@ OPERATIONS = (
     _HEALTH,
     _READY,
     _DOCUMENT,
-    *WEBHOOK_OPERATIONS,
-    *ADMIN_OPERATIONS,
 )
+
+WEBHOOKS = {
+    EVENT_COMPLETED: Webhook(
+        "submissionCompleted", "A submission is finished", REPEATED, bodies.CompletedEvent, RESPONSES
+    )
+}
+LINKS = Links(frozenset({bodies.Accepted, bodies.WaitOver}), ("getResult", "getStdout", "getStderr", "deleteResult"))

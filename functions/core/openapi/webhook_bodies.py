@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from functions.core.delivery import DeliveryState
 from functions.core.endpoint import DisabledReason, Health
 from functions.core.evidence import Count
-from functions.core.openapi.bodies import Time, Uuid
+from functions.core.openapi.common_bodies import Time, Uuid
 
 
 class EndpointView(BaseModel):

@@ -11,26 +11,26 @@ from functions.core.endpoint_request import (
     ReplayRequest,
     RotateRequest,
 )
-from functions.core.openapi import bodies
 from functions.core.openapi import webhook_bodies as shapes
+from functions.core.openapi.common_bodies import Error, GatewayError, InvalidError
 from functions.core.openapi.operation import BAD, ID, KEYED, PAGE, Answer, Operation, query
 
-_UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (bodies.Error,))
-_UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (bodies.Error,))
-_SLOW: Answer = ("The gateway: no answer within 30 s.", (bodies.GatewayError,))
+_UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
+_UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
+_SLOW: Answer = ("The gateway: no answer within 30 s.", (GatewayError,))
 _BODY: dict[int, Answer] = {
-    400: ("`bad_request`: broken JSON, or the id is not a UUID.", (bodies.Error,)),
+    400: ("`bad_request`: broken JSON, or the id is not a UUID.", (Error,)),
     413: (
         "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
-        (bodies.Error, bodies.GatewayError),
+        (Error, GatewayError),
     ),
-    415: ("`unsupported_media_type`: the body is not application/json.", (bodies.Error,)),
-    422: ("`invalid`: fields are missing, mistyped or refused.", (bodies.InvalidError,)),
+    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    422: ("`invalid`: fields are missing, mistyped or refused.", (InvalidError,)),
     504: _SLOW,
     **KEYED,
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
-_CHANGED: Answer = ("`conflict`: it was changed by others at the same moment.", (bodies.Error,))
+_CHANGED: Answer = ("`conflict`: it was changed by others at the same moment.", (Error,))
 _DELIVERY: dict[str, Any] = {
     "name": "id",
     "in": "path",
@@ -47,7 +47,7 @@ _CREATE = Operation(
     {
         200: ("Made. The secret is shown this once.", (shapes.EndpointWithSecret,)),
         **_BODY,
-        409: (f"`conflict`: the project has {MAX_ENDPOINTS} endpoints.", (bodies.Error,)),
+        409: (f"`conflict`: the project has {MAX_ENDPOINTS} endpoints.", (Error,)),
     },
     request=CreateEndpointRequest,
     examples={
@@ -111,7 +111,7 @@ _TEST = Operation(
     {
         200: ("What was sent and what came back, success or not.", (shapes.TestResult,)),
         **_ONE,
-        409: ("`conflict`: a test or a recovery of it is under way, or its secret is unreadable.", (bodies.Error,)),
+        409: ("`conflict`: a test or a recovery of it is under way, or its secret is unreadable.", (Error,)),
         504: _SLOW,
     },
     (ID,),
@@ -125,7 +125,7 @@ _RECOVER = Operation(
         200: ("How far it came in 20 s.", (shapes.Recovered,)),
         **_BODY,
         404: _UNKNOWN,
-        409: ("`conflict`: it is disabled, or a test or a recovery of it is under way.", (bodies.Error,)),
+        409: ("`conflict`: it is disabled, or a test or a recovery of it is under way.", (Error,)),
     },
     (ID,),
     RecoverRequest,
@@ -163,7 +163,7 @@ _REPLAY = Operation(
         404: _UNKNOWN_DELIVERY,
         409: (
             "`conflict`: about to be sent, event gone, endpoint off or deleted, or a run's without `webhook_secret`.",
-            (bodies.Error,),
+            (Error,),
         ),
     },
     (_DELIVERY,),

@@ -1,31 +1,13 @@
 """The events that this service sends, for the `webhooks` section."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
-from functions.core.endpoint import EVENT_DISABLED, EVENT_TEST
-from functions.core.openapi.bodies import CompletedEvent
+from functions.core.event_types import EVENT_DISABLED, EVENT_TEST
+from functions.core.openapi.operation import Responses, Webhook
 from functions.core.openapi.webhook_bodies import EndpointDisabledEvent, WebhookTestEvent
 from functions.core.outgoing import USER_AGENT
-from functions.core.submission import EVENT_COMPLETED
 
-type Responses = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """One event, as its receiver sees it. `responses`: what an answer does."""
-
-    operation_id: str
-    summary: str
-    description: str
-    model: type[BaseModel]
-    responses: Responses
-
-
-_REPEATED = (
+REPEATED = (
     "Signed as Standard Webhooks have it. Answer within 15 s. Repeated until a 2xx, by default ten attempts in 75 "
     "hours; the same event always has the same webhook-id and the same bytes. The event bus gets this body, "
     "with `project_id` added."
@@ -35,7 +17,7 @@ _LATER = {
     "description": "Tried again on schedule, but not before Retry-After.",
     "headers": {"retry-after": _RETRY_AFTER},
 }
-_RESPONSES: Responses = {
+RESPONSES: Responses = {
     "2XX": {"description": "Delivered. The body is kept up to 1,024 bytes, for the attempt's log."},
     "408": _LATER,
     "410": {"description": "The endpoint is disabled, and what it is owed pauses. A run's own URL gets no more."},
@@ -44,26 +26,25 @@ _RESPONSES: Responses = {
     "5XX": _LATER,
     "default": {"description": "Tried again on schedule. Redirects are not followed. 1xx but 101 is skipped."},
 }
-_RESPONSES_TO_TEST: Responses = {
+_TEST_RESPONSES: Responses = {
     "2XX": {"description": "Delivered."},
     "default": {"description": "Shown to who asked for the test; not tried again."},
 }
 
 WEBHOOKS = {
-    EVENT_COMPLETED: Webhook("submissionCompleted", "A submission is finished", _REPEATED, CompletedEvent, _RESPONSES),
     EVENT_DISABLED: Webhook(
         "endpointDisabled",
         "Another endpoint of the project was switched off",
-        _REPEATED,
+        REPEATED,
         EndpointDisabledEvent,
-        _RESPONSES,
+        RESPONSES,
     ),
     EVENT_TEST: Webhook(
         "webhookTest",
         "A test that somebody asked for",
         "Signed like any other, sent once.",
         WebhookTestEvent,
-        _RESPONSES_TO_TEST,
+        _TEST_RESPONSES,
     ),
 }
 

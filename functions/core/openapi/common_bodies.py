@@ -1,0 +1,34 @@
+"""Shapes that the answers of all slices share."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Problem(BaseModel):
+    """One field that is missing or wrong."""
+
+    field: str
+    message: str
+
+
+class Error(BaseModel):
+    """Every answer that is not the one hoped for."""
+
+    error: str = Field(description="A code to switch on.")
+    message: str = Field(description="A sentence a person can act on.")
+
+
+class InvalidError(Error):
+    """Valid JSON with missing, mistyped or out-of-range fields."""
+
+    fields: list[Problem]
+
+
+class GatewayError(BaseModel):
+    """What the gateway answers itself, before or instead of our code."""
+
+    message: str
