@@ -9,8 +9,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from functions.core.event_body import cut_body
-from functions.core.result_view import result_path
+from functions.core.cut_body import cut_body
+from functions.core.routes import result_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

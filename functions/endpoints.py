@@ -8,12 +8,13 @@ from functions.api.endpoint_actions import EndpointActions
 from functions.api.endpoints import Endpoints
 from functions.api.recovery import Recovery
 from functions.api.resolver import PerThread, Resolver
+from functions.clients import Clients
 from functions.core.clock import now_ms
 from functions.egress import Egress
 from functions.endpoint_secrets import EndpointSecrets
 from functions.queues import Queues
 from functions.secret_box import SecretBoxes
-from functions.settings import Clients, EndpointsSettings, load, refuse_insecure_stage
+from functions.settings import EndpointsSettings, load, refuse_insecure_stage
 from functions.store.deliveries import DeliveryStore
 from functions.store.delivery_listing import DeliveryList
 from functions.store.endpoints import EndpointStore

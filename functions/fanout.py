@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from functions.core.event_body import completed_body, completed_event
 from functions.core.failpoint import reach
-from functions.core.result_view import result_body, result_path
+from functions.core.result_view import result_body
+from functions.core.routes import result_path
 from functions.core.submission import Submission
 from functions.outbox import Outbox, RunTarget
 from functions.payloads import PayloadMissing, Payloads

@@ -7,8 +7,10 @@ from functions.api.admin import AdminGate
 from functions.api.keys import Keys
 from functions.api.projects import Projects
 from functions.api.resolver import PerThread, Resolver
+from functions.clients import Clients
 from functions.core.clock import now_ms
-from functions.settings import Clients, ManageSettings, load, secret
+from functions.secrets import secret
+from functions.settings import ManageSettings, load
 from functions.store.keys import KeyStore
 from functions.store.project_registry import ProjectRegistry
 from functions.store.projects import ProjectStore

@@ -11,10 +11,11 @@ from functions.api.removal import Removal
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
 from functions.api.waiting import LongPoll
+from functions.clients import Clients
 from functions.core.clock import now_ms
 from functions.payloads import Payloads
 from functions.queues import Queues
-from functions.settings import Clients, ResultSettings, load
+from functions.settings import ResultSettings, load
 from functions.store.deliveries import DeliveryStore
 from functions.store.listing import SubmissionList
 from functions.store.projects import ProjectStore

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from functions.core.errors import MessageInvalid
 from functions.core.messages import ExecutionCompleted
-from functions.settings import SecretUnavailable
+from functions.secrets import SecretUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +135,7 @@ class Runner:
         body = message.serialise().encode()
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
-        except SecretUnavailable:
+        except SecretUnavailableError:
             raise RunnerUnavailable("no token") from None
         if kept is not None:
             try:

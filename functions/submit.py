@@ -15,13 +15,15 @@ from functions.api.results import Results
 from functions.api.room import Room
 from functions.api.submitting import Submitting
 from functions.api.waiting import LongPoll
+from functions.clients import Clients
 from functions.core.clock import now_ms
 from functions.endings import Endings
 from functions.payloads import Payloads
 from functions.queues import Queues
 from functions.runner import Runner
 from functions.secret_box import SecretBoxes
-from functions.settings import Clients, SubmitSettings, load, refuse_insecure_stage, secret
+from functions.secrets import secret
+from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.store.endpoints import EndpointStore
 from functions.store.projects import ProjectStore
 from functions.store.quotas import QuotaStore

@@ -2,6 +2,7 @@
 
 from functions.bus import Bus
 from functions.claiming import Claiming
+from functions.clients import Clients
 from functions.completions import Completions
 from functions.core.schedule import Schedule
 from functions.deliver import Deliverer
@@ -13,7 +14,7 @@ from functions.outbox import Outbox
 from functions.payloads import Payloads
 from functions.queues import Queues
 from functions.secret_box import SecretBoxes
-from functions.settings import Clients, RecordSettings, SweepSettings, WebhookSettings
+from functions.settings import RecordSettings, SweepSettings, WebhookSettings
 from functions.store.attempts import Attempts
 from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.core.errors import Unauthorized, Unavailable
-from functions.settings import LOCAL_STAGE, SecretUnavailable
+from functions.secrets import SecretUnavailableError
+from functions.settings import LOCAL_STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ class AdminGate:
             raise self._refused()
         try:
             secret = self.read_secret(self.parameter)
-        except SecretUnavailable:
+        except SecretUnavailableError:
             self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
             raise Unavailable("The administrator's key cannot be checked at the moment. Try again.") from None
         if not self._is_usable(secret):

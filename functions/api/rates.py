@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.clients import Clients
 from functions.core.clock import Clock, now_ms
 from functions.core.languages import Profile
 from functions.core.quota import Usage, tightest_rate
-from functions.settings import Clients, RateSettings, load
+from functions.settings import RateSettings, load
 from functions.store.quotas import QuotaStore
 from functions.telemetry import logger
 

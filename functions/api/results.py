@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler import Response
 from functions.api.answers import JSON_TYPE, answer
 from functions.core.clock import MS_PER_SEC, Clock
 from functions.core.errors import Conflict, NotFound
-from functions.core.result_view import pending_body, result_body, result_path, serialise_within
+from functions.core.result_view import pending_body, result_body, serialise_within
+from functions.core.routes import result_path
 from functions.payloads import PayloadMissing, Payloads
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from functions.api.results import NO_SUCH_RESULT, Results
 from functions.core.errors import NotFound
 from functions.core.parameters import idempotency_key, wait_flag
 from functions.core.request import parse_submission
-from functions.core.result_view import accepted_body, result_path, timeout_body
+from functions.core.result_view import accepted_body, timeout_body
+from functions.core.routes import result_path
 from functions.telemetry import metrics
 
 if TYPE_CHECKING:

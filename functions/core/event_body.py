@@ -1,17 +1,16 @@
 """The bytes of a `submission.completed` webhook: the result object plus type and timestamp, bounded in size."""
 
 import codecs
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from functions.core.cut_body import CUT_OUTPUT_BYTES, event_bytes
 from functions.core.delivery import Event
 from functions.core.event_types import EVENT_COMPLETED
 from functions.core.submission import Submission, event_id_for
 
 EVENT_SCHEMA = "webhook/v1"
 MAX_BODY_BYTES = 256 * 1024
-CUT_OUTPUT_BYTES = 8 * 1024
 
 type Render = Callable[[bytes, bytes], Mapping[str, Any]]
 """`render(stdout, stderr)` gives the result object of a final submission."""
@@ -40,37 +39,19 @@ def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: 
         return body
     result = dict(render(_cut(stdout), _cut(stderr)))
     result["output"] = {**result["output"], "truncated_in_event": True}
-    return _serialise(_event_of({**result, "result_url": result_url}))
+    return event_bytes(_event_of({**result, "result_url": result_url}))
 
 
 def whole_body(render: Render, *, stdout: bytes, stderr: bytes) -> bytes | None:
     """The same, None if it must be cut."""
     if len(stdout) + len(stderr) > MAX_BODY_BYTES:
         return None
-    body = _serialise(_event_of(render(stdout, stderr)))
+    body = event_bytes(_event_of(render(stdout, stderr)))
     return body if len(body) <= MAX_BODY_BYTES else None
-
-
-def cut_body(body: bytes, result_url: str) -> bytes:
-    """Cut the output in a body, as `completed_body` would have; one without output stays as it is."""
-    event = json.loads(body)
-    output = event.get("output")
-    if output is None:
-        return body
-    for copy in (event, output):
-        for stream in ("stdout", "stderr"):
-            copy[stream] = copy[stream].encode()[:CUT_OUTPUT_BYTES].decode(errors="ignore")
-    output["truncated_in_event"] = True
-    return _serialise({**event, "result_url": result_url})
 
 
 def _event_of(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
-
-
-def _serialise(event: Mapping[str, Any]) -> bytes:
-    # A lone surrogate (metadata may hold one) has no UTF-8 form; it must not stop the delivery.
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def _cut(output: bytes) -> bytes:

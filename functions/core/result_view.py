@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from functions.core.clock import MS_PER_SEC, to_rfc3339
 from functions.core.json_answer import to_json
+from functions.core.routes import result_path
 
 if TYPE_CHECKING:
     from functions.core.json_answer import Body
@@ -89,11 +90,6 @@ def result_body(
     if result_base_url:
         body["result_url"] = f"{result_base_url}{result_path(submission.submission_id)}"
     return body
-
-
-def result_path(submission_id: str) -> str:
-    """Path of one result, without stage prefix."""
-    return f"/api/result/{submission_id}"
 
 
 def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTES) -> str:

@@ -32,3 +32,8 @@ _PATTERNS = {template: re.compile(re.sub(r"{\w+}", "[^/]+", template.replace("."
 def find_route(path: str) -> str | None:
     """Return the template that a path fits, whatever the method."""
     return next((template for template, pattern in _PATTERNS.items() if pattern.fullmatch(path)), None)
+
+
+def result_path(submission_id: str) -> str:
+    """Path of one result, without stage prefix."""
+    return f"/api/result/{submission_id}"

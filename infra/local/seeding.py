@@ -11,7 +11,7 @@ def seed_project(projects_table: str) -> None:
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
     from functions.core.project import Project  # noqa: PLC0415
     from functions.core.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
-    from functions.settings import Clients  # noqa: PLC0415
+    from functions.clients import Clients  # noqa: PLC0415
     from functions.store.project_registry import ProjectRegistry  # noqa: PLC0415
     from functions.store.projects import ProjectStore  # noqa: PLC0415
 

@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto import mock_aws
 
 from functions.api.rates import rates
+from functions.clients import Clients
 from functions.core.project import Project
-from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.telemetry import logger
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws, create, load_template

@@ -10,11 +10,11 @@ from functions.api import intake
 from functions.api.admission import Admission
 from functions.api.rates import Rates
 from functions.api.room import Room
+from functions.clients import Clients
 from functions.core.clock import now_ms
 from functions.core.languages import Profile
 from functions.core.project import Project
 from functions.core.quota import DAY_MS, Quota, Usage
-from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.store.quotas import QuotaStore
 from functions.telemetry import logger

@@ -5,8 +5,8 @@ from typing import Any
 import boto3
 import pytest
 
+from functions.clients import Clients
 from functions.core.routes import ROUTES
-from functions.settings import Clients
 from functions.store.keys import KeyStore
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get, post

@@ -8,13 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions import endpoints
+from functions.clients import Clients
 from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.core.cursor import write_cursor
 from functions.core.delivery import Delivery, DeliveryState
 from functions.core.reply import Reply
 from functions.ids import new_id
 from functions.queues import Queues
-from functions.settings import Clients
 from functions.store import delivery_listing, replays
 from functions.store.deliveries import DeliveryStore
 from functions.store.replays import REPLAYABLE

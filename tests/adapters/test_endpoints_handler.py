@@ -11,10 +11,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions import endpoints
+from functions.clients import Clients
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.endpoint import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
 from functions.core.signature import parse_secret
-from functions.settings import Clients
 from functions.store.endpoints import EndpointsContended, EndpointStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.hook_receiver import HookReceiver

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from functions.clients import Clients
 from functions.core.project import Project
-from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import Aws

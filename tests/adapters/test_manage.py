@@ -10,11 +10,11 @@ import pytest
 
 from functions import manage
 from functions.api import keys as keys_api
+from functions.clients import Clients
 from functions.core.cursor import write_cursor
 from functions.core.project import Project
 from functions.core.project_request import PER_DAY_MAX, PER_MINUTE_MAX
 from functions.core.quota import MAX_IN_FLIGHT, Quota
-from functions.settings import Clients
 from functions.store.keys import REVOKED_KEPT_SECS, KeyStore
 from functions.store.project_registry import ProjectRegistry
 from functions.store.projects import ProjectStore

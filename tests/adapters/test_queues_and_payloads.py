@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
+from functions.clients import Clients
 from functions.core.delivery import Delivery, DeliveryState
 from functions.core.dispatch import execution_requested
 from functions.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
 from functions.queues import Queues
-from functions.settings import Clients
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
 

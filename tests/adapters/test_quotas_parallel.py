@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions import settings
+from functions import clients
 from functions.core.quota import Quota
 from functions.ids import new_id
 from tests.adapters.aws_account import Aws, create, load_template
@@ -54,7 +54,7 @@ def quotas(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Quotas]:
 
 def _forget_all() -> None:
     """Clients too, which the other tests have moto answer."""
-    settings._client.cache_clear()
+    clients._client.cache_clear()
     forget()
 
 

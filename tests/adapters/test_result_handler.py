@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions import result
 from functions.api.waiting import LongPoll
+from functions.clients import Clients
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.cursor import write_cursor
 from functions.core.delivery import Delivery, DeliveryState, Event
@@ -16,7 +17,6 @@ from functions.core.messages import RunnerHeartbeat
 from functions.core.project import Project
 from functions.core.submission import Submission, idempotency_pk
 from functions.ids import new_id
-from functions.settings import Clients
 from functions.store.deliveries import DeliveryStore
 from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from functions.clients import Clients
 from functions.core.delivery import DeliveryState
 from functions.ids import new_id
 from functions.secret_box import SecretBoxes
-from functions.settings import Clients
 from functions.store.deliveries import DeliveryStore
 from functions.store.items import from_item, to_item
 from tests.adapters.aws_account import Aws

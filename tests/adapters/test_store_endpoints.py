@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.clients import Clients
 from functions.core.endpoint import MAX_ENDPOINTS, DisabledReason, Endpoint, Failing
 from functions.ids import new_id
 from functions.secret_box import SecretBoxes
-from functions.settings import Clients
 from functions.store import endpoints as endpoints_module
 from functions.store.endpoints import EndpointsContended, EndpointsFull, EndpointStore
 from functions.store.transaction import CONFLICT, transact

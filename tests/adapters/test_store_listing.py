@@ -1,8 +1,8 @@
 import pytest
 
+from functions.clients import Clients
 from functions.core.clock import to_rfc3339
 from functions.core.submission import Status, Submission
-from functions.settings import Clients
 from functions.store import listing
 from functions.store.listing import SubmissionList
 from functions.store.submission_rows import created_key

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.clients import Clients
 from functions.core.clock import to_rfc3339
 from functions.core.project import Project
-from functions.settings import Clients
 from functions.store import projects
 from functions.store.items import key, to_item
 from functions.store.keys import KeyStore

@@ -1,8 +1,8 @@
 import pytest
 
+from functions.clients import Clients
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.messages import RunnerHeartbeat
-from functions.settings import Clients
 from functions.store.runners import RunnerStore
 from infra.local.runner_liveness import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws

@@ -4,10 +4,10 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from functions.clients import Clients
 from functions.core.errors import Unavailable
 from functions.core.submission import Claim, Fanout, Status, idempotency_pk
 from functions.ids import new_id
-from functions.settings import Clients
 from functions.store.submissions import ClaimTaken, SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import (

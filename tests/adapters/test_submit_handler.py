@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions import submit
 from functions.api.waiting import LongPoll
+from functions.clients import Clients
 from functions.core.languages import Language
 from functions.core.messages import RunnerHeartbeat
 from functions.core.project import Project
 from functions.ids import new_id
-from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.store.runners import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws

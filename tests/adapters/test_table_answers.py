@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from functions.settings import Clients
+from functions.clients import Clients
 from tests.adapters.aws_account import Aws
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}

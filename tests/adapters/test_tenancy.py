@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from functions.clients import Clients
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.project import Project
 from functions.core.reply import Reply
 from functions.core.routes import ROUTES
 from functions.ids import new_id
-from functions.settings import Clients
 from functions.store.projects import ProjectStore
 from functions.store.submissions import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID, Aws

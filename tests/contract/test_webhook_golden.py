@@ -7,8 +7,9 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from functions.api_document import openapi_text
+from functions.core.cut_body import CUT_OUTPUT_BYTES
 from functions.core.endpoint import DisabledReason, Endpoint
-from functions.core.event_body import CUT_OUTPUT_BYTES, MAX_BODY_BYTES, completed_body
+from functions.core.event_body import MAX_BODY_BYTES, completed_body
 from functions.core.probe import event_body
 from functions.core.result_view import result_body
 from functions.core.submission import Status, Submission

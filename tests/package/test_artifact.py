@@ -29,7 +29,7 @@ handler = getattr(importlib.import_module(module_name), attribute)
 assert callable(handler)
 boto3 = sys.modules.get("boto3")
 assert boto3 is None or boto3.DEFAULT_SESSION is None, "a client was made at import"
-assert "botocore.client" not in sys.modules or not sys.modules["functions.settings"]._client.cache_info().currsize
+assert "botocore.client" not in sys.modules or not sys.modules["functions.clients"]._client.cache_info().currsize
 for name, module in sys.modules.items():
     origin = getattr(module, "__file__", None)
     if name.split(".")[0] in ("functions", "boto3", "botocore", "pydantic", "aws_lambda_powertools"):
