@@ -15,6 +15,7 @@ from functions.endpoint_secrets import EndpointSecrets
 from functions.queues import Queues
 from functions.secret_box import SecretBoxes
 from functions.settings import EndpointsSettings, load, refuse_insecure_stage
+from functions.store.deletions import Deletions
 from functions.store.deliveries import DeliveryStore
 from functions.store.delivery_listing import DeliveryList
 from functions.store.endpoints import EndpointStore
@@ -43,7 +44,8 @@ def wiring() -> Wiring:
     secrets = EndpointSecrets(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
     recovery = Recovery(listing, replays, Queues(Clients.sqs()), settings.deliveries_queue_url, now_ms, log)
-    endpoints = Endpoints(projects, EndpointStore(table, dynamodb), secrets, insecure, settings.own_host, now_ms, log)
+    store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
+    endpoints = Endpoints(projects, store, deletions, secrets, insecure, settings.own_host, now_ms, log)
     return Wiring(
         endpoints,
         EndpointActions(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),

@@ -19,11 +19,13 @@ from functions.ids import new_id
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import PayloadMissing
-from functions.store.due import Due, DueEndpoint
+from functions.store.deletions import Deletions
+from functions.store.due import Due, DueDeletion, DueEndpoint
 
 PAGE_PER_SHARD = 25
 TAKEN_MS = 60_000
 HINTED_MS = 50_000  # a little under a sweep's period: a hint that was lost is sent again by the next one
+DELETION_MS = 500  # of a sweep, for each deleted endpoint
 GATHERED_LATE_MS = 60_000  # until then `gathering` may be at them, and it takes none of them for itself
 PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
 PENDING_MAX_MS = 6 * 3600 * MS_PER_SEC
@@ -44,7 +46,7 @@ class DueSubmission:
         return self.submission_id
 
 
-type Entry = DueSubmission | Due | DueEndpoint
+type Entry = DueSubmission | Due | DueEndpoint | DueDeletion
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Redrive:
     """One run of the sweeper. `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on."""
 
     completions: Completions
+    deletions: Deletions
     queue_urls: Mapping[str, str]
     pending_redrive_ms: int
     clock: Clock = now_ms
@@ -73,6 +76,8 @@ class Redrive:
             self._drive_delivery(entry)
         elif isinstance(entry, DueEndpoint):
             self._drive_endpoint(entry)
+        elif isinstance(entry, DueDeletion):
+            self._drive_deletion(entry)
         else:
             self._drive_submission(entry)
 
@@ -108,6 +113,10 @@ class Redrive:
         self._note_age(now - due.due_at_ms)
         reach("sweep.after_take")
         Notices(endpoints, self._outbox).tell(row)
+
+    def _drive_deletion(self, due: DueDeletion) -> None:
+        if self.deletions.work(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
+            self._note_age(self.clock() - due.due_at_ms)
 
     def _drive_submission(self, due: DueSubmission) -> None:
         now = self.clock()

@@ -8,11 +8,13 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.clients import Clients
 from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC
 from functions.dead_letters import bury
 from functions.redrive import Redrive
 from functions.settings import SweepSettings, load
+from functions.store.deletions import Deletions
 from functions.telemetry import logger, metrics
 from functions.wiring import completions
 
@@ -32,7 +34,8 @@ def redrive() -> Redrive:
     """Begin one sweep over the wired parts."""
     settings = load(SweepSettings)
     urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
-    return Redrive(wired(), urls, settings.pending_redrive_secs * MS_PER_SEC, wired().clock)
+    deletions = Deletions(settings.deliveries_table, Clients.dynamodb(), wired().clock)
+    return Redrive(wired(), deletions, urls, settings.pending_redrive_secs * MS_PER_SEC, wired().clock)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

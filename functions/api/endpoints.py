@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.api.answers import answer
 from functions.api.http_event import json_body
@@ -17,6 +20,7 @@ from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpoin
 from functions.core.endpoint_settings import AddressRules, changed_settings, new_settings
 from functions.core.endpoint_view import endpoint_body
 from functions.core.errors import Conflict, NotFound, Unavailable
+from functions.core.failpoint import reach
 from functions.core.signature import new_secret
 from functions.core.validation import parse_body
 from functions.ids import new_id
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from functions.api.resolver import Resolver
     from functions.core.endpoint_settings import EndpointSettings
     from functions.endpoint_secrets import EndpointSecrets
+    from functions.store.deletions import Deletions
     from functions.store.endpoints import EndpointStore
     from functions.store.items import Value
     from functions.store.projects import ProjectStore
@@ -40,6 +45,8 @@ _UNREADABLE_HEADERS = "The endpoint's headers cannot be read any more. Give all 
 _BUSY = "Too many endpoints are created or deleted at once. Repeat the request."
 _FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
+_CANCEL_MS = 5_000
+"""A deletion cancels paused deliveries for so long; the sweeper goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Endpoints:
 
     projects: ProjectStore
     store: EndpointStore
+    deletions: Deletions
     secrets: EndpointSecrets
     allow_insecure: bool
     own_host: str
@@ -119,14 +127,17 @@ class Endpoints:
         raise Conflict(CHANGED_MEANWHILE)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Remove one endpoint; what is still owed to it is cancelled when it becomes due."""
+        """Remove one endpoint. What is paused is cancelled here, or by the sweeper; the rest when it becomes due."""
         endpoint = self.own(app, id_text)
         try:
-            is_deleted = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
+            due_at_ms = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
         except EndpointsContended:
             raise Unavailable(_BUSY, 1) from None
-        if not is_deleted:
+        if due_at_ms is None:
             raise NotFound(NO_SUCH_ENDPOINT)
+        reach("endpoint.after_delete")
+        with suppress(ClientError, BotoCoreError):  # it is deleted; the sweeper does the rest
+            self.deletions.work(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
         self._tell("Endpoint deleted", endpoint, app)
         return answer({"id": endpoint.endpoint_id, "deleted": True})
 

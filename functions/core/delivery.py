@@ -3,9 +3,9 @@
     pending ──claim──▶ sending ──▶ delivered | blocked | exhausted
                         ▲   └────▶ retrying ──claim (when due)──┐
                         └────────────────────────────────────────┘
-Also paused (endpoint disabled) and cancelled (submission or endpoint deleted). A lease that expires without a recorded
-attempt lets the next claim in and does not count against the schedule. No more does a deferral: all leases of the
-endpoint were taken.
+Also paused (endpoint disabled) and cancelled (submission or endpoint deleted, paused ones included). A lease that
+expires without a recorded attempt lets the next claim in and does not count against the schedule. No more does a
+deferral: all leases of the endpoint were taken.
 """
 
 from __future__ import annotations

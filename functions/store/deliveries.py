@@ -13,7 +13,7 @@ from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import Delivery, DeliveryState, Event
 from functions.store import delivery_rows as rows
 from functions.store.conditional import ConditionalUpdate
-from functions.store.due import Due, DueEndpoint, to_due
+from functions.store.due import Due, DueDeletion, DueEndpoint, to_due
 from functions.store.items import Value, from_item, is_condition_failure, to_item
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DeliveryStore:
         item = update.apply(self._client, self._table, rows.delivery_key(due.event_id, due.endpoint_id))
         return rows.to_delivery(item) if item is not None else None
 
-    def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint]:
+    def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint | DueDeletion]:
         """Read up to `limit` entries of one shard that are due, oldest first."""
         found = self._client.query(
             TableName=self._table,

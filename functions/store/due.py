@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.store.delivery_rows import ids_of
-from functions.store.endpoint_rows import ENDPOINT_PREFIX, ids_of_endpoint
+from functions.store.endpoint_rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,24 @@ class DueEndpoint:
         return f"endpoint#{self.endpoint_id}"
 
 
-def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint:
+@dataclass(frozen=True, slots=True)
+class DueDeletion:
+    """A deleted endpoint whose paused deliveries are to be cancelled."""
+
+    project_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"deletion#{self.endpoint_id}"
+
+
+def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint | DueDeletion:
     """Read an entry's plain values."""
+    if entry["sk"].startswith(DELETION_PREFIX):
+        return DueDeletion(*ids_of_endpoint(entry), entry["due_at_ms"])
     if entry["sk"].startswith(ENDPOINT_PREFIX):
         return DueEndpoint(*ids_of_endpoint(entry), entry["due_at_ms"])
     return Due(*ids_of(entry), entry["due_at_ms"])

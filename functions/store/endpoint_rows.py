@@ -7,6 +7,7 @@ from functions.core.endpoint import MAX_LEASES, DisabledReason, Endpoint, Failin
 from functions.store.items import Value, from_item, key
 
 ENDPOINT_PREFIX = "ENDPOINT#"
+DELETION_PREFIX = "DELETED#"
 
 
 def endpoint_pk(project_id: str) -> str:
@@ -24,9 +25,14 @@ def count_key(project_id: str) -> dict[str, Any]:
     return key(endpoint_pk(project_id), "ENDPOINTS")
 
 
+def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
+    """Name the row that an endpoint leaves when it is deleted."""
+    return key(endpoint_pk(project_id), DELETION_PREFIX + endpoint_id)
+
+
 def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Project id and endpoint id out of the key of an endpoint row."""
-    return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).removeprefix(ENDPOINT_PREFIX)
+    """Project id and endpoint id out of the key of an endpoint row, or of its deletion."""
+    return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).partition("#")[2]
 
 
 def lease_name(number: int) -> str:

@@ -6,9 +6,10 @@ import time
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-from functions.core.clock import from_rfc3339, to_rfc3339
+from functions.core.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.core.endpoint import MAX_ENDPOINTS
 from functions.store.conditional import ConditionalUpdate
+from functions.store.deletions import deletion_put
 from functions.store.endpoint_rows import (
     ENDPOINT_PREFIX,
     count_key,
@@ -47,9 +48,10 @@ class EndpointStore:
     more than MAX_ENDPOINTS, however many are created at once.
     """
 
-    def __init__(self, table_name: str, client: DynamoDBClient) -> None:
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table = table_name
         self._client = client
+        self._clock = clock
 
     def create(self, endpoint: Endpoint) -> bool:
         """Put a new endpoint; False when its id is taken, which is our own write whose answer was lost.
@@ -158,15 +160,20 @@ class EndpointStore:
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
         update.is_applied(self._client, self._table, _key(endpoint))
 
-    def delete(self, project_id: str, endpoint_id: str) -> bool:
-        """Remove it; False when there is no such endpoint. Raises EndpointsContended."""
+    def delete(self, project_id: str, endpoint_id: str) -> int | None:
+        """Remove it; None when there is no such endpoint. Raises EndpointsContended.
+
+        Return the due time of the row that it leaves: `Deletions` cancels what is paused.
+        """
+        now = self._clock()
         delete = {
             "TableName": self._table,
             "Key": endpoint_key(project_id, endpoint_id),
             "ConditionExpression": "attribute_exists(pk)",
         }
         count = self._count("if_not_exists(#count, :one) - :one", {":one": 1})
-        return not self._transact({"Delete": delete}, count, project_id)
+        leave = deletion_put(self._table, project_id, endpoint_id, now)
+        return None if self._transact({"Delete": delete}, count, project_id, leave) else now
 
     @staticmethod
     def _count(change: str, values: Mapping[str, Value]) -> dict[str, Any]:
@@ -176,11 +183,11 @@ class EndpointStore:
             "ExpressionAttributeValues": to_item(values),
         }
 
-    def _transact(self, write: dict[str, Any], count: dict[str, Any], project_id: str) -> tuple[str, ...]:
-        """Write both rows; () when it is done, else why not. Tries again, as deliveries write these rows too."""
+    def _transact(self, write: dict[str, Any], count: dict[str, Any], project_id: str, *others: Any) -> tuple[str, ...]:
+        """Write all rows; () when it is done, else why not. Tries again, as deliveries write these rows too."""
         update = {"TableName": self._table, "Key": count_key(project_id), **count}
         for _ in range(_TRIES):
-            codes = transact(self._client, [write, {"Update": update}])
+            codes = transact(self._client, [write, {"Update": update}, *others])
             if CONFLICT not in codes:
                 return codes
             time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))

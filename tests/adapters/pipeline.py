@@ -105,7 +105,7 @@ class Pipeline:
         self.submissions = SubmissionStore(aws.names["SubmissionsTable"], dynamodb, clock=time)
         table = aws.names["DeliveriesTable"]
         self.deliveries = DeliveryStore(table, dynamodb, time)
-        self.endpoints = EndpointStore(table, dynamodb)
+        self.endpoints = EndpointStore(table, dynamodb, time)
         self.leases = Leases(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)

@@ -143,7 +143,7 @@ def test_a_row_that_is_being_written_is_tried_again_and_not_for_ever(
     with pytest.raises(EndpointsContended):
         store.create(new_endpoint())
     with pytest.raises(EndpointsContended):
-        store.delete("dev", "x")
+        store.delete("dev", new_id())
     assert len(store.list_all("dev")) == 1
 
 

@@ -1,0 +1,126 @@
+"""What a deleted endpoint was owed becomes cancelled, also what was paused, whatever dies in between."""
+
+import json
+
+import pytest
+
+from functions.clients import Clients
+from functions.core.delivery import DeliveryState
+from functions.core.endpoint import Endpoint
+from functions.core.submission import Submission
+from functions.ids import new_id
+from functions.store import deletions
+from functions.store.deletions import GRACE_MS, Deletions
+from tests.adapters.aws_account import Aws
+from tests.adapters.delivery_factory import put_delivery
+from tests.adapters.http_calls import send
+from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+
+__all__ = ["pipeline", "receiver"]
+
+PATH = "/api/webhooks"
+MINUTE_SECS = 60
+
+
+def paused(pipeline: Pipeline, count: int = 1) -> tuple[Endpoint, list[Submission]]:
+    """A disabled endpoint that was owed `count` deliveries since."""
+    endpoint = pipeline.endpoint(enabled=False)
+    submissions = [pipeline.submit(webhook_url=None, webhook_secret=None) for _ in range(count)]
+    for submission in submissions:
+        pipeline.finish(submission)
+    assert states(pipeline, endpoint, submissions) == {DeliveryState.PAUSED}
+    return endpoint, submissions
+
+
+def states(pipeline: Pipeline, endpoint: Endpoint, submissions: list[Submission]) -> set[DeliveryState | None]:
+    return {pipeline.state(submission, endpoint.endpoint_id) for submission in submissions}
+
+
+def test_deleting_an_endpoint_cancels_its_paused_deliveries_at_once(aws: Aws, project_key: str) -> None:
+    made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/", "enabled": False}).json
+    other = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/", "enabled": False}).json
+    for state in ("paused", "delivered", "exhausted"):
+        put_delivery(aws, state, endpoint_id=made["id"])
+    put_delivery(aws, "paused", endpoint_id=other["id"])
+    assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 200
+    items = send(project_key, "GET", "/api/deliveries").json["items"]
+    found = sorted((item["endpoint_id"] == made["id"], item["state"]) for item in items)
+    assert found == [(False, "paused"), (True, "cancelled"), (True, "delivered"), (True, "exhausted")]
+    assert [item["id"] for item in send(project_key, "GET", PATH).json["items"]] == [other["id"]]
+    assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 404
+
+
+def test_a_crash_after_the_deletion_leaves_the_rest_to_the_sweeper(aws: Aws, project_key: str) -> None:
+    made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/", "enabled": False}).json
+    with crash_at("endpoint.after_delete"), pytest.raises(Crash):
+        send(project_key, "DELETE", f"{PATH}/{made['id']}")
+    leaves = [row for row in aws.items("DeliveriesTable") if row["sk"]["S"] == f"DELETED#{made['id']}"]
+    assert [("due_shard" in row, row["due_at_ms"] == row["deleted_at_ms"]) for row in leaves] == [(True, True)]
+
+
+@pytest.mark.parametrize("point", ["deletion.after_take", "deletion.after_page"])
+def test_a_crash_of_the_sweeper_costs_one_round(pipeline: Pipeline, point: str) -> None:
+    endpoint, submissions = paused(pipeline)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.sweep()
+    pipeline.time.advance(MINUTE_SECS + 1)
+    pipeline.sweep()
+    assert states(pipeline, endpoint, submissions) == {DeliveryState.CANCELLED}
+
+
+def test_many_are_cancelled_over_several_sweeps(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletions, "_ITEMS_PER_QUERY", 2)
+    endpoint, submissions = paused(pipeline, 5)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    monkeypatch.setattr("functions.redrive.DELETION_MS", 0)
+    pipeline.sweep()
+    assert DeliveryState.CANCELLED not in states(pipeline, endpoint, submissions)
+    monkeypatch.setattr("functions.redrive.DELETION_MS", 1)
+    pipeline.time.advance(MINUTE_SECS + 1)
+    with crash_at("deletion.after_page", after=1), pytest.raises(Crash):  # two pages of three
+        pipeline.sweep()
+    assert states(pipeline, endpoint, submissions) == {DeliveryState.CANCELLED, DeliveryState.PAUSED}
+    pipeline.time.advance(MINUTE_SECS + 1)
+    pipeline.sweep()
+    assert states(pipeline, endpoint, submissions) == {DeliveryState.CANCELLED}
+
+
+def test_a_delivery_that_was_paused_after_the_deletion_is_cancelled_too(pipeline: Pipeline) -> None:
+    endpoint, submissions = paused(pipeline)
+    late = pipeline.delivery(submissions[0], endpoint.endpoint_id)
+    assert late is not None
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    pipeline.sweep()
+    written = put_delivery(
+        pipeline.aws, "paused", endpoint_id=endpoint.endpoint_id, created_at=late.created_at, project_id="dev"
+    )
+    pipeline.time.advance(GRACE_MS // 1_000 + 1)
+    pipeline.sweep()
+    found = pipeline.deliveries.get_delivery(written.event_id, endpoint.endpoint_id)
+    assert found is not None
+    assert found.state is DeliveryState.CANCELLED
+    (left,) = [row for row in pipeline.aws.items("DeliveriesTable") if row["sk"]["S"].startswith("DELETED#")]
+    assert "due_at_ms" not in left
+
+
+def test_two_workers_do_not_meet(pipeline: Pipeline) -> None:
+    endpoint, _ = paused(pipeline)
+    due_at_ms = pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    assert due_at_ms is not None
+    work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).work
+    pipeline.time.advance(1)
+    assert [work("dev", endpoint.endpoint_id, due_at_ms, 1_000) for _ in range(2)] == [True, False]
+    assert not work("dev", new_id(), due_at_ms, 1_000)
+
+
+def test_what_is_not_paused_is_not_touched(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint()
+    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
+    pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
+    before = json.dumps(pipeline.attempts(submission, endpoint.endpoint_id), default=repr)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    pipeline.sweep()
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert json.dumps(pipeline.attempts(submission, endpoint.endpoint_id), default=repr) == before
