@@ -10,8 +10,8 @@ NODE_ID: Final = "local"
 def mark_ended(runners_table: str) -> None:
     """Replace the last heartbeat by one without slots. An older heartbeat that is still in the queue is ignored."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
-    from functions.core.clock import now_ms, to_rfc3339  # noqa: PLC0415
     from functions.clients import Clients  # noqa: PLC0415
+    from functions.core.clock import now_ms, to_rfc3339  # noqa: PLC0415
     from functions.store.runners import RunnerStore  # noqa: PLC0415
 
     runners = RunnerStore(runners_table, Clients.dynamodb())
