@@ -55,6 +55,10 @@ class Classification:
 
 SIGNAL_EXIT_BASE = 128
 _WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
+OVERLOADED = "ie_host_overloaded"
+"""Cause of a run that ended at its wall limit and had lost CPU time to others. It says nothing about the program."""
+# One part in so many of the wall time decides: above what a measurement on a calm host may be wrong by.
+_WAIT_SHARE = 20
 
 
 def classify(outcome: Outcome, phase: Phase) -> Classification:
@@ -88,14 +92,20 @@ def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
         case StopReason.CPU_LIMIT:
             return _stopped(phase, Verdict.TLE, "tle_cpu_judge", Actor.JUDGE)
         case StopReason.WALL_LIMIT | StopReason.IDLE:
-            found = _stopped(phase, Verdict.TLE, "tle_wall_judge", Actor.JUDGE)
-            return replace(found, error_message=_WAITED) if outcome.stop_reason is StopReason.IDLE else found
+            return _out_of_time(outcome, phase)
         case _:
             pass
     # Neither killed by us nor ended by itself: the wait status was lost.
     if outcome.exit_code is None and outcome.signal is None:
         return _internal(phase, "ie_missing_evidence", "the end of the run was not seen")
     return None
+
+
+def _out_of_time(outcome: Outcome, phase: Phase) -> Classification:
+    if outcome.cpu_wait_usec * _WAIT_SHARE >= outcome.wall_usec:
+        return _internal(phase, OVERLOADED, "the host was too busy: the program lost its time to others")
+    found = _stopped(phase, Verdict.TLE, "tle_wall_judge", Actor.JUDGE)
+    return replace(found, error_message=_WAITED) if outcome.stop_reason is StopReason.IDLE else found
 
 
 def _program_ended(outcome: Outcome) -> Classification:

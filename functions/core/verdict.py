@@ -36,6 +36,7 @@ class Cause(StrEnum):
     IE_SUPERVISOR_FAILURE = "ie_supervisor_failure"
     IE_MISSING_EVIDENCE = "ie_missing_evidence"
     IE_NOT_RUN = "ie_not_run"
+    IE_HOST_OVERLOADED = "ie_host_overloaded"
 
 
 class Actor(StrEnum):

@@ -36,7 +36,7 @@ class Diagnosis:
     @property
     def mode(self) -> str:
         """The best mode that a probe run has shown."""
-        if self.strict is not None and not self.strict.failed_step and not self.strict.missing:
+        if self.strict is not None and self.strict.is_strict:
             return STRICT
         found = dict.fromkeys(self.permissive.controls, True)
         return NOTHING if not_in_force(found, PERMISSIVE_CONTROLS) else PERMISSIVE

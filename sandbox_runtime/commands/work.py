@@ -13,6 +13,7 @@ from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import (
     CONTROLS,
+    STRICT_CONTROLS,
     HostSupport,
     JailError,
     Slot,
@@ -96,7 +97,7 @@ def _floor(found: settings.WorkerSettings) -> tuple[str, ...]:
     unknown = sorted(set(floor) - set(CONTROLS))
     if unknown:
         raise CommandError(exit_codes.USAGE, f"REQUIRED_CONTROLS names no control: {', '.join(unknown)}")
-    if found.allow_permissive or set(floor) == set(CONTROLS):
+    if found.allow_permissive or set(floor) >= set(STRICT_CONTROLS):
         return floor
     if os.geteuid() != 0:
         problem = (
@@ -125,7 +126,8 @@ def _check(support: HostSupport, floor: tuple[str, ...]) -> None:
         problem = f"this host cannot isolate: {'; '.join(problems)} (see `doctor`)"
         raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
     if support.missing:
-        _LOG.warning("isolation is permissive", extra={"problem": "not in force: " + ", ".join(support.missing)})
+        phrase = "control missing" if support.is_strict else "isolation is permissive"
+        _LOG.warning(phrase, extra={"problem": "not in force: " + ", ".join(support.missing)})
 
 
 def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.compile_key import CompileKey
+from sandbox_runtime.jail.evidence import is_strict
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 
 
@@ -20,7 +21,8 @@ class CompileSearch:
     def keep(self, compiled: Outcome) -> None:
         """Keep the program of a compile step of verdict AC, if all that was to hold it was in force."""
         evidence = compiled.evidence
-        is_whole = not evidence.controls_missing and not evidence.collection_errors and evidence.cgroup is not None
+        is_measured = not evidence.collection_errors and evidence.cgroup is not None
+        is_whole = is_strict(evidence.controls_missing) and is_measured
         is_clean = evidence.cleanup_verified and evidence.leftover_processes == 0
         if self.cache is None or self.key is None or compiled.artifact is None or not (is_whole and is_clean):
             return

@@ -1,6 +1,7 @@
 """Turn the outcome of a step into the metrics and the evidence of a completion message."""
 
-from sandbox_runtime.classify import Classification
+from sandbox_runtime.classify import OVERLOADED, Classification, Verdict
+from sandbox_runtime.jail.evidence import is_strict
 from sandbox_runtime.jail.spec import CgroupUsage, Outcome, StopReason
 from sandbox_runtime.messages import (
     CgroupEvidence,
@@ -40,6 +41,11 @@ def result(found: Classification) -> Result:
     )
 
 
+def slot_is_suspect(found: Result) -> bool:
+    """Whether the platform failed, and the slot may be why: it must not be used again."""
+    return found.verdict == Verdict.IE and found.cause != OVERLOADED
+
+
 def metrics(
     compiled: Outcome | None, ran: Outcome | None, queue_ms: float, found_usec: int | None = None
 ) -> Metrics | None:
@@ -69,7 +75,7 @@ def metrics(
 def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
     """What was measured in the step that decided the verdict."""
     facts = outcome.evidence
-    mode = "permissive" if facts.controls_missing else "strict"
+    mode = "strict" if is_strict(facts.controls_missing) else "permissive"
     reap_status = "clean" if facts.cleanup_verified and not facts.leftover_processes else "unclean"
     cgroup = None if facts.cgroup is None else _cgroup(facts.cgroup)
     return ExecutionEvidence(

@@ -1,27 +1,15 @@
 """Run one request in a slot: compile if the language wants it, run, classify. Knows no queue."""
 
 from datetime import UTC, datetime
-from typing import Protocol
 
-from sandbox_runtime.classify import Actor, Classification, Phase, Verdict, classify
+from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
+from sandbox_runtime.executor.attempts import Attempts, Jail
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.compile_search import CompileSearch, search
-from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
+from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, compile_spec, run_spec, without_paths
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, format_time, parse_time
-
-
-class ExecutionCancelledError(Exception):
-    """The run was stopped from outside; there is no result and the request must be run again."""
-
-
-class Jail(Protocol):
-    """A slot, or what a test puts in its place."""
-
-    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step; its sandbox may still be taken down when this returns. Raises JailError."""
-        ...
 
 
 def limits_of(request: ExecutionRequested, language: Language) -> Limits:
@@ -52,6 +40,7 @@ def execute(
     Raises LimitRefusedError, JailError (the sandbox failed; run it again) and ExecutionCancelledError.
     """
     limits = limits_of(request, language)
+    attempts = Attempts(jail, cancel_fd)
     compiled: Outcome | None = None
     earlier = CompileSearch()
     artifact: bytes | None = None
@@ -60,16 +49,15 @@ def execute(
         earlier = search(compile_cache, request.project_id, language.name, step)
         artifact = earlier.artifact
         if artifact is None:
-            compiled = _step(jail, step, cancel_fd)
-            found = classify(compiled, Phase.COMPILE)
+            compiled, found = attempts.run(step, Phase.COMPILE)
             artifact = compiled.artifact
             if found.verdict is not Verdict.AC or artifact is None:
                 stderr = _diagnostics(language, compiled, found)
                 return _completed(request, node_id, started_at, (compiled, None), found, (b"", stderr))
             earlier.keep(compiled)
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin)
-    ran = _step(jail, spec, cancel_fd)
-    found, streams = classify(ran, Phase.RUN), (ran.stdout, ran.stderr)
+    ran, found = attempts.run(spec, Phase.RUN)
+    streams = ran.stdout, ran.stderr
     return _completed(request, node_id, started_at, (compiled, ran), found, streams, earlier.found_usec)
 
 
@@ -99,13 +87,6 @@ def platform_failure(
         metrics=None,
         evidence=None,
     )
-
-
-def _step(jail: Jail, spec: JailSpec, cancel_fd: int | None) -> Outcome:
-    outcome = jail.answer(spec, cancel_fd=cancel_fd)
-    if outcome.stop_reason is StopReason.CANCELLED:
-        raise ExecutionCancelledError
-    return outcome
 
 
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:

@@ -6,7 +6,14 @@ Standard library only; knows nothing of languages, verdicts or queues.
 from sandbox_runtime.jail.cgroup import remove_stale_groups
 from sandbox_runtime.jail.diagnosis import HostFacts, advice, read_facts
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence import CONTROLS, PERMISSIVE_CONTROLS, default_floor, not_in_force
+from sandbox_runtime.jail.evidence import (
+    CONTROLS,
+    PERMISSIVE_CONTROLS,
+    STRICT_CONTROLS,
+    default_floor,
+    is_strict,
+    not_in_force,
+)
 from sandbox_runtime.jail.host import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY, BindMount
 from sandbox_runtime.jail.slot import Slot, open_slot
@@ -27,6 +34,7 @@ from sandbox_runtime.jail.warm_start import WarmStart
 __all__ = [
     "CONTROLS",
     "PERMISSIVE_CONTROLS",
+    "STRICT_CONTROLS",
     "WORKING_DIRECTORY",
     "BindMount",
     "CgroupUsage",
@@ -46,6 +54,7 @@ __all__ = [
     "WarmStart",
     "advice",
     "default_floor",
+    "is_strict",
     "not_in_force",
     "open_slot",
     "probe_as_ordinary_user",

@@ -1,9 +1,11 @@
 """When a run must be stopped, and when to look at its counters next."""
 
 import os
+import random
 import time
 
 from sandbox_runtime.jail.cgroup import Counters, SlotGroups
+from sandbox_runtime.jail.cpu_wait import CpuWait, read_threads
 from sandbox_runtime.jail.spec import Limits, StopReason
 
 _NS, _USEC = 1_000_000_000, 1_000_000
@@ -11,6 +13,8 @@ SETUP_SECS = 10.0
 _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
 _CONFIRM_NS = 5_000_000
+_MOMENT = random.SystemRandom()
+_EARLIEST_LOOK = 0.6  # of the longest pause: no program can know when it is looked at
 _CPUS = os.cpu_count() or 1  # asked once: it reads a file
 _BYTES_PER_NS = 4  # no CPU of today fills fresh pages faster
 # Heap and shared memory fill the group but for what its program text needs, and for this long that text was read
@@ -36,6 +40,7 @@ class Deadlines:
         self._wall_ns = now + int(SETUP_SECS * _NS)
         self._next_check_ns = now + _LONGEST_CHECK_NS
         self._running = False
+        self._cpu_wait = CpuWait(now)
         self._pressed_since: tuple[int, int] | None = None  # time in ns, pages read again by then
         self._suspected = StopReason.NONE
         self._busy_at: tuple[int, int] = (now, 0)  # time in ns, CPU time in us: when the group was last seen to work
@@ -43,6 +48,7 @@ class Deadlines:
     def program_started(self, at_ns: int) -> None:
         """From here on the wall limit counts, instead of the time allowed for setting up."""
         self._running = True
+        self._cpu_wait = CpuWait(at_ns)
         self._wall_ns = at_ns + int(self._limits.wall_time_secs * _NS)
         self._next_check_ns = at_ns + self._slack_ns(0, 0)
         self._busy_at = (at_ns, 0)
@@ -63,6 +69,8 @@ class Deadlines:
             if counters.oom_kills > self._start.oom_kills:
                 return StopReason.OOM_KILL
             used_usec = counters.cpu_usage_usec - self._start.cpu_usage_usec
+            if self._running and self._cpu_wait.is_due(now):
+                self._look_at_threads(now, used_usec)
             breach = self._breach(used_usec, counters.memory_now_bytes)
             if breach is not StopReason.NONE and (breach is self._suspected or not self._groups.is_sampled):
                 return breach
@@ -72,7 +80,19 @@ class Deadlines:
             if self._is_idle(now, used_usec):
                 return StopReason.IDLE
             self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
-        return StopReason.WALL_LIMIT if now >= self._wall_ns else StopReason.NONE
+        if now < self._wall_ns:
+            return StopReason.NONE
+        if self._running:
+            self._look_at_threads(now, self._groups.cpu_usage_usec() - self._start.cpu_usage_usec)
+        return StopReason.WALL_LIMIT
+
+    def _look_at_threads(self, now_ns: int, used_usec: int) -> None:
+        self._cpu_wait.add(now_ns, used_usec * 1000, read_threads(self._groups.members()[1]))
+
+    @property
+    def cpu_wait_usec(self) -> int:
+        """How long the run wanted a CPU until the last look, and others had them; 0 where there are no groups."""
+        return self._cpu_wait.usec
 
     @property
     def setup_overran(self) -> bool:
@@ -93,7 +113,8 @@ class Deadlines:
         left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // _CPUS
         if self._groups.is_sampled:
             left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * _CPUS))
-        return min(max(left_ns, _SHORTEST_CHECK_NS), _LONGEST_CHECK_NS)
+        longest_ns = int(_LONGEST_CHECK_NS * _MOMENT.uniform(_EARLIEST_LOOK, 1))
+        return min(max(left_ns, _SHORTEST_CHECK_NS), longest_ns)
 
     def _is_idle(self, now: int, used_usec: int) -> bool:
         """Whether the program has waited for too long: for itself, as nothing else could wake it."""

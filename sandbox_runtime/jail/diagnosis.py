@@ -103,6 +103,10 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
 
 _WHAT_GIVES = {
     **dict.fromkeys(GROUP_CONTROLS, "make the mount of the control groups writable"),
+    "cpu_share": (
+        "give the runner's groups the cpu controller (v1: mount it writable; v2: delegate it), "
+        "else the processes of one run slow those of others"
+    ),
     "dedicated_user": "start the runner as root of the host's own user namespace, with CAP_SETUID and CAP_SETGID",
     "unprivileged_user": "give the runner CAP_SETUID and CAP_SETGID",
     "no_capabilities": "give the runner CAP_SETPCAP, so that it can give all others away",

@@ -86,10 +86,11 @@ def _private(measured: Measured, _: Terms) -> bool:
 
 # Called in this order. Plain functions, made once: the process that calls them copies every page that it writes to.
 _CHECKS: dict[str, Callable[[Measured, Terms], bool]] = {
-    # All three groups are entered together; a member's own list of groups names the slot once for each.
+    # All groups are entered together; a member's own list of groups names the slot once for each.
     "memory_limit": lambda measured, terms: _member(measured.groups, "memory", terms.membership_marker),
     "process_limit": lambda measured, terms: _member(measured.groups, "pids", terms.membership_marker),
     "cpu_limit": lambda measured, terms: _member(measured.groups, "cpuacct", terms.membership_marker),
+    "cpu_share": lambda measured, terms: terms.shares_cpu and _member(measured.groups, "cpu", terms.membership_marker),
     "unprivileged_user": _unprivileged,
     "dedicated_user": _dedicated,
     "no_capabilities": _no_capabilities,
@@ -120,13 +121,21 @@ def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
 
 CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_CHECKS)
 # What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own.
-GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit")
+GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit", "cpu_share")
 PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, "dedicated_user"})
+
+# Without a share of the CPUs a program harms the speed of others, not their isolation: it is reported, not required.
+STRICT_CONTROLS = tuple(name for name in CONTROLS if name != "cpu_share")
+
+
+def is_strict(missing: Iterable[str]) -> bool:
+    """Whether isolation is whole without these controls."""
+    return not set(missing) & set(STRICT_CONTROLS)
 
 
 def default_floor() -> tuple[str, ...]:
-    """The floor of a slot that names none: all for root, and for an ordinary user all that such a one can have."""
-    return CONTROLS if os.geteuid() == 0 else PERMISSIVE_CONTROLS
+    """The floor of a slot that names none: strict for root, and for an ordinary user all that such a one can have."""
+    return STRICT_CONTROLS if os.geteuid() == 0 else PERMISSIVE_CONTROLS
 
 
 def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, ...]:

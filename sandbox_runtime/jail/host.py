@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox_runtime.jail.cgroup import cgroup_backend
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.evidence import is_strict
 from sandbox_runtime.jail.slot import open_slot
 from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import JailSpec, Limits
@@ -47,6 +48,11 @@ class HostSupport:
     failed_step: str = ""
     failed_target: str = ""
     failed_errno: int = 0
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether isolation is whole here."""
+        return not self.failed_step and is_strict(self.missing)
 
 
 def probe_host() -> HostSupport:

@@ -71,6 +71,7 @@ def assemble(
         memory_peak_bytes=usage.memory_peak_bytes,
         wall_usec=(ended_ns - started_ns) // 1000,
         setup_usec=(started_ns - begun_ns) // 1000,
+        cpu_wait_usec=watched.cpu_wait_usec,
         evidence=evidence.gather(watched.ready["controls"] if watched.ready else None, backend, usage, errors),
         artifact=artifact,
     )

@@ -85,6 +85,7 @@ class Slot:
             binds=config.binds,
             outer_namespaces=(own_namespaces(),),
             membership_marker=self._groups.membership_marker,
+            shares_cpu=self._groups.shares_cpu,
             required_controls=config.required_controls,
             small_init=config.small_init,
             runs_seldom=config.runs_seldom,

@@ -135,6 +135,7 @@ class Outcome:
     `exit_code` and `signal` come from the program's raw wait status (one of them is None); both are None
     when the supervisor killed the run before the program ended by itself.
     `stdout_cut`/`stderr_cut`: the output limit was reached and the pipe closed.
+    `cpu_wait_usec`: how long it wanted a CPU and others had them; looked at in runs of more than 150 ms.
     `memory_peak_bytes`: of the run's groups; the most that was seen, where there are none.
     """
 
@@ -150,4 +151,5 @@ class Outcome:
     setup_usec: int
     evidence: Evidence
     memory_peak_bytes: int = 0
+    cpu_wait_usec: int = 0
     artifact: bytes | None = field(default=None, repr=False)

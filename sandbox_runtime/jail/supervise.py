@@ -88,6 +88,7 @@ class _Watch:
                     self._output.read(fd)
             self._output.resume()
             self._end_what_is_due()
+        self.watched.cpu_wait_usec = self._deadlines.cpu_wait_usec
         return self.watched
 
     def _end_what_is_due(self) -> None:

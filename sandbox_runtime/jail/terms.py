@@ -19,6 +19,7 @@ class Terms:
     must differ from all of them.
     `outer_filters`: how many system-call filters every process here has already, a container's; added by the template.
     `membership_marker`: how the path of the slot's groups ends; "" when there are none.
+    `shares_cpu`: one of these groups gives the slot its share of the CPUs.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command that the template itself was started as.
     `small_init`: directory of what `languages.process_one` built; "": process 1 is a fork of the template.
@@ -36,6 +37,7 @@ class Terms:
     warm: WarmStart | None = None
     small_init: str = ""
     runs_seldom: bool = False
+    shares_cpu: bool = False
     outer_filters: int | None = None
 
     def serialise(self) -> str:
@@ -58,6 +60,7 @@ class Terms:
             warm=None if fields["warm"] is None else _warm(fields["warm"]),
             small_init=fields["small_init"],
             runs_seldom=fields["runs_seldom"],
+            shares_cpu=fields["shares_cpu"],
             outer_filters=fields["outer_filters"],
         )
 

@@ -20,7 +20,7 @@ class Watched:
     """What was seen. Reports are None when they never came.
 
     `alone`: nothing else lives in the namespace. `died`: init itself. `begun_ns`: what a waiting command did
-    before is its own.
+    before is its own. `cpu_wait_usec`: as in `Outcome`.
     """
 
     begun_ns: int = 0
@@ -29,6 +29,7 @@ class Watched:
     ended: dict[str, Any] | None = None
     alone: bool = False
     died: bool = False
+    cpu_wait_usec: int = 0
     mount_fds: list[int] = field(default_factory=list)
 
     def read_report(self, status: socket.socket) -> bool:

@@ -23,6 +23,7 @@ CAUSE = one_of(
     "ie_supervisor_failure",
     "ie_missing_evidence",
     "ie_not_run",
+    "ie_host_overloaded",
 )
 ACTOR = one_of("runtime", "kernel", "judge")
 DIVERGENCE = one_of("cpu_bound", "sleep_or_block_bound", "mixed")

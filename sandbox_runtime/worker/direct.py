@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 
-from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute
+from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, slot_is_suspect
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import Language, LimitRefusedError
 from sandbox_runtime.messages import (
@@ -98,7 +98,7 @@ class DirectPath:
             journal.sandbox_failed(request, error)
             return False
         self._deliver(completed, reply)
-        return slot.healthy and completed.result.verdict != "IE"
+        return slot.healthy and not slot_is_suspect(completed.result)
 
     def _deliver(self, completed: ExecutionCompleted, reply: Reply) -> None:
         try:

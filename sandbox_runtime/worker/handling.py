@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 
-from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, platform_failure
+from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, platform_failure, slot_is_suspect
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import Language, LimitRefusedError
 from sandbox_runtime.messages import (
@@ -132,7 +132,7 @@ class Handler:
             self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
             return False
         self._finish(received, completed)
-        return slot.healthy and completed.result.verdict != "IE"
+        return slot.healthy and not slot_is_suspect(completed.result)
 
     def _retry_or_fail(self, received: Received, request: ExecutionRequested, cause: str, message: str) -> None:
         if received.receive_count < self.max_receives:

@@ -28,7 +28,7 @@ class Roster:
             slots_busy=busy,
             languages=tuple(self.languages),
             toolchains=dict(self.toolchains),
-            isolation_mode="permissive" if self.support.problems else "strict",
+            isolation_mode="strict" if self.support.is_strict else "permissive",
             cgroup_backend=self.support.cgroup_backend,
             namespace_support=self.support.namespace_support,
             controls=self.support.controls,

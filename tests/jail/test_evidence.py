@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail.cgroup.base import bases_v1
 from tests.jail.hostile.catalogue import UNPROVABLE
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -83,7 +84,8 @@ CHANGES = {
     "cgroup_namespace": "unshare = os.unshare; os.unshare = lambda what: what == os.CLONE_NEWCGROUP or unshare(what)",
     "process_limit": _WITHOUT_OWN_GROUP,
     "memory_limit": _WITHOUT_ENTRY.format(fds="fds[1:] if len(fds) > 1 else fds"),
-    "cpu_limit": _WITHOUT_ENTRY.format(fds="fds[:1]"),
+    "cpu_limit": _WITHOUT_ENTRY.format(fds="fds[:1] + fds[2:]"),
+    "cpu_share": _WITHOUT_ENTRY.format(fds="fds[:2]"),
     "unprivileged_user": _BECOME_GUEST.format(body="os.setgroups([]); os.setresuid(uid, uid, uid)"),
     "dedicated_user": _BECOME_GUEST.format(
         body="os.setgroups([uid + 1]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)"
@@ -101,7 +103,8 @@ OTHER_INIT = "small_init.load = lambda _: None\n"
 # What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
 SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)
 # In the one tree of cgroup v2 a process is in all groups or in none.
-GROUP_CONTROLS = {"memory_limit", "process_limit", "cpu_limit"}
+GROUP_CONTROLS = {"memory_limit", "process_limit", "cpu_limit", "cpu_share"}
+CPU_CONTROLS = {"cpu_limit", "cpu_share"}  # of one hierarchy, where v1's cpu and cpuacct are mounted together
 
 
 class ChangedSlot(Slot):
@@ -116,6 +119,8 @@ def without(control: str, *, backend: str | None) -> tuple[str, set[str]]:
     """The change, and the controls that it takes away."""
     if control in GROUP_CONTROLS and backend == "cgroup_v2":
         return _WITHOUT_ENTRY.format(fds="()"), GROUP_CONTROLS
+    if control in CPU_CONTROLS and bases_v1()["cpu"] == bases_v1()["cpuacct"]:
+        return _WITHOUT_ENTRY.format(fds="fds[:1]"), CPU_CONTROLS
     return CHANGES[control], {control}
 
 
@@ -157,7 +162,7 @@ program._execute = start
 @pytest.mark.parametrize("control", SWITCHABLE)
 def test_below_the_floor_the_guest_is_not_started(control: str, backend: str | None) -> None:
     change, expected = without(control, backend=backend)
-    with ChangedSlot(slot_config("weakened", 42), change + _SHOW_EXEC) as slot:
+    with ChangedSlot(slot_config("weakened", 42, required_controls=CONTROLS), change + _SHOW_EXEC) as slot:
         with pytest.raises(JailError) as caught:
             slot.run(TRUE)
         assert not slot.healthy

@@ -405,7 +405,7 @@ def delegated() -> Iterator[list[Path]]:
     made: list[Path] = []
     entries: list[Path] = []
     if cgroup_backend() == "cgroup_v1":
-        for base in bases_v1().values():
+        for base in dict.fromkeys(bases_v1().values()):
             made.append(base / name)
             entries.append(base / name / "tasks")
     else:

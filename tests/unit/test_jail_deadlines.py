@@ -28,6 +28,7 @@ class Groups:
     """Counters as the test sets them."""
 
     backend: str | None = None
+    shares_cpu = False
     membership_marker = ""
     init_entry_fds: tuple[int, ...] = ()
     program_entry_fds: tuple[int, ...] = ()

@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, CgroupUsage, Limits, default_floor, not_in_force
-from sandbox_runtime.jail.evidence import controls, gather
+from sandbox_runtime.jail import (
+    CONTROLS,
+    PERMISSIVE_CONTROLS,
+    STRICT_CONTROLS,
+    CgroupUsage,
+    Limits,
+    default_floor,
+    not_in_force,
+)
+from sandbox_runtime.jail.evidence import GROUP_CONTROLS, controls, gather
 from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure, mount_table
 from sandbox_runtime.jail.terms import Terms
 from tests.runner_doubles import USAGE
@@ -23,6 +31,7 @@ TERMS = Terms(
     outer_namespaces=(HOST, TEMPLATE),
     membership_marker="/slot-0",
     required_controls=CONTROLS,
+    shares_cpu=True,
     outer_filters=1,
 )
 STATUS = {
@@ -67,6 +76,10 @@ def missing(measured: Measured, terms: Terms = TERMS) -> tuple[str, ...]:
 def test_all_controls_are_found_in_a_whole_measurement() -> None:
     assert missing(MEASURED) == ()
     assert missing(replace(MEASURED, groups="0::/base/slot-0\n")) == ()
+
+
+def test_a_member_of_groups_without_the_cpu_controller_has_no_share() -> None:
+    assert missing(replace(MEASURED, groups="0::/base/slot-0\n"), replace(TERMS, shares_cpu=False)) == ("cpu_share",)
 
 
 def test_nothing_measured_is_nothing_in_force() -> None:
@@ -127,12 +140,13 @@ def test_in_a_user_namespace_the_user_id_is_the_runners_own() -> None:
 @pytest.mark.parametrize(
     ("groups", "expected"),
     [
-        ("", ("memory_limit", "process_limit", "cpu_limit")),
-        ("0::/base/other\n", ("memory_limit", "process_limit", "cpu_limit")),
+        ("", GROUP_CONTROLS),
+        ("0::/base/other\n", GROUP_CONTROLS),
         (GROUPS_V1.replace("memory:/x/slot-0", "memory:/x"), ("memory_limit",)),
         (GROUPS_V1.replace("pids:/slot-0", "pids:/slot-0/inner"), ("process_limit",)),
-        (GROUPS_V1.replace("cpuacct:/slot-0", "cpuacct:/slot-1"), ("cpu_limit",)),
-        ("broken", ("memory_limit", "process_limit", "cpu_limit")),
+        (GROUPS_V1.replace("cpuacct:/slot-0", "cpuacct:/slot-1"), ("cpu_limit", "cpu_share")),
+        (GROUPS_V1.replace("cpu,cpuacct:/slot-0", "cpuacct:/slot-0\n4:cpu:/"), ("cpu_share",)),
+        ("broken", GROUP_CONTROLS),
     ],
 )
 def test_membership_is_read_from_the_groups_of_the_process(groups: str, expected: tuple[str, ...]) -> None:
@@ -140,7 +154,7 @@ def test_membership_is_read_from_the_groups_of_the_process(groups: str, expected
 
 
 def test_without_a_marker_no_group_is_the_slots() -> None:
-    assert missing(MEASURED, replace(TERMS, membership_marker="")) == ("memory_limit", "process_limit", "cpu_limit")
+    assert missing(MEASURED, replace(TERMS, membership_marker="")) == GROUP_CONTROLS
 
 
 def changed(point: str, **changes: str) -> tuple[Mounted, ...]:
@@ -221,10 +235,10 @@ def test_without_groups_no_group_counters_are_made_up() -> None:
 
 def test_the_floor_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert default_floor() == CONTROLS
+    assert default_floor() == STRICT_CONTROLS == tuple(name for name in CONTROLS if name != "cpu_share")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert default_floor() == PERMISSIVE_CONTROLS
-    assert set(CONTROLS) - set(PERMISSIVE_CONTROLS) == {"memory_limit", "process_limit", "cpu_limit", "dedicated_user"}
+    assert set(CONTROLS) - set(PERMISSIVE_CONTROLS) == {*GROUP_CONTROLS, "dedicated_user"}
 
 
 def test_terms_survive_the_way_to_the_template() -> None:

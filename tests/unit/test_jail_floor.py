@@ -7,7 +7,7 @@ import pytest
 
 from sandbox_runtime.commands import work
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, HostSupport, identity
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport, identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.worker import Roster
 
@@ -33,7 +33,7 @@ def user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 
 def test_the_floor_is_all_that_the_user_can_have_when_less_is_allowed(user: int) -> None:
-    expected = CONTROLS if user == 0 else PERMISSIVE_CONTROLS
+    expected = STRICT_CONTROLS if user == 0 else PERMISSIVE_CONTROLS
     assert work._floor(settings(ALLOW_PERMISSIVE="true")) == expected
 
 
@@ -66,6 +66,16 @@ def test_a_host_whose_probe_failed_is_refused_whatever_the_floor() -> None:
 def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
     beat = Roster({}, {}, PERMISSIVE).heartbeat("node", slots=1, busy=0)
     assert (beat.isolation_mode, beat.cgroup_backend, beat.controls) == ("permissive", None, PERMISSIVE_CONTROLS)
+
+
+def test_a_runner_without_cpu_shares_works_and_is_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    support = HostSupport(
+        "cgroup_v1", namespace_support=True, controls=STRICT_CONTROLS, problems=("no",), missing=("cpu_share",)
+    )
+    work._check(support, work._floor(settings()))
+    beat = Roster({}, {}, support).heartbeat("node", slots=1, busy=0)
+    assert (beat.isolation_mode, set(CONTROLS) - set(beat.controls)) == ("strict", {"cpu_share"})
 
 
 def test_user_ids_differ_between_slots_and_runners_and_are_no_special_ones(monkeypatch: pytest.MonkeyPatch) -> None:

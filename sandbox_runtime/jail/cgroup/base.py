@@ -4,6 +4,7 @@ import contextlib
 import errno
 from pathlib import Path
 
+from sandbox_runtime.jail.cgroup import cpu_share
 from sandbox_runtime.jail.cgroup.v1 import CONTROLLERS
 from sandbox_runtime.jail.errors import JailError
 
@@ -29,9 +30,9 @@ def _own_paths() -> dict[str, str]:
 
 
 def bases_v1() -> dict[str, Path]:
-    """Own group of each v1 controller that we need; fewer where the host lacks some."""
-    own = _own_paths()
-    mounts = {option: point for point, options in _mounts("cgroup") for option in options & set(CONTROLLERS)}
+    """Own group of each v1 controller that we use; fewer where the host lacks some. Two may share a mount."""
+    own, used = _own_paths(), {*CONTROLLERS, cpu_share.CONTROLLER}
+    mounts = {option: point for point, options in _mounts("cgroup") for option in options & used}
     return {name: point / own[name] for name, point in mounts.items() if name in own}
 
 
@@ -58,7 +59,16 @@ def _move_processes_to_leaf(directory: Path) -> None:
 
 
 def base_v2() -> Path:
-    """The nearest ancestor that hands down memory and pids, else the top of the tree that we see. Raises JailError."""
+    """The nearest ancestor that hands down memory and pids, else the top of the tree that we see. Raises JailError.
+
+    It hands down cpu too, where that is possible.
+    """
+    found = _base_v2()
+    cpu_share.hand_down_v2(found)
+    return found
+
+
+def _base_v2() -> Path:
     top = mount_v2()
     if top is None:
         raise JailError("find cgroups", hint="no cgroup2 mount with the memory and pids controllers")

@@ -37,7 +37,7 @@ def _pid_namespace() -> int:
 
 def cgroup_backend() -> str | None:
     """`cgroup_v1`, `cgroup_v2`, or None when neither has the controllers."""
-    if set(bases_v1()) == set(CONTROLLERS):
+    if set(bases_v1()) >= set(CONTROLLERS):
         return "cgroup_v1"
     return "cgroup_v2" if mount_v2() is not None else None
 
@@ -45,7 +45,7 @@ def cgroup_backend() -> str | None:
 def _bases() -> list[Path]:
     backend = cgroup_backend()
     if backend == "cgroup_v1":
-        return list(bases_v1().values())
+        return list(dict.fromkeys(bases_v1().values()))
     return [base_v2()] if backend == "cgroup_v2" else []
 
 

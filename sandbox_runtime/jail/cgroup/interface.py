@@ -62,6 +62,7 @@ class SlotGroups(Protocol):
 
     backend: str | None
     is_sampled: bool  # nothing here is enforced by the kernel: the supervisor must look often, and kill
+    shares_cpu: bool  # the slot has its share of the CPUs
 
     @property
     def init_entry_fds(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ class SampledUsage:
 
     backend: str | None = None
     is_sampled = True
+    shares_cpu = False
     membership_marker = ""
     init_entry_fds: tuple[int, ...] = ()
     program_entry_fds: tuple[int, ...] = ()

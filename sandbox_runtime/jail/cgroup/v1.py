@@ -1,4 +1,4 @@
-"""cgroup v1: a group per controller (memory, pids, cpuacct), `Documentation/admin-guide/cgroup-v1`.
+"""cgroup v1: a group per controller (memory, pids, cpuacct, cpu), `Documentation/admin-guide/cgroup-v1`.
 
 Entry is by writing "0" to `tasks`: a thread that moves itself needs no RCU grace period, while writing a pid
 to `cgroup.procs` waits for one (8 to 24 ms on busy hosts).
@@ -9,6 +9,7 @@ import os
 import select
 from pathlib import Path
 
+from sandbox_runtime.jail.cgroup import cpu_share
 from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
 from sandbox_runtime.jail.cgroup.leftovers import HARMLESS_BYTES, await_older_groups, undroppable
 from sandbox_runtime.jail.cgroup.memory_v1 import MemoryGroupV1
@@ -23,7 +24,7 @@ _GROUP = "program"
 class GroupsV1:
     """Groups `<base of each controller>/<name>/program`. Files that are read in every run stay open.
 
-    Those of pids and cpuacct are the slot's, that of memory a run's, see `leftovers`; `<name>` counts what all of a
+    Those of pids, cpuacct and cpu are the slot's, that of memory a run's, see `leftovers`; `<name>` counts what all of a
     slot's memory groups hold.
     """
 
@@ -39,15 +40,21 @@ class GroupsV1:
             for directory in self._slots.values():
                 directory.mkdir(parents=True, exist_ok=True)
             memory, pids, cpu = (self._slots[controller] for controller in CONTROLLERS)
+            share = cpu_share.make_share_v1(bases.get(cpu_share.CONTROLLER), name)
+            self.shares_cpu = share is not None
+            if share is not None:
+                self._slots[cpu_share.CONTROLLER] = share
             self._slot_usage = self._open(memory / "memory.usage_in_bytes", os.O_RDONLY)
             self._slot_stat = self._open(memory / "memory.stat", os.O_RDONLY)
-            for directory in (pids, cpu):
+            # Often cpu and cpuacct are one hierarchy, which is entered once.
+            cpu_groups = list(dict.fromkeys((cpu, share or cpu)))
+            for directory in (pids, *cpu_groups):
                 (directory / _GROUP).mkdir(exist_ok=True)
             self._pids_max = self._open(pids / _GROUP / "pids.max", os.O_RDWR)
             self._pids_now = self._open(pids / _GROUP / "pids.current", os.O_RDONLY)
             self._pids_events = self._open(pids / _GROUP / "pids.events", os.O_RDONLY)
             self._cpu = self._open(cpu / _GROUP / "cpuacct.usage", os.O_RDONLY)
-            self._cpu_entry = self._open(cpu / _GROUP / "tasks", os.O_WRONLY)
+            self._cpu_entries = tuple(self._open(group / _GROUP / "tasks", os.O_WRONLY) for group in cpu_groups)
             self.init_entry_fds = (self._open(pids / _GROUP / "tasks", os.O_WRONLY),)
             self._memory = MemoryGroupV1(memory / _GROUP)
         except JailError:
@@ -69,8 +76,8 @@ class GroupsV1:
 
     @property
     def program_entry_fds(self) -> tuple[int, ...]:
-        """Of the memory and the CPU group."""
-        return self._memory_group().entry_fd, self._cpu_entry
+        """Of the memory group and of those of the CPU."""
+        return self._memory_group().entry_fd, *self._cpu_entries
 
     @property
     def oom_event(self) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """cgroup v2: one tree, `Documentation/admin-guide/cgroup-v2`.
 
-    <base>/rustbox-<pid>-<start>/<slot>/          pids.max of the whole run, init included
+    <base>/rustbox-<pid>-<start>/                 cpu.weight of all programs
+    <base>/rustbox-<pid>-<start>/<slot>/          pids.max of the whole run, init included; its share of the CPUs
                                         init/     process 1
                                         program/  memory.max, memory.oom.group, cpu.stat
 
@@ -14,6 +15,7 @@ import os
 import select
 from pathlib import Path
 
+from sandbox_runtime.jail.cgroup import cpu_share
 from sandbox_runtime.jail.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
 from sandbox_runtime.jail.cgroup.leftovers import HARMLESS_BYTES, await_older_groups, undroppable
 from sandbox_runtime.jail.cgroup.removal import remove_groups
@@ -40,6 +42,7 @@ class GroupsV2:
             # Controllers are handed down one level at a time.
             for directory in (self._slot.parent, self._slot):
                 (directory / "cgroup.subtree_control").write_text("+memory +pids")
+            self.shares_cpu = cpu_share.make_share_v2(self._slot)
             (self._slot / "init").mkdir(exist_ok=True)
             self._pids_max = self._open(self._fds, self._slot / "pids.max", os.O_RDWR)
             self._pids_now = self._open(self._fds, self._slot / "pids.current", os.O_RDONLY)

@@ -1,0 +1,43 @@
+"""Equal shares of the CPUs for a runner's slots, whatever number of processes and sessions each has.
+
+The weight stands at the directory of all slots, below the kernel's default: the runner, its supervisors and its
+templates stay outside and keep the default weight, so programs never take the CPUs from them. Needs the `cpu`
+controller; a host without it runs programs without shares, and the evidence says so.
+"""
+
+import contextlib
+from pathlib import Path
+
+CONTROLLER = "cpu"
+# Half of what one process, session or sibling group outside has by default: 1024 and 100.
+_PROGRAMS_SHARES, _PROGRAMS_WEIGHT = 512, 50
+
+
+def make_share_v1(base: Path | None, name: str) -> Path | None:
+    """The slot's group `<base>/<name>` in the `cpu` hierarchy; None where it cannot be made."""
+    if base is None:
+        return None
+    directory = base / name
+    try:
+        directory.parent.mkdir(exist_ok=True)
+        (directory.parent / "cpu.shares").write_text(str(_PROGRAMS_SHARES))
+        directory.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return directory
+
+
+def hand_down_v2(directory: Path) -> None:
+    """Give the groups in `directory` the controller, where that is possible."""
+    with contextlib.suppress(OSError):  # not delegated, or real-time processes forbid it
+        (directory / "cgroup.subtree_control").write_text("+cpu")
+
+
+def make_share_v2(slot: Path) -> bool:
+    """Set the weights of the slot's group and of its parent. False without the controller."""
+    try:
+        hand_down_v2(slot.parent)
+        (slot.parent / "cpu.weight").write_text(str(_PROGRAMS_WEIGHT))
+    except OSError:
+        return False
+    return (slot / "cpu.weight").exists()

@@ -1,0 +1,121 @@
+"""Sixteen slots of spinners beside honest runs: none is told that it was too slow, and sleepers still are."""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox_runtime.executor import execute
+from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, StopReason, open_slot
+from sandbox_runtime.languages import Language, binds, warm_start
+from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
+from tests.jail.conftest import TOOLCHAINS, request
+from tests.jail.weakened.limits import SLOWNESS
+from tests.until import until
+
+SPINNERS = 16 if SLOWNESS == 1 else 8  # an emulated machine is overloaded sooner
+CPUS = 2
+LIMITS = Limits(600, 600, 64 << 20, CPUS + 4, 16, 1 << 20, 1000)
+SPINNER = JailSpec(
+    ("/usr/bin/python3", "-c", f"import os\n[os.fork() for _ in range({CPUS - 1})]\nwhile True: pass"), LIMITS
+)
+# It needs 40 % of its wall time, and gets an eighth while all of them spin.
+WALL_SECS = SLOWNESS
+HONEST = f"""
+import time
+while time.process_time() < {0.4 * SLOWNESS}:
+    pass
+"""
+SLEEPER = "import time; time.sleep(100)"
+
+
+class Recorded:
+    """A slot that remembers its outcomes; `ended` is called behind each of them."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self.outcomes: list[Outcome] = []
+
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        self.outcomes.append(self._slot.answer(spec, cancel_fd=cancel_fd))
+        return self.outcomes[-1]
+
+
+@pytest.fixture(scope="module")
+def two_cpus() -> Iterator[None]:
+    """The same load on each of two CPUs, whatever machine this is."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:CPUS])
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture(scope="module")
+def slot(languages: Mapping[str, Language], two_cpus: None) -> Iterator[Slot]:
+    assert two_cpus is None
+    mounts, warm = binds(tuple(languages.values()), TOOLCHAINS), warm_start(languages.values())
+    with open_slot(SlotConfig("honest", 30, mounts, warm=warm)) as opened:
+        yield opened
+
+
+@contextmanager
+def spinners() -> Iterator[None]:
+    cancel_fd = os.eventfd(0)
+    with ExitStack() as stack:
+        stack.callback(os.close, cancel_fd)
+        slots = [
+            stack.enter_context(open_slot(SlotConfig(f"spinner-{number}", 31 + number))) for number in range(SPINNERS)
+        ]
+        threads = [
+            threading.Thread(target=slot.run, args=(SPINNER,), kwargs={"cancel_fd": cancel_fd}) for slot in slots
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            until(lambda: all(slot._groups.cpu_usage_usec() > 50_000 for slot in slots))
+            yield
+        finally:
+            os.eventfd_write(cancel_fd, 1)
+            for thread in threads:
+                thread.join()
+
+
+def judged(jail: Recorded, python: Language, code: str) -> ExecutionCompleted:
+    asked = request("python", code.encode(), limits=LimitOverrides(wall_time_secs=WALL_SECS))
+    return execute(jail, asked, python, node_id="tests", started_at=datetime.now(UTC))
+
+
+def test_beside_spinners_no_honest_run_is_called_too_slow(slot: Slot, languages: Mapping[str, Language]) -> None:
+    jail = Recorded(slot)
+    with spinners():
+        found = [judged(jail, languages["python"], HONEST).result for _ in range(3)]
+        sleeper = Recorded(slot)
+        assert judged(sleeper, languages["python"], SLEEPER).result.cause == "tle_wall_judge"
+    assert len(sleeper.outcomes) == 1, "a sleeper is not run again"
+    assert {result.cause for result in found} <= {"normal_exit", "ie_host_overloaded"}
+    late = [outcome for outcome in jail.outcomes if outcome.stop_reason is StopReason.WALL_LIMIT]
+    assert late, "without the measure these were TLE"
+    assert all(outcome.cpu_wait_usec > outcome.wall_usec / 4 for outcome in late)
+
+
+def test_a_run_that_was_starved_runs_again_when_the_others_are_gone(
+    slot: Slot, languages: Mapping[str, Language]
+) -> None:
+    class Relieved(Recorded):
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+            outcome = super().answer(spec, cancel_fd=cancel_fd)
+            load.close()
+            return outcome
+
+    with ExitStack() as load:
+        load.enter_context(spinners())
+        jail = Relieved(slot)
+        completed = judged(jail, languages["python"], HONEST)
+    first, second = jail.outcomes
+    assert first.stop_reason is StopReason.WALL_LIMIT
+    assert completed.metrics is not None
+    assert completed.metrics.run_ms == second.wall_usec / 1e3
+    assert completed.result.cause in {"normal_exit", "ie_host_overloaded"}, "the latter only if others load this host"
