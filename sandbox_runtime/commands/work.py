@@ -4,8 +4,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from threading import Event
 
 from sandbox_runtime import log, settings
 from sandbox_runtime.commands import exit_codes
@@ -56,11 +57,16 @@ def work() -> int:
         os.environ.pop("RUNNER_TOKEN", None)  # first of all: no process that is started from here on inherits it
     floor = _floor(found)
     log.configure(found.log_level)
+    # A worker that is stopped while it starts must remove its groups too.
+    stop = Event()
+    _on_stop_signals(stop.set)
     _remove_stale_groups()
     roster = _roster(found, floor)
     with ExitStack() as stack:
         # Slots first: their templates are born before this process holds an AWS client.
-        places = _open_places(found, floor, roster.languages, stack)
+        places = _open_places(found, floor, roster.languages, stack, stop)
+        if stop.is_set():
+            return 0
         transport = Transport(
             _clients(found),
             completions_queue_url=found.completions_queue_url,
@@ -68,10 +74,16 @@ def work() -> int:
             visibility_secs=found.visibility_secs,
         )
         worker = Worker(found, transport, places, roster, _compile_cache(found, roster), _listener(found))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: worker.drain())
+        _on_stop_signals(worker.drain)
+        if stop.is_set():
+            worker.drain()
         worker.run()
     return 0
+
+
+def _on_stop_signals(react: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: react())
 
 
 def _listener(found: settings.WorkerSettings) -> socket.socket | None:
@@ -154,8 +166,13 @@ def _compile_cache(found: settings.WorkerSettings, roster: Roster) -> CompileCac
 
 
 def _open_places(
-    found: settings.WorkerSettings, floor: tuple[str, ...], languages: Mapping[str, Language], stack: ExitStack
+    found: settings.WorkerSettings,
+    floor: tuple[str, ...],
+    languages: Mapping[str, Language],
+    stack: ExitStack,
+    stop: Event,
 ) -> tuple[Place, ...]:
+    """All of them, or fewer when `stop` comes first."""
     mounts, warm = binds(tuple(languages.values()), found.toolchains_dir), warm_start(languages.values())
     staged, init = staged_spec(languages.values()), init_program(found.toolchains_dir)
     waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
@@ -173,8 +190,10 @@ def _open_places(
         config = SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm, small_init=init)
         return WarmSlot(open_slot(config), pool)
 
-    places = []
+    places: list[Place] = []
     for index in range(found.places):
+        if stop.is_set():
+            return tuple(places)
         try:
             place = Place(index, opener, staged)
         except JailError as error:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 from sandbox_runtime.jail.errors import JailError
@@ -52,6 +52,8 @@ class Place:
         self.index = index
         self._opener = opener
         self._staged = staged
+        self._is_closed = False
+        self._opening = Lock()  # a slot that is opened while the worker stops must be closed too
         self.slot = self._open()
 
     def get_ready(self, stop: Event, *, is_usable: bool = True) -> bool:
@@ -77,7 +79,10 @@ class Place:
         self.slot.close()
         while not stop.is_set():
             try:
-                self.slot = self._open()
+                with self._opening:
+                    if self._is_closed:
+                        return False
+                    self.slot = self._open()
             except JailError as error:
                 self._log("slot not opened", error)
             else:
@@ -99,5 +104,7 @@ class Place:
         _LOG.error(phrase, extra=extra)
 
     def close(self) -> None:
-        """Close the slot."""
-        self.slot.close()
+        """Close the slot for good. Waits for one that is being opened."""
+        with self._opening:
+            self._is_closed = True
+            self.slot.close()

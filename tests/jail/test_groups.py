@@ -1,14 +1,16 @@
 """Control groups of this kernel: memory that no limit would hold, and members that are not ours to kill."""
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Limits, open_slot
-from sandbox_runtime.jail.cgroup import cgroup_backend, memory_v1, swap, v2
+from sandbox_runtime.jail.cgroup import cgroup_backend, close_groups, memory_v1, open_groups, removal, swap, v2
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -42,6 +44,24 @@ def test_where_swap_is_limited_the_hosts_is_not_asked(monkeypatch: pytest.Monkey
     monkeypatch.setattr(swap, "_SWAPS", tmp_path / "none")
     with open_slot(slot_config("limited", 56)) as slot:
         assert slot.run(TRUE).exit_code == 0
+
+
+def test_groups_are_removed_when_a_process_in_them_dies_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = open_groups("dying")
+    member = subprocess.Popen(["/usr/bin/sleep", "100"])
+    (entry,) = (Path(f"/proc/self/fd/{fd}").readlink() for fd in groups.init_entry_fds)
+    entry.write_text(str(member.pid))
+    monkeypatch.setattr(removal, "_LONGEST_SECS", 0)
+    with pytest.raises(JailError, match="remove cgroup"):
+        groups.close()
+    monkeypatch.undo()
+    again = open_groups("dying")
+    killer = threading.Timer(0.3, member.kill)
+    killer.start()
+    close_groups(again)
+    killer.join()
+    assert member.wait() == -9
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/dying"))
 
 
 KILL = """

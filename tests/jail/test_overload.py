@@ -33,7 +33,7 @@ SLEEPER = "import time; time.sleep(100)"
 
 
 class Recorded:
-    """A slot that remembers its outcomes; `ended` is called behind each of them."""
+    """A slot that remembers its outcomes."""
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot

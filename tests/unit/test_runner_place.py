@@ -1,6 +1,6 @@
 """A place gives out a slot that is whole, not worn, and staged."""
 
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -78,3 +78,26 @@ def test_at_the_end_of_the_worker_nobody_waits_for_a_good_slot() -> None:
     stop = Event()
     stop.set()
     assert not place_of(RecordedSlot()).get_ready(stop, is_usable=False)
+
+
+def test_a_slot_that_is_opened_while_the_worker_stops_is_closed_too() -> None:
+    slots, is_opening, may_open = [RecordedSlot(), RecordedSlot()], Event(), Event()
+    late = slots[1]
+
+    def opener(_index: int) -> RecordedSlot:
+        slot = slots.pop(0)
+        if slot is late:
+            is_opening.set()
+            assert may_open.wait(60)
+        return slot
+
+    place = Place(0, opener, STAGED)
+    threads = [Thread(target=place.get_ready, args=(NEVER,), kwargs={"is_usable": False}), Thread(target=place.close)]
+    threads[0].start()
+    assert is_opening.wait(60)
+    threads[1].start()
+    may_open.set()
+    for thread in threads:
+        thread.join()
+    assert late.is_closed
+    assert not place.get_ready(NEVER, is_usable=False), "closed for good"

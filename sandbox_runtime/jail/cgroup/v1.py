@@ -24,8 +24,8 @@ _GROUP = "program"
 class GroupsV1:
     """Groups `<base of each controller>/<name>/program`. Files that are read in every run stay open.
 
-    Those of pids, cpuacct and cpu are the slot's, that of memory a run's, see `leftovers`; `<name>` counts what all of a
-    slot's memory groups hold.
+    Those of pids, cpuacct and cpu are the slot's, that of memory a run's, see `leftovers`; `<name>` counts what all
+    of a slot's memory groups hold.
     """
 
     backend: str | None = "cgroup_v1"
