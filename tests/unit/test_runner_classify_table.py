@@ -62,6 +62,7 @@ class Facts:
 
 NOTHING, KILLED, ITS_OWN = "no exit code, no signal", "no exit code, signal 9", "the program's own"
 MEMORY, TIME = "compilation ran out of memory", "compilation ran out of time"
+WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
 Row = tuple[Callable[[Facts], bool], tuple[str, str, str], str, str | None, str | None]
 # Condition; verdict, cause, actor; how it ended; the message of a compile step, and of a run.
 TABLE: list[Row] = [
@@ -85,6 +86,7 @@ TABLE: list[Row] = [
     (lambda f: f.stop is StopReason.MEMORY_LIMIT, ("MLE", "mle_limit_breach", "judge"), KILLED, MEMORY, None),
     (lambda f: f.stop is StopReason.CPU_LIMIT, ("TLE", "tle_cpu_judge", "judge"), KILLED, TIME, None),
     (lambda f: f.stop is StopReason.WALL_LIMIT, ("TLE", "tle_wall_judge", "judge"), KILLED, TIME, None),
+    (lambda f: f.stop is StopReason.IDLE, ("TLE", "tle_wall_judge", "judge"), KILLED, WAITED, WAITED),
     (
         lambda f: f.code is None and f.signal is None,
         ("IE", "ie_missing_evidence", "judge"),
