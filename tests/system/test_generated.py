@@ -54,6 +54,10 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
     published = _generate(local, document, tmp_path)
     # Once more with languages and ids that exist: at random both are never met, and nothing would run.
     document["components"]["schemas"]["SubmitRequest"]["properties"]["language"]["enum"] = ["python", "c", "js"]
+    # The coverage phase makes one valid submission, always with the same key, which the first run has used for another
+    # body: 409. Without the key it is accepted, whatever the fuzzing phase happens to make.
+    submit = document["paths"]["/api/submit"]["post"]
+    submit["parameters"] = [each for each in submit["parameters"] if each["name"] != "Idempotency-Key"]
     schemas = document["components"]["schemas"]
     schemas["CreateEndpointRequest"]["properties"]["url"] = {"type": "string", "enum": [target["webhook_url"]]}
     for path, operations in document["paths"].items():
