@@ -43,7 +43,7 @@ class Deadlines:
         self._cpu_wait = CpuWait(now)
         self._pressed_since: tuple[int, int] | None = None  # time in ns, pages read again by then
         self._suspected = StopReason.NONE
-        self._busy_at: tuple[int, int] = (now, 0)  # time in ns, CPU time in us: when the group was last seen to work
+        self._busy_at: tuple[int, int] = (now, 0)  # time in ns, us of CPU wanted by then
 
     def program_started(self, at_ns: int) -> None:
         """From here on the wall limit counts, instead of the time allowed for setting up."""
@@ -77,7 +77,7 @@ class Deadlines:
             self._suspected = breach
             if self._is_thrashing(now):
                 return StopReason.MEMORY_THRASH
-            if self._is_idle(now, used_usec):
+            if self._is_idle(now, used_usec + self.cpu_wait_usec):  # a step that others keep from the CPUs is not idle
                 return StopReason.IDLE
             self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
         if now < self._wall_ns:
@@ -116,12 +116,12 @@ class Deadlines:
         longest_ns = int(_LONGEST_CHECK_NS * _MOMENT.uniform(_EARLIEST_LOOK, 1))
         return min(max(left_ns, _SHORTEST_CHECK_NS), longest_ns)
 
-    def _is_idle(self, now: int, used_usec: int) -> bool:
+    def _is_idle(self, now: int, wanted_usec: int) -> bool:
         """Whether the program has waited for too long: for itself, as nothing else could wake it."""
         if self._limits.idle_secs == 0 or not self._running:
             return False
-        if used_usec - self._busy_at[1] >= _IDLE_USEC:
-            self._busy_at = (now, used_usec)
+        if abs(wanted_usec - self._busy_at[1]) >= _IDLE_USEC:  # an estimate of the time that was lost may also sink
+            self._busy_at = (now, wanted_usec)
         return now - self._busy_at[0] >= self._limits.idle_secs * _NS
 
     def _is_thrashing(self, now: int) -> bool:
