@@ -6,7 +6,8 @@ the second figure larger and the first one not.
 
 Each thread's time comes from proc_pid_schedstat, exact to a few milliseconds. A thread that a look sees for the first
 time has no earlier figure: if it can run now it counts for the whole interval. Looks come at random moments, so this is
-right on average for programs of many short processes too, and no program can arrange to be seen at its best.
+right on average for programs of many short processes too, and no program can arrange to be seen at its best. One such
+look alone decides nothing: the largest estimate is left out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +34,8 @@ class CpuWait:
     def __init__(self, started_ns: int) -> None:
         self._looked_ns, self._used_ns = started_ns, 0
         self._threads: Mapping[int, ThreadTime] = {}
-        self._certain_ns = self._likely_ns = 0
+        self._queued: dict[int, int] = {}  # what was counted of waits that go on
+        self._certain_ns = self._likely_ns = self._largest_estimate_ns = 0
 
     def is_due(self, now_ns: int) -> bool:
         """Whether the last look is long enough ago."""
@@ -43,21 +45,30 @@ class CpuWait:
         """One look: CPU time of the whole run until now, and its threads by id."""
         interval_ns, used_since_ns = now_ns - self._looked_ns, used_ns - self._used_ns
         known_ns, is_new_runnable = 0, False
+        queued: dict[int, int] = {}
         for number, thread in threads.items():
             before = self._threads.get(number)
             if before is not None:
-                known_ns = max(known_ns, min(thread.runnable_ns - before.runnable_ns, interval_ns))
+                own_ns = thread.runnable_ns - before.runnable_ns - self._queued.get(number, 0)
+                if thread == before and thread.is_runnable:
+                    # In the queue since before the last look: the kernel counts a wait when it is over.
+                    own_ns = interval_ns
+                    queued[number] = self._queued.get(number, 0) + interval_ns
+                known_ns = max(known_ns, min(own_ns, interval_ns))
             elif thread.is_runnable:
                 is_new_runnable = True
         # Of threads seen twice each interval stands for itself; an estimate may only be judged over all of them.
         self._certain_ns += max(0, known_ns - used_since_ns)
         self._likely_ns += (interval_ns if is_new_runnable else known_ns) - used_since_ns
+        if is_new_runnable:
+            self._largest_estimate_ns = max(self._largest_estimate_ns, interval_ns)
+        self._queued = queued
         self._looked_ns, self._used_ns, self._threads = now_ns, used_ns, threads
 
     @property
     def usec(self) -> int:
         """The time that was lost to others."""
-        return max(self._certain_ns, self._likely_ns, 0) // 1000
+        return max(self._certain_ns, self._likely_ns - self._largest_estimate_ns, 0) // 1000
 
 
 def read_threads(numbers: Iterable[int]) -> dict[int, ThreadTime]:

@@ -24,6 +24,7 @@ class Load:
 SLEEPS, SPINS, STARVES = Load(0, 0), Load(1, LOOK_MS), Load(1, 50)
 SPINS_ON_TWO_CPUS = Load(2, 2 * LOOK_MS)
 CROWD_ALONE, CROWD_STARVES = Load(100, 2 * LOOK_MS), Load(100, 50)
+CHILD_BEGINS = Load(1, 1, is_short_lived=True)
 CHILDREN_STARVE, CHILDREN_SPIN = Load(1, 50, is_short_lived=True), Load(1, LOOK_MS, is_short_lived=True)
 
 
@@ -53,9 +54,11 @@ def lost_ms(*intervals: Load) -> float:
         ([SPINS_ON_TWO_CPUS] * 20, 0),
         ([CROWD_ALONE] * 20, 0),
         ([CHILDREN_SPIN] * 20, 0),
-        ([STARVES] * 20, 20 * 200),
-        ([CROWD_STARVES] * 20, 20 * 200),
-        ([CHILDREN_STARVE] * 20, 20 * 200),
+        # The first look has nothing to compare with.
+        ([STARVES] * 20, 19 * 200),
+        ([CROWD_STARVES] * 20, 19 * 200),
+        ([CHILDREN_STARVE] * 20, 20 * 200 - LOOK_MS),
+        ([CHILD_BEGINS, *[SLEEPS] * 19], 0),
         ([SLEEPS, SPINS] * 10, 0),
         ([SLEEPS, STARVES] * 10, 10 * 200),
         # What a run had to itself before takes nothing from what it lost later.
@@ -71,6 +74,22 @@ def test_a_thread_with_a_number_that_was_used_before_is_no_loss() -> None:
     wait.add(LOOK_MS * NS_PER_MS, LOOK_MS * NS_PER_MS, {7: ThreadTime(LOOK_MS * NS_PER_MS, is_runnable=True)})
     wait.add(2 * LOOK_MS * NS_PER_MS, LOOK_MS * NS_PER_MS, {7: ThreadTime(0, is_runnable=False)})
     assert wait.usec == 0
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected_ms"),
+    [
+        # Of one thread at each look: its time so far, and whether it can run.
+        ([(0, True), (0, True), (0, True), (3 * LOOK_MS, True), (3 * LOOK_MS + 10, True)], 3 * LOOK_MS + 10),
+        ([(0, False), (0, True), (10, True)], 10),
+        ([(0, False), (0, False), (0, False)], 0),
+    ],
+)
+def test_a_wait_counts_while_it_lasts_and_not_again_at_its_end(seen: list[tuple[int, bool]], expected_ms: int) -> None:
+    wait = CpuWait(0)
+    for look, (time_ms, is_runnable) in enumerate(seen, start=1):
+        wait.add(look * LOOK_MS * NS_PER_MS, 0, {7: ThreadTime(time_ms * NS_PER_MS, is_runnable)})
+    assert wait.usec == expected_ms * 1000
 
 
 def test_looks_have_a_shortest_interval() -> None:
