@@ -10,8 +10,6 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from infra.local.processes import ProcessIdentity, identify, is_alive, stop, write_record
 from infra.local.runner_liveness import NODE_ID
 from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
@@ -138,8 +136,8 @@ class RunnerProcess:
     async def _tell_end(self) -> None:
         try:
             await asyncio.to_thread(self._mark_ended)
-        except (ClientError, BotoCoreError) as error:
-            # The next heartbeat, or the age of the last one, corrects it.
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the runner from starting
+            # The next heartbeat, or the age of the last one, corrects the record.
             self._console.line("runner", f"its end was not recorded: {type(error).__name__}", "warning")
 
     async def _run_once(self) -> int:
