@@ -1,6 +1,7 @@
 """What a project notices of a hostile neighbour: its verdicts, latency and deliveries, alone and beside each attack."""
 
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,7 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
             bench.measure("")  # fills pools and caches; counted nowhere
             samples = [replace(bench, secs=2 * bench.secs).measure(_ALONE)]  # every ratio divides by these
             for name, attack in attacker.attacks().items():
+                sys.stderr.write(f"bench: beside {name}\n")
                 with attack():
                     samples.append(bench.measure(name))
     figures = [figure for sample in samples for figure in _figures(sample, samples[0])]
