@@ -1,7 +1,7 @@
 """Claim a delivery, send it, record the attempt, and hint the next attempt."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 from functions.claiming import Claiming, Hint
@@ -9,6 +9,7 @@ from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
+    NOT_SENT,
     RUN_ENDPOINT_ID,
     Delivery,
     Transition,
@@ -19,6 +20,7 @@ from functions.core.outgoing import webhook_headers
 from functions.core.reply import Reply
 from functions.core.schedule import Schedule
 from functions.core.signature import SecretInvalid, SigningKey, parse_secret, signatures
+from functions.core.slots import spacing_ms
 from functions.egress import TOTAL_SECS, Egress
 from functions.endpoint_secrets import EndpointSecrets
 from functions.ids import new_id
@@ -26,6 +28,9 @@ from functions.notices import Notices
 from functions.secret_box import BoxInvalid, SecretBoxes
 from functions.store.attempts import Attempts
 from functions.store.leases import Held
+
+SESSION_MS = 10_000
+"""A sender keeps its slot for so long while deliveries wait; then it hands the slot on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,15 @@ class _Target:
 
 
 @dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of a claim. The slot may send again at `rest_until_ms`."""
+
+    attempted: Attempted | None = None
+    rest_until_ms: int = 0
+    is_slot_free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Deliverer:
     """Parts that a delivery needs. `random` gives the jitter, in [0, 1)."""
 
@@ -60,31 +74,62 @@ class Deliverer:
     clock: Clock = now_ms
     random: Callable[[], float] = SystemRandom().random
 
-    def deliver(self, hint: Hint) -> Attempted | None:
-        """Try a delivery once if it is due and free; None when there was nothing to do."""
+    def deliver(self, hint: Hint, until_ms: int | None = None) -> Iterator[Attempted]:
+        """Try a delivery once if it is due and free, then others of its lane that wait, in their order.
+
+        No send begins after `until_ms`, nor more than SESSION_MS from now.
+        """
+        end_ms = self.clock() + SESSION_MS
+        end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
         held = self.claiming.claim(hint, owner=new_id())
-        if held is None:
-            return None
-        reach("webhook.after_claim")
+        while held is not None:
+            reach("webhook.after_claim")
+            done = self._attempt(held)
+            if done.attempted is not None:
+                yield done.attempted
+            held = None if done.is_slot_free else self._go_on(held, done, end_ms)
+
+    def _attempt(self, held: Held) -> "_Done":
         delivery = held.delivery
         event = self.claiming.deliveries.get_event(delivery.event_id)
         if event is None:  # the submission was deleted
             self.claiming.leases.drop(held)
-            return None
-        target = self._target(held)
-        if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
-            return None  # stalled since the claim: sending now could overlap with the next owner's
-        reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
-        reach("webhook.after_send")
+            return _Done()
+        rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(event.body))
+        if held.slot is None:
+            reply = Reply(0, error_code=NOT_SENT)
+        else:
+            target = self._target(held)
+            if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
+                return _Done()  # stalled since the claim: sending now could overlap with the next owner's
+            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
+            reach("webhook.after_send")
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
-        recorded = self.attempts.record(held, reply, planned)
+        recorded = self.attempts.record(held, reply, planned, rest_until_ms)
         reach("webhook.after_record")
         if recorded is None:
-            return Attempted(delivery, reply, planned, recorded=False)
+            return _Done(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
         self._hint(delivery, recorded.transition)
         if recorded.disabled is not None:
             self.notices.tell(recorded.disabled)
-        return Attempted(delivery, reply, recorded.transition, recorded=True)
+        attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
+        return _Done(attempted, rest_until_ms, recorded.is_slot_free)
+
+    def _go_on(self, held: Held, done: "_Done", end_ms: int) -> Held | None:
+        """Take the next delivery of the lane with the slot that we have, or free it."""
+        if held.slot is None:
+            return None
+        waking = self.claiming.waking
+        if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
+            # The probe was answered: all slots of the lane may be used again.
+            waking.wake(replace(held.lane, failures=0), waking.lanes.slots(held.lane.project_id))
+        rest_ms = done.rest_until_ms - self.clock()
+        if rest_ms > 0:
+            self.claiming.sleep(rest_ms / MS_PER_SEC)
+        following = self.claiming.claim_next(held, new_id(), end_ms)
+        if following is None:
+            self.claiming.release(held.slot)
+        return following
 
     def _target(self, held: Held) -> _Target | None:
         """None if there is no key to sign with: refused when it was set, so only older rules could have let it in."""

@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
+from functions.core.delivery import RUN_ENDPOINT_ID
+from functions.core.lane import host_of
 from functions.core.messages import FanoutsDue
 
 if TYPE_CHECKING:
@@ -99,4 +101,6 @@ def _hint(delivery: Delivery) -> str:
         "endpoint_id": delivery.endpoint_id,
         "project_id": delivery.project_id,
     }
+    if delivery.endpoint_id == RUN_ENDPOINT_ID:
+        hint["host"] = host_of(delivery.url)  # never the URL: its path or query may hold a credential
     return json.dumps(hint, separators=(",", ":"))

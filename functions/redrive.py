@@ -4,69 +4,59 @@ A row is taken by moving its due key on, conditional on the key that the index s
 once, a row that cannot be driven does not hold up the rest, and a crash after taking costs one more round.
 """
 
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from functions.backlog import Backlog, DueSubmission, Entry
 from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.core.due_index import DUE_SHARDS
+from functions.core.delivery import HINTED_MS
 from functions.core.failpoint import reach
 from functions.core.messages import ExecutionRequested, RequestedLimits
-from functions.core.submission import COMPILE_BUDGET_SECS, GATHERED_SHARDS, RUN_GRACE_SECS, Fanout, Status, Submission
+from functions.core.submission import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.core.verdict import Cause
 from functions.ids import new_id
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import PayloadMissing
 from functions.store.deletions import Deletions
-from functions.store.due import Due, DueDeletion, DueEndpoint
+from functions.store.due import Due, DueDeletion, DueEndpoint, DueLane
+from functions.waking import Waking
 
-PAGE_PER_SHARD = 25
 TAKEN_MS = 60_000
-HINTED_MS = 50_000  # a little under a sweep's period: a hint that was lost is sent again by the next one
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
-GATHERED_LATE_MS = 60_000  # until then `gathering` may be at them, and it takes none of them for itself
 PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
 PENDING_MAX_MS = 6 * 3600 * MS_PER_SEC
 
 _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 
 
-@dataclass(frozen=True, slots=True)
-class DueSubmission:
-    """One entry of the submissions' due index."""
-
-    submission_id: str
-    due_at_ms: int
-
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return self.submission_id
-
-
-type Entry = DueSubmission | Due | DueEndpoint | DueDeletion
-
-
 @dataclass(slots=True)
 class Redrive:
-    """One run of the sweeper. `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on."""
+    """One run of the sweeper, on one thread or several.
+
+    `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on.
+    """
 
     completions: Completions
     deletions: Deletions
+    waking: Waking
     queue_urls: Mapping[str, str]
     pending_redrive_ms: int
     clock: Clock = now_ms
     oldest_due_age_ms: int = 0
     _depths: dict[str, int] = field(default_factory=dict)
+    _noting: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> Iterator[Entry]:
-        """Everything that is due, oldest first within a page of all shards; ends when a page has nothing new."""
+        """Everything that is due, read again until nothing new is; see `Backlog` for the order."""
+        backlog = Backlog(self.completions.submissions, self._outbox.deliveries)
         seen: set[Entry] = set()
-        while fresh := [entry for entry in self._page() if entry not in seen]:
+        while fresh := backlog.read(self.clock(), seen):
+            seen.update(fresh)
             for entry in fresh:
-                seen.add(entry)
                 yield entry
                 reach("sweep.mid_page")
 
@@ -78,6 +68,8 @@ class Redrive:
             self._drive_endpoint(entry)
         elif isinstance(entry, DueDeletion):
             self._drive_deletion(entry)
+        elif isinstance(entry, DueLane):
+            self._drive_lane(entry)
         else:
             self._drive_submission(entry)
 
@@ -85,22 +77,13 @@ class Redrive:
     def _outbox(self) -> Outbox:
         return self.completions.fanout.outbox
 
-    def _page(self) -> list[Entry]:
-        now = self.clock()
-        found: list[Entry] = []
-        due_by_shard = dict.fromkeys(DUE_SHARDS, now) | dict.fromkeys(GATHERED_SHARDS, now - GATHERED_LATE_MS)
-        for shard, due_by_ms in due_by_shard.items():
-            found += [DueSubmission(*due) for due in self.completions.submissions.due(shard, due_by_ms, PAGE_PER_SHARD)]
-        for shard in DUE_SHARDS:
-            found += self._outbox.deliveries.due(shard, now, PAGE_PER_SHARD)
-        return sorted(found, key=lambda entry: entry.due_at_ms)
-
     def _drive_delivery(self, due: Due) -> None:
         now = self.clock()
         row = self._outbox.deliveries.push_back(due, now + HINTED_MS)
         if row is None:
             return
-        self._note_age(now - row.due_since_ms)
+        if row.lane_at_ms is None:  # a parked one is not late: no slot was free
+            self._note_age(now - row.due_since_ms)
         reach("sweep.after_take")
         self._outbox.queues.send_delivery_hint(self._outbox.deliveries_queue_url, row)
 
@@ -117,6 +100,13 @@ class Redrive:
     def _drive_deletion(self, due: DueDeletion) -> None:
         if self.deletions.work(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
             self._note_age(self.clock() - due.due_at_ms)
+
+    def _drive_lane(self, due: DueLane) -> None:
+        lanes = self.waking.lanes
+        lane = lanes.push_back(due.project_id, due.name, due.due_at_ms, self.clock() + TAKEN_MS)
+        if lane is not None:
+            reach("sweep.after_take")
+            self.waking.wake(lane, lanes.slots(due.project_id))
 
     def _drive_submission(self, due: DueSubmission) -> None:
         now = self.clock()
@@ -196,4 +186,5 @@ class Redrive:
         return self._depths[priority]
 
     def _note_age(self, age_ms: int) -> None:
-        self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)
+        with self._noting:
+            self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)

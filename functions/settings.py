@@ -103,9 +103,13 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings(Outbound):
-    """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt."""
+    """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt.
+
+    `webhook_senders`: how many invocations send at once.
+    """
 
     webhook_retry_secs: tuple[int, ...]
+    webhook_senders: int
     event_bus_name: str
 
 
@@ -131,6 +135,7 @@ class SweepSettings:
     interactive_queue_url: str
     batch_queue_url: str
     pending_redrive_secs: int
+    webhook_senders: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Lambda entry point of the minute schedule and of the dead-letter queues."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -8,19 +10,24 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.backlog import Entry
 from functions.clients import Clients
 from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC
+from functions.core.slots import project_slots
 from functions.dead_letters import bury
 from functions.redrive import Redrive
 from functions.settings import SweepSettings, load
 from functions.store.deletions import Deletions
+from functions.store.lanes import LaneStore
 from functions.telemetry import logger, metrics
+from functions.waking import Waking
 from functions.wiring import completions
 
 SERVICE = "sweep"
-MAX_ROWS = 2000
-"""Rate limit: what one sweep may drive at most, so that a long outage does not come back as a flood."""
+ALONE_ROWS = 100
+"""Rows that one thread drives before others help it."""
+HELPERS = 7
 RESERVE_MS = 10_000
 
 
@@ -34,8 +41,11 @@ def redrive() -> Redrive:
     """Begin one sweep over the wired parts."""
     settings = load(SweepSettings)
     urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
-    deletions = Deletions(settings.deliveries_table, Clients.dynamodb(), wired().clock)
-    return Redrive(wired(), deletions, urls, settings.pending_redrive_secs * MS_PER_SEC, wired().clock)
+    outbox, clock, table = wired().fanout.outbox, wired().clock, settings.deliveries_table
+    deletions = Deletions(table, Clients.dynamodb(), clock)
+    lanes = LaneStore(table, Clients.dynamodb(), clock)
+    waking = Waking(lanes, outbox.queues, outbox.deliveries_queue_url, project_slots(settings.webhook_senders), clock)
+    return Redrive(wired(), deletions, waking, urls, settings.pending_redrive_secs * MS_PER_SEC, clock)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -47,18 +57,51 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _sweep(context: LambdaContext) -> dict[str, Any]:
-    sweep, driven, failed = redrive(), 0, 0
-    for entry in sweep.entries():
-        if driven >= MAX_ROWS or context.get_remaining_time_in_millis() < RESERVE_MS:
-            break
-        driven += 1
-        try:
-            sweep.act(entry)
-        except Exception:  # noqa: BLE001 - the others still get their turn; this row is due again in a minute
-            failed += 1
-            logger(SERVICE).exception("Row not driven", row=entry.row_id)
+    """Drive due rows until none is left or the time is over, on more threads while there are many."""
+    sweep = redrive()
+    drive = _Drive(sweep, context)
+    drive.go(ALONE_ROWS)
+    if not drive.is_over:
+        with ThreadPoolExecutor(HELPERS) as pool:
+            helpers = [pool.submit(drive.go) for _ in range(HELPERS)]
+            drive.go()
+        for helper in helpers:
+            helper.result()
     metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, MetricUnit.Seconds)
-    return {"driven": driven, "failed": failed}
+    return {"driven": drive.driven, "failed": drive.failed}
+
+
+class _Drive:
+    """Threads that share the entries of one sweep."""
+
+    def __init__(self, sweep: Redrive, context: LambdaContext) -> None:
+        self._sweep = sweep
+        self._context = context
+        self._entries = sweep.entries()
+        self._lock = threading.Lock()
+        self.is_over = False
+        self.driven = 0
+        self.failed = 0
+
+    def go(self, most: int | None = None) -> None:
+        """Drive one entry after the other, `most` of them unless it is None."""
+        while (most is None or self.driven < most) and (entry := self._next()) is not None:
+            try:
+                self._sweep.act(entry)
+            except Exception:  # noqa: BLE001 - the others still get their turn; this row is due again in a minute
+                with self._lock:
+                    self.failed += 1
+                logger(SERVICE).exception("Row not driven", row=entry.row_id)
+
+    def _next(self) -> Entry | None:
+        with self._lock:
+            if self.is_over or self._context.get_remaining_time_in_millis() < RESERVE_MS:
+                self.is_over = True
+                return None
+            entry = next(self._entries, None)
+            self.is_over = entry is None
+            self.driven += entry is not None
+            return entry
 
 
 def _bury(record: SQSRecord) -> None:

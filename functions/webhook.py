@@ -1,14 +1,14 @@
-"""Lambda entry point of the deliveries queue: one hint, one attempt."""
+"""Lambda entry point of the deliveries queue: one hint, one attempt, and those that wait in the same lane."""
 
 import json
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.claiming import Hint
+from functions.claiming import SEND_MS, Hint
 from functions.core.delivery import DeliveryState
 from functions.core.errors import MessageInvalid
 from functions.deliver import Attempted, Deliverer
@@ -30,24 +30,30 @@ def wired() -> Deliverer:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Try the deliveries that the hints name; a hint that fails comes again, and so does its row's due key."""
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return dict(process_partial_response(event=event, record_handler=_deliver, processor=processor, context=context))
+    until_ms = wired().clock() + context.get_remaining_time_in_millis() - SEND_MS
+    deliver = partial(_deliver, until_ms=until_ms)
+    return dict(process_partial_response(event=event, record_handler=deliver, processor=processor, context=context))
 
 
-def _deliver(record: SQSRecord) -> None:
+def _deliver(record: SQSRecord, until_ms: int) -> None:
     try:
-        attempted = wired().deliver(_read(record.body))
+        for attempted in wired().deliver(_read(record.body), until_ms):
+            _report(attempted)
     except Exception:
         logger(SERVICE).exception("Delivery failed inside", message_id=record.message_id)
         raise
-    if attempted is not None:
-        _report(attempted)
 
 
 def _read(body: str) -> Hint:
     try:
         hint = json.loads(body)
         project_id = hint.get("project_id")
-        return Hint(str(hint["event_id"]), str(hint["endpoint_id"]), None if project_id is None else str(project_id))
+        return Hint(
+            str(hint["event_id"]),
+            str(hint["endpoint_id"]),
+            None if project_id is None else str(project_id),
+            str(hint.get("host", "")),
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MessageInvalid("the hint has no event_id and endpoint_id") from None
 

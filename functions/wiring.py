@@ -5,6 +5,7 @@ from functions.claiming import Claiming
 from functions.clients import Clients
 from functions.completions import Completions
 from functions.core.schedule import Schedule
+from functions.core.slots import project_slots
 from functions.deliver import Deliverer
 from functions.egress import Egress
 from functions.fanout import FanOut
@@ -20,11 +21,13 @@ from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
 from functions.store.gathered import GatheredStore
 from functions.store.gathering_lease import GatheringLease
+from functions.store.lanes import LaneStore
 from functions.store.leases import Leases
 from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import metrics
+from functions.waking import Waking
 
 
 def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox:
@@ -55,9 +58,10 @@ def completions(settings: RecordSettings | SweepSettings, service: str) -> Compl
 def deliverer(settings: WebhookSettings) -> Deliverer:
     """What sends webhooks."""
     box = outbox(settings)
-    table, dynamodb = settings.deliveries_table, Clients.dynamodb()
+    table, dynamodb, queue_url = settings.deliveries_table, Clients.dynamodb(), settings.deliveries_queue_url
+    waking = Waking(LaneStore(table, dynamodb), box.queues, queue_url, project_slots(settings.webhook_senders))
     return Deliverer(
-        claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.queues, settings.deliveries_queue_url),
+        claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.queues, waking, queue_url),
         attempts=Attempts(table, dynamodb),
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         notices=Notices(box.endpoints, box),

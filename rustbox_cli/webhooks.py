@@ -40,6 +40,8 @@ def webhooks() -> None:
 _event = click.option("--event", "events", multiple=True, help="Only this event; may be given again. Default: all.")
 _header = click.option("--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Sent along.")
 _description = click.option("--description", help="For people.")
+_concurrency = click.option("--max-concurrency", type=click.IntRange(1, 20), help="Requests at the same time.")
+_per_second = click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests a second; 0 for no limit.")
 
 
 @webhooks.command("list")
@@ -63,6 +65,8 @@ def list_webhooks(session: Session, limit: int, everything: bool, as_json: bool)
 @_event
 @_header
 @_description
+@_concurrency
+@_per_second
 @click.option("--disabled", is_flag=True, help="Its deliveries pause until it is enabled.")
 @as_json
 @pass_session
@@ -72,6 +76,8 @@ def create_webhook(
     events: tuple[str, ...],
     headers: tuple[tuple[str, str], ...],
     description: str | None,
+    max_concurrency: int | None,
+    max_per_second: int | None,
     disabled: bool,
     as_json: bool,
 ) -> None:
@@ -81,6 +87,8 @@ def create_webhook(
         "events": list(events),
         "headers": dict(headers),
         "description": description,
+        "max_concurrency": max_concurrency,
+        "max_per_second": max_per_second,
         "enabled": not disabled,
     }
     _show(_call(session, "POST", ("webhooks",), body), as_json=as_json)
@@ -103,6 +111,8 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @_header
 @click.option("--no-headers", is_flag=True, help="No custom headers any more.")
 @_description
+@_concurrency
+@_per_second
 @as_json
 @pass_session
 def update_webhook(
@@ -114,12 +124,19 @@ def update_webhook(
     headers: tuple[tuple[str, str], ...],
     no_headers: bool,
     description: str | None,
+    max_concurrency: int | None,
+    max_per_second: int | None,
     as_json: bool,
 ) -> None:
     """Change an endpoint. What is not named stays; events and headers that are named stand in place of the old ones."""
     if (events and all_events) or (headers and no_headers):
         raise click.UsageError("Say --event or --all-events, and --header or --no-headers.")
-    body: dict[str, Any] = {"url": url, "description": description}
+    body: dict[str, Any] = {
+        "url": url,
+        "description": description,
+        "max_concurrency": max_concurrency,
+        "max_per_second": max_per_second,
+    }
     body |= {"events": list(events)} if events or all_events else {}
     body |= {"headers": dict(headers)} if headers or no_headers else {}
     change = {name: value for name, value in body.items() if value is not None}

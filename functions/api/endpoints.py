@@ -77,6 +77,8 @@ class Endpoints:
             header_names=tuple(settings.headers),
             headers_box=self.secrets.seal_headers(settings.headers, project_id, endpoint_id),
             secret_box=self.secrets.boxes.seal(secret, project_id, endpoint_id),
+            max_concurrency=settings.max_concurrency,
+            max_per_second=settings.max_per_second,
             enabled=settings.enabled,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
             disabled_at=None if settings.enabled else to_rfc3339(now),
@@ -172,6 +174,8 @@ class Endpoints:
             "events": settings.events,
             "description": settings.description,
             "header_names": tuple(settings.headers),
+            "max_concurrency": settings.max_concurrency,
+            "max_per_second": settings.max_per_second,
             "enabled": settings.enabled,
         }
         removes: tuple[str, ...] = ("headers",)

@@ -4,8 +4,8 @@
                         ▲   └────▶ retrying ──claim (when due)──┐
                         └────────────────────────────────────────┘
 Also paused (endpoint disabled) and cancelled (submission or endpoint deleted, paused ones included). A lease that
-expires without a recorded attempt lets the next claim in and does not count against the schedule. No more does a
-deferral: all leases of the endpoint were taken.
+expires without a recorded attempt lets the next claim in and does not count against the schedule. A delivery that finds
+no free slot is parked: it keeps its state, has no hint, and waits in its lane (`lane`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 
 LEASE_MS = 60_000
 MAX_HINT_DELAY_MS = 900_000  # SQS DelaySeconds ends here; what is due later is the sweeper's
-MAX_DEFERRAL_MS = 300_000
+HINTED_MS = 180_000
+"""A hint that was not taken for so long is lost: the sweeper sends another. A delivery has one live hint."""
+PARKED_MS = 3_600_000
+"""After so long the sweeper looks at a parked delivery. Behind an open circuit breaker that counts as an attempt."""
+SKEW_MS = 1_000
+"""Clocks of two processes differ by less: the first attempt may be that much too early."""
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 
 BAD_SIGNING_KEY = "bad_signing_key"
+NOT_SENT = "circuit_open"
+"""The circuit breaker was open for PARKED_MS: a failed attempt, without a send."""
 
 # Codes that mean nothing was sent, and nothing would be the next time: mostly where it would have gone.
 UNSENDABLE_CODES = frozenset(
@@ -79,8 +86,8 @@ class Delivery:
 
     `url` and `secret_box` are those of a run's own target; a project's endpoint keeps its own, so that a change counts
     at the next attempt. A final state drops the secret. A replay or a recovery begins the schedule anew and leaves the
-    numbers of attempts as they are: `attempts_before` of them were made before it. `deferrals`: how often in a row no
-    lease of the endpoint was free.
+    numbers of attempts as they are: `attempts_before` of them were made before it. `lane_at_ms`: its time in the order
+    of its lane if it was parked.
     """
 
     event_id: str
@@ -99,7 +106,7 @@ class Delivery:
     lease_owner: str | None = None
     attempts_before: int = 0
     event_type: str = EVENT_COMPLETED
-    deferrals: int = 0
+    lane_at_ms: int | None = None
 
     @property
     def scheduled_attempts(self) -> int:
@@ -117,9 +124,9 @@ class Delivery:
         """Whether a claim could succeed now; the condition of the claim itself says the same."""
         if self.state is DeliveryState.SENDING:
             return (self.lease_until_ms or 0) <= now_ms
-        return self.state is DeliveryState.PENDING or (
-            self.state is DeliveryState.RETRYING and self.next_at_ms <= now_ms
-        )
+        if self.state is DeliveryState.PENDING:
+            return self.next_at_ms <= now_ms + SKEW_MS
+        return self.state is DeliveryState.RETRYING and self.next_at_ms <= now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +163,9 @@ def at_endpoint(planned: Transition, endpoint: Endpoint | None) -> Transition:
     return Transition(DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
 
 
-def deferral_ms(deferrals: int, random: float) -> int:
-    """How long a delivery waits for a lease of its endpoint: 1 s doubling to 300 s, with full jitter."""
-    return int(min(1000 * 2 ** min(deferrals, 9), MAX_DEFERRAL_MS) * random)
+def due_at(next_at_ms: int, now_ms: int) -> int:
+    """When the sweeper should look at a delivery that is to be sent at `next_at_ms`, after its hint if it gets one."""
+    return next_at_ms + HINTED_MS if next_at_ms - now_ms <= MAX_HINT_DELAY_MS else next_at_ms
 
 
 def _may_ask_for_time(status: int | None) -> bool:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 MAX_ENDPOINTS = 50
 """Endpoints of a project. One query reads them all."""
-MAX_LEASES = 5
-"""Sends to one endpoint at the same time."""
+DEFAULT_CONCURRENCY = 10
+MAX_CONCURRENCY = 20
+"""Sends to one endpoint at the same time, unless set and at most."""
+MAX_PER_SECOND = 100
 DISABLE_AFTER_MS = 5 * 86_400_000
 """Nothing but failures for this long disables an endpoint; half of it makes it degraded."""
 SPREAD_MS = 12 * 3_600_000
@@ -70,8 +72,8 @@ class Endpoint:
     """One endpoint row. Times ending in `_at` are RFC 3339 texts.
 
     `events`: names it wants, empty for all. `headers_box`: the values of its custom headers, sealed, in the order of
-    `header_names`. `secret_box`: its `whsec_` secret, sealed; the previous one signs too until
-    `previous_until_ms`. `leases`: until when (epoch ms) each of its MAX_LEASES sends may go on; past ones are free.
+    `header_names`. `secret_box`: its `whsec_` secret, sealed; the previous one signs too until `previous_until_ms`.
+    `max_per_second` 0: as many as its receiver takes.
     """
 
     endpoint_id: str
@@ -91,7 +93,8 @@ class Endpoint:
     disabled_reason: DisabledReason | None = None
     disabled_at: str | None = None
     failing: Failing | None = None
-    leases: tuple[int, ...] = (0,) * MAX_LEASES
+    max_concurrency: int = DEFAULT_CONCURRENCY
+    max_per_second: int = 0
 
     def wants(self, event_type: str) -> bool:
         """Whether its filter lets an event through."""
@@ -110,10 +113,6 @@ class Endpoint:
         if self.previous_secret_box is None or self.previous_until_ms is None or self.previous_until_ms <= now_ms:
             return (self.secret_box,)
         return self.secret_box, self.previous_secret_box
-
-    def free_leases(self, now_ms: int) -> tuple[int, ...]:
-        """Numbers of the leases that nobody holds."""
-        return tuple(number for number, until_ms in enumerate(self.leases) if until_ms <= now_ms)
 
     def after_reply(self, reply: Reply, now_ms: int) -> Endpoint:
         """What an attempt makes of its health. A disabled one is left as it is: its owner decides."""

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.core.clock import MS_PER_SEC, from_rfc3339
+from functions.core.endpoint import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND
 from functions.core.errors import FieldProblem, Invalid
 from functions.core.event_types import FILTERABLE_EVENTS
 from functions.core.signature import MAX_KEY_BYTES, MIN_KEY_BYTES, PREFIX_SYMMETRIC, SecretInvalid, parse_secret
@@ -53,6 +54,12 @@ Headers = Annotated[
     dict[Text, Text],
     Field(description="Sent with each request. At most 16; names and values in bounds. Values are never shown again."),
 ]
+MaxConcurrency = Annotated[
+    int, Field(ge=1, le=MAX_CONCURRENCY, description=f"Requests at the same time. Default: {DEFAULT_CONCURRENCY}.")
+]
+MaxPerSecond = Annotated[
+    int, Field(ge=0, le=MAX_PER_SECOND, description="Requests that begin in one second. Default: 0, no limit.")
+]
 Secret = Annotated[
     Text,
     Field(
@@ -72,6 +79,8 @@ class CreateEndpointRequest(BaseModel):
     description: Description | None = None
     enabled: bool | None = None
     headers: Headers | None = Field(default=None, repr=False)
+    max_concurrency: MaxConcurrency | None = None
+    max_per_second: MaxPerSecond | None = None
     secret: Secret | None = Field(default=None, repr=False)
 
 
@@ -87,6 +96,8 @@ class ChangeEndpointRequest(BaseModel):
         default=None, description="true: a disabled one forgets its failures. false: deliveries pause."
     )
     headers: Headers | None = Field(default=None, repr=False, description="In place of all that are set now.")
+    max_concurrency: MaxConcurrency | None = None
+    max_per_second: MaxPerSecond | None = None
     secret: None = Field(default=None, description="Cannot be changed here: POST /api/webhooks/{id}/rotate.")
 
 

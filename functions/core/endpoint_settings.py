@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from functions.core.address import AddressRefused, check_url
 from functions.core.custom_headers import HIDDEN, normalise_headers
-from functions.core.endpoint import Endpoint
+from functions.core.endpoint import DEFAULT_CONCURRENCY, Endpoint
 from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, refuse, secret_problem
 from functions.core.errors import FieldProblem
 from functions.core.event_types import EVENT_TEST, FILTERABLE_EVENTS
@@ -37,6 +37,8 @@ class EndpointSettings:
     description: str
     enabled: bool
     headers: Mapping[str, str] = field(repr=False)
+    max_concurrency: int = DEFAULT_CONCURRENCY
+    max_per_second: int = 0
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
@@ -49,6 +51,8 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
         request.description or "",
         request.enabled is not False,
         headers,
+        request.max_concurrency or DEFAULT_CONCURRENCY,
+        request.max_per_second or 0,
     )
 
 
@@ -66,6 +70,8 @@ def changed_settings(
         endpoint.description if change.description is None else change.description,
         endpoint.enabled if change.enabled is None else change.enabled,
         wanted,
+        endpoint.max_concurrency if change.max_concurrency is None else change.max_concurrency,
+        endpoint.max_per_second if change.max_per_second is None else change.max_per_second,
     )
 
 

@@ -17,6 +17,8 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "description": endpoint.description,
         "enabled": endpoint.enabled,
         "headers": dict.fromkeys((*endpoint.headers, *endpoint.header_names), HIDDEN),
+        "max_concurrency": endpoint.max_concurrency,
+        "max_per_second": endpoint.max_per_second,
         "health": endpoint.health(now_ms).value,
         "warning": _warning(endpoint, now_ms),
         "failing_since": to_rfc3339(failing.since_ms) if failing else None,

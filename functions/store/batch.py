@@ -18,12 +18,19 @@ _KEYS_PER_CALL = 100
 
 
 def read_rows(
-    client: DynamoDBClient, table_name: str, keys: Sequence[dict[str, AttributeValueTypeDef]]
+    client: DynamoDBClient,
+    table_name: str,
+    keys: Sequence[dict[str, AttributeValueTypeDef]],
+    attributes: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    """Read them consistently, in no order; what does not exist is left out. No key may be there twice."""
+    """Read them consistently, in no order; what does not exist is left out. No key may be there twice.
+
+    `attributes`: only these are returned; () for all. No reserved word may be among them.
+    """
+    wanted = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
     found: list[dict[str, Any]] = []
     for some in batched(keys, _KEYS_PER_CALL, strict=False):
-        left: Any = {table_name: {"Keys": list(some), "ConsistentRead": True}}
+        left: Any = {table_name: {"Keys": list(some), "ConsistentRead": True, **wanted}}
         while left:  # a call gives 16 MB at most, and less when the table is busy; at least one item, or it raises
             answer = client.batch_get_item(RequestItems=left)
             found += [from_item(item) for item in answer["Responses"].get(table_name, [])]

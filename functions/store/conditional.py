@@ -25,7 +25,7 @@ _LONGEST_PAUSE_SECS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ConditionalUpdate:
-    """Set `sets`, drop `removes`, if `condition` holds.
+    """Set `sets`, drop `removes`, if `condition` holds; "" holds always.
 
     Write attributes as `#name` and values as `:name`; half of our attribute names are reserved words. `computed` are
     assignments such as `#count = #count + :one`.
@@ -85,9 +85,10 @@ class ConditionalUpdate:
         names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
         arguments: dict[str, Any] = {
             "UpdateExpression": expression.strip(),
-            "ConditionExpression": self.condition,
             "ExpressionAttributeNames": {f"#{name}": name for name in names},
         }
+        if self.condition:
+            arguments["ConditionExpression"] = self.condition
         if values:
             arguments["ExpressionAttributeValues"] = to_item(values)
         return arguments

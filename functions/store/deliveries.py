@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import Delivery, DeliveryState, Event
 from functions.store import delivery_rows as rows
+from functions.store.batch import read_rows
 from functions.store.conditional import ConditionalUpdate
-from functions.store.due import Due, DueDeletion, DueEndpoint, to_due
+from functions.store.due import Due, DueDeletion, DueEndpoint, DueLane, to_due
 from functions.store.items import Value, from_item, is_condition_failure, to_item
 
 if TYPE_CHECKING:
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 TTL_MS = 24 * 86_400 * MS_PER_SEC
 """Replay window (14 days) plus the longest retry horizon: nine delays, each stretched to 24 h by Retry-After."""
 
-_RELEASED = ("due_shard", "due_at_ms", "lease_until_ms", "lease_owner", "secret", "secret_box")
+_RELEASED = (
+    "due_shard",
+    "due_at_ms",
+    "lease_until_ms",
+    "lease_owner",
+    "lane_ref",
+    "lane_at_ms",
+    "secret",
+    "secret_box",
+)
+_PROJECT = ("pk", "sk", "project_id")
 _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
@@ -58,24 +69,35 @@ class DeliveryStore:
         return rows.to_delivery(found["Item"]) if "Item" in found else None
 
     def push_back(self, due: Due, due_at_ms: int) -> Delivery | None:
-        """Move the due key of a row that is about to be hinted, so that others get a turn; None for a stale entry."""
+        """Move the due key of a row that is about to be hinted, so that others get a turn; None for a stale entry.
+
+        It does not wait in its lane any more: it has a hint.
+        """
         is_live, states = _state_in(_LIVE)
         update = ConditionalUpdate(
-            {"due_at_ms": due_at_ms}, f"#due_at_ms = :seen AND {is_live}", {"seen": due.due_at_ms} | states
+            {"due_at_ms": due_at_ms},
+            f"#due_at_ms = :seen AND {is_live}",
+            {"seen": due.due_at_ms} | states,
+            ("lane_ref",),
         )
         item = update.apply(self._client, self._table, rows.delivery_key(due.event_id, due.endpoint_id))
         return rows.to_delivery(item) if item is not None else None
 
-    def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint | DueDeletion]:
+    def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint | DueDeletion | DueLane]:
         """Read up to `limit` entries of one shard that are due, oldest first."""
-        found = self._client.query(
+        pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName="due",
             KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
             ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
-            Limit=limit,
+            PaginationConfig={"MaxItems": limit, "PageSize": limit},
         )
-        return [to_due(from_item(item)) for item in found["Items"]]
+        return [to_due(from_item(item)) for page in pages for item in page["Items"]]
+
+    def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
+        """Project of each delivery, by event id and endpoint id; one that is gone is left out."""
+        found = read_rows(self._client, self._table, [rows.delivery_key(*key) for key in keys], _PROJECT)
+        return {rows.ids_of(row): str(row["project_id"]) for row in found}
 
     def cancel_event(self, event_id: str) -> None:
         """Remove the event's bytes and cancel every delivery of it that is not final.

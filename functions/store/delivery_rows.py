@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.core.clock import to_rfc3339
-from functions.core.delivery import Delivery, DeliveryState, Event
+from functions.core.delivery import HINTED_MS, Delivery, DeliveryState, Event
 from functions.core.due_index import due_shard
 from functions.core.event_types import EVENT_COMPLETED
 from functions.core.reply import Reply
@@ -51,7 +51,7 @@ def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
 
 
 def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
-    """Lay out a new delivery, due at its next_at_ms unless it is paused."""
+    """Lay out a new delivery, due when its hint must have been taken, unless it is paused."""
     is_due = delivery.state is not DeliveryState.PAUSED
     return {
         "pk": f"EVENT#{delivery.event_id}",
@@ -70,7 +70,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
         "event_type": delivery.event_type,
         "due_shard": due_shard(delivery.event_id) if is_due else None,
-        "due_at_ms": delivery.next_at_ms if is_due else None,
+        "due_at_ms": delivery.next_at_ms + HINTED_MS if is_due else None,
         "ttl": ttl,
     }
 
@@ -125,5 +125,5 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         lease_owner=row.get("lease_owner"),
         attempts_before=row.get("attempts_before", 0),
         event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
-        deferrals=row.get("deferrals", 0),
+        lane_at_ms=row.get("lane_at_ms"),
     )

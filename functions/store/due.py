@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.store.delivery_rows import ids_of
 from functions.store.endpoint_rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
+from functions.store.lane_rows import LANE_PREFIX, ids_of_lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,24 @@ class DueDeletion:
         return f"deletion#{self.endpoint_id}"
 
 
-def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint | DueDeletion:
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """A lane in which deliveries may wait although a slot is free."""
+
+    project_id: str
+    name: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"lane#{self.project_id}#{self.name}"
+
+
+def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint | DueDeletion | DueLane:
     """Read an entry's plain values."""
+    if entry["sk"].startswith(LANE_PREFIX):
+        return DueLane(*ids_of_lane(entry), entry["due_at_ms"])
     if entry["sk"].startswith(DELETION_PREFIX):
         return DueDeletion(*ids_of_endpoint(entry), entry["due_at_ms"])
     if entry["sk"].startswith(ENDPOINT_PREFIX):

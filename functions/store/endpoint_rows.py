@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from functions.core.endpoint import MAX_LEASES, DisabledReason, Endpoint, Failing
+from functions.core.endpoint import DEFAULT_CONCURRENCY, DisabledReason, Endpoint, Failing
 from functions.store.items import Value, from_item, key
 
 ENDPOINT_PREFIX = "ENDPOINT#"
@@ -35,13 +35,8 @@ def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
     return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).partition("#")[2]
 
 
-def lease_name(number: int) -> str:
-    """Attribute of one of the leases; numbers begin with 0. Absent: it was never taken."""
-    return f"lease_{number}"
-
-
 def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
-    """Lay out a new endpoint; it has no lease yet."""
+    """Lay out a new endpoint."""
     failing = endpoint.failing
     return {
         "pk": endpoint_pk(endpoint.project_id),
@@ -60,6 +55,8 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
         "failing_since_ms": failing.since_ms if failing else None,
         "failing_counted_ms": failing.counted_ms if failing else None,
         "failing_spread": failing.spread if failing else None,
+        "max_concurrency": endpoint.max_concurrency,
+        "max_per_second": endpoint.max_per_second,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
@@ -91,5 +88,6 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
         failing=failing,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        leases=tuple(row.get(lease_name(number), 0) for number in range(MAX_LEASES)),
+        max_concurrency=row.get("max_concurrency", DEFAULT_CONCURRENCY),  # older rows have none
+        max_per_second=row.get("max_per_second", 0),
     )

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from functions.core.clock import MS_PER_SEC, Clock, now_ms
-from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState, due_at
 from functions.core.due_index import due_shard
 from functions.store import delivery_rows as rows
 from functions.store.conditional import ConditionalUpdate
@@ -84,19 +84,18 @@ class ReplayStore:
             update = replace(update, condition=f"{update.condition} AND {can_sign}")
         return update.action(self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
-    @staticmethod
-    def _again(due_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
+    def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
         was: dict[str, Value] = {f"was_{state.value}": state.value for state in states}
         return ConditionalUpdate(
             {
                 "state": DeliveryState.PENDING.value,
-                "next_at_ms": due_at_ms,
-                "due_at_ms": due_at_ms,
+                "next_at_ms": next_at_ms,
+                "due_at_ms": due_at(next_at_ms, self._clock()),
                 "due_shard": due_shard(event_id),
             },
             f"attribute_exists(#pk) AND #attempt < :most AND #state IN ({', '.join(f':{name}' for name in was)})",
             was | {"most": MAX_ATTEMPTS},
-            removes=("lease_until_ms", "lease_owner", "deferrals"),
+            removes=("lease_until_ms", "lease_owner", "lane_ref", "lane_at_ms"),
             computed=("#attempts_before = #attempt",),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.core.submission import Fanout
+from functions.store.batch import read_rows
 from functions.store.conditional import ConditionalUpdate
 from functions.store.items import from_item, key, to_item
 from functions.store.submission_rows import SUBMISSION_SK, submission_pk
@@ -30,12 +31,19 @@ def row_key(submission_id: str) -> dict[str, AttributeValueTypeDef]:
 
 def list_due(client: DynamoDBClient, table_name: str, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
     """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
-    answer = client.query(
+    pages = client.get_paginator("query").paginate(
         TableName=table_name,
         IndexName=DUE_INDEX,
         KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
         ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
-        Limit=limit,
+        PaginationConfig={"MaxItems": limit, "PageSize": limit},
     )
-    rows = [from_item(item) for item in answer["Items"]]
+    rows = [from_item(item) for page in pages for item in page["Items"]]
     return [(row["pk"].removeprefix("SUBMISSION#"), row["due_at_ms"]) for row in rows]
+
+
+def list_projects(client: DynamoDBClient, table_name: str, submission_ids: list[str]) -> dict[str, str]:
+    """Project of each submission; one that is gone is left out."""
+    keys = [row_key(submission_id) for submission_id in submission_ids]
+    found = read_rows(client, table_name, keys, ("pk", "project_id"))
+    return {row["pk"].removeprefix("SUBMISSION#"): row["project_id"] for row in found}

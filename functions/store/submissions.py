@@ -16,7 +16,7 @@ from functions.core.submission import Claim, Completion, Fanout, Status, Submiss
 from functions.store.claims import delete_with_claim, find_claim, put_with_claim
 from functions.store.conditional import ConditionalUpdate
 from functions.store.items import Value, is_condition_failure
-from functions.store.submission_due import FANOUT_DONE, list_due, row_key
+from functions.store.submission_due import FANOUT_DONE, list_due, list_projects, row_key
 from functions.store.submission_rows import decode_submission, encode_submission, ended, to_json
 
 if TYPE_CHECKING:
@@ -174,6 +174,10 @@ class SubmissionStore:
     def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
         """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
         return list_due(self._client, self._table_name, shard, now_ms, limit)
+
+    def projects_of(self, submission_ids: list[str]) -> dict[str, str]:
+        """Project of each submission; one that is gone is left out."""
+        return list_projects(self._client, self._table_name, submission_ids)
 
     def delete(self, row: Submission) -> bool:
         """Remove the row and its claim. False if it is running, or gone."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_THREADS: Final = 8
 # One message a thread: a send to a receiver that hangs takes 15 s of it.
-_MAX_THREADS_OF_SINGLES: Final = 32
+_MAX_THREADS_OF_SINGLES: Final = 64
 # Threads of a mapping that ask the queue at the same time; the others handle what they got, or wait for their turn.
 _RECEIVERS: Final = 2
 _DEFAULT_THREADS: Final = 2

@@ -63,6 +63,7 @@ def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
         "AllowInsecureWebhookTargets": "true",
         "PendingRedriveSecs": "15",
         "PublicBaseUrl": f"http://127.0.0.1:{port}",
+        "WebhookSenders": "64",  # as many as one process has threads for; see infra.local.mappings
     }
     if "WEBHOOK_RETRY_SECS" in environ:
         parameters["WebhookRetrySecs"] = environ["WEBHOOK_RETRY_SECS"]

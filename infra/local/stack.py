@@ -146,7 +146,7 @@ def _mapping(properties: dict[str, Any]) -> QueueMapping:
         queue=properties["EventSourceArn"].rpartition(":")[2].rpartition("-")[2],
         function=properties["FunctionName"],
         batch_size=int(properties["BatchSize"]),
-        max_concurrency=properties.get("ScalingConfig", {}).get("MaximumConcurrency"),
+        max_concurrency=int(most) if (most := properties.get("ScalingConfig", {}).get("MaximumConcurrency")) else None,
         reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
     )
 

@@ -17,6 +17,7 @@ from functions.core.project import Project
 from functions.store.projects import ProjectStore
 from functions.telemetry import logger
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws, create, load_template
+from tests.adapters.moto_transactions import keep_named_items_only
 from tests.submission_factory import GENEROUS
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         monkeypatch.delenv(name, raising=False)
     template = load_template()
     parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
+    keep_named_items_only(monkeypatch)
     with mock_aws():
         forget()
         account = Aws(template, {}, monkeypatch, parameters)

@@ -20,14 +20,18 @@ from functions.api.recovery import Recovery
 from functions.core.clock import from_rfc3339, to_rfc3339
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.core.event_body import completed_body
+from functions.core.lane import host_of, run_lane_name
 from functions.core.reply import Reply
 from functions.core.schedule import MAX_DELAY_SECS
+from functions.core.slots import SLOT_MS, Slot
 from functions.core.submission import Fanout, Submission
 from functions.egress import Egress
 from functions.ids import new_id
 from functions.store.attempts import Attempts, Recorded
 from functions.store.delivery_listing import DeliveryList
 from functions.store.delivery_rows import to_delivery
+from functions.store.items import to_item
+from functions.store.lane_rows import slot_name, slot_value, slots_key
 from functions.store.replays import ReplayStore
 from functions.telemetry import logger
 from tests.adapters.hook_receiver import Received
@@ -74,8 +78,11 @@ class NotedAttempts(Attempts):
         super().__init__(table, client, world.pipeline.time, no_sleep)
         self._world = world
 
-    def record(self, held: Any, reply: Reply, planned: Any) -> Recorded | None:
-        recorded = super().record(held, reply, planned)
+    def record(self, held: Any, reply: Reply, planned: Any, rest_until_ms: int = 0) -> Recorded | None:
+        recorded = super().record(held, reply, planned, rest_until_ms)
+        if held.slot is None:  # it was not sent
+            self._world.unsent[held.delivery.event_id, held.delivery.endpoint_id] += recorded is not None
+            return recorded
         target = (held.delivery.event_id, held.delivery.endpoint_id)
         if recorded is None:
             self._world.unrecorded[target] += 1
@@ -97,6 +104,7 @@ class DeliveryWorld:
     sends: dict[Target, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     accepted: Counter[Target] = field(default_factory=Counter)
     unrecorded: Counter[Target] = field(default_factory=Counter)
+    unsent: Counter[Target] = field(default_factory=Counter)
     begun_anew: Counter[Target] = field(default_factory=Counter)
     lost_before: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
@@ -153,6 +161,19 @@ class DeliveryWorld:
 
     def now(self, endpoint: Endpoint) -> Endpoint | None:
         return self.pipeline.endpoints.get(self.project_id, endpoint.endpoint_id)
+
+    def hold(self, endpoint: Endpoint) -> None:
+        """Take a slot of that endpoint, as a sender does that dies before it claims a delivery."""
+        slots = self.pipeline.lanes.slots(self.project_id)
+        taken = Slot(self.pipeline.time() + SLOT_MS, endpoint.endpoint_id, host_of(endpoint.url))
+        number = next(number for number in itertools.count() if number not in slots.taken)
+        self.pipeline.aws.client("dynamodb").update_item(
+            TableName=self.pipeline.aws.names["DeliveriesTable"],
+            Key=slots_key(self.project_id),
+            UpdateExpression="SET #slot = :slot, version = :version",
+            ExpressionAttributeNames={"#slot": slot_name(number)},
+            ExpressionAttributeValues=to_item({":slot": slot_value(taken), ":version": slots.version + 1}),
+        )
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         """As PATCH does it."""
@@ -243,9 +264,11 @@ class DeliveryWorld:
             row = self.pipeline.endpoints.get(self.project_id, endpoint_id)
             if row is None or not row.enabled:
                 raise Violation("I6: sent to an endpoint that is deleted or disabled")
-            if delivery.lease_until_ms not in row.leases:
-                raise Violation("sent without a lease of the endpoint")
             secret = self.pipeline.secrets[path_of(endpoint_id)][-1]
+        lane = endpoint_id if endpoint_id != RUN_ENDPOINT_ID else run_lane_name("127.0.0.1")
+        live = self.pipeline.lanes.slots(self.project_id).live(self.pipeline.time())
+        if not any(slot.lane == lane and not slot.is_resting for slot in live.values()):
+            raise Violation("sent without a slot")
         if not is_genuine(request, secret):
             raise Violation("not signed with the secret that holds")
         self.sends[target].append(body)
@@ -311,7 +334,9 @@ class DeliveryWorld:
             attempts = self.pipeline.attempts_at(*target)
             assert [row["n"] for row in attempts] == list(range(1, delivery.attempt + 1))
             assert delivery.scheduled_attempts <= self.pipeline.deliverer.schedule.max_attempts, "I3"
-            assert len(self.sends[target]) == len(attempts) + self.unrecorded[target], "I5: a send without a record"
+            assert len(self.sends[target]) + self.unsent[target] == len(attempts) + self.unrecorded[target], (
+                "I5: a send without a record"
+            )
             assert self.accepted[target] <= 1 + self.unrecorded[target] + self.begun_anew[target], "I5: sent twice"
             bodies[target[0]] |= set(self.sends[target])
         for event_id, sent in bodies.items():

@@ -38,16 +38,19 @@ from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
 from functions.store.gathered import GatheredStore
 from functions.store.gathering_lease import GatheringLease
+from functions.store.lanes import LaneStore
 from functions.store.leases import Leases
 from functions.store.quotas import QuotaStore
 from functions.store.runners import RunnerStore
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import metrics
+from functions.waking import Waking
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by
 from tests.submission_factory import FakeTime, golden, new_submission
 
+PROJECT_SLOTS = 25
 BASE_URL = "https://api.example.com"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 RECORD_POINTS = (
@@ -107,6 +110,7 @@ class Pipeline:
         self.deliveries = DeliveryStore(table, dynamodb, time)
         self.endpoints = EndpointStore(table, dynamodb, time)
         self.leases = Leases(table, dynamodb, time)
+        self.lanes = LaneStore(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
@@ -115,13 +119,14 @@ class Pipeline:
         queue = aws.names["DeliveriesQueue"]
         self.outbox = Outbox(self.deliveries, self.endpoints, self.queues, self.bus, queue, time)
         self.notices = Notices(self.endpoints, self.outbox)
+        self.waking = Waking(self.lanes, self.queues, queue, PROJECT_SLOTS, time, lambda: 0.5)
         self.fanout = FanOut(self.outbox, self.submissions, self.payloads, BASE_URL, self.quotas)
         runs = aws.names["SubmissionsTable"]
         self.gathering = Gathering(
             GatheringLease(runs, dynamodb, time), GatheredStore(runs, dynamodb, no_sleep), self.fanout, time
         )
         self.deliverer = Deliverer(
-            Claiming(self.deliveries, self.leases, self.queues, queue, time, lambda: 0.5, no_sleep),
+            Claiming(self.deliveries, self.leases, self.queues, self.waking, queue, time, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
             self.boxes,
             self.notices,

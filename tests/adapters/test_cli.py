@@ -515,7 +515,10 @@ def test_a_list_is_read_page_by_page(
     ("arguments", "asked"),
     [
         (
-            "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled",
+            (
+                "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
+                "--max-concurrency 3 --max-per-second 7"
+            ),
             (
                 "POST",
                 "/api/webhooks",
@@ -524,12 +527,15 @@ def test_a_list_is_read_page_by_page(
                     "events": ["a", "b"],
                     "headers": {"x-a": "1=2"},
                     "description": "D",
+                    "max_concurrency": 3,
+                    "max_per_second": 7,
                     "enabled": False,
                 },
             ),
         ),
         (f"webhooks show {ID}", ("GET", f"/api/webhooks/{ID}", None)),
         (f"webhooks update {ID} --url https://y", ("PATCH", f"/api/webhooks/{ID}", {"url": "https://y"})),
+        (f"webhooks update {ID} --max-per-second 0", ("PATCH", f"/api/webhooks/{ID}", {"max_per_second": 0})),
         (
             f"webhooks update {ID} --all-events --no-headers",
             ("PATCH", f"/api/webhooks/{ID}", {"events": [], "headers": {}}),

@@ -11,7 +11,7 @@ from functions import endpoints
 from functions.clients import Clients
 from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.core.cursor import write_cursor
-from functions.core.delivery import Delivery, DeliveryState
+from functions.core.delivery import HINTED_MS, Delivery, DeliveryState
 from functions.core.reply import Reply
 from functions.ids import new_id
 from functions.queues import Queues
@@ -236,17 +236,17 @@ def replay(key: str, delivery: Delivery) -> Answer:
 def test_what_is_not_waiting_is_replayed(
     aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore, state: str, to: str
 ) -> None:
-    before = put_delivery(aws, state, endpoint_id="run" if to == "run" else endpoint_id, attempt=4, deferrals=3)
+    before = put_delivery(aws, state, endpoint_id="run" if to == "run" else endpoint_id, attempt=4)
     put_attempt(aws, before, Reply(7, 500), 4)
     answer = replay(project_key, before)
     assert (answer.status, answer.json["state"], answer.json["attempts_made"]) == (202, "pending", 4)
     assert [attempt["n"] for attempt in answer.json["attempts"]] == [4]
     after = stored(deliveries, before)
     assert (after.state, after.attempt, after.scheduled_attempts) == (DeliveryState.PENDING, 4, 0)
-    assert after.deferrals == 0
+    assert after.lane_at_ms is None
     assert (after.webhook_id, after.url, after.secret) == (before.webhook_id, before.url, before.secret)
     assert hints(aws) == [hint_of(before)]
-    due = [entry for shard in range(16) for entry in deliveries.due(f"DUE#{shard}", now_ms(), 10)]
+    due = [entry for shard in range(16) for entry in deliveries.due(f"DUE#{shard}", now_ms() + HINTED_MS, 10)]
     assert [entry.row_id for entry in due] == [f"{before.event_id}#{before.endpoint_id}"]
     again = replay(project_key, before)
     assert (again.status, again.json["error"]) == (409, "conflict")
@@ -451,7 +451,7 @@ def test_many_go_out_spread_over_time(aws: Aws, project_key: str, endpoint_id: s
     made = [put_delivery(aws, endpoint_id=endpoint_id, age_ms=50_000 - number) for number in range(101)]
     began_ms = now_ms()
     assert recover(project_key, endpoint_id, began_ms - 60_000).json["recovered"] == 101
-    delays = [int(raw_row(aws, delivery)["due_at_ms"]["N"]) - began_ms for delivery in made]
+    delays = [int(raw_row(aws, delivery)["next_at_ms"]["N"]) - began_ms for delivery in made]
     assert delays[50] - delays[0] >= 1_000
     assert delays[100] >= 2_000
     assert set(hints(aws)) >= {hint_of(delivery) for delivery in made[:50]}

@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from functions.core.endpoint import MAX_LEASES
-from functions.store.endpoint_rows import lease_name
 from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
 from tests.adapters.pipeline import RECORD_POINTS, Pipeline, pipeline, receiver
 
@@ -25,11 +23,13 @@ WEBHOOK_POINTS = (
     "webhook.after_claim",
     "webhook.after_send",
     "webhook.after_record",
-    "webhook.after_defer",
+    "webhook.after_park",
+    "webhook.after_release",
+    "waking.after_take_out",
     "notice.before_done",
 )
 NOTICE_POINTS = ("webhook.after_record", "fanout.after_event", "fanout.after_bus", "notice.before_done")
-SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", *RECORD_POINTS[2:])
+SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", "waking.after_take_out", *RECORD_POINTS[2:])
 
 runs, places, endpoints = st.integers(0, 2), st.integers(0, 9), st.integers(0, 1)
 statuses = st.sampled_from([200, 302, 410, 429, 500, 500, TIMEOUT])
@@ -49,11 +49,9 @@ class Deliveries(RuleBasedStateMachine):
         super().__init__()
         self.world = DeliveryWorld(self.pipeline)
         self.world.add_endpoint()
-        # All its leases are taken by others for the first minute.
-        busy = self.world.add_endpoint()
-        until_ms = self.pipeline.time() + 60_000
-        sets = {lease_name(number): until_ms for number in range(MAX_LEASES)}
-        self.pipeline.endpoints.change(self.world.project_id, busy.endpoint_id, sets)
+        # One send at a time, and a sender that died holds its slot for the first minute.
+        busy = self.world.add_endpoint(max_concurrency=1)
+        self.world.hold(busy)
         for own_url in (True, True, False):
             self.world.add_run(own_url=own_url)
 

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from functions import runner, submit
 from functions.api import room
+from functions.backlog import GATHERED_LATE_MS
 from functions.clients import Clients
 from functions.core.clock import now_ms, to_rfc3339
 from functions.core.project import Project
@@ -22,7 +23,6 @@ from functions.core.quota import Quota
 from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
 from functions.ids import new_id
 from functions.queues import Queues
-from functions.redrive import GATHERED_LATE_MS
 from functions.store.endpoints import EndpointStore
 from functions.store.projects import ProjectStore
 from functions.store.quotas import QuotaStore

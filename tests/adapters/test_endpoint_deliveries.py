@@ -1,4 +1,4 @@
-"""Deliveries to a project's endpoints: claimed with one of five leases, and recorded with the endpoint's health."""
+"""Deliveries to a project's endpoints: claimed with one of its slots, and recorded with the endpoint's health."""
 
 import dataclasses
 import json
@@ -8,14 +8,22 @@ from typing import Any, Self
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.delivery import DeliveryState
-from functions.core.endpoint import DISABLE_AFTER_MS, MAX_LEASES, SPREAD_MS, DisabledReason, Endpoint, Failing, Health
+from functions.core.delivery import HINTED_MS, DeliveryState
+from functions.core.endpoint import (
+    DEFAULT_CONCURRENCY,
+    DISABLE_AFTER_MS,
+    SPREAD_MS,
+    DisabledReason,
+    Endpoint,
+    Failing,
+    Health,
+)
 from functions.core.reply import Reply
 from functions.core.submission import Fanout, Submission
 from functions.store.attempts import Attempts
 from functions.store.leases import Leases
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of, pipeline, receiver
+from tests.adapters.pipeline import PROJECT_SLOTS, SECRET, Pipeline, no_sleep, path_of, pipeline, receiver
 from tests.adapters.test_webhook import Conflicting, Script
 from tests.submission_factory import START_MS
 
@@ -45,6 +53,16 @@ def finish(pipeline: Pipeline) -> Submission:
     pipeline.finish(submission)
     pipeline.hints()
     return submission
+
+
+def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENCY) -> None:
+    """Let that many sends to the endpoint be under way."""
+    for _ in range(count):
+        submission = finish(pipeline)
+        seen = pipeline.leases.look(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+        assert seen is not None
+        number, *_rest = seen.slots.free(seen.lane, PROJECT_SLOTS, pipeline.time())
+        assert pipeline.leases.claim(seen, "busy", number) is not None
 
 
 @pytest.fixture
@@ -121,6 +139,7 @@ def test_hints_the_queue_refuses_for_good_are_the_sweeper_s(pipeline: Pipeline) 
     assert pipeline.row(submission).fanout is Fanout.DONE
     hinted = {json.loads(hint)["endpoint_id"] for hint in pipeline.hints() if submission.submission_id in hint}
     assert len(hinted) == 2
+    pipeline.time.advance(HINTED_MS / 1000)
     pipeline.sweep()
     pipeline.webhook(*pipeline.hints())
     assert all(pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED for endpoint in endpoints)
@@ -266,7 +285,7 @@ def test_hint_that_names_another_project_changes_nothing(
 def test_duplicate_hints_send_once(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
     assert pipeline.webhook(*[hint_of(owed, endpoint)] * 5) == []
     assert (len(pipeline.receiver.received), len(pipeline.attempts(owed, endpoint.endpoint_id))) == (1, 1)
-    assert pipeline.at(endpoint).leases == (0,) * MAX_LEASES
+    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
 
 
 def test_deleted_endpoint_cancels_what_it_was_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
@@ -329,80 +348,13 @@ def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> No
 def test_claims_that_collide_look_again_and_in_the_end_wait(
     pipeline: Pipeline, endpoint: Endpoint, owed: Submission, delays: list[int]
 ) -> None:
-    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 3))
+    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 5))
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
     second = finish(pipeline)
-    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 4))
+    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 6))
     pipeline.webhook(hint_of(second, endpoint))
     assert (pipeline.state(second, endpoint.endpoint_id), delays) == (DeliveryState.PENDING, [1])
-
-
-# --- five leases ---------------------------------------------------------------------
-
-
-def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = MAX_LEASES) -> None:
-    """Let that many sends to the endpoint be under way."""
-    for _ in range(count):
-        submission = finish(pipeline)
-        delivery, row = pipeline.leases.look(submission.submission_id, endpoint.endpoint_id, "dev")
-        assert delivery is not None
-        assert row is not None
-        assert pipeline.leases.claim(delivery, row, row.free_leases(pipeline.time())[0], "busy") is not None
-
-
-def test_sixth_send_waits_with_growing_delays_that_are_no_attempts(
-    pipeline: Pipeline, endpoint: Endpoint, owed: Submission, delays: list[int]
-) -> None:
-    hold(pipeline, endpoint)
-    expected = []
-    for round_number in range(12):
-        pipeline.webhook(hint_of(owed, endpoint))
-        delivery = pipeline.delivery(owed, endpoint.endpoint_id)
-        assert delivery is not None
-        expected.append(min(2**round_number, 300) / 2)  # the jitter of the pipeline is one half
-        assert (delivery.state, delivery.attempt, delivery.deferrals) == (DeliveryState.PENDING, 0, round_number + 1)
-        assert delivery.next_at_ms == pipeline.time.ms + int(expected[-1] * 1000)
-    assert delays == [-(-int(secs * 1000) // 1000) for secs in expected]
-    assert (pipeline.receiver.received, pipeline.attempts(owed, endpoint.endpoint_id)) == ([], [])
-    pipeline.time.advance(150)
-    pipeline.sweep()  # finds the six, whose hints are due too
-    pipeline.webhook(hint_of(owed, endpoint))
-    delivery = pipeline.delivery(owed, endpoint.endpoint_id)
-    assert delivery is not None
-    assert (delivery.state, delivery.deferrals) == (DeliveryState.DELIVERED, 0)
-
-
-def test_a_lease_that_nobody_gave_back_is_free_after_a_minute(
-    pipeline: Pipeline, endpoint: Endpoint, owed: Submission
-) -> None:
-    hold(pipeline, endpoint)
-    pipeline.time.advance(59.999)
-    pipeline.webhook(hint_of(owed, endpoint))
-    assert pipeline.receiver.received == []
-    pipeline.time.advance(0.001)
-    pipeline.webhook(hint_of(owed, endpoint))
-    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
-
-
-def test_waiting_for_a_lease_does_not_end_a_retry(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
-    pipeline.receiver.always(500)
-    pipeline.webhook(hint_of(owed, endpoint))
-    pipeline.time.advance(5)
-    hold(pipeline, endpoint)
-    pipeline.webhook(hint_of(owed, endpoint))
-    delivery = pipeline.delivery(owed, endpoint.endpoint_id)
-    assert delivery is not None
-    assert (delivery.state, delivery.attempt) == (DeliveryState.RETRYING, 1)
-
-
-def test_full_endpoint_does_not_hold_up_another(pipeline: Pipeline, endpoint: Endpoint) -> None:
-    other = pipeline.endpoint()
-    hold(pipeline, endpoint)
-    submission = finish(pipeline)
-    pipeline.webhook(hint_of(submission, endpoint), hint_of(submission, other))
-    assert pipeline.state(submission, other.endpoint_id) is DeliveryState.DELIVERED
-    assert len(pipeline.sent_to(endpoint)) == 0
 
 
 def test_lease_taken_over_by_another_send_is_not_freed_by_a_late_record(
@@ -410,12 +362,12 @@ def test_lease_taken_over_by_another_send_is_not_freed_by_a_late_record(
 ) -> None:
     def send_slowly() -> Reply:
         pipeline.time.advance(61)
-        hold(pipeline, endpoint)  # all five, ours among them
+        hold(pipeline, endpoint)  # all ten, ours among them
         return Reply(61_000, error_code="timeout")
 
     pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send_slowly)))
     pipeline.webhook(hint_of(owed, endpoint))
-    assert pipeline.at(endpoint).free_leases(pipeline.time()) == ()
+    assert len(pipeline.lanes.slots("dev").live(pipeline.time())) == DEFAULT_CONCURRENCY
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.RETRYING  # the delivery itself was still ours
 
 
@@ -545,16 +497,16 @@ def test_failure_that_was_on_its_way_while_another_delivery_succeeded_counts_ane
     assert (row.enabled, row.failing) == (True, Failing(pipeline.time(), pipeline.time(), 1))
 
 
-@pytest.mark.parametrize(("conflicts", "free"), [(1, MAX_LEASES), (3, MAX_LEASES), (4, MAX_LEASES - 1)])
-def test_record_that_collides_is_tried_again_and_at_last_without_the_endpoint(
-    conflicts: int, free: int, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
+@pytest.mark.parametrize("conflicts", [1, 3, 4])
+def test_record_that_collides_is_tried_again_and_at_last_without_the_other_rows(
+    conflicts: int, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:
     client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts, place=2)
     attempts = Attempts(pipeline.aws.names["DeliveriesTable"], client, pipeline.time, no_sleep)
     pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
     assert pipeline.webhook(hint_of(owed, endpoint)) == []
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
-    assert len(pipeline.at(endpoint).free_leases(pipeline.time())) == free
+    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
 
 
 def test_deleted_submission_is_not_sent_and_gives_its_lease_back(
@@ -573,5 +525,5 @@ def test_deleted_submission_is_not_sent_and_gives_its_lease_back(
     use_leases(pipeline, Meanwhile)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
-    assert pipeline.at(endpoint).free_leases(pipeline.time()) == tuple(range(MAX_LEASES))
+    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
     assert pipeline.receiver.received == []

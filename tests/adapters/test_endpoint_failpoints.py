@@ -73,17 +73,14 @@ def test_crash_of_webhook(point: str, *, is_repeated: bool, world: DeliveryWorld
     assert counts(world) == ([2, 2, 2] if point == "webhook.after_send" else [1, 1, 1])
 
 
-def test_crash_while_a_delivery_waits_for_a_lease(world: DeliveryWorld, run: Submission) -> None:
+def test_crash_while_a_delivery_waits_for_a_slot(world: DeliveryWorld, run: Submission) -> None:
     for endpoint in world.endpoints:
-        until_ms = world.pipeline.time() + 60_000
-        world.pipeline.endpoints.change(
-            world.project_id, endpoint.endpoint_id, {f"lease_{number}": until_ms for number in range(5)}
-        )
+        for _ in range(endpoint.max_concurrency):
+            world.hold(endpoint)
     world.record(run)
     for _ in range(3):
-        world.webhook(0, "webhook.after_defer")
-    world.hints.clear()
-    assert counts(world) == [1]  # the run's own URL has no leases
+        world.webhook(0)
+    assert (world.hints, counts(world)) == ([], [1])  # they wait without a hint; the run's own URL does not
     world.settle()
     assert counts(world) == [1, 1, 1]
 
@@ -114,14 +111,14 @@ def test_sweeper_off_for_two_hours(world: DeliveryWorld, run: Submission) -> Non
 def test_sweeper_twice_at_once_and_crashed_in_mid_page(world: DeliveryWorld, run: Submission) -> None:
     world.record(run)
     world.hints.clear()
-    world.pipeline.time.advance(61)
+    world.pipeline.time.advance(181)
     first, second = world.pipeline.redrive(), world.pipeline.redrive()
     for sweep, found in [(first, list(first.entries())), (second, list(second.entries()))]:
         assert len(found) == 3
         for entry in found:
             sweep.act(entry)
     assert len(world.pipeline.hints()) == 3
-    world.pipeline.time.advance(61)
+    world.pipeline.time.advance(181)
     assert not world.sweep("sweep.mid_page")
     world.hints.clear()
     world.settle()
@@ -132,6 +129,7 @@ def test_index_that_still_shows_what_was_delivered(
     world: DeliveryWorld, run: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.record(run)
+    world.pipeline.time.advance(181)
     stale = list(world.pipeline.redrive().entries())
     while world.hints:
         world.webhook(0)

@@ -113,6 +113,28 @@ def test_a_new_endpoint_is_as_it_was_asked_for(project_key: str) -> None:
     assert one(project_key, full["id"])["disabled_at"] == full["created_at"]
 
 
+def test_caps_of_an_endpoint_are_set_changed_and_bounded(project_key: str, store: EndpointStore) -> None:
+    made = create(project_key)
+    assert (made["max_concurrency"], made["max_per_second"]) == (10, 0)
+    made = create(project_key, max_concurrency=3, max_per_second=7)
+    assert (made["max_concurrency"], made["max_per_second"]) == (3, 7)
+    changed = change(project_key, made["id"], max_per_second=0).json
+    assert (changed["max_concurrency"], changed["max_per_second"]) == (3, 0)
+    assert change(project_key, made["id"], max_concurrency=20).json["max_concurrency"] == 20
+    stored = row(store, made["id"])
+    assert (stored.max_concurrency, stored.max_per_second) == (20, 0)
+    for wrong in ({"max_concurrency": 0}, {"max_concurrency": 21}, {"max_per_second": -1}, {"max_per_second": 101}):
+        refused = change(project_key, made["id"], **wrong)
+        assert (refused.status, [field["field"] for field in refused.json["error"]["fields"]]) == (422, list(wrong))
+
+
+def test_an_endpoint_of_an_older_version_has_the_default_caps(aws: Aws, project_key: str, store: EndpointStore) -> None:
+    made = create(project_key, max_concurrency=3, max_per_second=7)
+    store.change(PROJECT_ID, made["id"], {"lease_0": 1}, ("max_concurrency", "max_per_second"))
+    shown = one(project_key, made["id"])
+    assert (shown["max_concurrency"], shown["max_per_second"]) == (10, 0)
+
+
 def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: list[dict[str, Any]]) -> None:
     made = create(project_key, headers={"authorization": "Bearer very-hidden"}, secret=SECRET)
     change(project_key, made["id"], headers={"x-key": "very-hidden"}, url=URL + "2")

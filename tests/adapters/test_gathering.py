@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.backlog import GATHERED_LATE_MS
 from functions.bus import MAX_ENTRY_BYTES
 from functions.core.delivery import DeliveryState
 from functions.core.quota import Quota
 from functions.core.submission import GATHERED_SHARDS, Fanout, Submission, idempotency_pk
-from functions.redrive import GATHERED_LATE_MS
 from functions.store.gathered import GatheredStore
 from functions.store.gathering_lease import LEASE_MS
 from tests.adapters.bus_watch import BusWatch, bus_answers

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from functions.core.delivery import DeliveryState
-from functions.core.endpoint import MAX_LEASES
 from functions.egress import Egress
 from tests.adapters.pipeline import Pipeline, pipeline, receiver
 from tests.adapters.test_egress import OK, Authority, Receiver, Serve, answer, authority, drip, read_request, start
@@ -67,7 +66,7 @@ def test_harm_is_recorded_as_an_attempt_and_costs_a_bounded_row(
     (attempt,) = pipeline.attempts(submission, endpoint.endpoint_id)
     assert attempt.get("error_code") == outcome or attempt.get("status_code") == outcome
     assert len(attempt["head"]) <= 1024
-    assert len(pipeline.at(endpoint).free_leases(pipeline.time())) == MAX_LEASES
+    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
 
 
 @pytest.mark.parametrize("names", [("hooks.example.com",), ("other.example.com",)], ids=["right", "wrong"])

@@ -38,6 +38,14 @@ def test_a_long_poll_ends_with_its_connection(server: str, queue_url: str) -> No
     assert message["Body"] == "for the living"
 
 
+def test_a_queue_serves_the_group_with_the_fewest_messages_in_flight(queue_url: str) -> None:
+    sqs = session().client("sqs")
+    for group in ("busy", "busy", "busy", "calm", "busy", "other"):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=group, MessageGroupId=group)
+    received = [sqs.receive_message(QueueUrl=queue_url, VisibilityTimeout=60)["Messages"][0]["Body"] for _ in range(6)]
+    assert received == ["busy", "calm", "other", "busy", "busy", "busy"]
+
+
 def test_an_object_larger_than_a_read_is_kept_whole(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     s3, content = session().client("s3"), bytes(range(256)) * 4096

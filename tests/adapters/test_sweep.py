@@ -1,16 +1,20 @@
 """`sweep`: whatever is due and late is driven on, and dead letters end as IE."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
-from functions.core.delivery import DeliveryState
+from functions.core.clock import to_rfc3339
+from functions.core.delivery import HINTED_MS, Delivery, DeliveryState
 from functions.core.due_index import DUE_SHARDS
 from functions.core.messages import ExecutionRequested
 from functions.core.submission import Fanout, Status, Submission
-from functions.redrive import HINTED_MS, TAKEN_MS
-from functions.sweep import MAX_ROWS
+from functions.ids import new_id
+from functions.redrive import TAKEN_MS, Redrive
+from functions.store.delivery_rows import delivery_row
+from functions.store.items import to_item
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver
 from tests.submission_factory import EXECUTION_ID, START_MS, golden
 
@@ -248,9 +252,12 @@ def test_delivery_whose_hint_was_lost_is_hinted_again(pipeline: Pipeline, capsys
     assert pipeline.sweep() == {"driven": 1, "failed": 0}
     assert oldest_due_ages(capsys) == [700.0]
     pipeline.hints()
-    pipeline.time.advance(60)
+    pipeline.time.advance(HINTED_MS / 1000 - 1)
+    assert pipeline.sweep() == {"driven": 0, "failed": 0}  # its hint may still come
+    assert oldest_due_ages(capsys) == [0]
+    pipeline.time.advance(1)
     pipeline.sweep()
-    assert oldest_due_ages(capsys) == [760.0]  # the due key moved, the age did not
+    assert oldest_due_ages(capsys) == [880.0]  # the due key moved, the age did not
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
     pipeline.time.advance(60)
@@ -261,6 +268,7 @@ def test_hinted_delivery_is_hinted_once_a_sweep_and_not_by_two_at_once(pipeline:
     submission = pipeline.submit()
     pipeline.finish(submission)
     pipeline.hints()
+    pipeline.time.advance(HINTED_MS / 1000)
     first, second = pipeline.redrive(), pipeline.redrive()
     entries = list(first.entries()), list(second.entries())
     for sweep, found in zip((first, second), entries, strict=True):
@@ -318,20 +326,11 @@ def test_oldest_rows_come_first_across_shards_and_kinds(pipeline: Pipeline) -> N
     for age in ages:
         pipeline.submit(due_at_ms=START_MS - age * 1000)
     late = pipeline.submit()
-    pipeline.time.ms = START_MS - 35_000
+    pipeline.time.ms = START_MS - 35_000 - HINTED_MS
     pipeline.finish(late)
     pipeline.time.ms = START_MS
     dues = [entry.due_at_ms for entry in pipeline.redrive().entries()]
     assert dues == [START_MS - age * 1000 for age in (50, 40, 35, 30, 20, 10)]
-
-
-def test_one_sweep_drives_a_bounded_number_of_rows(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_ROWS == 2000
-    monkeypatch.setattr("functions.sweep.MAX_ROWS", 4)
-    for _ in range(6):
-        pipeline.submit()
-    pipeline.time.advance(121)
-    assert pipeline.sweep() == {"driven": 4, "failed": 0}
 
 
 def test_row_that_cannot_be_driven_does_not_hold_up_the_others(
@@ -451,6 +450,7 @@ def test_dead_hint_is_acknowledged_since_the_row_is_still_due(pipeline: Pipeline
     pipeline.finish(submission)
     (hint,) = pipeline.hints()
     assert pipeline.dead_letters(hint) == []
+    pipeline.time.advance(HINTED_MS / 1000)
     pipeline.sweep()
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
@@ -470,3 +470,68 @@ def test_dead_letter_that_cannot_be_settled_now_comes_again(
     monkeypatch.setattr(pipeline.submissions, "commit_final", failing)
     assert pipeline.dead_letters(requested(first), requested(second)) == [0]
     assert pipeline.row(second).verdict == "IE"
+
+
+# --- fairness between projects ---------------------------------------------------------
+
+
+def owe(pipeline: Pipeline, project_id: str, due_at_ms: int, count: int = 1) -> list[str]:
+    """Put retries that are due, as many as that."""
+    made = []
+    client = pipeline.aws.client("dynamodb")
+    for _ in range(count):
+        event_id = new_id()
+        delivery = Delivery(
+            event_id=event_id,
+            endpoint_id="run",
+            webhook_id=event_id,
+            project_id=project_id,
+            submission_id=event_id,
+            state=DeliveryState.RETRYING,
+            attempt=1,
+            next_at_ms=due_at_ms - HINTED_MS,
+            created_at=to_rfc3339(due_at_ms),
+        )
+        item = to_item(delivery_row(delivery, due_at_ms // 1000 + 86_400))
+        client.put_item(TableName=pipeline.aws.names["DeliveriesTable"], Item=item)
+        made.append(event_id)
+    return made
+
+
+def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep has time for a twentieth of the flood only; the other's row, the youngest of all, is in it."""
+    monkeypatch.setattr("functions.backlog.PAGE_PER_SHARD", 5)
+    owe(pipeline, "flood", START_MS - 60_000, 600)
+    (victim,) = owe(pipeline, "victim", START_MS - 1)
+    driven = pipeline.sweep(Context(remaining_ms=40_500, step_ms=1000))["driven"]
+    assert driven == 30
+    hinted = [json.loads(hint)["event_id"] for hint in pipeline.hints()]
+    assert (len(hinted), victim in hinted) == (30, True)
+
+
+def test_without_turns_it_would_wait_for_the_whole_flood(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.backlog.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.backlog.FAIR_FROM", 10**9)
+    owe(pipeline, "flood", START_MS - 60_000, 600)
+    (victim,) = owe(pipeline, "victim", START_MS - 1)
+    pipeline.sweep(Context(remaining_ms=40_500, step_ms=1000))
+    assert victim not in [json.loads(hint)["event_id"] for hint in pipeline.hints()]
+
+
+def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.sweep.ALONE_ROWS", 5)
+    pipeline.aws.make_tables_atomic()
+    owed = owe(pipeline, "flood", START_MS - 60_000, 60)
+    threads = set()
+    act = Redrive.act
+
+    def noted(self: Redrive, entry: Any) -> None:
+        threads.add(threading.get_ident())
+        act(self, entry)
+
+    monkeypatch.setattr(Redrive, "act", noted)
+    assert pipeline.sweep() == {"driven": 60, "failed": 0}
+    assert sorted(json.loads(hint)["event_id"] for hint in pipeline.hints()) == sorted(owed)
+    assert len(threads) > 1

@@ -11,6 +11,7 @@ WEBHOOK = {
     "DELIVERIES_TABLE": "deliveries",
     "DELIVERIES_QUEUE_URL": "https://queue.example.com/deliveries",
     "WEBHOOK_RETRY_SECS": "0,5,300",
+    "WEBHOOK_SENDERS": "100",
     "EVENT_BUS_NAME": "bus",
     "ENDPOINT_SECRETS_KEY_ID": "key",
     "PUBLIC_BASE_URL": "https://api.example.com",

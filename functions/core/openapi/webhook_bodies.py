@@ -21,6 +21,8 @@ class EndpointView(BaseModel):
     headers: dict[str, str] = Field(
         description="Names of the custom headers. Each value reads ***; given back in a change, it stays as it is."
     )
+    max_concurrency: Count = Field(description="Requests at the same time, at most.")
+    max_per_second: Count = Field(description="Requests that begin in one second, at most. 0: no limit.")
     health: Health = Field(
         description="degraded: nothing but failures for two and a half days. After five it is disabled."
     )

@@ -1,0 +1,189 @@
+"""Many senders at once in virtual time: the real delivery code on real rows, one thread at a time.
+
+A sender runs until it sends or sleeps; then it waits until the clock of the test has reached the end of that. The queue
+is a model: first in first out, and delays in virtual time. So every run of a test is the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import itertools
+import threading
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from functions.claiming import Hint
+from functions.core.clock import to_rfc3339
+from functions.core.delivery import Delivery, DeliveryState, Event
+from functions.core.lane import host_of
+from functions.core.reply import Reply
+from functions.egress import Egress
+from functions.ids import new_id
+from functions.queues import Queues
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from functions.core.endpoint import Endpoint
+    from tests.adapters.pipeline import Pipeline
+
+HANG_MS = 15_000
+OVERHEAD_MS = 20
+"""What an invocation takes beside its sends."""
+
+
+class VirtualQueue(Queues):
+    """The deliveries queue; `sent` counts the hints of each delivery."""
+
+    def __init__(self, senders: VirtualSenders) -> None:
+        self._senders = senders
+        self.sent: Counter[str] = Counter()
+
+    def send_delivery_hint(self, queue_url: str, delivery: Delivery, delay_ms: int = 0) -> None:
+        del queue_url
+        self.sent[delivery.event_id] += 1
+        hint = Hint(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url))
+        self._senders.after(delay_ms, lambda: self._senders.visible.append(hint))
+
+    def send_delivery_hints(self, queue_url: str, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self.send_delivery_hint(queue_url, delivery)
+
+
+class VirtualEgress(Egress):
+    """Every send takes as long as `answer` says of its URL."""
+
+    def __init__(self, senders: VirtualSenders) -> None:
+        super().__init__()
+        object.__setattr__(self, "_senders", senders)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        del body
+        senders: VirtualSenders = self._senders  # type: ignore[attr-defined]
+        return senders.send(url, headers["webhook-id"])
+
+
+class VirtualSenders:
+    """`answer` gives milliseconds and status code of a send to a URL; None for a target that hangs."""
+
+    def __init__(
+        self, pipeline: Pipeline, count: int, project_slots: int, answer: Callable[[str], tuple[int, int] | None]
+    ) -> None:
+        self.pipeline, self.time, self.idle, self.answer = pipeline, pipeline.time, count, answer
+        self.visible: deque[Hint] = deque()
+        self.queue = VirtualQueue(self)
+        self.answered_ms: dict[str, int] = {}
+        self.order: list[str] = []
+        self.starts: list[tuple[int, str]] = []
+        self.most_at_once: Counter[str] = Counter()
+        self._at_once: Counter[str] = Counter()
+        self._events: list[tuple[int, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._control = threading.Semaphore(0)
+        self._failed: BaseException | None = None
+        old = pipeline.deliverer.claiming
+        waking = dataclasses.replace(old.waking, queues=self.queue, project_slots=project_slots)
+        self.waking = waking
+        claiming = dataclasses.replace(
+            old, queues=self.queue, waking=waking, sleep=lambda secs: self.pause(secs * 1000)
+        )
+        self.deliverer = dataclasses.replace(pipeline.deliverer, claiming=claiming, egress=VirtualEgress(self))
+
+    def owe(self, endpoint: Endpoint, body: bytes = b"{}") -> str:
+        """Owe an event to an endpoint, with its hint."""
+        event_id, now = new_id(), self.time()
+        self.pipeline.deliveries.put_event(Event(event_id, "submission.completed", "x", endpoint.project_id, "", body))
+        delivery = Delivery(
+            event_id=event_id,
+            endpoint_id=endpoint.endpoint_id,
+            webhook_id=event_id,
+            project_id=endpoint.project_id,
+            submission_id="",
+            state=DeliveryState.PENDING,
+            attempt=0,
+            next_at_ms=now,
+            created_at=to_rfc3339(now),
+        )
+        self.pipeline.deliveries.put_delivery(delivery)
+        self.queue.send_delivery_hint("", delivery)
+        return event_id
+
+    def after(self, delay_ms: float, act: Callable[[], object]) -> None:
+        """Do something that much later."""
+        heapq.heappush(self._events, (self.time() + int(delay_ms), next(self._numbers), act))
+
+    def sweep_every_minute(self) -> None:
+        def sweep() -> None:
+            redrive = dataclasses.replace(self.pipeline.redrive(), waking=self.waking)
+            for entry in redrive.entries():
+                redrive.act(entry)
+            self.after(60_000, sweep)
+
+        self.after(60_000, sweep)
+
+    def run(self, until_ms: int) -> None:
+        """Let everything happen up to that time."""
+        while self._events or self.visible:
+            while self.visible and self.idle:
+                self._start(self.visible.popleft())
+            if not self._events or self._events[0][0] > until_ms:
+                return
+            at_ms, _, act = heapq.heappop(self._events)
+            self.time.ms = max(self.time.ms, at_ms)
+            act()
+            if self._failed is not None:
+                raise self._failed
+
+    def send(self, url: str, webhook_id: str) -> Reply:
+        """What a send of a sender does."""
+        host = host_of(url)
+        self.starts.append((self.time(), host))
+        self._at_once[host] += 1
+        self.most_at_once[host] = max(self.most_at_once[host], self._at_once[host])
+        self.order.append(webhook_id)
+        answer = self.answer(url)
+        self.pause(HANG_MS if answer is None else answer[0])
+        self._at_once[host] -= 1
+        if answer is None:
+            return Reply(HANG_MS, error_code="timeout")
+        self.answered_ms[webhook_id] = self.time()
+        return Reply(answer[0], answer[1])
+
+    def pause(self, ms: float) -> None:
+        """Let the others act until that time is over."""
+        turn = threading.Semaphore(0)
+
+        def resume() -> None:
+            turn.release()
+            self._control.acquire()
+
+        self.after(ms, resume)
+        self._control.release()
+        turn.acquire()
+
+    def _start(self, hint: Hint) -> None:
+        self.idle -= 1
+
+        def work() -> None:
+            try:
+                self.pause(OVERHEAD_MS)
+                for _ in self.deliverer.deliver(hint):
+                    pass
+            except BaseException as error:  # noqa: BLE001 - the thread of the test raises it
+                self._failed = error
+            self.idle += 1
+            self._control.release()
+
+        threading.Thread(target=work, daemon=True).start()
+        self._control.acquire()
+
+
+def percentile(values: list[int], share: float) -> int:
+    """Value below which that share of all lies."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def quiet(_: Any) -> tuple[int, int]:
+    """Answer at once."""
+    return 100, 200
