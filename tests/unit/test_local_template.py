@@ -53,7 +53,7 @@ def test_stack_serves_routes_mappings_and_schedule_of_the_template(stack: Stack)
     assert keys["DELETE /api/result/{id}"] == keys["$default"] == "ResultFunction"
     mappings = {mapping.queue: mapping for mapping in stack.mappings}
     assert mappings["CompletionsQueue"].function == "RecordFunction"
-    assert (mappings["DeliveriesQueue"].batch_size, mappings["DeliveriesQueue"].max_concurrency) == (1, 50)
+    assert (mappings["DeliveriesQueue"].batch_size, mappings["DeliveriesQueue"].max_concurrency) == (1, 64)
     assert all(mapping.reports_failures for mapping in stack.mappings)
     assert [(schedule.expression, schedule.function) for schedule in stack.schedules] == [
         ("rate(1 minute)", "SweepFunction")

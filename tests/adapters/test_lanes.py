@@ -1,0 +1,229 @@
+"""Deliveries that wait in a lane: parked without a hint, sent in order by the sender that frees a slot, never lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.claiming import Hint
+from functions.core.delivery import NOT_SENT, PARKED_MS, DeliveryState
+from functions.core.lane import FAILURES_TO_OPEN, STALE_MS
+from functions.core.reply import Reply
+from functions.core.slots import SLOT_MS
+from functions.store.leases import Leases
+from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.test_endpoint_deliveries import finish, hint_of, hold, use_leases
+from tests.adapters.test_webhook import Script
+
+if TYPE_CHECKING:
+    from functions.core.endpoint import Endpoint
+    from functions.core.submission import Submission
+
+__all__ = ["pipeline", "receiver"]
+
+
+@pytest.fixture
+def endpoint(pipeline: Pipeline) -> Endpoint:
+    return pipeline.endpoint(max_concurrency=1)
+
+
+def waiting(pipeline: Pipeline, endpoint: Endpoint, count: int = 1) -> list[Submission]:
+    """Let the endpoint's only slot be taken, and deliveries wait for it."""
+    hold(pipeline, endpoint, 1)
+    made = [finish(pipeline) for _ in range(count)]
+    for submission in made:
+        assert pipeline.webhook(hint_of(submission, endpoint)) == []
+        pipeline.time.ms += 1
+    assert pipeline.hints() == []
+    return made
+
+
+def free(pipeline: Pipeline) -> None:
+    """Let the time of the taken slot, whose sender died, go by."""
+    pipeline.time.advance(SLOT_MS / 1000)
+
+
+def row_of(pipeline: Pipeline, submission: Submission, endpoint: Endpoint) -> dict[str, Any]:
+    (row,) = [
+        item
+        for item in pipeline.aws.items("DeliveriesTable")
+        if item["pk"]["S"] == f"EVENT#{submission.submission_id}"
+        and item["sk"]["S"] == f"DELIVERY#{endpoint.endpoint_id}"
+    ]
+    return row
+
+
+def test_a_delivery_without_a_free_slot_is_parked_and_not_due(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    (parked,) = waiting(pipeline, endpoint)
+    row = row_of(pipeline, parked, endpoint)
+    assert (row["state"]["S"], row["attempt"]["N"]) == ("pending", "0")
+    assert int(row["due_at_ms"]["N"]) >= pipeline.time() + PARKED_MS - 1000
+    pipeline.time.advance(SLOT_MS / 1000 - 1)
+    assert pipeline.sweep() == {"driven": 0, "failed": 0}  # nothing is due while the slot is taken
+    assert pipeline.receiver.received == []
+
+
+def test_the_sender_that_frees_the_slot_sends_all_that_wait_in_order(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    first, later = finish(pipeline), []
+    for _ in range(4):
+        pipeline.time.ms += 1
+        later.append(finish(pipeline))
+    sent: list[str] = []
+
+    class Busy(Script):
+        def post(self, url: str, headers: Any, body: bytes) -> Reply:
+            sent.append(headers["webhook-id"])
+            if len(sent) == 1:
+                for submission in reversed(later):
+                    assert pipeline.webhook(hint_of(submission, endpoint)) == []
+            del url, body
+            return Reply(5, 200)
+
+    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Busy(lambda: Reply(5, 200))))
+    assert pipeline.webhook(hint_of(first, endpoint)) == []
+    assert sent == [submission.submission_id for submission in (first, *later)]
+    assert pipeline.hints() == []
+
+
+def test_a_newer_delivery_lets_an_older_one_go_first(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    (older,) = waiting(pipeline, endpoint)
+    free(pipeline)
+    newer = finish(pipeline)
+    pipeline.webhook(hint_of(newer, endpoint))
+    assert [request.webhook_id for request in pipeline.sent_to(endpoint)] == [
+        older.submission_id,
+        newer.submission_id,
+    ]
+
+
+def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    busy, late = finish(pipeline), finish(pipeline)
+    held = pipeline.deliverer.claiming.claim(Hint(busy.submission_id, endpoint.endpoint_id, "dev"), "busy")
+    assert held is not None
+    slot = held.slot
+    assert slot is not None
+
+    class Late(Leases):
+        def park(self, *arguments: Any) -> bool:
+            pipeline.leases.release(slot)
+            return super().park(*arguments)
+
+    use_leases(pipeline, Late)
+    pipeline.webhook(hint_of(late, endpoint))
+    assert pipeline.state(late, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+def test_the_sweeper_wakes_a_lane_whose_sender_died(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    parked = waiting(pipeline, endpoint, 3)
+    free(pipeline)
+    pipeline.sweep()
+    (hint,) = [hint for hint in pipeline.hints() if json.loads(hint)["event_id"] == parked[0].submission_id]
+    pipeline.webhook(hint)
+    assert {pipeline.state(submission, endpoint.endpoint_id) for submission in parked} == {DeliveryState.DELIVERED}
+
+
+@pytest.mark.parametrize("point", ["waking.after_take_out", "sweep.after_take"])
+def test_a_sweep_that_dies_while_it_wakes_a_lane_loses_nothing(
+    point: str, pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    (parked,) = waiting(pipeline, endpoint)
+    free(pipeline)
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.sweep()
+    for _ in range(5):
+        pipeline.time.advance(60)
+        pipeline.sweep()
+        pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert len(pipeline.attempts(parked, endpoint.endpoint_id)) == 1
+
+
+@pytest.mark.parametrize("point", ["webhook.after_record", "webhook.after_release", "waking.after_take_out"])
+def test_a_sender_that_dies_before_it_hands_its_slot_on_loses_nothing(
+    point: str, pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    """It has no time for the others, so it would send a hint to the next."""
+    parked = waiting(pipeline, endpoint, 3)
+    free(pipeline)
+
+    def send() -> Reply:
+        pipeline.time.advance(14)
+        return Reply(14_000, 200)
+
+    prompt = pipeline.deliverer
+    pipeline.use(dataclasses.replace(prompt, egress=Script(send)))
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.webhook(hint_of(parked[0], endpoint))
+    pipeline.use(prompt)
+    for _ in range(6):
+        pipeline.time.advance(60)
+        pipeline.sweep()
+        pipeline.webhook(*pipeline.hints())
+    assert {pipeline.state(submission, endpoint.endpoint_id) for submission in parked} == {DeliveryState.DELIVERED}
+    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+
+
+def test_a_lane_in_which_nothing_waits_loses_its_mark(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    waiting(pipeline, endpoint)
+    free(pipeline)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    pipeline.time.advance(STALE_MS / 1000)
+    pipeline.sweep()
+    assert pipeline.lanes.marked("dev") == ([], True)
+    pipeline.time.advance(7 * 86_400)
+    pipeline.sweep()
+    lanes = [item for item in pipeline.aws.items("DeliveriesTable") if item["sk"]["S"].startswith("LANE#")]
+    assert [item for item in lanes if "due_at_ms" in item] == []
+
+
+def test_deliveries_that_wait_for_an_endpoint_that_is_disabled_are_paused(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    (parked,) = waiting(pipeline, endpoint)
+    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+    free(pipeline)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.PAUSED
+    assert "lane_ref" not in row_of(pipeline, parked, endpoint)
+
+
+def test_behind_an_open_circuit_breaker_an_hour_counts_as_an_attempt(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    pipeline.with_schedule(0)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(lambda: Reply(15_000, error_code="timeout"))))
+    for _ in range(FAILURES_TO_OPEN):
+        pipeline.webhook(hint_of(finish(pipeline), endpoint))
+        pipeline.time.advance(1)
+    parked = finish(pipeline)
+    pipeline.webhook(hint_of(parked, endpoint))
+    assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.PENDING
+    pipeline.time.advance(PARKED_MS / 1000)
+    hold(pipeline, endpoint, 1)  # its probe is under way
+    assert pipeline.webhook(hint_of(parked, endpoint)) == []
+    assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.EXHAUSTED
+    (attempt,) = pipeline.attempts(parked, endpoint.endpoint_id)
+    assert attempt["error_code"] == NOT_SENT
+
+
+def test_a_deferred_delivery_of_an_older_version_is_sent_when_its_hint_comes(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    submission = finish(pipeline)
+    key = {"pk": {"S": f"EVENT#{submission.submission_id}"}, "sk": {"S": f"DELIVERY#{endpoint.endpoint_id}"}}
+    later = {":later": {"N": str(pipeline.time() + 30_000)}, ":three": {"N": "3"}}
+    pipeline.aws.client("dynamodb").update_item(
+        TableName=pipeline.aws.names["DeliveriesTable"],
+        Key=key,
+        UpdateExpression="SET next_at_ms = :later, due_at_ms = :later, deferrals = :three",
+        ExpressionAttributeValues=later,
+    )
+    pipeline.webhook(hint_of(submission, endpoint))
+    assert pipeline.receiver.received == []
+    pipeline.time.advance(30)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
