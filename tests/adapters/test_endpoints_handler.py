@@ -125,7 +125,7 @@ def test_caps_of_an_endpoint_are_set_changed_and_bounded(project_key: str, store
     assert (stored.max_concurrency, stored.max_per_second) == (20, 0)
     for wrong in ({"max_concurrency": 0}, {"max_concurrency": 21}, {"max_per_second": -1}, {"max_per_second": 101}):
         refused = change(project_key, made["id"], **wrong)
-        assert (refused.status, [field["field"] for field in refused.json["error"]["fields"]]) == (422, list(wrong))
+        assert (refused.status, [problem["field"] for problem in refused.json["fields"]]) == (422, list(wrong))
 
 
 def test_an_endpoint_of_an_older_version_has_the_default_caps(aws: Aws, project_key: str, store: EndpointStore) -> None:

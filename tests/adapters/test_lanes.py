@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,10 +34,12 @@ def endpoint(pipeline: Pipeline) -> Endpoint:
 def waiting(pipeline: Pipeline, endpoint: Endpoint, count: int = 1) -> list[Submission]:
     """Let the endpoint's only slot be taken, and deliveries wait for it."""
     hold(pipeline, endpoint, 1)
-    made = [finish(pipeline) for _ in range(count)]
+    made = []
+    for _ in range(count):
+        pipeline.time.ms += 1
+        made.append(finish(pipeline))
     for submission in made:
         assert pipeline.webhook(hint_of(submission, endpoint)) == []
-        pipeline.time.ms += 1
     assert pipeline.hints() == []
     return made
 
@@ -103,12 +106,12 @@ def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, 
     busy, late = finish(pipeline), finish(pipeline)
     held = pipeline.deliverer.claiming.claim(Hint(busy.submission_id, endpoint.endpoint_id, "dev"), "busy")
     assert held is not None
-    slot = held.slot
-    assert slot is not None
+    assert held.slot is not None
+    release = partial(pipeline.leases.release, held.slot)
 
     class Late(Leases):
         def park(self, *arguments: Any) -> bool:
-            pipeline.leases.release(slot)
+            release()
             return super().park(*arguments)
 
     use_leases(pipeline, Late)
