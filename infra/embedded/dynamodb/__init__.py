@@ -1,0 +1,10 @@
+"""DynamoDB: tables, items and indexes; conditions and updates; reads, writes and transactions.
+
+expressions  text to syntax trees, once for each text
+conditions   a tree and an item to True or False
+updates      a tree and an item to the next item
+values       what an attribute may hold, and how keys sort
+tables       definitions of tables
+items        rows of the file, and the entries of indexes that follow them
+reads, writes, transactions   the operations
+"""

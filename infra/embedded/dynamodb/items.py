@@ -1,0 +1,96 @@
+"""Rows of items, and the entries of indexes and the expiry that follow them in the same transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.embedded.dynamodb.values import MAX_ITEM_BYTES, dumps, item_size, loads
+from infra.embedded.errors import invalid
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from infra.embedded.dynamodb.tables import Part, Table
+    from infra.embedded.dynamodb.values import Item
+
+type Entry = tuple[int, Part, Part]
+
+
+class Row:
+    """One item in a write transaction. `item` is {} where there is none."""
+
+    def __init__(self, connection: sqlite3.Connection, table: Table, key: tuple[Part, Part]) -> None:
+        self._connection = connection
+        self._table = table
+        self._key = key
+        found = connection.execute(
+            "SELECT id, body FROM item WHERE dynamo_table = ? AND pk = ? AND sk = ?", (table.number, *key)
+        ).fetchone()
+        self._id: int | None = found[0] if found else None
+        self.item: Item = loads(found[1]) if found else {}
+
+    def replace(self, item: Item) -> None:
+        """Write the item. Refuses one of more than 400 KB."""
+        table, connection = self._table, self._connection
+        body, expires = dumps(item), _expires(table, item)
+        if len(body) > MAX_ITEM_BYTES and item_size(item) > MAX_ITEM_BYTES:
+            raise invalid("Item size has exceeded the maximum allowed size")
+        if self._id is None:
+            values = (table.number, *self._key, expires, body)
+            sql = "INSERT INTO item (dynamo_table, pk, sk, expires, body) VALUES (?, ?, ?, ?, ?)"
+            self._id = connection.execute(sql, values).lastrowid
+        elif expires != _expires(table, self.item):
+            connection.execute("UPDATE item SET body = ?, expires = ? WHERE id = ?", (body, expires, self._id))
+        else:
+            connection.execute("UPDATE item SET body = ? WHERE id = ?", (body, self._id))
+        self._follow(_entries(table, self.item), _entries(table, item))
+
+    def delete(self) -> None:
+        """Remove the item, if it is there."""
+        if self._id is not None:
+            self._connection.execute("DELETE FROM item WHERE id = ?", (self._id,))
+            self._follow(_entries(self._table, self.item), set())
+
+    def _follow(self, before: set[Entry], after: set[Entry]) -> None:
+        self._connection.executemany(
+            "DELETE FROM entry WHERE dynamo_index = ? AND hash = ? AND range = ? AND pk = ? AND sk = ?",
+            [(*entry, *self._key) for entry in before - after],
+        )
+        self._connection.executemany(
+            "INSERT INTO entry (dynamo_index, hash, range, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)",
+            [(*entry, *self._key, self._id) for entry in after - before],
+        )
+
+
+def _entries(table: Table, item: Item) -> set[Entry]:
+    """Return the places of an item in the indexes: those whose key attributes it has all."""
+    return {
+        (index.number, *index.schema.parts(item))
+        for index in table.indexes.values()
+        if item.keys() >= set(index.schema.names)
+    }
+
+
+def _expires(table: Table, item: Item) -> int | None:
+    """Return the expiry in epoch seconds; as in DynamoDB, another type than a number never expires."""
+    value = item.get(table.ttl, {}) if table.ttl else {}
+    return int(float(value["N"])) if "N" in value else None
+
+
+def fill_indexes(connection: sqlite3.Connection, table: Table) -> None:
+    """Enter all items of a table in its indexes."""
+    for item_id, pk, sk, body in connection.execute(
+        "SELECT id, pk, sk, body FROM item WHERE dynamo_table = ?", (table.number,)
+    ).fetchall():
+        connection.executemany(
+            "INSERT OR IGNORE INTO entry (dynamo_index, hash, range, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)",
+            [(*entry, pk, sk, item_id) for entry in _entries(table, loads(body))],
+        )
+
+
+def fill_expiry(connection: sqlite3.Connection, table: Table) -> None:
+    """Set the expiry of all items of a table."""
+    for item_id, body in connection.execute(
+        "SELECT id, body FROM item WHERE dynamo_table = ?", (table.number,)
+    ).fetchall():
+        connection.execute("UPDATE item SET expires = ? WHERE id = ?", (_expires(table, loads(body)), item_id))

@@ -1,0 +1,187 @@
+"""Definitions of tables. Every call reads its table's definition from the file, so all processes see one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded.dynamodb import items
+from infra.embedded.dynamodb.values import normalise, sortable
+from infra.embedded.engine import ACCOUNT_ID, REGION
+from infra.embedded.errors import ServiceError, invalid
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from infra.embedded.dynamodb.values import Item
+    from infra.embedded.engine import Answer, Engine, Params
+
+_INDEXES: Final = 20
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
+type Part = str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeySchema:
+    """`kinds`: S, N or B of each key attribute."""
+
+    hash: str
+    range: str | None
+    kinds: dict[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name the key's attributes."""
+        return (self.hash,) if self.range is None else (self.hash, self.range)
+
+    def parts(self, item: Item) -> tuple[Part, Part]:
+        """Return hash and range as SQLite compares them; the range is empty where the schema has none."""
+        hash_part = self._part(self.hash, item)
+        return hash_part, "" if self.range is None else self._part(self.range, item)
+
+    def key_parts(self, key: Item) -> tuple[Part, Part]:
+        """Read a key that a client sent: these attributes and no others."""
+        if key.keys() != set(self.names):
+            raise invalid("The provided key element does not match the schema")
+        return self.parts({name: normalise(value) for name, value in key.items()})
+
+    def _part(self, name: str, item: Item) -> Part:
+        content = item.get(name, {}).get(self.kinds[name])
+        if content is None:
+            problem = "Missing the key" if name not in item else "Type mismatch for key"
+            raise invalid(f"One or more parameter values were invalid: {problem} {name} in the item")
+        if content in {"", b""}:
+            problem = f"The AttributeValue for a key attribute cannot contain an empty string value. Key: {name}"
+            raise invalid(f"One or more parameter values are not valid. {problem}")
+        return sortable(self.kinds[name], content)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`number` names it in the file. `kept`: the attributes that it projects, None for all."""
+
+    name: str
+    number: int
+    schema: KeySchema
+    kept: frozenset[str] | None
+
+    def project(self, item: Item) -> Item:
+        """Return the part of an item that the index has."""
+        return item if self.kept is None else {name: value for name, value in item.items() if name in self.kept}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`ttl`: the attribute that holds the expiry in epoch seconds."""
+
+    number: int
+    name: str
+    schema: KeySchema
+    indexes: dict[str, Index]
+    ttl: str | None
+
+
+def find_table(connection: sqlite3.Connection, name: str) -> Table:
+    """Read a table's definition. Raises ResourceNotFoundException."""
+    row = connection.execute("SELECT id, spec FROM dynamo_table WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+    return _table(row[0], name, row[1])
+
+
+@lru_cache(maxsize=64)
+def _table(number: int, name: str, spec_text: str) -> Table:
+    spec = json.loads(spec_text)
+    kinds = {entry["AttributeName"]: entry["AttributeType"] for entry in spec["AttributeDefinitions"]}
+    schema = _schema(spec["KeySchema"], kinds)
+    indexes = {}
+    for place, definition in enumerate(spec["GlobalSecondaryIndexes"]):
+        own, projection = _schema(definition["KeySchema"], kinds), definition["Projection"]
+        kept = frozenset((*schema.names, *own.names, *projection.get("NonKeyAttributes", ())))
+        indexes[definition["IndexName"]] = Index(
+            definition["IndexName"],
+            number * _INDEXES + place,
+            own,
+            None if projection["ProjectionType"] == "ALL" else kept,
+        )
+    return Table(number, name, schema, indexes, spec["Ttl"])
+
+
+def _schema(elements: list[dict[str, str]], kinds: dict[str, str]) -> KeySchema:
+    by_type = {element["KeyType"]: element["AttributeName"] for element in elements}
+    names = [name for name in (by_type["HASH"], by_type.get("RANGE")) if name is not None]
+    return KeySchema(by_type["HASH"], by_type.get("RANGE"), {name: kinds[name] for name in names})
+
+
+def create_table(engine: Engine, params: Params) -> Answer:
+    """Create a table, active at once."""
+    spec = {
+        "AttributeDefinitions": params["AttributeDefinitions"],
+        "KeySchema": params["KeySchema"],
+        "GlobalSecondaryIndexes": params.get("GlobalSecondaryIndexes", []),
+        "Ttl": None,
+    }
+    name = params["TableName"]
+    with engine.store.write() as connection:
+        row = (name, json.dumps(spec))
+        if connection.execute("INSERT OR IGNORE INTO dynamo_table (name, spec) VALUES (?, ?)", row).rowcount == 0:
+            raise ServiceError("ResourceInUseException", f"Table already exists: {name}")
+        find_table(connection, name)
+        return {"TableDescription": _description(name, spec)}
+
+
+def describe_table(engine: Engine, params: Params) -> Answer:
+    """Describe a table."""
+    with engine.store.read() as connection:
+        return {"Table": _description(params["TableName"], _spec(connection, params["TableName"]))}
+
+
+def update_table(engine: Engine, params: Params) -> Answer:
+    """Add indexes, filled from the items that are there."""
+    name = params["TableName"]
+    with engine.store.write() as connection:
+        spec = _spec(connection, name)
+        spec["AttributeDefinitions"] = params["AttributeDefinitions"]
+        for update in params["GlobalSecondaryIndexUpdates"]:
+            spec["GlobalSecondaryIndexes"].append(update["Create"])
+        _save(connection, name, spec)
+        items.fill_indexes(connection, find_table(connection, name))
+        return {"TableDescription": _description(name, spec)}
+
+
+def update_time_to_live(engine: Engine, params: Params) -> Answer:
+    """Name the attribute by which items expire; the items that are there follow it too."""
+    name, wanted = params["TableName"], params["TimeToLiveSpecification"]
+    with engine.store.write() as connection:
+        spec = _spec(connection, name)
+        spec["Ttl"] = wanted["AttributeName"] if wanted["Enabled"] else None
+        _save(connection, name, spec)
+        items.fill_expiry(connection, find_table(connection, name))
+    return {"TimeToLiveSpecification": wanted}
+
+
+def _spec(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+    find_table(connection, name)
+    (text,) = connection.execute("SELECT spec FROM dynamo_table WHERE name = ?", (name,)).fetchone()
+    spec: dict[str, Any] = json.loads(text)
+    return spec
+
+
+def _save(connection: sqlite3.Connection, name: str, spec: dict[str, Any]) -> None:
+    connection.execute("UPDATE dynamo_table SET spec = ? WHERE name = ?", (json.dumps(spec), name))
+
+
+def _description(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    description = {
+        "TableName": name,
+        "TableStatus": "ACTIVE",
+        "TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}",
+        "AttributeDefinitions": spec["AttributeDefinitions"],
+        "KeySchema": spec["KeySchema"],
+    }
+    if spec["GlobalSecondaryIndexes"]:
+        indexes = [{**index, "IndexStatus": "ACTIVE"} for index in spec["GlobalSecondaryIndexes"]]
+        description["GlobalSecondaryIndexes"] = indexes
+    return description

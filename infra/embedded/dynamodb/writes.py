@@ -1,0 +1,135 @@
+"""PutItem, UpdateItem, DeleteItem, and the same as actions of a transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded.dynamodb import capacity, updates
+from infra.embedded.dynamodb.conditions import Placeholders, check
+from infra.embedded.dynamodb.expressions import Parsed, parse_condition, parse_update
+from infra.embedded.dynamodb.items import Row
+from infra.embedded.dynamodb.tables import Table, find_table
+from infra.embedded.dynamodb.values import Item, normalise, normalise_item
+from infra.embedded.errors import ServiceError, invalid, unknown
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from infra.embedded.engine import Answer, Engine, Params
+
+REFUSED: Final = "The conditional request failed"
+_RETURNS: Final = {
+    "Put": {"NONE", "ALL_OLD"},
+    "Delete": {"NONE", "ALL_OLD"},
+    "Update": {"NONE", "ALL_OLD", "ALL_NEW", "UPDATED_NEW"},
+}
+
+
+class RefusedError(Exception):
+    """The condition does not hold. `item`: what the request wants to see of it, or None."""
+
+    def __init__(self, item: Item | None) -> None:
+        self.item = item
+        super().__init__(REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One checked write: `old` and `new` are {} for no item; `touched` are the attributes that an update names."""
+
+    table: Table
+    row: Row
+    old: Item
+    new: Item
+    touched: tuple[str, ...] = ()
+
+    def apply(self) -> None:
+        """Write it, unless the action only checks."""
+        if self.new is self.old:
+            return
+        if self.new:
+            self.row.replace(self.new)
+        else:
+            self.row.delete()
+
+
+def prepare(connection: sqlite3.Connection, kind: str, params: Params) -> Write:
+    """Read the item, check the condition, compute the next item. Raises RefusedError, ServiceError."""
+    table = find_table(connection, params["TableName"])
+    texts: list[Parsed[Any]] = []
+    if "ConditionExpression" in params:
+        texts.append(parse_condition(params["ConditionExpression"]))
+    update = parse_update(params["UpdateExpression"]) if "UpdateExpression" in params else None
+    if update is not None:
+        texts.append(update)
+    given = Placeholders.of(params, texts)
+    if kind == "Put":
+        new = normalise_item(params["Item"])
+        row = Row(connection, table, table.schema.parts(new))
+    else:
+        row = Row(connection, table, table.schema.key_parts(params["Key"]))
+        new = row.item if kind == "ConditionCheck" else {}
+    if not check(params, row.item, given):
+        raise RefusedError(row.item or None if _shows_refused(params) else None)
+    touched: list[str] = []
+    if kind == "Update":
+        new = row.item or {name: normalise(value) for name, value in params["Key"].items()}
+        if update is not None:
+            new, touched = updates.apply(update.tree, new, given, table.schema.names)
+    return Write(table, row, row.item, new, tuple(touched))
+
+
+def _shows_refused(params: Params) -> bool:
+    wanted = params.get("ReturnValuesOnConditionCheckFailure", "NONE")
+    if wanted not in {"NONE", "ALL_OLD"}:
+        raise invalid(f"ReturnValuesOnConditionCheckFailure={wanted}")
+    return bool(wanted == "ALL_OLD")
+
+
+def put_item(engine: Engine, params: Params) -> Answer:
+    """Write a whole item."""
+    return _write(engine, "Put", params)
+
+
+def update_item(engine: Engine, params: Params) -> Answer:
+    """Change an item, or create it."""
+    return _write(engine, "Update", params)
+
+
+def delete_item(engine: Engine, params: Params) -> Answer:
+    """Remove an item; one that is not there is no error."""
+    return _write(engine, "Delete", params)
+
+
+def _write(engine: Engine, kind: str, params: Params) -> Answer:
+    wanted = params.get("ReturnValues", "NONE")
+    if wanted not in _RETURNS[kind]:
+        raise unknown(f"ReturnValues={wanted} of {kind}Item")
+    counts = capacity.is_wanted(params)
+    try:
+        with engine.store.write() as connection:
+            write = prepare(connection, kind, params)
+            write.apply()
+    except RefusedError as refused:
+        more = {} if refused.item is None else {"Item": refused.item}
+        raise ServiceError("ConditionalCheckFailedException", REFUSED, more=more) from None
+    answer: Answer = {}
+    if returned := _returned(wanted, write):
+        answer["Attributes"] = returned
+    if counts:
+        answer["ConsumedCapacity"] = capacity.consumed(
+            write.table, capacity.write_units(write.table, write.old, write.new)
+        )
+    return answer
+
+
+def _returned(wanted: str, write: Write) -> Item:
+    match wanted:
+        case "ALL_OLD":
+            return write.old
+        case "ALL_NEW":
+            return write.new
+        case "UPDATED_NEW":
+            return {name: write.new[name] for name in write.touched if name in write.new}
+    return {}

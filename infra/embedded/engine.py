@@ -1,0 +1,58 @@
+"""The engine: its file, clock, wake-ups and master key, and the process that it acts for."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded.holders import Holder
+from infra.embedded.kms_keys import MasterKeys
+from infra.embedded.store import Store
+from infra.embedded.waking import Waking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from infra.embedded.store import Synchronous
+
+REGION = "us-east-1"
+ACCOUNT_ID = "000000000000"
+
+type Params = dict[str, Any]
+type Answer = dict[str, Any]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`clock` gives epoch milliseconds. `holder`: the process that received messages belong to; None is this one."""
+
+    store: Store
+    waking: Waking
+    keys: MasterKeys
+    clock: Callable[[], int] = field(default=_now_ms)
+    holder: Holder | None = None
+
+    @property
+    def receiver(self) -> Holder:
+        """The process that a message is received for."""
+        return self.holder or Holder.of(os.getpid())
+
+
+def open_engine(
+    folder: Path, *, synchronous: Synchronous = "NORMAL", clock: Callable[[], int] = _now_ms, prepare: bool = True
+) -> Engine:
+    """Open the engine's folder. `prepare`: check and migrate the file first, which one process does at its start.
+
+    Raises StoreUnusableError.
+    """
+    store = Store(folder, synchronous)
+    if prepare:
+        store.prepare()
+    return Engine(store, Waking(folder / "wake"), MasterKeys(folder / "kms.json"), clock)

@@ -1,0 +1,64 @@
+"""Removes what has expired, and returns the messages of dead processes. One process of a stack does it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from infra.embedded.dynamodb.expiry import expire_items
+from infra.embedded.errors import ServiceError
+from infra.embedded.s3 import expire_objects
+from infra.embedded.sqs.receipts import expire_messages, release_dead
+
+if TYPE_CHECKING:
+    from infra.embedded.engine import Engine
+
+_RELEASE_SECS: Final = 1.0
+_EXPIRE_SECS: Final = 60.0
+# Writers wait for a transaction: many short ones are better than a long one.
+_ITEMS_PER_TRANSACTION: Final = 200
+
+
+class Housekeeping:
+    """A thread. A failure, such as a full disk, is tried again at the next turn."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first turn is at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the turn under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        expire_at = 0.0
+        while True:
+            try:
+                release_dead(self._engine)
+                if time.monotonic() >= expire_at:
+                    expire_at = time.monotonic() + _EXPIRE_SECS
+                    expire(self._engine)
+            except ServiceError:
+                pass  # callers of the engine see the same failure, and report it
+            if self._stop.wait(_RELEASE_SECS):
+                return
+
+
+def expire(engine: Engine) -> None:
+    """Remove all items, messages and objects whose time is over. SQLite uses their space again."""
+    now_ms = engine.clock()
+    removed = _ITEMS_PER_TRANSACTION
+    while removed == _ITEMS_PER_TRANSACTION:
+        with engine.store.write() as connection:
+            removed = expire_items(connection, now_ms // 1000, _ITEMS_PER_TRANSACTION)
+    with engine.store.write() as connection:
+        expire_messages(connection, now_ms)
+    with engine.store.write() as connection:
+        expire_objects(connection, now_ms)

@@ -1,0 +1,135 @@
+"""KMS: symmetric keys, encryption contexts and data keys. The keys themselves are in `kms_keys`."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded.engine import ACCOUNT_ID, REGION
+from infra.embedded.errors import ServiceError, invalid
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from infra.embedded.engine import Answer, Engine, Params
+
+_ARN: Final = f"arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/"
+_MOST_PLAINTEXT_BYTES: Final = 4096
+_DATA_KEY_BYTES: Final[dict[str, int]] = {"AES_256": 32, "AES_128": 16}
+_INTERNAL: Final = 500
+
+
+def create_key(engine: Engine, params: Params) -> Answer:
+    """Make a key."""
+    with engine.store.write() as connection:
+        return {"KeyMetadata": _metadata(connection, add_key(engine, connection, params.get("Description", "")))}
+
+
+def add_key(engine: Engine, connection: sqlite3.Connection, description: str) -> str:
+    """Make a key within a transaction. Its file is written first: a key without a row harms nobody."""
+    key_id = str(uuid.uuid4())
+    engine.keys.create(key_id)
+    connection.execute("INSERT INTO kms_key VALUES (?, ?, ?)", (key_id, description, engine.clock()))
+    return key_id
+
+
+def create_alias(engine: Engine, params: Params) -> Answer:
+    """Give a key a name."""
+    name = params["AliasName"]
+    with engine.store.write() as connection:
+        row = (name, find_key(connection, params["TargetKeyId"]))
+        if connection.execute("INSERT OR IGNORE INTO kms_alias VALUES (?, ?)", row).rowcount == 0:
+            raise ServiceError("AlreadyExistsException", f"An alias with the name {name} already exists")
+    return {}
+
+
+def describe_key(engine: Engine, params: Params) -> Answer:
+    """Describe a key."""
+    with engine.store.read() as connection:
+        return {"KeyMetadata": _metadata(connection, find_key(connection, params["KeyId"]))}
+
+
+def encrypt(engine: Engine, params: Params) -> Answer:
+    """Encrypt up to 4,096 bytes, bound to the encryption context."""
+    plaintext = bytes(params["Plaintext"])
+    if not 1 <= len(plaintext) <= _MOST_PLAINTEXT_BYTES:
+        raise invalid(f"Plaintext must have 1 to {_MOST_PLAINTEXT_BYTES} bytes; got {len(plaintext)}")
+    with engine.store.read() as connection:
+        key_id = find_key(connection, params["KeyId"])
+    box = seal(engine, key_id, plaintext, params.get("EncryptionContext", {}))
+    return {"CiphertextBlob": box, "KeyId": _ARN + key_id, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+
+
+def decrypt(engine: Engine, params: Params) -> Answer:
+    """Decrypt for the same context. Raises InvalidCiphertextException, IncorrectKeyException."""
+    wanted = None
+    if "KeyId" in params:
+        with engine.store.read() as connection:
+            wanted = find_key(connection, params["KeyId"])
+    try:
+        key_id, plaintext = engine.keys.open(bytes(params["CiphertextBlob"]), params.get("EncryptionContext", {}))
+    except ValueError as error:
+        raise ServiceError("InvalidCiphertextException", str(error)) from None
+    except KeyError as error:
+        if not _exists(engine, str(error.args[0])):
+            raise ServiceError("InvalidCiphertextException", "sealed by a key that does not exist") from None
+        raise _lost(str(error.args[0])) from None
+    if wanted not in {None, key_id}:
+        problem = "The key ID in the request does not identify a CMK that can perform this operation."
+        raise ServiceError("IncorrectKeyException", problem)
+    return {"Plaintext": plaintext, "KeyId": _ARN + key_id, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+
+
+def generate_data_key(engine: Engine, params: Params) -> Answer:
+    """Return a new data key, plain and sealed."""
+    size = _DATA_KEY_BYTES.get(params.get("KeySpec", ""), int(params.get("NumberOfBytes", 0)))
+    if not 1 <= size <= 1024:  # noqa: PLR2004 - KMS's own bound
+        raise invalid("KeySpec must be AES_256 or AES_128, or NumberOfBytes 1 to 1024")
+    plaintext = os.urandom(size)
+    with engine.store.read() as connection:
+        key_id = find_key(connection, params["KeyId"])
+    box = seal(engine, key_id, plaintext, params.get("EncryptionContext", {}))
+    return {"Plaintext": plaintext, "CiphertextBlob": box, "KeyId": _ARN + key_id}
+
+
+def seal(engine: Engine, key_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+    """Encrypt with a key that exists."""
+    try:
+        return engine.keys.seal(key_id, plaintext, context)
+    except KeyError:
+        raise _lost(key_id) from None
+
+
+def find_key(connection: sqlite3.Connection, name: str) -> str:
+    """Return a key's id by its id, ARN or alias. Raises NotFoundException."""
+    sql = "SELECT key FROM kms_alias WHERE name = :name UNION SELECT id FROM kms_key WHERE id = :name"
+    row = connection.execute(sql, {"name": name.removeprefix(_ARN)}).fetchone()
+    if row is None:
+        raise ServiceError("NotFoundException", f"Key {name!r} does not exist")
+    return str(row[0])
+
+
+def _exists(engine: Engine, key_id: str) -> bool:
+    with engine.store.read() as connection:
+        return connection.execute("SELECT 1 FROM kms_key WHERE id = ?", (key_id,)).fetchone() is not None
+
+
+def _metadata(connection: sqlite3.Connection, key_id: str) -> dict[str, Any]:
+    sql = "SELECT description, created_ms FROM kms_key WHERE id = ?"
+    description, created_ms = connection.execute(sql, (key_id,)).fetchone()
+    return {
+        "KeyId": key_id,
+        "Arn": _ARN + key_id,
+        "Description": description,
+        "CreationDate": datetime.fromtimestamp(created_ms / 1000, UTC),
+        "Enabled": True,
+        "KeyState": "Enabled",
+    }
+
+
+def _lost(key_id: str) -> ServiceError:
+    problem = f"the file of master keys has no key {key_id}: restore it from the backup that fits the database"
+    return ServiceError("KMSInternalException", problem, _INTERNAL)

@@ -1,0 +1,77 @@
+"""Master keys of KMS in a file of their own, readable by its owner only: a copy of the database opens no secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_VERSION: Final = b"\x01"
+_KEY_ID_BYTES: Final = 36
+_NONCE_BYTES: Final = 12
+
+
+class MasterKeys:
+    """AES-256-GCM. A box is version, key id, nonce and ciphertext; the encryption context is authenticated with it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, bytes] = {}
+
+    def create(self, key_id: str) -> None:
+        """Make the key and write the file. The caller holds the store's write transaction, which orders writers."""
+        draft = self._path.with_name(self._path.name + ".new")
+        keys = self._read() | {key_id: AESGCM.generate_key(256)}
+        text = json.dumps({name: base64.b64encode(key).decode() for name, key in keys.items()})
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+
+    def seal(self, key_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+        """Encrypt. Raises KeyError where the file has no such key."""
+        nonce = os.urandom(_NONCE_BYTES)
+        head = _VERSION + key_id.encode("ascii")
+        return head + nonce + AESGCM(self._key(key_id)).encrypt(nonce, plaintext, head + _bound(context))
+
+    def open(self, box: bytes, context: Mapping[str, str]) -> tuple[str, bytes]:
+        """Return key id and plaintext.
+
+        Raises ValueError for another context or a box that `seal` did not make, KeyError for a key that is not here.
+        """
+        head, rest = box[: 1 + _KEY_ID_BYTES], box[1 + _KEY_ID_BYTES :]
+        if len(rest) <= _NONCE_BYTES or head[:1] != _VERSION:
+            raise ValueError("no box of this engine")
+        key_id = head[1:].decode("ascii", "replace")
+        cipher = AESGCM(self._key(key_id))
+        try:
+            plaintext = cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], head + _bound(context))
+        except InvalidTag:
+            raise ValueError("another context, or a changed box") from None
+        return key_id, plaintext
+
+    def _key(self, key_id: str) -> bytes:
+        if key_id not in self._known:
+            self._known = self._read()
+        return self._known[key_id]
+
+    def _read(self) -> dict[str, bytes]:
+        try:
+            text = self._path.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return {}
+        return {name: base64.b64decode(key) for name, key in json.loads(text).items()}
+
+
+def _bound(context: Mapping[str, str]) -> bytes:
+    return json.dumps(sorted(context.items()), ensure_ascii=True).encode("ascii")

@@ -1,0 +1,55 @@
+"""The runner's side of the socket: calls of its botocore clients go there in place of the network."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+
+from infra.embedded import runner_protocol
+from infra.embedded.errors import ServiceError
+from infra.embedded.socket_folder import SocketFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.embedded.engine import Answer, Params
+
+
+class SocketCaller:
+    """Connections are kept and used by one call at a time. Fails with botocore's own errors of connections."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._directory = SocketFolder(path.parent)
+        self._idle: deque[socket.socket] = deque()
+
+    def __call__(self, service: str, operation: str, params: Params) -> Answer:
+        """Call the engine. Raises ServiceError, EndpointConnectionError, ConnectionClosedError."""
+        connection = self._connection()
+        try:
+            runner_protocol.send(connection, {"service": service, "operation": operation, "params": params})
+            reply = runner_protocol.receive(connection)
+        except (OSError, ValueError, runner_protocol.ConnectionEndedError) as error:
+            connection.close()
+            raise ConnectionClosedError(endpoint_url=str(self._path), error=error) from error
+        self._idle.append(connection)
+        if "error" in reply:
+            error_ = reply["error"]
+            raise ServiceError(error_["code"], error_["message"], error_["status"], more=error_["more"])
+        answer: Answer = reply["answer"]
+        return answer
+
+    def _connection(self) -> socket.socket:
+        with suppress(IndexError):
+            return self._idle.pop()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(self._directory.address(self._path.name))
+        except OSError as error:
+            connection.close()
+            raise EndpointConnectionError(endpoint_url=str(self._path), error=error) from error
+        return connection

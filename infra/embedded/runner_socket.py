@@ -1,0 +1,95 @@
+"""Serves the runner its queues and `outputs/*` on a Unix socket. The runner has neither the file nor the keys.
+
+Messages that it receives belong to its process: they return at once when that dies.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded import runner_protocol, services
+from infra.embedded.errors import ServiceError
+from infra.embedded.holders import Holder
+from infra.embedded.socket_folder import SocketFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.embedded.engine import Answer, Engine
+    from infra.embedded.runner_policy import Policy
+
+_MOST_CONNECTIONS: Final = 128
+_CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
+
+
+class RunnerSocket:
+    """`path`: of the socket, in a folder that exists. Each connection has a thread and one call at a time."""
+
+    def __init__(self, path: Path, engine: Engine, policy: Policy) -> None:
+        self._path = path
+        self._engine = engine
+        self._policy = policy
+        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        path.unlink(missing_ok=True)
+        self._directory = SocketFolder(path.parent)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self._directory.address(path.name))
+        os.chmod(path, 0o600)  # noqa: PTH101 - like the other calls on the socket
+        self._listener.listen(_MOST_CONNECTIONS)
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        threading.Thread(target=self._accept, name="runner-socket", daemon=True).start()
+
+    def stop(self) -> None:
+        """Accept no more. Connections end with this process or their client."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while True:
+            self._free.acquire()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # stopped
+            threading.Thread(target=self._serve, args=(connection,), name="runner-call", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection:
+                raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+                engine = replace(self._engine, holder=Holder.of(_CREDENTIALS.unpack(raw)[0]))
+                while True:
+                    runner_protocol.send(connection, self._answer(engine, runner_protocol.receive(connection)))
+        except (OSError, ValueError, runner_protocol.ConnectionEndedError):
+            return
+        finally:
+            self._free.release()
+
+    def _answer(self, engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"answer": self._call(engine, request)}
+        except ServiceError as error:
+            described = {"code": error.code, "message": error.message, "status": error.status, "more": error.more}
+            return {"error": described}
+        except Exception as error:  # noqa: BLE001 - parameters of a runner that was taken over may be anything
+            described = {"code": "InvalidParameterValue", "message": type(error).__name__, "status": 400, "more": {}}
+            return {"error": described}
+
+    def _call(self, engine: Engine, request: dict[str, Any]) -> Answer:
+        match request:
+            case {"service": str(service), "operation": str(operation), "params": dict(params)}:
+                if self._policy.allows(service, operation, params):
+                    return services.call(engine, service, operation, params)
+                problem = f"the runner is not allowed to call {operation} of {service} for this resource"
+                raise ServiceError("AccessDenied", problem, 403)
+        raise ServiceError("InvalidRequest", "a request has service, operation and params")

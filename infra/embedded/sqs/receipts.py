@@ -1,0 +1,127 @@
+"""DeleteMessage, ChangeMessageVisibility, their batches, and messages whose process died.
+
+As SQS does it, an outdated receipt is no error: it deletes nothing once another receipt was given, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded.errors import ServiceError
+from infra.embedded.holders import Holder
+from infra.embedded.sqs.queues import Queue, find_queue
+from infra.embedded.sqs.sending import batch_answer, check_batch, failure
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from infra.embedded.engine import Answer, Engine, Params
+
+_RECEIPT_PARTS = 2
+_MOST_VISIBILITY_SECS = 43_200
+
+
+def delete_message(engine: Engine, params: Params) -> Answer:
+    """Delete the message that this receipt was the last one for."""
+    with engine.store.write() as connection:
+        _delete(connection, find_queue(connection, params["QueueUrl"]), params["ReceiptHandle"])
+    return {}
+
+
+def delete_message_batch(engine: Engine, params: Params) -> Answer:
+    """Delete up to ten messages; a bad receipt fails alone."""
+    entries = params["Entries"]
+    check_batch(entries, {"Id", "ReceiptHandle"})
+    done, failed = list[dict[str, Any]](), list[dict[str, Any]]()
+    with engine.store.write() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+        for entry in entries:
+            try:
+                _delete(connection, queue, entry["ReceiptHandle"])
+                done.append({"Id": entry["Id"]})
+            except ServiceError as error:
+                failed.append(failure(entry["Id"], error))
+    return batch_answer(done, failed)
+
+
+def change_message_visibility(engine: Engine, params: Params) -> Answer:
+    """Set how long a received message stays invisible from now on."""
+    with engine.store.write() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+        _change(engine, connection, queue, params)
+    engine.waking.wake(queue.number)
+    return {}
+
+
+def change_message_visibility_batch(engine: Engine, params: Params) -> Answer:
+    """Do the same for up to ten messages."""
+    entries = params["Entries"]
+    check_batch(entries, {"Id", "ReceiptHandle", "VisibilityTimeout"})
+    done, failed = list[dict[str, Any]](), list[dict[str, Any]]()
+    with engine.store.write() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+        for entry in entries:
+            try:
+                _change(engine, connection, queue, entry)
+                done.append({"Id": entry["Id"]})
+            except ServiceError as error:
+                failed.append(failure(entry["Id"], error))
+    engine.waking.wake(queue.number)
+    return batch_answer(done, failed)
+
+
+def release_dead(engine: Engine) -> int:
+    """Make the messages of dead processes visible at once, and return how many."""
+    with engine.store.read() as connection:
+        held = connection.execute(
+            "SELECT id, queue, holder FROM message INDEXED BY message_in_flight "
+            "WHERE receipt IS NOT NULL AND holder IS NOT NULL"
+        ).fetchall()
+    dead = {text for text in {holder for *_, holder in held} if not Holder.parse(text).is_alive()}
+    if not dead:
+        return 0
+    now = engine.clock()
+    released: list[int] = []
+    with engine.store.write() as connection:
+        for message_id, queue, holder in held:
+            sql = "UPDATE message SET visible_ms = min(visible_ms, ?), holder = NULL WHERE id = ? AND holder = ?"
+            if holder in dead and connection.execute(sql, (now, message_id, holder)).rowcount:
+                released.append(queue)
+    for queue in set(released):
+        engine.waking.wake(queue)
+    return len(released)
+
+
+def expire_messages(connection: sqlite3.Connection, now_ms: int) -> None:
+    """Remove messages that are older than their queue's retention."""
+    for queue, text in connection.execute("SELECT id, attributes FROM queue").fetchall():
+        oldest_ms = now_ms - 1000 * int(json.loads(text)["MessageRetentionPeriod"])
+        connection.execute("DELETE FROM message WHERE sent_ms <= ? AND queue = ?", (oldest_ms, queue))
+
+
+def _parts(receipt: str) -> tuple[int, str]:
+    parts = receipt.split(".")
+    if len(parts) != _RECEIPT_PARTS or not parts[0].isdigit():
+        raise ServiceError(
+            "ReceiptHandleIsInvalid", f'The input receipt handle "{receipt}" is not a valid receipt handle.'
+        )
+    return int(parts[0]), parts[1]
+
+
+def _delete(connection: sqlite3.Connection, queue: Queue, handle: str) -> None:
+    message_id, receipt = _parts(handle)
+    sql = "DELETE FROM message WHERE id = ? AND queue = ? AND receipt = ?"
+    connection.execute(sql, (message_id, queue.number, receipt))
+
+
+def _change(engine: Engine, connection: sqlite3.Connection, queue: Queue, given: Params) -> None:
+    message_id, receipt = _parts(given["ReceiptHandle"])
+    seconds = given["VisibilityTimeout"]
+    if not 0 <= seconds <= _MOST_VISIBILITY_SECS:
+        raise ServiceError("InvalidParameterValue", f"VisibilityTimeout must be 0 to 43200; got {seconds}")
+    now = engine.clock()
+    connection.execute(
+        "UPDATE message SET visible_ms = ? WHERE id = ? AND queue = ? AND receipt = ? AND visible_ms > ?",
+        (now + seconds * 1000, message_id, queue.number, receipt, now),
+    )

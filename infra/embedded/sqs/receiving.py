@@ -1,0 +1,134 @@
+"""ReceiveMessage: long polls, dead letters, and fairness between message groups."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded.errors import ServiceError
+from infra.embedded.sqs.fairness import choose
+from infra.embedded.sqs.queues import Queue, find_named, find_queue
+from infra.embedded.sqs.sending import MOST_ENTRIES, md5_of
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from infra.embedded.engine import Answer, Engine, Params
+
+_MOST_WAIT_SECS: Final = 20
+_MOST_VISIBILITY_SECS: Final = 43_200
+_LOOK_MS: Final = 1000
+"""A poll looks this often whether its client still lives; messages wake it at once."""
+
+
+def receive_message(engine: Engine, params: Params) -> Answer:
+    """Receive up to ten messages, waiting for the first one. They belong to the engine's receiver."""
+    most = params.get("MaxNumberOfMessages", 1)
+    if not 1 <= most <= MOST_ENTRIES:
+        raise ServiceError("InvalidParameterValue", f"MaxNumberOfMessages must be 1 to {MOST_ENTRIES}; got {most}")
+    with engine.store.read() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+    wait_secs = params.get("WaitTimeSeconds", queue.wait)
+    visibility_secs = params.get("VisibilityTimeout", queue.visibility)
+    if not (0 <= wait_secs <= _MOST_WAIT_SECS and 0 <= visibility_secs <= _MOST_VISIBILITY_SECS):
+        raise ServiceError("InvalidParameterValue", "WaitTimeSeconds or VisibilityTimeout is out of range")
+    wanted = {*params.get("MessageSystemAttributeNames", ()), *params.get("AttributeNames", ())}
+    deadline = time.monotonic() + wait_secs
+    received = _take(engine, queue, most, visibility_secs, wanted)
+    if not received and wait_secs:
+        with engine.waking.waiter(queue.number) as waiter:
+            while not (received := _take(engine, queue, most, visibility_secs, wanted)):
+                left_ms = (deadline - time.monotonic()) * 1000
+                if left_ms <= 0:
+                    break
+                waiter.wait(min(left_ms, _next_change_ms(engine, queue), _LOOK_MS))
+                if engine.holder is not None and not engine.holder.is_alive():
+                    break  # it would take a message along
+    return {"Messages": received} if received else {}
+
+
+def _next_change_ms(engine: Engine, queue: Queue) -> float:
+    """Milliseconds until a delay or a visibility timeout ends."""
+    now = engine.clock()
+    with engine.store.read() as connection:
+        sql = "SELECT min(visible_ms) FROM message WHERE queue = ? AND visible_ms > ?"
+        (next_ms,) = connection.execute(sql, (queue.number, now)).fetchone()
+    return float("inf") if next_ms is None else max(1, next_ms - now)
+
+
+def _take(engine: Engine, queue: Queue, most: int, visibility_secs: int, wanted: set[str]) -> list[dict[str, Any]]:
+    now = engine.clock()
+    with engine.store.read() as connection:  # an empty queue costs no write
+        sql = "SELECT 1 FROM message WHERE queue = ? AND visible_ms <= ? LIMIT 1"
+        if connection.execute(sql, (queue.number, now)).fetchone() is None:
+            return []
+    received: list[dict[str, Any]] = []
+    moved = False
+    with engine.store.write() as connection:
+        dead = find_named(connection, queue.dead_letters) if queue.dead_letters else None
+        while not received:
+            ids = choose(connection, queue.number, now, most)
+            if not ids:
+                break
+            for message_id in ids:
+                if _drop_if_expired(connection, message_id, queue, now):
+                    continue
+                if dead is not None and _move_if_dead(connection, message_id, queue, dead, now):
+                    moved = True
+                else:
+                    receipt, visible_ms = uuid.uuid4().hex, now + visibility_secs * 1000
+                    received.append(
+                        _receive(connection, message_id, receipt, now, visible_ms, str(engine.receiver), wanted)
+                    )
+    if dead is not None and moved:
+        engine.waking.wake(dead.number)
+    return received
+
+
+def _drop_if_expired(connection: sqlite3.Connection, message_id: int, queue: Queue, now: int) -> bool:
+    sql = "DELETE FROM message WHERE id = ? AND sent_ms <= ?"
+    return connection.execute(sql, (message_id, now - queue.retention * 1000)).rowcount == 1
+
+
+def _move_if_dead(connection: sqlite3.Connection, message_id: int, queue: Queue, dead: Queue, now: int) -> bool:
+    """Move a message that was received too often. As in SQS it keeps its id, its age and its count of receives."""
+    changed = connection.execute(
+        "UPDATE message SET queue = ?, visible_ms = ?, receipt = NULL, holder = NULL, source = ? "
+        "WHERE id = ? AND receives >= ?",
+        (dead.number, now, queue.name, message_id, queue.max_receives),
+    )
+    return changed.rowcount == 1
+
+
+def _receive(
+    connection: sqlite3.Connection,
+    message_id: int,
+    receipt: str,
+    now: int,
+    visible_ms: int,
+    holder: str,
+    wanted: set[str],
+) -> dict[str, Any]:
+    sent_ms, first_ms, receives, tenant, body, public_id = connection.execute(
+        "UPDATE message SET receives = receives + 1, first_received_ms = coalesce(first_received_ms, ?), receipt = ?, "
+        "holder = ?, visible_ms = ? WHERE id = ? "
+        "RETURNING sent_ms, first_received_ms, receives, tenant, body, message_id",
+        (now, receipt, holder, visible_ms, message_id),
+    ).fetchone()
+    attributes = {
+        "ApproximateReceiveCount": str(receives),
+        "ApproximateFirstReceiveTimestamp": str(first_ms),
+        "SentTimestamp": str(sent_ms),
+        "SenderId": "embedded",
+    }
+    if tenant:
+        attributes["MessageGroupId"] = tenant
+    shown = {name: value for name, value in attributes.items() if name in wanted or "All" in wanted}
+    message = {
+        "MessageId": public_id,
+        "ReceiptHandle": f"{message_id}.{receipt}",
+        "MD5OfBody": md5_of(body),
+        "Body": body,
+    }
+    return message | ({"Attributes": shown} if shown else {})

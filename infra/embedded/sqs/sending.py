@@ -1,0 +1,100 @@
+"""SendMessage and SendMessageBatch."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded.errors import ServiceError, of_sqs, unknown
+from infra.embedded.sqs.queues import Queue, find_queue
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from infra.embedded.engine import Answer, Engine, Params
+
+MOST_ENTRIES: Final = 10
+_MOST_BATCH_BYTES: Final = 1_048_576
+_MOST_DELAY_SECS: Final = 900
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENTRY: Final = {"Id", "MessageBody", "DelaySeconds", "MessageGroupId"}
+
+
+def md5_of(body: str) -> str:
+    """Return the digest by which clients check a body."""
+    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+
+
+def send_message(engine: Engine, params: Params) -> Answer:
+    """Send one message. It is on disk when the call returns."""
+    with engine.store.write() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+        answer = _insert(connection, queue, params, engine.clock())
+    engine.waking.wake(queue.number)
+    return answer
+
+
+def send_message_batch(engine: Engine, params: Params) -> Answer:
+    """Send up to ten messages; a bad one fails alone."""
+    entries = params["Entries"]
+    check_batch(entries, _ENTRY)
+    if sum(len(entry["MessageBody"].encode()) for entry in entries) > _MOST_BATCH_BYTES:
+        raise _bad_batch("BatchRequestTooLong", f"Batch requests cannot be longer than {_MOST_BATCH_BYTES} bytes")
+    sent, failed = list[dict[str, Any]](), list[dict[str, Any]]()
+    with engine.store.write() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+        for entry in entries:
+            try:
+                sent.append({"Id": entry["Id"], **_insert(connection, queue, entry, engine.clock())})
+            except ServiceError as error:
+                failed.append(failure(entry["Id"], error))
+    engine.waking.wake(queue.number)
+    return batch_answer(sent, failed)
+
+
+def check_batch(entries: list[dict[str, Any]], members: set[str]) -> None:
+    """Refuse an empty or too long batch, an id that comes twice, and a member that the engine does not know."""
+    if not entries:
+        raise _bad_batch("EmptyBatchRequest", "There should be at least one entry.")
+    if len(entries) > MOST_ENTRIES:
+        problem = f"Maximum number of entries per request are {MOST_ENTRIES}. You have sent {len(entries)}."
+        raise _bad_batch("TooManyEntriesInBatchRequest", problem)
+    if len({entry["Id"] for entry in entries}) != len(entries):
+        raise _bad_batch("BatchEntryIdsNotDistinct", "An Id is repeated.")
+    for entry in entries:
+        if strange := entry.keys() - members:
+            raise unknown(f"the member {min(strange)} of an entry of a batch")
+
+
+def _bad_batch(name: str, message: str) -> ServiceError:
+    return of_sqs(name, name, message)
+
+
+def failure(entry_id: str, error: ServiceError) -> dict[str, Any]:
+    """Describe an entry that failed alone."""
+    return {"Id": entry_id, "SenderFault": True, "Code": error.code, "Message": error.message}
+
+
+def batch_answer(successful: list[dict[str, Any]], failed: list[dict[str, Any]]) -> Answer:
+    """Answer a batch; SQS leaves out an empty list."""
+    return {key: value for key, value in (("Successful", successful), ("Failed", failed)) if value}
+
+
+def _insert(connection: sqlite3.Connection, queue: Queue, given: Params, now: int) -> dict[str, Any]:
+    body, delay = given["MessageBody"], given.get("DelaySeconds", queue.delay)
+    size = len(body.encode("utf-8", "surrogatepass"))
+    if not 1 <= size <= queue.most_bytes:
+        problem = f"Message must be 1 to {queue.most_bytes} bytes; got {size}"
+        raise ServiceError("InvalidParameterValue", f"One or more parameters are invalid. Reason: {problem}.")
+    if _FORBIDDEN.search(body):
+        raise ServiceError("InvalidMessageContents", "Invalid characters found.")
+    if not 0 <= delay <= _MOST_DELAY_SECS:
+        raise ServiceError("InvalidParameterValue", f"DelaySeconds must be 0 to {_MOST_DELAY_SECS}; got {delay}")
+    message_id = str(uuid.uuid4())
+    connection.execute(
+        "INSERT INTO message (queue, tenant, visible_ms, sent_ms, message_id, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (queue.number, given.get("MessageGroupId", ""), now + delay * 1000, now, message_id, body),
+    )
+    return {"MessageId": message_id, "MD5OfMessageBody": md5_of(body)}

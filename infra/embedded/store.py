@@ -1,0 +1,153 @@
+"""One SQLite file: transactions of many threads and processes, none of which ever sees it locked."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections import deque
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Final, Literal
+
+from infra.embedded import schema
+from infra.embedded.errors import ServiceError, StoreUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_NAME: Final = "rustbox.sqlite"
+_BUSY_MS: Final = 30_000
+_CACHE_KB: Final = 4096
+_READER_CACHE_KB: Final = 1024
+
+_PASSING: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN})
+_PRIMARY_CODE: Final = 0xFF
+
+type Synchronous = Literal["FULL", "NORMAL"]
+
+
+class _Own:
+    """What one process has of the store: connections, and the lock by which its writers take turns with others."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.pid = os.getpid()
+        self.turn = threading.Lock()
+        self.lock = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.writer: sqlite3.Connection | None = None
+        self.idle: deque[sqlite3.Connection] = deque()
+
+    @contextmanager
+    def turn_of_processes(self) -> Iterator[None]:
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self.lock, fcntl.LOCK_UN)
+
+
+class Store:
+    """`folder` holds the file and its locks. Connections open on first use and belong to one process.
+
+    Writers take turns by a lock of the kernel before SQLite's own: it wakes the next one at once, where SQLite would
+    poll. A process that dies loses both.
+    """
+
+    def __init__(self, folder: Path, synchronous: Synchronous) -> None:
+        self.folder = folder
+        self._path = folder / FILE_NAME
+        self._synchronous = synchronous
+        self._mine = _Own(folder)
+        self._inherited: list[_Own] = []
+
+    def prepare(self) -> None:
+        """Create the file or bring it to this version. Raises StoreUnusableError."""
+        try:
+            self._path.touch(mode=0o600)
+            connection = self._connect(_CACHE_KB)
+        except sqlite3.DatabaseError as error:
+            problem = f"{self._path} cannot be opened ({error}): restore a backup, or move the file aside"
+            raise StoreUnusableError(problem) from error
+        except OSError as error:
+            raise StoreUnusableError(f"{self._path} cannot be opened: {error.strerror}") from error
+        with closing(connection):
+            schema.prepare(connection, self._path)
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for single SELECTs: each sees one committed state. Close cursors before it ends."""
+        idle = self._own().idle
+        try:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                connection = self._connect(_READER_CACHE_KB)
+            try:
+                yield connection
+            finally:
+                idle.append(connection)
+        except sqlite3.Error as error:
+            raise _service_error(error) from error
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Run one transaction: committed at the end, undone by any exception. Keep it short: all writers wait."""
+        own = self._own()
+        try:
+            with own.turn, own.turn_of_processes():
+                if own.writer is None:
+                    own.writer = self._connect(_CACHE_KB)
+                own.writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield own.writer
+                    own.writer.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
+                        own.writer.execute("ROLLBACK")
+                    raise
+        except sqlite3.Error as error:
+            raise _service_error(error) from error
+
+    def close(self) -> None:
+        """Close the connections that nobody uses now."""
+        own = self._own()
+        with own.turn:
+            if own.writer is not None:
+                own.writer.close()
+            own.writer = None
+        with suppress(IndexError):
+            while True:
+                own.idle.pop().close()
+
+    def _own(self) -> _Own:
+        if self._mine.pid != os.getpid():
+            # After a fork. The descriptor is the parent's lock too, which must end with the parent. SQLite's
+            # connections must not be used here, not even closed.
+            os.close(self._mine.lock)
+            self._inherited.append(self._mine)
+            self._mine = _Own(self.folder)
+        return self._mine
+
+    def _connect(self, cache_kb: int) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {self._synchronous}",
+            f"cache_size = -{cache_kb}",
+            "temp_store = MEMORY",
+            "journal_size_limit = 67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+
+def _service_error(error: sqlite3.Error) -> ServiceError:
+    """Turn a failure of the file into an error that clients repeat; a full disk passes."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in _PASSING:
+        return ServiceError("ServiceUnavailable", f"the engine's file cannot be used now: {error}", 503)
+    return ServiceError("InternalServerError", f"the engine's file failed: {error}", 500)

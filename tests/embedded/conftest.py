@@ -1,0 +1,153 @@
+"""The engine, moto and an unpatched ministack, behind the same boto3 clients."""
+
+import functools
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto import mock_aws
+
+from functions.core.submission import new_id
+from infra.embedded import services
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.hook import Hook
+from tests.until import until
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One AWS. `name`: engine, moto or ministack."""
+
+    name: str
+    session: boto3.Session
+    endpoint_url: str | None = None
+
+    def client(self, service: str) -> Any:
+        config = Config(retries={"mode": "standard", "max_attempts": 1})
+        return self.session.client(service, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]
+
+    def create_table(self) -> str:
+        """Create a table as ours are: two key attributes, and one index with a number as its range."""
+        name = f"table-{new_id()}"
+        self.client("dynamodb").create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "shard", "AttributeType": "S"},
+                {"AttributeName": "due", "AttributeType": "N"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "due",
+                    "KeySchema": [
+                        {"AttributeName": "shard", "KeyType": "HASH"},
+                        {"AttributeName": "due", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["note"]},
+                }
+            ],
+        )
+        return name
+
+    def create_queue(self, **attributes: str) -> str:
+        return str(self.client("sqs").create_queue(QueueName=f"queue-{new_id()}", Attributes=attributes)["QueueUrl"])
+
+
+def make_session() -> boto3.Session:
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+def session_of(engine: Engine) -> boto3.Session:
+    """Make a session whose calls the engine answers."""
+    session = make_session()
+    Hook(functools.partial(services.call, engine)).attach(session)
+    return session
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_engine(tmp_path / "engine")
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def aws(engine: Engine) -> Backend:
+    """The engine alone."""
+    return Backend("engine", session_of(engine))
+
+
+@pytest.fixture(params=["engine", "moto", "ministack"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    if request.param == "moto":
+        with mock_aws():
+            yield Backend("moto", make_session())
+    elif request.param == "engine":
+        yield request.getfixturevalue("aws")
+    else:
+        yield Backend("ministack", make_session(), request.getfixturevalue("ministack_url"))
+
+
+@pytest.fixture(scope="session")
+def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url, folder = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("ministack")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(folder),  # its pid file
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "SERVICES": "dynamodb,events,kms,s3,sqs,ssm",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ministack"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None
+        try:
+            with urllib.request.urlopen(f"{url}/_ministack/health", timeout=5) as answer:  # noqa: S310 - loopback
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    try:
+        until(answers)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def plain(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without its request id; moto tells the capacity also where nobody asks."""
+    return {key: value for key, value in answer.items() if key not in {"ResponseMetadata", "ConsumedCapacity"}}
+
+
+def only(*names: str) -> pytest.MarkDecorator:
+    """Run a test on these backends; the others are known to differ from AWS there."""
+    return pytest.mark.parametrize("backend", names, indirect=True)

@@ -1,0 +1,102 @@
+"""S3, SSM, KMS and EventBridge as this project uses them, on the engine, moto and ministack."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.core.submission import new_id
+from tests.embedded.conftest import Backend, only
+
+
+def code_of(refused: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = refused.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_an_object_is_written_read_and_removed(backend: Backend) -> None:
+    s3, bucket, content = backend.client("s3"), f"bucket-{new_id().lower()}", bytes(range(256)) * 4096
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="outputs/a b/1", Body=b"old", ContentType="application/octet-stream")
+    etag = s3.put_object(Bucket=bucket, Key="outputs/a b/1", Body=content, ContentType="text/x-test")["ETag"]
+    found = s3.get_object(Bucket=bucket, Key="outputs/a b/1")
+    body = found["Body"]
+    assert (found["ContentLength"], found["ContentType"], found["ETag"]) == (len(content), "text/x-test", etag)
+    assert (body.read(10), body.read()) == (content[:10], content[10:])
+    body.close()
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["outputs/a b/1"]
+    for _ in range(2):
+        s3.delete_object(Bucket=bucket, Key="outputs/a b/1")
+    with pytest.raises(s3.exceptions.NoSuchKey) as refused:
+        s3.get_object(Bucket=bucket, Key="outputs/a b/1")
+    assert code_of(refused) == ("NoSuchKey", 404)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_a_bucket_that_is_not_there_is_an_error(backend: Backend) -> None:
+    s3 = backend.client("s3")
+    with pytest.raises(s3.exceptions.NoSuchBucket) as refused:
+        s3.get_object(Bucket="none", Key="x")
+    assert code_of(refused) == ("NoSuchBucket", 404)
+
+
+def test_a_secret_parameter_is_written_and_read(backend: Backend) -> None:
+    ssm, name = backend.client("ssm"), f"/tests/{new_id()}"
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name=name, WithDecryption=True)
+    ssm.put_parameter(Name=name, Value="first", Type="SecureString")
+    with pytest.raises(ssm.exceptions.ParameterAlreadyExists):
+        ssm.put_parameter(Name=name, Value="second", Type="SecureString")
+    ssm.put_parameter(Name=name, Value="third", Type="SecureString", Overwrite=True)
+    parameter = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert (parameter["Name"], parameter["Value"], parameter["Type"]) == (name, "third", "SecureString")
+
+
+@only("engine", "moto")
+def test_a_box_opens_for_its_context_only(backend: Backend) -> None:
+    kms, context = backend.client("kms"), {"project_id": "p", "endpoint_id": "e"}
+    key = kms.create_key(Description="test")["KeyMetadata"]
+    box = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"secret", EncryptionContext=context)["CiphertextBlob"]
+    opened = kms.decrypt(KeyId=key["KeyId"], CiphertextBlob=box, EncryptionContext=context)
+    assert (opened["Plaintext"], opened["KeyId"]) == (b"secret", key["Arn"])
+    assert kms.decrypt(CiphertextBlob=box, EncryptionContext=context)["Plaintext"] == b"secret"
+    for wrong in ({"project_id": "q", "endpoint_id": "e"}, {}):
+        with pytest.raises(kms.exceptions.InvalidCiphertextException):
+            kms.decrypt(KeyId=key["KeyId"], CiphertextBlob=box, EncryptionContext=wrong)
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.encrypt(KeyId="00000000-0000-0000-0000-000000000000", Plaintext=b"x")
+
+
+def test_a_key_is_found_by_its_alias(backend: Backend) -> None:
+    kms, alias = backend.client("kms"), f"alias/test-{new_id()}"
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.describe_key(KeyId=alias)
+    key = kms.create_key(Description="test")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    assert kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"] == key
+
+
+def test_a_data_key_opens_by_its_master_key(backend: Backend) -> None:
+    kms, context = backend.client("kms"), {"project_id": "p"}
+    key = kms.create_key(Description="test")["KeyMetadata"]["KeyId"]
+    made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=context)
+    assert len(made["Plaintext"]) == 32
+    opened = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=context)
+    assert opened["Plaintext"] == made["Plaintext"]
+
+
+def test_events_are_taken_one_by_one(backend: Backend) -> None:
+    events, bus = backend.client("events"), f"bus-{new_id()}"
+    events.create_event_bus(Name=bus)
+    entry: dict[str, Any] = {
+        "Source": "rustbox",
+        "DetailType": "t",
+        "Detail": json.dumps({"a": 1}),
+        "EventBusName": bus,
+    }
+    answer = events.put_events(Entries=[entry, entry])
+    assert answer["FailedEntryCount"] == 0
+    assert len({result["EventId"] for result in answer["Entries"]}) == 2
+    with pytest.raises(events.exceptions.ResourceAlreadyExistsException):
+        events.create_event_bus(Name=bus)
