@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infra.embedded.errors import StoreUnusableError
 from infra.embedded.holders import Holder
 from infra.embedded.kms_keys import MasterKeys
 from infra.embedded.store import Store
@@ -44,6 +45,11 @@ class Engine:
         """The process that a message is received for."""
         return self.holder or Holder.of(os.getpid())
 
+    def close(self) -> None:
+        """End all use of the folder by this process."""
+        self.store.close()
+        self.waking.close()
+
 
 def open_engine(
     folder: Path, *, synchronous: Synchronous = "NORMAL", clock: Callable[[], int] = _now_ms, prepare: bool = True
@@ -54,5 +60,9 @@ def open_engine(
     """
     store = Store(folder, synchronous)
     if prepare:
-        store.prepare()
+        try:
+            store.prepare()
+        except StoreUnusableError:
+            store.close()
+            raise
     return Engine(store, Waking(folder / "wake"), MasterKeys(folder / "kms.json"), clock)

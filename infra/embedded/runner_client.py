@@ -29,19 +29,27 @@ class SocketCaller:
 
     def __call__(self, service: str, operation: str, params: Params) -> Answer:
         """Call the engine. Raises ServiceError, EndpointConnectionError, ConnectionClosedError."""
+        # botocore turns a body into a file.
+        sent = {name: value.read() if hasattr(value, "read") else value for name, value in params.items()}
         connection = self._connection()
         try:
-            runner_protocol.send(connection, {"service": service, "operation": operation, "params": params})
+            runner_protocol.send(connection, {"service": service, "operation": operation, "params": sent})
             reply = runner_protocol.receive(connection)
         except (OSError, ValueError, runner_protocol.ConnectionEndedError) as error:
             connection.close()
             raise ConnectionClosedError(endpoint_url=str(self._path), error=error) from error
         self._idle.append(connection)
         if "error" in reply:
-            error_ = reply["error"]
-            raise ServiceError(error_["code"], error_["message"], error_["status"], more=error_["more"])
+            told = reply["error"]
+            raise ServiceError(told["code"], told["message"], told["status"], more=told["more"])
         answer: Answer = reply["answer"]
         return answer
+
+    def close(self) -> None:
+        """Close the connections that no call uses now."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _connection(self) -> socket.socket:
         with suppress(IndexError):

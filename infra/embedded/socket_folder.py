@@ -15,6 +15,10 @@ class SocketFolder:
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
+    def close(self) -> None:
+        """Let the folder go; addresses are of no use from now on."""
+        os.close(self._descriptor)
+
     def address(self, name: str) -> str:
         """Return the address of a socket of the folder, for this process."""
         return f"/proc/self/fd/{self._descriptor}/{name}"

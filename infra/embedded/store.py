@@ -111,7 +111,7 @@ class Store:
             raise _service_error(error) from error
 
     def close(self) -> None:
-        """Close the connections that nobody uses now."""
+        """End all use by this process."""
         own = self._own()
         with own.turn:
             if own.writer is not None:
@@ -120,6 +120,7 @@ class Store:
         with suppress(IndexError):
             while True:
                 own.idle.pop().close()
+        os.close(own.lock)
 
     def _own(self) -> _Own:
         if self._mine.pid != os.getpid():
@@ -134,14 +135,18 @@ class Store:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-        for pragma in (
-            "journal_mode = WAL",
-            f"synchronous = {self._synchronous}",
-            f"cache_size = -{cache_kb}",
-            "temp_store = MEMORY",
-            "journal_size_limit = 67108864",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in (
+                "journal_mode = WAL",
+                f"synchronous = {self._synchronous}",
+                f"cache_size = -{cache_kb}",
+                "temp_store = MEMORY",
+                "journal_size_limit = 67108864",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
 

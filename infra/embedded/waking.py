@@ -46,6 +46,10 @@ class Waking:
         """Wait in a `with` statement. Look at the queue after entering it: from then on no message is missed."""
         return Waiter(self, f"{queue}.{os.getpid()}.{next(_numbers)}")
 
+    def close(self) -> None:
+        """End all use."""
+        self._directory.close()
+
     def address(self, name: str) -> str:
         """Return the address of a socket of the folder."""
         return self._directory.address(name)

@@ -83,7 +83,7 @@ def session_of(engine: Engine) -> boto3.Session:
 def engine(tmp_path: Path) -> Iterator[Engine]:
     opened = open_engine(tmp_path / "engine")
     yield opened
-    opened.store.close()
+    opened.close()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 type Tree = tuple[Any, ...]
 
-_TOKEN: Final = re.compile(r"\s*(?:([#:]?[A-Za-z_][A-Za-z0-9_]*|[#:][A-Za-z0-9_]+)|(<=|>=|<>|[=<>(),+\-.\[\]]))")
+_TOKEN: Final = re.compile(r"\s*(?:([#:]?[A-Za-z_][A-Za-z0-9_]*|[#:]?[A-Za-z0-9_]+)|(<=|>=|<>|[=<>(),+\-.\[\]]))")
 _COMPARATORS: Final = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _FUNCTIONS: Final = {"attribute_exists": 1, "attribute_not_exists": 1, "begins_with": 2, "contains": 2}
 _CACHED: Final = 1024

@@ -1,0 +1,235 @@
+"""The runner reaches its queues and outputs by a socket, and nothing else; it opens neither the file nor the keys."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from infra.embedded import runner_protocol
+from infra.embedded.engine import Engine
+from infra.embedded.hook import Hook
+from infra.embedded.runner_client import SocketCaller
+from infra.embedded.runner_policy import Policy
+from infra.embedded.runner_socket import RunnerSocket
+from infra.embedded.services import OPERATIONS
+from infra.embedded.sqs.receipts import release_dead
+from infra.local.intrinsics import Resolver
+from infra.local.resources import _attributes
+from infra.local.settings import ROOT
+from infra.local.template import translate
+from tests.embedded.conftest import Backend, make_session
+
+BUCKET = "rustbox-local-payloadsbucket"
+
+
+def runner_statements() -> list[dict[str, Any]]:
+    """The statements of the template's RunnerPolicy, with the names that resources have locally."""
+    template = translate(ROOT / "template.yaml", {"Stage": "local"})
+    values = {name: _attributes(name, item["Type"]) for name, item in template.resources.items()}
+    resolver = Resolver(template.parameters, template.conditions, values)
+    document: dict[str, Any] = resolver.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
+    statements: list[dict[str, Any]] = document["Statement"]
+    return statements
+
+
+@dataclass
+class Served:
+    call: SocketCaller
+    path: Path
+    queues: dict[str, str]
+    runner: Backend
+
+
+@pytest.fixture
+def served(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Served]:
+    names = ("InteractiveQueue", "BatchQueue", "CompletionsQueue", "DeliveriesQueue", "InteractiveDeadLetters")
+    queues = {name: aws.client("sqs").create_queue(QueueName=f"rustbox-local-{name}")["QueueUrl"] for name in names}
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    server = RunnerSocket(folder / "runner.sock", engine, Policy.of(runner_statements()))
+    server.start()
+    session, caller = make_session(), SocketCaller(folder / "runner.sock")
+    Hook(caller).attach(session)
+    yield Served(caller, folder / "runner.sock", queues, Backend("engine", session))
+    caller.close()
+    server.stop()
+
+
+def test_the_runner_does_its_work(served: Served, aws: Backend) -> None:
+    sqs, ours = served.runner.client("sqs"), aws.client("sqs")
+    for name in ("InteractiveQueue", "BatchQueue"):
+        url = served.queues[name]
+        ours.send_message(QueueUrl=url, MessageBody="run", MessageGroupId="p")
+        (message,) = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=1,
+            VisibilityTimeout=60,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )["Messages"]
+        handle = message["ReceiptHandle"]
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=60)
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
+        assert ours.receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages") is None
+    completions = served.queues["CompletionsQueue"]
+    sqs.send_message(QueueUrl=completions, MessageBody="done")
+    sqs.send_message_batch(QueueUrl=completions, Entries=[{"Id": "0", "MessageBody": "done"}])
+    assert len(ours.receive_message(QueueUrl=completions, MaxNumberOfMessages=10)["Messages"]) == 2
+    content = os.urandom(1024 * 1024)
+    served.runner.client("s3").put_object(Bucket=BUCKET, Key="outputs/s/e/stdout", Body=content, ContentType="x/y")
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key="outputs/s/e/stdout")["Body"].read() == content
+
+
+def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every operation of the engine, on every resource that there is."""
+    for service, operations in OPERATIONS.items():
+        for operation in operations:
+            if service == "sqs":
+                for url in queues.values():
+                    yield service, operation, {"QueueUrl": url, "QueueName": "x", "ReceiptHandle": "1.x"}
+            elif service == "s3":
+                for key in ("inputs/s", "outputs/s", "other", "outputs", "xoutputs/s"):
+                    yield service, operation, {"Bucket": BUCKET, "Key": key}
+                yield service, operation, {"Bucket": "another", "Key": "outputs/s"}
+            else:
+                yield service, operation, {"TableName": "rustbox-local-ProjectsTable", "Name": "/x", "KeyId": "x"}
+
+
+def test_every_other_call_is_denied(served: Served) -> None:
+    queues = served.queues
+    allowed = {
+        *(
+            ("sqs", operation + suffix, queues[name])
+            for operation in ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")
+            for suffix in ("", "Batch")
+            for name in ("InteractiveQueue", "BatchQueue")
+        ),
+        *(("sqs", operation, queues["CompletionsQueue"]) for operation in ("SendMessage", "SendMessageBatch")),
+        ("s3", "PutObject", "outputs/s"),
+    }
+    call, denied = served.call, 0
+    for service, operation, params in every_call(queues):
+        resource = params.get("QueueUrl") or (params["Key"] if params.get("Bucket") == BUCKET else "")
+        code = ""
+        try:
+            call(service, operation, params)
+        except Exception as error:  # noqa: BLE001 - a call that is allowed may lack parameters
+            code = getattr(error, "code", "")
+        assert (code == "AccessDenied") == ((service, operation, resource) not in allowed), (service, operation, params)
+        denied += code == "AccessDenied"
+    assert denied > 90
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"Bucket": BUCKET, "Key": ["outputs/s"]},
+        {"Bucket": [BUCKET], "Key": "outputs/s"},
+        {"QueueUrl": {"x": 1}},
+        {},
+    ],
+)
+def test_a_resource_that_is_no_text_is_denied(served: Served, params: dict[str, Any]) -> None:
+    for service, operation in (("s3", "PutObject"), ("sqs", "SendMessage")):
+        with pytest.raises(Exception, match="AccessDenied"):
+            served.call(service, operation, params)
+
+
+def test_botocore_raises_the_denial_as_its_own_error(served: Served) -> None:
+    with pytest.raises(ClientError) as refused:
+        served.runner.client("dynamodb").get_item(TableName="rustbox-local-ProjectsTable", Key={"pk": {"S": "a"}})
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\xff\xff\xff\xff", b"\0\0\0\x02[]", b"\0\0\0\x03{x}", b"\0\0\0\x09" + b'{"a":1}  ']
+)
+def test_a_hostile_frame_ends_its_connection_or_is_refused(served: Served, frame: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as hostile:
+        hostile.connect(f"/proc/self/fd/{os.open(served.path.parent, os.O_PATH)}/{served.path.name}")
+        hostile.sendall(frame)
+        with contextlib.suppress(runner_protocol.ConnectionEndedError):
+            assert "error" in runner_protocol.receive(hostile)
+    served.runner.client("sqs").send_message(QueueUrl=served.queues["CompletionsQueue"], MessageBody="alive")
+
+
+def test_parameters_of_any_type_end_no_server(served: Served) -> None:
+    call = served.call
+    queue = served.queues["InteractiveQueue"]
+    for params in ({"QueueUrl": queue, "MaxNumberOfMessages": "x"}, {"QueueUrl": queue, "WaitTimeSeconds": [1]}):
+        with pytest.raises(Exception, match="InvalidParameterValue"):
+            call("sqs", "ReceiveMessage", params)
+    call("sqs", "ReceiveMessage", {"QueueUrl": queue})
+
+
+def test_without_a_server_the_runner_sees_a_connection_error(tmp_path: Path) -> None:
+    session = make_session()
+    Hook(SocketCaller(tmp_path / "none.sock")).attach(session)
+    with pytest.raises(EndpointConnectionError):
+        Backend("engine", session).client("sqs").send_message(QueueUrl="x", MessageBody="x")
+
+
+_RUNNER = """
+import json, os, sys
+from pathlib import Path
+import boto3
+from infra.embedded.hook import Hook
+from infra.embedded.runner_client import SocketCaller
+Hook(SocketCaller(Path(sys.argv[1]))).attach_everywhere()
+sqs = boto3.Session(region_name="us-east-1").client("sqs")
+(message,) = sqs.receive_message(QueueUrl=sys.argv[2], VisibilityTimeout=43200)["Messages"]
+opened = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
+loaded = {"sqlite3", "infra.embedded.kms_keys", "infra.embedded.store", "infra.local"} & sys.modules.keys()
+print(json.dumps({"body": message["Body"], "opened": opened, "loaded": list(loaded)}), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_runner_process_has_no_file_and_no_key_and_its_messages_return(
+    served: Served, engine: Engine, aws: Backend
+) -> None:
+    url = served.queues["InteractiveQueue"]
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody="run")
+    runner = subprocess.Popen(
+        [sys.executable, "-c", _RUNNER, str(served.path), url],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert runner.stdout is not None
+    assert runner.stdin is not None
+    told = json.loads(runner.stdout.readline())
+    assert told["body"] == "run"
+    assert not [path for path in told["opened"] if "sqlite" in path or "kms" in path]
+    assert told["loaded"] == []
+    assert release_dead(engine) == 0
+    runner.kill()
+    runner.wait()
+    assert release_dead(engine) == 1
+    assert len(aws.client("sqs").receive_message(QueueUrl=url)["Messages"]) == 1
+    runner.stdout.close()
+    runner.stdin.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Deny", "Action": ["sqs:SendMessage"], "Resource": ["*"]},
+        {"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": ["*"], "Condition": {}},
+        {"Effect": "Allow", "NotAction": ["sqs:SendMessage"], "Resource": ["*"]},
+    ],
+)
+def test_a_policy_that_says_more_is_refused(statement: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="only Allow with Action and Resource"):
+        Policy.of([statement])

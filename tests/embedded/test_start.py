@@ -1,0 +1,125 @@
+"""The engine's file: damaged, of a newer version, in use, full, or copied without its keys."""
+
+import collections
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.errors import StoreUnusableError
+from infra.embedded.store import FILE_NAME
+from infra.local.errors import StartError
+from infra.local.preflight import lock_state
+from tests.embedded.conftest import Backend, session_of
+
+KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
+
+
+def test_everything_is_there_after_a_new_start(tmp_path: Path) -> None:
+    first = open_engine(tmp_path)
+    backend = Backend("engine", session_of(first))
+    table, url = backend.create_table(), backend.create_queue()
+    backend.client("dynamodb").put_item(TableName=table, Item=KEY)
+    backend.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    backend.client("ssm").put_parameter(Name="/p", Value="secret", Type="SecureString")
+    first.close()
+    second = open_engine(tmp_path)
+    backend = Backend("engine", session_of(second))
+    assert backend.client("dynamodb").get_item(TableName=table, Key=KEY)["Item"] == KEY
+    assert len(backend.client("sqs").receive_message(QueueUrl=url)["Messages"]) == 1
+    assert backend.client("ssm").get_parameter(Name="/p", WithDecryption=True)["Parameter"]["Value"] == "secret"
+    second.close()
+
+
+def test_secrets_and_keys_are_not_in_the_file_and_only_ours_to_read(engine: Engine, aws: Backend) -> None:
+    aws.client("ssm").put_parameter(Name="/p", Value="hunter2-hunter2", Type="SecureString")
+    folder = engine.store.folder
+    (key,) = json.loads((folder / "kms.json").read_text()).values()
+    for path in folder.glob(f"{FILE_NAME}*"):
+        assert b"hunter2-hunter2" not in path.read_bytes()
+        assert key.encode() not in path.read_bytes()
+        assert path.stat().st_mode & 0o077 == 0
+    assert (folder / "kms.json").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_copy_without_its_keys_says_so(engine: Engine, aws: Backend, tmp_path: Path) -> None:
+    kms = aws.client("kms")
+    key = kms.create_key(Description="x")["KeyMetadata"]["KeyId"]
+    box = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    (engine.store.folder / "kms.json").unlink()
+    copied = open_engine(engine.store.folder)
+    with pytest.raises(ClientError, match="restore it from the backup") as refused:
+        Backend("engine", session_of(copied)).client("kms").decrypt(CiphertextBlob=box)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    copied.close()
+
+
+@pytest.mark.parametrize("damage", ["head", "page"])
+def test_a_damaged_file_stops_the_start(tmp_path: Path, damage: str) -> None:
+    opened = open_engine(tmp_path)
+    backend = Backend("engine", session_of(opened))
+    table = backend.create_table()
+    for number in range(50):
+        item = {"pk": {"S": str(number)}, "sk": {"S": "x" * 500}}
+        backend.client("dynamodb").put_item(TableName=table, Item=item)
+    opened.close()
+    path = tmp_path / FILE_NAME
+    content = bytearray(path.read_bytes())
+    start = 0 if damage == "head" else len(content) // 2
+    content[start : start + 8192] = os.urandom(8192)
+    path.write_bytes(content)
+    with pytest.raises(StoreUnusableError, match="restore a backup"):
+        open_engine(tmp_path)
+
+
+def test_a_newer_schema_stops_the_start(tmp_path: Path) -> None:
+    open_engine(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(StoreUnusableError, match=r"written by a newer version \(schema 999"):
+        open_engine(tmp_path)
+
+
+def test_a_second_stack_on_one_folder_stops_the_start(tmp_path: Path) -> None:
+    with lock_state(tmp_path), pytest.raises(StartError, match=f"already running on .*pid {os.getpid()}"):
+        lock_state(tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)  # also where a failed test holds it open
+
+
+def test_a_full_disk_is_an_error_to_repeat_and_passes(small_disk: Path) -> None:
+    opened = open_engine(small_disk)
+    backend = Backend("engine", session_of(opened))
+    client, table = backend.client("dynamodb"), backend.create_table()
+    filler = small_disk / "filler"
+    free = os.statvfs(small_disk)
+    filler.write_bytes(bytes((free.f_bavail - 100) * free.f_bsize))
+    written = list[str]()
+
+    def put(key: str) -> None:
+        client.put_item(TableName=table, Item={"pk": {"S": key}, "sk": {"S": "1"}, "text": {"S": "x" * 50_000}})
+        written.append(key)
+
+    with pytest.raises(ClientError) as refused:
+        collections.deque(map(put, map(str, range(1000))), 0)
+    assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    filler.unlink()
+    put("later")
+    assert 1 < len(written) == client.scan(TableName=table, Select="COUNT")["Count"] < 1000
+    opened.close()

@@ -1,0 +1,57 @@
+"""What the engine does not know is an error that names it, never a silent no."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.embedded.conftest import Backend
+
+KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "named"),
+    [
+        ("sqs", "purge_queue", {"QueueUrl": "x"}, "PurgeQueue"),
+        ("sqs", "send_message", {"QueueUrl": "x", "MessageBody": "x", "MessageAttributes": {}}, "MessageAttributes"),
+        ("sqs", "create_queue", {"QueueName": "x.fifo", "Attributes": {"FifoQueue": "true"}}, "FifoQueue"),
+        ("dynamodb", "query", {"TableName": "x", "KeyConditions": {}}, "KeyConditions"),
+        ("s3", "copy_object", {"Bucket": "b", "Key": "k", "CopySource": "b/x"}, "CopyObject"),
+        ("s3", "put_object", {"Bucket": "b", "Key": "k", "ACL": "private"}, "ACL"),
+        ("events", "put_rule", {"Name": "x", "EventPattern": "{}"}, "PutRule"),
+        ("kms", "sign", {"KeyId": "x", "Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}, "Sign"),
+        ("ssm", "get_parameters", {"Names": ["x"]}, "GetParameters"),
+        ("sts", "get_caller_identity", {}, "GetCallerIdentity"),
+    ],
+)
+def test_an_operation_or_a_parameter_is_named(
+    aws: Backend, service: str, operation: str, request_: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ClientError, match=f"the embedded engine does not know the .* {named}") as refused:
+        getattr(aws.client(service), operation)(**request_)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [
+        ("SET a = list_append(a, :x)", "list_append"),
+        ("SET a.b = :x", "paths into maps and lists"),
+        ("REMOVE a[0]", "paths into maps and lists"),
+    ],
+)
+def test_an_expression_is_named(aws: Backend, expression: str, named: str) -> None:
+    values: dict[str, Any] = {"ExpressionAttributeValues": {":x": {"L": []}}} if ":x" in expression else {}
+    with pytest.raises(ClientError, match=f"does not know .*{named}"):
+        aws.client("dynamodb").update_item(TableName=aws.create_table(), Key=KEY, UpdateExpression=expression, **values)
+
+
+def test_a_function_of_conditions_is_named(aws: Backend) -> None:
+    with pytest.raises(ClientError, match="does not know the function attribute_type"):
+        aws.client("dynamodb").delete_item(
+            TableName=aws.create_table(),
+            Key=KEY,
+            ConditionExpression="attribute_type(a, :x)",
+            ExpressionAttributeValues={":x": {"S": "S"}},
+        )
