@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up test lint types unit contract adapters jail package system vm bench kill-run lock clean test-vm test-image
+.PHONY: help setup up test lint types unit contract adapters embedded jail package system vm bench kill-run lock clean test-vm test-image
 
 help: ## What there is
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ test: ## Everything a change must pass
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh
 
-lint types unit contract adapters jail package vm: setup ## One stage of `make test`
+lint types unit contract adapters embedded jail package vm: setup ## One stage of `make test`
 	@bash infra/setup/check.sh $@
 
 system: ## The local stack over HTTP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.holders import Holder
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
-
-type Params = dict[str, Any]
-type Answer = dict[str, Any]
 
 
 def _now_ms() -> int:
@@ -52,10 +49,11 @@ class Engine:
 
 
 def open_engine(
-    folder: Path, *, synchronous: Synchronous = "NORMAL", clock: Callable[[], int] = _now_ms, prepare: bool = True
+    folder: Path, *, synchronous: Synchronous = "FULL", clock: Callable[[], int] = _now_ms, prepare: bool = True
 ) -> Engine:
     """Open the engine's folder. `prepare`: check and migrate the file first, which one process does at its start.
 
+    `synchronous`: FULL keeps every answered write through a loss of power, NORMAL through the death of processes.
     Raises StoreUnusableError.
     """
     store = Store(folder, synchronous)

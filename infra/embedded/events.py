@@ -10,7 +10,8 @@ from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
 
 if TYPE_CHECKING:
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 256 * 1024

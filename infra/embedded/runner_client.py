@@ -16,7 +16,7 @@ from infra.embedded.socket_folder import SocketFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.embedded.engine import Answer, Params
+    from infra.embedded.calls import Answer, Params
 
 
 class SocketCaller:

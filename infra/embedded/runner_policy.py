@@ -12,7 +12,7 @@ from infra.embedded.sqs.queues import name_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from infra.embedded.engine import Params
+    from infra.embedded.calls import Params
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from infra.embedded.socket_folder import SocketFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.embedded.engine import Answer, Engine
+    from infra.embedded.calls import Answer
+    from infra.embedded.engine import Engine
     from infra.embedded.runner_policy import Policy
 
 _MOST_CONNECTIONS: Final = 128

@@ -14,7 +14,8 @@ from infra.embedded.errors import ServiceError, unknown
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 _DAY_MS: Final = 86_400_000
 _LISTED: Final = 1000

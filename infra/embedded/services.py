@@ -13,7 +13,8 @@ from infra.embedded.sqs import queues, receipts, receiving, sending
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from infra.embedded.kms import add_key, find_key, seal
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 _KEY_ALIAS: Final = "alias/aws/ssm"
 _MOST_BYTES: Final = 4096

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-all_stages=(lint types unit contract adapters jail package system vm)
+all_stages=(lint types unit contract adapters embedded jail package system vm)
 python_paths=(functions sandbox_runtime infra rustbox_cli docs tests)
 bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
@@ -27,6 +27,8 @@ stage_tests() { "$bin/pytest" "tests/$1"; }
 # Each test has an account of its own: two at a time. Those of the jail and of the stack need the machine to themselves.
 stage_adapters() { "$bin/pytest" -n 2 tests/adapters; }
 
+stage_embedded() { "$bin/pytest" -n 2 tests/embedded; }
+
 durations=()
 stage=""
 started_all=$SECONDS
@@ -49,6 +51,7 @@ for stage in "$@"; do
     types) stage_types ;;
     vm) stage_vm ;;
     adapters) stage_adapters ;;
+    embedded) stage_embedded ;;
     unit | contract | jail | package | system) stage_tests "$stage" ;;
     *) echo "unknown stage $stage: ${all_stages[*]}" >&2; exit 2 ;;
   esac

@@ -81,7 +81,7 @@ def session_of(engine: Engine) -> boto3.Session:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(tmp_path / "engine")
+    opened = open_engine(tmp_path / "engine", synchronous="NORMAL")
     yield opened
     opened.close()
 

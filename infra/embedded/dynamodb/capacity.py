@@ -11,9 +11,9 @@ from infra.embedded.dynamodb.values import item_size
 from infra.embedded.errors import unknown
 
 if TYPE_CHECKING:
+    from infra.embedded.calls import Params
     from infra.embedded.dynamodb.tables import Table
     from infra.embedded.dynamodb.values import Item
-    from infra.embedded.engine import Params
 
 _READ_BYTES: Final = 4096
 _WRITE_BYTES: Final = 1024

@@ -16,8 +16,9 @@ from infra.embedded.errors import invalid, unknown
 if TYPE_CHECKING:
     import sqlite3
 
+    from infra.embedded.calls import Answer, Params
     from infra.embedded.dynamodb.values import Item
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.engine import Engine
 
 _PAGE_BYTES: Final = 1024 * 1024
 _MOST_KEYS: Final = 100

@@ -15,8 +15,9 @@ from infra.embedded.errors import ServiceError, invalid
 if TYPE_CHECKING:
     import sqlite3
 
+    from infra.embedded.calls import Answer, Params
     from infra.embedded.dynamodb.values import Item
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.engine import Engine
 
 _INDEXES: Final = 20
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""

@@ -16,7 +16,8 @@ from infra.embedded.errors import MismatchError, ServiceError, invalid, unknown
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 _MOST_ACTIONS: Final = 100
 _MOST_BYTES: Final = 4 * 1024 * 1024

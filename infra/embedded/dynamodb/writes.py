@@ -16,7 +16,8 @@ from infra.embedded.errors import ServiceError, invalid, unknown
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 REFUSED: Final = "The conditional request failed"
 _RETURNS: Final = {

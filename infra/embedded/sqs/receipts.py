@@ -16,7 +16,8 @@ from infra.embedded.sqs.sending import batch_answer, check_batch, failure
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 _RECEIPT_PARTS = 2
 _MOST_VISIBILITY_SECS = 43_200

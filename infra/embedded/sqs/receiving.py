@@ -14,7 +14,8 @@ from infra.embedded.sqs.sending import MOST_ENTRIES, md5_of
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 _MOST_WAIT_SECS: Final = 20
 _MOST_VISIBILITY_SECS: Final = 43_200

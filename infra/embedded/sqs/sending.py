@@ -13,7 +13,8 @@ from infra.embedded.sqs.queues import Queue, find_queue
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.engine import Answer, Engine, Params
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
 
 MOST_ENTRIES: Final = 10
 _MOST_BATCH_BYTES: Final = 1_048_576
