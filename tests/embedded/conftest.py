@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-from functions.core.submission import new_id
+from functions.ids import new_id
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.submission import new_id
+from functions.ids import new_id
 from tests.embedded.conftest import Backend, only
 
 
