@@ -58,9 +58,13 @@ class ApiClient:
         return parsed(self._ask("GET", f"/api/result/{submission_id}{query}", b"", 200))
 
     def _ask(self, method: str, path: str, body: bytes, expected_status: int) -> bytes:
-        self._connection.request(method, path, body or None, self._headers)
-        response = self._connection.getresponse()
-        content = response.read()
+        try:
+            self._connection.request(method, path, body or None, self._headers)
+            response = self._connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()  # the next request opens another one
+            raise
         if response.status != expected_status:
             raise WrongAnswerError(f"{method} answered {response.status}: {content[:200]!r}")
         return content
