@@ -25,7 +25,8 @@ suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests
     tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py)
 # Whatever is done in another way than with cgroup v1: limits of memory, processes and CPU time, shares of the CPUs, and
 # the end of a run.
-part=(tests/vm tests/jail/test_slot.py tests/jail/test_cpu_share.py)
+part=(tests/vm tests/jail/test_slot.py tests/jail/test_cpu_share.py
+    "tests/jail/test_memory_peak.py::test_a_run_has_the_peak_and_the_limit_that_it_has_alone[fresh-page_cache]")
 for program in c/memory_heap.c c/process_bomb.c c/fork_bomb_endless.c c/burn_cpu_children.c c/orphan_holds_stdout.c \
     python/memory_tmpfs.py python/burn_cpu.py python/group_path.py python/connect_runner.py; do
     part+=("tests/jail/test_hostile.py::test_hostile_program_is_contained[$program]")

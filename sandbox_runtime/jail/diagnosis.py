@@ -111,6 +111,9 @@ _WHAT_GIVES = {
     "unprivileged_user": "give the runner CAP_SETUID and CAP_SETGID",
     "no_capabilities": "give the runner CAP_SETPCAP, so that it can give all others away",
     "seccomp": "use a kernel from Linux 5.9 on, with CONFIG_SECCOMP_FILTER",
+    "own_inodes": (
+        "use a kernel with overlayfs (CONFIG_OVERLAY_FS), and no root of the runner that is an overlay on an overlay"
+    ),
     "rlimits": "raise the hard limits that the runner was started with",
     **{
         f"{name}_namespace": f"use a kernel with {option}"
@@ -141,6 +144,8 @@ def _permissive_advice(facts: HostFacts, permissive: HostSupport) -> Iterator[st
             continue
         if name == "dedicated_user":
             yield "permissive: dedicated_user needs root: a user namespace maps one user id, the runner's own."
+        elif name == "own_inodes":
+            yield "permissive: own_inodes needs root: in a user namespace devices work only as files of the host."
         else:
             yield f"permissive: {name} is not in force: {_WHAT_GIVES.get(name, 'run as root')}."
 

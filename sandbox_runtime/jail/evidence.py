@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from sandbox_runtime.jail.cgroup import Counters
 from sandbox_runtime.jail.measure import Measured
 from sandbox_runtime.jail.mounts import DEVICES, PRIVATE_MOUNTS
+from sandbox_runtime.jail.own_inodes import SOURCE
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec
 from sandbox_runtime.jail.terms import Terms
 
@@ -65,11 +66,24 @@ def _member(membership: str, controller: str, marker: str) -> bool:
 def _read_only_elsewhere(measured: Measured, _: Terms) -> bool:
     """Nothing but the run's own mounts and the devices can be written, and no program gains rights by a mode bit."""
     root_seen = False
-    for point, _kind, options in measured.mounts:
+    for point, _kind, options, _source in measured.mounts:
         if ",nosuid," not in options or not (",ro," in options or point in _WRITABLE_POINTS):
             return False
         root_seen = root_seen or point == "/"
     return root_seen
+
+
+def _own_inodes(measured: Measured, terms: Terms) -> bool:
+    """Whether no file that the guest can open has the host's inode, which other slots would have too.
+
+    A guest of a warm interpreter can open that interpreter's own file by /proc/self/exe.
+    """
+    for point, kind, _options, source in measured.mounts:
+        if source != SOURCE and not (kind == "tmpfs" if point == "/" else point in PRIVATE_MOUNTS):
+            return False
+    if not measured.mounts:
+        return False
+    return terms.warm is None or measured.executable_device != terms.interpreter_device
 
 
 def _private(measured: Measured, _: Terms) -> bool:
@@ -98,6 +112,7 @@ _CHECKS: dict[str, Callable[[Measured, Terms], bool]] = {
     "seccomp": _filtered,
     "read_only_root": _read_only_elsewhere,
     "private_mounts": _private,
+    "own_inodes": _own_inodes,
     "rlimits": lambda measured, _: measured.rlimits_in_force is True,
 }
 
@@ -120,9 +135,11 @@ def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
 
 
 CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_CHECKS)
-# What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own.
+# What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own,
+# and devices work in it only as files of the host.
 GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit", "cpu_share")
-PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, "dedicated_user"})
+ROOTS_CONTROLS = ("dedicated_user", "own_inodes")
+PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, *ROOTS_CONTROLS})
 
 # Without a share of the CPUs a program harms the speed of others, not their isolation: it is reported, not required.
 STRICT_CONTROLS = tuple(name for name in CONTROLS if name != "cpu_share")

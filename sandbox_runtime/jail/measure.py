@@ -20,7 +20,7 @@ STATUS_KEYS = (
 _READ_BYTES = 1 << 12
 _NAMESPACE_FILES = tuple((name, f"/proc/self/ns/{name}") for name in (*NAMESPACES, "user"))
 # proc_pid_mountinfo(5): ids, device, root, point, options, tags; then the file system's kind, source and options.
-_MOUNT_LINE = re.compile(r"^\d+ \d+ \S+ \S+ (\S+) (\S+) (?:\S+ )*?- (\S+) \S* (\S+)$", re.MULTILINE | re.ASCII)
+_MOUNT_LINE = re.compile(r"^\d+ \d+ \S+ \S+ (\S+) (\S+) (?:\S+ )*?- (\S+) (\S*) (\S+)$", re.MULTILINE | re.ASCII)
 
 
 class Mounted(NamedTuple):
@@ -29,6 +29,7 @@ class Mounted(NamedTuple):
     point: str
     kind: str
     options: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Measured:
     """Everything that was read.
 
     `namespaces`, `user_namespace`: as /proc names them. `status`: words by key of proc_pid_status(5). `groups`: text of
-    proc_pid_cgroup(5) from before the cgroup namespace hid it. `mounts`: in the order of mounting.
+    proc_pid_cgroup(5) from before the cgroup namespace hid it. `mounts`: in the order of mounting. `executable_device`:
+    of the file system from which this process was started.
     """
 
     namespaces: dict[str, str]
@@ -45,6 +47,7 @@ class Measured:
     groups: str
     mounts: tuple[Mounted, ...]
     rlimits_in_force: bool
+    executable_device: int
 
 
 def read_text(path: str) -> str:
@@ -75,7 +78,7 @@ def mount_table(text: str) -> tuple[Mounted, ...]:
     rows = _MOUNT_LINE.findall(text)
     if len(rows) != text.count("\n"):
         raise ValueError("mountinfo")
-    return tuple([Mounted(point, kind, f",{options},{super_options},") for point, options, kind, super_options in rows])
+    return tuple([Mounted(point, kind, f",{own},{shared},", source) for point, own, kind, source, shared in rows])
 
 
 def _words_of(status: str, key: str) -> list[str]:
@@ -103,4 +106,5 @@ def measure(limits: Limits, groups: str) -> Measured:
         groups=groups,
         mounts=mount_table(read_text("/proc/self/mountinfo")),
         rlimits_in_force=rlimits.in_force(limits),
+        executable_device=os.stat("/proc/self/exe").st_dev,
     )

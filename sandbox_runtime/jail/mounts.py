@@ -15,13 +15,13 @@ from types import MappingProxyType
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.outer_root import make_root_private
+from sandbox_runtime.jail.own_inodes import HostFiles
 from sandbox_runtime.jail.syscalls import (
     MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
-    MS_REC,
     MS_REMOUNT,
 )
 
@@ -29,7 +29,15 @@ WORKING_DIRECTORY = "/box"
 # The new root is mounted here, in the template's private mount namespace. /sys exists on every Linux host and
 # holds no file that a bind mount would need as its source.
 _STAGING = "/sys"
-_SYSTEM_TREES = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_SYSTEM_TREES = ("usr", "bin", "lib", "lib32", "lib64", "libx32")
+# All that is shown of directories that hold much else: no administrator's programs, no documentation, no package list,
+# no /usr/local and no /usr/src. Languages that need more name it, see `BindMount`.
+_SHOWN_PARTS = MappingProxyType(
+    {
+        "usr": ("bin", "include", "lib", "lib32", "lib64", "libexec", "libx32", "share"),
+        "usr/share": ("zoneinfo",),
+    }
+)
 DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
@@ -38,8 +46,8 @@ _DEVICE_LINKS = {
     "stderr": "/proc/self/fd/2",
 }
 # Programs need the linker's cache and Debian's command alternatives. Nothing else of the host's /etc is shown.
-_ETC_FILES = ("ld.so.cache",)
-_ETC_TREES = ("alternatives",)
+_LINKERS_CACHE = "ld.so.cache"
+_ALTERNATIVES = "alternatives"
 # Where libraries look for the mounts; what stands there is the guest's own to read in /proc already.
 _ETC_LINKS = {"mtab": "/proc/self/mounts"}
 _INODES_PER_MOUNT = 16_384
@@ -73,53 +81,56 @@ class BindMount:
     target: str
 
 
-def _bind(source: Path, target: Path, flags: int) -> None:
-    if source.is_dir():
-        target.mkdir(parents=True, exist_ok=True)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
-    try:
-        syscalls.mount(str(source), str(target), None, MS_BIND)
-        # A bind mount takes its flags only in a second call, mount(2).
-        syscalls.mount("", str(target), None, MS_BIND | MS_REMOUNT | MS_NOSUID | flags)
-    except JailError as error:
-        # In a user namespace the host's mounts may not be left out where they hide something, and none of their
-        # restrictions may be lifted, user_namespaces(7).
-        if error.errno == errno.EINVAL:
-            syscalls.mount(str(source), str(target), None, MS_BIND | MS_REC)
-        elif error.errno != errno.EPERM:
-            raise
-        syscalls.restrict_tree(str(target), MS_NOSUID | flags)
-
-
-def _lay_out_devices(root: Path) -> None:
+def _lay_out_devices(root: Path, files: HostFiles, *, in_user_namespace: bool) -> None:
     devices = root / "dev"
     (devices / "shm").mkdir(parents=True)
-    for name in DEVICES:
-        # A device on a read-only mount can still be written to; its times and its mode are safe from guests.
-        _bind(Path("/dev") / name, devices / name, MS_NOEXEC | MS_RDONLY)
+    # A device on a read-only mount can still be written to; its times and its mode are safe from guests.
+    flags = MS_NOEXEC | MS_RDONLY
+    targets = {name: devices / name for name in DEVICES}
+    if in_user_namespace:  # where devices work on mounts of the host only
+        files.bind_files(Path("/dev"), targets, flags)
+    else:
+        files.show_files(Path("/dev"), targets, flags)
     for name, target in _DEVICE_LINKS.items():
         (devices / name).symlink_to(target)
 
 
-def _lay_out_system(root: Path, host_root: Path) -> None:
+def _hidden_parts(tree: Path, name: str) -> list[str]:
+    """Paths in a system tree that guests do not see."""
+    return [
+        os.path.relpath(f"{directory}/{entry}", name)
+        for directory, shown in _SHOWN_PARTS.items()
+        if (directory == name or directory.startswith(f"{name}/")) and (tree.parent / directory).is_dir()
+        for entry in os.listdir(tree.parent / directory)
+        if entry not in shown
+    ]
+
+
+def _lay_out_system(root: Path, host_root: Path, files: HostFiles) -> None:
     for name in _SYSTEM_TREES:
         source = host_root / name
         if source.is_symlink():
             (root / name).symlink_to(source.readlink())
         elif source.is_dir():
-            _bind(source, root / name, MS_RDONLY | MS_NODEV)
+            files.show_tree(source, root / name, _hidden_parts(source, name))
     etc = root / "etc"
     etc.mkdir()
-    for name in _ETC_FILES:
-        if (host_root / "etc" / name).is_file():
-            (etc / name).write_bytes((host_root / "etc" / name).read_bytes())
-    for name in _ETC_TREES:
-        if (host_root / "etc" / name).is_dir():
-            _bind(host_root / "etc" / name, etc / name, MS_RDONLY | MS_NODEV)
+    if (host_root / "etc" / _LINKERS_CACHE).is_file():
+        (etc / _LINKERS_CACHE).write_bytes((host_root / "etc" / _LINKERS_CACHE).read_bytes())
+    if (host_root / "etc" / _ALTERNATIVES).is_dir():
+        _copy_links(host_root / "etc" / _ALTERNATIVES, etc / _ALTERNATIVES, root)
     for name, target in _ETC_LINKS.items():
         (etc / name).symlink_to(target)
+
+
+def _copy_links(source: Path, target: Path, root: Path) -> None:
+    """Those that lead to something that is shown."""
+    target.mkdir()
+    for entry in os.scandir(source):
+        if entry.is_symlink():
+            leads_to = os.readlink(entry.path)
+            if os.path.lexists(root / leads_to.lstrip("/")):
+                (target / entry.name).symlink_to(leads_to)
 
 
 def enter_guest_root(
@@ -133,13 +144,19 @@ def enter_guest_root(
     root = Path(_STAGING)
     syscalls.mount("rustbox-root", _STAGING, "tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096")
     try:
-        for directory in ("proc", "tmp", "box", "old"):
+        for directory in ("proc", "tmp", "box", "old", "layers"):
             (root / directory).mkdir()
-        _lay_out_system(root, host_root)
-        _lay_out_devices(root)
+        files = HostFiles(root / "layers")
+        _lay_out_system(root, host_root, files)
+        _lay_out_devices(root, files, in_user_namespace=in_user_namespace)
         for bind in binds:
             source, target = host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/")
-            _bind(source, target, MS_RDONLY | MS_NODEV)
+            if source.is_dir():
+                files.show_tree(source, target)
+            else:
+                files.show_files(source.parent, {source.name: target}, MS_RDONLY | MS_NODEV)
+        files.close()
+        (root / "layers").rmdir()
         if in_user_namespace:
             # The kernel lets a user namespace mount /proc only where a whole one can be seen already, and the host's
             # is about to go. This one shows the pid namespace of the template: itself and the run.

@@ -77,6 +77,7 @@ class Slot:
         self._handovers.make()
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
+        warm = config.warm if config.warm is not None and config.warm.is_possible else None
         return Terms(
             control_fd=control_fd,
             uid=self.uid,
@@ -89,7 +90,8 @@ class Slot:
             required_controls=config.required_controls,
             small_init=config.small_init,
             runs_seldom=config.runs_seldom,
-            warm=config.warm if config.warm is not None and config.warm.is_possible else None,
+            warm=warm,
+            interpreter_device=None if warm is None else os.stat(warm.argv[0]).st_dev,
         )
 
     @property

@@ -162,6 +162,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
     terms = Terms.parse(arguments)
     channel = socket.socket(fileno=terms.control_fd)
     channel.set_inheritable(False)
+    directories_of_host = {path for path in guests_path if os.path.isdir(path)}
     try:
         filters = build_programs()
         built = small_init.load("" if terms.in_user_namespace else terms.small_init)
@@ -173,7 +174,9 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         script = None
         if terms.warm is not None:
             path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
-            script = MainScript(terms.warm.imports, path, list(guests_path))
+            # An interpreter leaves out directories that are not there, such as /usr/local.
+            seen = [entry for entry in guests_path if entry not in directories_of_host or os.path.isdir(entry)]
+            script = MainScript(terms.warm.imports, path, seen)
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)

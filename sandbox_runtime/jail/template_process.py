@@ -49,7 +49,7 @@ class TemplateProcess:
 
     def _start(self, terms: Terms) -> None:
         with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
-            command, environment = template_command(terms.warm, terms.control_fd, Path(directory))
+            command, environment = template_command(terms.warm, terms.control_fd, Path(directory), str(_PROJECT_ROOT))
             # What a guest's streams will be: an interpreter asks at its start what kind of files it has.
             stdin = sealed_file("stdin", b"")
             stack.callback(os.close, stdin)

@@ -23,6 +23,7 @@ class Terms:
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command that the template itself was started as.
     `small_init`: directory of what `languages.process_one` built; "": process 1 is a fork of the template.
+    `interpreter_device`: of the host's file system that holds its executable.
     `runs_seldom`: nothing is done that makes forks cheap and takes memory.
     """
 
@@ -39,6 +40,7 @@ class Terms:
     runs_seldom: bool = False
     shares_cpu: bool = False
     outer_filters: int | None = None
+    interpreter_device: int | None = None
 
     def serialise(self) -> str:
         """JSON text."""
@@ -62,6 +64,7 @@ class Terms:
             runs_seldom=fields["runs_seldom"],
             shares_cpu=fields["shares_cpu"],
             outer_filters=fields["outer_filters"],
+            interpreter_device=fields["interpreter_device"],
         )
 
 

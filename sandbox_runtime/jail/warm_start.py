@@ -14,6 +14,12 @@ _SCRIPT = """\
 import os, sys
 exec(os.read({fd}, 1 << 20).decode(), {{"__name__": "template", "__builtins__": __builtins__, "PATH": sys.path[1:]}})
 """
+_FROM_OVERLAY = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail.own_inodes import execute_from_overlay
+execute_from_overlay(sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,17 @@ class WarmStart:
         return argv == self.argv and environment == self.environment
 
 
-def template_command(warm: WarmStart | None, control_fd: int, directory: Path) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of a template process, to be started in `directory`, which gets the script."""
+def template_command(
+    warm: WarmStart | None, control_fd: int, directory: Path, root: str
+) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a template process, to be started in `directory`, which gets the script.
+
+    `root`: where this package lies.
+    """
     if warm is not None:
         (directory / warm.argv[-1]).write_text(_SCRIPT.format(fd=control_fd), encoding="ascii")
-        return list(warm.argv), dict(warm.environment)
+        command = list(warm.argv) if os.geteuid() else [warm.argv[0], "-I", "-S", "-c", _FROM_OVERLAY, root, *warm.argv]
+        return command, dict(warm.environment)
     # -I -S: no site packages, no environment, no working directory on the path. The base interpreter, because
     # a virtual environment's is not inside the guest root.
     interpreter = getattr(sys, "_base_executable", sys.executable)

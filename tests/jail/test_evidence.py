@@ -28,12 +28,14 @@ _START = """
 import os, socket, sys
 sys.path.insert(0, ROOT)
 from sandbox_runtime.jail import (
-    identity, init, mounts, namespaces_ahead, program, rlimits, small_init, syscalls, template
+    errors, identity, init, mounts, namespaces_ahead, own_inodes, program, rlimits, small_init, syscalls, template
 )
 from sandbox_runtime.jail.seccomp import Program
 def share_namespace(flag):
     namespaces_ahead._AHEAD &= ~flag
     namespaces_ahead._ALL &= ~flag
+def refuse(*_):
+    raise errors.JailError("mount", "overlay")
 {change}
 template.main(TERMS, PATH)
 """
@@ -95,6 +97,7 @@ CHANGES = {
     "seccomp": "Program.load = lambda self: None",
     "read_only_root": _WITHOUT_MOUNT.format(condition='target == "/" and flags & syscalls.MS_REMOUNT'),
     "private_mounts": _WITHOUT_MOUNT.format(condition='target == "/dev/shm"'),
+    "own_inodes": "own_inodes._overlay = refuse",
     "rlimits": "rlimits.apply = lambda limits, **_: None",
 }
 # The same where the other init is used: for a file that it copies out, and on other machines.

@@ -47,6 +47,7 @@ SEEN_MISSING = {
     "read_only_root": "read_only_root",
     "rlimits": "rlimits",
     "private_mounts": "private_mounts",
+    "own_inodes": "own_inodes",
     "noexec_mounts": "private_mounts",
     "proc_subset": "private_mounts",
 }

@@ -125,8 +125,13 @@ def stack() -> Iterator[ExitStack]:
 
 
 def run_client_beside_server(
-    stack: ExitStack, make: MakeSlot, server: str = SERVER, client: str = CLIENT
+    stack: ExitStack,
+    make: MakeSlot,
+    server: str = SERVER,
+    client: str = CLIENT,
+    look: Callable[[], object] = lambda: None,
 ) -> tuple[Outcome, Outcome]:
+    """`look`: called while both slots are there and the server serves."""
     left = stack.enter_context(make(slot_config("left", 10)))
     right = stack.enter_context(make(slot_config("right", 11)))
     read_end, write_end = os.pipe()
@@ -136,6 +141,7 @@ def run_client_beside_server(
     thread.start()
     try:
         wait_for_process("neighbour", left.uid, thread)
+        look()
         visited = right.run(python(client))
     finally:
         os.close(write_end)

@@ -448,7 +448,7 @@ def test_delegated_groups_are_used_and_only_the_user_id_is_missing(copy: Path, d
     assert [verdict(report)[1] for report in reports] == ["normal_exit", "mle_kernel_oom", "re_nonzero_exit"]
     assert "BlockingIOError" in reports[2]["output"]["stderr"]
     for report in reports:
-        assert report["evidence"]["controls_missing"] == ["dedicated_user"]
+        assert report["evidence"]["controls_missing"] == ["dedicated_user", "own_inodes"]
         assert report["evidence"]["isolation_mode"] == "permissive"
         assert report["evidence"]["limits"]["cgroup_backend"] == cgroup_backend()
     assert left == {"descriptors": 0, "healthy": True}

@@ -16,7 +16,9 @@ from sandbox_runtime.jail import (
 )
 from sandbox_runtime.jail.evidence import GROUP_CONTROLS, controls, gather
 from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure, mount_table
+from sandbox_runtime.jail.own_inodes import SOURCE
 from sandbox_runtime.jail.terms import Terms
+from sandbox_runtime.jail.warm_start import WarmStart
 from tests.runner_doubles import USAGE
 
 UID = 123_456
@@ -45,14 +47,14 @@ STATUS = {
 }
 
 
-def mounted(point: str, kind: str, *options: str) -> Mounted:
-    return Mounted(point, kind, f",{','.join(options)},")
+def mounted(point: str, kind: str, *options: str, source: str = SOURCE) -> Mounted:
+    return Mounted(point, kind, f",{','.join(options)},", source)
 
 
 MOUNTS = (
     mounted("/", "tmpfs", "ro", "nosuid"),
-    mounted("/usr", "ext4", "ro", "nosuid", "nodev"),
-    mounted("/dev/null", "devtmpfs", "rw", "nosuid", "noexec"),
+    mounted("/usr", "overlay", "ro", "nosuid", "nodev"),
+    mounted("/dev/null", "overlay", "rw", "nosuid", "noexec"),
     mounted("/proc", "proc", "rw", "nosuid", "nodev", "noexec", "subset=pid", "hidepid=invisible"),
     mounted("/tmp", "tmpfs", "rw", "nosuid", "nodev", "noexec"),
     mounted("/dev/shm", "tmpfs", "rw", "nosuid", "nodev", "noexec"),
@@ -66,6 +68,7 @@ MEASURED = Measured(
     groups=GROUPS_V1,
     mounts=MOUNTS,
     rlimits_in_force=True,
+    executable_device=7,
 )
 
 
@@ -83,7 +86,7 @@ def test_a_member_of_groups_without_the_cpu_controller_has_no_share() -> None:
 
 
 def test_nothing_measured_is_nothing_in_force() -> None:
-    empty = Measured({}, "", {}, "", (), rlimits_in_force=False)
+    empty = Measured({}, "", {}, "", (), rlimits_in_force=False, executable_device=0)
     assert missing(empty) == CONTROLS
     assert missing(MEASURED, replace(TERMS, outer_namespaces=())) == (
         *(name for name in CONTROLS if name.endswith("_namespace")),
@@ -164,7 +167,7 @@ def changed(point: str, **changes: str) -> tuple[Mounted, ...]:
 @pytest.mark.parametrize(
     ("mounts", "expected"),
     [
-        ((), ("read_only_root", "private_mounts")),
+        ((), ("read_only_root", "private_mounts", "own_inodes")),
         (MOUNTS[1:], ("read_only_root",)),
         (changed("/usr", options=",rw,nosuid,"), ("read_only_root",)),
         (changed("/usr", options=",ro,"), ("read_only_root",)),
@@ -181,14 +184,27 @@ def test_the_mount_table_is_judged(mounts: tuple[Mounted, ...], expected: tuple[
     assert missing(replace(MEASURED, mounts=mounts)) == expected
 
 
+@pytest.mark.parametrize("kind", ["ext4", "overlay"])
+@pytest.mark.parametrize("point", ["/usr", "/dev/null", "/opt/rustbox/c"])
+def test_a_bind_mount_has_the_inodes_of_the_host_or_of_a_container(point: str, kind: str) -> None:
+    bound = mounted(point, kind, "ro", "nosuid", "nodev", source="overlay")
+    assert missing(replace(MEASURED, mounts=(*MOUNTS, bound))) == ("own_inodes",)
+
+
+def test_a_warm_interpreter_of_the_hosts_file_system_has_the_hosts_inode() -> None:
+    warm = replace(TERMS, warm=WarmStart(("/usr/bin/python3", "solution.py"), (), ()), interpreter_device=3)
+    assert missing(MEASURED, warm) == ()
+    assert missing(MEASURED, replace(warm, interpreter_device=MEASURED.executable_device)) == ("own_inodes",)
+
+
 LINE = "36 35 98:0 / /usr ro,nosuid,relatime shared:1 master:2 - ext4 /dev/sda rw,errors=remount-ro\n"
 
 
 def test_the_mount_table_is_read_whole() -> None:
     bare = "37 35 0:1 /a\\040b /x-y rw - tmpfs  rw,size=1k\n"
     assert mount_table(LINE + bare) == (
-        Mounted("/usr", "ext4", ",ro,nosuid,relatime,rw,errors=remount-ro,"),
-        Mounted("/x-y", "tmpfs", ",rw,rw,size=1k,"),
+        Mounted("/usr", "ext4", ",ro,nosuid,relatime,rw,errors=remount-ro,", "/dev/sda"),
+        Mounted("/x-y", "tmpfs", ",rw,rw,size=1k,", ""),
     )
 
 
@@ -238,7 +254,7 @@ def test_the_floor_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_floor() == STRICT_CONTROLS == tuple(name for name in CONTROLS if name != "cpu_share")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert default_floor() == PERMISSIVE_CONTROLS
-    assert set(CONTROLS) - set(PERMISSIVE_CONTROLS) == {*GROUP_CONTROLS, "dedicated_user"}
+    assert set(CONTROLS) - set(PERMISSIVE_CONTROLS) == {*GROUP_CONTROLS, "dedicated_user", "own_inodes"}
 
 
 def test_terms_survive_the_way_to_the_template() -> None:

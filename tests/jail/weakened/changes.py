@@ -27,6 +27,7 @@ CHANGES: dict[str, Callable[[Settings], None]] = {
     "rlimits": privileges.no_rlimits,
     "read_only_root": files.no_read_only_root,
     "private_mounts": files.no_private_mounts,
+    "own_inodes": files.no_own_inodes,
     "proc_subset": files.no_proc_subset,
     "noexec_mounts": files.no_noexec_mounts,
     "inode_limit": files.no_inode_limit,

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from sandbox_runtime.jail import mounts, program, syscalls
+from sandbox_runtime.jail import mounts, own_inodes, program, syscalls
+from sandbox_runtime.jail.errors import JailError
 from tests.jail.weakened.patching import MountCall, Settings, after, edit_mounts, wrap
 
 _SHARED_SOURCES = frozenset({"tmp", "shm"})
@@ -32,6 +33,15 @@ def no_private_mounts(_: Settings) -> None:
 
     after(mounts, "enter_guest_root", mount_shared)
     edit_mounts(lambda call: None if call[0] in _SHARED_SOURCES else call)
+
+
+def no_own_inodes(_: Settings) -> None:
+    """The host's own files, as where the kernel refuses overlays."""
+
+    def refuse(*_: object) -> None:
+        raise JailError("mount", "overlay")
+
+    wrap(own_inodes, "_overlay", lambda _: refuse)
 
 
 def no_proc_subset(_: Settings) -> None:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox_runtime.jail import mounts, small_init, syscalls
+from sandbox_runtime.jail import mounts, own_inodes, small_init, syscalls
 from tests.jail.weakened.patching import Settings, after, share_namespace, wrap
 
 
@@ -16,12 +16,13 @@ def no_mount_namespace(_: Settings) -> None:
     """The host's trees beside the guest's own. Read-only, without devices or setuid: a guest cannot change the host."""
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
-        def lay_out(root: Path, host_root: Path) -> None:
-            original(root, host_root)
+        def lay_out(root: Path, host_root: Path, files: own_inodes.HostFiles) -> None:
+            original(root, host_root, files)
             own = {"proc", "sys", "dev", "tmp", "opt", *(path.name for path in root.iterdir())} - {"etc"}
             for tree in host_root.iterdir():
                 if tree.name not in own and tree.is_dir() and not tree.is_symlink():
-                    mounts._bind(tree, root / tree.name, syscalls.MS_RDONLY | syscalls.MS_NODEV)
+                    (root / tree.name).mkdir()
+                    own_inodes.bind(tree, root / tree.name, syscalls.MS_RDONLY | syscalls.MS_NODEV)
 
         return lay_out
 

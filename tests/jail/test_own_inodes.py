@@ -1,0 +1,156 @@
+"""Locks on files that all guests can read: they reach neither the host nor another slot."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.jail import BindMount, Slot, SlotConfig, WarmStart, open_slot
+from sandbox_runtime.languages import Language, binds
+from tests.jail.conftest import TOOLCHAINS
+from tests.jail.slots import slot_config
+from tests.jail.test_hostile_neighbours import python, run_client_beside_server
+from tests.jail.weakened.slots import WeakenedSlot
+
+ALL_PLACES = """
+import fcntl, os
+PLACES = ["/proc/self/exe", "/usr/bin/true", "/usr/lib", "/dev/null", "/dev/urandom", "/", "/lib", "/etc/ld.so.cache"]
+for place, _, files in os.walk("/opt"):
+    PLACES += [place, *(place + "/" + name for name in files[:1])]
+kept = []
+for place in PLACES[:20]:
+    kept.append(os.open(place, os.O_RDONLY))
+    try:
+        fcntl.flock(kept[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("taken", place)
+print(len(kept), "places", flush=True)
+"""
+HOLD = ALL_PLACES + "import ctypes, signal\nctypes.CDLL(None).prctl(15, b'neighbour')\nsignal.pause()\n"
+# In the warm interpreter and in one that is started for the run.
+STARTS = {"warm": True, "cold": False}
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shown(languages: Mapping[str, Language]) -> tuple[BindMount, ...]:
+    return binds(tuple(languages.values()), TOOLCHAINS)
+
+
+def config_of(config: SlotConfig, shown: tuple[BindMount, ...], *, is_warm: bool) -> SlotConfig:
+    command = python("")
+    warm = WarmStart(command.argv, command.environment, ()) if is_warm else None
+    return replace(config, binds=shown, warm=warm)
+
+
+def locked_on_host() -> set[str]:
+    """Of `/usr/bin/true` and the interpreter, by the inode in proc_locks(5)."""
+    locks = Path("/proc/locks").read_text()
+    return {path for path in ("/usr/bin/true", os.path.realpath("/usr/bin/python3")) if is_locked(path, locks)}
+
+
+def is_locked(path: str, locks: str) -> bool:
+    facts = Path(path).stat()
+    return f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino} " in locks
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_lock_reaches_neither_the_host_nor_the_slot_beside_it(
+    stack: ExitStack, shown: tuple[BindMount, ...], start: str
+) -> None:
+    def make(config: SlotConfig) -> Slot:
+        return open_slot(config_of(config, shown, is_warm=STARTS[start]))
+
+    seen: list[set[str]] = []
+    holder, visitor = run_client_beside_server(stack, make, HOLD, ALL_PLACES, lambda: seen.append(locked_on_host()))
+    assert holder.stdout.endswith(b" places\n")
+    assert (visitor.stdout, visitor.stderr) == (holder.stdout, b"")
+    assert seen == [set()]
+    assert holder.evidence.controls_missing == visitor.evidence.controls_missing == ()
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_with_the_hosts_inodes_it_would(stack: ExitStack, shown: tuple[BindMount, ...], start: str) -> None:
+    def make(config: SlotConfig) -> Slot:
+        return WeakenedSlot(config_of(config, shown, is_warm=STARTS[start]), "own_inodes")
+
+    seen: list[set[str]] = []
+    holder, visitor = run_client_beside_server(stack, make, HOLD, ALL_PLACES, lambda: seen.append(locked_on_host()))
+    taken = {line.removeprefix("taken ") for line in visitor.stdout.decode().splitlines() if "taken" in line}
+    assert taken >= {"/usr/bin/true", "/usr/lib", "/dev/null", "/dev/urandom"}
+    assert {bind.target for bind in shown} & taken
+    assert not taken & {"/", "/etc/ld.so.cache"}
+    assert "/usr/bin/true" in seen[0]
+    assert "own_inodes" in visitor.evidence.controls_missing
+    assert holder.stdout.endswith(b" places\n")
+
+
+OWN_FILES = """
+import os
+print(os.stat("/usr/lib/os-release").st_dev, os.stat("/dev/null").st_dev)
+"""
+
+
+def test_two_slots_have_file_systems_of_their_own(stack: ExitStack) -> None:
+    slots = [stack.enter_context(open_slot(slot_config(f"own-{number}", number))) for number in (12, 13)]
+    devices = [slot.run(python(OWN_FILES)).stdout.split() for slot in slots]
+    hosts = [str(Path(path).stat().st_dev).encode() for path in ("/usr/lib/os-release", "/dev/null")]
+    assert len({*devices[0], *devices[1], *hosts}) == 6
+
+
+def test_the_host_keeps_its_mounts() -> None:
+    """All is mounted in the namespaces of templates, also the overlay that a warm interpreter is started from."""
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail import SlotConfig, WarmStart, open_slot
+before = open("/proc/self/mountinfo").read()
+with open_slot(SlotConfig("mounts", 14, warm=WarmStart(("/usr/bin/python3", "-u", "solution.py"), (), ()))):
+    assert open("/proc/self/mountinfo").read() == before
+"""
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# A root of the runner that is an overlay itself, as in a container, or an overlay on an overlay.
+ON_OVERLAYS = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from sandbox_runtime.jail import advice, probe_host, read_facts, syscalls
+from sandbox_runtime.jail import own_inodes
+ours, own_inodes.SOURCE = own_inodes.SOURCE, "overlay"
+os.unshare(os.CLONE_NEWNS)
+syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+for _ in range(int(sys.argv[2])):
+    files = own_inodes.HostFiles(Path("/sys"))
+    files.show_tree(Path("/usr"), Path("/usr"))
+    files.close()
+own_inodes.SOURCE = ours
+support = probe_host()
+print(*support.missing)
+print(*(line for line in advice(read_facts(), support, None) if "own_inodes" in line))
+"""
+
+
+@pytest.mark.parametrize(("overlays", "missing"), [(0, ""), (1, ""), (2, "own_inodes")])
+def test_a_root_may_be_an_overlay_but_none_on_another(overlays: int, missing: str) -> None:
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", ON_OVERLAYS, root, str(overlays)], capture_output=True, check=False, text=True
+    )
+    assert done.stderr == ""
+    found, said = done.stdout.splitlines()
+    assert found == missing
+    assert ("CONFIG_OVERLAY_FS" in said) == bool(missing)
