@@ -103,7 +103,10 @@ class Claiming:
         if seen.lane.waiting_ms is not None and (older := self._older(seen)) is not None:
             if not self.leases.park(seen):
                 return None, False
-            seen = older
+            # It was read later than `seen`, and its claim is conditional on the slots as they were then.
+            seen, free = older, older.slots.free(older.lane, self.waking.project_slots, self.clock())
+            if not free:
+                return None, True  # both wait, and the sender that took the slot sees that
         held = self.leases.claim(seen, owner, free[0])
         return held, held is not None
 

@@ -119,6 +119,10 @@ class Deliverer:
         """Take the next delivery of the lane with the slot that we have, or free it."""
         if held.slot is None:
             return None
+        if done.attempted is not None and not done.attempted.recorded:
+            # The record was refused, or it was written and its answer lost: then the slot is not ours any more.
+            self.claiming.release(held.slot)
+            return None
         waking = self.claiming.waking
         if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
             # The probe was answered: all slots of the lane may be used again.

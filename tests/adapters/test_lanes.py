@@ -14,6 +14,9 @@ from functions.core.delivery import NOT_SENT, PARKED_MS, DeliveryState
 from functions.core.lane import FAILURES_TO_OPEN, STALE_MS
 from functions.core.reply import Reply
 from functions.core.slots import SLOT_MS
+from functions.store.attempts import Attempts
+from functions.store.lane_rows import lane_key, slots_key
+from functions.store.lanes import LaneStore
 from functions.store.leases import Leases
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
 from tests.adapters.test_endpoint_deliveries import finish, hint_of, hold, use_leases
@@ -117,6 +120,54 @@ def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, 
     use_leases(pipeline, Late)
     pipeline.webhook(hint_of(late, endpoint))
     assert pipeline.state(late, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+def test_a_slot_that_is_taken_while_an_older_delivery_is_looked_for_is_not_taken_twice(
+    pipeline: Pipeline, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (older,) = waiting(pipeline, endpoint)
+    free(pipeline)
+    for key in (lane_key("dev", endpoint.endpoint_id), slots_key("dev")):  # marks are fresh while many wait
+        pipeline.aws.client("dynamodb").update_item(
+            TableName=pipeline.aws.names["DeliveriesTable"],
+            Key=key,
+            UpdateExpression="SET waiting_ms = :now",
+            ExpressionAttributeValues={":now": {"N": str(pipeline.time())}},
+        )
+    other, newer = finish(pipeline), finish(pipeline)
+    seen = pipeline.leases.look(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+    assert seen is not None
+    oldest = LaneStore.oldest
+
+    def taken_meanwhile(self: LaneStore, *arguments: Any) -> list[tuple[str, str]]:
+        found = oldest(self, *arguments)
+        assert pipeline.leases.claim(seen, "other", 0) is not None
+        return found
+
+    monkeypatch.setattr(LaneStore, "oldest", taken_meanwhile)
+    assert pipeline.webhook(hint_of(newer, endpoint)) == []
+    assert pipeline.receiver.received == []
+    states = {pipeline.state(submission, endpoint.endpoint_id) for submission in (older, newer)}
+    assert states == {DeliveryState.PENDING}
+
+
+def test_a_record_whose_answer_was_lost_does_not_go_on_with_the_slot_that_it_freed(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    first, second = finish(pipeline), finish(pipeline)
+
+    class Lost(Attempts):
+        def record(self, *arguments: Any) -> None:
+            assert super().record(*arguments) is not None
+            hold(pipeline, endpoint, 1)
+            assert pipeline.webhook(hint_of(second, endpoint)) == []  # it waits for the other's slot
+
+    attempts = Lost(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
+    slow = Script(lambda: pipeline.time.advance(1) or Reply(1_000, 200))  # type: ignore[func-returns-value]
+    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts, egress=slow))
+    assert pipeline.webhook(hint_of(first, endpoint)) == []
+    assert pipeline.state(second, endpoint.endpoint_id) is DeliveryState.PENDING
+    assert len(pipeline.lanes.slots("dev").live(pipeline.time())) == 1
 
 
 def test_the_sweeper_wakes_a_lane_whose_sender_died(pipeline: Pipeline, endpoint: Endpoint) -> None:
