@@ -39,6 +39,7 @@ class WorkerSettings:
     """What `worker` needs. Times in seconds. `compile_cache_mb`: 0 turns the cache off.
 
     `slots`: programs at once. `places`: slots of the jail; more, so that one is ready while another is made ready.
+    `python_fork`: fork Python runs from a warm interpreter; false: start each by exec.
     `waiting_commands`: keep commands started that wait for a program, at the price of their memory.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor below which nothing is run
     even then; None: all that this host is expected to give. `listen`: literal address and port of the direct path, for
@@ -58,6 +59,7 @@ class WorkerSettings:
     drain_secs: int
     receive_wait_secs: int
     max_receives: int
+    python_fork: bool
     waiting_commands: bool
     allow_permissive: bool
     required_controls: tuple[str, ...] | None
@@ -108,6 +110,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
         receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
         max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
+        python_fork=_boolean(env, "PYTHON_FORK", default="true"),
         waiting_commands=_boolean(env, "WAITING_COMMANDS", default="true"),
         allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),

@@ -173,15 +173,14 @@ def _open_places(
     stop: Event,
 ) -> tuple[Place, ...]:
     """All of them, or fewer when `stop` comes first."""
-    mounts, warm = binds(tuple(languages.values()), found.toolchains_dir), warm_start(languages.values())
+    mounts = binds(tuple(languages.values()), found.toolchains_dir)
+    warm = warm_start(languages.values()) if found.python_fork else None
     staged, init = staged_spec(languages.values()), init_program(found.toolchains_dir)
     waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
 
     def open_waiting(index: int) -> Slot:
         # Above the user ids of the worker's own slots.
-        return open_slot(
-            SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, floor, runs_seldom=True, small_init=init)
-        )
+        return open_slot(SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, floor, small_init=init))
 
     pool = WaitingPool(waiting, open_waiting)
     stack.callback(pool.close)

@@ -16,6 +16,7 @@ from sandbox_runtime.jail.evidence import (
 )
 from sandbox_runtime.jail.host import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY, BindMount
+from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.slot import Slot, open_slot
 from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import (
@@ -29,7 +30,6 @@ from sandbox_runtime.jail.spec import (
     StopReason,
     WaitingCommand,
 )
-from sandbox_runtime.jail.warm_start import WarmStart
 
 __all__ = [
     "CONTROLS",

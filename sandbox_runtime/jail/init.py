@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from sandbox_runtime.jail import identity, mounts, program, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.main_script import MainScript
+from sandbox_runtime.jail.python_fork.fork import PythonFork
 from sandbox_runtime.jail.seccomp import INIT, Program
 from sandbox_runtime.jail.set_up import set_up
 from sandbox_runtime.jail.terms import Terms
@@ -109,7 +109,7 @@ def _wait_for_program(pid: int) -> tuple[int, int]:
             os.waitpid(ended.si_pid, _ALL_CHILDREN)
 
 
-def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None) -> None:
+def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None) -> None:
     """Never returns. `fds`: the status socket first, where the request is waiting, then what the request tells of."""
     status_fd = fds[0]
     try:
@@ -121,7 +121,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], scrip
         set_up(request, descriptors, terms)
         pid, pidfd = syscalls.clone_process()
         if pid == 0:
-            program.become_program(request, descriptors, terms, filters[request.family], script)
+            program.become_program(request, descriptors, terms, filters[request.family], fork)
         # What process 1 has no handler for it never gets from its own namespace: the interpreter made one for this.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(pidfd)

@@ -17,8 +17,8 @@ from typing import NoReturn
 
 from sandbox_runtime.jail import evidence, identity, measure, placement, rlimits
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.mounts import WORKING_DIRECTORY
+from sandbox_runtime.jail.python_fork.fork import PythonFork
 from sandbox_runtime.jail.seccomp import Program
 from sandbox_runtime.jail.set_up import set_up
 from sandbox_runtime.jail.small_init import SmallInit
@@ -107,14 +107,14 @@ def report_ready(status: int, controls: dict[str, bool]) -> None:
     os.write(status, f'{{"kind": "ready", "at_ns": {time.monotonic_ns()}, "controls": {in_force}}}'.encode())
 
 
-def _start(request: RunRequest, script: MainScript | None, status: int) -> None:
+def _start(request: RunRequest, fork: PythonFork | None, status: int) -> None:
     """Never returns."""
-    if script is None:
+    if fork is None:
         _reset_signals()
         _execute(request)
     else:
         os.close(status)  # exec would have done so
-        script.run()
+        fork.run()
 
 
 def become_program(
@@ -122,7 +122,7 @@ def become_program(
     descriptors: RunDescriptors,
     terms: Terms,
     filter_program: Program,
-    script: MainScript | None,
+    fork: PythonFork | None,
 ) -> None:
     """Never returns. A failure is one message on the status socket, which the supervisor raises as JailError."""
     step, status = "enter groups", descriptors.status
@@ -149,11 +149,11 @@ def become_program(
         controls = evidence.controls(measure.measure(request.limits, groups), terms)
         if not request.is_staged:
             _confirm(controls, terms.required_controls)
-        if terms.warm is None or not terms.warm.matches(request.argv, request.environment):
-            script = None
-        if script is not None:
+        if fork is not None and not fork.matches(request.argv, request.environment):
+            fork = None
+        if fork is not None:
             step = "get the interpreter ready"
-            script.get_ready(is_staged=request.is_staged)
+            fork.get_ready(is_staged=request.is_staged)
         if request.is_staged:
             step = "wait for something to run"
             _await_go(status)
@@ -163,7 +163,7 @@ def become_program(
             _confirm(controls, terms.required_controls)
         step = "start " + request.argv[0]
         report_ready(status, controls)
-        _start(request, script, status)
+        _start(request, fork, status)
     except JailError as error:
         report_failure(status, error)
     except OSError as error:
@@ -181,7 +181,7 @@ def _confirm_entered(request: RunRequest) -> None:
 
 
 def become_program_of_small_init(
-    first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], script: MainScript | None
+    first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None
 ) -> NoReturn:
     """Never returns. What init cannot do, before it is the program. `fds`: as those of `init.run_init`."""
     status = fds[STATUS_AT]
@@ -190,7 +190,7 @@ def become_program_of_small_init(
         _confirm_entered(request)
         set_up(request, descriptors, terms)
         first.wait_for_init()  # not before: most likely it is ready by now
-        become_program(request, descriptors, terms, filters[request.family], script)
+        become_program(request, descriptors, terms, filters[request.family], fork)
     except JailError as error:
         report_failure(status, error)
     except OSError as error:

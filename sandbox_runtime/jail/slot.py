@@ -16,6 +16,7 @@ from sandbox_runtime.jail.identity import guest_uid
 from sandbox_runtime.jail.launch import Launch
 from sandbox_runtime.jail.measure import own_namespaces
 from sandbox_runtime.jail.outcome import assemble
+from sandbox_runtime.jail.python_fork import START_CODE
 from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.jail.supervise import watch
@@ -23,16 +24,11 @@ from sandbox_runtime.jail.template_process import TemplateProcess
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.watched import Watched
 
-# Where objects lie is decided first: importing anything of the package makes most of them.
 _START = """
 import sys
 sys.path.insert(0, ROOT)
-first = {"__name__": "huge_pages"}
-with open(ROOT + "/sandbox_runtime/jail/huge_pages.py", encoding="ascii") as file:
-    exec(compile(file.read(), file.name, "exec"), first)
-arenas = first["ArenasInHeap"]()
 from sandbox_runtime.jail.template import main
-main(TERMS, PATH, arenas.collapse)
+main(TERMS, PATH)
 """
 
 
@@ -52,7 +48,7 @@ class Slot:
     `runs`: how many were begun; all are forked from one template.
     """
 
-    _template_code = _START
+    _template_code = ""  # tests put another one here
 
     def __init__(self, config: SlotConfig) -> None:
         self.uid = guest_uid(config.index)
@@ -62,10 +58,12 @@ class Slot:
         self._ending: tuple[Launch, Handover] | None = None
         self._in_user_namespace = os.geteuid() != 0
         self._handovers = HandoverAhead(None if self._in_user_namespace else self.uid)
+        self._warm = config.warm if config.warm is not None and config.warm.is_possible else None
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
         self._template: TemplateProcess | None = None
         try:
-            self._template = TemplateProcess(self._template_code, lambda control_fd: self._terms(config, control_fd))
+            code = self._template_code or (_START if self._warm is None else START_CODE)
+            self._template = TemplateProcess(code, lambda control_fd: self._terms(config, control_fd))
         except BaseException:
             self.close()
             raise
@@ -77,7 +75,6 @@ class Slot:
         self._handovers.make()
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
-        warm = config.warm if config.warm is not None and config.warm.is_possible else None
         return Terms(
             control_fd=control_fd,
             uid=self.uid,
@@ -89,9 +86,8 @@ class Slot:
             shares_cpu=self._groups.shares_cpu,
             required_controls=config.required_controls,
             small_init=config.small_init,
-            runs_seldom=config.runs_seldom,
-            warm=warm,
-            interpreter_device=None if warm is None else os.stat(warm.argv[0]).st_dev,
+            warm=self._warm,
+            interpreter_device=None if self._warm is None else os.stat(self._warm.argv[0]).st_dev,
         )
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sandbox_runtime.jail.evidence import CONTROLS, default_floor
 from sandbox_runtime.jail.mounts import BindMount
-from sandbox_runtime.jail.warm_start import WarmStart
+from sandbox_runtime.jail.python_fork import WarmStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +13,8 @@ class SlotConfig:
 
     `name`: unique among the live slots of this process. `index`: 0 to 63, gives the guests' user id.
     `required_controls`: the floor; below it no guest starts and `run` raises JailError.
-    `warm`: runs of this command fork from an interpreter that is started already, where that is possible.
+    `warm`: runs of this command fork from a warm interpreter, where that is possible; None: all runs start by exec.
     `small_init`: directory of the built process 1, see `small_init`; "": it is a fork of the template, which is slower.
-    `runs_seldom`: some MB of memory are worth more than some percent of the time that a run takes.
     """
 
     name: str
@@ -23,7 +22,6 @@ class SlotConfig:
     binds: tuple[BindMount, ...] = ()
     required_controls: tuple[str, ...] = field(default_factory=default_floor)
     warm: WarmStart | None = None
-    runs_seldom: bool = False
     small_init: str = ""
 
     def __post_init__(self) -> None:

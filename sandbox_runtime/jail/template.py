@@ -18,18 +18,14 @@ from itertools import count
 
 from sandbox_runtime.jail import init, mounts, small_init, syscalls, user_namespace
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.main_script import MainScript
 from sandbox_runtime.jail.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.namespaces_ahead import NamespacesAhead
 from sandbox_runtime.jail.program import become_program_of_small_init
+from sandbox_runtime.jail.python_fork.fork import PythonFork
 from sandbox_runtime.jail.seccomp import Program, build_programs
-from sandbox_runtime.jail.shared_pages import fill_holes, keep_shared
 from sandbox_runtime.jail.small_init import SmallInit
 from sandbox_runtime.jail.terms import Terms
 from sandbox_runtime.jail.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START_RUN, STATUS_AT, receive, send
-
-# Runs by which code has taken the shape in which it is not written to any more, see `huge_pages`.
-_SETTLED_AFTER = 3
 
 
 def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
@@ -51,7 +47,7 @@ def _serve_run(
     fds: list[int],
     terms: Terms,
     filters: Mapping[str, Program],
-    script: MainScript | None,
+    fork: PythonFork | None,
     first: SmallInit | None,
     namespaces: int,
 ) -> bool:
@@ -68,9 +64,9 @@ def _serve_run(
     if pid == 0:
         os.close(channel.fileno())  # `close` would write to pages of its own
         if first is None:
-            init.run_init(fds, terms, filters, script)
+            init.run_init(fds, terms, filters, fork)
         else:
-            become_program_of_small_init(first, fds, terms, filters, script)
+            become_program_of_small_init(first, fds, terms, filters, fork)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
     for fd in fds:
         os.close(fd)
@@ -88,25 +84,21 @@ def _serve(
     channel: socket.socket,
     terms: Terms,
     filters: Mapping[str, Program],
-    script: MainScript | None,
+    fork: PythonFork | None,
     first: SmallInit | None,
-    collapse: Callable[[], object],
 ) -> None:
     """One run after the other, until the supervisor goes away."""
     ahead = NamespacesAhead(in_user_namespace=terms.in_user_namespace)
     for number in count():
-        if number == _SETTLED_AFTER and not terms.runs_seldom:
-            fill_holes()
-            collapse()
+        if fork is not None:
+            fork.before_run(number)
         ahead.make()
         message, fds = receive(channel)
         if not message:
             return
         if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
             _refuse(channel, fds)
-        elif not _serve_run(
-            channel, fds, terms, filters, script, first if message == START_RUN else None, ahead.flags()
-        ):
+        elif not _serve_run(channel, fds, terms, filters, fork, first if message == START_RUN else None, ahead.flags()):
             return
 
 
@@ -171,19 +163,17 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         # A guest that may look at other processes of its own user id finds nothing of ours to read.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
         first = None if built is None or executable_fd is None else SmallInit(built, executable_fd, terms.uid)
-        script = None
+        fork = None
         if terms.warm is not None:
-            path = f"{mounts.WORKING_DIRECTORY}/{terms.warm.argv[-1]}"
             # An interpreter leaves out directories that are not there, such as /usr/local.
             seen = [entry for entry in guests_path if entry not in directories_of_host or os.path.isdir(entry)]
-            script = MainScript(terms.warm.imports, path, seen)
+            fork = PythonFork(terms.warm, mounts.WORKING_DIRECTORY, seen, collapse)
         send(channel, b'{"kind":"open"}', shown)
         for fd in shown:
             os.close(fd)
-        if not terms.runs_seldom:
-            keep_shared()
-            collapse()
-        _serve(channel, terms, filters, script, first, collapse)
+        if fork is not None:
+            fork.share_memory()
+        _serve(channel, terms, filters, fork, first)
     except JailError as error:
         _send_failure(channel, error)
         sys.exit(1)

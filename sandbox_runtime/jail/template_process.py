@@ -13,8 +13,8 @@ from typing import Any
 from sandbox_runtime.jail.deadlines import SETUP_SECS
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.handover import sealed_file
+from sandbox_runtime.jail.python_fork import template_command
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.warm_start import template_command
 from sandbox_runtime.jail.wire import receive, send
 
 _PROJECT_ROOT = Path(__file__).parents[2]

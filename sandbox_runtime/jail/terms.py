@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox_runtime.jail.mounts import BindMount
-from sandbox_runtime.jail.warm_start import WarmStart
+from sandbox_runtime.jail.python_fork import WarmStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,6 @@ class Terms:
     `warm`: the command that the template itself was started as.
     `small_init`: directory of what `languages.process_one` built; "": process 1 is a fork of the template.
     `interpreter_device`: of the host's file system that holds its executable.
-    `runs_seldom`: nothing is done that makes forks cheap and takes memory.
     """
 
     control_fd: int
@@ -37,7 +36,6 @@ class Terms:
     required_controls: tuple[str, ...]
     warm: WarmStart | None = None
     small_init: str = ""
-    runs_seldom: bool = False
     shares_cpu: bool = False
     outer_filters: int | None = None
     interpreter_device: int | None = None
@@ -61,7 +59,6 @@ class Terms:
             required_controls=tuple(fields["required_controls"]),
             warm=None if fields["warm"] is None else _warm(fields["warm"]),
             small_init=fields["small_init"],
-            runs_seldom=fields["runs_seldom"],
             shares_cpu=fields["shares_cpu"],
             outer_filters=fields["outer_filters"],
             interpreter_device=fields["interpreter_device"],

@@ -76,7 +76,6 @@ class WaitingCommands:
                 name,
                 _FIRST_INDEX + len(SERVICES) + index,
                 self._mounts,
-                runs_seldom=True,
                 small_init=init_program(TOOLCHAINS),
             )
         )

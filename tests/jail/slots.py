@@ -1,5 +1,6 @@
 """Slot configurations of the tests: as a worker has them, with the built process 1."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sandbox_runtime.jail import BindMount, SlotConfig
 from sandbox_runtime.languages import init_program
 
+PYTHON_FORK = os.environ.get("RUSTBOX_TEST_PYTHON_FORK") != "false"
 TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
 
 
@@ -18,5 +20,7 @@ def _init() -> str:
 
 
 def slot_config(name: str, index: int, binds: tuple[BindMount, ...] = (), **more: Any) -> SlotConfig:
-    """As `SlotConfig`."""
+    """As `SlotConfig`. RUSTBOX_TEST_PYTHON_FORK=false: as a worker with PYTHON_FORK=false."""
+    if not PYTHON_FORK:
+        more["warm"] = None
     return SlotConfig(name, index, binds, **{"small_init": _init(), **more})

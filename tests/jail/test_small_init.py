@@ -301,7 +301,7 @@ def test_the_main_thread_is_told_which_processor_it_is_on() -> None:
 
 @pytest.mark.parametrize("allocator", ["pymalloc", "malloc", "debug"])
 def test_filling_holes_ends_with_any_allocator(allocator: str) -> None:
-    code = "from sandbox_runtime.jail.shared_pages import keep_shared; keep_shared(); print(7)"
+    code = "from sandbox_runtime.jail.python_fork.shared_pages import keep_shared; keep_shared(); print(7)"
     environment = {"PYTHONMALLOC": allocator, "PYTHONPATH": str(Path(__file__).parents[2])}
     ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60)
     assert ran.stdout == b"7\n"

@@ -87,7 +87,7 @@ def opened_java() -> Iterator[Java]:
     opened: dict[int, Slot] = {}
 
     def open_entry(index: int) -> Slot:
-        opened[index] = open_slot(slot_config(f"waiting-{index}", 56 + index, mounts, runs_seldom=True))
+        opened[index] = open_slot(slot_config(f"waiting-{index}", 56 + index, mounts))
         return opened[index]
 
     pool = WaitingPool(waiting_specs([JAVA], TOOLCHAINS), open_entry)
@@ -293,9 +293,7 @@ def test_a_closed_pool_leaves_nothing_and_answers_no_more(java: Java) -> None:
     opened: list[Slot] = []
 
     def open_entry(index: int) -> Slot:
-        opened.append(
-            open_slot(slot_config(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS), runs_seldom=True))
-        )
+        opened.append(open_slot(slot_config(f"closing-{index}", 60 + index, binds([JAVA], TOOLCHAINS))))
         return opened[-1]
 
     java.wait(java.compiling(""))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, StopReason, open_slot
-from sandbox_runtime.jail.warm_start import WarmStart
+from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
@@ -350,8 +350,8 @@ def test_no_memory_is_both_writable_and_executable(slot: Slot) -> None:
     assert good(slot.run(python(code))) == b"[]\n"
 
 
-def test_a_slot_that_runs_seldom_has_no_huge_pages() -> None:
-    with open_slot(slot_config("warm-seldom", 61, runs_seldom=True)) as opened:
+def test_a_slot_without_a_warm_interpreter_has_no_huge_pages() -> None:
+    with open_slot(slot_config("warm-off", 61)) as opened:
         for number in range(5):  # until a template has settled
             outcome = opened.run(JailSpec(("/usr/bin/echo", str(number)), LIMITS))
             assert good(outcome) == f"{number}\n".encode()

@@ -17,8 +17,8 @@ from sandbox_runtime.jail import (
 from sandbox_runtime.jail.evidence import GROUP_CONTROLS, controls, gather
 from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure, mount_table
 from sandbox_runtime.jail.own_inodes import SOURCE
+from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.terms import Terms
-from sandbox_runtime.jail.warm_start import WarmStart
 from tests.runner_doubles import USAGE
 
 UID = 123_456

@@ -23,11 +23,11 @@ def main() -> None:
     sys.path.insert(0, ROOT)
     # Where objects lie is decided first, as in the jail's slot.
     first: dict[str, object] = {"__name__": "huge_pages"}
-    with open(f"{ROOT}/sandbox_runtime/jail/huge_pages.py", encoding="ascii") as file:  # noqa: PTH123 - no import yet
+    with open(f"{ROOT}/sandbox_runtime/jail/python_fork/huge_pages.py", encoding="ascii") as file:  # noqa: PTH123 - no import yet
         exec(compile(file.read(), file.name, "exec"), first)  # noqa: S102 - our own file
     arenas = first["ArenasInHeap"]()  # type: ignore[operator] # a class of that file
     from sandbox_runtime.jail import syscalls  # noqa: PLC0415 - the path is known by now
-    from sandbox_runtime.jail.shared_pages import keep_shared  # noqa: PLC0415
+    from sandbox_runtime.jail.python_fork.shared_pages import keep_shared  # noqa: PLC0415
 
     namespaces = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET
     namespaces |= syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS

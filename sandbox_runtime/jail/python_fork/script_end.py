@@ -18,7 +18,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from sandbox_runtime.jail.call_stack import CallStack
+from sandbox_runtime.jail.python_fork.call_stack import CallStack
 
 FAILED_FLUSH = 120  # pylifecycle.c
 _flush_c_streams = ctypes.CDLL(None).fflush
@@ -134,17 +134,7 @@ def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     stack.call(gc.collect)
 
 
-def forget_last_resort() -> None:
-    """Let `logging.shutdown` find handlers of the program's only. For a template, which has imported the module.
-
-    The one handler that is always there writes to stderr, which is flushed anyway. Closing it would write to pages.
-    """
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        logging._handlerList.clear()  # noqa: SLF001 - what `shutdown` goes through
-
-
-def rehearse(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
+def write_ahead(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
     """Of `end`, what changes nothing and will be done again."""
     _own_modules(inherited)
     stack.call(gc.collect)

@@ -16,9 +16,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from types import ModuleType
 
-from sandbox_runtime.jail import script_end, syscalls
-from sandbox_runtime.jail.call_stack import CallStack
+from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.python_fork import script_end
+from sandbox_runtime.jail.python_fork.call_stack import CallStack
 
 _PACKAGE = __name__.partition(".")[0]
 _FILE_INPUT = 257  # Py_file_input, cpython/compile.h
@@ -32,7 +33,7 @@ def work(count):
 text = " ".join(str(n) for n in [work(5), math.sqrt(4)]) + f"{3:.2f}"
 """
 _WARMING_ROUNDS = 20
-_REHEARSAL = "text = str(len([1, 2])) + f'{3:.2f}'\n"
+_SHORT_SCRIPT = "text = str(len([1, 2])) + f'{3:.2f}'\n"
 
 
 class MainScript:
@@ -57,7 +58,6 @@ class MainScript:
         for name in imports:
             with suppress(ImportError):  # a smaller installation: scripts find out for themselves
                 importlib.import_module(name)
-        script_end.forget_last_resort()
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
         self._reseed = random.seed
@@ -89,17 +89,17 @@ class MainScript:
         sys.modules["__main__"] = main
         self._namespace = main.__dict__
         if is_staged:
-            self.rehearse()
+            self._write_ahead()
 
-    def rehearse(self) -> None:
+    def _write_ahead(self) -> None:
         """Write now to what a script writes to, while nobody waits: a page that was inherited is copied only once."""
         namespace: dict[str, object] = {"__name__": "warm"}
         file = self._open_file(os.devnull.encode(), b"rb")
         if file:
             self._stack.call(self._run_file, file, b"", _FILE_INPUT, namespace, namespace, True, None)
-        exec(compile(_REHEARSAL, "<warm>", "exec"), namespace)  # noqa: S102 - our own text above
+        exec(compile(_SHORT_SCRIPT, "<warm>", "exec"), namespace)  # noqa: S102 - our own text above
         del namespace
-        script_end.rehearse(self._stack, self._inherited)
+        script_end.write_ahead(self._stack, self._inherited)
 
     def run(self) -> None:
         """Never returns."""

@@ -10,19 +10,8 @@ import gc
 from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 
-_JAIL = __name__.rpartition(".")[0]
-_RUN_OFTEN = {
-    *(f"{_JAIL}.{name}" for name in ("call_stack", "evidence", "identity", "main_script", "measure", "mounts")),
-    *(f"{_JAIL}.{name}" for name in ("placement", "program", "rlimits", "script_end", "set_up", "spec", "syscalls")),
-    *(f"{_JAIL}.{name}" for name in ("small_init", "template", "terms", "warm_start", "wire", "seccomp.filter")),
-}
-# Of the standard library: what each script's beginning and end call, `main_script` and `script_end`.
-_RUN_AT_BOTH_ENDS = {
-    *(("threading", name) for name in ("_shutdown", "Thread._set_native_id")),
-    *(("random", "Random.seed"), ("_frozen_importlib_external", "FileLoader.__init__")),
-}
+_JAIL = f"{__name__.partition('.python_fork')[0]}."
 _OLD_CODE: list[CodeType] = []  # kept, or the next copy would take its place
-_SELDOM_RUN = {"__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__"}
 # object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
 _IMMORTAL = 0xFFFF_FFFF
 # obmalloc.c: sizes in steps of 16 up to 512 bytes; a pool holds one size, and is filled from its beginning.
@@ -43,7 +32,6 @@ def keep_shared() -> None:
     gc.collect()
     fill_holes()
     _gather_code()
-    _number_types()
     _make_immortal()
     gc.collect()  # empties the free lists, in which dead objects wait for the next of their type
     gc.freeze()
@@ -60,23 +48,11 @@ def fill_holes() -> None:
 
 
 def _gather_code() -> None:
-    """Copies of the code that runs again and again, here and in forks, one behind the other."""
+    """Copy the jail's own code, which runs here and in forks, so that it lies in one piece."""
     for found in gc.get_objects():
-        if isinstance(found, FunctionType) and _is_run_often(found):
+        if isinstance(found, FunctionType) and (found.__module__ or "").startswith(_JAIL):
             _OLD_CODE.append(found.__code__)
             found.__code__ = _copy(found.__code__)
-
-
-def _number_types() -> None:
-    """A type gets the number of its version when something is first looked up in it."""
-    for found in gc.get_objects():
-        if isinstance(found, type):
-            getattr(found, "__slots__", None)
-
-
-def _is_run_often(function: FunctionType) -> bool:
-    is_ours = function.__module__ in _RUN_OFTEN and function.__name__ not in _SELDOM_RUN
-    return is_ours or (function.__module__, function.__qualname__) in _RUN_AT_BOTH_ENDS
 
 
 def _copy(code: CodeType) -> CodeType:

@@ -1,0 +1,44 @@
+"""The one interface of this package inside the jail: made in the template, used there and in each run's process."""
+
+from collections.abc import Callable
+
+from sandbox_runtime.jail.python_fork.main_script import MainScript
+from sandbox_runtime.jail.python_fork.shared_pages import fill_holes, keep_shared
+from sandbox_runtime.jail.python_fork.warm_start import WarmStart
+
+# Runs by which the template's own loop has allocated what it keeps.
+_SETTLED_AFTER = 3
+
+
+class PythonFork:
+    """Raises JailError. `directory`: working directory of the script. `guests_path`: `sys.path` without it.
+
+    `collapse`: of `huge_pages.ArenasInHeap`.
+    """
+
+    def __init__(self, warm: WarmStart, directory: str, guests_path: list[str], collapse: Callable[[], object]) -> None:
+        self._warm, self._collapse = warm, collapse
+        self._script = MainScript(warm.imports, f"{directory}/{warm.argv[-1]}", guests_path)
+
+    def share_memory(self) -> None:
+        """In the template, which only forks from here on: let forks share its memory."""
+        keep_shared()
+        self._collapse()
+
+    def before_run(self, number: int) -> None:
+        """In the template, before run `number`, counted from 0."""
+        if number == _SETTLED_AFTER:
+            fill_holes()
+            self._collapse()
+
+    def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
+        """Whether a run of this command may go on from the template."""
+        return self._warm.matches(argv, environment)
+
+    def get_ready(self, *, is_staged: bool) -> None:
+        """In the run's process: be a fresh interpreter. `is_staged`: no client waits yet."""
+        self._script.get_ready(is_staged=is_staged)
+
+    def run(self) -> None:
+        """Run the script to the interpreter's end. Never returns."""
+        self._script.run()
