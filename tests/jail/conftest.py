@@ -16,6 +16,7 @@ from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
 
 TOOLCHAINS = slots.TOOLCHAINS
+collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py"]
 
 Run = Callable[..., ExecutionCompleted]
 
