@@ -50,7 +50,9 @@ def fill_holes() -> None:
 def _gather_code() -> None:
     """Copy the jail's own code, which runs here and in forks, so that it lies in one piece."""
     for found in gc.get_objects():
-        if isinstance(found, FunctionType) and (found.__module__ or "").startswith(_JAIL):
+        # Special methods, most of them of dataclasses, run seldom: they would lie between the others.
+        is_ours = isinstance(found, FunctionType) and (found.__module__ or "").startswith(_JAIL)
+        if is_ours and not found.__name__.startswith("__"):
             _OLD_CODE.append(found.__code__)
             found.__code__ = _copy(found.__code__)
 
