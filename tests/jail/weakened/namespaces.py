@@ -21,7 +21,7 @@ def no_mount_namespace(_: Settings) -> None:
             own = {"proc", "sys", "dev", "tmp", "opt", *(path.name for path in root.iterdir())} - {"etc"}
             for tree in host_root.iterdir():
                 if tree.name not in own and tree.is_dir() and not tree.is_symlink():
-                    (root / tree.name).mkdir()
+                    (root / tree.name).mkdir(exist_ok=True)
                     own_inodes.bind(tree, root / tree.name, syscalls.MS_RDONLY | syscalls.MS_NODEV)
 
         return lay_out
