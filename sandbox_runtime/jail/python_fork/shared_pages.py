@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 
 _JAIL = f"{__name__.partition('.python_fork')[0]}."
+# What dataclasses generate: it would lie between the code that runs.
+_SELDOM_RUN = {"__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__"}
 _OLD_CODE: list[CodeType] = []  # kept, or the next copy would take its place
 # object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
 _IMMORTAL = 0xFFFF_FFFF
@@ -50,9 +52,8 @@ def fill_holes() -> None:
 def _gather_code() -> None:
     """Copy the jail's own code, which runs here and in forks, so that it lies in one piece."""
     for found in gc.get_objects():
-        # Special methods, most of them of dataclasses, run seldom: they would lie between the others.
         is_ours = isinstance(found, FunctionType) and (found.__module__ or "").startswith(_JAIL)
-        if is_ours and not found.__name__.startswith("__"):
+        if is_ours and found.__name__ not in _SELDOM_RUN:
             _OLD_CODE.append(found.__code__)
             found.__code__ = _copy(found.__code__)
 
