@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from functions.core.clock import from_rfc3339
 from functions.core.failpoint import reach
 from functions.core.messages import ExecutionCompleted, Stream
-from functions.core.submission import INLINE_OUTPUT_MAX_BYTES, Completion, Submission
+from functions.core.submission import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Submission
 from functions.payloads import Payloads
 from functions.store.submissions import SubmissionStore
 from functions.telemetry import Metrics
@@ -39,6 +39,16 @@ class Endings:
         reach("record.after_commit")
         if committed is not None:
             self._count(committed)
+        return committed
+
+    def commit_new(
+        self, submission: Submission, completion: Completion, claim: Claim | None, *, is_gathered: bool
+    ) -> Submission:
+        """Put the row in its final state, with its claim. Raises ClaimTaken, Unavailable."""
+        reach("record.before_commit")
+        committed = self.submissions.create_final(submission, completion, claim, is_gathered=is_gathered)
+        reach("record.after_commit")
+        self._count(committed)
         return committed
 
     def completion(self, message: ExecutionCompleted) -> Completion:

@@ -7,12 +7,11 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.api.acceptance import Acceptance
 from functions.api.admission import Admission
-from functions.api.direct import DirectPath
+from functions.api.direct import DirectRun
 from functions.api.gathered_fanout import GatheredFanOut
 from functions.api.health import Health
 from functions.api.resolver import PerThread, Resolver
 from functions.api.results import Results
-from functions.api.room import Room
 from functions.api.submitting import Submitting
 from functions.api.waiting import LongPoll
 from functions.clients import Clients
@@ -44,14 +43,14 @@ def wiring() -> Submitting:
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     runners = RunnerStore(settings.runners_table, dynamodb)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
-    admission = Admission(quotas, store, Room(now_ms), now_ms, log)
+    admission = Admission(quotas, store, now_ms, log)
     direct = None
     if settings.runner_url:
         runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
         endings = Endings(store, payloads, metrics("submit"))
         endpoints = EndpointStore(settings.deliveries_table, dynamodb)
         gathered = GatheredFanOut(endpoints, quotas, queues, settings.completions_queue_url, log)
-        direct = DirectPath(runner, endings, gathered, queues, settings.completions_queue_url, log)
+        direct = DirectRun(runner, endings, gathered, queues, settings.completions_queue_url, log)
     return Submitting(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),

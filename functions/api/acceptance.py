@@ -1,24 +1,33 @@
-"""Taking a submission in: one row is written, then a queue is told, or a runner was asked meanwhile.
+"""Accept a submission: charge the quota, then run it directly or write its row and send it to a queue.
 
-After the row is there, the client is never told that it failed: the row is the queue, and the sweeper sends what a
-queue lost.
+A direct run writes no row before its final state: while the client waits, nothing is promised. A run that lasts longer
+than `row_after_secs` gets a pending row meanwhile. Once a pending row exists, the client is never told that it failed:
+the row is the queue, and the sweeper sends again what a queue lost.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.api.beginning import Beginning
+from functions.api.delayed_write import DelayedWrite
 from functions.core.clock import MS_PER_SEC, Clock, to_rfc3339
+from functions.core.delivery import RUN_ENDPOINT_ID
 from functions.core.dispatch import execution_requested
 from functions.core.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
 from functions.core.failpoint import reach
-from functions.core.submission import DIRECT_DUE_SECS, Claim, Status, Submission, idempotency_pk
+from functions.core.submission import (
+    DIRECT_DUE_SECS,
+    INLINE_INPUT_MAX_BYTES,
+    Claim,
+    Status,
+    Submission,
+    idempotency_pk,
+)
 from functions.ids import new_id
 from functions.store.quotas import KeyInFlight
 from functions.store.submissions import ClaimTaken
@@ -29,8 +38,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
 
-    from functions.api.admission import Admission
-    from functions.api.direct import DirectPath
+    from functions.api.admission import Admission, Admitted
+    from functions.api.direct import DirectRun
     from functions.core.project import Project
     from functions.core.quota import Usage
     from functions.core.request import RunRequest
@@ -42,14 +51,18 @@ if TYPE_CHECKING:
 
 _SECS_PER_DAY = 86_400
 _ATTEMPTS = 40
-"""At the steps below these last longer than OVERTAKEN_AFTER_MS: whoever waits for a dead request overtakes it."""
+"""At the steps below these last longer than OVERTAKEN_AFTER_MS, so that a repeat overtakes a request that died."""
 _FIRST_STEP_SECS = 0.005
 _LONGEST_STEP_SECS = 0.100
 
 
+ROW_AFTER_SECS = 0.5
+"""A direct run that lasts longer gets a pending row: from then on a crash loses nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A submission that is in the table, final if a runner was asked directly and has answered.
+    """A submission that is in the table, final if a runner has answered directly.
 
     `usage`: of its quota, with this one; None for a repeat with the same Idempotency-Key, which is free.
     """
@@ -61,7 +74,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The parts that taking a submission in needs. `direct` None: no runner is asked directly."""
+    """The parts that accept a submission. `direct` None: every submission goes through a queue."""
 
     settings: SubmitSettings
     store: SubmissionStore
@@ -71,14 +84,14 @@ class Acceptance:
     queues: Queues
     clock: Clock
     log: Logger
-    direct: DirectPath | None = None
+    direct: DirectRun | None = None
     sleep: Callable[[float], None] = time.sleep
+    row_after_secs: float = ROW_AFTER_SECS
 
     def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
-        """Write the row and have it run. Raises Forbidden, RateLimited, Unavailable, IdempotencyConflict.
+        """Have it run. Raises Forbidden, RateLimited, Unavailable, IdempotencyConflict.
 
-        The quota is taken after everything that may refuse the request, repeats included, and before anything runs,
-        unless it is known to be far from used up.
+        The quota is charged after every other check, repeats included, and before anything runs.
         """
         if run.profile not in project.profiles:
             raise Forbidden(f"This key may not use the {run.profile} profile.")
@@ -86,7 +99,6 @@ class Acceptance:
         depth = self.queues.recent_depth(queue_url)
         if depth > self.settings.max_queue_depth:
             raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
-        beginning = Beginning(self.store, self.admission, self.payloads, self.boxes, self.direct)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
         for attempt in range(_ATTEMPTS):
             earlier = self._find_earlier(claim)
@@ -94,21 +106,68 @@ class Acceptance:
                 return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, interactive=interactive)
             try:
-                submission, is_run, usage = beginning.begin(project, row, run, claim)
+                admitted = self.admission.admit(project, row)
+                submission = self._start_or_give_back(row, run, claim, admitted, queue_url)
             except RateLimited:
-                # What used it up may have been this very key, since it was looked for.
+                # Another request with this key may have used the quota up since the first look.
                 earlier = self._find_earlier(claim)
                 if earlier is None:
                     raise
                 return Accepted(earlier, depth, None)
             except (ClaimTaken, KeyInFlight):
-                # It was, or will be in a moment, another request's with this key; or that one is being deleted.
+                # Another request holds this key, and its row exists or will exist in a moment.
                 self.sleep(random.uniform(0.5, 1) * min(_LONGEST_STEP_SECS, _FIRST_STEP_SECS * 2**attempt))  # noqa: S311 - jitter, no secret
             else:
-                if not is_run:
-                    self._send(queue_url, submission, run)
-                return Accepted(submission, depth, usage)
+                return Accepted(submission, depth, admitted.usage)
         raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+
+    def _start_or_give_back(
+        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted, queue_url: str
+    ) -> Submission:
+        try:
+            return self._start(row, run, claim, queue_url)
+        except ClaimTaken:
+            self.admission.give_back(row, admitted)
+            raise
+        except (ClientError, BotoCoreError, Unavailable):
+            self.admission.give_back_unwritten(row, admitted)
+            raise
+
+    def _start(self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str) -> Submission:
+        """Run it directly, else write its row and send it to the queue. Raises what the tables raise, ClaimTaken."""
+        direct = self.direct if row.asked_directly else None
+        call = direct.ask(row, run.code, run.stdin) if direct is not None else None
+        if direct is None or call is None:
+            pending = self._create(row, run, claim)
+        else:
+            # Sealing is a call of KMS, so it goes beside the run.
+            row = self._seal_secret(row, run)
+            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log)
+            try:
+                completed = direct.finish(call, row)
+            finally:
+                written = slow.stop()
+            if completed is not None:
+                final = direct.record(completed, written) if written else direct.record_new(completed, row, claim)
+                if final is not None:
+                    return final
+            pending = written or self._create(row, run, claim)
+        self._send(queue_url, pending, run)
+        return pending
+
+    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
+        row = self._seal_secret(row, run)
+        if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
+            key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
+            row = replace(row, code=None, stdin=None, input_key=key)
+        self.store.create(row, claim)
+        reach("submit.after_create")
+        return row
+
+    def _seal_secret(self, row: Submission, run: RunRequest) -> Submission:
+        if run.webhook_secret is None or row.webhook_secret_box is not None:
+            return row
+        return replace(row, webhook_secret_box=self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID))
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
         """Return the submission that has the Idempotency-Key already. Raises IdempotencyConflict."""

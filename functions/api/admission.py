@@ -17,7 +17,6 @@ from functions.telemetry import warn
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from functions.api.room import Room
     from functions.core.clock import Clock
     from functions.core.project import Project
     from functions.core.quota import Usage
@@ -39,14 +38,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The parts that it needs. `looked_ms`: when the runs of a project and profile were looked at last.
-
-    `room` is told what was counted; whoever wants to run something first asks it.
-    """
+    """The parts that it needs. `looked_ms`: when the runs of a project and profile were looked at last."""
 
     quotas: QuotaStore
     submissions: SubmissionStore
-    room: Room
     clock: Clock
     log: Logger
     looked_ms: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -69,10 +64,8 @@ class Admission:
                     raise
                 usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
         except QuotaRefused as refused:
-            self.room.forget(row)
             rate = refused.refusal.rate
             raise RateLimited(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
-        self.room.note(row, usage)
         reach("submit.after_take")
         return Admitted(usage, has_overtaken)
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.submission import CLAIM_SECS, Claim, Status, Submission
 from functions.store.items import cancellation_codes, from_item, is_condition_failure, key, to_item
-from functions.store.submission_rows import SUBMISSION_SK, encode_submission, submission_pk
+from functions.store.submission_rows import SUBMISSION_SK, submission_pk
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,13 +17,18 @@ CLAIM_SK = "CLAIM"
 _REFUSED = "ConditionalCheckFailed"
 
 
-def put_with_claim(client: DynamoDBClient, table_name: str, row: Submission, claim: Claim, now_secs: int) -> bool:
-    """Put both or neither. False if the key is taken, or somebody is taking it at this moment."""
+def put_with_claim(
+    client: DynamoDBClient, table_name: str, item: Any, submission_id: str, claim: Claim, now_secs: int
+) -> bool:
+    """Put a submission's item and its claim, or neither.
+
+    False if the key is taken, if another request is taking it at this moment, or if the item exists.
+    """
     claim_item = to_item(
         {
             "pk": claim.idempotency_pk,
             "sk": CLAIM_SK,
-            "submission_id": row.submission_id,
+            "submission_id": submission_id,
             "body_sha256": claim.body_sha256,
             "ttl": now_secs + CLAIM_SECS,
         }
@@ -38,7 +43,7 @@ def put_with_claim(client: DynamoDBClient, table_name: str, row: Submission, cla
     }
     put_row: Any = {
         "TableName": table_name,
-        "Item": encode_submission(row),
+        "Item": item,
         "ConditionExpression": "attribute_not_exists(pk)",
     }
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -15,7 +16,7 @@ from functions.core.event_types import EVENT_COMPLETED
 from functions.core.submission import Claim, Completion, Fanout, Status, Submission, event_id_for, gathered_shard
 from functions.store.claims import delete_with_claim, find_claim, put_with_claim
 from functions.store.conditional import ConditionalUpdate
-from functions.store.items import Value, is_condition_failure
+from functions.store.items import Value, is_condition_failure, to_item
 from functions.store.submission_due import FANOUT_DONE, list_due, list_projects, row_key
 from functions.store.submission_rows import decode_submission, encode_submission, ended, to_json
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+type Item = dict[str, Any]
 
 _CONFLICT_ATTEMPTS = 5
 
@@ -52,23 +55,25 @@ class SubmissionStore:
         self._sleep = sleep
 
     def create(self, new: Submission, claim: Claim | None) -> None:
-        """Put the row, with its claim in the same transaction. Raises ClaimTaken, Unavailable."""
-        if claim is None:
-            self._put(new)
-            return
-        for attempt in range(_CONFLICT_ATTEMPTS):
-            now_secs = self._clock() // MS_PER_SEC
-            if put_with_claim(self._client, self._table_name, new, claim, now_secs):
-                return
-            try:
-                self.check_claim(claim)
-            except ClaimTaken as taken:
-                if taken.submission_id == new.submission_id:
-                    return  # our own write, whose answer was lost and which was then repeated
-                raise
-            # Somebody else's transaction is still under way: give it a moment to win or lose.
-            self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
-        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+        """Put a pending row, with its claim in the same transaction. Raises ClaimTaken, Unavailable."""
+        # The id is random, so a row under it is our own: the answer was lost and boto3 repeated the call.
+        self._put(new.submission_id, encode_submission(new), claim)
+
+    def create_final(
+        self, new: Submission, completion: Completion, claim: Claim | None, *, is_gathered: bool
+    ) -> Submission:
+        """Put a row in its final state, with its claim in the same transaction. Raises ClaimTaken, Unavailable.
+
+        The row holds neither code nor input: nothing runs it again. `is_gathered` as in `commit_final`.
+        """
+        values = self._final_values(new.submission_id, completion, is_gathered=is_gathered)
+        final = ended(replace(new, code=None, stdin=None, asked_directly=False), completion, values)
+        item = {**encode_submission(final), **to_item({"due_shard": values["due_shard"]})}
+        if self._put(new.submission_id, item, claim):
+            return final
+        # The row exists: this very write was repeated, or a pending row was written although its write failed.
+        committed = self.commit_final(new.submission_id, completion, is_gathered=is_gathered, known=new)
+        return committed or self.get(new.submission_id) or final
 
     def check_claim(self, claim: Claim) -> None:
         """Raise ClaimTaken if the key belongs to a submission."""
@@ -107,28 +112,7 @@ class SubmissionStore:
         `is_gathered`: its fan-out is done with others (`store.gathered`). `known`: the row as its caller wrote it; then
         it is not read back, source, input, evidence and all.
         """
-        sets: dict[str, Value | None] = {
-            "status": completion.status.value,
-            "completed_at": completion.completed_at,
-            "started_at": completion.started_at,
-            "node_id": completion.node_id,
-            "execution_id": completion.execution_id,
-            "verdict": completion.verdict,
-            "summary": to_json({"result": completion.result, "metrics": completion.metrics}),
-            "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
-            "integrity": completion.integrity,
-            "stdout": completion.stdout,
-            "stdout_key": completion.stdout_key,
-            "stdout_size_bytes": completion.stdout_size_bytes,
-            "stderr": completion.stderr,
-            "stderr_key": completion.stderr_key,
-            "stderr_size_bytes": completion.stderr_size_bytes,
-            "event_id": event_id_for(submission_id, EVENT_COMPLETED),
-            "fanout": Fanout.PENDING.value,
-            "due_shard": gathered_shard(submission_id) if is_gathered else due_shard(submission_id),
-            "due_at_ms": self._clock(),
-        }
-        present = {name: value for name, value in sets.items() if value is not None}
+        present = self._final_values(submission_id, completion, is_gathered=is_gathered)
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
         update = ConditionalUpdate(present, "#status IN (:pending, :running)", values)
         if known is not None:
@@ -183,17 +167,55 @@ class SubmissionStore:
         """Remove the row and its claim. False if it is running, or gone."""
         return delete_with_claim(self._client, self._table_name, row)
 
-    def _put(self, new: Submission) -> None:
+    def _final_values(self, submission_id: str, completion: Completion, *, is_gathered: bool) -> dict[str, Value]:
+        sets: dict[str, Value | None] = {
+            "status": completion.status.value,
+            "completed_at": completion.completed_at,
+            "started_at": completion.started_at,
+            "node_id": completion.node_id,
+            "execution_id": completion.execution_id,
+            "verdict": completion.verdict,
+            "summary": to_json({"result": completion.result, "metrics": completion.metrics}),
+            "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
+            "integrity": completion.integrity,
+            "stdout": completion.stdout,
+            "stdout_key": completion.stdout_key,
+            "stdout_size_bytes": completion.stdout_size_bytes,
+            "stderr": completion.stderr,
+            "stderr_key": completion.stderr_key,
+            "stderr_size_bytes": completion.stderr_size_bytes,
+            "event_id": event_id_for(submission_id, EVENT_COMPLETED),
+            "fanout": Fanout.PENDING.value,
+            "due_shard": gathered_shard(submission_id) if is_gathered else due_shard(submission_id),
+            "due_at_ms": self._clock(),
+        }
+        return {name: value for name, value in sets.items() if value is not None}
+
+    def _put(self, submission_id: str, item: Item, claim: Claim | None) -> bool:
+        """Put a new row. False if it exists. Raises ClaimTaken, Unavailable."""
+        if claim is None:
+            return self._put_alone(item)
+        for attempt in range(_CONFLICT_ATTEMPTS):
+            if put_with_claim(self._client, self._table_name, item, submission_id, claim, self._clock() // MS_PER_SEC):
+                return True
+            try:
+                self.check_claim(claim)
+            except ClaimTaken as taken:
+                if taken.submission_id == submission_id:
+                    return False
+                raise
+            # Another transaction on the same key is still under way: give it a moment.
+            self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
+        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+
+    def _put_alone(self, item: Item) -> bool:
         try:
-            self._client.put_item(
-                TableName=self._table_name,
-                Item=encode_submission(new),
-                ConditionExpression="attribute_not_exists(pk)",
-            )
+            self._client.put_item(TableName=self._table_name, Item=item, ConditionExpression="attribute_not_exists(pk)")
         except ClientError as error:
-            # The id is random, so a row under it is our own: the answer was lost and boto3 repeated the call.
             if not is_condition_failure(error):
                 raise
+            return False
+        return True
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
         return update.is_applied(self._client, self._table_name, row_key(submission_id))
