@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from functions.store.submissions import SubmissionStore
 
 _SECS_PER_DAY = 86_400
-_ATTEMPTS = 40
+_ATTEMPTS = 90
 """At the steps below these last longer than OVERTAKEN_AFTER_MS, so that a repeat overtakes a request that died."""
 _FIRST_STEP_SECS = 0.005
 _LONGEST_STEP_SECS = 0.100

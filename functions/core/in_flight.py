@@ -9,7 +9,7 @@ from functions.core.clock import from_rfc3339
 _KEY_HEX_DIGITS = 32
 LEAKED_AFTER_MS = 60_000
 """An entry of this age without a row was left by a process that died: no call lives longer than 30 s."""
-OVERTAKEN_AFTER_MS = 2_000
+OVERTAKEN_AFTER_MS = 5_000
 """A request with the same Idempotency-Key waits this long for the first one to write its row."""
 
 

@@ -9,7 +9,6 @@ from functions import submit
 from functions.api import intake
 from functions.api.admission import Admission
 from functions.api.rates import Rates
-from functions.api.room import Room
 from functions.clients import Clients
 from functions.core.clock import now_ms
 from functions.core.languages import Profile
@@ -55,7 +54,7 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     time = FakeTime(now_ms() // DAY_MS * DAY_MS)
     store = QuotaStore(aws.names["QuotasTable"], Clients.dynamodb(), time)
     parts = submit.wiring()
-    admission = Admission(store, parts.acceptance.store, Room(time), time, parts.log)
+    admission = Admission(store, parts.acceptance.store, time, parts.log)
     acceptance = replace(
         parts.acceptance,
         admission=admission,

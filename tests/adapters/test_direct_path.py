@@ -5,6 +5,8 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +16,6 @@ from aws_lambda_powertools.utilities import parameters
 from botocore.exceptions import ClientError
 
 from functions import runner, submit
-from functions.api import room
 from functions.backlog import GATHERED_LATE_MS
 from functions.clients import Clients
 from functions.core.clock import now_ms, to_rfc3339
@@ -495,48 +496,180 @@ def throttled(*_: Any, **__: Any) -> Any:
     raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "busy"}}, "AnyOperation")
 
 
-def test_a_row_that_is_not_written_is_an_error_whatever_the_run_says(
-    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline
+@contextmanager
+def long_run(system: Direct, aws: Aws) -> Iterator[HeldSlot]:
+    """Direct runs get a pending row at once, and end when it is there; one at a time."""
+    slot = HeldSlot()
+    start(system, lambda: slot, slots=1)
+    parts = WIRING()
+    acceptance = replace(parts.acceptance, row_after_secs=0)
+
+    def end_when_there_is_a_row() -> None:
+        until(lambda: rows(aws))
+        slot.may_end.set()
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as threads:
+        patch.setattr(submit, "wiring", lambda: replace(parts, acceptance=acceptance))
+        ended = threads.submit(end_when_there_is_a_row)
+        yield slot
+        ended.result()
+
+
+def begun(system: Direct) -> int:
+    return sum(len(slot.specs) for slot in system.slots)
+
+
+def counts(pipeline: Pipeline) -> tuple[int, int]:
+    """(Runs of this day, runs in flight) of the quota."""
+    usage = pipeline.quotas.usage(PROJECT_ID, "judge")
+    return usage.day.count, usage.in_flight
+
+
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the DynamoDB operations from here on."""
+    seen: list[str] = []
+    Clients.dynamodb().meta.events.register("before-call.dynamodb", lambda model, **_: seen.append(model.name))
+    return seen
+
+
+# --- the row, written once --------------------------------------------------------------------------------------------
+
+
+def test_a_synchronous_answer_takes_three_calls_of_the_tables(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system)
+    wait_for(project_key)  # the project's key and endpoints are cached from here on
+    seen = calls(monkeypatch)
+    assert wait_for(project_key).json["verdict"] == "AC"
+    assert sorted(seen) == ["PutItem", "UpdateItem", "UpdateItem"]
+
+
+def test_a_synchronous_answer_with_a_key_writes_row_and_claim_in_one_transaction(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(system)
+    wait_for(project_key)
+    seen = calls(monkeypatch)
+    first = wait_for(project_key, idempotency_key="key")
+    assert sorted(seen) == ["GetItem", "TransactWriteItems", "UpdateItem", "UpdateItem"]
+    assert wait_for(project_key, idempotency_key="key").json == first.json
+    assert begun(system) == 2
+
+
+def test_a_finished_direct_run_keeps_neither_code_nor_input(system: Direct, aws: Aws, project_key: str) -> None:
+    start(system)
+    assert wait_for(project_key, {**PROGRAM, "stdin": "secret input"}).status == 200
+    assert (only_row(aws).code, only_row(aws).stdin, only_row(aws).input_key) == (None, None, None)
+
+
+def test_a_long_run_has_a_pending_row_before_its_answer(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with long_run(system, aws):
+        seen = calls(monkeypatch)
+        assert wait_for(project_key).json["verdict"] == "AC"
+    assert sorted(name for name in seen if name in {"PutItem", "UpdateItem"}) == ["PutItem", *["UpdateItem"] * 3]
+    assert (only_row(aws).is_final, only_row(aws).code) == (True, b"print(42)")
+
+
+def test_fifty_equal_requests_at_once_run_once(system: Direct, aws: Aws, project_key: str) -> None:
+    start(system)
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(lambda _: wait_for(project_key, idempotency_key="key"), range(50)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.json["id"] for answer in answers}) == 1
+    assert (begun(system), len(rows(aws))) == (1, 1)
+
+
+# --- writes that fail -------------------------------------------------------------------------------------------------
+
+
+def test_a_final_row_that_cannot_be_written_is_an_error_and_leaves_nothing(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    start(system)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SubmissionStore, "create_final", throttled)
+        for key in (None, "key"):
+            assert wait_for(project_key, idempotency_key=key).status == 503
+    assert (rows(aws), counts(pipeline)[1]) == ([], 0)
+    assert wait_for(project_key, idempotency_key="key").status == 200  # no claim was left
+
+
+def test_a_pending_row_that_cannot_be_written_does_not_cost_the_result(
+    system: Direct, aws: Aws, project_key: str
 ) -> None:
     slot = HeldSlot()
     start(system, lambda: slot, slots=1)
-    monkeypatch.setattr(SubmissionStore, "create", throttled)
-    assert wait_for(project_key).status == 503
-    assert slot.begun.wait(20)
-    slot.may_end.set()
-    # Nobody took the answer, so the runner sent it to the queue, where it belongs to no row.
-    message = until(lambda: system.of_type("execution_completed"))[0]
-    assert pipeline.record(json.dumps(message)) == []
-    assert rows(aws) == []
+    tried = threading.Event()
+
+    def fail(*_: Any) -> None:
+        tried.set()
+        throttled()
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as threads:
+        patch.setattr(SubmissionStore, "create", fail)
+        answer = threads.submit(wait_for, project_key)
+        assert tried.wait(20)
+        slot.may_end.set()
+        assert answer.result().json["verdict"] == "AC"
+    assert only_row(aws).is_final
+
+
+def test_a_pending_row_written_by_a_call_that_seemed_to_fail_becomes_final(
+    system: Direct, aws: Aws, project_key: str
+) -> None:
+    create = SubmissionStore.create
+
+    def write_and_fail(*arguments: Any) -> None:
+        create(*arguments)
+        throttled()
+
+    with long_run(system, aws), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SubmissionStore, "create", write_and_fail)
+        answer = wait_for(project_key)
+    assert answer.json["verdict"] == "AC"
+    assert (only_row(aws).is_final, only_row(aws).submission_id) == (True, answer.json["id"])
+
+
+def test_a_quota_that_is_used_up_runs_nothing(system: Direct, aws: Aws, project_key: str, pipeline: Pipeline) -> None:
+    start(system)
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": Quota(10, 10, 1)}))
+    row = new_submission(submission_id=new_id(), project_id=PROJECT_ID, created_at=to_rfc3339(now_ms()))
+    pipeline.quotas.take(row.quota_claim, Quota(10, 10, 1))
+    assert wait_for(project_key).status == 429
+    assert (begun(system), rows(aws)) == (0, [])
 
 
 def test_a_result_that_cannot_be_recorded_now_is_handed_to_record(
     system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline
 ) -> None:
-    start(system)
     commit = SubmissionStore.commit_final
-    monkeypatch.setattr(SubmissionStore, "commit_final", throttled)
+    with long_run(system, aws) as slot:
+        monkeypatch.setattr(SubmissionStore, "commit_final", throttled)
 
-    def record() -> None:
-        monkeypatch.setattr(SubmissionStore, "commit_final", commit)
-        assert pipeline.record(json.dumps(until(lambda: system.of_type("execution_completed"))[0])) == []
+        def record() -> None:
+            monkeypatch.setattr(SubmissionStore, "commit_final", commit)
+            assert pipeline.record(json.dumps(until(lambda: system.of_type("execution_completed"))[0])) == []
 
-    waiting(monkeypatch, record)
-    assert wait_for(project_key).json["verdict"] == "AC"
-    assert sum(len(slot.specs) for slot in system.slots) == 1
+        waiting(monkeypatch, record)
+        assert wait_for(project_key).json["verdict"] == "AC"
+    assert len(slot.specs) == 1
     assert aws.messages("InteractiveQueue") == []
 
 
 def test_a_result_that_can_go_nowhere_is_run_again_by_the_queue(
     system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(system)
-    monkeypatch.setattr(SubmissionStore, "commit_final", throttled)
-    monkeypatch.setattr(Queues, "send_completion", throttled)
-    waiting(monkeypatch)
-    assert wait_for(project_key).status == 408
-    until(lambda: system.of_type("execution_completed"))
-    assert sum(len(slot.specs) for slot in system.slots) == 2
+    with long_run(system, aws) as slot:
+        monkeypatch.setattr(SubmissionStore, "commit_final", throttled)
+        monkeypatch.setattr(Queues, "send_completion", throttled)
+        waiting(monkeypatch)
+        assert wait_for(project_key).status == 408
+        until(lambda: system.of_type("execution_completed"))
+    assert len(slot.specs) == 2
 
 
 def test_a_submission_deleted_meanwhile_is_gone(
@@ -557,29 +690,55 @@ def test_a_submission_deleted_meanwhile_is_gone(
 
 # --- crashes ----------------------------------------------------------------------------------------------------------
 
-POINTS = (
-    "submit.after_create",
-    "submit.after_answer",
-    "record.before_commit",
-    "record.after_commit",
-    "submit.after_hand_over",
-)
+HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
 
 
-@pytest.mark.parametrize(
-    ("key", "hook"), [(None, {}), ("key", {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"})]
-)
-@pytest.mark.parametrize("point", POINTS)
-def test_a_crash_after_the_row_is_there_costs_no_result(
+@pytest.mark.parametrize(("key", "hook"), [(None, {}), ("key", HOOK)])
+@pytest.mark.parametrize("point", ["submit.after_ask", "submit.after_answer", "record.before_commit"])
+def test_a_crash_before_the_first_write_leaves_nothing_and_a_repeat_runs(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
+) -> None:
+    start(system)
+    with crash_at(point), pytest.raises(Crash):
+        wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
+    assert rows(aws) == []
+    until(lambda: begun(system))
+    # A runner whose client went away sends its completion to the queue, where it belongs to no row.
+    for message in system.of_type("execution_completed"):
+        assert pipeline.record(json.dumps(message)) == []
+    answer = wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
+    assert (answer.status, answer.json["verdict"], len(rows(aws))) == (200, "AC", 1)
+
+
+@pytest.mark.parametrize(("key", "hook"), [(None, {}), ("key", HOOK)])
+@pytest.mark.parametrize("point", ["record.after_commit", "submit.after_hand_over"])
+def test_a_crash_after_the_only_write_loses_no_event(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
 ) -> None:
     if point == "submit.after_hand_over" and not hook:
-        return  # a run with a webhook is handed over, and only then
+        return  # only a run with a webhook is handed over
     start(system)
     pipeline.time.ms = now_ms()
     with crash_at(point), pytest.raises(Crash):
         wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
-    # A message of somebody else keeps the queue from being empty: the row must be driven although.
+    finish_by_sweeping(system, aws, pipeline, with_webhook=bool(hook))
+
+
+@pytest.mark.parametrize(("key", "hook"), [(None, {}), ("key", HOOK)])
+@pytest.mark.parametrize(
+    "point", ["submit.after_create", "submit.after_answer", "record.before_commit", "record.after_commit"]
+)
+def test_a_crash_after_the_pending_row_costs_no_result(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
+) -> None:
+    pipeline.time.ms = now_ms()
+    with long_run(system, aws), crash_at(point), pytest.raises(Crash):
+        wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
+    finish_by_sweeping(system, aws, pipeline, with_webhook=bool(hook))
+
+
+def finish_by_sweeping(system: Direct, aws: Aws, pipeline: Pipeline, *, with_webhook: bool) -> None:
+    # Another message keeps the queue from being empty: the row must be sent again all the same.
     pipeline.time.advance(DIRECT_DUE_SECS + 1)
     pipeline.redrive()
     aws.monkeypatch.setattr(Queues, "depth", lambda *_: 7)
@@ -591,9 +750,9 @@ def test_a_crash_after_the_row_is_there_costs_no_result(
         pipeline.time.advance(61)
     row = only_row(aws)
     assert (row.verdict, row.fanout, row.due_at_ms) == ("AC", Fanout.DONE, None)
-    assert (pipeline.delivery(row) is not None) is bool(hook)
-    assert pipeline.quotas.usage(PROJECT_ID, "judge").in_flight == 0
-    assert sum(len(slot.specs) for slot in system.slots) <= 2
+    assert (pipeline.delivery(row) is not None) is with_webhook
+    assert counts(pipeline)[1] == 0
+    assert begun(system) <= 2
 
 
 @pytest.mark.parametrize("point", ["submit.before_send", "submit.after_send"])
@@ -615,140 +774,3 @@ def test_a_crash_on_the_way_back_to_the_queue_costs_no_result(
         pipeline.sweep()
         pipeline.time.advance(61)
     assert only_row(aws).redrives >= 2  # from then on it is driven like every other
-
-
-def test_a_crash_before_the_row_leaves_nothing(system: Direct, aws: Aws, project_key: str, pipeline: Pipeline) -> None:
-    start(system)
-    with crash_at("submit.after_ask"), pytest.raises(Crash):
-        wait_for(project_key)
-    assert rows(aws) == []
-    until(lambda: any(slot.specs for slot in system.slots))
-
-
-# --- beside the quota -------------------------------------------------------------------------------------------------
-
-
-TEN_PLACES = Quota(10_000, 10_000, 10)
-
-
-def have_room(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let submit know of a quota that is hardly used, however slow this machine is."""
-    monkeypatch.setattr(room, "FRESH_MS", 3_600_000)
-    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
-    projects.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": TEN_PLACES}))
-    assert wait_for(project_key).status == 200
-
-
-def begun(system: Direct) -> int:
-    return sum(len(slot.specs) for slot in system.slots)
-
-
-def counts(pipeline: Pipeline) -> tuple[int, int]:
-    usage = pipeline.quotas.usage(PROJECT_ID, "judge")
-    return usage.day.count, usage.in_flight
-
-
-def fill(pipeline: Pipeline) -> None:
-    """Take every place that is left, as another process."""
-    for _ in range(TEN_PLACES.in_flight):
-        row = new_submission(submission_id=new_id(), project_id=PROJECT_ID, created_at=to_rfc3339(now_ms()))
-        pipeline.quotas.take(row.quota_claim, TEN_PLACES)
-
-
-def test_a_run_begins_before_it_is_counted_where_there_is_ample_room(
-    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start(system)
-    have_room(aws, project_key, monkeypatch)
-    take = QuotaStore.take
-
-    def take_later(self: QuotaStore, *arguments: Any) -> Any:
-        until(lambda: begun(system) == 2)
-        return take(self, *arguments)
-
-    monkeypatch.setattr(QuotaStore, "take", take_later)
-    answer = wait_for(project_key)
-    assert (answer.status, answer.json["verdict"]) == (200, "AC")
-    assert (len(rows(aws)), counts(pipeline)) == (2, (2, 0))
-
-
-def test_who_is_refused_after_the_run_began_gets_the_same_429_and_leaves_nothing(
-    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start(system, HeldSlot, slots=1)
-    (slot,) = system.slots
-    assert isinstance(slot, HeldSlot)
-    slot.may_end.set()
-    have_room(aws, project_key, monkeypatch)
-    slot.may_end.clear()
-    fill(pipeline)
-    before, there = counts(pipeline), len(rows(aws))
-    refused = wait_for(project_key)
-    assert (refused.status, refused.json["error"]) == (429, "rate_limited")
-    until(lambda: len(slot.specs) == 2)
-    slot.may_end.set()
-    # Nobody took the answer, so the runner sent it to the queue, where it belongs to no row.
-    (message,) = until(lambda: system.of_type("execution_completed"))
-    for _ in range(2):
-        assert pipeline.record(json.dumps(message)) == []
-    # A refusal ends what was known: the next one does not run.
-    again = wait_for(project_key)
-    assert (again.status, again.json, len(slot.specs)) == (429, refused.json, 2)
-    assert (counts(pipeline), len(rows(aws))) == (before, there)
-    assert get(project_key, f"/api/result/{message['submission_id']}").status == 404
-
-
-@pytest.mark.parametrize("failing", [(QuotaStore, "take"), (SubmissionStore, "create")])
-def test_a_write_that_fails_after_the_run_began_is_an_error_and_leaves_nothing(
-    system: Direct,
-    aws: Aws,
-    project_key: str,
-    pipeline: Pipeline,
-    monkeypatch: pytest.MonkeyPatch,
-    failing: tuple[type, str],
-) -> None:
-    start(system)
-    have_room(aws, project_key, monkeypatch)
-    monkeypatch.setattr(*failing, throttled)
-    assert wait_for(project_key).status == 503
-    until(lambda: begun(system) == 2)
-    assert (len(rows(aws)), counts(pipeline)) == (1, (1, 0))
-
-
-@pytest.mark.parametrize(("point", "in_flight"), [("submit.after_ask", 0), ("submit.after_take", 1)])
-def test_a_crash_while_it_runs_uncounted_leaves_no_row_and_a_place_at_most(
-    system: Direct,
-    aws: Aws,
-    project_key: str,
-    pipeline: Pipeline,
-    monkeypatch: pytest.MonkeyPatch,
-    point: str,
-    in_flight: int,
-) -> None:
-    start(system)
-    have_room(aws, project_key, monkeypatch)
-    with crash_at(point), pytest.raises(Crash):
-        wait_for(project_key)
-    until(lambda: begun(system) == 2)
-    assert (len(rows(aws)), counts(pipeline)) == (1, (1 + in_flight, in_flight))
-    for message in system.of_type("execution_completed"):
-        assert pipeline.record(json.dumps(message)) == []
-    assert wait_for(project_key).status == 200
-    assert len(rows(aws)) == 2
-
-
-def test_a_key_is_won_before_anything_runs_whatever_room_there_is(
-    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start(system)
-    have_room(aws, project_key, monkeypatch)
-    seen: list[int] = []
-    create = SubmissionStore.create
-
-    def create_and_look(self: SubmissionStore, *arguments: Any) -> None:
-        create(self, *arguments)
-        seen.append(begun(system))
-
-    monkeypatch.setattr(SubmissionStore, "create", create_and_look)
-    assert wait_for(project_key, idempotency_key="key").status == 200
-    assert (seen, begun(system)) == ([1], 2)

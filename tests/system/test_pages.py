@@ -1,4 +1,4 @@
-"""Every command that README.md and docs/webhooks.md show, executed in order against the running stack."""
+"""Every command that the README and the guides show, executed in order against the running stack."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.system.local_stack import LocalStack, free_port, wait_until
 from tests.system.pages import Shell, blocks
@@ -84,3 +85,13 @@ def test_every_command_of_the_readme_works(stack: LocalStack, tmp_path: Path) ->
     assert '"error":' not in "".join(printed.values())
     (told,) = [events(output) for block, output in printed.items() if "receiver.py" in block]
     assert [event["stdout"] for event in told] == ["[ 1, 4, 9 ]\n"]
+
+
+@pytest.mark.parametrize("page", ["docs/api.md", "docs/cli.md"])
+def test_every_command_of_a_guide_works(stack: LocalStack, tmp_path: Path, page: str) -> None:
+    opened, _ = shell(stack, tmp_path)
+    (tmp_path / "program.py").write_text("print(6 * 7)\n")
+    with opened as bash:
+        printed = [bash.run(block) for block in blocks(page)]
+    assert '"error":' not in "".join(printed)
+    assert "42\n" in "".join(printed) or '"stdout":"42\\n"' in "".join(printed)
