@@ -140,8 +140,12 @@ class Acceptance:
         if direct is None or call is None:
             pending = self._create(row, run, claim)
         else:
-            # Sealing is a call of KMS, so it goes beside the run.
-            row = self._seal_secret(row, run)
+            try:
+                reach("submit.after_ask")
+                row = self._seal_secret(row, run)  # a call of KMS: it goes beside the run
+            except BaseException:
+                call.abandon()
+                raise
             slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log)
             try:
                 completed = direct.finish(call, row)

@@ -40,12 +40,10 @@ class DirectRun:
     def ask(self, submission: Submission, code: bytes, stdin: bytes) -> Call | None:
         """Send the execution to a runner; None if no runner takes it."""
         try:
-            call = self.runner.begin(execution_requested(submission, code, stdin, submission.created_at))
+            return self.runner.begin(execution_requested(submission, code, stdin, submission.created_at))
         except RunnerUnavailable as unavailable:
             self._warn(submission, "Runner was not asked directly", unavailable)
             return None
-        reach("submit.after_ask")
-        return call
 
     def finish(self, call: Call, submission: Submission) -> ExecutionCompleted | None:
         """Wait for the runner's answer; None if it gave none."""
