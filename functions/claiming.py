@@ -9,7 +9,7 @@ from functions.core.clock import MS_PER_SEC, Clock, now_ms
 from functions.core.delivery import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID
 from functions.core.failpoint import reach
 from functions.core.lane import run_lane_name
-from functions.queues import Queues
+from functions.hints import DeliveryHints
 from functions.store.deliveries import DeliveryStore
 from functions.store.leases import Held, Leases, Seen, Taken
 from functions.waking import Waking
@@ -40,9 +40,8 @@ class Claiming:
 
     deliveries: DeliveryStore
     leases: Leases
-    queues: Queues
+    hints: DeliveryHints
     waking: Waking
-    deliveries_queue_url: str
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
 
@@ -133,7 +132,7 @@ class Claiming:
         if not self.leases.park(seen, at_ms):
             return None, False
         reach("webhook.after_park")
-        self.queues.send_delivery_hint(self.deliveries_queue_url, seen.delivery, delay_ms=at_ms - now)
+        self.hints.send(seen.delivery, delay_ms=at_ms - now)
         return None, True
 
     def _look(self, hint: Hint, project_id: str) -> Seen | None:
@@ -152,4 +151,4 @@ class Claiming:
         """Look again in a second: other workers change the rows all the time."""
         seen = self._look(hint, project_id)
         if seen is not None:
-            self.queues.send_delivery_hint(self.deliveries_queue_url, seen.delivery, delay_ms=MS_PER_SEC)
+            self.hints.send(seen.delivery, delay_ms=MS_PER_SEC)

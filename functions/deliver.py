@@ -161,4 +161,4 @@ class Deliverer:
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
             claiming = self.claiming
-            claiming.queues.send_delivery_hint(claiming.deliveries_queue_url, delivery, delay_ms=delay_ms)
+            claiming.hints.send(delivery, delay_ms=delay_ms)

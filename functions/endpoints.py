@@ -12,7 +12,7 @@ from functions.clients import Clients
 from functions.core.clock import now_ms
 from functions.egress import Egress
 from functions.endpoint_secrets import EndpointSecrets
-from functions.queues import Queues
+from functions.hints import DeliveryHints
 from functions.secret_box import SecretBoxes
 from functions.settings import EndpointsSettings, load, refuse_insecure_stage
 from functions.store.deletions import Deletions
@@ -43,7 +43,7 @@ def wiring() -> Wiring:
     projects = ProjectStore(settings.projects_table, dynamodb)
     secrets = EndpointSecrets(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
-    recovery = Recovery(listing, replays, Queues(Clients.sqs()), settings.deliveries_queue_url, now_ms, log)
+    recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
     endpoints = Endpoints(projects, store, deletions, secrets, insecure, settings.own_host, now_ms, log)
     return Wiring(

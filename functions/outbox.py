@@ -9,7 +9,7 @@ from functions.bus import Bus
 from functions.core.clock import Clock, now_ms, to_rfc3339
 from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState, Event
 from functions.core.failpoint import reach
-from functions.queues import Queues
+from functions.hints import DeliveryHints
 from functions.store.deliveries import DeliveryStore
 from functions.store.endpoints import EndpointStore
 
@@ -29,9 +29,8 @@ class Outbox:
 
     deliveries: DeliveryStore
     endpoints: EndpointStore
-    queues: Queues
+    hints: DeliveryHints
     bus: Bus
-    deliveries_queue_url: str
     clock: Clock = now_ms
 
     def publish(self, event: Event, own_target: RunTarget | None = None, *, without: str | None = None) -> None:
@@ -51,9 +50,7 @@ class Outbox:
             for delivery in owed:
                 self.deliveries.put_delivery(delivery)
                 reach("fanout.after_delivery")
-            self.queues.send_delivery_hints(
-                self.deliveries_queue_url, [delivery for delivery in owed if delivery.state is DeliveryState.PENDING]
-            )
+            self.hints.send_all([delivery for delivery in owed if delivery.state is DeliveryState.PENDING])
             reach("fanout.after_hint")
         self.bus.publish(event)
         reach("fanout.after_bus")

@@ -21,6 +21,7 @@ from functions.ids import new_id
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import PayloadMissing
+from functions.queues import Queues
 from functions.store.deletions import Deletions
 from functions.store.due import Due, DueDeletion, DueEndpoint, DueLane
 from functions.waking import Waking
@@ -43,6 +44,7 @@ class Redrive:
     completions: Completions
     deletions: Deletions
     waking: Waking
+    queues: Queues
     queue_urls: Mapping[str, str]
     pending_redrive_ms: int
     clock: Clock = now_ms
@@ -85,7 +87,7 @@ class Redrive:
         if row.lane_at_ms is None:  # a parked one is not late: no slot was free
             self._note_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self._outbox.queues.send_delivery_hint(self._outbox.deliveries_queue_url, row)
+        self._outbox.hints.send(row)
 
     def _drive_endpoint(self, due: DueEndpoint) -> None:
         now = self.clock()
@@ -177,12 +179,12 @@ class Redrive:
             },
             strict=False,  # names of enums come as text from the row
         )
-        self._outbox.queues.send_execution(self.queue_urls[row.priority], message)
+        self.queues.send_execution(self.queue_urls[row.priority], message)
 
     def _depth(self, priority: str) -> int:
         """Depth as it was before this sweep sent anything: one lost message is seldom alone."""
         if priority not in self._depths:
-            self._depths[priority] = self._outbox.queues.depth(self.queue_urls[priority])
+            self._depths[priority] = self.queues.depth(self.queue_urls[priority])
         return self._depths[priority]
 
     def _note_age(self, age_ms: int) -> None:

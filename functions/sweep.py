@@ -16,6 +16,7 @@ from functions.completions import Completions
 from functions.core.clock import MS_PER_SEC
 from functions.core.slots import project_slots
 from functions.dead_letters import bury
+from functions.queues import Queues
 from functions.redrive import Redrive
 from functions.settings import SweepSettings, load
 from functions.store.deletions import Deletions
@@ -44,8 +45,10 @@ def redrive() -> Redrive:
     outbox, clock, table = wired().fanout.outbox, wired().clock, settings.deliveries_table
     deletions = Deletions(table, Clients.dynamodb(), clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
-    waking = Waking(lanes, outbox.queues, outbox.deliveries_queue_url, project_slots(settings.webhook_senders), clock)
-    return Redrive(wired(), deletions, waking, urls, settings.pending_redrive_secs * MS_PER_SEC, clock)
+    waking = Waking(lanes, outbox.hints, project_slots(settings.webhook_senders), clock)
+    return Redrive(
+        wired(), deletions, waking, Queues(Clients.sqs()), urls, settings.pending_redrive_secs * MS_PER_SEC, clock
+    )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

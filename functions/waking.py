@@ -12,7 +12,7 @@ from functions.core.delivery import MAX_HINT_DELAY_MS
 from functions.core.failpoint import reach
 from functions.core.lane import Lane
 from functions.core.slots import Slots
-from functions.queues import Queues
+from functions.hints import DeliveryHints
 from functions.store.lanes import LaneStore
 
 MAX_HINTS = 10
@@ -23,8 +23,7 @@ class Waking:
     """Parts that it needs. `project_slots`: concurrent sends of one project. `random` in [0, 1) picks a lane."""
 
     lanes: LaneStore
-    queues: Queues
-    deliveries_queue_url: str
+    hints: DeliveryHints
     project_slots: int
     clock: Clock = now_ms
     random: Callable[[], float] = SystemRandom().random
@@ -65,7 +64,7 @@ class Waking:
         reach("waking.after_take_out")
         if delay_ms:
             for delivery in hinted:
-                self.queues.send_delivery_hint(self.deliveries_queue_url, delivery, delay_ms=delay_ms)
+                self.hints.send(delivery, delay_ms=delay_ms)
         else:
-            self.queues.send_delivery_hints(self.deliveries_queue_url, hinted)
+            self.hints.send_all(hinted)
         return len(hinted)

@@ -10,10 +10,10 @@ from functions.deliver import Deliverer
 from functions.egress import Egress
 from functions.fanout import FanOut
 from functions.gathering import Gathering
+from functions.hints import DeliveryHints
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import Payloads
-from functions.queues import Queues
 from functions.secret_box import SecretBoxes
 from functions.settings import RecordSettings, SweepSettings, WebhookSettings
 from functions.store.attempts import Attempts
@@ -36,9 +36,8 @@ def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox
     return Outbox(
         deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
         endpoints=EndpointStore(settings.deliveries_table, dynamodb),
-        queues=Queues(Clients.sqs()),
+        hints=DeliveryHints(Clients.sqs(), settings.deliveries_queue_url),
         bus=Bus(settings.event_bus_name, Clients.events(), settings.public_base_url),
-        deliveries_queue_url=settings.deliveries_queue_url,
     )
 
 
@@ -58,10 +57,10 @@ def completions(settings: RecordSettings | SweepSettings, service: str) -> Compl
 def deliverer(settings: WebhookSettings) -> Deliverer:
     """What sends webhooks."""
     box = outbox(settings)
-    table, dynamodb, queue_url = settings.deliveries_table, Clients.dynamodb(), settings.deliveries_queue_url
-    waking = Waking(LaneStore(table, dynamodb), box.queues, queue_url, project_slots(settings.webhook_senders))
+    table, dynamodb = settings.deliveries_table, Clients.dynamodb()
+    waking = Waking(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
     return Deliverer(
-        claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.queues, waking, queue_url),
+        claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.hints, waking),
         attempts=Attempts(table, dynamodb),
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         notices=Notices(box.endpoints, box),

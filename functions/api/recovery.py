@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from functions.core.delivery import Delivery
     from functions.core.endpoint import Endpoint
     from functions.core.json_answer import Body
-    from functions.queues import Queues
+    from functions.hints import DeliveryHints
     from functions.store.delivery_listing import DeliveryList
     from functions.store.replays import ReplayStore
 
@@ -33,8 +33,7 @@ class Recovery:
 
     listing: DeliveryList
     replays: ReplayStore
-    queues: Queues
-    deliveries_queue_url: str
+    hints: DeliveryHints
     clock: Clock
     log: Logger
 
@@ -64,7 +63,7 @@ class Recovery:
     def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
         """Tell the queue; where that fails the sweeper finds the row, which is due."""
         try:
-            self.queues.send_delivery_hint(self.deliveries_queue_url, delivery, delay_ms=delay_secs * MS_PER_SEC)
+            self.hints.send(delivery, delay_ms=delay_secs * MS_PER_SEC)
         except (ClientError, BotoCoreError) as error:
             self.log.warning(
                 "Queue did not take a hint; the sweeper will find the delivery",

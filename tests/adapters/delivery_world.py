@@ -120,8 +120,8 @@ class DeliveryWorld:
         deliverer = dataclasses.replace(self.pipeline.deliverer, egress=Receiver(self), attempts=attempts)
         self.pipeline.use(deliverer)
         listing, replays = DeliveryList(table, client), ReplayStore(table, client, self.pipeline.time)
-        queue, log = self.pipeline.aws.names["DeliveriesQueue"], logger("endpoints")
-        self.recovery = Recovery(listing, replays, self.pipeline.queues, queue, self.pipeline.time, log)
+        log = logger("endpoints")
+        self.recovery = Recovery(listing, replays, self.pipeline.delivery_hints, self.pipeline.time, log)
         # No two renderings of a body are alike, as if a new version were deployed between them.
         self._renderings = itertools.count()
         self.pipeline.aws.monkeypatch.setattr(fanout, "completed_body", self._render)

@@ -26,11 +26,11 @@ from functions.egress import Egress
 from functions.endpoint_secrets import EndpointSecrets
 from functions.fanout import FanOut
 from functions.gathering import Gathering
+from functions.hints import DeliveryHints
 from functions.ids import new_id
 from functions.notices import Notices
 from functions.outbox import Outbox
 from functions.payloads import Payloads
-from functions.queues import Queues
 from functions.redrive import Redrive
 from functions.secret_box import SecretBoxes
 from functions.store.attempts import Attempts
@@ -104,7 +104,7 @@ class Pipeline:
         receiver.clock = time
         self.secrets: dict[str, list[str]] = {}  # by event id for runs, by path for endpoints; all they ever had
         dynamodb = aws.client("dynamodb")
-        self.queues = Queues(aws.client("sqs"))
+        self.delivery_hints = DeliveryHints(aws.client("sqs"), aws.names["DeliveriesQueue"])
         self.submissions = SubmissionStore(aws.names["SubmissionsTable"], dynamodb, clock=time)
         table = aws.names["DeliveriesTable"]
         self.deliveries = DeliveryStore(table, dynamodb, time)
@@ -116,17 +116,16 @@ class Pipeline:
         self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
-        queue = aws.names["DeliveriesQueue"]
-        self.outbox = Outbox(self.deliveries, self.endpoints, self.queues, self.bus, queue, time)
+        self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
         self.notices = Notices(self.endpoints, self.outbox)
-        self.waking = Waking(self.lanes, self.queues, queue, PROJECT_SLOTS, time, lambda: 0.5)
+        self.waking = Waking(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.fanout = FanOut(self.outbox, self.submissions, self.payloads, BASE_URL, self.quotas)
         runs = aws.names["SubmissionsTable"]
         self.gathering = Gathering(
             GatheringLease(runs, dynamodb, time), GatheredStore(runs, dynamodb, no_sleep), self.fanout, time
         )
         self.deliverer = Deliverer(
-            Claiming(self.deliveries, self.leases, self.queues, self.waking, queue, time, no_sleep),
+            Claiming(self.deliveries, self.leases, self.delivery_hints, self.waking, time, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
             self.boxes,
             self.notices,

@@ -13,8 +13,8 @@ from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.core.cursor import write_cursor
 from functions.core.delivery import HINTED_MS, Delivery, DeliveryState
 from functions.core.reply import Reply
+from functions.hints import DeliveryHints
 from functions.ids import new_id
-from functions.queues import Queues
 from functions.store import delivery_listing, replays
 from functions.store.deliveries import DeliveryStore
 from functions.store.replays import REPLAYABLE
@@ -318,7 +318,7 @@ def test_a_replay_whose_hint_is_lost_is_due(
     def refuse(*_: object, **__: object) -> None:
         raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "SendMessage")
 
-    monkeypatch.setattr(Queues, "send_delivery_hint", refuse)
+    monkeypatch.setattr(DeliveryHints, "send", refuse)
     assert replay(project_key, delivery).status == 202
     assert stored(deliveries, delivery).state == DeliveryState.PENDING
     assert "due_at_ms" in raw_row(aws, delivery)

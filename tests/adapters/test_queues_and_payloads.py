@@ -6,6 +6,7 @@ import pytest
 from functions.clients import Clients
 from functions.core.delivery import Delivery, DeliveryState
 from functions.core.dispatch import execution_requested
+from functions.hints import DeliveryHints
 from functions.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
 from functions.queues import Queues
 from tests.adapters.aws_account import Aws
@@ -38,14 +39,14 @@ def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
 
 
 def test_a_hint_names_the_delivery(aws: Aws) -> None:
-    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], DELIVERY)
+    DeliveryHints(Clients.sqs(), aws.names["DeliveriesQueue"]).send(DELIVERY)
     taken = received(aws, "DeliveriesQueue")
     assert json.loads(taken["Body"]) == {"event_id": "event", "endpoint_id": "run", "project_id": "dev"}
     assert taken["Attributes"]["MessageGroupId"] == "dev"
 
 
 def test_a_late_hint_is_not_visible_yet(aws: Aws) -> None:
-    Queues(Clients.sqs()).send_delivery_hint(aws.names["DeliveriesQueue"], DELIVERY, delay_ms=899_001)
+    DeliveryHints(Clients.sqs(), aws.names["DeliveriesQueue"]).send(DELIVERY, delay_ms=899_001)
     assert aws.messages("DeliveriesQueue") == []
 
 

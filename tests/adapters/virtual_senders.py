@@ -19,8 +19,8 @@ from functions.core.delivery import Delivery, DeliveryState, Event
 from functions.core.lane import host_of
 from functions.core.reply import Reply
 from functions.egress import Egress
+from functions.hints import DeliveryHints
 from functions.ids import new_id
-from functions.queues import Queues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,22 +33,21 @@ OVERHEAD_MS = 20
 """What an invocation takes beside its sends."""
 
 
-class VirtualQueue(Queues):
+class VirtualQueue(DeliveryHints):
     """The deliveries queue; `sent` counts the hints of each delivery."""
 
     def __init__(self, senders: VirtualSenders) -> None:
         self._senders = senders
         self.sent: Counter[str] = Counter()
 
-    def send_delivery_hint(self, queue_url: str, delivery: Delivery, delay_ms: int = 0) -> None:
-        del queue_url
+    def send(self, delivery: Delivery, delay_ms: int = 0) -> None:
         self.sent[delivery.event_id] += 1
         hint = Hint(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url))
         self._senders.after(delay_ms, lambda: self._senders.visible.append(hint))
 
-    def send_delivery_hints(self, queue_url: str, deliveries: Sequence[Delivery]) -> None:
+    def send_all(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            self.send_delivery_hint(queue_url, delivery)
+            self.send(delivery)
 
 
 class VirtualEgress(Egress):
@@ -83,11 +82,9 @@ class VirtualSenders:
         self._control = threading.Semaphore(0)
         self._failed: BaseException | None = None
         old = pipeline.deliverer.claiming
-        waking = dataclasses.replace(old.waking, queues=self.queue, project_slots=project_slots)
+        waking = dataclasses.replace(old.waking, hints=self.queue, project_slots=project_slots)
         self.waking = waking
-        claiming = dataclasses.replace(
-            old, queues=self.queue, waking=waking, sleep=lambda secs: self.pause(secs * 1000)
-        )
+        claiming = dataclasses.replace(old, hints=self.queue, waking=waking, sleep=lambda secs: self.pause(secs * 1000))
         self.deliverer = dataclasses.replace(pipeline.deliverer, claiming=claiming, egress=VirtualEgress(self))
 
     def owe(self, endpoint: Endpoint, body: bytes = b"{}") -> str:
@@ -106,7 +103,7 @@ class VirtualSenders:
             created_at=to_rfc3339(now),
         )
         self.pipeline.deliveries.put_delivery(delivery)
-        self.queue.send_delivery_hint("", delivery)
+        self.queue.send(delivery)
         return event_id
 
     def after(self, delay_ms: float, act: Callable[[], object]) -> None:
