@@ -30,7 +30,7 @@ class RateSettings:
 
 @dataclass(frozen=True, slots=True)
 class SubmitSettings:
-    """What `functions.submit` needs. `runner_url` "": no runner is asked directly.
+    """What `functions.handlers.submit` needs. `runner_url` "": no runner is asked directly.
 
     `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter that holds the token.
     """
@@ -57,7 +57,7 @@ class SubmitSettings:
 
 @dataclass(frozen=True, slots=True)
 class ResultSettings:
-    """What `functions.result` needs."""
+    """What `functions.handlers.result` needs."""
 
     projects_table: str
     submissions_table: str
@@ -72,7 +72,7 @@ class ResultSettings:
 
 @dataclass(frozen=True, slots=True)
 class RecordSettings:
-    """What `functions.record` needs."""
+    """What `functions.handlers.record` needs."""
 
     submissions_table: str
     deliveries_table: str
@@ -103,7 +103,7 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings(Outbound):
-    """What `functions.webhook` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt.
+    """What `functions.handlers.deliver` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt.
 
     `webhook_senders`: how many invocations send at once.
     """
@@ -115,14 +115,14 @@ class WebhookSettings(Outbound):
 
 @dataclass(frozen=True, slots=True)
 class EndpointsSettings(Outbound):
-    """What `functions.endpoints` needs."""
+    """What `functions.handlers.webhooks` needs."""
 
     projects_table: str
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """What `functions.sweep` needs."""
+    """What `functions.handlers.sweep` needs."""
 
     submissions_table: str
     deliveries_table: str
@@ -140,7 +140,7 @@ class SweepSettings:
 
 @dataclass(frozen=True, slots=True)
 class ManageSettings:
-    """What `functions.manage` needs. `admin_key_parameter`: name of an SSM parameter; "": nobody is let in."""
+    """What `functions.handlers.projects` needs. `admin_key_parameter`: name of an parameter; "": no key is valid."""
 
     stage: str
     projects_table: str

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from functions.core import failpoint
+from functions import failpoint
 
 
 def arm(name: str) -> None:

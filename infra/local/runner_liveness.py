@@ -10,9 +10,9 @@ NODE_ID: Final = "local"
 def mark_ended(runners_table: str) -> None:
     """Replace the last heartbeat by one without slots. An older heartbeat that is still in the queue is ignored."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
-    from functions.clients import Clients  # noqa: PLC0415
-    from functions.core.clock import now_ms, to_rfc3339  # noqa: PLC0415
-    from functions.store.runners import RunnerStore  # noqa: PLC0415
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.clock import now_ms, to_rfc3339  # noqa: PLC0415
+    from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415
 
     runners = RunnerStore(runners_table, Clients.dynamodb())
     for runner in runners.list_recent():

@@ -9,11 +9,11 @@ from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJEC
 def seed_project(projects_table: str) -> None:
     """Create project `dev` with its fixed key. One that is there keeps what it was given, but both are good again."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
-    from functions.clients import Clients  # noqa: PLC0415
-    from functions.core.project import Project  # noqa: PLC0415
-    from functions.core.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
-    from functions.store.project_registry import ProjectRegistry  # noqa: PLC0415
-    from functions.store.projects import ProjectStore  # noqa: PLC0415
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.projects.model import Project  # noqa: PLC0415
+    from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
+    from functions.projects.registry import ProjectRegistry  # noqa: PLC0415
+    from functions.projects.store import ProjectStore  # noqa: PLC0415
 
     found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
     projects = ProjectStore(projects_table, Clients.dynamodb())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
-from functions.clients import Clients
+from functions.aws.clients import Clients
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 API_KEY = "rb_live_for_tests_only"

@@ -11,10 +11,10 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto import mock_aws
 
-from functions.api.rates import rates
-from functions.clients import Clients
-from functions.core.project import Project
-from functions.store.projects import ProjectStore
+from functions.aws.clients import Clients
+from functions.projects.model import Project
+from functions.projects.rate_limit_headers import rates
+from functions.projects.store import ProjectStore
 from functions.telemetry import logger
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws, create, load_template
 from tests.adapters.moto_transactions import keep_named_items_only
@@ -91,8 +91,8 @@ def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
     rates.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it
-    for module in ("submit", "result", "manage", "endpoints", "record", "webhook", "sweep"):
+    for module in ("submit", "result", "projects", "webhooks", "record", "deliver", "sweep"):
         for name in ("wiring", "wired"):
-            cached: Any = getattr(sys.modules.get(f"functions.{module}"), name, None)
+            cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there
                 cached.cache_clear()

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
-from functions.core.delivery import Delivery, DeliveryState, Event
-from functions.core.event_types import EVENT_COMPLETED
-from functions.core.reply import Reply
+from functions.aws.dynamodb.items import to_item
+from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.ids import new_id
-from functions.store import delivery_rows as rows
-from functions.store.items import to_item
+from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.sending.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 
 DAY_MS = 86_400_000

@@ -15,25 +15,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from functions import fanout
-from functions.api.recovery import Recovery
-from functions.core.clock import from_rfc3339, to_rfc3339
-from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.core.event_body import completed_body
-from functions.core.lane import host_of, run_lane_name
-from functions.core.reply import Reply
-from functions.core.schedule import MAX_DELAY_SECS
-from functions.core.slots import SLOT_MS, Slot
-from functions.core.submission import Fanout, Submission
-from functions.egress import Egress
+from functions.aws.dynamodb.items import to_item
+from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
-from functions.store.attempts import Attempts, Recorded
-from functions.store.delivery_listing import DeliveryList
-from functions.store.delivery_rows import to_delivery
-from functions.store.items import to_item
-from functions.store.lane_rows import slot_name, slot_value, slots_key
-from functions.store.replays import ReplayStore
+from functions.submissions import fan_out as fanout
+from functions.submissions.completed_event import completed_body
+from functions.submissions.model import Fanout, Submission
 from functions.telemetry import logger
+from functions.webhooks.deliveries.list_store import DeliveryList
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.recover import Recovery
+from functions.webhooks.deliveries.replay import ReplayStore
+from functions.webhooks.deliveries.rows import to_delivery
+from functions.webhooks.sending.attempt_store import Attempts, Recorded
+from functions.webhooks.sending.egress import Egress
+from functions.webhooks.sending.lane import host_of, run_lane_name
+from functions.webhooks.sending.lane_rows import slot_name, slot_value, slots_key
+from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.schedule import MAX_DELAY_SECS
+from functions.webhooks.sending.slots import SLOT_MS, Slot
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import DONE_STATES, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of
@@ -41,7 +41,7 @@ from tests.adapters.pipeline import DONE_STATES, SECRET, Crash, Pipeline, crash_
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from functions.core.endpoint import Endpoint
+    from functions.webhooks.endpoints.model import Endpoint
 
 SWEEP_SECS = 60
 MOST_SECS = 14 * 86_400

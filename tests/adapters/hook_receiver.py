@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from functions.core.clock import now_ms
+from functions.clock import now_ms
 
 type Reaction = tuple[int, dict[str, str], bytes]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.routes import find_route
+from functions.http.paths import find_route
 from tests.adapters.aws_account import load_template
 from tests.adapters.openapi_check import check_answer
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from functions.api_document import openapi_text
-from functions.core.routes import find_route
+from functions.handlers.api_document import openapi_text
+from functions.http.paths import find_route
 
 
 @functools.cache

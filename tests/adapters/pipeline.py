@@ -11,40 +11,41 @@ from typing import Any
 
 import pytest
 
-from functions import record, sweep, webhook
-from functions.bus import Bus
-from functions.claiming import Claiming
-from functions.completions import Completions
-from functions.core import failpoint
-from functions.core.clock import to_rfc3339
-from functions.core.delivery import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.core.endpoint import Endpoint
-from functions.core.schedule import Schedule
-from functions.core.submission import Submission
-from functions.deliver import Deliverer
-from functions.egress import Egress
-from functions.endpoint_secrets import EndpointSecrets
-from functions.fanout import FanOut
-from functions.gathering import Gathering
-from functions.hints import DeliveryHints
+from functions import failpoint
+from functions.aws.payloads import Payloads
+from functions.clock import to_rfc3339
+from functions.handlers import deliver as webhook
+from functions.handlers import record, sweep
 from functions.ids import new_id
-from functions.notices import Notices
-from functions.outbox import Outbox
-from functions.payloads import Payloads
-from functions.redrive import Redrive
-from functions.secret_box import SecretBoxes
-from functions.store.attempts import Attempts
-from functions.store.deliveries import DeliveryStore
-from functions.store.endpoints import EndpointStore
-from functions.store.gathered import GatheredStore
-from functions.store.gathering_lease import GatheringLease
-from functions.store.lanes import LaneStore
-from functions.store.leases import Leases
-from functions.store.quotas import QuotaStore
-from functions.store.runners import RunnerStore
-from functions.store.submissions import SubmissionStore
+from functions.projects.quota_store import QuotaStore
+from functions.submissions.complete import Completions
+from functions.submissions.fan_out import FanOut
+from functions.submissions.gathered_store import GatheredStore
+from functions.submissions.gathering import Gathering
+from functions.submissions.gathering_lease import GatheringLease
+from functions.submissions.model import Submission
+from functions.submissions.runner_store import RunnerStore
+from functions.submissions.store import SubmissionStore
+from functions.submissions.sweep import Redrive
 from functions.telemetry import metrics
-from functions.waking import Waking
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.secrets import EndpointSecrets
+from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.event_bus import Bus
+from functions.webhooks.publish import Outbox
+from functions.webhooks.sending.attempt import Deliverer
+from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.claim import Claiming
+from functions.webhooks.sending.egress import Egress
+from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.schedule import Schedule
+from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.sending.waking import Waking
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by

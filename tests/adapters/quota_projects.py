@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from functions import submit
-from functions.api import intake
-from functions.api.admission import Admission
-from functions.api.rates import Rates
-from functions.clients import Clients
-from functions.core.clock import now_ms
-from functions.core.languages import Profile
-from functions.core.project import Project
-from functions.core.quota import DAY_MS, Quota, Usage
-from functions.store.projects import ProjectStore
-from functions.store.quotas import QuotaStore
+from functions.aws.clients import Clients
+from functions.clock import now_ms
+from functions.handlers import submit
+from functions.messages.languages import Profile
+from functions.projects import authentication as intake
+from functions.projects.model import Project
+from functions.projects.quota import DAY_MS, Quota, Usage
+from functions.projects.quota_store import QuotaStore
+from functions.projects.rate_limit_headers import Rates
+from functions.projects.store import ProjectStore
+from functions.submissions.quota_admission import Admission
 from functions.telemetry import logger
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post

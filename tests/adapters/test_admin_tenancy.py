@@ -5,9 +5,9 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.clients import Clients
-from functions.core.routes import ROUTES
-from functions.store.keys import KeyStore
+from functions.aws.clients import Clients
+from functions.http.paths import ROUTES
+from functions.projects.key_store import KeyStore
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get, post
 

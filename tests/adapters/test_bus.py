@@ -6,11 +6,11 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefused
-from functions.core.delivery import Event
-from functions.core.event_body import MAX_BODY_BYTES
-from functions.core.event_types import EVENT_COMPLETED
-from functions.core.submission import Fanout
+from functions.submissions.completed_event import MAX_BODY_BYTES
+from functions.submissions.model import Fanout
+from functions.webhooks.deliveries.model import Event
+from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefused
+from functions.webhooks.event_types import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Pipeline, no_sleep, pipeline, receiver

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from functions.clients import Clients
-from functions.core.delivery import DeliveryState
-from functions.core.endpoint import Endpoint
-from functions.core.submission import Submission
+from functions.aws.clients import Clients
 from functions.ids import new_id
-from functions.store import deletions
-from functions.store.deletions import GRACE_MS, Deletions
+from functions.submissions.model import Submission
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.endpoints import deletions
+from functions.webhooks.endpoints.deletions import GRACE_MS, Deletions
+from functions.webhooks.endpoints.model import Endpoint
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.http_calls import send
@@ -73,10 +73,10 @@ def test_many_are_cancelled_over_several_sweeps(pipeline: Pipeline, monkeypatch:
     monkeypatch.setattr(deletions, "_ITEMS_PER_QUERY", 2)
     endpoint, submissions = paused(pipeline, 5)
     assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
-    monkeypatch.setattr("functions.redrive.DELETION_MS", 0)
+    monkeypatch.setattr("functions.submissions.sweep.DELETION_MS", 0)
     pipeline.sweep()
     assert DeliveryState.CANCELLED not in states(pipeline, endpoint, submissions)
-    monkeypatch.setattr("functions.redrive.DELETION_MS", 1)
+    monkeypatch.setattr("functions.submissions.sweep.DELETION_MS", 1)
     pipeline.time.advance(MINUTE_SECS + 1)
     with crash_at("deletion.after_page", after=1), pytest.raises(Crash):  # two pages of three
         pipeline.sweep()

@@ -7,18 +7,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions import endpoints
-from functions.clients import Clients
-from functions.core.clock import from_rfc3339, now_ms, to_rfc3339
-from functions.core.cursor import write_cursor
-from functions.core.delivery import HINTED_MS, Delivery, DeliveryState
-from functions.core.reply import Reply
-from functions.hints import DeliveryHints
+from functions.aws.clients import Clients
+from functions.aws.dynamodb.transaction import transact
+from functions.clock import from_rfc3339, now_ms, to_rfc3339
+from functions.handlers import webhooks as endpoints
+from functions.http.cursor import write_cursor
 from functions.ids import new_id
-from functions.store import delivery_listing, replays
-from functions.store.deliveries import DeliveryStore
-from functions.store.replays import REPLAYABLE
-from functions.store.transaction import transact
+from functions.webhooks.deliveries import list_store as delivery_listing
+from functions.webhooks.deliveries import replay as replays
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
+from functions.webhooks.deliveries.replay import REPLAYABLE
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.sending.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import (
     DAY_MS,

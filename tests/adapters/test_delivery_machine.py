@@ -15,7 +15,7 @@ from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
 from tests.adapters.pipeline import RECORD_POINTS, Pipeline, pipeline, receiver
 
 if TYPE_CHECKING:
-    from functions.core.endpoint import Endpoint
+    from functions.webhooks.endpoints.model import Endpoint
 
 __all__ = ["pipeline", "receiver"]
 

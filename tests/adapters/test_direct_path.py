@@ -15,19 +15,20 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 from botocore.exceptions import ClientError
 
-from functions import runner, submit
-from functions.backlog import GATHERED_LATE_MS
-from functions.clients import Clients
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.project import Project
-from functions.core.quota import Quota
-from functions.core.submission import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
+from functions.aws.clients import Clients
+from functions.clock import now_ms, to_rfc3339
+from functions.handlers import submit
 from functions.ids import new_id
-from functions.queues import Queues
-from functions.store.endpoints import EndpointStore
-from functions.store.projects import ProjectStore
-from functions.store.quotas import QuotaStore
-from functions.store.submissions import SubmissionStore
+from functions.projects.model import Project
+from functions.projects.quota import Quota
+from functions.projects.quota_store import QuotaStore
+from functions.projects.store import ProjectStore
+from functions.submissions import runner_client as runner
+from functions.submissions.backlog import GATHERED_LATE_MS
+from functions.submissions.model import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
+from functions.submissions.queues import Queues
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.endpoints.store import EndpointStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.bus_watch import BusWatch
 from tests.adapters.conftest import Aws

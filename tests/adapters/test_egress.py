@@ -16,8 +16,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from functions.core.reply import Reply
-from functions.egress import MAX_INFORMATIONAL, MAX_INFORMATIONAL_BYTES, MAX_READ_BYTES, Egress, system_resolver
+from functions.webhooks.sending.egress import (
+    MAX_INFORMATIONAL,
+    MAX_INFORMATIONAL_BYTES,
+    MAX_READ_BYTES,
+    Egress,
+    system_resolver,
+)
+from functions.webhooks.sending.reply import Reply
 from tests.adapters.test_runner_worker import until
 
 type Serve = Callable[[socket.socket], None]

@@ -8,8 +8,9 @@ from typing import Any, Self
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.delivery import HINTED_MS, DeliveryState
-from functions.core.endpoint import (
+from functions.submissions.model import Fanout, Submission
+from functions.webhooks.deliveries.model import HINTED_MS, DeliveryState
+from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,
     DISABLE_AFTER_MS,
     SPREAD_MS,
@@ -18,10 +19,9 @@ from functions.core.endpoint import (
     Failing,
     Health,
 )
-from functions.core.reply import Reply
-from functions.core.submission import Fanout, Submission
-from functions.store.attempts import Attempts
-from functions.store.leases import Leases
+from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.reply import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import PROJECT_SLOTS, SECRET, Pipeline, no_sleep, path_of, pipeline, receiver
 from tests.adapters.test_webhook import Conflicting, Script

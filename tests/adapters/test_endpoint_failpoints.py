@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from functions.core.delivery import DeliveryState
-from functions.core.submission import Submission
-from functions.store.attempts import Attempts
-from functions.store.leases import Leases
-from functions.store.submissions import SubmissionStore
+from functions.submissions.model import Submission
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.leases import Leases
 from tests.adapters.delivery_world import DeliveryWorld
 from tests.adapters.pipeline import RECORD_POINTS, Crash, Pipeline, crash_at, no_sleep, pipeline, receiver
 from tests.adapters.test_delivery_machine import WEBHOOK_POINTS

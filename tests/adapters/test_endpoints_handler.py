@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions import endpoints
-from functions.clients import Clients
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.endpoint import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
-from functions.core.signature import parse_secret
-from functions.store.endpoints import EndpointsContended, EndpointStore
+from functions.aws.clients import Clients
+from functions.clock import now_ms, to_rfc3339
+from functions.handlers import webhooks as endpoints
+from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
+from functions.webhooks.endpoints.store import EndpointsContended, EndpointStore
+from functions.webhooks.sending.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.hook_receiver import HookReceiver
 from tests.adapters.http_calls import Answer, call, event, send

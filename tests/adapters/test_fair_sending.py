@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core import lane as lanes
-from functions.core.lane import FAILURES_TO_OPEN
-from functions.core.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, project_slots
+from functions.webhooks.sending import lane as lanes
+from functions.webhooks.sending.lane import FAILURES_TO_OPEN
+from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, project_slots
 from tests.adapters.pipeline import Pipeline, pipeline, receiver
 from tests.adapters.virtual_senders import OVERHEAD_MS, VirtualSenders, percentile, quiet
 
 if TYPE_CHECKING:
-    from functions.core.endpoint import Endpoint
+    from functions.webhooks.endpoints.model import Endpoint
 
 __all__ = ["pipeline", "receiver"]
 

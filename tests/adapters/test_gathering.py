@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.backlog import GATHERED_LATE_MS
-from functions.bus import MAX_ENTRY_BYTES
-from functions.core.delivery import DeliveryState
-from functions.core.quota import Quota
-from functions.core.submission import GATHERED_SHARDS, Fanout, Submission, idempotency_pk
-from functions.store.gathered import GatheredStore
-from functions.store.gathering_lease import LEASE_MS
+from functions.projects.quota import Quota
+from functions.submissions.backlog import GATHERED_LATE_MS
+from functions.submissions.gathered_store import GatheredStore
+from functions.submissions.gathering_lease import LEASE_MS
+from functions.submissions.model import GATHERED_SHARDS, Fanout, Submission, idempotency_pk
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.event_bus import MAX_ENTRY_BYTES
 from tests.adapters.bus_watch import BusWatch, bus_answers
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
 from tests.submission_factory import completion
@@ -177,7 +177,7 @@ def test_a_row_deleted_since_the_index_was_written_is_no_error(pipeline: Pipelin
         return list_due(shard, *rest) + (stale if shard == GATHERED_SHARDS[0] else [])
 
     pipeline.aws.monkeypatch.setattr(GatheredStore, "due", due_then_lose)
-    pipeline.aws.monkeypatch.setattr("functions.store.gathered.list_due", old_index)
+    pipeline.aws.monkeypatch.setattr("functions.submissions.gathered_store.list_due", old_index)
     assert pipeline.gather() == []
     assert pipeline.row(kept).fanout is Fanout.DONE
     assert pipeline.submissions.get(late.submission_id) is None

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.core.delivery import DeliveryState
-from functions.egress import Egress
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.sending.egress import Egress
 from tests.adapters.pipeline import Pipeline, pipeline, receiver
 from tests.adapters.test_egress import OK, Authority, Receiver, Serve, answer, authority, drip, read_request, start
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from functions.clients import Clients
-from functions.core.project import Project
-from functions.store.projects import ProjectStore
-from functions.store.submissions import SubmissionStore
+from functions.aws.clients import Clients
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import call
 from tests.submission_factory import EVENTS, GENEROUS, SUBMISSION_ID, completion, new_submission

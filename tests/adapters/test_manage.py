@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from functions import manage
-from functions.api import keys as keys_api
-from functions.clients import Clients
-from functions.core.cursor import write_cursor
-from functions.core.project import Project
-from functions.core.project_request import PER_DAY_MAX, PER_MINUTE_MAX
-from functions.core.quota import MAX_IN_FLIGHT, Quota
-from functions.store.keys import REVOKED_KEPT_SECS, KeyStore
-from functions.store.project_registry import ProjectRegistry
-from functions.store.projects import ProjectStore
+from functions.aws.clients import Clients
+from functions.handlers import projects as manage
+from functions.http.cursor import write_cursor
+from functions.projects import key_routes as keys_api
+from functions.projects.key_store import REVOKED_KEPT_SECS, KeyStore
+from functions.projects.model import Project
+from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from functions.projects.registry import ProjectRegistry
+from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
+from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get
 from tests.submission_factory import FakeTime

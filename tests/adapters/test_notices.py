@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from functions.core.delivery import DeliveryState
-from functions.core.endpoint import DisabledReason, Endpoint
-from functions.notices import disabled_event
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.endpoints.disabled_event import disabled_event
+from functions.webhooks.endpoints.model import DisabledReason, Endpoint
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Crash, Pipeline, crash_at, path_of, pipeline, receiver

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from functions.core.delivery import DeliveryState
-from functions.core.submission import Fanout, Submission
+from functions.submissions.model import Fanout, Submission
+from functions.webhooks.deliveries.model import DeliveryState
 from tests.adapters.pipeline import DONE_STATES, RECORD_POINTS, Crash, Pipeline, crash_at, pipeline, receiver
 
 __all__ = ["pipeline", "receiver"]

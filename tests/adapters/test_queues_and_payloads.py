@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from functions.clients import Clients
-from functions.core.delivery import Delivery, DeliveryState
-from functions.core.dispatch import execution_requested
-from functions.hints import DeliveryHints
-from functions.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
-from functions.queues import Queues
+from functions.aws.clients import Clients
+from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
+from functions.submissions.execution_request import execution_requested
+from functions.submissions.queues import Queues
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
 

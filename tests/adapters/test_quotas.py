@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from functions import result, submit
-from functions.clients import Clients
-from functions.core.in_flight import LEAKED_AFTER_MS
-from functions.core.quota import Quota, Usage
-from functions.core.routes import ROUTES
-from functions.core.submission import Submission
+from functions.aws.clients import Clients
+from functions.handlers import result, submit
+from functions.http.paths import ROUTES
+from functions.projects.in_flight import LEAKED_AFTER_MS
+from functions.projects.quota import Quota, Usage
+from functions.submissions.model import Submission
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, call, event, get
 from tests.adapters.openapi_check import document

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions import clients
-from functions.core.quota import Quota
+from functions.aws import clients
 from functions.ids import new_id
+from functions.projects.quota import Quota
 from tests.adapters.aws_account import Aws, create, load_template
 from tests.adapters.conftest import forget
 from tests.adapters.http_calls import Answer, get

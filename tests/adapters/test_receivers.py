@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.core.clock import now_ms
-from functions.core.delivery import DeliveryState
-from functions.core.endpoint import Endpoint
-from functions.core.signature import parse_secret, sign
-from functions.core.submission import Submission
+from functions.clock import now_ms
 from functions.ids import new_id
-from functions.store.replays import Replayed, ReplayStore
+from functions.submissions.model import Submission
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.replay import Replayed, ReplayStore
+from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.sending.signature import parse_secret, sign
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.openapi_check import check_webhook

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from functions.core.submission import Fanout, Status
-from functions.store.runners import RunnerStore
+from functions.submissions.model import Fanout, Status
+from functions.submissions.runner_store import RunnerStore
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged, pipeline, receiver
 from tests.submission_factory import START_MS, golden
 

@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions import result
-from functions.api.waiting import LongPoll
-from functions.clients import Clients
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.cursor import write_cursor
-from functions.core.delivery import Delivery, DeliveryState, Event
-from functions.core.errors import Conflict
-from functions.core.messages import RunnerHeartbeat
-from functions.core.project import Project
-from functions.core.submission import Submission, idempotency_pk
+from functions.aws.clients import Clients
+from functions.clock import now_ms, to_rfc3339
+from functions.errors import Conflict
+from functions.handlers import result
+from functions.http.cursor import write_cursor
+from functions.http.long_poll import LongPoll
 from functions.ids import new_id
-from functions.store.deliveries import DeliveryStore
-from functions.store.projects import ProjectStore
-from functions.store.runners import RunnerStore
-from functions.store.submissions import SubmissionStore
+from functions.messages.wire import RunnerHeartbeat
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from functions.submissions.model import Submission, idempotency_pk
+from functions.submissions.runner_store import RunnerStore
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.store import DeliveryStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission

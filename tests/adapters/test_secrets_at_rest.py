@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from functions.clients import Clients
-from functions.core.delivery import DeliveryState
+from functions.aws.clients import Clients
+from functions.aws.dynamodb.items import from_item, to_item
 from functions.ids import new_id
-from functions.secret_box import SecretBoxes
-from functions.store.deliveries import DeliveryStore
-from functions.store.items import from_item, to_item
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.http_calls import send

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.clients import Clients
-from functions.core.endpoint import MAX_ENDPOINTS, DisabledReason, Endpoint, Failing
+from functions.aws.clients import Clients
+from functions.aws.dynamodb.transaction import CONFLICT, transact
 from functions.ids import new_id
-from functions.secret_box import SecretBoxes
-from functions.store import endpoints as endpoints_module
-from functions.store.endpoints import EndpointsContended, EndpointsFull, EndpointStore
-from functions.store.transaction import CONFLICT, transact
+from functions.webhooks.endpoints import store as endpoints_module
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, Failing
+from functions.webhooks.endpoints.store import EndpointsContended, EndpointsFull, EndpointStore
+from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
 
@@ -135,7 +135,7 @@ def test_attributes_are_removed(store: EndpointStore) -> None:
 def test_a_row_that_is_being_written_is_tried_again_and_not_for_ever(
     store: EndpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.store.endpoints.time.sleep", lambda _: None)
+    monkeypatch.setattr("functions.webhooks.endpoints.store.time.sleep", lambda _: None)
     answers = [("None", CONFLICT)] * 3
     monkeypatch.setattr(endpoints_module, "transact", lambda *given: answers.pop() if answers else transact(*given))
     assert store.create(new_endpoint())
@@ -161,7 +161,7 @@ def test_a_transaction_on_the_same_row_is_waited_for_and_not_for_ever(
             raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
         return update(**given)
 
-    monkeypatch.setattr("functions.store.conditional.time.sleep", lambda _: None)
+    monkeypatch.setattr("functions.aws.dynamodb.conditional.time.sleep", lambda _: None)
     monkeypatch.setattr(client, "update_item", conflicting)
     changed = store.change("dev", endpoint.endpoint_id, {"description": "x"})
     assert changed is not None
@@ -211,7 +211,7 @@ def test_what_was_opened_is_kept_for_five_minutes(
 
 
 def test_not_everything_is_kept_for_ever(boxes: SecretBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.secret_box._MOST_KEPT", 2)
+    monkeypatch.setattr("functions.webhooks.sending.secret_box._MOST_KEPT", 2)
     for number in range(5):
         boxes.open(boxes.seal(SECRET, "dev", str(number)), "dev", str(number))
     assert len(boxes._opened._found) == len(boxes._sealed._found) == 2

@@ -1,12 +1,12 @@
 import pytest
 
-from functions.clients import Clients
-from functions.core.clock import to_rfc3339
-from functions.core.submission import Status, Submission
-from functions.store import listing
-from functions.store.listing import SubmissionList
-from functions.store.submission_rows import created_key
-from functions.store.submissions import SubmissionStore
+from functions.aws.clients import Clients
+from functions.clock import to_rfc3339
+from functions.submissions import list_store as listing
+from functions.submissions.list_store import SubmissionList
+from functions.submissions.model import Status, Submission
+from functions.submissions.rows import created_key
+from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, completion, new_submission
 

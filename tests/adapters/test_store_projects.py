@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.clients import Clients
-from functions.core.clock import to_rfc3339
-from functions.core.project import Project
-from functions.store import projects
-from functions.store.items import key, to_item
-from functions.store.keys import KeyStore
-from functions.store.project_registry import ProjectRegistry
-from functions.store.projects import KEY_FRESH_MS, ProjectStore
+from functions.aws.clients import Clients
+from functions.aws.dynamodb.items import key, to_item
+from functions.clock import to_rfc3339
+from functions.projects import store as projects
+from functions.projects.key_store import KeyStore
+from functions.projects.model import Project
+from functions.projects.registry import ProjectRegistry
+from functions.projects.store import KEY_FRESH_MS, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
 

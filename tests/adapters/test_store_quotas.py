@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.errors import Unavailable
-from functions.core.quota import DAY_MS, MINUTE_MS, Limit, Quota, Usage, Window
-from functions.core.submission import Submission, idempotency_pk
+from functions.errors import Unavailable
 from functions.ids import new_id
-from functions.store.quotas import KeyInFlight, QuotaRefused, QuotaStore
+from functions.projects.quota import DAY_MS, MINUTE_MS, Limit, Quota, Usage, Window
+from functions.projects.quota_store import KeyInFlight, QuotaRefused, QuotaStore
+from functions.submissions.model import Submission, idempotency_pk
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, new_submission
 

@@ -1,9 +1,9 @@
 import pytest
 
-from functions.clients import Clients
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.messages import RunnerHeartbeat
-from functions.store.runners import RunnerStore
+from functions.aws.clients import Clients
+from functions.clock import now_ms, to_rfc3339
+from functions.messages.wire import RunnerHeartbeat
+from functions.submissions.runner_store import RunnerStore
 from infra.local.runner_liveness import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, golden

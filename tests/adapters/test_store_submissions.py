@@ -4,11 +4,11 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from functions.clients import Clients
-from functions.core.errors import Unavailable
-from functions.core.submission import Claim, Fanout, Status, idempotency_pk
+from functions.aws.clients import Clients
+from functions.errors import Unavailable
 from functions.ids import new_id
-from functions.store.submissions import ClaimTaken, SubmissionStore
+from functions.submissions.model import Claim, Fanout, Status, idempotency_pk
+from functions.submissions.store import ClaimTaken, SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import (
     EXECUTION_ID,

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from functions import submit
-from functions.api.waiting import LongPoll
-from functions.clients import Clients
-from functions.core.languages import Language
-from functions.core.messages import RunnerHeartbeat
-from functions.core.project import Project
+from functions.aws.clients import Clients
+from functions.handlers import submit
+from functions.http.long_poll import LongPoll
 from functions.ids import new_id
-from functions.store.projects import ProjectStore
-from functions.store.runners import RunnerStore
+from functions.messages.languages import Language
+from functions.messages.wire import RunnerHeartbeat
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from functions.submissions.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, Answer, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, FakeTime, completion

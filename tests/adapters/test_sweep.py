@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from functions.core.clock import to_rfc3339
-from functions.core.delivery import HINTED_MS, Delivery, DeliveryState
-from functions.core.due_index import DUE_SHARDS
-from functions.core.messages import ExecutionRequested
-from functions.core.submission import Fanout, Status, Submission
+from functions.aws.dynamodb.due_index import DUE_SHARDS
+from functions.aws.dynamodb.items import to_item
+from functions.clock import to_rfc3339
 from functions.ids import new_id
-from functions.redrive import TAKEN_MS, Redrive
-from functions.store.delivery_rows import delivery_row
-from functions.store.items import to_item
+from functions.messages.wire import ExecutionRequested
+from functions.submissions.model import Fanout, Status, Submission
+from functions.submissions.sweep import TAKEN_MS, Redrive
+from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
+from functions.webhooks.deliveries.rows import delivery_row
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver
 from tests.submission_factory import EXECUTION_ID, START_MS, golden
 
@@ -502,7 +502,7 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep has time for a twentieth of the flood only; the other's row, the youngest of all, is in it."""
-    monkeypatch.setattr("functions.backlog.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
     driven = pipeline.sweep(Context(remaining_ms=40_500, step_ms=1000))["driven"]
@@ -512,8 +512,8 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
 
 
 def test_without_turns_it_would_wait_for_the_whole_flood(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.backlog.PAGE_PER_SHARD", 5)
-    monkeypatch.setattr("functions.backlog.FAIR_FROM", 10**9)
+    monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.submissions.backlog.FAIR_FROM", 10**9)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
     pipeline.sweep(Context(remaining_ms=40_500, step_ms=1000))
@@ -521,7 +521,7 @@ def test_without_turns_it_would_wait_for_the_whole_flood(pipeline: Pipeline, mon
 
 
 def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.sweep.ALONE_ROWS", 5)
+    monkeypatch.setattr("functions.handlers.sweep.ALONE_ROWS", 5)
     pipeline.aws.make_tables_atomic()
     owed = owe(pipeline, "flood", START_MS - 60_000, 60)
     threads = set()

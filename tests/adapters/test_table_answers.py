@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from functions.clients import Clients
+from functions.aws.clients import Clients
 from tests.adapters.aws_account import Aws
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from functions.clients import Clients
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.project import Project
-from functions.core.reply import Reply
-from functions.core.routes import ROUTES
+from functions.aws.clients import Clients
+from functions.clock import now_ms, to_rfc3339
+from functions.http.paths import ROUTES
 from functions.ids import new_id
-from functions.store.projects import ProjectStore
-from functions.store.submissions import SubmissionStore
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.sending.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
 from tests.adapters.http_calls import Answer, send
@@ -113,7 +113,7 @@ def world(aws: Aws, project_key: str) -> World:
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test send must not leave this machine."""
-    monkeypatch.setattr("functions.egress.socket.getaddrinfo", lambda *_, **__: [])
+    monkeypatch.setattr("functions.webhooks.sending.egress.socket.getaddrinfo", lambda *_, **__: [])
 
 
 def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None = None) -> Answer:

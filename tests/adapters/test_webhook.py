@@ -13,14 +13,14 @@ import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks.webhooks import Webhook
 
-from functions.claiming import Hint
-from functions.core.clock import now_ms
-from functions.core.delivery import DeliveryState
-from functions.core.reply import Reply
-from functions.core.submission import Fanout, Submission
-from functions.egress import Egress
-from functions.store.attempts import Attempts
-from functions.store.deliveries import DeliveryStore
+from functions.clock import now_ms
+from functions.submissions.model import Fanout, Submission
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.claim import Hint
+from functions.webhooks.sending.egress import Egress
+from functions.webhooks.sending.reply import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep, pipeline, receiver
 from tests.submission_factory import START_MS
 

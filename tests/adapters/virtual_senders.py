@@ -13,19 +13,19 @@ import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from functions.claiming import Hint
-from functions.core.clock import to_rfc3339
-from functions.core.delivery import Delivery, DeliveryState, Event
-from functions.core.lane import host_of
-from functions.core.reply import Reply
-from functions.egress import Egress
-from functions.hints import DeliveryHints
+from functions.clock import to_rfc3339
 from functions.ids import new_id
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.sending.claim import Hint
+from functions.webhooks.sending.egress import Egress
+from functions.webhooks.sending.lane import host_of
+from functions.webhooks.sending.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from functions.core.endpoint import Endpoint
+    from functions.webhooks.endpoints.model import Endpoint
     from tests.adapters.pipeline import Pipeline
 
 HANG_MS = 15_000

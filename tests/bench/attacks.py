@@ -12,10 +12,10 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.delivery import Delivery, DeliveryState
-from functions.store import delivery_rows
-from functions.store.items import to_item
+from functions.aws.dynamodb.items import to_item
+from functions.clock import now_ms, to_rfc3339
+from functions.webhooks.deliveries import rows as delivery_rows
+from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from tests.bench.scale import Scale
 from tests.system.local_stack import LocalStack
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from functions.core.clock import now_ms, to_rfc3339
-from functions.core.submission import Status, Submission
+from functions.clock import now_ms, to_rfc3339
 from functions.ids import new_id
-from functions.store.submissions import SubmissionStore
+from functions.submissions.model import Status, Submission
+from functions.submissions.store import SubmissionStore
 from tests.system.local_stack import LocalStack
 
 _PROJECT_ID = "dev"

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from functions.core.dispatch import execution_requested
-from functions.core.errors import MessageInvalid
-from functions.core.messages import (
+from functions.errors import MessageInvalid
+from functions.messages.wire import (
     ExecutionCompleted,
     ExecutionRequested,
     ExecutionStarted,
@@ -19,8 +18,9 @@ from functions.core.messages import (
     RunnerHeartbeat,
     parse_completions_message,
 )
-from functions.core.result_view import result_body
-from functions.core.submission import Completion, Submission
+from functions.submissions.execution_request import execution_requested
+from functions.submissions.model import Completion, Submission
+from functions.submissions.views import result_body
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 
 type Message = type[ExecutionRequested | ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.core.languages import Language, Profile, ceilings, default_wall_secs
+from functions.messages.languages import Language, Profile, ceilings, default_wall_secs
 from sandbox_runtime.languages import LANGUAGES
 
 RUNNER = {language.name: language for language in LANGUAGES}

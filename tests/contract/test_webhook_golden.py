@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from functions.api_document import openapi_text
-from functions.core.cut_body import CUT_OUTPUT_BYTES
-from functions.core.endpoint import DisabledReason, Endpoint
-from functions.core.event_body import MAX_BODY_BYTES, completed_body
-from functions.core.probe import event_body
-from functions.core.result_view import result_body
-from functions.core.submission import Status, Submission
-from functions.notices import disabled_event
+from functions.handlers.api_document import openapi_text
+from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
+from functions.submissions.model import Status, Submission
+from functions.submissions.views import result_body
+from functions.webhooks.cut_body import CUT_OUTPUT_BYTES
+from functions.webhooks.endpoints.disabled_event import disabled_event
+from functions.webhooks.endpoints.model import DisabledReason, Endpoint
+from functions.webhooks.endpoints.test_event import event_body
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
 DOCUMENT = json.loads(openapi_text())

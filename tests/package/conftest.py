@@ -66,7 +66,7 @@ def openapi(importable: Path) -> dict[str, Any]:
             *(sys.executable, "-I", "-S", "-E", "-B", "-c"),
             (
                 "import sys; sys.path.insert(0, sys.argv[1])\n"
-                "from functions.api_document import openapi_text; print(openapi_text())"
+                "from functions.handlers.api_document import openapi_text; print(openapi_text())"
             ),
             str(importable / "ResultFunction"),
         ],

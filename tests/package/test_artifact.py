@@ -29,7 +29,7 @@ handler = getattr(importlib.import_module(module_name), attribute)
 assert callable(handler)
 boto3 = sys.modules.get("boto3")
 assert boto3 is None or boto3.DEFAULT_SESSION is None, "a client was made at import"
-assert "botocore.client" not in sys.modules or not sys.modules["functions.clients"]._client.cache_info().currsize
+assert "botocore.client" not in sys.modules or not sys.modules["functions.aws.clients"]._client.cache_info().currsize
 for name, module in sys.modules.items():
     origin = getattr(module, "__file__", None)
     if name.split(".")[0] in ("functions", "boto3", "botocore", "pydantic", "aws_lambda_powertools"):
@@ -88,7 +88,7 @@ def test_artifact_fits_lambda(function: str, importable: Path) -> None:
 def test_artifact_holds_our_code_as_a_package_and_no_tests_or_runner(importable: Path) -> None:
     artifact = importable / "SubmitFunction"
     assert (artifact / "functions" / "__init__.py").is_file()
-    assert (artifact / "functions" / "core" / "__init__.py").is_file()
+    assert (artifact / "functions" / "handlers" / "__init__.py").is_file()
     assert not (artifact / "submit.py").exists()
     assert not [name for name in ("sandbox_runtime", "infra", "tests", "moto", "pytest") if (artifact / name).exists()]
 

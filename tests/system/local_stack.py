@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 import httpx
 
-from functions.core.project import Project
-from functions.core.quota import Quota
-from functions.store.projects import ProjectStore
+from functions.projects.model import Project
+from functions.projects.quota import Quota
+from functions.projects.store import ProjectStore
 from tests.submission_factory import GENEROUS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from functions.core.quota import DEFAULT_QUOTAS
+from functions.projects.quota import DEFAULT_QUOTAS
 from tests.system.local_stack import LocalStack, wait_until
 
 SLEEPERS = 10

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from functions.core.quota import DEFAULT_QUOTAS, Quota
+from functions.projects.quota import DEFAULT_QUOTAS, Quota
 from tests.system.local_stack import LocalStack, final_result, wait_until
 
 CLIENTS = 50

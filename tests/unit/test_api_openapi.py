@@ -5,15 +5,20 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from functions.api_document import openapi_text
-from functions.core.endpoint import Endpoint
-from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, parse_rotation, parse_since
-from functions.core.endpoint_settings import AddressRules, new_settings
-from functions.core.languages import Language
-from functions.core.probe import event_body
-from functions.core.request import parse_submission
-from functions.core.routes import ROUTES, find_route
-from functions.core.validation import parse_body
+from functions.handlers.api_document import openapi_text
+from functions.http.paths import ROUTES, find_route
+from functions.http.validation import parse_body
+from functions.messages.languages import Language
+from functions.submissions.requests import parse_submission
+from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.requests import (
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    parse_rotation,
+    parse_since,
+)
+from functions.webhooks.endpoints.settings import AddressRules, new_settings
+from functions.webhooks.endpoints.test_event import event_body
 from tests.submission_factory import START_MS
 
 PUBLIC = AddressRules(allow_insecure=False, own_hosts=())

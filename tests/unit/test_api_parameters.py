@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from functions.core import parameters, result_parameters
-from functions.core.cursor import read_cursor, write_cursor
-from functions.core.errors import BadRequest
+from functions.errors import BadRequest
+from functions.http import parameters
+from functions.http.cursor import read_cursor, write_cursor
+from functions.submissions import parameters as result_parameters
 
 ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
 CREATED_KEY = f"2026-11-24T12:00:00.000Z#{ID}"

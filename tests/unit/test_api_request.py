@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.core.errors import BadRequest, Invalid, ServiceError
-from functions.core.languages import Language
-from functions.core.request import RunRequest, parse_submission
+from functions.errors import BadRequest, Invalid, ServiceError
+from functions.messages.languages import Language
+from functions.submissions.requests import RunRequest, parse_submission
 
 MINIMAL = {"language": "python", "code": "print(42)"}
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from functions.core.result_view import (
+from functions.submissions.model import Status
+from functions.submissions.views import (
     LAMBDA_MAX_BYTES,
     RESPONSE_MAX_BYTES,
     accepted_body,
@@ -13,7 +14,6 @@ from functions.core.result_view import (
     summary_body,
     timeout_body,
 )
-from functions.core.submission import Status
 from tests.submission_factory import SUBMISSION_ID, final_submission, new_submission
 
 MIB = 1_048_576

@@ -34,9 +34,9 @@ def test_insecure_webhook_targets_are_refused_in_any_stage_but_local(environment
     assert load(WebhookSettings).allow_insecure_webhook_targets is True
 
 
-@pytest.mark.parametrize("function", ["submit", "endpoints", "webhook"])
+@pytest.mark.parametrize("function", ["submit", "webhooks", "deliver"])
 def test_no_function_starts_with_insecure_webhook_targets_in_production(function: str) -> None:
-    start = [sys.executable, "-c", f"import functions.{function}"]
+    start = [sys.executable, "-c", f"import functions.handlers.{function}"]
     environment = {**os.environ, "STAGE": "prod", "ALLOW_INSECURE_WEBHOOK_TARGETS": "true"}
     refused = subprocess.run(start, env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode == 1

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.waiting import LongPoll
-from functions.core.clock import from_rfc3339, to_rfc3339
-from functions.core.due_index import due_shard
-from functions.core.event_types import EVENT_COMPLETED
-from functions.core.fleet import health_figures, offered_languages
-from functions.core.languages import Language
-from functions.core.messages import RunnerHeartbeat
-from functions.core.submission import Submission, event_id_for, idempotency_pk
+from functions.aws.dynamodb.due_index import due_shard
+from functions.clock import from_rfc3339, to_rfc3339
+from functions.http.long_poll import LongPoll
 from functions.ids import new_id
+from functions.messages.languages import Language
+from functions.messages.wire import RunnerHeartbeat
+from functions.submissions.fleet import health_figures, offered_languages
+from functions.submissions.model import Submission, event_id_for, idempotency_pk
+from functions.webhooks.event_types import EVENT_COMPLETED
 from tests.submission_factory import EVENTS, SUBMISSION_ID, FakeTime, completion, final_submission, new_submission
 
 STRICT = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())

@@ -1,6 +1,6 @@
 import pytest
 
-from functions.core.custom_headers import HIDDEN, MAX_HEADERS, normalise_headers
+from functions.webhooks.endpoints.custom_headers import HIDDEN, MAX_HEADERS, normalise_headers
 
 REFUSED = [
     *("Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"),

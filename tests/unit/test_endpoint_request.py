@@ -4,14 +4,19 @@ from typing import Any
 
 import pytest
 
-from functions.core.clock import to_rfc3339
-from functions.core.delivery_view import delivery_filters, delivery_id
-from functions.core.endpoint import DISABLE_AFTER_MS, DisabledReason, Endpoint, Failing, Health
-from functions.core.endpoint_request import ChangeEndpointRequest, CreateEndpointRequest, parse_rotation, parse_since
-from functions.core.endpoint_settings import AddressRules, EndpointSettings, changed_settings, new_settings
-from functions.core.endpoint_view import endpoint_body
-from functions.core.errors import BadRequest, Invalid, ServiceError
-from functions.core.validation import parse_body
+from functions.clock import to_rfc3339
+from functions.errors import BadRequest, Invalid, ServiceError
+from functions.http.validation import parse_body
+from functions.webhooks.deliveries.views import delivery_filters, delivery_id
+from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, Failing, Health
+from functions.webhooks.endpoints.requests import (
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    parse_rotation,
+    parse_since,
+)
+from functions.webhooks.endpoints.settings import AddressRules, EndpointSettings, changed_settings, new_settings
+from functions.webhooks.endpoints.views import endpoint_body
 from tests.submission_factory import START_MS
 
 RULES = AddressRules(allow_insecure=False, own_hosts=("api.example.com", "rustbox.example.com"))

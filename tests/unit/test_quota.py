@@ -1,8 +1,8 @@
 import pytest
 
-from functions.core.in_flight import InFlight, read_entry
-from functions.core.project import Project
-from functions.core.quota import (
+from functions.projects.in_flight import InFlight, read_entry
+from functions.projects.model import Project
+from functions.projects.quota import (
     DAY_MS,
     DEFAULT_QUOTAS,
     MAX_IN_FLIGHT,
@@ -15,7 +15,7 @@ from functions.core.quota import (
     find_refusal,
     tightest_rate,
 )
-from functions.core.submission import idempotency_pk
+from functions.submissions.model import idempotency_pk
 from tests.submission_factory import START_MS, SUBMISSION_ID, new_submission
 
 MINUTE = START_MS // MINUTE_MS

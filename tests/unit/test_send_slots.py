@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from functions.backlog import DueSubmission, Entry, in_turn
-from functions.core.delivery import NOT_SENT
-from functions.core.endpoint import Endpoint
-from functions.core.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, sends_at_once
-from functions.core.reply import Reply
-from functions.core.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, Slot, Slots, project_slots, spacing_ms
-from functions.store.due import Due, DueLane
+from functions.submissions.backlog import DueSubmission, Entry, in_turn
+from functions.webhooks.deliveries.due import Due, DueLane
+from functions.webhooks.deliveries.model import NOT_SENT
+from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.sending.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, sends_at_once
+from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, Slot, Slots, project_slots, spacing_ms
 
 NOW = 1_000_000
 LANE = Lane("p", "e", "example.com", most=3)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.core.signature import SecretInvalid, SigningKey, parse_secret, sign, signatures
+from functions.webhooks.sending.signature import SecretInvalid, SigningKey, parse_secret, sign, signatures
 
 V1_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 V1 = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from functions.clients import Clients
+from functions.aws.clients import Clients
 from infra.local.aws_environment import point_to
 from infra.local.aws_http import use_loopback_http
 from tests.bench.answers import WrongAnswerError

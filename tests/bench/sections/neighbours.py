@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
-from functions.core.clock import from_rfc3339
+from functions.clock import from_rfc3339
 from tests.bench.answers import Expected, Tally, check_result
 from tests.bench.api_client import ApiClient, Endpoint, body_of, parsed
 from tests.bench.attacks import HANGING_ENDPOINTS, PROJECT_ID, Attacker

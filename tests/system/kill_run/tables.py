@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.core.in_flight import read_entry
-from functions.store.items import from_item
+from functions.aws.dynamodb.items import from_item
+from functions.projects.in_flight import read_entry
 from tests.system.kill_run.facts import AttemptRow
 from tests.system.kill_run.judge import epoch_secs
 from tests.system.local_stack import LocalStack

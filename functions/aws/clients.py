@@ -1,0 +1,73 @@
+"""AWS clients: one per process and service, made on first use. boto3 honours AWS_ENDPOINT_URL."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import typing
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from functions.aws.dynamodb.plain_answers import read_plainly
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+class Clients:
+    """One client per service, made on first use. Making one is not thread-safe in boto3, using one is."""
+
+    _making: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def dynamodb(cls) -> DynamoDBClient:
+        """Return the client that all tables share."""
+        with cls._making:
+            return typing.cast("DynamoDBClient", _client("dynamodb"))
+
+    @classmethod
+    def sqs(cls) -> SQSClient:
+        """Return the client that all queues share."""
+        with cls._making:
+            return typing.cast("SQSClient", _client("sqs"))
+
+    @classmethod
+    def events(cls) -> EventBridgeClient:
+        """Return the client of the event bus."""
+        with cls._making:
+            return typing.cast("EventBridgeClient", _client("events"))
+
+    @classmethod
+    def kms(cls) -> KMSClient:
+        """Return the client of the key that seals secrets of endpoints."""
+        with cls._making:
+            return typing.cast("KMSClient", _client("kms"))
+
+    @classmethod
+    def s3(cls) -> S3Client:
+        """Return the client of the payload bucket."""
+        with cls._making:
+            return typing.cast("S3Client", _client("s3"))
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    # Imported here: boto3 takes a tenth of a second, and settings alone do not need it.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=2,
+        read_timeout=10,
+        retries={"mode": "standard", "max_attempts": 3},
+        user_agent="rustbox",  # botocore's own is put together anew for each call, an eighth of its CPU time
+        parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
+        max_pool_connections=64,  # the local stack runs handlers on many threads of one process
+    )
+    client = boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want a literal name
+    if service == "dynamodb":
+        read_plainly(client)
+    return client

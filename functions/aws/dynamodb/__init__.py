@@ -1,0 +1,1 @@
+"""DynamoDB: items, conditional writes, transactions, the due index."""

@@ -1,0 +1,94 @@
+"""One conditional UpdateItem, alone or in a transaction, spelled from plain values."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from functions.aws.dynamodb.items import Value, is_condition_failure, to_item
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+_TRIES = 5
+_LONGEST_PAUSE_SECS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalUpdate:
+    """Set `sets`, drop `removes`, if `condition` holds; "" holds always.
+
+    Write attributes as `#name` and values as `:name`; half of our attribute names are reserved words. `computed` are
+    assignments such as `#count = #count + :one`.
+    """
+
+    sets: Mapping[str, Value]
+    condition: str
+    condition_values: Mapping[str, Value]
+    removes: tuple[str, ...] = ()
+    computed: tuple[str, ...] = ()
+
+    def apply(
+        self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
+    ) -> Mapping[str, AttributeValueTypeDef] | None:
+        """Write it; return the item as it is then, None if the condition refused it.
+
+        A transaction that writes the row at this moment is waited for; botocore would not.
+        """
+        return self._write(client, table_name, key, "ALL_NEW")
+
+    def is_applied(self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]) -> bool:
+        """Like `apply`, for whoever does not need the item, which may be large. False if the condition refused it."""
+        return self._write(client, table_name, key, "NONE") is not None
+
+    def _write(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        key: dict[str, AttributeValueTypeDef],
+        returned: Literal["ALL_NEW", "NONE"],
+    ) -> Mapping[str, AttributeValueTypeDef] | None:
+        arguments = self._arguments()
+        for left in reversed(range(_TRIES)):
+            try:
+                answer = client.update_item(TableName=table_name, Key=key, ReturnValues=returned, **arguments)
+            except ClientError as error:
+                if is_condition_failure(error):
+                    return None
+                if error.response["Error"]["Code"] != "TransactionConflictException" or not left:
+                    raise
+                time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
+            else:
+                return answer.get("Attributes", {})
+        return None
+
+    def action(self, table_name: str, key: dict[str, AttributeValueTypeDef]) -> Any:
+        """Return the same as one action of a transaction."""
+        return {"Update": {"TableName": table_name, "Key": key, **self._arguments()}}
+
+    def _arguments(self) -> dict[str, Any]:
+        expression = ""
+        if self.sets or self.computed:
+            expression = "SET " + ", ".join([f"#{name} = :{name}" for name in self.sets] + list(self.computed))
+        if self.removes:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in self.removes)
+        values = {f":{name}": value for name, value in {**self.sets, **self.condition_values}.items()}
+        names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
+        arguments: dict[str, Any] = {
+            "UpdateExpression": expression.strip(),
+            "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        }
+        if self.condition:
+            arguments["ConditionExpression"] = self.condition
+        if values:
+            arguments["ExpressionAttributeValues"] = to_item(values)
+        return arguments

@@ -1,0 +1,79 @@
+"""What is too large for a table item or a message lies in a bucket (the claim-check pattern).
+
+Keys: `inputs/<submission_id>` (JSON with base64 code and stdin) and `outputs/<submission_id>/<execution_id>/stdout`
+or `/stderr` (raw bytes, mostly written by a runner).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import ClientError
+
+from functions.messages.languages import OUTPUT_CEILING_KB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mypy_boto3_s3 import S3Client
+
+OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
+
+
+class PayloadMissing(Exception):  # noqa: N818 - says what happened
+    """The object is gone, or the key is not one of this submission's."""
+
+
+class Payloads:
+    """The payload bucket. `client` is asked for when there is something to put or get: few submissions need it."""
+
+    def __init__(self, bucket: str, client: Callable[[], S3Client]) -> None:
+        self._bucket = bucket
+        self._client = client
+
+    def put_input(self, submission_id: str, code: bytes, stdin: bytes) -> str:
+        """Return the object's key."""
+        key = f"inputs/{submission_id}"
+        document = {"code": base64.b64encode(code).decode(), "stdin": base64.b64encode(stdin).decode()}
+        self._client().put_object(
+            Bucket=self._bucket, Key=key, Body=json.dumps(document).encode(), ContentType="application/json"
+        )
+        return key
+
+    def get_input(self, submission_id: str) -> tuple[bytes, bytes]:
+        """(code, stdin). Raises PayloadMissing."""
+        document = json.loads(self._read(f"inputs/{submission_id}"))
+        return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
+
+    def put_output(
+        self, submission_id: str, execution_id: str, stream: Literal["stdout", "stderr"], content: bytes
+    ) -> str:
+        """Return the object's key."""
+        key = f"outputs/{submission_id}/{execution_id}/{stream}"
+        self._client().put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/octet-stream")
+        return key
+
+    def get_output(self, submission_id: str, key: str) -> bytes:
+        """At most 1 MiB, the most that a runner keeps of a stream. Raises PayloadMissing."""
+        if not key.startswith(f"outputs/{submission_id}/"):
+            raise PayloadMissing("the key is another submission's")
+        return self._read(key, OUTPUT_MAX_BYTES)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove these objects; one that is gone already is no error."""
+        for key in keys:
+            self._client().delete_object(Bucket=self._bucket, Key=key)
+
+    def _read(self, key: str, max_bytes: int | None = None) -> bytes:
+        try:
+            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404", "AccessDenied"}:  # no ListBucket: 403 for 404
+                raise PayloadMissing("no such object") from None
+            raise
+        try:
+            return body.read(max_bytes)
+        finally:
+            body.close()

@@ -1,1 +1,0 @@
-"""Pure decisions of the service: standard library and pydantic only."""

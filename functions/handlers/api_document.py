@@ -1,0 +1,22 @@
+"""The OpenAPI document of all slices."""
+
+import functools
+
+from functions.http.json_body import to_json
+from functions.http.openapi.document import Document
+from functions.projects.openapi import ADMIN_OPERATIONS
+from functions.submissions import openapi as operations
+from functions.webhooks import openapi_events as webhooks
+from functions.webhooks.openapi import WEBHOOK_OPERATIONS
+
+
+@functools.cache
+def openapi_text() -> str:
+    """Return the document as JSON."""
+    document = Document(
+        operations=(*operations.OPERATIONS, *WEBHOOK_OPERATIONS, *ADMIN_OPERATIONS),
+        webhooks={**operations.WEBHOOKS, **webhooks.WEBHOOKS},
+        event_headers=webhooks.HEADERS,
+        links=operations.LINKS,
+    )
+    return to_json(document.build())

@@ -1,0 +1,77 @@
+"""Lambda entry point of the deliveries queue: one hint, one attempt, and those that wait in the same lane."""
+
+import json
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.errors import MessageInvalid
+from functions.handlers.wiring import deliverer
+from functions.settings import WebhookSettings, load, refuse_insecure_stage
+from functions.telemetry import logger, metrics
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.sending.attempt import Attempted, Deliverer
+from functions.webhooks.sending.claim import SEND_MS, Hint
+
+SERVICE = "webhook"
+
+refuse_insecure_stage()
+
+
+@cache
+def wired() -> Deliverer:
+    """Wire the parts from the environment, on the first call."""
+    return deliverer(load(WebhookSettings))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Try the deliveries that the hints name; a hint that fails comes again, and so does its row's due key."""
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    until_ms = wired().clock() + context.get_remaining_time_in_millis() - SEND_MS
+    deliver = partial(_deliver, until_ms=until_ms)
+    return dict(process_partial_response(event=event, record_handler=deliver, processor=processor, context=context))
+
+
+def _deliver(record: SQSRecord, until_ms: int) -> None:
+    try:
+        for attempted in wired().deliver(_read(record.body), until_ms):
+            _report(attempted)
+    except Exception:
+        logger(SERVICE).exception("Delivery failed inside", message_id=record.message_id)
+        raise
+
+
+def _read(body: str) -> Hint:
+    try:
+        hint = json.loads(body)
+        project_id = hint.get("project_id")
+        return Hint(
+            str(hint["event_id"]),
+            str(hint["endpoint_id"]),
+            None if project_id is None else str(project_id),
+            str(hint.get("host", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise MessageInvalid("the hint has no event_id and endpoint_id") from None
+
+
+def _report(attempted: Attempted) -> None:
+    delivery, reply = attempted.delivery, attempted.reply
+    outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
+    logger(SERVICE).info(
+        "Delivery attempted",
+        correlation_id=delivery.submission_id or delivery.event_id,
+        delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
+        attempt=delivery.attempt + 1,
+        outcome=outcome,
+        status_code=reply.status_code,
+        error_code=reply.error_code,
+        latency_ms=reply.latency_ms,
+        host=reply.host,  # never the URL: its path or query may hold a credential
+    )
+    metrics(SERVICE).add("DeliveryAttempted", outcome=outcome)
+    if outcome == DeliveryState.EXHAUSTED:
+        metrics(SERVICE).add("DeliveryExhausted")

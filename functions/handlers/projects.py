@@ -1,0 +1,57 @@
+"""Everything under /api/projects: projects, their API keys and quotas, for who has the administrator's key."""
+
+import functools
+from typing import Any, NamedTuple
+
+from functions.aws.clients import Clients
+from functions.aws.secrets import secret
+from functions.clock import now_ms
+from functions.http.resolver import PerThread, Resolver
+from functions.projects.admin_key import AdminGate
+from functions.projects.key_routes import Keys
+from functions.projects.key_store import KeyStore
+from functions.projects.registry import ProjectRegistry
+from functions.projects.routes import Projects
+from functions.projects.store import ProjectStore
+from functions.settings import ManageSettings, load
+from functions.telemetry import logger
+
+
+class Wiring(NamedTuple):
+    """The parts of this entry point."""
+
+    projects: Projects
+    keys: Keys
+
+
+@functools.cache
+def wiring() -> Wiring:
+    """Put the parts together, once per process and on the first call."""
+    log, settings, dynamodb = logger("manage"), load(ManageSettings), Clients.dynamodb()
+    gate = AdminGate(settings.admin_key_parameter, settings.stage, secret, log)
+    store = ProjectStore(settings.projects_table, dynamodb)
+    projects = Projects(gate, store, ProjectRegistry(settings.projects_table, dynamodb), log)
+    return Wiring(projects, Keys(gate, projects, KeyStore(settings.projects_table, dynamodb), now_ms, log))
+
+
+def build_resolver() -> Resolver:
+    """Make the routes."""
+    app = Resolver(logger("manage"))
+    app.post("/api/projects")(lambda: wiring().projects.create(app))
+    app.get("/api/projects")(lambda: wiring().projects.page(app))
+    app.get("/api/projects/<id_text>")(lambda id_text: wiring().projects.one(app, id_text))
+    app.patch("/api/projects/<id_text>")(lambda id_text: wiring().projects.change(app, id_text))
+    keys = "/api/projects/<id_text>/keys"
+    app.post(keys)(lambda id_text: wiring().keys.issue(app, id_text))
+    app.get(keys)(lambda id_text: wiring().keys.page(app, id_text))
+    app.patch(f"{keys}/<key_id>")(lambda id_text, key_id: wiring().keys.change(app, id_text, key_id))
+    app.delete(f"{keys}/<key_id>")(lambda id_text, key_id: wiring().keys.revoke(app, id_text, key_id))
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

@@ -1,0 +1,81 @@
+"""POST /api/submit: take a submission in, and answer with its result if the client waits for it."""
+
+import functools
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
+from functions.aws.secrets import secret
+from functions.clock import now_ms
+from functions.http.long_poll import LongPoll
+from functions.http.resolver import PerThread, Resolver
+from functions.projects.quota_store import QuotaStore
+from functions.projects.store import ProjectStore
+from functions.settings import SubmitSettings, load, refuse_insecure_stage
+from functions.submissions.accept import Acceptance
+from functions.submissions.answers import Results
+from functions.submissions.commit import Endings
+from functions.submissions.direct_run import DirectRun
+from functions.submissions.gathered_fanout import GatheredFanOut
+from functions.submissions.health import Health
+from functions.submissions.queues import Queues
+from functions.submissions.quota_admission import Admission
+from functions.submissions.runner_client import Runner
+from functions.submissions.runner_store import RunnerStore
+from functions.submissions.store import SubmissionStore
+from functions.submissions.submit_route import Submitting
+from functions.telemetry import logger, metrics
+from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.sending.secret_box import SecretBoxes
+
+refuse_insecure_stage()
+
+
+@functools.cache
+def wiring() -> Submitting:
+    """Put the parts together, once per process and on the first call."""
+    log, settings = logger("submit"), load(SubmitSettings)
+    dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
+    store = SubmissionStore(settings.submissions_table, dynamodb)
+    payloads = Payloads(settings.payloads_bucket, Clients.s3)
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
+    runners = RunnerStore(settings.runners_table, dynamodb)
+    quotas = QuotaStore(settings.quotas_table, dynamodb)
+    admission = Admission(quotas, store, now_ms, log)
+    direct = None
+    if settings.runner_url:
+        runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
+        endings = Endings(store, payloads, metrics("submit"))
+        endpoints = EndpointStore(settings.deliveries_table, dynamodb)
+        gathered = GatheredFanOut(endpoints, quotas, queues, settings.completions_queue_url, log)
+        direct = DirectRun(runner, endings, gathered, queues, settings.completions_queue_url, log)
+    return Submitting(
+        projects=ProjectStore(settings.projects_table, dynamodb),
+        health=Health(runners, queues, (), settings.offered_languages, log),
+        acceptance=Acceptance(settings, store, admission, payloads, boxes, queues, now_ms, log, direct),
+        results=Results(store, payloads, now_ms),
+        long_poll=LongPoll(),
+        allow_insecure=settings.allow_insecure_webhook_targets,
+        log=log,
+    )
+
+
+def build_resolver() -> Resolver:
+    """Make the one route."""
+    app = Resolver(logger("submit"))
+
+    @app.post("/api/submit")
+    def submit() -> Response[str]:
+        return wiring().answer(app)
+
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

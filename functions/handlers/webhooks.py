@@ -1,0 +1,78 @@
+"""Everything under /api/webhooks and /api/deliveries: a project's endpoints, and what was sent where."""
+
+import functools
+from typing import Any, NamedTuple
+
+from functions.aws.clients import Clients
+from functions.clock import now_ms
+from functions.http.resolver import PerThread, Resolver
+from functions.projects.store import ProjectStore
+from functions.settings import EndpointsSettings, load, refuse_insecure_stage
+from functions.telemetry import logger
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.list_store import DeliveryList
+from functions.webhooks.deliveries.recover import Recovery
+from functions.webhooks.deliveries.replay import ReplayStore
+from functions.webhooks.deliveries.routes import Deliveries
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.actions import EndpointActions
+from functions.webhooks.endpoints.deletions import Deletions
+from functions.webhooks.endpoints.routes import Endpoints
+from functions.webhooks.endpoints.secrets import EndpointSecrets
+from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.sending.egress import Egress
+from functions.webhooks.sending.secret_box import SecretBoxes
+
+
+class Wiring(NamedTuple):
+    """The parts of this entry point."""
+
+    endpoints: Endpoints
+    actions: EndpointActions
+    deliveries: Deliveries
+
+
+refuse_insecure_stage()
+
+
+@functools.cache
+def wiring() -> Wiring:
+    """Put the parts together, once per process and on the first call."""
+    log, settings, dynamodb = logger("endpoints"), load(EndpointsSettings), Clients.dynamodb()
+    table, insecure = settings.deliveries_table, settings.allow_insecure_webhook_targets
+    projects = ProjectStore(settings.projects_table, dynamodb)
+    secrets = EndpointSecrets(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
+    listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
+    recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
+    store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
+    endpoints = Endpoints(projects, store, deletions, secrets, insecure, settings.own_host, now_ms, log)
+    return Wiring(
+        endpoints,
+        EndpointActions(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),
+        Deliveries(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, secrets.boxes),
+    )
+
+
+def build_resolver() -> Resolver:
+    """Make the routes."""
+    app = Resolver(logger("endpoints"))
+    app.post("/api/webhooks")(lambda: wiring().endpoints.create(app))
+    app.get("/api/webhooks")(lambda: wiring().endpoints.page(app))
+    app.get("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.one(app, id_text))
+    app.patch("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.change(app, id_text))
+    app.delete("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.delete(app, id_text))
+    app.post("/api/webhooks/<id_text>/rotate")(lambda id_text: wiring().actions.rotate(app, id_text))
+    app.post("/api/webhooks/<id_text>/test")(lambda id_text: wiring().actions.test(app, id_text))
+    app.post("/api/webhooks/<id_text>/recover")(lambda id_text: wiring().actions.recover(app, id_text))
+    app.get("/api/deliveries")(lambda: wiring().deliveries.page(app))
+    app.get("/api/deliveries/<id_text>")(lambda id_text: wiring().deliveries.one(app, id_text))
+    app.post("/api/deliveries/<id_text>/replay")(lambda id_text: wiring().deliveries.replay(app, id_text))
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

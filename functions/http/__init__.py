@@ -1,0 +1,1 @@
+"""Shared by all API handlers: resolver, error mapping, parameters, OpenAPI."""

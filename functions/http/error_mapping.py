@@ -1,0 +1,69 @@
+"""The one mapping from exceptions to answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import Response
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
+
+from functions.aws.dynamodb.items import cancellation_codes
+from functions.errors import ServiceError, Unavailable
+from functions.http.answers import JSON_TYPE
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+# What AWS services answer when they are busy rather than unwilling.
+_BUSY = frozenset(
+    {
+        "InternalError",
+        "InternalServerError",
+        "KmsThrottled",
+        "LimitExceededException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+_SERVER_ERROR = 500
+
+
+def answer_failure(error: Exception, log: Logger, request_id: str) -> Response[str]:
+    """Turn any exception of a route into its answer. What nobody foresaw is logged here, once, and tells nothing."""
+    known = error if isinstance(error, ServiceError) else _busy_dependency(error, log, request_id)
+    if known is None:
+        log.error("Request failed", request_id=request_id, exc_info=error)
+        body = {"error": "internal", "message": "Something failed on our side. Quote x-request-id when you report it."}
+        return Response(status_code=_SERVER_ERROR, content_type=JSON_TYPE, body=json.dumps(body))
+    described: dict[str, Any] = {"error": known.code, "message": known.message}
+    if known.fields:
+        described["fields"] = [{"field": problem.field, "message": problem.message} for problem in known.fields]
+    return Response(
+        status_code=known.status, content_type=JSON_TYPE, headers=dict(known.headers), body=json.dumps(described)
+    )
+
+
+def _busy_dependency(error: Exception, log: Logger, request_id: str) -> ServiceError | None:
+    if isinstance(error, ClientError):
+        codes = {error.response["Error"]["Code"], *cancellation_codes(error)}
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if codes.isdisjoint(_BUSY) and status < _SERVER_ERROR:
+            return None
+    elif not isinstance(error, ConnectionError | HTTPClientError):  # no connection, no answer in time, connection lost
+        return None
+    log.warning("Dependency is busy", request_id=request_id, error_type=type(error).__name__)
+    return Unavailable(
+        "A part of the service is busy. Repeat the request, with the same Idempotency-Key if it had one."
+    )

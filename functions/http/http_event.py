@@ -1,0 +1,38 @@
+"""One HTTP request, and its JSON body."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from functions.errors import BadRequest, TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+BODY_MAX_BYTES = 1_048_576
+
+
+class HttpEvent(APIGatewayProxyEventV2):
+    """One request. `rate_limit_headers` gives the RateLimit headers of a request with a valid key; else None."""
+
+    rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
+
+
+def json_body(event: APIGatewayProxyEventV2) -> bytes:
+    """Return the bytes of a JSON body. Raises UnsupportedMediaType, TooLarge, BadRequest."""
+    media_type = (event.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with content-type: application/json.")
+    text = event.body or ""
+    try:
+        # A lone surrogate from the gateway's own JSON becomes bytes that are not UTF-8, and is refused as such.
+        raw = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode(errors="surrogatepass")
+    except (binascii.Error, ValueError):
+        raise BadRequest("The body is not what its encoding says.") from None
+    if len(raw) > BODY_MAX_BYTES:
+        raise TooLarge(f"The body is larger than {BODY_MAX_BYTES:,} bytes.")
+    return raw

@@ -1,0 +1,174 @@
+"""Puts operations and models together into one OpenAPI 3.1 document."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import Answer, Operation, Webhook
+
+API_VERSION = "0.1.0"
+_REFERENCE = "#/components/schemas/{model}"
+_REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}
+_RETRY_AFTER = {"description": "Seconds until a repeat makes sense.", "schema": {"type": "integer", "minimum": 1}}
+_RATE_LIMIT_HEADERS = {
+    "RateLimitLimit": {
+        "description": "Runs that the quota allows in its minute or day, whichever has fewer left.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimitRemaining": {"description": "How many of them are left.", "schema": {"type": "integer", "minimum": 0}},
+    "RateLimitReset": {
+        "description": "Seconds until that minute or day is over.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+_RATE_LIMIT_REFERENCES = {
+    f"ratelimit-{name}": {"$ref": f"#/components/headers/RateLimit{name.capitalize()}"}
+    for name in ("limit", "remaining", "reset")
+}
+_UNAUTHORIZED = 401
+_SERVER_ERROR = 500
+_ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
+_DESCRIPTION = """\
+Run untrusted code, and get the result by waiting, by polling or by webhook.
+
+Every answer of the service is JSON (raw output apart) and carries `x-request-id`. Errors are \
+`{"error": code, "message": sentence}`. A path that is not listed here answers 404 `not_found`; a listed one with \
+another method answers 405 `method_not_allowed` with `Allow`.
+
+What the API gateway answers itself has the shape `{"message": ...}` and its own `apigw-requestid` header: 413 for a \
+body over 10 MB, 414 or 431 for an address or headers over 10 KB, 429 over its rate, 503 or 504 where the function \
+gave no answer within 30 s.
+
+Quotas are per project and profile: runs per minute, per day (UTC), and unfinished at a time. A repeat with the same \
+Idempotency-Key is free. Every answer to a request with a valid key, those of 500 and above apart, tells what is left \
+in `ratelimit-limit`, `ratelimit-remaining` and `ratelimit-reset`: of the submission's profile where a run was \
+accepted, else of `judge`; at most a second old. An answer `rate_limited` has those of the limit that refused.
+
+An unknown name inside `limits` or `quotas` is refused, any other unknown field ignored.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Operations that a client can call next. `models`: bodies whose `id` those operations take."""
+
+    models: frozenset[type[BaseModel]]
+    operation_ids: tuple[str, ...]
+
+    def of(self, body: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+        """Return the links of an answer with this body; empty where it has none."""
+        if self.models.isdisjoint(body):
+            return {}
+        return {
+            operation_id: {"operationId": operation_id, "parameters": {"id": "$response.body#/id"}}
+            for operation_id in self.operation_ids
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The operations and events of all slices. `event_headers`: parameters of every webhook request."""
+
+    operations: Sequence[Operation]
+    webhooks: Mapping[str, Webhook]
+    event_headers: Sequence[Mapping[str, Any]]
+    links: Links
+
+    def build(self) -> dict[str, Any]:
+        """Build the OpenAPI document."""
+        paths: dict[str, dict[str, Any]] = {}
+        for operation in self.operations:
+            paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": "Rustbox, serverless", "version": API_VERSION, "description": _DESCRIPTION},
+            "paths": paths,
+            "webhooks": {name: {"post": self._webhook(event)} for name, event in self.webhooks.items()},
+            "components": {
+                "schemas": self._schemas(),
+                "securitySchemes": {
+                    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                    "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+                },
+                "headers": {
+                    "RequestId": _REQUEST_ID,
+                    "RetryAfter": _RETRY_AFTER,
+                    "Allow": _ALLOW,
+                    **_RATE_LIMIT_HEADERS,
+                },
+                "responses": {"MethodNotAllowed": self._method_not_allowed()},
+            },
+        }
+
+    def _operation(self, operation: Operation) -> dict[str, Any]:
+        security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
+        described: dict[str, Any] = {
+            "operationId": operation.operation_id,
+            "summary": operation.summary,
+            "parameters": list(operation.parameters),
+            "security": security,
+            "responses": {
+                **{
+                    str(status): self._answer(status, answer, keyed=operation.security == "ApiKey")
+                    for status, answer in sorted(operation.answers.items())
+                },
+                "405": {"$ref": "#/components/responses/MethodNotAllowed"},
+            },
+        }
+        if operation.request is not None:
+            schema = _reference(operation.request)
+            content = {"application/json": {"schema": schema, "examples": operation.examples or {}}}
+            described["requestBody"] = {"required": operation.body_required, "content": content}
+        return described
+
+    def _answer(self, status: int, answer: Answer, *, keyed: bool = False) -> dict[str, Any]:
+        description, body = answer
+        if isinstance(body, str):
+            content: dict[str, Any] = {body: {"schema": {"type": "string", "format": "binary"}}}
+        else:
+            options = [_reference(model) for model in body]
+            content = {"application/json": {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
+        headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+        if status in {429, 503}:
+            headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
+        if keyed and status != _UNAUTHORIZED and status < _SERVER_ERROR:
+            headers |= _RATE_LIMIT_REFERENCES
+        answered: dict[str, Any] = {"description": description, "headers": headers, "content": content}
+        if not isinstance(body, str) and (links := self.links.of(body)):
+            answered["links"] = links
+        return answered
+
+    def _method_not_allowed(self) -> dict[str, Any]:
+        answer = self._answer(405, ("`method_not_allowed`: Allow lists the methods of this path.", (Error,)))
+        answer["headers"]["allow"] = {"$ref": "#/components/headers/Allow"}
+        return answer
+
+    def _webhook(self, event: Webhook) -> dict[str, Any]:
+        return {
+            "operationId": event.operation_id,
+            "summary": event.summary,
+            "description": event.description,
+            "parameters": list(self.event_headers),
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(event.model)}}},
+            "responses": event.responses,
+        }
+
+    def _schemas(self) -> dict[str, Any]:
+        models: dict[type[BaseModel], None] = {Error: None, **{event.model: None for event in self.webhooks.values()}}
+        for operation in self.operations:
+            if operation.request is not None:
+                models[operation.request] = None
+            for _, body in operation.answers.values():
+                if not isinstance(body, str):
+                    models |= dict.fromkeys(body)
+        _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+        schemas: dict[str, Any] = definitions["$defs"]
+        return schemas
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}

@@ -1,0 +1,61 @@
+"""What an operation is made of, and what all of them share."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from functions.http.openapi.bodies import Error, GatewayError
+from functions.http.parameters import PAGE_DEFAULT, PAGE_MAX
+
+type Answer = tuple[str, tuple[type[BaseModel], ...] | str]
+"""Description, and the models of the body (or its media type)."""
+
+
+type Responses = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One event, as its receiver sees it. `responses`: what an answer does."""
+
+    operation_id: str
+    summary: str
+    description: str
+    model: type[BaseModel]
+    responses: Responses
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `security`: whose key it needs; None: nobody's. `examples`: of its request."""
+
+    path: str
+    method: str
+    operation_id: str
+    summary: str
+    answers: dict[int, Answer]
+    parameters: tuple[dict[str, Any], ...] = ()
+    request: type[BaseModel] | None = None
+    examples: dict[str, Any] | None = None
+    body_required: bool = True
+    security: Literal["ApiKey", "AdminKey"] | None = "ApiKey"
+
+
+def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """Describe an optional parameter of the query."""
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+PAGE = (
+    query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Page size."),
+    query("cursor", {"type": "string"}, "next_cursor of the page before."),
+)
+ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+BAD: Answer = ("`bad_request`: a parameter is wrong.", (Error,))
+THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (GatewayError,))
+FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (Error,))
+_BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (Error,))
+_UNAUTHORIZED: Answer = ("`unauthorized`: the key is missing, unknown, revoked or expired.", (Error,))
+OPEN: dict[int, Answer] = {429: THROTTLED, 500: FAILED, 503: _BUSY}
+KEYED: dict[int, Answer] = {401: _UNAUTHORIZED, **OPEN}

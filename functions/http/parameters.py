@@ -1,0 +1,65 @@
+"""Query parameters, path parameters and headers: text in, checked value out. All raise BadRequest."""
+
+import re
+from collections.abc import Mapping
+
+from functions.errors import BadRequest
+
+LONG_POLL_MAX_SECS = 20
+PAGE_DEFAULT = 50
+PAGE_MAX = 100
+IDEMPOTENCY_KEY_MAX_CHARS = 255
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SECS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?")
+_NUMBER = re.compile(r"[0-9]{1,3}")
+
+type Parameters = Mapping[str, str]
+
+
+def submission_id(text: str) -> str:
+    """Return a UUID in lower case."""
+    lowered = text.lower()
+    if not _UUID.fullmatch(lowered):
+        raise BadRequest("The id is not a UUID.")
+    return lowered
+
+
+def wait_flag(parameters: Parameters) -> bool:
+    """Read `wait` of submit."""
+    text = parameters.get("wait", "false")
+    if text not in {"true", "false"}:
+        raise BadRequest("wait must be true or false.")
+    return text == "true"
+
+
+def detail_flag(parameters: Parameters) -> bool:
+    """Read `detail` of the list of languages."""
+    text = parameters.get("detail", "false")
+    if text not in {"true", "false"}:
+        raise BadRequest("detail must be true or false.")
+    return text == "true"
+
+
+def wait_secs(parameters: Parameters) -> float:
+    """Read `wait` of a result: seconds, 0 where it is left out."""
+    text = parameters.get("wait", "0")
+    if not _SECS.fullmatch(text) or float(text) > LONG_POLL_MAX_SECS:
+        raise BadRequest(f"wait must be a number of seconds from 0 to {LONG_POLL_MAX_SECS}.")
+    return float(text)
+
+
+def page_limit(parameters: Parameters) -> int:
+    """Read `limit` of a list."""
+    text = parameters.get("limit", str(PAGE_DEFAULT))
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= PAGE_MAX:
+        raise BadRequest(f"limit must be a whole number from 1 to {PAGE_MAX}.")
+    return int(text)
+
+
+def idempotency_key(headers: Parameters) -> str | None:
+    """Read the Idempotency-Key header; `headers` ignores case."""
+    key = headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_CHARS:
+        raise BadRequest(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters.")
+    return key

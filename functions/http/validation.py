@@ -1,0 +1,55 @@
+"""A JSON body held against a model: what is wrong becomes fields of a 422, without the input that they are about."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ValidationError
+
+from functions.errors import BadRequest, FieldProblem, Invalid
+from functions.http.strict_json import read_json
+
+_SHOWN_NAME_CHARS = 64
+_MOST_PROBLEMS = 20
+
+
+def _whole_characters(text: str) -> str:
+    """Refuse half a surrogate pair: JSON can spell it, UTF-8 cannot hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds half a surrogate pair") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole_characters)]
+
+
+def read_object(raw: bytes) -> tuple[dict[str, Any], int]:
+    """Parse a JSON object; the number tells how many of its values are NaN or infinite. Raises BadRequest, Invalid."""
+    body, constants = read_json(raw)
+    if not isinstance(body, dict):
+        raise Invalid((FieldProblem("body", "The body must be a JSON object."),))
+    return body, constants
+
+
+def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
+    """Parse and check a body that holds no NaN anywhere. Raises BadRequest, Invalid."""
+    body, constants = read_object(raw)
+    if constants:
+        raise BadRequest("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
+    return checked(model, body)
+
+
+def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Model:
+    """Check a body. Raises Invalid."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)[:_MOST_PROBLEMS]
+        raise Invalid(tuple(FieldProblem(_dotted(item["loc"]), f"{item['msg']}.") for item in found)) from None
+
+
+def _dotted(place: tuple[int | str, ...]) -> str:
+    # A key of an object is the client's own text: it may be long, or hold half a character.
+    parts = [str(part).encode(errors="replace").decode()[:_SHOWN_NAME_CHARS] for part in place]
+    return ".".join(part for part in parts if part != "[key]")

@@ -1,0 +1,1 @@
+"""The vocabulary and wire format that functions and runner share."""

@@ -1,0 +1,108 @@
+"""Shapes of `metrics` and `evidence`: what a runner measured, as it is shown to clients.
+
+A runner runs hostile code, so what it sends is taken apart and checked here before it is stored.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.messages.verdict import Actor, Cause, Divergence
+
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ShortText = Annotated[str, Field(max_length=1024)]
+Names = Annotated[tuple[ShortText, ...], Field(max_length=128)]
+IsolationMode = Literal["strict", "permissive"]
+CgroupBackend = Literal["cgroup_v1", "cgroup_v2"]
+
+
+class Shape(BaseModel):
+    """Strict and frozen. Unknown keys are dropped: a newer runner may send more than we know."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Metrics(Shape):
+    """Times and memory of one run; a step that did not happen has null."""
+
+    cpu_time_secs: Measure
+    wall_time_secs: Measure
+    memory_peak_bytes: Count
+    cpu_wall_ratio: Measure
+    divergence: Divergence
+    queue_ms: Measure | None
+    setup_ms: Measure | None
+    compile_ms: Measure | None
+    run_ms: Measure | None
+    compile_cached: bool | None
+
+
+class CgroupCounters(Shape):
+    """Counters of the run's control groups."""
+
+    memory_limit_bytes: Count
+    memory_peak_bytes: Count
+    oom_events: Count
+    oom_kill_events: Count
+    cpu_usage_usec: Count
+    process_count: Count
+    process_limit: Count
+
+
+class Timing(Shape):
+    """CPU against wall time."""
+
+    cpu_ms: Measure
+    wall_ms: Measure
+    cpu_wall_ratio: Measure
+    divergence: Divergence
+
+
+class ProcessLifecycle(Shape):
+    """What was left when the run ended."""
+
+    reap_status: Literal["clean", "unclean"]
+    descendant_containment: Literal["ok", "breached"]
+    zombie_count: Count
+
+
+class Isolation(Shape):
+    """Controls that took effect in this run, and those that did not."""
+
+    mode: IsolationMode
+    controls_applied: Names
+    controls_missing: Names
+
+
+class LimitsEvidence(Shape):
+    """Which control-group interface enforced the limits."""
+
+    cgroup_backend: CgroupBackend | None
+    cgroup: CgroupCounters | None
+
+
+class Teardown(Shape):
+    """Whether the jail was seen to be gone."""
+
+    reap_status: Literal["clean", "unclean"]
+    zombie_count: Count
+    cleanup_verified: bool
+
+
+class Evidence(Shape):
+    """What was measured in one run, in the shape of either generation of clients."""
+
+    verdict_cause: Cause
+    verdict_actor: Actor
+    isolation_mode: IsolationMode
+    controls_applied: Names
+    controls_missing: Names
+    cgroup: CgroupCounters | None
+    timing: Timing
+    process_lifecycle: ProcessLifecycle
+    judge_actions: Names
+    collection_errors: Names
+    isolation: Isolation
+    limits: LimitsEvidence
+    teardown: Teardown

@@ -1,0 +1,1 @@
+"""Projects, API keys, quotas and the administrator's key."""

@@ -1,0 +1,61 @@
+"""The administrator's key, one for the whole installation: it opens no project, and no project's key does its work."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.aws.secrets import SecretUnavailableError
+from functions.errors import Unauthorized, Unavailable
+from functions.settings import LOCAL_STAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+
+    from functions.http.resolver import Resolver
+
+_SECRET_MIN_CHARS = 24
+_KNOWN_TO_ALL = "local_development_only"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminGate:
+    """`parameter`: name of the SSM parameter with the key; empty, and nobody gets in."""
+
+    parameter: str
+    stage: str
+    read_secret: Callable[[str], str]
+    log: Logger
+
+    def require(self, app: Resolver) -> None:
+        """Let the current request pass. Raises Unauthorized, with one text for all reasons; Unavailable without SSM."""
+        given = app.current_event.headers.get("x-admin-key") or ""
+        if not given or not self.parameter:
+            raise self._refused()
+        try:
+            secret = self.read_secret(self.parameter)
+        except SecretUnavailableError:
+            self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
+            raise Unavailable("The administrator's key cannot be checked at the moment. Try again.") from None
+        if not self._is_usable(secret):
+            self.log.error("Admin key is too short or publicly known, so it opens nothing", request_id=app.request_id)
+            raise self._refused()
+        if not hmac.compare_digest(_digest(given), _digest(secret)):
+            self.log.warning("Admin key refused", request_id=app.request_id)
+            raise self._refused()
+
+    def _is_usable(self, secret: str) -> bool:
+        return len(secret) >= _SECRET_MIN_CHARS and (self.stage == LOCAL_STAGE or _KNOWN_TO_ALL not in secret)
+
+    @staticmethod
+    def _refused() -> Unauthorized:
+        return Unauthorized("The administrator's key is needed in the X-Admin-Key header.")
+
+
+def _digest(text: str) -> bytes:
+    """Of one length, so that the comparison's time tells nothing of the secret's."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -1,0 +1,106 @@
+"""Calls of /api/projects/{id}/keys. Every change is logged with its ids, never with a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.errors import Conflict, NotFound
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.cursor import read_cursor, write_cursor
+from functions.http.http_event import json_body
+from functions.http.validation import parse_body
+from functions.projects.requests import ChangeKeyRequest, parse_issue
+from functions.projects.routes import NO_SUCH_PROJECT
+from functions.projects.views import key_body
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.clock import Clock
+    from functions.http.resolver import Resolver
+    from functions.projects.admin_key import AdminGate
+    from functions.projects.key_store import KeyStore
+    from functions.projects.model import KeyRecord
+    from functions.projects.routes import Projects
+
+MAX_KEYS = 200
+"""Keys of a project that are listed, so that one look finds them all."""
+_NO_SUCH_KEY = "There is no such key in this project."
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The parts that the calls need."""
+
+    gate: AdminGate
+    projects: Projects
+    store: KeyStore
+    clock: Clock
+    log: Logger
+
+    def issue(self, app: Resolver, id_text: str) -> Response[str]:
+        """Make a key. This answer is the only place where it is ever whole."""
+        self.gate.require(app)
+        project_id = self.projects.find(id_text).project.project_id
+        request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.clock)
+        if len(self.store.list_all(project_id)) >= MAX_KEYS:
+            raise Conflict(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
+        issued = self.store.issue(project_id, expires_at=request.expires_at)
+        if issued is None:
+            raise NotFound(NO_SUCH_PROJECT)
+        record, api_key = issued
+        self._tell(app, "Key issued", record)
+        return answer({"key": api_key, **key_body(record)})
+
+    def page(self, app: Resolver, id_text: str) -> Response[str]:
+        """List a project's keys, newest first."""
+        self.gate.require(app)
+        query = app.current_event.query_string_parameters
+        limit = parameters.page_limit(query)
+        project_id = self.projects.find(id_text).project.project_id
+        owner = f"{project_id}/keys"  # no project's id: a cursor of another list leads nowhere here
+        after = read_cursor(owner, query["cursor"]) if "cursor" in query else None
+        records = [record for record in self.store.list_all(project_id) if after is None or _place(record) < after]
+        more = len(records) > limit
+        return answer(
+            {
+                "items": [key_body(record) for record in records[:limit]],
+                "next_cursor": write_cursor(owner, _place(records[limit - 1])) if more else None,
+            }
+        )
+
+    def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
+        """Set or remove the end of a key's life. Raises Conflict for a revoked one."""
+        self.gate.require(app)
+        project_id = self.projects.find(id_text).project.project_id
+        key_id = parameters.submission_id(key_id_text)
+        request = parse_body(ChangeKeyRequest, json_body(app.current_event))
+        changed = self.store.set_expiry(project_id, key_id, request.expires_at)
+        if changed is None:
+            if self.store.get(project_id, key_id) is None:
+                raise NotFound(_NO_SUCH_KEY)
+            raise Conflict("The key is revoked, for good. Issue a new one.")
+        self._tell(app, "Key expiry changed", changed)
+        return answer(key_body(changed))
+
+    def revoke(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
+        """Let a key open nothing from now on, for good."""
+        self.gate.require(app)
+        project_id = self.projects.find(id_text).project.project_id
+        key_id = parameters.submission_id(key_id_text)
+        before, revoked = self.store.get(project_id, key_id), self.store.revoke(project_id, key_id)
+        if before is None or revoked is None:
+            raise NotFound(_NO_SUCH_KEY)
+        if before.revoked_at is None:
+            self._tell(app, "Key revoked", revoked)
+        return answer(key_body(revoked))
+
+    def _tell(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
+        self.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
+
+
+def _place(record: KeyRecord) -> str:
+    return f"{record.created_at}#{record.key_id}"

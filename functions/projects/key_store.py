@@ -1,0 +1,155 @@
+"""API keys as an administrator handles them. What opens a project by its key is in `functions.projects.store`."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions.aws.dynamodb.batch import read_rows
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import cancellation_codes, from_item, key, to_item
+from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.ids import new_id
+from functions.projects.model import KeyRecord
+from functions.projects.rows import (
+    LISTED_KEY,
+    digest,
+    key_key,
+    key_row,
+    listed_key,
+    project_key,
+    project_pk,
+    to_key_record,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEY_PREFIX = "rb_live_"
+REVOKED_KEPT_SECS = 90 * 86_400
+"""A revoked key is shown in its project's list this long."""
+_SHOWN_CHARS = 12
+
+
+class KeyStore:
+    """The keys of the projects table. `clock` gives epoch milliseconds. Reads are consistent."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def issue(
+        self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None
+    ) -> tuple[KeyRecord, str] | None:
+        """Make a key, or take the given one (local stage); None when there is no such project.
+
+        This is the only time it is seen whole. A given one that exists keeps its id and time, and is good again.
+        """
+        issued = api_key or KEY_PREFIX + secrets.token_urlsafe(32)
+        key_digest = digest(issued)
+        before = (self._row(key_digest) if api_key else None) or {}
+        record = KeyRecord(
+            key_id=before.get("key_id") or new_id(),
+            project_id=project_id,
+            prefix=issued[:_SHOWN_CHARS],
+            created_at=before.get("created_at") or to_rfc3339(self._clock()),
+            expires_at=expires_at,
+        )
+        listed = {**listed_key(project_id, record.key_id), **to_item({"digest": key_digest})}
+        actions: list[Any] = [
+            {"ConditionCheck": {"Key": project_key(project_id), "ConditionExpression": "attribute_exists(pk)"}},
+            {"Put": {"Item": to_item(key_row(record, key_digest))}},
+            {"Put": {"Item": listed}},
+        ]
+        return (record, issued) if self._all_or_none(actions) else None
+
+    def list_all(self, project_id: str) -> list[KeyRecord]:
+        """All keys of a project, newest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": project_pk(project_id), ":prefix": LISTED_KEY}),
+            ConsistentRead=True,
+        )
+        keys = [key_key(item["digest"]["S"]) for page in pages for item in page["Items"]]
+        found = read_rows(self._client, self._table, keys)
+        now_secs = self._clock() // MS_PER_SEC
+        records = [to_key_record(row) for row in found if row.get("ttl", now_secs) >= now_secs]
+        return sorted(records, key=lambda record: (record.created_at, record.key_id), reverse=True)
+
+    def get(self, project_id: str, key_id: str) -> KeyRecord | None:
+        """One key of a project, revoked or not."""
+        found = self._find(project_id, key_id)
+        return to_key_record(found) if found is not None else None
+
+    def set_expiry(self, project_id: str, key_id: str, expires_at: str | None) -> KeyRecord | None:
+        """Let it end at that time, None: never. None when there is no such key, or it is revoked."""
+        found = self._find(project_id, key_id)
+        if found is None:
+            return None
+        update = ConditionalUpdate(
+            sets={} if expires_at is None else {"expires_at": expires_at},
+            condition="attribute_exists(#pk) AND attribute_not_exists(#revoked_at)",
+            condition_values={},
+            removes=("expires_at",) if expires_at is None else (),
+        )
+        item = update.apply(self._client, self._table, key(found["pk"], found["sk"]))
+        return to_key_record(from_item(item)) if item is not None else None
+
+    def revoke(self, project_id: str, key_id: str) -> KeyRecord | None:
+        """Let it open nothing from now on; again changes nothing. None when there is no such key."""
+        found = self._find(project_id, key_id)
+        if found is None or "revoked_at" in found:
+            return to_key_record(found) if found is not None else None
+        now = self._clock()
+        values = to_item({":now": to_rfc3339(now), ":ttl": now // MS_PER_SEC + REVOKED_KEPT_SECS})
+        names = {"#ttl": "ttl"}
+        actions: list[Any] = [
+            {
+                "Update": {
+                    "Key": key(found["pk"], found["sk"]),
+                    "UpdateExpression": "SET revoked_at = if_not_exists(revoked_at, :now), "
+                    "#ttl = if_not_exists(#ttl, :ttl)",
+                    "ConditionExpression": "attribute_exists(pk)",
+                    "ExpressionAttributeNames": names,
+                    "ExpressionAttributeValues": values,
+                }
+            },
+            {
+                "Update": {
+                    "Key": listed_key(project_id, key_id),
+                    "UpdateExpression": "SET #ttl = if_not_exists(#ttl, :ttl)",
+                    "ConditionExpression": "attribute_exists(pk)",
+                    "ExpressionAttributeNames": names,
+                    "ExpressionAttributeValues": {":ttl": values[":ttl"]},
+                }
+            },
+        ]
+        return self.get(project_id, key_id) if self._all_or_none(actions) else None
+
+    def _find(self, project_id: str, key_id: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key=listed_key(project_id, key_id), ConsistentRead=True)
+        row = self._row(answer["Item"]["digest"]["S"]) if "Item" in answer else None
+        if row is None or (row.get("key_id"), row["project_id"]) != (key_id, project_id):
+            return None
+        return row
+
+    def _row(self, key_digest: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key=key_key(key_digest), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def _all_or_none(self, actions: list[Any]) -> bool:
+        """Write in one transaction; False when a condition refuses it."""
+        for action in actions:
+            (operation,) = action.values()
+            operation["TableName"] = self._table
+        try:
+            self._client.transact_write_items(TransactItems=actions)
+        except ClientError as error:
+            if "ConditionalCheckFailed" in cancellation_codes(error):
+                return False
+            raise
+        return True

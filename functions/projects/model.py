@@ -1,0 +1,48 @@
+"""A project: whoever owns submissions, endpoints and keys; and its keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.messages.languages import Profile
+from functions.projects.quota import DEFAULT_QUOTAS, Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`profiles`: those that its keys may use. `quotas`: by profile, where they differ from the default."""
+
+    project_id: str
+    name: str
+    profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+
+    def quota(self, profile: str) -> Quota:
+        """What holds for one profile."""
+        return self.quotas.get(profile) or DEFAULT_QUOTAS[profile]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A project as an administrator sees it. Times are RFC 3339; `disabled_at` None: its keys open it."""
+
+    project: Project
+    created_at: str
+    disabled_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What is known of an API key, which is not the key: of that only the first characters. Times are RFC 3339."""
+
+    key_id: str
+    project_id: str
+    prefix: str
+    created_at: str
+    last_used_at: str | None = None
+    expires_at: str | None = None
+    revoked_at: str | None = None

@@ -1,0 +1,146 @@
+"""Operations on projects and keys, which need the administrator's key."""
+
+from typing import Any
+
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.operation import KEYED, PAGE, Answer, Operation
+from functions.projects import openapi_bodies as admin_bodies
+from functions.projects.requests import (
+    ChangeKeyRequest,
+    ChangeProjectRequest,
+    CreateProjectRequest,
+    IssueKeyRequest,
+)
+
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"},
+    "description": "The project's.",
+}
+_KEY_ID = {
+    "name": "key_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "The key's id, which is not the key.",
+}
+_UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
+_UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))
+_NO_KEY: Answer = ("`not_found`: no such project, or no such key in it.", (Error,))
+_BAD: Answer = ("`bad_request`: a parameter is wrong, or the JSON is broken.", (Error,))
+_PROJECT: Answer = ("The project as it is now.", (admin_bodies.ProjectBody,))
+_KEY: Answer = ("The key as it is now.", (admin_bodies.KeyBody,))
+_ADMIN: dict[int, Answer] = {400: _BAD, **KEYED, 401: _UNAUTHORIZED}
+_TAKES_BODY: dict[int, Answer] = {
+    413: ("`too_large`: the body is over 1 MiB.", (Error, GatewayError)),
+    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    422: ("`invalid`: fields are missing, mistyped or out of their bounds.", (InvalidError,)),
+}
+
+
+def _example(value: dict[str, Any]) -> dict[str, Any]:
+    return {"typical": {"value": value}}
+
+
+ADMIN_OPERATIONS = (
+    Operation(
+        "/api/projects",
+        "POST",
+        "createProject",
+        "Make a project",
+        {200: _PROJECT, **_TAKES_BODY, **_ADMIN},
+        request=CreateProjectRequest,
+        examples=_example({"name": "Spring course", "profiles": ["judge"], "quotas": {"judge": {"per_minute": 600}}}),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects",
+        "GET",
+        "listProjects",
+        "All projects, newest first",
+        {200: ("One page.", (admin_bodies.ProjectPage,)), **_ADMIN},
+        PAGE,
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects/{id}",
+        "GET",
+        "getProject",
+        "One project",
+        {200: _PROJECT, 404: _UNKNOWN, **_ADMIN},
+        (_ID,),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects/{id}",
+        "PATCH",
+        "changeProject",
+        "Rename, disable or enable a project; change its profiles and quotas",
+        {
+            200: _PROJECT,
+            404: _UNKNOWN,
+            409: ("`conflict`: others changed it at the same time, again and again.", (Error,)),
+            **_TAKES_BODY,
+            **_ADMIN,
+        },
+        (_ID,),
+        ChangeProjectRequest,
+        examples=_example({"enabled": False, "quotas": {"judge": {"per_day": 5000}, "agent": None}}),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects/{id}/keys",
+        "POST",
+        "issueKey",
+        "Make an API key",
+        {
+            200: ("The key, for the only time.", (admin_bodies.IssuedKeyBody,)),
+            404: _UNKNOWN,
+            409: ("`conflict`: the project has 200 keys.", (Error,)),
+            **_TAKES_BODY,
+            **_ADMIN,
+        },
+        (_ID,),
+        IssueKeyRequest,
+        examples=_example({"expires_at": "2099-01-31T12:00:00Z"}),
+        body_required=False,
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects/{id}/keys",
+        "GET",
+        "listKeys",
+        "A project's API keys, newest first",
+        {200: ("One page.", (admin_bodies.KeyPage,)), 404: _UNKNOWN, **_ADMIN},
+        (_ID, *PAGE),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects/{id}/keys/{key_id}",
+        "PATCH",
+        "changeKey",
+        "Let an API key expire, now, later or never",
+        {
+            200: _KEY,
+            404: _NO_KEY,
+            409: ("`conflict`: the key is revoked.", (Error,)),
+            **_TAKES_BODY,
+            **_ADMIN,
+        },
+        (_ID, _KEY_ID),
+        ChangeKeyRequest,
+        examples=_example({"expires_at": "2099-01-31T12:00:00Z"}),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/projects/{id}/keys/{key_id}",
+        "DELETE",
+        "revokeKey",
+        "Revoke an API key, for good; again is no error",
+        {200: _KEY, 404: _NO_KEY, **_ADMIN},
+        (_ID, _KEY_ID),
+        security="AdminKey",
+    ),
+)

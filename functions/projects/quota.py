@@ -1,0 +1,148 @@
+"""How much a project may run: per minute, per day and at the same time, for each profile on its own.
+
+Windows are fixed: the minutes and the days (UTC) since the epoch. Nothing here reads or writes; `store.quotas` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from functions.clock import MS_PER_SEC
+from functions.messages.languages import Profile
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+SKEW_MAX_MS = 60_000
+"""How far ahead of our clock another machine's may have opened a window."""
+MAX_IN_FLIGHT = 3_000
+"""What `Quota.in_flight` may be at most: each takes up to 115 bytes of one table item, which holds 400 KiB."""
+IN_FLIGHT_RETRY_SECS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Submissions in a fixed window of a minute and of a day (UTC), and runs that are not final."""
+
+    per_minute: int
+    per_day: int
+    in_flight: int
+
+
+DEFAULT_QUOTAS = {Profile.JUDGE.value: Quota(60, 1_000, 10), Profile.AGENT.value: Quota(1, 20, 10)}
+"""docs/contract.md, section 5."""
+
+
+class Limit(StrEnum):
+    """The three limits of a quota."""
+
+    PER_MINUTE = "per_minute"
+    PER_DAY = "per_day"
+    IN_FLIGHT = "in_flight"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The `number`-th window of its length since the epoch, and how many submissions it has taken."""
+
+    length_ms: int
+    number: int
+    count: int
+
+    def at(self, now_ms: int) -> Window:
+        """The window that counts at a moment.
+
+        One that lies ahead is the current one for a machine whose clock is a little slow; were it moved back, two
+        machines would empty it in turn. One that lies far ahead is a mistake of some clock, which would last: it is
+        moved back, and keeps its count.
+        """
+        number = now_ms // self.length_ms
+        if number > self.number:
+            return replace(self, number=number, count=0)
+        if self.number * self.length_ms - now_ms > SKEW_MAX_MS:
+            return replace(self, number=number)
+        return self
+
+    def reset_secs(self, now_ms: int) -> int:
+        """Whole seconds until it ends, at least 1."""
+        return max(1, -(-((self.number + 1) * self.length_ms - now_ms) // MS_PER_SEC))
+
+    def with_one_more(self) -> Window:
+        """It, after one submission more."""
+        return replace(self, count=self.count + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a project has used of one profile's quota."""
+
+    minute: Window = Window(MINUTE_MS, 0, 0)
+    day: Window = Window(DAY_MS, 0, 0)
+    in_flight: int = 0
+
+    def at(self, now_ms: int) -> Usage:
+        """With the windows that count at a moment."""
+        return replace(self, minute=self.minute.at(now_ms), day=self.day.at(now_ms))
+
+    def with_one_more(self) -> Usage:
+        """It, after one submission more."""
+        return Usage(self.minute.with_one_more(), self.day.with_one_more(), self.in_flight + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One limit as a client sees it: `remaining` of `limit`, until `reset_secs` from now."""
+
+    limit: int
+    remaining: int
+    reset_secs: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As the HTTP contract names them."""
+        return {
+            "ratelimit-limit": str(self.limit),
+            "ratelimit-remaining": str(self.remaining),
+            "ratelimit-reset": str(self.reset_secs),
+        }
+
+
+def tightest_rate(usage: Usage, quota: Quota, now_ms: int) -> Rate:
+    """The window that has the fewest left; of two that have the same, the one that lasts longer."""
+    usage = usage.at(now_ms)
+    day = _rate(usage.day, quota.per_day, now_ms)
+    minute = _rate(usage.minute, quota.per_minute, now_ms)
+    return minute if minute.remaining < day.remaining else day
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which limit refuses a submission, and what its headers say."""
+
+    limit: Limit
+    rate: Rate
+
+    def message(self, profile: str) -> str:
+        """A sentence for the caller."""
+        secs = self.rate.reset_secs
+        again = f"Repeat the request in {secs} second{'s' if secs != 1 else ''}."
+        if self.limit is Limit.IN_FLIGHT:
+            return f"The quota of the {profile} profile is {self.rate.limit} unfinished runs at a time. {again}"
+        window = "minute" if self.limit is Limit.PER_MINUTE else "day"
+        return f"The quota of the {profile} profile is {self.rate.limit} runs per {window}, and it is used up. {again}"
+
+
+def find_refusal(usage: Usage, quota: Quota, now_ms: int) -> Refusal | None:
+    """None if one submission more is within all limits. Of several that refuse, the one that lasts longest."""
+    usage = usage.at(now_ms)
+    if usage.day.count >= quota.per_day:
+        return Refusal(Limit.PER_DAY, _rate(usage.day, quota.per_day, now_ms))
+    if usage.minute.count >= quota.per_minute:
+        return Refusal(Limit.PER_MINUTE, _rate(usage.minute, quota.per_minute, now_ms))
+    if usage.in_flight >= quota.in_flight:
+        return Refusal(Limit.IN_FLIGHT, Rate(quota.in_flight, 0, IN_FLIGHT_RETRY_SECS))
+    return None
+
+
+def _rate(window: Window, limit: int, now_ms: int) -> Rate:
+    return Rate(limit, max(0, limit - window.count), window.reset_secs(now_ms))

@@ -1,0 +1,200 @@
+"""What projects have used of their quotas.
+
+A submission is counted by one conditional update. Only where that is refused is the item looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from functions.aws.dynamodb.items import is_condition_failure, to_item
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.errors import Unavailable
+from functions.projects.quota import Quota, Refusal, Usage, find_refusal
+from functions.projects.quota_rows import COUNTS, NUMBERS, counts_of, numbers_of, quota_key, to_entries, to_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.projects.in_flight import InFlight, QuotaClaim
+    from functions.projects.quota_rows import Item
+
+_KEPT_SECS = 3 * 86_400
+_ATTEMPTS = 8
+_PLACE_IS_FREE = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight) AND NOT contains(in_flight, :text)"
+
+
+class QuotaRefused(Exception):  # noqa: N818 - says what happened
+    """A limit is reached. `in_flight`: what holds a place, oldest first."""
+
+    def __init__(self, refusal: Refusal, in_flight: tuple[InFlight, ...]) -> None:
+        super().__init__("a quota is used up")
+        self.refusal = refusal
+        self.in_flight = in_flight
+
+
+class KeyInFlight(Exception):  # noqa: N818 - says what happened
+    """A submission with the same Idempotency-Key holds a place: `entry`."""
+
+    def __init__(self, entry: InFlight) -> None:
+        super().__init__("the idempotency key is in flight")
+        self.entry = entry
+
+
+class QuotaStore:
+    """The quotas table. `clock` gives epoch milliseconds."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table_name = table_name
+        self._client = client
+        self._clock = clock
+
+    def take(self, claim: QuotaClaim, quota: Quota) -> Usage:
+        """Count a run until it is released. Raises QuotaRefused, KeyInFlight, Unavailable."""
+        entry = claim.entry
+        windows = Usage().at(self._clock())
+        written, item = self._count(claim, quota, windows)
+        for _ in range(_ATTEMPTS):
+            if written is not None:
+                return written
+            known, in_flight = to_usage(item), to_entries(item)
+            if entry in in_flight:
+                return known  # our own write, whose answer was lost and which was then repeated
+            same_key = [other for other in in_flight if entry.key and other.key == entry.key]
+            if same_key:
+                raise KeyInFlight(same_key[0])
+            now = self._clock()
+            refusal = find_refusal(known, quota, now)
+            if refusal is not None:
+                raise QuotaRefused(refusal, in_flight)
+            windows = known.at(now)
+            if item and windows == known:
+                written, item = self._count(claim, quota, windows)
+            else:
+                written, item = self._begin(claim, quota, windows, item)
+        raise Unavailable("Too many submissions of this project at once. Repeat the request.", 1)
+
+    def give_back(self, claim: QuotaClaim, taken: Usage) -> None:
+        """Undo `take` for a run that never started, in the windows that still last."""
+        for windows in (("minute", "day"), ("day",), ()):
+            if self._let_go(claim, windows, taken):
+                return
+
+    def release(self, claim: QuotaClaim) -> None:
+        """Stop counting a run that is final or gone as in flight. Repeating the call is safe."""
+        self._let_go(claim, (), None)
+
+    def release_leftovers(self, ended: Sequence[QuotaClaim]) -> None:
+        """Let go of the places that some of these still hold, all of them final, of one project and profile.
+
+        Mostly a read and nothing more: whoever ends a run lets go of its place, unless it dies before.
+        """
+        answer = self._client.get_item(
+            TableName=self._table_name,
+            Key=quota_key(ended[0].project_id, ended[0].profile),
+            ProjectionExpression="in_flight",
+            ConsistentRead=True,
+        )
+        held = set(to_entries(answer.get("Item", {})))
+        for claim in ended:
+            if claim.entry in held:
+                self.release(claim)
+
+    def usage(self, project_id: str, profile: str) -> Usage:
+        """What was used, as of a moment ago."""
+        answer = self._client.get_item(TableName=self._table_name, Key=quota_key(project_id, profile))
+        return to_usage(answer.get("Item", {}))
+
+    def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Usage | None, Item]:
+        """Add one to these windows, if they are those of the item."""
+        sets = "minute_count = minute_count + :one, day_count = day_count + :one"
+        condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
+        values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
+        written, item = self._hold(claim, quota, sets, condition, values)
+        return (to_usage({**to_item(numbers_of(windows)), **written}) if written is not None else None), item
+
+    def _begin(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Usage | None, Item]:
+        """Put these windows with one submission more, if the item is as it `was`."""
+        begun = windows.with_one_more()
+        values = numbers_of(begun) | counts_of(begun)
+        sets = ", ".join(f"{name} = :{name}" for name in values)
+        if not was:
+            written, item = self._hold(claim, quota, sets, "attribute_not_exists(pk)", values)
+        else:
+            before = {
+                f"was_{name}": value for name, value in (numbers_of(to_usage(was)) | counts_of(to_usage(was))).items()
+            }
+            condition = _equal(NUMBERS + COUNTS, ":was_")
+            written, item = self._hold(claim, quota, sets, condition, values | before)
+        return (begun if written is not None else None), item
+
+    def _hold(
+        self,
+        claim: QuotaClaim,
+        quota: Quota,
+        sets: str,
+        condition: str,
+        numbers: dict[str, int],
+    ) -> tuple[Item | None, Item]:
+        entry = claim.entry
+        numbers |= {"ttl": self._clock() // MS_PER_SEC + _KEPT_SECS, "in_flight": quota.in_flight}
+        values = to_item({f":{name}": number for name, number in numbers.items()})
+        values |= {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
+        expression, condition = f"SET {sets}, #ttl = :ttl ADD in_flight :entry", f"{condition} AND {_PLACE_IS_FREE}"
+        if entry.key:
+            expression += ", in_flight_keys :keys"
+            condition += " AND NOT contains(in_flight_keys, :key)"
+            values |= {":key": {"S": entry.key}, ":keys": {"SS": [entry.key]}}
+        return self._update(
+            claim,
+            expression,
+            condition,
+            values,
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ReturnValues="UPDATED_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+
+    def _let_go(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
+        """Remove an entry, and one from each of the windows. False if it is gone or a window is over."""
+        entry = claim.entry
+        values: dict[str, Any] = {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
+        expression, condition = "DELETE in_flight :entry", "contains(in_flight, :text)"
+        if entry.key:
+            expression += ", in_flight_keys :keys"
+            values[":keys"] = {"SS": [entry.key]}
+        if taken is not None and windows:
+            sets = ", ".join(f"{name}_count = {name}_count - :one" for name in windows)
+            expression = f"SET {sets} {expression}"
+            numbers = {f"{name}_number": numbers_of(taken)[f"{name}_number"] for name in windows}
+            condition += f" AND {_equal(tuple(numbers))}"
+            values |= to_item({":one": 1} | {f":{name}": number for name, number in numbers.items()})
+        written, _ = self._update(claim, expression, condition, values)
+        return written is not None
+
+    def _update(
+        self, claim: QuotaClaim, expression: str, condition: str, values: Mapping[str, Any], **more: Any
+    ) -> tuple[Item | None, Item]:
+        """Return what was written; or None, and the item that the condition refused. Both as far as `more` asks."""
+        try:
+            answer = self._client.update_item(
+                TableName=self._table_name,
+                Key=quota_key(claim.project_id, claim.profile),
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=dict(values),
+                **more,
+            )
+        except ClientError as error:
+            if not is_condition_failure(error):
+                raise
+            return None, cast("Item", error.response.get("Item", {}))
+        return answer.get("Attributes", {}), {}
+
+
+def _equal(names: tuple[str, ...], prefix: str = ":") -> str:
+    return " AND ".join(f"{name} = {prefix}{name}" for name in names)

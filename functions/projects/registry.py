@@ -1,0 +1,83 @@
+"""Projects as an administrator handles them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.batch import read_rows
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import Value, from_item, key, to_item
+from functions.clock import Clock, now_ms, to_rfc3339
+from functions.projects.rows import LIST_PK, project_key, quotas_value, to_project_record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.projects.model import Project, ProjectRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """Projects, and where the next page begins; None after the last."""
+
+    records: tuple[ProjectRecord, ...]
+    next_created_key: str | None
+
+
+class ProjectRegistry:
+    """The projects of the projects table. `clock` gives epoch milliseconds. Reads are consistent."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def get(self, project_id: str) -> ProjectRecord | None:
+        """One project, disabled or not."""
+        answer = self._client.get_item(TableName=self._table, Key=project_key(project_id), ConsistentRead=True)
+        return to_project_record(from_item(answer["Item"])) if "Item" in answer else None
+
+    def page(self, limit: int, after: str | None = None) -> ProjectPage:
+        """At most `limit` projects, newest first, from behind the one whose place in the list is `after`."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": LIST_PK}),
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+            "Limit": limit + 1,  # one more tells whether there is a next page; a row of this list has some 100 bytes
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = key(LIST_PK, after)
+        places = [item["sk"]["S"] for item in self._client.query(**request)["Items"]]
+        ids = [place.partition("#")[2] for place in places[:limit]]
+        rows = read_rows(self._client, self._table, [project_key(project_id) for project_id in ids])
+        found = {record.project.project_id: record for record in map(to_project_record, rows)}
+        records = tuple(found[project_id] for project_id in ids if project_id in found)
+        return ProjectPage(records, places[limit - 1] if len(places) > limit else None)
+
+    def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
+        """Write what differs. None when the project is gone, or its quotas are not those of `before` any more."""
+        sets: dict[str, Value] = {}
+        values: dict[str, Value] = {}
+        computed: tuple[str, ...] = ()
+        condition = "attribute_exists(#pk)"
+        if after.name != before.project.name:
+            sets["name"] = after.name
+        if after.profiles != before.project.profiles:
+            sets["profiles"] = after.profiles
+        if after.quotas != before.project.quotas:
+            sets["quotas"] = quotas_value(after.quotas)
+            # The new ones were made out of the old ones: two changes at a time must not undo each other.
+            condition += " AND (#quotas = :quotas_before OR attribute_not_exists(#quotas))"
+            values["quotas_before"] = quotas_value(before.project.quotas)
+        if enabled is False:
+            computed = ("#disabled_at = if_not_exists(#disabled_at, :now)",)
+            values["now"] = to_rfc3339(self._clock())
+        removes = ("disabled_at",) if enabled else ()
+        if not (sets or computed or removes):
+            return before
+        update = ConditionalUpdate(sets, condition, values, removes, computed)
+        item = update.apply(self._client, self._table, project_key(before.project.project_id))
+        return to_project_record(from_item(item)) if item is not None else None

@@ -1,0 +1,161 @@
+"""What an administrator sends about projects and keys, checked. Wrong shape is `Invalid` (422, with fields).
+
+Unknown fields are ignored, except inside `quotas`, where a typing error must not be silent.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from functions.clock import Clock, from_rfc3339, to_rfc3339
+from functions.errors import BadRequest, FieldProblem, Invalid
+from functions.http.validation import Text, parse_body
+from functions.messages.languages import Profile
+from functions.projects.model import Project
+from functions.projects.quota import MAX_IN_FLIGHT, Quota
+
+NAME_MAX_CHARS = 100
+PER_MINUTE_MAX = 100_000
+PER_DAY_MAX = 10_000_000
+"""Each run in flight is an entry of one item, which may have 400 KB and is written for every submission."""
+
+_PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999
+
+
+def _shown_on_one_line(text: str) -> str:
+    """A name is shown on terminals: no control characters, no marks that turn text around."""
+    if not text.isprintable() or not text.strip():
+        raise ValueError("the text must be printable, on one line, and not blank")
+    return text
+
+
+def _moment(text: str) -> str:
+    """An RFC 3339 time as we write it."""
+    try:
+        ms = from_rfc3339(text.upper()) if _TIME.fullmatch(text) else -1
+    except (ValueError, OverflowError):
+        ms = -1
+    if not 0 <= ms <= _LAST_MS:
+        raise ValueError("the text must be a time of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z")
+    return to_rfc3339(ms)
+
+
+Name = Annotated[Text, Field(min_length=1, max_length=NAME_MAX_CHARS), AfterValidator(_shown_on_one_line)]
+Profiles = Annotated[
+    list[Annotated[Profile, Field(strict=False)]],
+    Field(min_length=1, description="Those that the project's keys may use."),
+]
+Moment = Annotated[Text, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+
+
+class QuotaChange(BaseModel):
+    """Some of a quota. What is left out or null stays as it is."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    per_minute: int | None = Field(default=None, ge=1, le=PER_MINUTE_MAX, description="Submissions in a minute.")
+    per_day: int | None = Field(default=None, ge=1, le=PER_DAY_MAX, description="Submissions in a day (UTC).")
+    in_flight: int | None = Field(default=None, ge=1, le=MAX_IN_FLIGHT, description="Runs that are not final.")
+
+
+class QuotaChanges(BaseModel):
+    """Quotas by profile. Left out: stays as it is; null: back to the default."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    judge: QuotaChange | None = None
+    agent: QuotaChange | None = None
+
+    def applied_to(self, project: Project) -> Mapping[str, Quota]:
+        """The project's own quotas as they are then."""
+        quotas = dict(project.quotas)
+        for profile in self.model_fields_set:
+            change: QuotaChange | None = getattr(self, profile)
+            if change is None:
+                quotas.pop(profile, None)
+            else:
+                quotas[profile] = replace(project.quota(profile), **change.model_dump(exclude_none=True))
+        return quotas
+
+
+class CreateProjectRequest(BaseModel):
+    """Body of POST /api/projects."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    name: Name
+    profiles: Profiles | None = Field(default=None, description="Those that the project's keys may use. Default: all.")
+    quotas: QuotaChanges | None = None
+
+    def project(self, project_id: str) -> Project:
+        """The project that is asked for."""
+        return changed(Project(project_id, self.name), profiles=self.profiles, quotas=self.quotas)
+
+
+class ChangeProjectRequest(BaseModel):
+    """Body of PATCH /api/projects/{id}. What is left out or null stays as it is."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    name: Name | None = None
+    enabled: bool | None = Field(default=None, description="false: none of its keys opens it, three seconds later.")
+    profiles: Profiles | None = None
+    quotas: QuotaChanges | None = None
+
+    def applied_to(self, project: Project) -> Project:
+        """The project as it is then."""
+        return changed(project, name=self.name, profiles=self.profiles, quotas=self.quotas)
+
+
+def changed(
+    project: Project,
+    *,
+    name: str | None = None,
+    profiles: list[Profile] | None = None,
+    quotas: QuotaChanges | None = None,
+) -> Project:
+    """The project with what is given. Profiles stand in their own order, each once."""
+    return replace(
+        project,
+        name=name or project.name,
+        profiles=tuple(profile.value for profile in Profile if profile in profiles) if profiles else project.profiles,
+        quotas=quotas.applied_to(project) if quotas else project.quotas,
+    )
+
+
+class IssueKeyRequest(BaseModel):
+    """Body of POST /api/projects/{id}/keys; it may be left out."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    expires_at: Moment | None = Field(default=None, description="In the future. Default: it does not expire.")
+
+
+class ChangeKeyRequest(BaseModel):
+    """Body of PATCH /api/projects/{id}/keys/{key_id}."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    expires_at: Moment | None = Field(description="null: it does not expire. A time that is past ends it now.")
+
+
+def parse_issue(raw: bytes, clock: Clock) -> IssueKeyRequest:
+    """Check the body of a new key; none at all is an empty one. Raises ServiceError."""
+    request = parse_body(IssueKeyRequest, raw or b"{}")
+    if request.expires_at is not None and from_rfc3339(request.expires_at) <= clock():
+        raise Invalid((FieldProblem("expires_at", "Must be in the future."),))
+    return request
+
+
+def project_id(text: str) -> str:
+    """Check a project's id in a path: a UUID, or a name that an installation chose. Raises BadRequest."""
+    if not _PROJECT_ID.fullmatch(text):
+        raise BadRequest("This is no project's id.")
+    return text

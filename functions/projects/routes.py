@@ -1,0 +1,98 @@
+"""Calls of /api/projects. Every change is logged with its ids: these lines are the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.errors import Conflict, NotFound
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.cursor import NAMED_KEY, read_cursor, write_cursor
+from functions.http.http_event import json_body
+from functions.http.validation import parse_body
+from functions.ids import new_id
+from functions.projects.model import ProjectRecord
+from functions.projects.requests import ChangeProjectRequest, CreateProjectRequest, project_id
+from functions.projects.views import project_body
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.resolver import Resolver
+    from functions.projects.admin_key import AdminGate
+    from functions.projects.registry import ProjectRegistry
+    from functions.projects.store import ProjectStore
+
+NO_SUCH_PROJECT = "There is no such project."
+_LIST = "/projects"  # no project's id: it owns the cursors of the list of projects
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """The parts that the calls need."""
+
+    gate: AdminGate
+    store: ProjectStore
+    registry: ProjectRegistry
+    log: Logger
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Make a project, without keys."""
+        self.gate.require(app)
+        project = parse_body(CreateProjectRequest, json_body(app.current_event)).project(new_id())
+        created_at = self.store.create_project(project)
+        self.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
+        return answer(project_body(ProjectRecord(project, created_at)))
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List projects, newest first."""
+        self.gate.require(app)
+        query = app.current_event.query_string_parameters
+        after = read_cursor(_LIST, query["cursor"], NAMED_KEY) if "cursor" in query else None
+        page = self.registry.page(parameters.page_limit(query), after)
+        return answer(
+            {
+                "items": [project_body(record) for record in page.records],
+                "next_cursor": write_cursor(_LIST, page.next_created_key) if page.next_created_key else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show a project."""
+        self.gate.require(app)
+        return answer(project_body(self.find(id_text)))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Rename, disable or enable a project, change its profiles and quotas."""
+        self.gate.require(app)
+        known, request = project_id(id_text), parse_body(ChangeProjectRequest, json_body(app.current_event))
+        for _ in range(_TRIES):
+            before = self.find(known)
+            after = self.registry.change(before, request.applied_to(before.project), enabled=request.enabled)
+            if after is not None:
+                self._tell(app, before, after)
+                return answer(project_body(after))
+        raise Conflict("The project is being changed by others at this moment. Try again.")
+
+    def find(self, id_text: str) -> ProjectRecord:
+        """Return a project. Raises BadRequest, NotFound."""
+        record = self.registry.get(project_id(id_text))
+        if record is None:
+            raise NotFound(NO_SUCH_PROJECT)
+        return record
+
+    def _tell(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:
+        fields = [
+            name
+            for name in ("name", "profiles", "quotas")
+            if getattr(before.project, name) != getattr(after.project, name)
+        ]
+        known = after.project.project_id
+        if fields:
+            self.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)
+        if (before.disabled_at is None) != (after.disabled_at is None):
+            phrase = "Project disabled" if after.disabled_at else "Project enabled"
+            self.log.info(phrase, project_id=known, request_id=app.request_id)

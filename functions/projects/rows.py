@@ -1,0 +1,112 @@
+"""Rows of the projects table.
+
+PROJECT#<id>    PROJECT             a project
+PROJECTS        <created_at>#<id>   what lists them; holds nothing else
+KEY#<sha256>    KEY                 a key, found by whoever shows it
+PROJECT#<id>    KEY#<key id>        what lists a project's keys; holds the key's digest
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import Value, key
+from functions.projects.model import KeyRecord, Project, ProjectRecord
+from functions.projects.quota import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+PROJECT_SK = "PROJECT"
+KEY_SK = "KEY"
+LIST_PK = "PROJECTS"
+LISTED_KEY = "KEY#"
+
+type Key = dict[str, AttributeValueTypeDef]
+type Row = dict[str, Value | None]
+
+
+def project_pk(project_id: str) -> str:
+    """Partition of a project and of the list of its keys."""
+    return f"PROJECT#{project_id}"
+
+
+def project_key(project_id: str) -> Key:
+    """Primary key of a project."""
+    return key(project_pk(project_id), PROJECT_SK)
+
+
+def project_row(project: Project, created_at: str) -> Row:
+    """An enabled project."""
+    quotas = quotas_value(project.quotas)
+    return {
+        "pk": project_pk(project.project_id),
+        "sk": PROJECT_SK,
+        "name": project.name,
+        "profiles": project.profiles,
+        "quotas": quotas,
+        "created_at": created_at,
+    }
+
+
+def quotas_value(quotas: Mapping[str, Quota]) -> dict[str, Value]:
+    """Quotas by profile."""
+    return {
+        profile: {"per_minute": quota.per_minute, "per_day": quota.per_day, "in_flight": quota.in_flight}
+        for profile, quota in quotas.items()
+    }
+
+
+def to_project(row: Mapping[str, Any]) -> Project:
+    """Read a project's row."""
+    quotas = {profile: Quota(**quota) for profile, quota in row.get("quotas", {}).items()}
+    return Project(row["pk"].removeprefix("PROJECT#"), row["name"], tuple(row["profiles"]), quotas)
+
+
+def to_project_record(row: Mapping[str, Any]) -> ProjectRecord:
+    """Read a project's row, with what its keys need not know."""
+    return ProjectRecord(to_project(row), row["created_at"], row.get("disabled_at"))
+
+
+def digest(api_key: str) -> str:
+    """All that is stored of a key."""
+    return hashlib.sha256(api_key.encode(errors="surrogatepass")).hexdigest()
+
+
+def key_key(key_digest: str) -> Key:
+    """Primary key of an API key."""
+    return key(f"KEY#{key_digest}", KEY_SK)
+
+
+def key_row(record: KeyRecord, key_digest: str) -> Row:
+    """An API key that was never used and is not revoked."""
+    return {
+        "pk": f"KEY#{key_digest}",
+        "sk": KEY_SK,
+        "key_id": record.key_id,
+        "project_id": record.project_id,
+        "prefix": record.prefix,
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+    }
+
+
+def listed_key(project_id: str, key_id: str) -> Key:
+    """Primary key of the row that lists an API key."""
+    return key(project_pk(project_id), LISTED_KEY + key_id)
+
+
+def to_key_record(row: Mapping[str, Any]) -> KeyRecord:
+    """Read an API key's row; one from before keys had ids has none, and is in no list."""
+    return KeyRecord(
+        key_id=row["key_id"],
+        project_id=row["project_id"],
+        prefix=row["prefix"],
+        created_at=row["created_at"],
+        last_used_at=row.get("last_used_at"),
+        expires_at=row.get("expires_at"),
+        revoked_at=row.get("revoked_at"),
+    )

@@ -1,1 +1,0 @@
-"""Tables. Each store owns one of them, and nothing else knows how its items look."""

@@ -1,0 +1,1 @@
+"""A program from its request to its result."""

@@ -1,0 +1,223 @@
+"""Accept a submission: charge the quota, then run it directly or write its row and send it to a queue.
+
+A direct run writes no row before its final state: while the client waits, nothing is promised. A run that lasts longer
+than `row_after_secs` gets a pending row meanwhile. Once a pending row exists, the client is never told that it failed:
+the row is the queue, and the sweeper sends again what a queue lost.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.clock import MS_PER_SEC, Clock, to_rfc3339
+from functions.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
+from functions.failpoint import reach
+from functions.ids import new_id
+from functions.projects.quota_store import KeyInFlight
+from functions.submissions.delayed_write import DelayedWrite
+from functions.submissions.execution_request import execution_requested
+from functions.submissions.model import (
+    DIRECT_DUE_SECS,
+    INLINE_INPUT_MAX_BYTES,
+    Claim,
+    Status,
+    Submission,
+    idempotency_pk,
+)
+from functions.submissions.store import ClaimTaken
+from functions.telemetry import warn
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+
+    from functions.aws.payloads import Payloads
+    from functions.projects.model import Project
+    from functions.projects.quota import Usage
+    from functions.settings import SubmitSettings
+    from functions.submissions.direct_run import DirectRun
+    from functions.submissions.queues import Queues
+    from functions.submissions.quota_admission import Admission, Admitted
+    from functions.submissions.requests import RunRequest
+    from functions.submissions.store import SubmissionStore
+    from functions.webhooks.sending.secret_box import SecretBoxes
+
+_SECS_PER_DAY = 86_400
+_ATTEMPTS = 90
+"""At the steps below these last longer than OVERTAKEN_AFTER_MS, so that a repeat overtakes a request that died."""
+_FIRST_STEP_SECS = 0.005
+_LONGEST_STEP_SECS = 0.100
+
+
+ROW_AFTER_SECS = 0.5
+"""A direct run that lasts longer gets a pending row: from then on a crash loses nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A submission that is in the table, final if a runner has answered directly.
+
+    `usage`: of its quota, with this one; None for a repeat with the same Idempotency-Key, which is free.
+    """
+
+    submission: Submission
+    queue_depth: int
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The parts that accept a submission. `direct` None: every submission goes through a queue."""
+
+    settings: SubmitSettings
+    store: SubmissionStore
+    admission: Admission
+    payloads: Payloads
+    boxes: SecretBoxes
+    queues: Queues
+    clock: Clock
+    log: Logger
+    direct: DirectRun | None = None
+    sleep: Callable[[float], None] = time.sleep
+    row_after_secs: float = ROW_AFTER_SECS
+
+    def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
+        """Have it run. Raises Forbidden, RateLimited, Unavailable, IdempotencyConflict.
+
+        The quota is charged after every other check, repeats included, and before anything runs.
+        """
+        if run.profile not in project.profiles:
+            raise Forbidden(f"This key may not use the {run.profile} profile.")
+        queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
+        depth = self.queues.recent_depth(queue_url)
+        if depth > self.settings.max_queue_depth:
+            raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
+        claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
+        for attempt in range(_ATTEMPTS):
+            earlier = self._find_earlier(claim)
+            if earlier is not None:
+                return Accepted(earlier, depth, None)
+            row = self._new_row(project, run, claim, interactive=interactive)
+            try:
+                admitted = self.admission.admit(project, row)
+                submission = self._start_or_give_back(row, run, claim, admitted, queue_url)
+            except RateLimited:
+                # Another request with this key may have used the quota up since the first look.
+                earlier = self._find_earlier(claim)
+                if earlier is None:
+                    raise
+                return Accepted(earlier, depth, None)
+            except (ClaimTaken, KeyInFlight):
+                # Another request holds this key, and its row exists or will exist in a moment.
+                self.sleep(random.uniform(0.5, 1) * min(_LONGEST_STEP_SECS, _FIRST_STEP_SECS * 2**attempt))  # noqa: S311 - jitter, no secret
+            else:
+                return Accepted(submission, depth, admitted.usage)
+        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+
+    def _start_or_give_back(
+        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted, queue_url: str
+    ) -> Submission:
+        try:
+            return self._start(row, run, claim, queue_url)
+        except ClaimTaken:
+            self.admission.give_back(row, admitted)
+            raise
+        except (ClientError, BotoCoreError, Unavailable):
+            self.admission.give_back_unwritten(row, admitted)
+            raise
+
+    def _start(self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str) -> Submission:
+        """Run it directly, else write its row and send it to the queue. Raises what the tables raise, ClaimTaken."""
+        direct = self.direct if row.asked_directly else None
+        call = direct.ask(row, run.code, run.stdin) if direct is not None else None
+        if direct is None or call is None:
+            pending = self._create(row, run, claim)
+        else:
+            try:
+                reach("submit.after_ask")
+                row = self._seal_secret(row, run)  # a call of KMS: it goes beside the run
+            except BaseException:
+                call.abandon()
+                raise
+            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log)
+            try:
+                completed = direct.finish(call, row)
+            finally:
+                written = slow.stop()
+            if completed is not None:
+                final = direct.record(completed, written) if written else direct.record_new(completed, row, claim)
+                if final is not None:
+                    return final
+            pending = written or self._create(row, run, claim)
+        self._send(queue_url, pending, run)
+        return pending
+
+    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
+        row = self._seal_secret(row, run)
+        if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
+            key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
+            row = replace(row, code=None, stdin=None, input_key=key)
+        self.store.create(row, claim)
+        reach("submit.after_create")
+        return row
+
+    def _seal_secret(self, row: Submission, run: RunRequest) -> Submission:
+        if run.webhook_secret is None or row.webhook_secret_box is not None:
+            return row
+        return replace(row, webhook_secret_box=self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID))
+
+    def _find_earlier(self, claim: Claim | None) -> Submission | None:
+        """Return the submission that has the Idempotency-Key already. Raises IdempotencyConflict."""
+        if claim is None:
+            return None
+        try:
+            self.store.check_claim(claim)
+        except ClaimTaken as taken:
+            if taken.body_sha256 != claim.body_sha256:
+                raise IdempotencyConflict("This Idempotency-Key was used with another body.") from None
+            return self.store.get(taken.submission_id)  # None if it was deleted between two reads, claim and all
+        return None
+
+    def _new_row(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
+        now = self.clock()
+        asked_directly = interactive and self.direct is not None
+        due_secs = DIRECT_DUE_SECS if asked_directly else self.settings.pending_redrive_secs
+        return Submission(
+            submission_id=new_id(),
+            project_id=project.project_id,
+            status=Status.PENDING,
+            language=run.language.value,
+            profile=run.profile.value,
+            priority="interactive" if interactive else "batch",
+            code=run.code,
+            stdin=run.stdin,
+            limits=run.limits,
+            metadata=run.metadata,
+            webhook_url=run.webhook_url,
+            idempotency_pk=claim.idempotency_pk if claim else None,
+            created_at=to_rfc3339(now),
+            ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
+            execution_id=new_id(),
+            wall_budget_secs=run.wall_budget_secs,
+            due_at_ms=now + due_secs * MS_PER_SEC,
+            asked_directly=asked_directly,
+        )
+
+    def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
+        message = execution_requested(submission, run.code, run.stdin, submission.created_at)
+        try:
+            reach("submit.before_send")
+            self.queues.send_execution(queue_url, message)
+            reach("submit.after_send")
+            if submission.asked_directly:
+                due_at_ms = self.clock() + self.settings.pending_redrive_secs * MS_PER_SEC
+                self.store.note_queued(submission.submission_id, due_at_ms)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Queue did not take a submission; the sweeper will send it", submission.submission_id, error)

@@ -1,0 +1,74 @@
+"""Submissions as a project may see them, and the answers that show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.aws.payloads import PayloadMissing, Payloads
+from functions.clock import MS_PER_SEC, Clock
+from functions.errors import Conflict, NotFound
+from functions.http.answers import JSON_TYPE, answer
+from functions.http.paths import result_path
+from functions.submissions.views import pending_body, result_body, serialise_within
+
+if TYPE_CHECKING:
+    from functions.submissions.model import Submission
+    from functions.submissions.store import SubmissionStore
+    from functions.submissions.views import Encoding
+
+NO_SUCH_RESULT = "There is no such submission."
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Reads submissions and their output."""
+
+    store: SubmissionStore
+    payloads: Payloads
+    clock: Clock
+
+    def find(self, submission_id: str, project_id: str) -> Submission | None:
+        """Return the project's own submission; None also for one of others, or one past its retention."""
+        row = self.store.get(submission_id)
+        if row is None or row.project_id != project_id or row.ttl * MS_PER_SEC <= self.clock():
+            return None
+        return row
+
+    def get(self, submission_id: str, project_id: str) -> Submission:
+        """Like `find`. Raises NotFound."""
+        row = self.find(submission_id, project_id)
+        if row is None:
+            raise NotFound(NO_SUCH_RESULT)
+        return row
+
+    def show(self, row: Submission, prefix: str, encoding: Encoding | None = None) -> Response[str]:
+        """Answer with the result object, in whatever state it is. `prefix`: the stage part of our own paths."""
+        if not row.is_final:
+            return answer(pending_body(row))
+        stdout, stderr = self._read(row, row.stdout, row.stdout_key), self._read(row, row.stderr, row.stderr_key)
+        body = result_body(row, stdout, stderr, encoding=encoding)
+        text = serialise_within(body, url=prefix + result_path(row.submission_id))
+        return Response(status_code=200, content_type=JSON_TYPE, body=text)
+
+    def raw(self, row: Submission, stream: str) -> Response[bytes]:
+        """Answer with one stream as it was written. Raises Conflict before the run is final."""
+        if not row.is_final:
+            raise Conflict("The run is not finished, so its output is not complete yet.")
+        content = self._read(row, getattr(row, stream), getattr(row, f"{stream}_key"))
+        return Response(
+            status_code=200,
+            content_type="application/octet-stream",
+            headers={"x-content-type-options": "nosniff"},  # it is whatever a stranger's program printed
+            body=content,
+        )
+
+    def _read(self, row: Submission, inline: bytes | None, key: str | None) -> bytes:
+        if key is None:
+            return inline or b""
+        try:
+            return self.payloads.get_output(row.submission_id, key)
+        except PayloadMissing:  # it is being deleted at this moment
+            raise NotFound(NO_SUCH_RESULT) from None

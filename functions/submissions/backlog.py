@@ -1,0 +1,106 @@
+"""Due rows in the order in which a sweep drives them: oldest first, and projects in turn when there are many.
+
+The index does not name projects. A small backlog is driven whole in any order; of a large one the projects are read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import batched
+
+from functions.aws.dynamodb.due_index import DUE_SHARDS
+from functions.submissions.model import GATHERED_SHARDS
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.deliveries.due import Due, DueDeletion, DueEndpoint, DueLane
+from functions.webhooks.deliveries.store import DeliveryStore
+
+PAGE_PER_SHARD = 25
+BACKLOG_PER_SHARD = 15_000
+"""Entries of one shard that a sweep looks at when a page is full; 240,000 in all."""
+FAIR_FROM = 500
+"""Rows from which projects take turns. A sweep drives fewer in a second or two."""
+GATHERED_LATE_MS = 60_000  # until then `gathering` may be at them, and it takes none of them for itself
+_READERS = 8
+_KEYS_PER_CALL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DueSubmission:
+    """One entry of the submissions' due index."""
+
+    submission_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return self.submission_id
+
+
+type Entry = DueSubmission | Due | DueEndpoint | DueDeletion | DueLane
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The two due indexes."""
+
+    submissions: SubmissionStore
+    deliveries: DeliveryStore
+
+    def read(self, now_ms: int, seen: set[Entry]) -> list[Entry]:
+        """Return due entries that are not in `seen`, in the order in which they should be driven."""
+        fresh = [entry for entry in self._entries(now_ms) if entry not in seen]
+        if len(fresh) < FAIR_FROM:
+            return sorted(fresh, key=lambda entry: entry.due_at_ms)
+        return in_turn(sorted(fresh, key=lambda entry: entry.due_at_ms), self._projects(fresh))
+
+    def _entries(self, now_ms: int) -> Iterator[Entry]:
+        due_by_shard = dict.fromkeys(DUE_SHARDS, now_ms) | dict.fromkeys(GATHERED_SHARDS, now_ms - GATHERED_LATE_MS)
+        for shard, due_by_ms in due_by_shard.items():
+            page = self.submissions.due(shard, due_by_ms, PAGE_PER_SHARD)
+            if len(page) == PAGE_PER_SHARD:
+                page = self.submissions.due(shard, due_by_ms, BACKLOG_PER_SHARD)
+            yield from (DueSubmission(*due) for due in page)
+        for shard in DUE_SHARDS:
+            entries = self.deliveries.due(shard, now_ms, PAGE_PER_SHARD)
+            if len(entries) == PAGE_PER_SHARD:
+                entries = self.deliveries.due(shard, now_ms, BACKLOG_PER_SHARD)
+            yield from entries
+
+    def _projects(self, entries: list[Entry]) -> Mapping[Entry, str]:
+        """Project of each entry; one that is gone meanwhile is left out."""
+        found: dict[Entry, str] = {}
+        deliveries, submissions = [], []
+        for entry in entries:
+            if isinstance(entry, Due):
+                deliveries.append(entry)
+            elif isinstance(entry, DueSubmission):
+                submissions.append(entry)
+            else:
+                found[entry] = entry.project_id
+        with ThreadPoolExecutor(_READERS) as pool:
+            for some in pool.map(self._of_deliveries, batched(deliveries, _KEYS_PER_CALL, strict=False)):
+                found |= some
+            for others in pool.map(self._of_submissions, batched(submissions, _KEYS_PER_CALL, strict=False)):
+                found |= others
+        return found
+
+    def _of_deliveries(self, entries: tuple[Due, ...]) -> dict[Entry, str]:
+        by_key = {(entry.event_id, entry.endpoint_id): entry for entry in entries}
+        return {by_key[key]: project_id for key, project_id in self.deliveries.projects_of(list(by_key)).items()}
+
+    def _of_submissions(self, entries: tuple[DueSubmission, ...]) -> dict[Entry, str]:
+        by_id = {entry.submission_id: entry for entry in entries}
+        return {by_id[row_id]: project_id for row_id, project_id in self.submissions.projects_of(list(by_id)).items()}
+
+
+def in_turn(entries: Iterable[Entry], projects: Mapping[Entry, str]) -> list[Entry]:
+    """Let the projects take turns: the first entry of each, then the second of each, and so on."""
+    counts: Counter[str] = Counter()
+    turns: list[tuple[int, Entry]] = []
+    for entry in entries:
+        project_id = projects.get(entry, "")
+        turns.append((counts[project_id], entry))
+        counts[project_id] += 1
+    return [entry for _, entry in sorted(turns, key=lambda turn: turn[0])]

@@ -1,0 +1,96 @@
+"""Idempotency claims: written and removed in one transaction with their submission's row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions.aws.dynamodb.items import cancellation_codes, from_item, is_condition_failure, key, to_item
+from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
+from functions.submissions.rows import SUBMISSION_SK, submission_pk
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CLAIM_SK = "CLAIM"
+_REFUSED = "ConditionalCheckFailed"
+
+
+def put_with_claim(
+    client: DynamoDBClient, table_name: str, item: Any, submission_id: str, claim: Claim, now_secs: int
+) -> bool:
+    """Put a submission's item and its claim, or neither.
+
+    False if the key is taken, if another request is taking it at this moment, or if the item exists.
+    """
+    claim_item = to_item(
+        {
+            "pk": claim.idempotency_pk,
+            "sk": CLAIM_SK,
+            "submission_id": submission_id,
+            "body_sha256": claim.body_sha256,
+            "ttl": now_secs + CLAIM_SECS,
+        }
+    )
+    put_claim: Any = {
+        "TableName": table_name,
+        "Item": claim_item,
+        # DynamoDB removes expired items late; to us they are gone at once.
+        "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
+        "ExpressionAttributeNames": {"#ttl": "ttl"},
+        "ExpressionAttributeValues": to_item({":now": now_secs}),
+    }
+    put_row: Any = {
+        "TableName": table_name,
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(pk)",
+    }
+    try:
+        client.transact_write_items(TransactItems=[{"Put": put_claim}, {"Put": put_row}])
+    except ClientError as error:
+        if {_REFUSED, "TransactionConflict"}.isdisjoint(cancellation_codes(error)):
+            raise
+        return False
+    return True
+
+
+def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs: int) -> tuple[str, str] | None:
+    """(submission id, body_sha256) of a claim that is not expired."""
+    answer = client.get_item(TableName=table_name, Key=key(claim_pk, CLAIM_SK), ConsistentRead=True)
+    claim = from_item(answer.get("Item", {}))
+    if not claim or claim["ttl"] <= now_secs:
+        return None
+    return claim["submission_id"], claim["body_sha256"]
+
+
+def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) -> bool:
+    """Remove a submission and its claim. False if it is running, or gone."""
+    remove: Any = {
+        "TableName": table_name,
+        "Key": key(submission_pk(row.submission_id), SUBMISSION_SK),
+        "ConditionExpression": "#status <> :running AND project_id = :project",
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": to_item({":running": Status.RUNNING.value, ":project": row.project_id}),
+    }
+    try:
+        if row.idempotency_pk is None:
+            client.delete_item(**remove)
+            return True
+        release: Any = {
+            "TableName": table_name,
+            "Key": key(row.idempotency_pk, CLAIM_SK),
+            # An expired claim may belong to a later submission by now.
+            "ConditionExpression": "attribute_not_exists(pk) OR submission_id = :id",
+            "ExpressionAttributeValues": to_item({":id": row.submission_id}),
+        }
+        client.transact_write_items(TransactItems=[{"Delete": remove}, {"Delete": release}])
+    except ClientError as error:
+        codes = cancellation_codes(error)
+        if is_condition_failure(error) or codes[:1] == (_REFUSED,):
+            return False
+        if codes[1:] == (_REFUSED,):
+            client.delete_item(**remove)
+            return True
+        raise
+    return True

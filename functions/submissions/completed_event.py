@@ -1,0 +1,61 @@
+"""The bytes of a `submission.completed` webhook: the result object plus type and timestamp, bounded in size."""
+
+import codecs
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from functions.submissions.model import Submission, event_id_for
+from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
+from functions.webhooks.deliveries.model import Event
+from functions.webhooks.event_types import EVENT_COMPLETED
+
+EVENT_SCHEMA = "webhook/v1"
+MAX_BODY_BYTES = 256 * 1024
+
+type Render = Callable[[bytes, bytes], Mapping[str, Any]]
+"""`render(stdout, stderr)` gives the result object of a final submission."""
+
+
+def completed_event(submission: Submission, body: bytes) -> Event:
+    """The event of a final submission."""
+    return Event(
+        event_id=submission.event_id or event_id_for(submission.submission_id, EVENT_COMPLETED),
+        type=EVENT_COMPLETED,
+        schema=EVENT_SCHEMA,
+        project_id=submission.project_id,
+        submission_id=submission.submission_id,
+        body=body,
+    )
+
+
+def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: str) -> bytes:
+    """JSON in UTF-8; the same submission always gives the same bytes.
+
+    A body above 256 KiB is made again with both streams cut to 8 KiB of text, marked `truncated_in_event`, and says
+    where the whole is.
+    """
+    body = whole_body(render, stdout=stdout, stderr=stderr)
+    if body is not None:
+        return body
+    result = dict(render(_cut(stdout), _cut(stderr)))
+    result["output"] = {**result["output"], "truncated_in_event": True}
+    return event_bytes(_event_of({**result, "result_url": result_url}))
+
+
+def whole_body(render: Render, *, stdout: bytes, stderr: bytes) -> bytes | None:
+    """The same, None if it must be cut."""
+    if len(stdout) + len(stderr) > MAX_BODY_BYTES:
+        return None
+    body = event_bytes(_event_of(render(stdout, stderr)))
+    return body if len(body) <= MAX_BODY_BYTES else None
+
+
+def _event_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
+
+
+def _cut(output: bytes) -> bytes:
+    """Up to 8 KiB of the text that clients see (invalid UTF-8 replaced), never half a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(output[:CUT_OUTPUT_BYTES], final=len(output) <= CUT_OUTPUT_BYTES)
+    return text.encode()[:CUT_OUTPUT_BYTES].decode(errors="ignore").encode()

@@ -1,0 +1,50 @@
+"""Write a row on another thread if the caller is still busy after a while."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.errors import Unavailable
+from functions.submissions.store import ClaimTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+
+    from functions.submissions.model import Submission
+
+
+class DelayedWrite:
+    """Calls `write` after `delay_secs`, once, unless `stop` comes first.
+
+    A write that fails is logged and left to the caller: the final write, or the fallback to the queue, tries again.
+    """
+
+    def __init__(self, write: Callable[[], Submission], delay_secs: float, log: Logger) -> None:
+        self._write = write
+        self._log = log
+        self._written: Submission | None = None
+        self._crash: BaseException | None = None
+        self._timer = threading.Timer(delay_secs, self._run)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> Submission | None:
+        """Cancel the write, or wait for one that has begun. Returns the row if it was written."""
+        self._timer.cancel()
+        self._timer.join()
+        if self._crash is not None:
+            raise self._crash
+        return self._written
+
+    def _run(self) -> None:
+        try:
+            self._written = self._write()
+        except (ClientError, BotoCoreError, Unavailable, ClaimTaken) as error:
+            self._log.warning("Pending row not written", error_type=type(error).__name__)
+        except BaseException as error:  # noqa: BLE001 - a bug, or a test's crash: raised on the caller's thread
+            self._crash = error

@@ -1,0 +1,49 @@
+"""The due index of the submissions table: what is read from it, and the write that takes a final row out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.aws.dynamodb.batch import read_rows
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.submissions.model import Fanout
+from functions.submissions.rows import SUBMISSION_SK, submission_pk
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+DUE_INDEX = "due"
+FANOUT_DONE = ConditionalUpdate(
+    {"fanout": Fanout.DONE.value},
+    "#fanout = :was",
+    {"was": Fanout.PENDING.value},
+    ("due_shard", "due_at_ms", "webhook_secret", "webhook_secret_box"),
+)
+"""Nothing is owed any more. The delivery has the run's secret now."""
+
+
+def row_key(submission_id: str) -> dict[str, AttributeValueTypeDef]:
+    """Name the row of a submission."""
+    return key(submission_pk(submission_id), SUBMISSION_SK)
+
+
+def list_due(client: DynamoDBClient, table_name: str, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
+    """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
+    pages = client.get_paginator("query").paginate(
+        TableName=table_name,
+        IndexName=DUE_INDEX,
+        KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
+        ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
+        PaginationConfig={"MaxItems": limit, "PageSize": limit},
+    )
+    rows = [from_item(item) for page in pages for item in page["Items"]]
+    return [(row["pk"].removeprefix("SUBMISSION#"), row["due_at_ms"]) for row in rows]
+
+
+def list_projects(client: DynamoDBClient, table_name: str, submission_ids: list[str]) -> dict[str, str]:
+    """Project of each submission; one that is gone is left out."""
+    keys = [row_key(submission_id) for submission_id in submission_ids]
+    found = read_rows(client, table_name, keys, ("pk", "project_id"))
+    return {row["pk"].removeprefix("SUBMISSION#"): row["project_id"] for row in found}

@@ -1,0 +1,23 @@
+"""The message that asks a runner for one execution of a submission."""
+
+from functions.messages.wire import ExecutionRequested, RequestedLimits
+from functions.submissions.model import Submission
+
+
+def execution_requested(submission: Submission, code: bytes, stdin: bytes, requested_at: str) -> ExecutionRequested:
+    """Build it for the execution that the row names. Code and stdin are apart: they may come from the bucket."""
+    return ExecutionRequested.model_validate(
+        {
+            "submission_id": submission.submission_id,
+            "execution_id": submission.execution_id,
+            "project_id": submission.project_id,
+            "language": submission.language,
+            "profile": submission.profile,
+            "priority": submission.priority,
+            "code": code,
+            "stdin": stdin,
+            "limits": RequestedLimits(**submission.limits),  # type: ignore[arg-type]  # checked against their ceilings
+            "requested_at": requested_at,
+        },
+        strict=False,
+    )

@@ -1,0 +1,68 @@
+"""Health and languages, from the runners' heartbeats and the depth of the queues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.http.answers import answer
+from functions.http.parameters import detail_flag
+from functions.submissions.fleet import health_figures, offered_languages, toolchain_details
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.json_body import Body
+    from functions.http.parameters import Parameters
+    from functions.messages.languages import Language
+    from functions.messages.wire import RunnerHeartbeat
+    from functions.submissions.queues import Queues
+    from functions.submissions.runner_store import RunnerStore
+
+_NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it stops."
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The parts that health is told from."""
+
+    runners: RunnerStore
+    queues: Queues
+    queue_urls: tuple[str, ...]
+    fallback_languages: tuple[str, ...]
+    log: Logger
+
+    def languages(self) -> tuple[Language, ...]:
+        """Return what is offered now, as of a few seconds ago."""
+        return offered_languages(self._recent(), self.fallback_languages)
+
+    def languages_answer(self, parameters: Parameters) -> Response[str]:
+        """A bare array of names; with `detail=true` an array of objects."""
+        if detail_flag(parameters):
+            return answer(toolchain_details(self.languages(), self._recent()))
+        return answer(list(self.languages()))
+
+    def health(self) -> Response[str]:
+        """Answer with 200 in any case: whoever asks wants to know, not to be refused."""
+        try:
+            return answer({"status": "ok", **self._figures()})
+        except (ClientError, BotoCoreError) as error:
+            self.log.warning("Health figures are not available", error_type=type(error).__name__)
+            return answer({"status": "degraded", **health_figures([], 0)})
+
+    def ready(self) -> Response[str]:
+        """Answer with 503 while no runner is live."""
+        figures = self._figures()
+        if not figures["node_id"]:
+            return answer({"status": "not_ready", "error": _NOT_READY}, 503)
+        return answer({"status": "ready", **figures})
+
+    def _recent(self) -> list[RunnerHeartbeat]:
+        return [runner.heartbeat for runner in self.runners.recent()]
+
+    def _figures(self) -> Body:
+        live = [runner.heartbeat for runner in self.runners.list_recent() if runner.is_live]
+        return health_figures(live, sum(self.queues.recent_depth(url) for url in self.queue_urls))

@@ -1,0 +1,64 @@
+"""The `limits` object of a request: what it may name, and how far each value may go."""
+
+import dataclasses
+import math
+import sys
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+from functions.errors import FieldProblem
+from functions.messages.languages import Language, Profile, ceilings
+
+_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb"})
+
+
+def _as_float(value: object) -> object:
+    """Make an integer beyond every float infinite, so that it is answered like any other that is too large."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf
+    return value
+
+
+# Every number gets through to `check_limits`, whose message names the ceiling; the schema says what it wants.
+Cpu = Annotated[
+    float, BeforeValidator(_as_float), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 15})
+]
+Wall = Annotated[
+    float, BeforeValidator(_as_float), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 30})
+]
+Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
+
+
+class RequestLimits(BaseModel):
+    """Limits of the run step. Left out or null: the language's default. Unknown names are refused.
+
+    The ceiling of wall time is 25 s in the judge profile and 30 s in the agent profile; that of processes depends on
+    the language.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    cpu_time_secs: Cpu | None = None
+    wall_time_secs: Wall | None = None
+    memory_mb: Whole | None = None
+    max_processes: Whole | None = None
+    output_kb: Whole | None = None
+
+
+def check_limits(
+    limits: RequestLimits | None, language: Language, profile: Profile
+) -> tuple[dict[str, int | float], list[FieldProblem]]:
+    """Return the limits that were set, whole numbers as int, and what is wrong with them."""
+    accepted: dict[str, int | float] = {}
+    problems = []
+    top = dataclasses.asdict(ceilings(language, profile))
+    for name, value in limits.model_dump(exclude_none=True).items() if limits else ():
+        whole = math.isfinite(value) and value == int(value)
+        if not 0 < value <= top[name] or (name in _WHOLE and not whole):  # NaN fails every comparison
+            kind = "a whole number from 1" if name in _WHOLE else "a number above 0 and"
+            text = f"Must be {kind} up to {top[name]}, the ceiling for {language} in the {profile} profile."
+            problems.append(FieldProblem(f"limits.{name}", text))
+        else:
+            accepted[name] = int(value) if whole else value
+    return accepted, problems

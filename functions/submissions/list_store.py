@@ -1,0 +1,83 @@
+"""A project's submissions, newest first, a page at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import Value, key, to_item
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.submissions.rows import SUBMISSION_SK, created_key, decode_submission, submission_pk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.submissions.model import Submission
+
+INDEX = "by_project"
+_QUERIES_MAX = 5
+_ITEMS_PER_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and where the next page begins; None after the last."""
+
+    rows: tuple[Submission, ...]
+    next_created_key: str | None
+
+
+class SubmissionList:
+    """The `by_project` index. It follows the table within a second or so."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table_name = table_name
+        self._client = client
+        self._clock = clock
+
+    def page(
+        self, project_id: str, *, limit: int, after: str | None = None, filters: Mapping[str, str] | None = None
+    ) -> Page:
+        """At most `limit` rows after the one whose `created_key` is `after`.
+
+        `filters`: attribute -> value. A rare value may give a short page with a next one: a call reads at most a
+        bounded number of items.
+        """
+        request = self._request(project_id, filters or {})
+        rows: list[Submission] = []
+        start = _start_key(project_id, after) if after else None
+        for _ in range(_QUERIES_MAX):
+            if start is not None:
+                request["ExclusiveStartKey"] = start
+            answer = self._client.query(**request)
+            rows += [decode_submission(item) for item in answer["Items"]]
+            if len(rows) > limit:
+                rows = rows[:limit]
+                return Page(tuple(rows), created_key(rows[-1].created_at, rows[-1].submission_id))
+            start = answer.get("LastEvaluatedKey")
+            if start is None:
+                return Page(tuple(rows), None)
+        return Page(tuple(rows), start["created_key"]["S"] if start else None)
+
+    def _request(self, project_id: str, filters: Mapping[str, str]) -> dict[str, Any]:
+        names = {"#ttl": "ttl"} | {f"#{name}": name for name in filters}
+        values: dict[str, Value | None] = {":project": project_id, ":now": self._clock() // MS_PER_SEC}
+        values |= {f":{name}": value for name, value in filters.items()}
+        return {
+            "TableName": self._table_name,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "project_id = :project",
+            "FilterExpression": " AND ".join(["#ttl > :now"] + [f"#{name} = :{name}" for name in filters]),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+            "ScanIndexForward": False,
+            "Limit": _ITEMS_PER_QUERY,
+        }
+
+
+def _start_key(project_id: str, after: str) -> dict[str, Any]:
+    """Build the index's start key. The project is the caller's own, whatever a cursor says."""
+    submission_id = after.partition("#")[2]
+    return to_item({"project_id": project_id, "created_key": after}) | key(submission_pk(submission_id), SUBMISSION_SK)

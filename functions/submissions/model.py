@@ -1,0 +1,182 @@
+"""A submission from its acceptance to its final state, and what ends it."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from functions.projects.in_flight import QuotaClaim, in_flight_entry
+from functions.webhooks.event_types import EVENT_COMPLETED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INLINE_INPUT_MAX_BYTES = 131_072
+"""Code and stdin together above this go to the bucket: a table item holds 400 KiB in all."""
+INLINE_OUTPUT_MAX_BYTES = 65_536
+"""stdout and stderr together above this stay in the bucket."""
+CLAIM_SECS = 86_400
+"""How long an Idempotency-Key is kept."""
+COMPILE_BUDGET_SECS = 30
+RUN_GRACE_SECS = 60
+"""A run older than compile + wall + this is driven again."""
+DIRECT_DUE_SECS = 35
+"""A direct run that its caller did not record within this is driven by the queue: no call lives longer than 30 s."""
+GATHERED_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
+"""Of final rows whose fan-outs are done many at a time. An index key takes 1,000 writes a second, a run makes two."""
+
+_EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
+
+
+class Status(StrEnum):
+    """pending -> running -> completed | error. The last two are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ERROR = "error"
+
+
+FINAL_STATUSES = (Status.COMPLETED, Status.ERROR)
+
+
+class Fanout(StrEnum):
+    """Whether deliveries of a final submission have been written."""
+
+    PENDING = "PENDING"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One row. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in epoch seconds.
+
+    Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: no
+    message of it is in a queue, for a runner was asked over HTTP. `webhook_secret_box`: the run's own secret, sealed.
+    Only rows of older revisions hold it as `webhook_secret`; a new row is never written with one.
+    """
+
+    submission_id: str
+    project_id: str
+    status: Status
+    language: str
+    profile: str
+    priority: str
+    created_at: str
+    ttl: int
+    execution_id: str
+    wall_budget_secs: int
+    code: bytes | None = field(default=None, repr=False)
+    stdin: bytes | None = field(default=None, repr=False)
+    input_key: str | None = None
+    limits: Mapping[str, int | float] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str | None = None
+    webhook_secret: str | None = field(default=None, repr=False)
+    webhook_secret_box: bytes | None = field(default=None, repr=False)
+    idempotency_pk: str | None = None
+    redrives: int = 0
+    due_at_ms: int | None = None
+    asked_directly: bool = False
+    started_at: str | None = None
+    node_id: str | None = None
+    completed_at: str | None = None
+    verdict: str | None = None
+    summary: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
+    integrity: str | None = None
+    stdout: bytes | None = field(default=None, repr=False)
+    stdout_key: str | None = None
+    stdout_size_bytes: int = 0
+    stderr: bytes | None = field(default=None, repr=False)
+    stderr_key: str | None = None
+    stderr_size_bytes: int = 0
+    event_id: str | None = None
+    fanout: Fanout | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """True once a verdict exists."""
+        return self.status in FINAL_STATUSES
+
+    @property
+    def quota_claim(self) -> QuotaClaim:
+        """The run as its project's quota counts it."""
+        entry = in_flight_entry(self.created_at, self.submission_id, self.idempotency_pk)
+        return QuotaClaim(self.project_id, self.profile, entry)
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """The `result` object of a final submission."""
+        return (self.summary or {}).get("result") or {}
+
+    @property
+    def metrics(self) -> Mapping[str, Any] | None:
+        """The `metrics` object of a final submission; None where nothing was measured."""
+        return (self.summary or {}).get("metrics")
+
+    @property
+    def object_keys(self) -> tuple[str, ...]:
+        """Every object that belongs to this row."""
+        return tuple(key for key in (self.input_key, self.stdout_key, self.stderr_key) if key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What ends a submission. `result`, `metrics` and `evidence` have the shapes of the result object.
+
+    A stream is given as bytes, or as the key of its object; `started_at` None keeps what the row has.
+    """
+
+    completed_at: str
+    result: Mapping[str, Any]
+    integrity: str
+    metrics: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
+    started_at: str | None = None
+    node_id: str | None = None
+    execution_id: str | None = None
+    stdout: bytes | None = field(default=None, repr=False)
+    stdout_key: str | None = None
+    stdout_size_bytes: int = 0
+    stderr: bytes | None = field(default=None, repr=False)
+    stderr_key: str | None = None
+    stderr_size_bytes: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """The verdict that the result carries."""
+        return str(self.result["verdict"])
+
+    @property
+    def status(self) -> Status:
+        """`error` for a platform failure, else `completed`."""
+        return Status.ERROR if self.verdict == "IE" else Status.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An Idempotency-Key taken by one submission."""
+
+    idempotency_pk: str
+    body_sha256: str
+
+
+def event_id_for(submission_id: str, event_type: str) -> str:
+    """Derive an event id: the same event, the same id. `submission.completed` has the submission's own."""
+    if event_type == EVENT_COMPLETED:
+        return submission_id
+    return str(uuid.uuid5(_EVENT_NAMESPACE, f"{submission_id}:{event_type}"))
+
+
+def gathered_shard(submission_id: str) -> str:
+    """The same for a final row whose fan-out is done with others."""
+    return GATHERED_SHARDS[int(submission_id[-1], 16) % len(GATHERED_SHARDS)]
+
+
+def idempotency_pk(project_id: str, key: str) -> str:
+    """Partition key of a claim. The key itself is not stored."""
+    return f"IDEMPOTENCY#{project_id}#{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"

@@ -1,0 +1,219 @@
+"""Every operation with its parameters and each status that it can answer."""
+
+from typing import Any
+
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.document import Links
+from functions.http.openapi.operation import (
+    BAD,
+    FAILED,
+    ID,
+    KEYED,
+    OPEN,
+    PAGE,
+    THROTTLED,
+    Answer,
+    Operation,
+    Webhook,
+    query,
+)
+from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS
+from functions.messages.languages import Language
+from functions.messages.verdict import Verdict
+from functions.submissions import openapi_bodies as bodies
+from functions.submissions.model import Status
+from functions.submissions.requests import SubmitRequest
+from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.openapi_events import REPEATED, RESPONSES
+
+_RESULT = (bodies.FinalResult, bodies.OpenResult)
+_UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
+_SLOW: Answer = (
+    "The gateway: no answer within 30 s. The submission, if there is one, goes on.",
+    (GatewayError,),
+)
+_SUBMIT_EXAMPLES: dict[str, Any] = {
+    "minimal": {"value": {"language": "python", "code": "print(42)"}},
+    "full": {
+        "value": {
+            "language": "c",
+            "code": "int main(void) { return 0; }",
+            "stdin": "7",
+            "profile": "judge",
+            "limits": {"cpu_time_secs": 1.5, "wall_time_secs": 3, "memory_mb": 64, "max_processes": 4, "output_kb": 64},
+            "metadata": {"build": "1042"},
+        }
+    },
+}
+
+_SUBMIT = Operation(
+    "/api/submit",
+    "POST",
+    "submit",
+    "Run a program once",
+    {
+        200: ("`wait=true`, or a repeat with the same Idempotency-Key: the run is finished.", (bodies.FinalResult,)),
+        202: ("Queued.", (bodies.Accepted,)),
+        400: (
+            "`bad_request`: broken JSON, a bad `wait`, an unsupported language, code or stdin too large.",
+            (Error,),
+        ),
+        403: ("`forbidden`: the key may not use this profile.", (Error,)),
+        404: ("`not_found`: the submission was deleted while the request waited for it.", (Error,)),
+        408: ("`wait=true`, and the run is not finished after 28 s. It goes on.", (bodies.WaitOver,)),
+        409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
+        413: (
+            "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
+            (Error, GatewayError),
+        ),
+        415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+        422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (InvalidError,)),
+        504: _SLOW,
+        **KEYED,
+        429: (
+            "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
+            (Error, GatewayError),
+        ),
+    },
+    (
+        query("wait", {"type": "boolean", "default": False}, "Hold the request for the result, at most 28 s."),
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX_CHARS},
+            "description": "Kept 24 h. The same key with the same body is the same submission.",
+        },
+    ),
+    SubmitRequest,
+    _SUBMIT_EXAMPLES,
+)
+_GET_RESULT = Operation(
+    "/api/result/{id}",
+    "GET",
+    "getResult",
+    "One submission, in whatever state",
+    {200: ("Finished or not.", _RESULT), 400: BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
+    (
+        ID,
+        query(
+            "wait",
+            {"type": "number", "minimum": 0, "maximum": LONG_POLL_MAX_SECS, "multipleOf": 0.001, "default": 0},
+            "Hold the request until it is finished, at most so many seconds.",
+        ),
+        query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
+    ),
+)
+_DELETE_RESULT = Operation(
+    "/api/result/{id}",
+    "DELETE",
+    "deleteResult",
+    "Delete code, input and output at once",
+    {
+        200: ("Gone.", (bodies.Deleted,)),
+        400: BAD,
+        404: _UNKNOWN,
+        409: ("`conflict`: it is running.", (Error,)),
+        **KEYED,
+    },
+    (ID,),
+)
+_LIST_RESULTS = Operation(
+    "/api/results",
+    "GET",
+    "listResults",
+    "The project's submissions, newest first",
+    {200: ("One page.", (bodies.ResultPage,)), 400: BAD, **KEYED},
+    (
+        query("status", {"enum": list(Status)}, "Only these."),
+        query("verdict", {"enum": list(Verdict)}, "Only these."),
+        query("language", {"enum": list(Language)}, "Only these; aliases are taken too."),
+        *PAGE,
+    ),
+)
+
+
+def _raw(stream: str) -> Operation:
+    return Operation(
+        f"/api/result/{{id}}/{stream}",
+        "GET",
+        f"get{stream.capitalize()}",
+        f"The raw bytes of {stream}",
+        {
+            200: ("All that was kept.", "application/octet-stream"),
+            400: BAD,
+            404: _UNKNOWN,
+            409: ("`conflict`: the run is not finished.", (Error,)),
+            **KEYED,
+        },
+        (ID,),
+    )
+
+
+_LANGUAGES = Operation(
+    "/api/languages",
+    "GET",
+    "getLanguages",
+    "Languages that this deployment offers",
+    {
+        200: ("Canonical names; with `detail=true` the toolchains too.", (bodies.Languages, bodies.LanguageDetails)),
+        400: BAD,
+        **OPEN,
+    },
+    parameters=(query("detail", {"type": "boolean", "default": False}, "Tell the toolchains' versions too."),),
+    security=None,
+)
+_HEALTH = Operation(
+    "/api/health",
+    "GET",
+    "getHealth",
+    "How the service is",
+    {
+        200: ("Always.", (bodies.HealthReport,)),
+        429: THROTTLED,
+        500: FAILED,
+        503: ("The gateway.", (GatewayError,)),
+    },
+    security=None,
+)
+_READY = Operation(
+    "/api/health/ready",
+    "GET",
+    "getReady",
+    "Whether a runner is live",
+    {
+        200: ("Yes.", (bodies.Ready,)),
+        429: THROTTLED,
+        500: FAILED,
+        503: ("No; or a part of the service is busy.", (bodies.NotReady, Error)),
+    },
+    security=None,
+)
+_DOCUMENT = Operation(
+    "/api/openapi.json",
+    "GET",
+    "getOpenApi",
+    "This document",
+    {200: ("OpenAPI 3.1.", (bodies.Document,)), 429: THROTTLED, 500: FAILED},
+    security=None,
+)
+
+OPERATIONS = (
+    _SUBMIT,
+    _GET_RESULT,
+    _DELETE_RESULT,
+    _raw("stdout"),
+    _raw("stderr"),
+    _LIST_RESULTS,
+    _LANGUAGES,
+    _HEALTH,
+    _READY,
+    _DOCUMENT,
+)
+
+WEBHOOKS = {
+    EVENT_COMPLETED: Webhook(
+        "submissionCompleted", "A submission is finished", REPEATED, bodies.CompletedEvent, RESPONSES
+    )
+}
+LINKS = Links(frozenset({bodies.Accepted, bodies.WaitOver}), ("getResult", "getStdout", "getStderr", "deleteResult"))

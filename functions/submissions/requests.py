@@ -1,0 +1,168 @@
+"""A submission as a client asks for it, checked and normalised.
+
+Wrong shape is `Invalid` (422, with fields); an unsupported language and code or stdin over their limits are
+`BadRequest` (400). Unknown fields are ignored, except inside `limits`, where a typing error must not be silent.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.errors import BadRequest, FieldProblem, Invalid
+from functions.http.strict_json import Constant
+from functions.http.validation import Text, checked, read_object
+from functions.messages.languages import Language, Profile, canonical, default_wall_secs
+from functions.submissions.limits import RequestLimits, check_limits
+from functions.webhooks.sending.address import AddressRefused, check_url
+from functions.webhooks.sending.signature import SecretInvalid, parse_secret
+
+CODE_MAX_BYTES = 65_536
+STDIN_MAX_BYTES = 262_144
+METADATA_MAX_KEYS = 16
+METADATA_MAX_BYTES = 2_048
+
+
+MetadataName = Annotated[Text, Field(min_length=1)]
+
+
+class SubmitRequest(BaseModel):
+    """Body of POST /api/submit. null stands for the default of an optional field."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    language: Text = Field(
+        description="One of GET /api/languages, or an alias: py, c++, cxx, cc, js, ts, rs. In any case.",
+        examples=["python", "c", "javascript"],
+    )
+    # Sizes count bytes and are answered with 400, so they are checked below and only documented here.
+    code: Text = Field(
+        min_length=1, repr=False, description="At most 65,536 bytes.", json_schema_extra={"maxLength": CODE_MAX_BYTES}
+    )
+    stdin: Text | None = Field(
+        default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file at once."
+    )
+    profile: Profile | None = Field(default=None, strict=False, description="judge (default) or agent.")
+    limits: RequestLimits | None = Field(default=None, description="Overrides within the profile's ceilings.")
+    webhook_url: Text | None = Field(default=None, description="An extra target for this run's submission.completed.")
+    webhook_secret: Text | None = Field(
+        default=None,
+        repr=False,
+        description="Required with webhook_url, 1 to 256 bytes. whsec_<base64> signs as Standard Webhooks have it; "
+        "any other text signs with its own bytes.",
+    )
+    metadata: dict[MetadataName, Text] | None = Field(
+        default=None, description="Echoed in results and webhooks. At most 16 keys and 2,048 bytes in all."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A submission that may be accepted. `limits` has what the client set, and nothing else."""
+
+    language: Language
+    profile: Profile
+    code: bytes = field(repr=False)
+    stdin: bytes = field(repr=False)
+    limits: Mapping[str, int | float]
+    metadata: Mapping[str, str]
+    webhook_url: str | None
+    webhook_secret: str | None = field(repr=False)
+
+    @property
+    def wall_budget_secs(self) -> int:
+        """Whole seconds that the run step may take, rounded up."""
+        return math.ceil(self.limits.get("wall_time_secs", default_wall_secs(self.language, self.profile)))
+
+    @property
+    def body_sha256(self) -> str:
+        """Digest of the request's meaning: spelling, order and unknown fields do not change it."""
+        meaning = {
+            "language": self.language,
+            "profile": self.profile,
+            "code": self.code.decode(),
+            "stdin": self.stdin.decode(),
+            "limits": dict(self.limits),
+            "metadata": dict(self.metadata),
+            "webhook_url": self.webhook_url,
+            "webhook_secret": self.webhook_secret,
+        }
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+def parse_submission(
+    raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
+) -> RunRequest:
+    """Check a request body. `allow_insecure`: webhooks may name this machine (local stage). Raises ServiceError."""
+    body, constants = read_object(raw)
+    _refuse_constants(body, constants)
+    request = checked(SubmitRequest, body)
+    language = _language(request.language, tuple(offered))
+    code = _bounded("code", request.code, CODE_MAX_BYTES)
+    stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
+    profile = request.profile or Profile.JUDGE
+    limits, problems = check_limits(request.limits, language, profile)
+    problems += _webhook_problems(
+        request.webhook_url, request.webhook_secret, allow_insecure=allow_insecure, own_host=own_host
+    )
+    problems += _metadata_problems(request.metadata or {})
+    if problems:
+        raise Invalid(tuple(problems))
+    return RunRequest(
+        language, profile, code, stdin, limits, request.metadata or {}, request.webhook_url, request.webhook_secret
+    )
+
+
+def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:
+    limits = body.get("limits")
+    within = [value for value in limits.values() if isinstance(value, Constant)] if isinstance(limits, dict) else []
+    if constants != len(within):
+        raise BadRequest("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
+
+
+def _language(name: str, offered: tuple[Language, ...]) -> Language:
+    language = canonical(name)
+    if language is None or language not in offered:
+        raise BadRequest(f"This language is not supported. Offered: {', '.join(offered) or 'none at the moment'}.")
+    return language
+
+
+def _bounded(name: str, text: str, max_bytes: int) -> bytes:
+    raw = text.encode()
+    if len(raw) > max_bytes:
+        raise BadRequest(f"{name} is too large: {len(raw):,} bytes, the limit is {max_bytes:,} bytes.")
+    return raw
+
+
+def _webhook_problems(
+    url: str | None, secret: str | None, *, allow_insecure: bool, own_host: str
+) -> list[FieldProblem]:
+    problems = []
+    if url is not None:
+        try:
+            check_url(url, allow_insecure=allow_insecure, own_host=own_host)
+        except AddressRefused as refused:
+            problems.append(FieldProblem("webhook_url", f"{refused.code}: {refused.message}"))
+        if secret is None:
+            problems.append(FieldProblem("webhook_secret", "Required with webhook_url."))
+    if secret is not None:
+        try:
+            parse_secret(secret)
+        except SecretInvalid as invalid:
+            problems.append(FieldProblem("webhook_secret", str(invalid)))
+        if url is None:
+            problems.append(FieldProblem("webhook_url", "Required with webhook_secret."))
+    return problems
+
+
+def _metadata_problems(metadata: Mapping[str, str]) -> list[FieldProblem]:
+    problems = []
+    if len(metadata) > METADATA_MAX_KEYS:
+        problems.append(FieldProblem("metadata", f"At most {METADATA_MAX_KEYS} keys."))
+    if sum(len(name.encode()) + len(text.encode()) for name, text in metadata.items()) > METADATA_MAX_BYTES:
+        problems.append(FieldProblem("metadata", f"At most {METADATA_MAX_BYTES} bytes of names and values."))
+    return problems

@@ -1,0 +1,78 @@
+"""The calls that read or delete results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.errors import NotFound
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.cursor import read_cursor, write_cursor
+from functions.projects.authentication import authenticate
+from functions.submissions.answers import NO_SUCH_RESULT, Results
+from functions.submissions.parameters import list_filters, output_encoding
+from functions.submissions.views import summary_body
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.long_poll import LongPoll
+    from functions.http.resolver import Resolver
+    from functions.projects.store import ProjectStore
+    from functions.submissions.delete import Removal
+    from functions.submissions.list_store import SubmissionList
+    from functions.submissions.model import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The parts that these calls need. All of them raise ServiceError."""
+
+    projects: ProjectStore
+    results: Results
+    listing: SubmissionList
+    removal: Removal
+    long_poll: LongPoll
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one result, after a wait for it if the client asks for that."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        secs, encoding = parameters.wait_secs(query), output_encoding(query)
+        submission_id = parameters.submission_id(id_text)
+        row = self.results.get(submission_id, project_id)
+        seen = self.long_poll.wait(
+            row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, secs
+        )
+        if seen is None:
+            raise NotFound(NO_SUCH_RESULT)
+        return self.results.show(seen, app.prefix, encoding)
+
+    def raw(self, app: Resolver, id_text: str, stream: str) -> Response[bytes]:
+        """Give one stream's bytes."""
+        return self.results.raw(self._own(app, id_text), stream)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Delete one submission with all that belongs to it."""
+        row = self._own(app, id_text)
+        self.removal.remove(row)
+        return answer({"id": row.submission_id, "deleted": True})
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's submissions, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, filters = parameters.page_limit(query), list_filters(query)
+        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        page = self.listing.page(project_id, limit=limit, after=after, filters=filters)
+        return answer(
+            {
+                "items": [summary_body(row) for row in page.rows],
+                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
+            }
+        )
+
+    def _own(self, app: Resolver, id_text: str) -> Submission:
+        project_id = authenticate(app.current_event, self.projects).project_id
+        return self.results.get(parameters.submission_id(id_text), project_id)

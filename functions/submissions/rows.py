@@ -1,0 +1,119 @@
+"""The one place that knows how a Submission lies in its table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.clock import MS_PER_SEC
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    from functions.aws.dynamodb.items import Value
+    from functions.submissions.model import Completion
+
+SUBMISSION_SK = "SUBMISSION"
+
+_JSON_FIELDS = ("limits", "summary", "evidence")
+_PLAIN_FIELDS = (
+    *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "execution_id"),
+    *("wall_budget_secs", "code", "stdin", "input_key", "metadata", "idempotency_pk"),
+    *(
+        "webhook_url",
+        "webhook_secret",
+        "webhook_secret_box",
+        "redrives",
+        "due_at_ms",
+        "started_at",
+        "node_id",
+        "completed_at",
+        "verdict",
+        "integrity",
+    ),
+    *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes", "event_id"),
+)
+
+
+def submission_pk(submission_id: str) -> str:
+    """Partition key of a submission."""
+    return f"SUBMISSION#{submission_id}"
+
+
+def created_key(created_at: str, submission_id: str) -> str:
+    """Sort key of the `by_project` index: newest is greatest."""
+    return f"{created_at}#{submission_id}"
+
+
+def run_budget_ms(wall_budget_secs: int) -> int:
+    """How long a run may stay `running` before it is driven again."""
+    return (COMPILE_BUDGET_SECS + wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """Compact JSON, as the table's text attributes hold it."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
+    """Return the whole item. `run_budget_ms` is there so that a start can set the due time in one update."""
+    plain = {name: getattr(row, name) for name in _PLAIN_FIELDS if name != "webhook_secret"}
+    texts = {name: to_json(value) for name in _JSON_FIELDS if (value := getattr(row, name)) is not None}
+    return to_item(
+        plain
+        | texts
+        | {
+            "pk": submission_pk(row.submission_id),
+            "sk": SUBMISSION_SK,
+            "status": row.status.value,
+            "fanout": row.fanout.value if row.fanout else None,
+            "created_key": created_key(row.created_at, row.submission_id),
+            "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
+            "asked_directly": True if row.asked_directly else None,
+            "run_budget_ms": run_budget_ms(row.wall_budget_secs),
+        }
+    )
+
+
+def decode_submission(item: Mapping[str, Any]) -> Submission:
+    """Return the submission of an item that `encode_submission` or an update wrote, or of an index entry.
+
+    An index entry lacks what its index does not project: those fields are empty.
+    """
+    return submission_of(from_item(item))
+
+
+def ended(row: Submission, completion: Completion, written: Mapping[str, Value]) -> Submission:
+    """Return a row as the attributes that its final write has `written` left it."""
+    plain: Any = {name: value for name, value in written.items() if name in _PLAIN_FIELDS}
+    return replace(
+        row,
+        **plain,
+        status=completion.status,
+        summary={"result": completion.result, "metrics": completion.metrics},
+        evidence=completion.evidence if completion.evidence is not None else row.evidence,
+        fanout=Fanout.PENDING,
+    )
+
+
+def submission_of(values: Mapping[str, Any]) -> Submission:
+    """Return the same of an item's plain values."""
+    known = {name: values[name] for name in _PLAIN_FIELDS if name in values}
+    texts = {name: json.loads(values[name]) for name in _JSON_FIELDS if name in values}
+    absent = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}
+    return Submission(
+        **{
+            **absent,
+            **known,
+            **texts,
+            "status": Status(values["status"]),
+            "fanout": Fanout(values["fanout"]) if "fanout" in values else None,
+            "asked_directly": "asked_directly" in values,
+        }
+    )

@@ -1,0 +1,196 @@
+"""The direct path's client: one execution asked of a runner over HTTP, on a kept connection.
+
+A request is written by `begin` and its answer read by `finish`, so that the caller can write the row meanwhile without
+a thread. A runner runs hostile code: what it answers is bounded in bytes and time, and must be about this execution.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from functions.aws.secrets import SecretUnavailableError
+from functions.errors import MessageInvalid
+from functions.messages.wire import ExecutionCompleted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from functions.messages.wire import ExecutionRequested
+
+CONNECT_SECS = 0.3
+ANSWER_SECS = 26.0
+"""Leaves time to tell the queue within the 28 s that a client waits."""
+MAX_ANSWER_BYTES = 1_048_576
+PAUSE_SECS = 2.0
+"""A runner that could not be connected to is left alone this long: a dead one costs CONNECT_SECS each time."""
+_KEPT_SECS = 60.0  # less than the runner keeps a connection
+_MAX_KEPT = 64
+_OK = 200
+
+
+class RunnerUnavailable(Exception):  # noqa: N818 - says what happened
+    """There will be no answer; ask the queue. The text is for logs and holds nothing of the message."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request under way. Ends with `finish` or `abandon`."""
+
+    _runner: Runner
+    _connection: http.client.HTTPConnection
+    _message: ExecutionRequested
+    _is_reused: bool
+    _deadline: float
+
+    def finish(self) -> ExecutionCompleted:
+        """Wait for the answer. Raises RunnerUnavailable."""
+        try:
+            content = self._content()
+            self._runner.keep(self._connection)
+        except (OSError, http.client.HTTPException, RunnerUnavailable) as error:
+            self._connection.close()
+            raise RunnerUnavailable(_reason(error)) from None
+        try:
+            completed = ExecutionCompleted.parse(content)
+        except MessageInvalid as error:
+            raise RunnerUnavailable(f"invalid answer: {error}") from None
+        asked, got = self._message, completed
+        if (asked.submission_id, asked.execution_id, asked.language) != (
+            got.submission_id,
+            got.execution_id,
+            got.language,
+        ):
+            raise RunnerUnavailable("answer to another request")
+        return completed
+
+    def abandon(self) -> None:
+        """Forget the answer; the runner notices that nobody is there."""
+        self._connection.close()
+
+    def _content(self) -> bytes:
+        try:
+            response = self._connection.getresponse()
+        except ConnectionError:
+            if not self._is_reused:
+                raise
+            # It had been closed while it was kept. To ask twice is safe: one submission never runs beside itself.
+            self._connection = self._runner.send(self._message, None)
+            response = self._connection.getresponse()
+        length = response.length
+        if length is None or length > MAX_ANSWER_BYTES:
+            raise RunnerUnavailable("unbounded answer")
+        parts = []
+        while length > 0:
+            self._limit_time()
+            part = response.read1(length)
+            if not part:
+                raise RunnerUnavailable("answer ended early")
+            parts.append(part)
+            length -= len(part)
+        response.close()
+        if response.status != _OK:
+            self._runner.keep(self._connection)
+            raise RunnerUnavailable(f"status {response.status}")
+        return b"".join(parts)
+
+    def _limit_time(self) -> None:
+        left_secs = self._deadline - time.monotonic()
+        if left_secs <= 0:
+            raise TimeoutError
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(left_secs)
+
+
+class Runner:
+    """`url`: of one runner, or of what stands before several. `token` is asked for with each new request."""
+
+    def __init__(self, url: str, token: Callable[[], str]) -> None:
+        parts = urlsplit(url)
+        self._is_tls = parts.scheme == "https"
+        self._host, self._port = parts.hostname or "", parts.port
+        self._path = parts.path.rstrip("/") + "/v1/execute"
+        self._token = token
+        self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
+        self._paused_until = 0.0
+
+    def begin(self, message: ExecutionRequested) -> Call:
+        """Send the request. Raises RunnerUnavailable."""
+        if time.monotonic() < self._paused_until:
+            raise RunnerUnavailable("not connected a moment ago")
+        kept = self._take()
+        try:
+            connection = self.send(message, kept)
+        except (OSError, http.client.HTTPException) as error:
+            raise RunnerUnavailable(_reason(error)) from None
+        return Call(self, connection, message, connection is kept, time.monotonic() + ANSWER_SECS)
+
+    def send(self, message: ExecutionRequested, kept: http.client.HTTPConnection | None) -> http.client.HTTPConnection:
+        """Send on the kept connection, or on a new one. Raises OSError, HTTPException."""
+        body = message.serialise().encode()
+        try:
+            headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
+        except SecretUnavailableError:
+            raise RunnerUnavailable("no token") from None
+        if kept is not None:
+            try:
+                kept.request("POST", self._path, body, headers)
+            except OSError:
+                kept.close()
+            else:
+                return kept
+        connection = self._connect()
+        try:
+            connection.request("POST", self._path, body, headers)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def keep(self, connection: http.client.HTTPConnection) -> None:
+        """Take back a connection whose answer has been read."""
+        if connection.sock is not None and len(self._kept) < _MAX_KEPT:
+            self._kept.append((time.monotonic(), connection))
+        else:
+            connection.close()
+
+    def _take(self) -> http.client.HTTPConnection | None:
+        while self._kept:
+            try:
+                kept_at, connection = self._kept.pop()
+            except IndexError:  # another thread took the last one
+                return None
+            stream = connection.sock
+            if stream is not None and time.monotonic() - kept_at < _KEPT_SECS and not _is_readable(stream.fileno()):
+                stream.settimeout(ANSWER_SECS)
+                return connection
+            connection.close()
+        return None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=CONNECT_SECS)
+        try:
+            connection.connect()
+        except OSError:
+            connection.close()
+            self._paused_until = time.monotonic() + PAUSE_SECS
+            raise
+        connection.sock.settimeout(ANSWER_SECS)
+        return connection
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Tell whether a connection on which nothing is owed has something to read: its end, or what nobody asked for."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN | select.POLLRDHUP)
+    return bool(poller.poll(0))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, RunnerUnavailable) else type(error).__name__

@@ -1,0 +1,90 @@
+"""One call of POST /api/submit, from its key to its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.errors import NotFound
+from functions.http.answers import answer
+from functions.http.http_event import json_body
+from functions.http.parameters import idempotency_key, wait_flag
+from functions.http.paths import result_path
+from functions.projects.authentication import authenticate, note_usage
+from functions.submissions.answers import NO_SUCH_RESULT, Results
+from functions.submissions.requests import parse_submission
+from functions.submissions.views import accepted_body, timeout_body
+from functions.telemetry import metrics
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.long_poll import LongPoll
+    from functions.http.resolver import Resolver
+    from functions.projects.store import ProjectStore
+    from functions.submissions.accept import Acceptance, Accepted
+    from functions.submissions.health import Health
+
+WAIT_SECS = 28
+"""The gateway gives up after 30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """The parts that a call needs."""
+
+    projects: ProjectStore
+    health: Health
+    acceptance: Acceptance
+    results: Results
+    long_poll: LongPoll
+    allow_insecure: bool
+    log: Logger
+
+    def answer(self, app: Resolver) -> Response[str]:
+        """Answer the resolver's current event. Raises ServiceError."""
+        event, begun = app.current_event, self.long_poll.monotonic()
+        project = authenticate(event, self.projects)
+        wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
+        offered = self.health.languages()
+        run = parse_submission(
+            json_body(event),
+            offered=offered,
+            allow_insecure=self.allow_insecure,
+            own_host=event.request_context.domain_name or "",
+        )
+        accepted = self.acceptance.accept(project, run, key, interactive=wait)
+        if accepted.usage is not None:
+            note_usage(event, accepted.usage, project.quota(run.profile))
+            self._tell(accepted, app.request_id)
+        row = accepted.submission
+        if wait:
+            submission_id, project_id = row.submission_id, row.project_id
+            # A runner that was asked directly may have used up most of the time.
+            left_secs = WAIT_SECS - (self.long_poll.monotonic() - begun)
+            seen = self.long_poll.wait(
+                row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, left_secs
+            )
+            if seen is None:
+                raise NotFound(NO_SUCH_RESULT)
+            row = seen
+        if row.is_final:
+            return self.results.show(row, app.prefix)
+        if wait:
+            return answer(timeout_body(row, app.prefix + result_path(row.submission_id)), 408)
+        return answer(accepted_body(row, accepted.queue_depth), 202)
+
+    def _tell(self, accepted: Accepted, request_id: str) -> None:
+        row = accepted.submission
+        metrics("submit").add("SubmissionAccepted")
+        self.log.info(
+            "Submission accepted",
+            correlation_id=row.submission_id,
+            submission_id=row.submission_id,
+            request_id=request_id,
+            project_id=row.project_id,
+            language=row.language,
+            profile=row.profile,
+            priority=row.priority,
+        )

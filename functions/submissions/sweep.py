@@ -1,0 +1,192 @@
+"""What the sweeper does with late rows, so that nothing accepted is ever left behind.
+
+A row is taken by moving its due key on, conditional on the key that the index showed. So two sweeps at once act
+once, a row that cannot be driven does not hold up the rest, and a crash after taking costs one more round.
+"""
+
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from functions.aws.payloads import PayloadMissing
+from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.failpoint import reach
+from functions.ids import new_id
+from functions.messages.verdict import Cause
+from functions.messages.wire import ExecutionRequested, RequestedLimits
+from functions.submissions.backlog import Backlog, DueSubmission, Entry
+from functions.submissions.complete import Completions
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
+from functions.submissions.queues import Queues
+from functions.webhooks.deliveries.due import Due, DueDeletion, DueEndpoint, DueLane
+from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.endpoints.deletions import Deletions
+from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.publish import Outbox
+from functions.webhooks.sending.waking import Waking
+
+TAKEN_MS = 60_000
+DELETION_MS = 500  # of a sweep, for each deleted endpoint
+PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
+PENDING_MAX_MS = 6 * 3600 * MS_PER_SEC
+
+_RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
+
+
+@dataclass(slots=True)
+class Redrive:
+    """One run of the sweeper, on one thread or several.
+
+    `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on.
+    """
+
+    completions: Completions
+    deletions: Deletions
+    waking: Waking
+    queues: Queues
+    queue_urls: Mapping[str, str]
+    pending_redrive_ms: int
+    clock: Clock = now_ms
+    oldest_due_age_ms: int = 0
+    _depths: dict[str, int] = field(default_factory=dict)
+    _noting: threading.Lock = field(default_factory=threading.Lock)
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that is due, read again until nothing new is; see `Backlog` for the order."""
+        backlog = Backlog(self.completions.submissions, self._outbox.deliveries)
+        seen: set[Entry] = set()
+        while fresh := backlog.read(self.clock(), seen):
+            seen.update(fresh)
+            for entry in fresh:
+                yield entry
+                reach("sweep.mid_page")
+
+    def act(self, entry: Entry) -> None:
+        """Drive one row on, if it is still as the index showed it."""
+        if isinstance(entry, Due):
+            self._drive_delivery(entry)
+        elif isinstance(entry, DueEndpoint):
+            self._drive_endpoint(entry)
+        elif isinstance(entry, DueDeletion):
+            self._drive_deletion(entry)
+        elif isinstance(entry, DueLane):
+            self._drive_lane(entry)
+        else:
+            self._drive_submission(entry)
+
+    @property
+    def _outbox(self) -> Outbox:
+        return self.completions.fanout.outbox
+
+    def _drive_delivery(self, due: Due) -> None:
+        now = self.clock()
+        row = self._outbox.deliveries.push_back(due, now + HINTED_MS)
+        if row is None:
+            return
+        if row.lane_at_ms is None:  # a parked one is not late: no slot was free
+            self._note_age(now - row.due_since_ms)
+        reach("sweep.after_take")
+        self._outbox.hints.send(row)
+
+    def _drive_endpoint(self, due: DueEndpoint) -> None:
+        now = self.clock()
+        endpoints = self._outbox.endpoints
+        row = endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
+        if row is None:
+            return
+        self._note_age(now - due.due_at_ms)
+        reach("sweep.after_take")
+        Notices(endpoints, self._outbox).tell(row)
+
+    def _drive_deletion(self, due: DueDeletion) -> None:
+        if self.deletions.work(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
+            self._note_age(self.clock() - due.due_at_ms)
+
+    def _drive_lane(self, due: DueLane) -> None:
+        lanes = self.waking.lanes
+        lane = lanes.push_back(due.project_id, due.name, due.due_at_ms, self.clock() + TAKEN_MS)
+        if lane is not None:
+            reach("sweep.after_take")
+            self.waking.wake(lane, lanes.slots(due.project_id))
+
+    def _drive_submission(self, due: DueSubmission) -> None:
+        now = self.clock()
+        taken_until_ms = now + TAKEN_MS
+        if not self.completions.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
+            return
+        self._note_age(now - due.due_at_ms)
+        reach("sweep.after_take")
+        row = self.completions.submissions.get(due.submission_id)
+        if row is None:
+            return
+        if row.is_final:
+            if row.fanout is Fanout.PENDING:
+                self.completions.fanout.fan_out(row)
+        elif row.status is Status.PENDING:
+            self._drive_pending(row, now, taken_until_ms)
+        else:
+            self._drive_running(row, now, taken_until_ms)
+
+    def _drive_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
+        age_ms = now - from_rfc3339(row.created_at)
+        if age_ms > PENDING_MAX_MS:
+            self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
+        # An empty queue means that its message was lost; one that was asked for directly has none. One that only waits
+        # is left alone, mostly: the count of redrives stands in for the time of the last one.
+        elif (
+            (row.asked_directly and row.redrives == 0)
+            or self._depth(row.priority) == 0
+            or age_ms >= PENDING_REDRIVE_MS * (row.redrives + 1)
+        ):
+            self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
+
+    def _drive_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
+        rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
+        if row.execution_id == rerun_id:
+            self.completions.fail(
+                row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice"
+            )
+        else:
+            budget_ms = (COMPILE_BUDGET_SECS + row.wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
+            self._send_again(row, rerun_id, now + budget_ms, taken_until_ms)
+
+    def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
+        try:
+            code, stdin = (
+                (row.code or b"", row.stdin or b"")
+                if row.input_key is None
+                else self.completions.payloads.get_input(row.submission_id)
+            )
+        except PayloadMissing:
+            self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
+            return
+        if not self.completions.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+            return  # it started, ended or was deleted meanwhile
+        reach("sweep.after_redrive")
+        message = ExecutionRequested.model_validate(
+            {
+                "submission_id": row.submission_id,
+                "execution_id": execution_id,
+                "project_id": row.project_id,
+                "language": row.language,
+                "profile": row.profile,
+                "priority": row.priority,
+                "code": code,
+                "stdin": stdin,
+                "limits": RequestedLimits.model_validate(row.limits),
+                "requested_at": to_rfc3339(self.clock()),
+            },
+            strict=False,  # names of enums come as text from the row
+        )
+        self.queues.send_execution(self.queue_urls[row.priority], message)
+
+    def _depth(self, priority: str) -> int:
+        """Depth as it was before this sweep sent anything: one lost message is seldom alone."""
+        if priority not in self._depths:
+            self._depths[priority] = self.queues.depth(self.queue_urls[priority])
+        return self._depths[priority]
+
+    def _note_age(self, age_ms: int) -> None:
+        with self._noting:
+            self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)

@@ -1,0 +1,76 @@
+"""Entries of the deliveries table's due index: hints that a row may want attention, never the truth about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions.webhooks.deliveries.rows import ids_of
+from functions.webhooks.endpoints.rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
+from functions.webhooks.sending.lane_rows import LANE_PREFIX, ids_of_lane
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that somebody should claim."""
+
+    event_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"{self.event_id}#{self.endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueEndpoint:
+    """An endpoint whose owner is to be told that it was disabled."""
+
+    project_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"endpoint#{self.endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueDeletion:
+    """A deleted endpoint whose paused deliveries are to be cancelled."""
+
+    project_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"deletion#{self.endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """A lane in which deliveries may wait although a slot is free."""
+
+    project_id: str
+    name: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"lane#{self.project_id}#{self.name}"
+
+
+def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint | DueDeletion | DueLane:
+    """Read an entry's plain values."""
+    if entry["sk"].startswith(LANE_PREFIX):
+        return DueLane(*ids_of_lane(entry), entry["due_at_ms"])
+    if entry["sk"].startswith(DELETION_PREFIX):
+        return DueDeletion(*ids_of_endpoint(entry), entry["due_at_ms"])
+    if entry["sk"].startswith(ENDPOINT_PREFIX):
+        return DueEndpoint(*ids_of_endpoint(entry), entry["due_at_ms"])
+    return Due(*ids_of(entry), entry["due_at_ms"])

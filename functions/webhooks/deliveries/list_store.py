@@ -1,0 +1,158 @@
+"""A project's deliveries, newest first, a page at a time; and those of one endpoint that `recover` looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries.model import Delivery, DeliveryState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.webhooks.deliveries.views import DeliveryFilters
+
+RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
+
+ATTEMPTS_SHOWN = 100
+"""Replays may add attempts without end; an answer has room for a few hundred."""
+
+_QUERIES_MAX = 5
+_ITEMS_PER_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """Deliveries without URL and secret, and where the next page begins; None after the last."""
+
+    deliveries: tuple[Delivery, ...]
+    next_created_key: str | None
+
+
+class DeliveryList:
+    """The indexes `by_project` and `by_endpoint`, which follow the table within a second or so."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def page(self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None) -> DeliveryPage:
+        """At most `limit` deliveries after the one whose `created_key` is `after`.
+
+        A rare state may give a short page with a next one: a call reads at most a bounded number of items.
+        """
+        if filters.submission_id is not None:
+            return self._of_submission(project_id, filters, limit, after)
+        request = self._request(project_id, filters.endpoint_id, filters.state)
+        start = _start_key(request["ExpressionAttributeValues"][":owner"]["S"], request["IndexName"], after)
+        if filters.state is None:
+            request["Limit"] = limit + 1  # nearly every entry fits
+        found: list[Delivery] = []
+        for _ in range(_QUERIES_MAX):
+            if start is not None:
+                request["ExclusiveStartKey"] = start
+            answer = self._client.query(**request)
+            found += [rows.to_delivery(item) for item in answer["Items"]]
+            if len(found) > limit:
+                return _cut(found, limit)
+            start = answer.get("LastEvaluatedKey")
+            if start is None:
+                return DeliveryPage(tuple(found), None)
+        return DeliveryPage(tuple(found), start["created_key"]["S"] if start else None)
+
+    def recoverable(self, project_id: str, endpoint_id: str, since_ms: int) -> Iterator[tuple[list[Delivery], str]]:
+        """Deliveries of one endpoint created since then that may be sent again, oldest first.
+
+        Gives page after page, some of them empty, each with the time up to which the index was read; "" for the last.
+        """
+        request = self._request(project_id, endpoint_id, None)
+        states: dict[str, Value | None] = {f":{state}": state.value for state in RECOVERABLE}
+        request["KeyConditionExpression"] += " AND created_key >= :since"
+        request["FilterExpression"] += f" AND #state IN ({', '.join(states)})"
+        request["ExpressionAttributeNames"]["#state"] = "state"
+        request["ExpressionAttributeValues"] |= to_item({":since": to_rfc3339(since_ms), **states})
+        request["ScanIndexForward"] = True
+        while True:
+            answer = self._client.query(**request)
+            last = answer.get("LastEvaluatedKey")
+            read_to = last["created_key"]["S"].partition("#")[0] if last else ""
+            yield [rows.to_delivery(item) for item in answer["Items"]], read_to
+            if not last:
+                return
+            request["ExclusiveStartKey"] = last
+
+    def last_attempts(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
+        """The last ATTEMPTS_SHOWN attempts of a delivery, in order, as `attempt_row` lays them out."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": f"ATTEMPT#{endpoint_id}#"}),
+            ScanIndexForward=False,
+            Limit=ATTEMPTS_SHOWN,
+            ConsistentRead=True,
+        )
+        return [from_item(item) for item in reversed(found["Items"])]
+
+    def _of_submission(self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None) -> DeliveryPage:
+        """One event's deliveries are few and lie together: read them all, consistently."""
+        values: dict[str, Value | None] = {
+            ":pk": f"EVENT#{filters.submission_id}",
+            ":prefix": "DELIVERY#",
+            ":project": project_id,
+            ":now": self._clock() // MS_PER_SEC,
+        }
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            FilterExpression="project_id = :project AND #ttl > :now",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues=to_item(values),
+            ConsistentRead=True,
+        )
+        every = [rows.to_delivery(item) for page in pages for item in page["Items"]]
+        fitting = [
+            delivery
+            for delivery in sorted(every, key=rows.created_key, reverse=True)
+            if filters.endpoint_id in {None, delivery.endpoint_id}
+            and filters.state in {None, delivery.state}
+            and (after is None or rows.created_key(delivery) < after)
+        ]
+        return _cut(fitting, limit) if len(fitting) > limit else DeliveryPage(tuple(fitting), None)
+
+    def _request(self, project_id: str, endpoint_id: str | None, state: str | None) -> dict[str, Any]:
+        owner = project_id if endpoint_id is None else rows.endpoint_ref(project_id, endpoint_id)
+        names = {"#ttl": "ttl"}
+        values: dict[str, Value | None] = {":owner": owner, ":now": self._clock() // MS_PER_SEC}
+        condition = "#ttl > :now"
+        if state is not None:
+            names["#state"], values[":state"] = "state", state
+            condition += " AND #state = :state"
+        return {
+            "TableName": self._table,
+            "IndexName": "by_project" if endpoint_id is None else "by_endpoint",
+            "KeyConditionExpression": f"{'project_id' if endpoint_id is None else 'endpoint_ref'} = :owner",
+            "FilterExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+            "ScanIndexForward": False,
+            "Limit": _ITEMS_PER_QUERY,
+        }
+
+
+def _cut(found: list[Delivery], limit: int) -> DeliveryPage:
+    return DeliveryPage(tuple(found[:limit]), rows.created_key(found[limit - 1]))
+
+
+def _start_key(owner: str, index: str, after: str | None) -> dict[str, Any] | None:
+    """Build the index's start key. Its owner is the caller's own, whatever a cursor says."""
+    if after is None:
+        return None
+    event_id, _, endpoint_id = after.partition("#")[2].partition(".")
+    partition = "project_id" if index == "by_project" else "endpoint_ref"
+    return to_item({partition: owner, "created_key": after}) | rows.delivery_key(event_id, endpoint_id)

@@ -1,0 +1,76 @@
+"""Recovery of an endpoint: its failed and paused deliveries become due again, spread over time, oldest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.clock import MS_PER_SEC, Clock
+from functions.failpoint import reach
+from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from functions.http.json_body import Body
+    from functions.webhooks.deliveries.hints import DeliveryHints
+    from functions.webhooks.deliveries.list_store import DeliveryList
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.deliveries.replay import ReplayStore
+    from functions.webhooks.endpoints.model import Endpoint
+
+WORK_MS = 20_000
+"""A call works so long; the gateway gives up after 30 s."""
+PER_SEC = 50
+"""Deliveries that become due in a second: a receiver that has just come back is not run over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The parts that it needs."""
+
+    listing: DeliveryList
+    replays: ReplayStore
+    hints: DeliveryHints
+    clock: Clock
+    log: Logger
+
+    def recover(self, endpoint: Endpoint, since_ms: int) -> Body:
+        """Work through the deliveries for WORK_MS. What was not reached begins at `continue_since`.
+
+        Each row is one conditional write, so a repeat finds nothing to do for what is under way already.
+        """
+        ends_ms, recovered = self.clock() + WORK_MS, 0
+        for deliveries, read_to in self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms):
+            for delivery in deliveries:
+                if self.clock() >= ends_ms:
+                    return _answer(recovered, delivery.created_at)
+                recovered += self._recover_one(delivery, recovered // PER_SEC)
+            if read_to and self.clock() >= ends_ms:
+                return _answer(recovered, read_to)
+        return _answer(recovered, None)
+
+    def _recover_one(self, delivery: Delivery, delay_secs: int) -> bool:
+        if not self.replays.recover(delivery, self.clock() + delay_secs * MS_PER_SEC):
+            return False
+        reach("recover.after_write")
+        if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:
+            self.hint(delivery, delay_secs)
+        return True
+
+    def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
+        """Tell the queue; where that fails the sweeper finds the row, which is due."""
+        try:
+            self.hints.send(delivery, delay_ms=delay_secs * MS_PER_SEC)
+        except (ClientError, BotoCoreError) as error:
+            self.log.warning(
+                "Queue did not take a hint; the sweeper will find the delivery",
+                delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
+                error_type=type(error).__name__,
+            )
+
+
+def _answer(recovered: int, continue_since: str | None) -> Body:
+    return {"recovered": recovered, "complete": continue_since is None, "continue_since": continue_since}

@@ -1,0 +1,121 @@
+"""Sending again what is final: the row becomes pending, its schedule begins anew, and its attempts count on.
+
+A replay is one transaction over delivery, event and endpoint. So nothing is due again whose bytes are gone, and nothing
+for an endpoint that was disabled or deleted at the same moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries.list_store import RECOVERABLE
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, due_at
+from functions.webhooks.endpoints.rows import endpoint_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
+"""Every final state, and `retrying`: then the next attempt is made at once."""
+
+MAX_ATTEMPTS = 1_000
+"""One that was attempted so often is not sent again: its partition would grow without end."""
+
+_TRIES = 4
+
+
+class Replayed(Enum):
+    """What became of a replay."""
+
+    DONE = auto()
+    EVENT_GONE = auto()
+    WAITING = auto()
+    ENDPOINT_OFF = auto()
+    CONTENDED = auto()
+
+
+class ReplayStore:
+    """Delivery rows of the deliveries table."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> Replayed:
+        """Make one delivery due now, whatever it came to. `secret_box`: a run's secret, in place of the row's."""
+        now = self._clock()
+        reasons = (Replayed.EVENT_GONE, Replayed.WAITING, Replayed.ENDPOINT_OFF)
+        actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
+        if delivery.endpoint_id != RUN_ENDPOINT_ID:
+            actions.append(self._endpoint_is_on(delivery))
+        for _ in range(_TRIES):
+            codes = transact(self._client, actions)
+            if not codes:
+                return Replayed.DONE
+            refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
+            if refused:
+                return refused[0]
+            if CONFLICT not in codes:
+                break
+        return Replayed.CONTENDED
+
+    def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
+        """Make a failed or paused delivery due then; False when it is not one any more."""
+        update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
+        return update.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
+
+    def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
+        update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))
+        if secret_box is not None:
+            update = replace(
+                update, sets={**update.sets, "secret_box": secret_box}, removes=(*update.removes, "secret")
+            )
+        elif delivery.endpoint_id == RUN_ENDPOINT_ID:
+            can_sign = "(attribute_exists(#secret_box) OR attribute_exists(#secret))"
+            update = replace(update, condition=f"{update.condition} AND {can_sign}")
+        return update.action(self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
+
+    def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
+        was: dict[str, Value] = {f"was_{state.value}": state.value for state in states}
+        return ConditionalUpdate(
+            {
+                "state": DeliveryState.PENDING.value,
+                "next_at_ms": next_at_ms,
+                "due_at_ms": due_at(next_at_ms, self._clock()),
+                "due_shard": due_shard(event_id),
+            },
+            f"attribute_exists(#pk) AND #attempt < :most AND #state IN ({', '.join(f':{name}' for name in was)})",
+            was | {"most": MAX_ATTEMPTS},
+            removes=("lease_until_ms", "lease_owner", "lane_ref", "lane_at_ms"),
+            computed=("#attempts_before = #attempt",),
+        )
+
+    def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": rows.event_key(delivery.event_id),
+                "ConditionExpression": "attribute_exists(body) AND #ttl > :now",
+                "ExpressionAttributeNames": {"#ttl": "ttl"},
+                "ExpressionAttributeValues": to_item({":now": now_ms // MS_PER_SEC}),
+            }
+        }
+
+    def _endpoint_is_on(self, delivery: Delivery) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": endpoint_key(delivery.project_id, delivery.endpoint_id),
+                "ConditionExpression": "enabled = :true",
+                "ExpressionAttributeValues": to_item({":true": True}),
+            }
+        }

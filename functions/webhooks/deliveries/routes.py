@@ -1,0 +1,121 @@
+"""Calls of /api/deliveries: what was sent where, and sending it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.errors import Conflict, NotFound, Unavailable
+from functions.failpoint import reach
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.cursor import read_cursor, write_cursor
+from functions.http.http_event import json_body
+from functions.projects.authentication import authenticate
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, Replayed
+from functions.webhooks.deliveries.store import TTL_MS
+from functions.webhooks.deliveries.views import (
+    DELIVERY_KEY,
+    delivery_body,
+    delivery_detail_body,
+    delivery_filters,
+    delivery_id,
+)
+from functions.webhooks.endpoints.requests import REPLAY_WINDOW_SECS, parse_replay
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.resolver import Resolver
+    from functions.projects.store import ProjectStore
+    from functions.webhooks.deliveries.list_store import DeliveryList
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.deliveries.recover import Recovery
+    from functions.webhooks.deliveries.replay import ReplayStore
+    from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.sending.secret_box import SecretBoxes
+
+NO_SUCH_DELIVERY = "There is no such delivery."
+_CANNOT_SIGN = "The secret of a run's own webhook is dropped when its delivery is final: give webhook_secret again."
+_REFUSALS = {
+    Replayed.EVENT_GONE: "The event is gone: its submission was deleted, or it is past the 14 days of its replay.",
+    Replayed.WAITING: "The delivery is about to be sent already.",
+    Replayed.ENDPOINT_OFF: "The endpoint is disabled or deleted, so nothing can be sent to it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The parts that these calls need. All of them raise ServiceError."""
+
+    projects: ProjectStore
+    store: DeliveryStore
+    listing: DeliveryList
+    replays: ReplayStore
+    recovery: Recovery
+    boxes: SecretBoxes
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's deliveries, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, filters = parameters.page_limit(query), delivery_filters(query)
+        after = read_cursor(project_id, query["cursor"], DELIVERY_KEY) if "cursor" in query else None
+        page = self.listing.page(project_id, filters, limit=limit, after=after)
+        return answer(
+            {
+                "items": [delivery_body(delivery) for delivery in page.deliveries],
+                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one delivery with its attempts."""
+        return self._show(self._own(app, id_text))
+
+    def replay(self, app: Resolver, id_text: str) -> Response[str]:
+        """Send one again: the same id and bytes, a fresh timestamp, the schedule from its beginning."""
+        delivery = self._own(app, id_text)
+        if delivery.attempt >= MAX_ATTEMPTS:
+            raise Conflict(f"The delivery was attempted {MAX_ATTEMPTS:,} times, and that is the most.")
+        event = app.current_event
+        secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
+        is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
+        replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else Replayed.EVENT_GONE
+        if replayed is Replayed.CONTENDED:
+            raise Unavailable("Others keep writing the rows of this delivery. Repeat the request.", 1)
+        if replayed is Replayed.WAITING and _cannot_sign(delivery):
+            raise Conflict(_CANNOT_SIGN)
+        if replayed is not Replayed.DONE:
+            raise Conflict(_REFUSALS[replayed])
+        reach("replay.after_write")
+        self.recovery.hint(delivery)
+        return self._show(self._own(app, id_text), 202)
+
+    def _box(self, delivery: Delivery, secret: str | None) -> bytes | None:
+        """Seal the secret that a replay of a run's own delivery brings."""
+        if secret is None or delivery.endpoint_id != RUN_ENDPOINT_ID:
+            return None
+        return self.boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
+
+    def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
+        attempts = self.listing.last_attempts(delivery.event_id, delivery.endpoint_id)
+        return answer(delivery_detail_body(delivery, attempts), status)
+
+    def _age_ms(self, delivery: Delivery) -> int:
+        return self.recovery.clock() - from_rfc3339(delivery.created_at)
+
+    def _own(self, app: Resolver, id_text: str) -> Delivery:
+        """Return the caller's delivery. Raises Unauthorized, BadRequest, NotFound with one text for every reason."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        delivery = self.store.get_delivery(*delivery_id(id_text))
+        if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
+            raise NotFound(NO_SUCH_DELIVERY)
+        return delivery
+
+
+def _cannot_sign(delivery: Delivery) -> bool:
+    has_secret = bool(delivery.secret_box or delivery.secret)
+    return delivery.endpoint_id == RUN_ENDPOINT_ID and delivery.state in REPLAYABLE and not has_secret

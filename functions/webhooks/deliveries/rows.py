@@ -1,0 +1,129 @@
+"""Items of the deliveries table: keys, and how a row becomes a delivery and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.items import Value, from_item, key
+from functions.clock import to_rfc3339
+from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, Event
+from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.sending.reply import Reply
+
+
+def event_key(event_id: str) -> dict[str, Any]:
+    """Name the event row."""
+    return key(f"EVENT#{event_id}", "EVENT")
+
+
+def delivery_key(event_id: str, endpoint_id: str) -> dict[str, Any]:
+    """Name one delivery row."""
+    return key(f"EVENT#{event_id}", f"DELIVERY#{endpoint_id}")
+
+
+def ids_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Event id and endpoint id out of the key of a delivery row."""
+    return str(row["pk"]).removeprefix("EVENT#"), str(row["sk"]).removeprefix("DELIVERY#")
+
+
+def created_key(delivery: Delivery) -> str:
+    """Sort key of the `by_project` and `by_endpoint` indexes: newest is greatest."""
+    return f"{delivery.created_at}#{delivery.event_id}.{delivery.endpoint_id}"
+
+
+def endpoint_ref(project_id: str, endpoint_id: str) -> str:
+    """Partition of the `by_endpoint` index."""
+    return f"{project_id}#{endpoint_id}"
+
+
+def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
+    """Lay out the event row; `ttl` in epoch seconds."""
+    return {
+        "pk": f"EVENT#{event.event_id}",
+        "sk": "EVENT",
+        "type": event.type,
+        "schema": event.schema,
+        "project_id": event.project_id,
+        "submission_id": event.submission_id,
+        "body": event.body,
+        "ttl": ttl,
+    }
+
+
+def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
+    """Lay out a new delivery, due when its hint must have been taken, unless it is paused."""
+    is_due = delivery.state is not DeliveryState.PAUSED
+    return {
+        "pk": f"EVENT#{delivery.event_id}",
+        "sk": f"DELIVERY#{delivery.endpoint_id}",
+        "webhook_id": delivery.webhook_id,
+        "project_id": delivery.project_id,
+        "submission_id": delivery.submission_id,
+        "url": delivery.url or None,
+        "secret_box": delivery.secret_box or None,
+        "secret": delivery.secret or None,
+        "state": delivery.state.value,
+        "attempt": delivery.attempt,
+        "next_at_ms": delivery.next_at_ms,
+        "created_at": delivery.created_at,
+        "created_key": created_key(delivery),
+        "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
+        "event_type": delivery.event_type,
+        "due_shard": due_shard(delivery.event_id) if is_due else None,
+        "due_at_ms": delivery.next_at_ms + HINTED_MS if is_due else None,
+        "ttl": ttl,
+    }
+
+
+def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[str, Value | None]:
+    """Lay out the attempt that follows those already counted in `delivery`."""
+    number = delivery.attempt + 1
+    return {
+        "pk": f"EVENT#{delivery.event_id}",
+        "sk": f"ATTEMPT#{delivery.endpoint_id}#{number:04d}",
+        "n": number,
+        "at": to_rfc3339(at_ms),
+        "latency_ms": reply.latency_ms,
+        "status_code": reply.status_code,
+        "error_code": reply.error_code,
+        "head": reply.head,
+        "address": reply.address,
+        "ttl": ttl,
+    }
+
+
+def to_event(event_id: str, row: Mapping[str, Any]) -> Event:
+    """Read an event row that has its bytes."""
+    return Event(
+        event_id=event_id,
+        type=row["type"],
+        schema=row["schema"],
+        project_id=row["project_id"],
+        submission_id=row["submission_id"],
+        body=row["body"],
+    )
+
+
+def to_delivery(item: Mapping[str, Any]) -> Delivery:
+    """Read a delivery row as DynamoDB returns it, or an entry of an index, which has no URL and no secret."""
+    row = from_item(item)
+    event_id, endpoint_id = ids_of(row)
+    return Delivery(
+        event_id=event_id,
+        endpoint_id=endpoint_id,
+        webhook_id=row["webhook_id"],
+        project_id=row["project_id"],
+        submission_id=row["submission_id"],
+        url=str(row.get("url", "")),
+        secret_box=row.get("secret_box", b""),
+        secret=str(row.get("secret", "")),
+        state=DeliveryState(row["state"]),
+        attempt=row["attempt"],
+        next_at_ms=row["next_at_ms"],
+        created_at=row["created_at"],
+        lease_until_ms=row.get("lease_until_ms"),
+        lease_owner=row.get("lease_owner"),
+        attempts_before=row.get("attempts_before", 0),
+        event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
+        lane_at_ms=row.get("lane_at_ms"),
+    )

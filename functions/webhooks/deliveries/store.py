@@ -1,0 +1,148 @@
+"""Events, deliveries and attempts in one table, where every step is a single conditional write.
+
+The rows are the queue: a lease (`leases`) decides who sends, and a due key brings back whatever was left behind. Items
+and conditions are those of `core.delivery`; a final state removes the due key.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions.aws.dynamodb.batch import read_rows
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import Value, from_item, is_condition_failure, to_item
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries.due import Due, DueDeletion, DueEndpoint, DueLane, to_due
+from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TTL_MS = 24 * 86_400 * MS_PER_SEC
+"""Replay window (14 days) plus the longest retry horizon: nine delays, each stretched to 24 h by Retry-After."""
+
+_RELEASED = (
+    "due_shard",
+    "due_at_ms",
+    "lease_until_ms",
+    "lease_owner",
+    "lane_ref",
+    "lane_at_ms",
+    "secret",
+    "secret_box",
+)
+_PROJECT = ("pk", "sk", "project_id")
+_LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
+
+
+class DeliveryStore:
+    """The deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
+
+    def __init__(self, table_name: str, client: "DynamoDBClient", clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def put_event(self, event: Event) -> bool:
+        """Write the event once; False when it is there already, or a deletion has left its mark."""
+        return self._put_once(rows.event_row(event, self._ttl()))
+
+    def get_event(self, event_id: str) -> Event | None:
+        """Read the event with its bytes; None when it is cancelled, expired or was never written."""
+        key = rows.event_key(event_id)
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        row = from_item(found.get("Item") or {})
+        if "body" not in row or row["ttl"] * MS_PER_SEC <= self._clock():
+            return None
+        return rows.to_event(event_id, row)
+
+    def put_delivery(self, delivery: Delivery) -> bool:
+        """Write a new delivery, due at its next_at_ms unless it is paused; False when it is there already."""
+        return self._put_once(rows.delivery_row(delivery, self._ttl()))
+
+    def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
+        """Read one delivery consistently."""
+        key = rows.delivery_key(event_id, endpoint_id)
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return rows.to_delivery(found["Item"]) if "Item" in found else None
+
+    def push_back(self, due: Due, due_at_ms: int) -> Delivery | None:
+        """Move the due key of a row that is about to be hinted, so that others get a turn; None for a stale entry.
+
+        It does not wait in its lane any more: it has a hint.
+        """
+        is_live, states = _state_in(_LIVE)
+        update = ConditionalUpdate(
+            {"due_at_ms": due_at_ms},
+            f"#due_at_ms = :seen AND {is_live}",
+            {"seen": due.due_at_ms} | states,
+            ("lane_ref",),
+        )
+        item = update.apply(self._client, self._table, rows.delivery_key(due.event_id, due.endpoint_id))
+        return rows.to_delivery(item) if item is not None else None
+
+    def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint | DueDeletion | DueLane]:
+        """Read up to `limit` entries of one shard that are due, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
+            ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
+            PaginationConfig={"MaxItems": limit, "PageSize": limit},
+        )
+        return [to_due(from_item(item)) for page in pages for item in page["Items"]]
+
+    def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
+        """Project of each delivery, by event id and endpoint id; one that is gone is left out."""
+        found = read_rows(self._client, self._table, [rows.delivery_key(*key) for key in keys], _PROJECT)
+        return {rows.ids_of(row): str(row["project_id"]) for row in found}
+
+    def cancel_event(self, event_id: str) -> None:
+        """Remove the event's bytes and cancel every delivery of it that is not final.
+
+        The mark comes first, also where no event row is yet: it keeps a fan-out that runs at this moment from
+        writing the bytes, and without them nothing is sent.
+        """
+        self._client.update_item(
+            TableName=self._table,
+            Key=rows.event_key(event_id),
+            UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues=to_item({":true": True, ":ttl": self._ttl()}),
+        )
+        is_open, states = _state_in((*_LIVE, DeliveryState.PAUSED))
+        cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
+        for row in self._read(event_id, "DELIVERY#"):
+            cancel.is_applied(self._client, self._table, rows.delivery_key(*rows.ids_of(row)))
+
+    def _put_once(self, row: Mapping[str, Value | None]) -> bool:
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=to_item(row),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as error:
+            if is_condition_failure(error):
+                return False
+            raise
+        return True
+
+    def _read(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": sk_prefix}),
+            ConsistentRead=True,
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    def _ttl(self) -> int:
+        return (self._clock() + TTL_MS) // MS_PER_SEC
+
+
+def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:
+    """A condition, and its values."""
+    return f"#state IN ({', '.join(f':{state}' for state in states)})", {state.value: state.value for state in states}

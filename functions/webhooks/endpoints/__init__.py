@@ -1,0 +1,1 @@
+"""Endpoints of a project: addresses, secrets, health."""

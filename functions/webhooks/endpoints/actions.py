@@ -1,0 +1,123 @@
+"""Calls that do something with an endpoint: rotate its secret, test it, recover its deliveries."""
+
+from __future__ import annotations
+
+import hmac
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.clock import MS_PER_SEC
+from functions.errors import Conflict
+from functions.http.answers import answer
+from functions.http.http_event import json_body
+from functions.ids import new_id
+from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
+from functions.webhooks.endpoints.routes import CHANGED_MEANWHILE, Endpoints
+from functions.webhooks.endpoints.test_event import event_body, probe_body
+from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.sending.headers import webhook_headers
+from functions.webhooks.sending.secret_box import BoxInvalid
+from functions.webhooks.sending.signature import new_secret, parse_secret, signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.aws.dynamodb.items import Value
+    from functions.http.resolver import Resolver
+    from functions.webhooks.deliveries.recover import Recovery
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.egress import Egress
+
+_OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
+_UNREADABLE = "The endpoint's secret cannot be read any more. Give it a new one: POST to its /rotate."
+_AT_WORK = "A test or a recovery of this endpoint is under way. Repeat the request when it is done."
+_TEST_SECS = 20
+_RECOVERY_SECS = 30
+_PREVIOUS = ("previous_secret_box", "previous_until_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointActions:
+    """The parts that these calls need. All of them raise ServiceError."""
+
+    endpoints: Endpoints
+    egress: Egress
+    recovery: Recovery
+
+    def rotate(self, app: Resolver, id_text: str) -> Response[str]:
+        """Give the endpoint a new secret; what it replaces signs too for a while, what was before that no more.
+
+        A client that brings the secret may repeat the call: the secret that signs already changes nothing.
+        """
+        seen = self.endpoints.own(app, id_text)
+        asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
+        boxes, store, now = self.endpoints.secrets.boxes, self.endpoints.store, self.endpoints.clock()
+        if asked.secret is not None and self._signs_now(seen, asked.secret):
+            return answer(endpoint_body(seen, now) | {"secret": asked.secret})
+        secret = asked.secret or new_secret()
+        sets: dict[str, Value] = {"secret_box": boxes.seal(secret, seen.project_id, seen.endpoint_id)}
+        overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
+        if overlap_secs:
+            sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
+        # Two rotations at once: one wins, or a secret would be shown that never signs.
+        changed = store.change_seen(seen, now, sets, () if overlap_secs else _PREVIOUS)
+        if changed is None:
+            raise Conflict(CHANGED_MEANWHILE)
+        self._tell("Secret rotated", seen, app)
+        return answer(endpoint_body(changed, now) | {"secret": secret})
+
+    def test(self, app: Resolver, id_text: str) -> Response[str]:
+        """Send `webhook.test` at once, as a delivery would go; nothing of it is stored, and nothing is tried again."""
+        endpoint = self.endpoints.own(app, id_text)
+        secrets, now = self.endpoints.secrets, self.endpoints.clock()
+        body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
+        try:
+            signature = signatures(secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
+        except BoxInvalid:
+            raise Conflict(_UNREADABLE) from None
+        headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
+        with self._alone(endpoint, _TEST_SECS):
+            reply = self.egress.post(endpoint.url, headers, body)
+        self._tell("Endpoint tested", endpoint, app)
+        return answer(probe_body(endpoint, headers, body, reply))
+
+    def recover(self, app: Resolver, id_text: str) -> Response[str]:
+        """Make what failed or was paused since a time due again."""
+        endpoint = self.endpoints.own(app, id_text)
+        since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
+        if not endpoint.enabled:
+            raise Conflict(_OFF)
+        with self._alone(endpoint, _RECOVERY_SECS):
+            recovered = self.recovery.recover(endpoint, since_ms)
+        self._tell("Deliveries recovered", endpoint, app)
+        return answer(recovered)
+
+    @contextmanager
+    def _alone(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
+        """One such call an endpoint: a project cannot hold many functions by many calls at once. Raises Conflict."""
+        now = self.endpoints.clock()
+        until_ms = now + secs * MS_PER_SEC  # if we die, the next call may come then
+        if not self.endpoints.store.begin_work(endpoint, now, until_ms):
+            raise Conflict(_AT_WORK)
+        try:
+            yield
+        finally:
+            with suppress(ClientError, BotoCoreError):  # what was done counts; it ends by itself
+                self.endpoints.store.end_work(endpoint, until_ms)
+
+    def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
+        try:
+            current = self.endpoints.secrets.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+        except BoxInvalid:
+            return False
+        return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)
+
+    def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        self.endpoints.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )

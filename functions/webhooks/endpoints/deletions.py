@@ -1,0 +1,100 @@
+"""Endpoints that were deleted: their paused deliveries become cancelled, a bounded number at a time.
+
+The transaction that deletes an endpoint puts a row that is due. The call that deleted works on it first, then the
+sweeper does until nothing is left. It looks once more after GRACE_MS: a fan-out that had read the endpoint before it
+was deleted may have written a paused delivery since.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.failpoint import reach
+from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.endpoints.rows import deletion_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TAKEN_MS = 60_000
+GRACE_MS = 900_000
+"""No fan-out and no index is that late."""
+_KEPT_MS = 24 * 86_400_000
+_ITEMS_PER_QUERY = 100
+_DUE = ("due_shard", "due_at_ms")
+_CANCEL = ConditionalUpdate(
+    {"state": DeliveryState.CANCELLED.value}, "#state = :paused", {"paused": DeliveryState.PAUSED.value}, _DUE
+)
+
+
+def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -> Any:
+    """Return the action that puts the row, due now."""
+    row: dict[str, Value | None] = {
+        "deleted_at_ms": now,
+        "read_to": "",
+        "due_shard": due_shard(endpoint_id),
+        "due_at_ms": now,
+        "ttl": (now + _KEPT_MS) // MS_PER_SEC,
+    }
+    return {"Put": {"TableName": table_name, "Item": deletion_key(project_id, endpoint_id) | to_item(row)}}
+
+
+class Deletions:
+    """Rows of deleted endpoints, and the deliveries that those were owed."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def work(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
+        """Cancel for at most `work_ms` and one page more; False for a stale entry of the due index.
+
+        The row is taken by moving its due key, so that a crash costs one round and two workers do not meet.
+        """
+        key, now = deletion_key(project_id, endpoint_id), self._clock()
+        taken_until_ms = now + TAKEN_MS
+        take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
+        item = take.apply(self._client, self._table, key)
+        if item is None:
+            return False
+        reach("deletion.after_take")
+        row = from_item(item)
+        read_to: str | None = row["read_to"]
+        while read_to is not None and self._clock() < now + work_ms:
+            read_to = self._cancel_page(project_id, endpoint_id, read_to)
+            reach("deletion.after_page")
+        looks_again_at_ms = row["deleted_at_ms"] + GRACE_MS
+        mine = {"mine": taken_until_ms}
+        if read_to is not None:
+            done = ConditionalUpdate({"read_to": read_to}, "#due_at_ms = :mine", mine)
+        elif now < looks_again_at_ms:
+            again = to_rfc3339(row["deleted_at_ms"] - GRACE_MS)
+            done = ConditionalUpdate({"read_to": again, "due_at_ms": looks_again_at_ms}, "#due_at_ms = :mine", mine)
+        else:
+            done = ConditionalUpdate({}, "#due_at_ms = :mine", mine, _DUE)
+        done.is_applied(self._client, self._table, key)
+        return True
+
+    def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
+        """Cancel what is paused after `read_to`, oldest first; return how far it was read, None at the end."""
+        answer = self._client.query(
+            TableName=self._table,
+            IndexName="by_endpoint",
+            KeyConditionExpression="endpoint_ref = :owner AND created_key > :after",
+            ExpressionAttributeValues=to_item(
+                {":owner": rows.endpoint_ref(project_id, endpoint_id), ":after": read_to or "0"}
+            ),
+            Limit=_ITEMS_PER_QUERY,
+        )
+        for item in answer["Items"]:
+            delivery = rows.to_delivery(item)
+            if delivery.state is DeliveryState.PAUSED:
+                _CANCEL.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, endpoint_id))
+        last = answer.get("LastEvaluatedKey")
+        return str(last["created_key"]["S"]) if last else None

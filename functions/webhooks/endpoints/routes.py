@@ -1,0 +1,200 @@
+"""Calls of /api/webhooks that make, show, change and remove endpoints."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.clock import Clock, to_rfc3339
+from functions.errors import Conflict, NotFound, Unavailable
+from functions.failpoint import reach
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.cursor import read_cursor, write_cursor
+from functions.http.http_event import json_body
+from functions.http.validation import parse_body
+from functions.ids import new_id
+from functions.projects.authentication import authenticate
+from functions.webhooks.endpoints.custom_headers import HIDDEN
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
+from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
+from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
+from functions.webhooks.endpoints.store import EndpointsContended, EndpointsFull
+from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.sending.secret_box import BoxInvalid
+from functions.webhooks.sending.signature import new_secret
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.aws.dynamodb.items import Value
+    from functions.http.resolver import Resolver
+    from functions.projects.store import ProjectStore
+    from functions.webhooks.endpoints.deletions import Deletions
+    from functions.webhooks.endpoints.secrets import EndpointSecrets
+    from functions.webhooks.endpoints.settings import EndpointSettings
+    from functions.webhooks.endpoints.store import EndpointStore
+
+NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
+CHANGED_MEANWHILE = "The endpoint was changed by others at the same moment. Look at it and repeat the request."
+_UNREADABLE_HEADERS = "The endpoint's headers cannot be read any more. Give all of them again: PATCH with headers."
+_BUSY = "Too many endpoints are created or deleted at once. Repeat the request."
+_FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
+_TRIES = 3
+_CANCEL_MS = 5_000
+"""A deletion cancels paused deliveries for so long; the sweeper goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The parts that these calls need. All of them raise ServiceError. Logs hold no URL, header or secret."""
+
+    projects: ProjectStore
+    store: EndpointStore
+    deletions: Deletions
+    secrets: EndpointSecrets
+    allow_insecure: bool
+    own_host: str
+    clock: Clock
+    log: Logger
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Make an endpoint; the answer is the only one with its secret."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        request = parse_body(CreateEndpointRequest, json_body(app.current_event))
+        settings = new_settings(request, self._rules(app))
+        endpoint_id, secret, now = new_id(), request.secret or new_secret(), self.clock()
+        endpoint = Endpoint(
+            endpoint_id=endpoint_id,
+            project_id=project_id,
+            url=settings.url,
+            events=settings.events,
+            description=settings.description,
+            header_names=tuple(settings.headers),
+            headers_box=self.secrets.seal_headers(settings.headers, project_id, endpoint_id),
+            secret_box=self.secrets.boxes.seal(secret, project_id, endpoint_id),
+            max_concurrency=settings.max_concurrency,
+            max_per_second=settings.max_per_second,
+            enabled=settings.enabled,
+            disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
+            disabled_at=None if settings.enabled else to_rfc3339(now),
+            created_at=to_rfc3339(now),
+            updated_at=to_rfc3339(now),
+        )
+        try:
+            self.store.create(endpoint)
+        except EndpointsFull:
+            raise Conflict(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
+        except EndpointsContended:
+            raise Unavailable(_BUSY, 1) from None
+        self._tell("Endpoint created", endpoint, app)
+        return answer(endpoint_body(endpoint, now) | {"secret": secret})
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's endpoints, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, now = parameters.page_limit(query), self.clock()
+        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        newest_first = reversed(self.store.list_all(project_id))
+        rest = [endpoint for endpoint in newest_first if after is None or _created_key(endpoint) < after]
+        is_more, items = len(rest) > limit, rest[:limit]
+        return answer(
+            {
+                "items": [endpoint_body(endpoint, now) for endpoint in items],
+                "next_cursor": write_cursor(project_id, _created_key(items[-1])) if is_more else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one endpoint."""
+        return answer(endpoint_body(self.own(app, id_text), self.clock()))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Change what is given. Raises Conflict when others keep changing it."""
+        seen = self.own(app, id_text)
+        request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
+        for _ in range(_TRIES):
+            settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
+            sets, removes = self._writes(seen, settings)
+            changed = self.store.change_seen(seen, self.clock(), sets, removes)
+            if changed is not None:
+                self._tell("Endpoint changed", changed, app)
+                return answer(endpoint_body(changed, self.clock()))
+            seen = self.own(app, id_text)
+        raise Conflict(CHANGED_MEANWHILE)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Remove one endpoint. What is paused is cancelled here, or by the sweeper; the rest when it becomes due."""
+        endpoint = self.own(app, id_text)
+        try:
+            due_at_ms = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
+        except EndpointsContended:
+            raise Unavailable(_BUSY, 1) from None
+        if due_at_ms is None:
+            raise NotFound(NO_SUCH_ENDPOINT)
+        reach("endpoint.after_delete")
+        with suppress(ClientError, BotoCoreError):  # it is deleted; the sweeper does the rest
+            self.deletions.work(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
+        self._tell("Endpoint deleted", endpoint, app)
+        return answer({"id": endpoint.endpoint_id, "deleted": True})
+
+    def own(self, app: Resolver, id_text: str) -> Endpoint:
+        """Return the caller's endpoint. Raises Unauthorized, BadRequest, NotFound."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        endpoint = self.store.get(project_id, parameters.submission_id(id_text))
+        if endpoint is None:
+            raise NotFound(NO_SUCH_ENDPOINT)
+        return endpoint
+
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return its custom headers, opened. Raises Conflict."""
+        try:
+            return self.secrets.headers(endpoint)
+        except BoxInvalid:
+            raise Conflict(_UNREADABLE_HEADERS) from None
+
+    def _known_headers(self, seen: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
+        """Headers that the change builds on; none where it gives all of them."""
+        is_whole = change.headers is not None and HIDDEN not in change.headers.values()
+        return {} if is_whole else self.headers(seen)
+
+    def _rules(self, app: Resolver) -> AddressRules:
+        hosts = (app.current_event.request_context.domain_name or "", self.own_host)
+        return AddressRules(self.allow_insecure, tuple(host for host in hosts if host))
+
+    def _writes(self, seen: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+        """Attributes to set and to remove. A switch in either direction says why, or forgets why."""
+        sets: dict[str, Value] = {
+            "url": settings.url,
+            "events": settings.events,
+            "description": settings.description,
+            "header_names": tuple(settings.headers),
+            "max_concurrency": settings.max_concurrency,
+            "max_per_second": settings.max_per_second,
+            "enabled": settings.enabled,
+        }
+        removes: tuple[str, ...] = ("headers",)
+        box = self.secrets.seal_headers(settings.headers, seen.project_id, seen.endpoint_id)
+        if box is None:
+            removes += ("headers_box",)
+        else:
+            sets["headers_box"] = box
+        if settings.enabled and not seen.enabled:
+            removes += _FORGET_FAILURES
+        elif seen.enabled and not settings.enabled:
+            sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}
+        return sets, removes
+
+    def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        self.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )
+
+
+def _created_key(endpoint: Endpoint) -> str:
+    return f"{endpoint.created_at}#{endpoint.endpoint_id}"

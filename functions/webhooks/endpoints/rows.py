@@ -1,0 +1,93 @@
+"""Items of endpoints, which lie in the deliveries table: a claim touches both kinds of row in one transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.aws.dynamodb.items import Value, from_item, key
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, DisabledReason, Endpoint, Failing
+
+ENDPOINT_PREFIX = "ENDPOINT#"
+DELETION_PREFIX = "DELETED#"
+
+
+def endpoint_pk(project_id: str) -> str:
+    """Partition that holds all endpoints of a project."""
+    return f"PROJECT#{project_id}"
+
+
+def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
+    """Name one endpoint row."""
+    return key(endpoint_pk(project_id), ENDPOINT_PREFIX + endpoint_id)
+
+
+def count_key(project_id: str) -> dict[str, Any]:
+    """Name the row that counts the project's endpoints. It does not begin with ENDPOINT_PREFIX."""
+    return key(endpoint_pk(project_id), "ENDPOINTS")
+
+
+def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
+    """Name the row that an endpoint leaves when it is deleted."""
+    return key(endpoint_pk(project_id), DELETION_PREFIX + endpoint_id)
+
+
+def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Project id and endpoint id out of the key of an endpoint row, or of its deletion."""
+    return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).partition("#")[2]
+
+
+def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
+    """Lay out a new endpoint."""
+    failing = endpoint.failing
+    return {
+        "pk": endpoint_pk(endpoint.project_id),
+        "sk": ENDPOINT_PREFIX + endpoint.endpoint_id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "description": endpoint.description,
+        "header_names": endpoint.header_names,
+        "headers_box": endpoint.headers_box,
+        "secret_box": endpoint.secret_box,
+        "previous_secret_box": endpoint.previous_secret_box,
+        "previous_until_ms": endpoint.previous_until_ms,
+        "enabled": endpoint.enabled,
+        "disabled_reason": endpoint.disabled_reason.value if endpoint.disabled_reason else None,
+        "disabled_at": endpoint.disabled_at,
+        "failing_since_ms": failing.since_ms if failing else None,
+        "failing_counted_ms": failing.counted_ms if failing else None,
+        "failing_spread": failing.spread if failing else None,
+        "max_concurrency": endpoint.max_concurrency,
+        "max_per_second": endpoint.max_per_second,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
+
+
+def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
+    """Read an endpoint row as DynamoDB returns it."""
+    row = from_item(item)
+    project_id, endpoint_id = ids_of_endpoint(row)
+    reason = row.get("disabled_reason")
+    failing = None
+    if "failing_since_ms" in row:
+        failing = Failing(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
+    return Endpoint(
+        endpoint_id=endpoint_id,
+        project_id=project_id,
+        url=row["url"],
+        events=tuple(row["events"]),
+        description=row["description"],
+        header_names=tuple(row.get("header_names", ())),
+        headers_box=row.get("headers_box"),
+        headers=row.get("headers", {}),
+        secret_box=row["secret_box"],
+        previous_secret_box=row.get("previous_secret_box"),
+        previous_until_ms=row.get("previous_until_ms"),
+        enabled=row["enabled"],
+        disabled_reason=DisabledReason(reason) if reason else None,
+        disabled_at=row.get("disabled_at"),
+        failing=failing,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        max_concurrency=row.get("max_concurrency", DEFAULT_CONCURRENCY),  # older rows have none
+        max_per_second=row.get("max_per_second", 0),
+    )

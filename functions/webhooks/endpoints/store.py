@@ -1,0 +1,198 @@
+"""Endpoints of projects. Every change of a row is one conditional write, for deliveries change it at the same time."""
+
+from __future__ import annotations
+
+import time
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
+from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.webhooks.endpoints.deletions import deletion_put
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS
+from functions.webhooks.endpoints.rows import (
+    ENDPOINT_PREFIX,
+    count_key,
+    endpoint_key,
+    endpoint_pk,
+    endpoint_row,
+    to_endpoint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.webhooks.endpoints.model import Endpoint
+
+
+_TRIES = 6
+_LONGEST_PAUSE_SECS = 0.1
+
+
+class EndpointsFull(Exception):  # noqa: N818 - says what happened
+    """The project has MAX_ENDPOINTS of them."""
+
+
+class EndpointsContended(Exception):  # noqa: N818 - says what happened
+    """Others kept writing the same rows; nothing was done."""
+
+
+class EndpointStore:
+    """Endpoint rows of the deliveries table. Reads are consistent.
+
+    A row beside them counts them, written in the same transaction as each creation and deletion: so there are never
+    more than MAX_ENDPOINTS, however many are created at once.
+    """
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def create(self, endpoint: Endpoint) -> bool:
+        """Put a new endpoint; False when its id is taken, which is our own write whose answer was lost.
+
+        Raises EndpointsFull, EndpointsContended.
+        """
+        put = {
+            "TableName": self._table,
+            "Item": to_item(endpoint_row(endpoint)),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        codes = self._transact(
+            {"Put": put},
+            self._count("if_not_exists(#count, :zero) + :one", {":zero": 0, ":one": 1, ":most": MAX_ENDPOINTS})
+            | {"ConditionExpression": "attribute_not_exists(#count) OR #count < :most"},
+            endpoint.project_id,
+        )
+        if codes[:1] == (CONDITION_FAILED,):
+            return False
+        if codes:
+            raise EndpointsFull
+        return True
+
+    def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
+        """Read one of the project's endpoints."""
+        found = self._client.get_item(
+            TableName=self._table, Key=endpoint_key(project_id, endpoint_id), ConsistentRead=True
+        )
+        return to_endpoint(found["Item"]) if "Item" in found else None
+
+    def list_all(self, project_id: str) -> list[Endpoint]:
+        """All endpoints of the project, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
+            ConsistentRead=True,
+        )
+        found = [to_endpoint(item) for page in pages for item in page["Items"]]
+        return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))
+
+    def exist(self, project_id: str) -> bool:
+        """Whether the project has any endpoint."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
+            Select="COUNT",
+            Limit=1,
+            ConsistentRead=True,
+        )
+        return found["Count"] > 0
+
+    def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
+        """Move the due key of an endpoint whose owner is to be told; None for a stale entry."""
+        update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
+        item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
+        return to_endpoint(item) if item is not None else None
+
+    def finish_notice(self, endpoint: Endpoint) -> None:
+        """Its owner was told; nothing is due unless it was disabled once more meanwhile."""
+        condition = "attribute_not_exists(#disabled_at)"
+        values: dict[str, Value] = {}
+        if endpoint.disabled_at is not None:
+            condition += " OR #disabled_at = :seen"
+            values["seen"] = endpoint.disabled_at
+        update = ConditionalUpdate({}, f"attribute_exists(#pk) AND ({condition})", values, ("due_shard", "due_at_ms"))
+        update.is_applied(self._client, self._table, _key(endpoint))
+
+    def change(
+        self, project_id: str, endpoint_id: str, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
+    ) -> Endpoint | None:
+        """Set and remove attributes of `endpoint_row`; None when there is no such endpoint."""
+        update = ConditionalUpdate(sets, "attribute_exists(#pk)", {}, removes)
+        item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
+        return to_endpoint(item) if item is not None else None
+
+    def change_seen(
+        self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
+    ) -> Endpoint | None:
+        """Like `change`, if nobody has changed its settings since it was read; None when somebody has, or it is gone.
+
+        `updated_at` is set here, and never to the value that it had: it tells one state of the settings from the next.
+        """
+        updated_at = to_rfc3339(max(now_ms, from_rfc3339(seen.updated_at) + 1))
+        update = ConditionalUpdate(
+            {**sets, "updated_at": updated_at},
+            "attribute_exists(#pk) AND #updated_at = :seen_at AND #enabled = :seen_enabled",
+            {"seen_at": seen.updated_at, "seen_enabled": seen.enabled},
+            removes,
+        )
+        item = update.apply(self._client, self._table, _key(seen))
+        return to_endpoint(item) if item is not None else None
+
+    def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
+        """Take the endpoint for a call that takes long; False while another has it, or it is gone."""
+        update = ConditionalUpdate(
+            {"busy_until_ms": until_ms},
+            "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
+            {"now": now_ms},
+        )
+        return update.is_applied(self._client, self._table, _key(endpoint))
+
+    def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
+        """Give it back, if it is still ours."""
+        update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
+        update.is_applied(self._client, self._table, _key(endpoint))
+
+    def delete(self, project_id: str, endpoint_id: str) -> int | None:
+        """Remove it; None when there is no such endpoint. Raises EndpointsContended.
+
+        Return the due time of the row that it leaves: `Deletions` cancels what is paused.
+        """
+        now = self._clock()
+        delete = {
+            "TableName": self._table,
+            "Key": endpoint_key(project_id, endpoint_id),
+            "ConditionExpression": "attribute_exists(pk)",
+        }
+        count = self._count("if_not_exists(#count, :one) - :one", {":one": 1})
+        leave = deletion_put(self._table, project_id, endpoint_id, now)
+        return None if self._transact({"Delete": delete}, count, project_id, leave) else now
+
+    @staticmethod
+    def _count(change: str, values: Mapping[str, Value]) -> dict[str, Any]:
+        return {
+            "UpdateExpression": f"SET #count = {change}",
+            "ExpressionAttributeNames": {"#count": "count"},
+            "ExpressionAttributeValues": to_item(values),
+        }
+
+    def _transact(self, write: dict[str, Any], count: dict[str, Any], project_id: str, *others: Any) -> tuple[str, ...]:
+        """Write all rows; () when it is done, else why not. Tries again, as deliveries write these rows too."""
+        update = {"TableName": self._table, "Key": count_key(project_id), **count}
+        for _ in range(_TRIES):
+            codes = transact(self._client, [write, {"Update": update}, *others])
+            if CONFLICT not in codes:
+                return codes
+            time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
+        raise EndpointsContended
+
+
+def _key(endpoint: Endpoint) -> dict[str, Any]:
+    return endpoint_key(endpoint.project_id, endpoint.endpoint_id)

@@ -1,0 +1,1 @@
+"""Sending: claim a delivery, sign it, post it, record the attempt."""

@@ -1,0 +1,164 @@
+"""Claim a delivery, send it, record the attempt, and hint the next attempt."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from random import SystemRandom
+
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.failpoint import reach
+from functions.ids import new_id
+from functions.webhooks.deliveries.model import (
+    BAD_SIGNING_KEY,
+    MAX_HINT_DELAY_MS,
+    NOT_SENT,
+    RUN_ENDPOINT_ID,
+    Delivery,
+    Transition,
+    after_reply,
+)
+from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.endpoints.secrets import EndpointSecrets
+from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.claim import Claiming, Hint
+from functions.webhooks.sending.egress import TOTAL_SECS, Egress
+from functions.webhooks.sending.headers import webhook_headers
+from functions.webhooks.sending.leases import Held
+from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.schedule import Schedule
+from functions.webhooks.sending.secret_box import BoxInvalid, SecretBoxes
+from functions.webhooks.sending.signature import SecretInvalid, SigningKey, parse_secret, signatures
+from functions.webhooks.sending.slots import spacing_ms
+
+SESSION_MS = 10_000
+"""A sender keeps its slot for so long while deliveries wait; then it hands the slot on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt. `recorded` is False when another worker took the lease over, and then its record counts."""
+
+    delivery: Delivery
+    reply: Reply
+    transition: Transition
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where an attempt goes, and how it is signed: one key, two while a rotation overlap lasts."""
+
+    url: str = field(repr=False)
+    keys: tuple[SigningKey, ...]
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of a claim. The slot may send again at `rest_until_ms`."""
+
+    attempted: Attempted | None = None
+    rest_until_ms: int = 0
+    is_slot_free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverer:
+    """Parts that a delivery needs. `random` gives the jitter, in [0, 1)."""
+
+    claiming: Claiming
+    attempts: Attempts
+    boxes: SecretBoxes
+    notices: Notices
+    egress: Egress
+    schedule: Schedule
+    clock: Clock = now_ms
+    random: Callable[[], float] = SystemRandom().random
+
+    def deliver(self, hint: Hint, until_ms: int | None = None) -> Iterator[Attempted]:
+        """Try a delivery once if it is due and free, then others of its lane that wait, in their order.
+
+        No send begins after `until_ms`, nor more than SESSION_MS from now.
+        """
+        end_ms = self.clock() + SESSION_MS
+        end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
+        held = self.claiming.claim(hint, owner=new_id())
+        while held is not None:
+            reach("webhook.after_claim")
+            done = self._attempt(held)
+            if done.attempted is not None:
+                yield done.attempted
+            held = None if done.is_slot_free else self._go_on(held, done, end_ms)
+
+    def _attempt(self, held: Held) -> "_Done":
+        delivery = held.delivery
+        event = self.claiming.deliveries.get_event(delivery.event_id)
+        if event is None:  # the submission was deleted
+            self.claiming.leases.drop(held)
+            return _Done()
+        rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(event.body))
+        if held.slot is None:
+            reply = Reply(0, error_code=NOT_SENT)
+        else:
+            target = self._target(held)
+            if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
+                return _Done()  # stalled since the claim: sending now could overlap with the next owner's
+            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
+            reach("webhook.after_send")
+        planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
+        recorded = self.attempts.record(held, reply, planned, rest_until_ms)
+        reach("webhook.after_record")
+        if recorded is None:
+            return _Done(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
+        self._hint(delivery, recorded.transition)
+        if recorded.disabled is not None:
+            self.notices.tell(recorded.disabled)
+        attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
+        return _Done(attempted, rest_until_ms, recorded.is_slot_free)
+
+    def _go_on(self, held: Held, done: "_Done", end_ms: int) -> Held | None:
+        """Take the next delivery of the lane with the slot that we have, or free it."""
+        if held.slot is None:
+            return None
+        if done.attempted is not None and not done.attempted.recorded:
+            # The record was refused, or it was written and its answer lost: then the slot is not ours any more.
+            self.claiming.release(held.slot)
+            return None
+        waking = self.claiming.waking
+        if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
+            # The probe was answered: all slots of the lane may be used again.
+            waking.wake(replace(held.lane, failures=0), waking.lanes.slots(held.lane.project_id))
+        rest_ms = done.rest_until_ms - self.clock()
+        if rest_ms > 0:
+            self.claiming.sleep(rest_ms / MS_PER_SEC)
+        following = self.claiming.claim_next(held, new_id(), end_ms)
+        if following is None:
+            self.claiming.release(held.slot)
+        return following
+
+    def _target(self, held: Held) -> _Target | None:
+        """None if there is no key to sign with: refused when it was set, so only older rules could have let it in."""
+        delivery, endpoint = held.delivery, held.endpoint
+        try:
+            if endpoint is None:
+                secret = delivery.secret
+                if delivery.secret_box:
+                    secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
+                return _Target(delivery.url, (parse_secret(secret),), {})
+            secrets = EndpointSecrets(self.boxes)
+            return _Target(endpoint.url, secrets.keys(endpoint, self.clock()), secrets.headers(endpoint))
+        except (SecretInvalid, BoxInvalid):
+            return None
+
+    def _send(self, delivery: Delivery, target: _Target, body: bytes) -> Reply:
+        timestamp_secs = self.clock() // MS_PER_SEC
+        signature = signatures(target.keys, delivery.webhook_id, timestamp_secs, body)
+        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers)
+        return self.egress.post(target.url, headers, body)
+
+    def _hint(self, delivery: Delivery, transition: Transition) -> None:
+        if transition.next_at_ms is None:
+            return
+        delay_ms = max(0, transition.next_at_ms - self.clock())
+        if delay_ms <= MAX_HINT_DELAY_MS:
+            claiming = self.claiming
+            claiming.hints.send(delivery, delay_ms=delay_ms)

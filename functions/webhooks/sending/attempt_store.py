@@ -1,0 +1,190 @@
+"""Record an attempt and its consequences in one transaction."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.webhooks.deliveries.model import (
+    NOT_SENT,
+    UNSENDABLE_CODES,
+    DeliveryState,
+    Transition,
+    at_endpoint,
+    due_at,
+)
+from functions.webhooks.deliveries.rows import attempt_row, delivery_key
+from functions.webhooks.deliveries.store import TTL_MS
+from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
+from functions.webhooks.sending.lane import is_unanswered
+from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key, slots_key
+from functions.webhooks.sending.leases import release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.leases import Held
+    from functions.webhooks.sending.reply import Reply
+
+MAX_TRIES = 5
+_FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
+_BREAKER = ("failures", "failing_since_ms", "probe_at_ms")
+_NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
+
+
+class RecordRefused(Exception):  # noqa: N818 - says what happened
+    """Other writes of the same rows were always quicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was written. `disabled`: the endpoint, if this attempt switched it off.
+
+    `is_slot_free`: the slot was freed too; otherwise deliveries of the project wait, and the slot is still ours.
+    """
+
+    transition: Transition
+    disabled: Endpoint | None = None
+    is_slot_free: bool = False
+
+
+class Attempts:
+    """Attempts, and the rows that change with them."""
+
+    def __init__(
+        self,
+        table_name: str,
+        client: DynamoDBClient,
+        clock: Clock = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+        self._sleep = sleep
+
+    def record(self, held: Held, reply: Reply, planned: Transition, rest_until_ms: int = 0) -> Recorded | None:
+        """Write attempt, delivery, endpoint, lane and slot in one transaction; None when the lease is no longer ours.
+
+        `planned` is what the reply alone leads to; what it makes of the endpoint may stop the retries. The slot is
+        freed unless deliveries wait for it. The rows of endpoint, lane and slot are left out in the end if others
+        change them all the time: the slot ends by itself. Raises RecordRefused.
+        """
+        seen, frees = held.endpoint, held.slot is not None and not held.others_wait
+        for tried in range(MAX_TRIES):
+            is_last = tried + 1 == MAX_TRIES
+            after = seen.after_reply(reply, self._clock()) if seen is not None else None
+            transition = planned if held.endpoint is None or is_last else at_endpoint(planned, after)
+            actions = self._of_delivery(held.delivery, reply, transition)
+            if not is_last:
+                # The slot is last, so that its code is.
+                actions += self._of_endpoint(seen, after) + self._of_lane(held, reply)
+                actions += self._of_slot(held, rest_until_ms) if frees else []
+            codes = transact(self._client, actions)
+            if not codes:
+                is_news = seen is not None and after is not None and seen.enabled and not after.enabled
+                return Recorded(transition, after if is_news and not is_last else None, frees and not is_last)
+            if codes[1] == CONDITION_FAILED:
+                return None
+            if frees and codes[-1] == CONDITION_FAILED:
+                frees = False
+            if held.endpoint is not None and set(codes[2:]) - {"None"}:
+                seen = self._endpoint(held.endpoint)
+            self._sleep(random.uniform(0.005, 0.02) * 2**tried)  # noqa: S311 - jitter, no secret
+        raise RecordRefused
+
+    def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> list[Any]:
+        sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
+        removes: tuple[str, ...] = ("lease_until_ms", "lease_owner")
+        if transition.next_at_ms is None:
+            removes += ("due_shard", "due_at_ms", "secret", "secret_box")
+        else:
+            due_at_ms = due_at(transition.next_at_ms, self._clock())
+            sets |= {"next_at_ms": transition.next_at_ms, "due_at_ms": due_at_ms}
+        condition = "#state = :sending AND #lease_owner = :me"
+        values: dict[str, Value] = {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""}
+        now = self._clock()
+        attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
+        update = ConditionalUpdate(sets, condition, values, removes)
+        return [
+            {"Put": {"TableName": self._table, "Item": attempt}},
+            update.action(self._table, delivery_key(delivery.event_id, delivery.endpoint_id)),
+        ]
+
+    def _of_endpoint(self, seen: Endpoint | None, after: Endpoint | None) -> list[Any]:
+        """Write the endpoint's health if it has changed since `seen`: a delivery meanwhile begins the count anew."""
+        if seen is None or after is None or after == seen:
+            return []
+        sets: dict[str, Value] = {}
+        removes: tuple[str, ...] = ()
+        values: dict[str, Value] = {"seen_enabled": seen.enabled}
+        condition = f"#enabled = :seen_enabled AND {_failing_is(seen, values)}"
+        if after.failing is None:
+            removes = _FAILING
+        else:
+            failing = after.failing
+            sets = dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True))
+        sets |= _disabling(after, self._clock()) if not after.enabled else {}
+        update = ConditionalUpdate(sets, condition, values, removes)
+        return [update.action(self._table, endpoint_key(seen.project_id, seen.endpoint_id))]
+
+    def _of_lane(self, held: Held, reply: Reply) -> list[Any]:
+        """Count a send without an answer for the circuit breaker; an answer closes it."""
+        lane, now = held.lane, self._clock()
+        key = lane_key(lane.project_id, lane.name)
+        if is_unanswered(reply):
+            sets: dict[str, Value] = {
+                "host": lane.host,
+                "probe_at_ms": lane.next_probe_ms(now),
+                "ttl": now // MS_PER_SEC + LANE_TTL_SECS,
+            }
+            computed = (
+                "#failures = if_not_exists(#failures, :zero) + :one",
+                "#failing_since_ms = if_not_exists(#failing_since_ms, :now)",
+            )
+            update = ConditionalUpdate(sets, "", {"zero": 0, "one": 1, "now": now}, computed=computed)
+            return [update.action(self._table, key)]
+        if lane.failures and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
+            return [ConditionalUpdate({}, "", {}, _BREAKER).action(self._table, key)]
+        return []
+
+    def _of_slot(self, held: Held, rest_until_ms: int) -> list[Any]:
+        if held.slot is None:
+            return []
+        update = release(held.slot, rest_until_ms, self._clock(), _NOBODY_WAITS)
+        return [update.action(self._table, slots_key(held.slot.project_id))]
+
+    def _endpoint(self, endpoint: Endpoint) -> Endpoint | None:
+        key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return to_endpoint(found["Item"]) if "Item" in found else None
+
+
+def _failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
+    if seen.failing is None:
+        return "attribute_not_exists(#failing_since_ms)"
+    values |= {"seen_since": seen.failing.since_ms, "seen_spread": seen.failing.spread}
+    return "#failing_since_ms = :seen_since AND #failing_spread = :seen_spread"
+
+
+def _disabling(after: Endpoint, now: int) -> dict[str, Value]:
+    """With the due key by which the sweeper finds that its owner is to be told."""
+    return {
+        "enabled": False,
+        "disabled_reason": after.disabled_reason or "",
+        "disabled_at": after.disabled_at or "",
+        "updated_at": after.disabled_at or "",
+        "due_shard": due_shard(after.endpoint_id),
+        "due_at_ms": now,
+    }

@@ -1,0 +1,154 @@
+"""Claim deliveries that may be sent now, and park or end the others."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.failpoint import reach
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.sending.lane import run_lane_name
+from functions.webhooks.sending.leases import Held, Leases, Seen, Taken
+from functions.webhooks.sending.waking import Waking
+
+SEND_MS = 20_000
+"""A send that begins in a slot needs so much of the slot's time: 15 s, and the writes around it."""
+
+_TRIES = 6
+_CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a message of the deliveries queue names. `project_id` None: it is of an older version.
+
+    `host`: that of a run's own URL, "" where it is not known.
+    """
+
+    event_id: str
+    endpoint_id: str
+    project_id: str | None = None
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """Parts that it needs."""
+
+    deliveries: DeliveryStore
+    leases: Leases
+    hints: DeliveryHints
+    waking: Waking
+    clock: Clock = now_ms
+    sleep: Callable[[float], None] = time.sleep
+
+    def claim(self, hint: Hint, owner: str) -> Held | None:
+        """Claim what the hint names, or an older delivery of its lane; None when there is nothing to send now."""
+        project_id = hint.project_id or self._project_of(hint)
+        for tried in range(_TRIES):
+            seen = self._look(hint, project_id)
+            if seen is None:
+                return None
+            held, is_settled = self._settle(seen, owner)
+            if is_settled:
+                return held
+            # One of the rows was just changed by another worker: look again.
+            self.sleep(random.uniform(0.002, 0.01) * 2**tried)  # noqa: S311 - jitter, no secret
+        self._defer(hint, project_id)
+        return None
+
+    def claim_next(self, held: Held, owner: str, until_ms: int) -> Held | None:
+        """Claim the oldest waiting delivery of the lane for the slot that we have; None when the slot must be freed.
+
+        `until_ms`: no send may begin later.
+        """
+        slot = held.slot
+        if slot is None or self.clock() > min(until_ms, slot.until_ms - SEND_MS):
+            return None
+        for event_id, endpoint_id in self.waking.lanes.oldest(slot.lane, _CANDIDATES):
+            seen = self._look(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
+            if seen is None or seen.lane.ref != slot.lane.ref or seen.lane.host != slot.lane.host:
+                continue
+            if seen.lane.is_open:  # its probe is due later, and may not be ours
+                return None
+            if seen.is_orphan:
+                self.leases.cancel(seen.delivery)
+            elif seen.endpoint is not None and not seen.endpoint.enabled:
+                self.leases.pause(seen)
+            elif (claimed := self.leases.claim_next(seen, owner, slot)) is not None:
+                return claimed
+        return None
+
+    def release(self, slot: Taken) -> None:
+        """Free a slot, and hand it on to a delivery that waits."""
+        slots = self.leases.release(slot)
+        if slots is not None:
+            reach("webhook.after_release")
+            self.waking.hand_on(slots, slot.lane)
+
+    def _settle(self, seen: Seen, owner: str) -> tuple[Held | None, bool]:
+        """What is held if anything, and whether the rows took what was decided."""
+        now = self.clock()
+        if seen.is_orphan:
+            return None, self.leases.cancel(seen.delivery)
+        if seen.endpoint is not None and not seen.endpoint.enabled:
+            return None, self.leases.pause(seen)
+        free = seen.slots.free(seen.lane, self.waking.project_slots, now)
+        if not free:
+            return self._wait(seen, owner, now)
+        if seen.lane.waiting_ms is not None and (older := self._older(seen)) is not None:
+            if not self.leases.park(seen):
+                return None, False
+            # It was read later than `seen`, and its claim is conditional on the slots as they were then.
+            seen, free = older, older.slots.free(older.lane, self.waking.project_slots, self.clock())
+            if not free:
+                return None, True  # both wait, and the sender that took the slot sees that
+        held = self.leases.claim(seen, owner, free[0])
+        return held, held is not None
+
+    def _older(self, seen: Seen) -> Seen | None:
+        """A delivery of the same lane that waits for longer than this one."""
+        for event_id, endpoint_id in self.waking.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
+            if (event_id, endpoint_id) == (seen.delivery.event_id, seen.delivery.endpoint_id):
+                return None
+            project_id = seen.slots.project_id
+            older = self._look(Hint(event_id, endpoint_id, project_id, seen.lane.host), project_id)
+            if older is not None and older.lane.ref == seen.lane.ref and older.delivery.lane_at_ms is not None:
+                return older
+        return None
+
+    def _wait(self, seen: Seen, owner: str, now: int) -> tuple[Held | None, bool]:
+        if seen.lane.is_open and now - seen.delivery.next_at_ms >= PARKED_MS:
+            held = self.leases.claim_unsent(seen, owner)
+            return held, held is not None
+        frees_itself_ms = seen.slots.frees_itself_ms(seen.lane, now)
+        if seen.lane.is_marked(now) or frees_itself_ms is None:
+            return None, self.leases.park(seen)
+        # Nobody hands on a slot that rests, nor the probe of an open circuit breaker: the first to wait has a hint.
+        at_ms = min(max(frees_itself_ms, now), now + MAX_HINT_DELAY_MS)
+        if not self.leases.park(seen, at_ms):
+            return None, False
+        reach("webhook.after_park")
+        self.hints.send(seen.delivery, delay_ms=at_ms - now)
+        return None, True
+
+    def _look(self, hint: Hint, project_id: str) -> Seen | None:
+        """Read the rows; None if the delivery cannot be claimed now."""
+        lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
+        seen = self.leases.look(hint.event_id, hint.endpoint_id, project_id, lane)
+        if seen is None or not seen.delivery.is_claimable(self.clock()) or seen.delivery.project_id != project_id:
+            return None
+        return seen
+
+    def _project_of(self, hint: Hint) -> str:
+        delivery = self.deliveries.get_delivery(hint.event_id, hint.endpoint_id)
+        return delivery.project_id if delivery is not None else ""
+
+    def _defer(self, hint: Hint, project_id: str) -> None:
+        """Look again in a second: other workers change the rows all the time."""
+        seen = self._look(hint, project_id)
+        if seen is not None:
+            self.hints.send(seen.delivery, delay_ms=MS_PER_SEC)

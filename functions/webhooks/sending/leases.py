@@ -1,0 +1,279 @@
+"""Who may send a delivery now: a lease of the delivery, and one of its project's slots, decide.
+
+Both are taken in one transaction, with the endpoint enabled at that moment, and end by themselves after 60 s. A sender
+that has a slot takes further deliveries of the same lane with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.transaction import transact
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.webhooks.deliveries.model import (
+    LEASE_MS,
+    PARKED_MS,
+    RUN_ENDPOINT_ID,
+    SKEW_MS,
+    Delivery,
+    DeliveryState,
+    due_at,
+)
+from functions.webhooks.deliveries.rows import delivery_key, to_delivery
+from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
+from functions.webhooks.sending.lane import Lane, host_of, lane_name, sends_at_once
+from functions.webhooks.sending.lane_rows import (
+    LANE_TTL_SECS,
+    lane_key,
+    slot_name,
+    slot_value,
+    slots_key,
+    to_lane,
+    to_slots,
+)
+from functions.webhooks.sending.lane_store import mark_lane
+from functions.webhooks.sending.slots import SLOT_MS, Slot, Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.aws.dynamodb.items import Value
+    from functions.webhooks.endpoints.model import Endpoint
+
+_DUE = ("due_shard", "due_at_ms")
+_LEASE = ("lease_until_ms", "lease_owner")
+_WAITING = ("lane_ref", "lane_at_ms")
+_CLAIMABLE = (  # as Delivery.is_claimable
+    "((#state = :pending AND #next_at_ms <= :soon) OR (#state = :retrying AND #next_at_ms <= :now)"
+    " OR (#state = :sending AND #lease_until_ms <= :now))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A delivery and all that decides whether it may be sent. `endpoint` None: it is gone, or it is a run's URL."""
+
+    delivery: Delivery
+    endpoint: Endpoint | None
+    lane: Lane
+    slots: Slots
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the endpoint of this delivery is gone."""
+        return self.endpoint is None and self.delivery.endpoint_id != RUN_ENDPOINT_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A slot that is ours until `until_ms`."""
+
+    number: int
+    until_ms: int
+    lane: Lane
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery that is ours until its `lease_until_ms`. `slot` None: it is not to be sent, only recorded as failed.
+
+    `others_wait`: whether deliveries of this project were seen to wait for a slot.
+    """
+
+    delivery: Delivery
+    endpoint: Endpoint | None
+    lane: Lane
+    slot: Taken | None
+    began_ms: int
+    others_wait: bool = False
+
+
+class Leases:
+    """Deliveries, and the slots of their projects."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._clock = clock
+
+    def look(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> Seen | None:
+        """Read a delivery and what decides about it in one request, consistently; None when it is gone.
+
+        `lane`: name of its lane as far as it is known; another request follows if it is not that.
+        """
+        delivery_at, endpoint_at = delivery_key(event_id, endpoint_id), endpoint_key(project_id, endpoint_id)
+        slots_at, lane_at = slots_key(project_id), lane_key(project_id, lane)
+        items = self._read([delivery_at, slots_at, lane_at, *[endpoint_at] * (endpoint_id != RUN_ENDPOINT_ID)])
+        found, row = items.get(_name(delivery_at)), items.get(_name(endpoint_at))
+        if found is None:
+            return None
+        delivery, endpoint = to_delivery(found), to_endpoint(row) if row else None
+        host = host_of(delivery.url if endpoint is None else endpoint.url)
+        name = lane_name(delivery, host)
+        if name != lane:
+            lane_at = lane_key(project_id, name)
+            items |= self._read([lane_at])
+        known = items.get(_name(lane_at))
+        at_rest = Lane(project_id, name, host)
+        seen_lane = to_lane(known) if known else at_rest
+        slots = to_slots(project_id, items.get(_name(slots_at), {}))
+        return Seen(delivery, endpoint, replace(seen_lane, host=host, most=sends_at_once(endpoint)), slots)
+
+    def claim(self, seen: Seen, owner: str, number: int) -> Held | None:
+        """Claim a delivery and one slot of its project; None if anything is no longer as `look` saw it."""
+        slot = Taken(number, self._clock() + SLOT_MS, seen.lane, seen.slots.project_id)
+        return self._claim(seen, owner, slot, [self._take(seen.slots, slot)])
+
+    def claim_next(self, seen: Seen, owner: str, slot: Taken) -> Held | None:
+        """Claim another delivery for a slot that we have; None if anything is no longer as `look` saw it."""
+        return self._claim(seen, owner, slot, [])
+
+    def claim_unsent(self, seen: Seen, owner: str) -> Held | None:
+        """Claim a delivery without a slot, to record that it could not be sent."""
+        return self._claim(seen, owner, None, [])
+
+    def pause(self, seen: Seen) -> bool:
+        """Pause a delivery that only its disabled endpoint keeps from being claimed; False if either has changed."""
+        pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*_LEASE, *_DUE, *_WAITING))
+        return not transact(self._client, [pause, self._endpoint_is(seen, enabled=False)])
+
+    def cancel(self, delivery: Delivery) -> bool:
+        """Cancel a delivery that could be claimed if its endpoint were there; False if it has changed."""
+        cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*_LEASE, *_DUE, *_WAITING))
+        return not transact(self._client, [cancel])
+
+    def park(self, seen: Seen, hinted_for_ms: int | None = None) -> bool:
+        """Let a delivery wait for a slot that was not free; False if a slot or the delivery has changed since.
+
+        It waits in its lane without a hint, or with a hint at `hinted_for_ms`. Its lane and its project are marked in
+        the same transaction, so that no sender frees a slot without seeing it.
+        """
+        now, delivery = self._clock(), seen.delivery
+        state = DeliveryState.RETRYING if delivery.scheduled_attempts else DeliveryState.PENDING
+        sets: dict[str, Value] = {"state": state.value, "due_shard": due_shard(delivery.event_id)}
+        if hinted_for_ms is None:
+            lane_at_ms = min(delivery.next_at_ms, now)
+            sets |= {"lane_ref": seen.lane.ref, "lane_at_ms": lane_at_ms, "due_at_ms": now + PARKED_MS}
+        else:
+            sets["due_at_ms"] = due_at(hinted_for_ms, now)
+        removes = _LEASE if hinted_for_ms is None else (*_LEASE, *_WAITING)
+        actions = [self._change(delivery, sets, removes)]
+        if not (seen.lane.is_marked(now) and seen.slots.is_marked(now)):
+            mark = ConditionalUpdate({"waiting_ms": now}, *_version_is(seen.slots))
+            actions += [
+                mark_lane(seen.lane, now).action(self._table, lane_key(seen.slots.project_id, seen.lane.name)),
+                mark.action(self._table, slots_key(seen.slots.project_id)),
+            ]
+        return not transact(self._client, actions)
+
+    def drop(self, held: Held) -> bool:
+        """Cancel a delivery that we hold because its event is gone; False when the lease is no longer ours."""
+        delivery = held.delivery
+        cancel = ConditionalUpdate(
+            {"state": DeliveryState.CANCELLED.value},
+            "#state = :sending AND #lease_owner = :me",
+            {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
+            (*_LEASE, *_DUE, "secret", "secret_box"),
+        )
+        return cancel.is_applied(self._client, self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
+
+    def release(self, slot: Taken, rest_until_ms: int = 0) -> Slots | None:
+        """Free a slot, after a rest if it needs one; return the slots as they are then, None if it was not ours."""
+        update = release(slot, rest_until_ms, self._clock())
+        item = update.apply(self._client, self._table, slots_key(slot.project_id))
+        return to_slots(slot.project_id, item) if item is not None else None
+
+    def _claim(self, seen: Seen, owner: str, slot: Taken | None, actions: list[Any]) -> Held | None:
+        now, delivery = self._clock(), seen.delivery
+        until_ms = now + LEASE_MS
+        sets: dict[str, Value] = {
+            "state": DeliveryState.SENDING.value,
+            "lease_until_ms": until_ms,
+            "lease_owner": owner,
+            "due_shard": due_shard(delivery.event_id),
+            "due_at_ms": until_ms,
+        }
+        actions = [self._change(delivery, sets, _WAITING), *actions]
+        if seen.endpoint is not None:
+            actions.append(self._endpoint_is(seen, enabled=True))
+        if transact(self._client, actions):
+            return None
+        ours = replace(delivery, state=DeliveryState.SENDING, lease_until_ms=until_ms, lease_owner=owner)
+        others_wait = seen.slots.waiting_ms is not None
+        return Held(replace(ours, lane_at_ms=None), seen.endpoint, seen.lane, slot, now, others_wait)
+
+    def _take(self, slots: Slots, slot: Taken) -> Any:
+        value = slot_value(Slot(slot.until_ms, slot.lane.name, slot.lane.host))
+        condition, values = _version_is(slots)
+        update = ConditionalUpdate(
+            {
+                slot_name(slot.number): value,
+                "version": slots.version + 1,
+                "ttl": self._clock() // MS_PER_SEC + LANE_TTL_SECS,
+            },
+            condition,
+            values,
+        )
+        return update.action(self._table, slots_key(slots.project_id))
+
+    def _endpoint_is(self, seen: Seen, *, enabled: bool) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id),
+                "ConditionExpression": "enabled = :enabled",
+                "ExpressionAttributeValues": {":enabled": {"BOOL": enabled}},
+            }
+        }
+
+    def _change(self, delivery: Delivery, sets: dict[str, Value], removes: tuple[str, ...]) -> Any:
+        """Change a row that is claimable, and still the one that was read."""
+        now = self._clock()
+        states = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.SENDING)
+        values: dict[str, Value] = {state.value: state.value for state in states}
+        update = ConditionalUpdate(
+            sets,
+            f"{_CLAIMABLE} AND #attempt = :seen_attempt",
+            {**values, "now": now, "soon": now + SKEW_MS, "seen_attempt": delivery.attempt},
+            removes,
+        )
+        return update.action(self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
+
+    def _read(self, keys: list[Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+        answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
+        found = answer["Responses"].get(self._table, [])
+        left = answer.get("UnprocessedKeys", {}).get(self._table)
+        for key in left["Keys"] if left else ():
+            # The table is throttled, which a batch does not raise.
+            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+            found = [*found, item] if item else found
+        return {_name(item): item for item in found}
+
+
+def release(slot: Taken, rest_until_ms: int, now_ms: int, condition: str = "") -> ConditionalUpdate:
+    """Free a slot that is still ours. `condition` is one more, on the slots row."""
+    name = slot_name(slot.number)
+    ours = f"#{name}.#until = :ours AND #{name}.#resting = :no"
+    values: dict[str, Value] = {"ours": slot.until_ms, "no": False, "one": 1}
+    is_ours = f"{ours} AND {condition}" if condition else ours
+    count = "#version = #version + :one"
+    if rest_until_ms <= now_ms:
+        return ConditionalUpdate({}, is_ours, values, (name,), (count,))
+    rest = slot_value(Slot(rest_until_ms, slot.lane.name, slot.lane.host, is_resting=True))
+    return ConditionalUpdate({name: rest}, is_ours, values, computed=(count,))
+
+
+def _version_is(slots: Slots) -> tuple[str, dict[str, Value]]:
+    if not slots.version:
+        return "attribute_not_exists(#version)", {}
+    return "#version = :version_seen", {"version_seen": slots.version}
+
+
+def _name(key: Mapping[str, Any]) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]

@@ -1,0 +1,95 @@
+"""Send slots of a project: how many webhooks it may send at once, in all, to one host and in one lane.
+
+A slot is a lease. A sender takes one, sends the deliveries of one lane one after the other, and frees it. A slot may
+have to rest after a send, so that a host gets a bounded number of bytes a second and an endpoint its `max_per_second`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.clock import MS_PER_SEC
+from functions.webhooks.sending.lane import FRESH_MS, sends_at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.lane import Lane
+
+SLOT_MS = 60_000
+"""A slot whose sender died is free after this time."""
+HOST_SLOTS = 20
+"""Concurrent sends of a project to one host."""
+SLOT_BYTES_PER_SEC = 256 * 1024
+"""A slot rests until its sends stay below this rate. One host gets at most HOST_SLOTS times as much: 5 MiB/s."""
+PROJECT_SHARE = 4
+"""A project may hold one in PROJECT_SHARE of the senders, so that others never wait for its slow targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One taken slot. `is_resting`: no sender holds it, and it is free at `until_ms`."""
+
+    until_ms: int
+    lane: str
+    host: str
+    is_resting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots row of a project. `version` changes with every slot that is taken or freed.
+
+    `waiting_ms`: when a delivery of any lane was last noted to wait; None: none waits.
+    """
+
+    project_id: str
+    version: int = 0
+    waiting_ms: int | None = None
+    taken: Mapping[int, Slot] = field(default_factory=dict)
+
+    def free(self, lane: Lane, project_most: int, now_ms: int) -> tuple[int, ...]:
+        """Numbers of the slots that a sender of `lane` may take now."""
+        if lane.is_open and now_ms < lane.probe_at_ms:
+            return ()
+        live = self.live(now_ms)
+        left = min(
+            (1 if lane.is_open else lane.most) - sum(slot.lane == lane.name for slot in live.values()),
+            HOST_SLOTS - sum(slot.host == lane.host for slot in live.values()),
+            project_most - len(live),
+        )
+        numbers = [number for number in range(project_most) if number not in live]
+        return tuple(numbers[: max(left, 0)])
+
+    def frees_itself_ms(self, lane: Lane, now_ms: int) -> int | None:
+        """When a lane that has no free slot may get one although no sender will hand it on; None if one will."""
+        if lane.is_open and now_ms < lane.probe_at_ms:
+            return lane.probe_at_ms
+        return min((slot.until_ms for slot in self.live(now_ms).values() if slot.is_resting), default=None)
+
+    def sends_in(self, lane: Lane, now_ms: int) -> bool:
+        """Whether a sender of this lane holds a slot."""
+        return any(slot.lane == lane.name and not slot.is_resting for slot in self.live(now_ms).values())
+
+    def live(self, now_ms: int) -> dict[int, Slot]:
+        """Slots that are taken at this moment."""
+        return {number: slot for number, slot in self.taken.items() if slot.until_ms > now_ms}
+
+    def is_marked(self, now_ms: int) -> bool:
+        """Whether the waiting mark is fresh."""
+        return self.waiting_ms is not None and now_ms - self.waiting_ms < FRESH_MS
+
+
+def project_slots(senders: int) -> int:
+    """Concurrent sends of one project, of all `senders`."""
+    return max(1, senders // PROJECT_SHARE)
+
+
+def spacing_ms(endpoint: Endpoint | None, body_bytes: int) -> int:
+    """Least time between the starts of two sends in one slot."""
+    by_bytes = body_bytes * MS_PER_SEC // SLOT_BYTES_PER_SEC
+    if endpoint is None or not endpoint.max_per_second:
+        return by_bytes
+    return max(by_bytes, MS_PER_SEC // (endpoint.max_per_second // sends_at_once(endpoint)))

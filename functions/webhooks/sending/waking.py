@@ -1,0 +1,70 @@
+"""Hints for deliveries that wait in a lane: a freed slot, a closed circuit breaker or the sweeper has work for them.
+
+A delivery leaves its lane in the same write that decides on its hint. So it has one hint at most.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import SystemRandom
+
+from functions.clock import Clock, now_ms
+from functions.failpoint import reach
+from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
+from functions.webhooks.sending.lane import Lane
+from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.slots import Slots
+
+MAX_HINTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Waking:
+    """Parts that it needs. `project_slots`: concurrent sends of one project. `random` in [0, 1) picks a lane."""
+
+    lanes: LaneStore
+    hints: DeliveryHints
+    project_slots: int
+    clock: Clock = now_ms
+    random: Callable[[], float] = SystemRandom().random
+
+    def hand_on(self, slots: Slots, by: Lane) -> None:
+        """Give the slot that a sender of `by` has just freed to one delivery of any lane that may send now."""
+        if slots.waiting_ms is None:
+            return
+        lanes, are_all = self.lanes.marked(slots.project_id)
+        self._plan_probe([lane for lane in lanes if lane.name == by.name], slots)
+        for lane in sorted(lanes, key=lambda _: self.random()):
+            if self.wake(lane, slots, 1):
+                return
+        if are_all and not lanes:
+            self.lanes.clear_project(slots)
+
+    def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
+        """Send hints to the oldest deliveries of a lane, as many as there are free slots; return their number."""
+        free = slots.free(lane, self.project_slots, self.clock())
+        if not free:
+            return 0
+        return self._hint(lane, min(len(free), most), 0)
+
+    def _plan_probe(self, lanes: list[Lane], slots: Slots) -> None:
+        """The last sender of a lane whose circuit breaker is open has its oldest delivery sent when that is due."""
+        now = self.clock()
+        for lane in lanes:
+            if lane.is_open and lane.probe_at_ms > now and not slots.sends_in(lane, now):
+                self._hint(lane, 1, min(lane.probe_at_ms - now, MAX_HINT_DELAY_MS))
+
+    def _hint(self, lane: Lane, most: int, delay_ms: int) -> int:
+        hinted_for_ms = self.clock() + delay_ms
+        found = self.lanes.oldest(lane, most)
+        if not found:
+            self.lanes.clear(lane)
+        taken = [self.lanes.take_out(event_id, endpoint_id, hinted_for_ms) for event_id, endpoint_id in found]
+        hinted = [delivery for delivery in taken if delivery is not None]
+        reach("waking.after_take_out")
+        if delay_ms:
+            for delivery in hinted:
+                self.hints.send(delivery, delay_ms=delay_ms)
+        else:
+            self.hints.send_all(hinted)
+        return len(hinted)
