@@ -3,9 +3,9 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up test lint types unit contract adapters embedded jail package system vm bench kill-run lock clean test-vm test-image
+.PHONY: help setup up check test lint types unit contract adapters embedded jail package system vm bench kill-run lock clean test-vm test-image
 
-help: ## What there is
+help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
 
 setup: ## Install what is missing: system packages, .venv, toolchains
@@ -13,6 +13,9 @@ setup: ## Install what is missing: system packages, .venv, toolchains
 
 up: setup ## The whole service on this machine (PORT=4096); Ctrl-C stops it
 	@exec .venv/bin/python -m infra.local up
+
+check: setup ## The quick loop: lint, types, unit tests, contracts, functions over moto
+	@bash infra/setup/check.sh lint types unit contract adapters
 
 test: ## Everything a change must pass
 	@bash infra/setup/install.sh --sdk
@@ -29,7 +32,7 @@ bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,s
 	@bash infra/setup/install.sh --peers
 	@.venv/bin/python -m tests.bench $(ARGS)
 
-kill-run: setup ## 300 submissions while parts of a stack are killed for 2 minutes; counts what is lost (ARGS="--seed 7")
+kill-run: setup ## Kill parts of a stack for 2 minutes under load and count lost submissions (ARGS="--seed 7")
 	@.venv/bin/python -m tests.system.kill_run $(ARGS)
 
 test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow)
