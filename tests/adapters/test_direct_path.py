@@ -509,8 +509,8 @@ def long_run(system: Direct, aws: Aws) -> Iterator[HeldSlot]:
         until(lambda: rows(aws))
         slot.may_end.set()
 
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as threads:
-        patch.setattr(submit, "wiring", lambda: replace(parts, acceptance=acceptance))
+    aws.monkeypatch.setattr(submit, "wiring", lambda: replace(parts, acceptance=acceptance))
+    with ThreadPoolExecutor(1) as threads:
         ended = threads.submit(end_when_there_is_a_row)
         yield slot
         ended.result()
@@ -526,36 +526,48 @@ def counts(pipeline: Pipeline) -> tuple[int, int]:
     return usage.day.count, usage.in_flight
 
 
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the DynamoDB operations from here on."""
-    seen: list[str] = []
-    Clients.dynamodb().meta.events.register("before-call.dynamodb", lambda model, **_: seen.append(model.name))
-    return seen
+@contextmanager
+def calls(aws: Aws) -> Iterator[tuple[list[str], list[str]]]:
+    """Operations on the submissions table and on the quotas table."""
+    of_table: dict[str, list[str]] = {aws.names["SubmissionsTable"]: [], aws.names["QuotasTable"]: []}
+
+    def note(model: Any, params: Any, **_: Any) -> None:
+        body = json.loads(params["body"])
+        writes = [next(iter(item.values())) for item in body.get("TransactItems", ())]
+        for name in {target["TableName"] for target in (body, *writes) if "TableName" in target}:
+            of_table.get(name, []).append(model.name)
+
+    events = Clients.dynamodb().meta.events
+    events.register("before-call.dynamodb", note)
+    try:
+        submissions, quotas = of_table.values()
+        yield submissions, quotas
+    finally:
+        events.unregister("before-call.dynamodb", note)
 
 
 # --- the row, written once --------------------------------------------------------------------------------------------
 
 
-def test_a_synchronous_answer_takes_three_calls_of_the_tables(
-    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_synchronous_answer_takes_three_calls_of_the_tables(system: Direct, aws: Aws, project_key: str) -> None:
     start(system)
-    wait_for(project_key)  # the project's key and endpoints are cached from here on
-    seen = calls(monkeypatch)
-    assert wait_for(project_key).json["verdict"] == "AC"
-    assert sorted(seen) == ["PutItem", "UpdateItem", "UpdateItem"]
+    wait_for(project_key)
+    with calls(aws) as (submissions, quotas):
+        assert wait_for(project_key).json["verdict"] == "AC"
+    assert submissions == ["PutItem"]
+    # Charge and release; the first run of a minute begins a new window, which is one update more.
+    assert quotas in (["UpdateItem"] * 2, ["UpdateItem"] * 3)
 
 
 def test_a_synchronous_answer_with_a_key_writes_row_and_claim_in_one_transaction(
-    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+    system: Direct, aws: Aws, project_key: str
 ) -> None:
     start(system)
-    wait_for(project_key)
-    seen = calls(monkeypatch)
-    first = wait_for(project_key, idempotency_key="key")
-    assert sorted(seen) == ["GetItem", "TransactWriteItems", "UpdateItem", "UpdateItem"]
+    with calls(aws) as (submissions, _):
+        first = wait_for(project_key, idempotency_key="key")
+    assert submissions == ["GetItem", "TransactWriteItems"]
     assert wait_for(project_key, idempotency_key="key").json == first.json
-    assert begun(system) == 2
+    assert begun(system) == 1
 
 
 def test_a_finished_direct_run_keeps_neither_code_nor_input(system: Direct, aws: Aws, project_key: str) -> None:
@@ -564,13 +576,10 @@ def test_a_finished_direct_run_keeps_neither_code_nor_input(system: Direct, aws:
     assert (only_row(aws).code, only_row(aws).stdin, only_row(aws).input_key) == (None, None, None)
 
 
-def test_a_long_run_has_a_pending_row_before_its_answer(
-    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with long_run(system, aws):
-        seen = calls(monkeypatch)
+def test_a_long_run_has_a_pending_row_before_its_answer(system: Direct, aws: Aws, project_key: str) -> None:
+    with long_run(system, aws), calls(aws) as (submissions, _):
         assert wait_for(project_key).json["verdict"] == "AC"
-    assert seen.count("PutItem") == 1
+    assert [name for name in submissions if name != "Scan"] == ["PutItem", "UpdateItem"]
     # Only a pending row holds the code, in case that it must run again.
     assert (only_row(aws).is_final, only_row(aws).code) == (True, b"print(42)")
 
@@ -711,7 +720,6 @@ def test_a_crash_after_the_only_write_loses_no_event(
     if point == "submit.after_hand_over" and not hook:
         return  # only a run with a webhook is handed over
     start(system)
-    pipeline.time.ms = now_ms()
     with crash_at(point), pytest.raises(Crash):
         wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
     finish_by_sweeping(system, aws, pipeline, with_webhook=bool(hook))
@@ -724,7 +732,6 @@ def test_a_crash_after_the_only_write_loses_no_event(
 def test_a_crash_after_the_pending_row_costs_no_result(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
 ) -> None:
-    pipeline.time.ms = now_ms()
     with long_run(system, aws), crash_at(point), pytest.raises(Crash):
         wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)
     finish_by_sweeping(system, aws, pipeline, with_webhook=bool(hook))
@@ -732,6 +739,7 @@ def test_a_crash_after_the_pending_row_costs_no_result(
 
 def finish_by_sweeping(system: Direct, aws: Aws, pipeline: Pipeline, *, with_webhook: bool) -> None:
     # Another message keeps the queue from being empty: the row must be sent again all the same.
+    pipeline.time.ms = now_ms()
     pipeline.time.advance(DIRECT_DUE_SECS + 1)
     pipeline.redrive()
     aws.monkeypatch.setattr(Queues, "depth", lambda *_: 7)
