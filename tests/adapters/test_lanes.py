@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.webhooks.sending.claim import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
-from functions.webhooks.sending.lane import FAILURES_TO_OPEN, STALE_MS
-from functions.webhooks.sending.reply import Reply
-from functions.webhooks.sending.slots import SLOT_MS
 from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.claim import Hint
+from functions.webhooks.sending.lane import FAILURES_TO_OPEN, STALE_MS
 from functions.webhooks.sending.lane_rows import lane_key, slots_key
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.slots import SLOT_MS
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
 from tests.adapters.test_endpoint_deliveries import finish, hint_of, hold, use_leases
 from tests.adapters.test_webhook import Script
