@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.compile_key import CompileKey
-from sandbox_runtime.jail.evidence import is_strict
+from sandbox_runtime.jail.evidence.in_force import is_strict
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 
 

@@ -1,7 +1,7 @@
 """Turn the outcome of a step into the metrics and the evidence of a completion message."""
 
 from sandbox_runtime.classify import OVERLOADED, Classification, Verdict
-from sandbox_runtime.jail.evidence import is_strict
+from sandbox_runtime.jail.evidence.in_force import is_strict
 from sandbox_runtime.jail.spec import CgroupUsage, Outcome, StopReason
 from sandbox_runtime.messages import (
     CgroupEvidence,

@@ -3,10 +3,10 @@
 Standard library only; knows nothing of languages, verdicts or queues.
 """
 
-from sandbox_runtime.jail.cgroup import remove_stale_groups
-from sandbox_runtime.jail.diagnosis import HostFacts, advice, read_facts
+from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
+from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence import (
+from sandbox_runtime.jail.evidence.in_force import (
     CONTROLS,
     PERMISSIVE_CONTROLS,
     STRICT_CONTROLS,
@@ -14,11 +14,9 @@ from sandbox_runtime.jail.evidence import (
     is_strict,
     not_in_force,
 )
-from sandbox_runtime.jail.host import HostSupport, probe_as_ordinary_user, probe_host
-from sandbox_runtime.jail.mounts import WORKING_DIRECTORY, BindMount
+from sandbox_runtime.jail.host.advice import HostFacts, advice, read_facts
+from sandbox_runtime.jail.host.probe import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.python_fork import WarmStart
-from sandbox_runtime.jail.slot import Slot, open_slot
-from sandbox_runtime.jail.slot_config import SlotConfig
 from sandbox_runtime.jail.spec import (
     CgroupUsage,
     Evidence,
@@ -30,6 +28,8 @@ from sandbox_runtime.jail.spec import (
     StopReason,
     WaitingCommand,
 )
+from sandbox_runtime.jail.supervisor.slot import Slot, open_slot
+from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 
 __all__ = [
     "CONTROLS",

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sandbox_runtime.languages import direct_gcc
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
-from sandbox_runtime.languages.linker import MOLD
+from sandbox_runtime.languages.gcc import direct as direct_gcc
+from sandbox_runtime.languages.gcc.linker import MOLD
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 COMPILER = "/usr/bin/gcc"

@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from sandbox_runtime.languages import direct_gcc
-from sandbox_runtime.languages.cpp_headers import DIRECTORY, HEADER_SETS, cpp_names
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
-from sandbox_runtime.languages.linker import MOLD, through_compiler
+from sandbox_runtime.languages.gcc import direct as direct_gcc
+from sandbox_runtime.languages.gcc.linker import MOLD, through_compiler
+from sandbox_runtime.languages.gcc.precompiled_headers import DIRECTORY, HEADER_SETS, cpp_names
 from sandbox_runtime.languages.preparation import PreparationError, command
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
@@ -14,7 +14,7 @@ COMPILER = "/usr/bin/g++"
 
 _SOURCE = "solution.cpp"
 _OPTIONS = ("-std=c++17", "-O2", "-DONLINE_JUDGE")
-_EARLY_SOURCE = Path(__file__).with_name("early_instantiation.c")
+_EARLY_SOURCE = Path(__file__).with_name("gcc") / "early_instantiation.c"
 _EARLY_LIBRARY, _LAST_HEADER = "early_instantiation.so", "instantiate.h"
 _COMMAND = (COMPILER, *_OPTIONS, *through_compiler(), "-o", "solution", _SOURCE)
 

@@ -1,13 +1,13 @@
-"""Build process 1 of runs (`jail/small_init.c`) with the C compiler of the toolchains."""
+"""Build process 1 of runs (`jail/inside/small_init.c`) with the C compiler of the toolchains."""
 
 import logging
 import platform
 from pathlib import Path
 
-from sandbox_runtime.jail.seccomp import SMALL_INIT, instructions
-from sandbox_runtime.jail.small_init import HEADER, INIT_FILE, INIT_SOURCE, START_FILE, START_SOURCE
-from sandbox_runtime.languages.c_programs import build
+from sandbox_runtime.jail.controls.seccomp import SMALL_INIT, instructions
+from sandbox_runtime.jail.inside.small_init import HEADER, INIT_FILE, INIT_SOURCE, START_FILE, START_SOURCE
 from sandbox_runtime.languages.entry import Prepared
+from sandbox_runtime.languages.gcc.small_programs import build
 from sandbox_runtime.languages.preparation import PreparationError, make
 
 _COMPILER = "/usr/bin/gcc"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sandbox_runtime.languages import direct_linker
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
-from sandbox_runtime.languages.linker import MOLD, through_compiler
+from sandbox_runtime.languages.gcc import direct_linker
+from sandbox_runtime.languages.gcc.linker import MOLD, through_compiler
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 COMPILER = "/usr/bin/rustc"

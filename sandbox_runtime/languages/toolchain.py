@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox_runtime.languages.entry import Language
-from sandbox_runtime.languages.linker import MOLD
+from sandbox_runtime.languages.gcc.linker import MOLD
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.settings import RUNNER_VERSION
 

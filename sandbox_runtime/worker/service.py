@@ -19,14 +19,14 @@ from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Backoff, Transport
 from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.crew import Crew
 from sandbox_runtime.worker.direct import DirectPath
 from sandbox_runtime.worker.handling import Handler
 from sandbox_runtime.worker.intake import Poller, lanes
 from sandbox_runtime.worker.outbox import Outbox
 from sandbox_runtime.worker.place import Place
-from sandbox_runtime.worker.roster import Roster
+from sandbox_runtime.worker.runner_facts import Roster
 from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.slot_threads import Crew
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 # After cancelling: the time for killed runs to be reaped and their messages to be given back.

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from sandbox_runtime.jail.cgroup.detect import _bases
+from sandbox_runtime.jail.controls.cgroup.detect import _bases
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 # proc_pid_stat(5), counted behind the command name: parent; then user, system, and both of children waited for.

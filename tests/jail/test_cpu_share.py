@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailSpec, Limits, Slot, SlotConfig, open_slot
-from sandbox_runtime.jail.cgroup import cpu_share
+from sandbox_runtime.jail.controls.cgroup import cpu_share
 from tests.until import until
 
 SESSIONS = 60

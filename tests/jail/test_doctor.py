@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
-from sandbox_runtime.jail.cgroup.detect import cgroup_backend
+from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
 
 ROOT = Path(__file__).parents[2]
 INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))

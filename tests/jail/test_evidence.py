@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
-from sandbox_runtime.jail.cgroup.base import bases_v1
+from sandbox_runtime.jail.controls.cgroup.base import bases_v1
 from tests.jail.hostile.catalogue import UNPROVABLE
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -27,10 +27,17 @@ TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
 _START = """
 import os, socket, sys
 sys.path.insert(0, ROOT)
-from sandbox_runtime.jail import (
-    errors, identity, init, mounts, namespaces_ahead, own_inodes, program, rlimits, small_init, syscalls, template
-)
-from sandbox_runtime.jail.seccomp import Program
+from sandbox_runtime.jail import errors, syscalls
+from sandbox_runtime.jail.controls import identity
+from sandbox_runtime.jail.inside import init
+from sandbox_runtime.jail.controls import mounts
+from sandbox_runtime.jail.inside import next_namespaces as namespaces_ahead
+from sandbox_runtime.jail.controls import own_inodes
+from sandbox_runtime.jail.inside import program
+from sandbox_runtime.jail.controls import rlimits
+from sandbox_runtime.jail.inside import small_init
+from sandbox_runtime.jail.inside import template
+from sandbox_runtime.jail.controls.seccomp import Program
 def share_namespace(flag):
     namespaces_ahead._AHEAD &= ~flag
     namespaces_ahead._ALL &= ~flag

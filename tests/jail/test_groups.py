@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Limits, open_slot
-from sandbox_runtime.jail.cgroup import cgroup_backend, close_groups, memory_v1, open_groups, removal, swap, v2
+from sandbox_runtime.jail.controls.cgroup import cgroup_backend, close_groups, memory_v1, open_groups, removal, swap, v2
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -68,7 +68,7 @@ KILL = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from sandbox_runtime.jail.cgroup.detect import _kill_members
+from sandbox_runtime.jail.controls.cgroup.detect import _kill_members
 _kill_members(Path(sys.argv[2]))
 print("alive")
 """

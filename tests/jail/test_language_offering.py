@@ -16,7 +16,8 @@ from tests.jail.conftest import TOOLCHAINS
 
 WITHOUT_RLIMITS = """
 import sys; sys.path.insert(0, ROOT)
-from sandbox_runtime.jail import rlimits, template
+from sandbox_runtime.jail.controls import rlimits
+from sandbox_runtime.jail.inside import template
 rlimits.apply = lambda limits, **_: None
 template.main(TERMS, PATH)
 """

@@ -21,7 +21,7 @@ from sandbox_runtime.jail import (
     WarmStart,
     open_slot,
 )
-from sandbox_runtime.jail.cgroup import v1, v2
+from sandbox_runtime.jail.controls.cgroup import v1, v2
 from tests.jail.weakened.limits import SLOWNESS
 
 MIB = 1 << 20

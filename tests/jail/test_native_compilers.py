@@ -11,8 +11,9 @@ import pytest
 
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot
-from sandbox_runtime.languages import Language, compile_spec, direct_linker
-from sandbox_runtime.languages.cpp_headers import HEADER_SETS
+from sandbox_runtime.languages import Language, compile_spec
+from sandbox_runtime.languages.gcc import direct_linker
+from sandbox_runtime.languages.gcc.precompiled_headers import HEADER_SETS
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput

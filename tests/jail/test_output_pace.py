@@ -2,8 +2,9 @@
 
 import pytest
 
-from sandbox_runtime.jail import Slot, streams
+from sandbox_runtime.jail import Slot
 from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.jail.supervisor import streams
 from sandbox_runtime.languages import LANGUAGES
 
 WRITES = 3000

@@ -129,7 +129,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from sandbox_runtime.jail import advice, probe_host, read_facts, syscalls
-from sandbox_runtime.jail import own_inodes
+from sandbox_runtime.jail.controls import own_inodes
 ours, own_inodes.SOURCE = own_inodes.SOURCE, "overlay"
 os.unshare(os.CLONE_NEWNS)
 syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)

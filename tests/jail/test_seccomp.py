@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, StopReason
-from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
+from sandbox_runtime.jail.controls.seccomp.policy import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
@@ -212,7 +212,7 @@ CONFINED_AS_INIT = """
 import ctypes, mmap, os, socket, sys
 sys.path.insert(0, sys.argv[1])
 from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.seccomp import INIT, build_programs
+from sandbox_runtime.jail.controls.seccomp import INIT, build_programs
 
 def refused(call, *arguments):
     try:

@@ -15,21 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import (
-    GuestFile,
-    JailError,
-    JailSpec,
-    Limits,
-    Slot,
-    StopReason,
-    handover_ahead,
-    open_slot,
-    template_process,
-)
-from sandbox_runtime.jail.handover import Handover
-from sandbox_runtime.jail.launch import request_of
-from sandbox_runtime.jail.template_process import TemplateProcess
-from sandbox_runtime.jail.wire import START_RUN, receive, send
+from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
+from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
+from sandbox_runtime.jail.supervisor import next_handover as handover_ahead
+from sandbox_runtime.jail.supervisor import template_process
+from sandbox_runtime.jail.supervisor.handover import Handover
+from sandbox_runtime.jail.supervisor.launch import request_of
+from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -278,7 +270,7 @@ def test_failed_runs_lose_no_descriptor() -> None:
 RUNNER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from sandbox_runtime.jail.identity import guest_uid
+from sandbox_runtime.jail.controls.identity import guest_uid
 print(os.getpid(), guest_uid(0), flush=True)
 sys.stdin.read()
 """

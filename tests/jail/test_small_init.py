@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
-from sandbox_runtime.jail.small_init import INIT_FILE, START_SOURCE
+from sandbox_runtime.jail.inside.small_init import INIT_FILE, START_SOURCE
 from sandbox_runtime.languages import init_program, process_one, run_spec, warm_start
 from sandbox_runtime.languages.process_one import build_init
 from sandbox_runtime.languages.python import PYTHON

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
-from sandbox_runtime.jail.cgroup.base import base_v2, bases_v1
-from sandbox_runtime.jail.cgroup.detect import cgroup_backend
+from sandbox_runtime.jail.controls.cgroup.base import base_v2, bases_v1
+from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
 from sandbox_runtime.languages import prepare
 from sandbox_runtime.languages.c import C
 from tests.jail.hostile.catalogue import Program, all_programs

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
-from sandbox_runtime.languages.java import JAVA
+from sandbox_runtime.languages.java.language import JAVA
 from sandbox_runtime.warm import WaitingPool, WarmSlot
 from sandbox_runtime.warm import pool as pool_module
 from tests.jail.conftest import TOOLCHAINS

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox_runtime.jail import GuestFile
 from sandbox_runtime.languages import cpp
-from sandbox_runtime.languages.cpp_headers import cpp_names
+from sandbox_runtime.languages.gcc.precompiled_headers import cpp_names
 
 _IO = "#include <iostream>\n"
 _SORTING = "#include <vector>\n#include <iostream>\n#include <algorithm>\n"

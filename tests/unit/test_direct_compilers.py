@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.languages import direct_gcc, direct_linker
+from sandbox_runtime.languages.gcc import direct as direct_gcc
+from sandbox_runtime.languages.gcc import direct_linker
 
 _COMPILER = ' DIR/cc1 -quiet solution.c "-O2" -o /tmp/ccA.s'
 _ASSEMBLER = " DIR/as --64 -o /tmp/ccB.o /tmp/ccA.s"

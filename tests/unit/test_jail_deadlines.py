@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from sandbox_runtime.jail import Limits, StopReason
-from sandbox_runtime.jail.cgroup import Counters
-from sandbox_runtime.jail.deadlines import Deadlines
+from sandbox_runtime.jail.controls.cgroup import Counters
+from sandbox_runtime.jail.supervisor.deadlines import Deadlines
 
 MIB = 1 << 20
 LIMITS = Limits(

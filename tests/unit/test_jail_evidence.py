@@ -14,11 +14,11 @@ from sandbox_runtime.jail import (
     default_floor,
     not_in_force,
 )
-from sandbox_runtime.jail.evidence import GROUP_CONTROLS, controls, gather
-from sandbox_runtime.jail.measure import NAMESPACES, Measured, Mounted, measure, mount_table
-from sandbox_runtime.jail.own_inodes import SOURCE
+from sandbox_runtime.jail.controls.own_inodes import SOURCE
+from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS, controls, gather
+from sandbox_runtime.jail.evidence.measure import NAMESPACES, Measured, Mounted, measure, mount_table
+from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.python_fork import WarmStart
-from sandbox_runtime.jail.terms import Terms
 from tests.runner_doubles import USAGE
 
 UID = 123_456

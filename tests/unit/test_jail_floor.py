@@ -7,7 +7,8 @@ import pytest
 
 from sandbox_runtime.commands import work
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport, identity
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport
+from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.worker import Roster
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, Limits
-from sandbox_runtime.jail.cgroup import swap
-from sandbox_runtime.jail.cgroup.v2 import GroupsV2
+from sandbox_runtime.jail.controls.cgroup import swap
+from sandbox_runtime.jail.controls.cgroup.v2 import GroupsV2
 
 LIMITS = Limits(1, 1, 64 << 20, 4, 16, 1 << 20, 1000)
 FILES = {

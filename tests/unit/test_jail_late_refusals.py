@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox_runtime.jail import late_refusals
-from sandbox_runtime.jail.late_refusals import LateRefusals
+from sandbox_runtime.jail.supervisor import fork_refusals as late_refusals
+from sandbox_runtime.jail.supervisor.fork_refusals import LateRefusals
 from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Clock, Groups, clock
 
 FAILED, SUCCEEDED, KILLED, DUMPED = 1 << 8, 0, 9, 6 | 0x80

@@ -3,7 +3,7 @@
 import resource
 
 from sandbox_runtime.jail import Limits
-from sandbox_runtime.jail.rlimits import rlimits
+from sandbox_runtime.jail.controls.rlimits import rlimits
 
 LIMITS = Limits(1, 1, 64 << 20, 4, 16, 1 << 20, 1000)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, Limits
-from sandbox_runtime.jail.cgroup import SampledUsage
+from sandbox_runtime.jail.controls.cgroup import SampledUsage
 
 TICK_USEC = 1_000_000 // os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox_runtime.jail.cgroup import Counters
-from sandbox_runtime.jail.deadlines import Deadlines
-from sandbox_runtime.jail.streams import Capture
-from sandbox_runtime.jail.supervise import watch
+from sandbox_runtime.jail.controls.cgroup import Counters
+from sandbox_runtime.jail.supervisor.deadlines import Deadlines
+from sandbox_runtime.jail.supervisor.streams import Capture
+from sandbox_runtime.jail.supervisor.watch import watch
 from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Groups
 
 # What the small init writes, see `small_init.c`: how the program ended, whether another lives, when.

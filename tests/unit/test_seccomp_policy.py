@@ -2,7 +2,14 @@
 
 import pytest
 
-from sandbox_runtime.jail.seccomp.policy import INIT, SIMPLE_RULES, SMALL_INIT, Policy, call_numbers, read_policy
+from sandbox_runtime.jail.controls.seccomp.policy import (
+    INIT,
+    SIMPLE_RULES,
+    SMALL_INIT,
+    Policy,
+    call_numbers,
+    read_policy,
+)
 from sandbox_runtime.jail.spec import FilterFamily
 from sandbox_runtime.languages import LANGUAGES
 

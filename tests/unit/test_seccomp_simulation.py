@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-import sandbox_runtime.jail.seccomp
-from sandbox_runtime.jail.seccomp.filter import instructions
-from sandbox_runtime.jail.seccomp.policy import call_numbers
+import sandbox_runtime.jail.controls.seccomp
+from sandbox_runtime.jail.controls.seccomp.filter import instructions
+from sandbox_runtime.jail.controls.seccomp.policy import call_numbers
 
 Instruction = tuple[int, int, int, int]
-POLICY = Path(sandbox_runtime.jail.seccomp.__file__).with_name("policy.txt").read_text()
+POLICY = Path(sandbox_runtime.jail.controls.seccomp.__file__).with_name("policy.txt").read_text()
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 FOREIGN = (0, 0x40000003, 0x40000028, 0x8000003E, 0xC000003D, 0xFFFFFFFF)  # i386 and 32-bit arm among them
 GUESTS = ("native", "python", "javascript", "java", "go", "compile")

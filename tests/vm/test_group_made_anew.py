@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailSpec, Limits, Slot, StopReason, open_slot
-from sandbox_runtime.jail.cgroup.v2 import GroupsV2
+from sandbox_runtime.jail.controls.cgroup.v2 import GroupsV2
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 

@@ -15,7 +15,7 @@ first = {{"__name__": "huge_pages"}}
 with open({huge_pages.__file__!r}, encoding="ascii") as file:
     exec(compile(file.read(), file.name, "exec"), first)
 arenas = first[{huge_pages.ArenasInHeap.__name__!r}]()
-from sandbox_runtime.jail.template import main
+from sandbox_runtime.jail.inside.template import main
 main(TERMS, PATH, arenas.collapse)
 """
 

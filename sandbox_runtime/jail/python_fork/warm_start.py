@@ -17,7 +17,7 @@ exec(os.read({fd}, 1 << 20).decode(), {{"__name__": "template", "__builtins__": 
 _FROM_OVERLAY = """\
 import sys
 sys.path.insert(0, sys.argv[1])
-from sandbox_runtime.jail.own_inodes import execute_from_overlay
+from sandbox_runtime.jail.controls.own_inodes import execute_from_overlay
 execute_from_overlay(sys.argv[2:])
 """
 

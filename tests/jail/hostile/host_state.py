@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from sandbox_runtime.jail import Slot
-from sandbox_runtime.jail.cgroup.detect import _bases, _runner_directory
+from sandbox_runtime.jail.controls.cgroup.detect import _bases, _runner_directory
 
 _SHARED_PLACES = [path for path in map(Path, ("/", "/tmp", "/dev/shm", "/var/tmp")) if path.is_dir()]
 _OUR_MOUNTS = ("rustbox-root", " /box ")

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox_runtime.jail import template
+from sandbox_runtime.jail.inside import template
 from tests.jail.weakened import files, namespaces, privileges
 from tests.jail.weakened.patching import Settings
 

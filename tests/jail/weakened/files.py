@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-from sandbox_runtime.jail import mounts, own_inodes, program, syscalls
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls import mounts, own_inodes
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.inside import program
 from tests.jail.weakened.patching import MountCall, Settings, after, edit_mounts, wrap
 
 _SHARED_SOURCES = frozenset({"tmp", "shm"})

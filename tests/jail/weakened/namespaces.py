@@ -8,7 +8,9 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox_runtime.jail import mounts, own_inodes, small_init, syscalls
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls import mounts, own_inodes
+from sandbox_runtime.jail.inside import small_init
 from tests.jail.weakened.patching import Settings, after, share_namespace, wrap
 
 

@@ -8,7 +8,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from sandbox_runtime.jail import namespaces_ahead, syscalls
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.inside import next_namespaces as namespaces_ahead
 
 Settings = dict[str, Any]
 MountCall = tuple[str, str, str | None, int, str]

@@ -1,6 +1,7 @@
 """The jail's own time limits, which catch a template or an init that hangs, on a machine that is slow by itself."""
 
-from sandbox_runtime.jail import deadlines, supervise, template_process
+from sandbox_runtime.jail.supervisor import deadlines, template_process
+from sandbox_runtime.jail.supervisor import watch as supervise
 from tests.jail.weakened.limits import SLOWNESS
 
 _SETUP_SECS = deadlines.SETUP_SECS * SLOWNESS

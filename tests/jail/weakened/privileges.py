@@ -6,8 +6,10 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from sandbox_runtime.jail import identity, program, rlimits, syscalls
-from sandbox_runtime.jail.seccomp import Program
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls import identity, rlimits
+from sandbox_runtime.jail.controls.seccomp import Program
+from sandbox_runtime.jail.inside import program
 from sandbox_runtime.jail.spec import Limits
 from tests.jail.weakened.patching import Settings, after, wrap
 

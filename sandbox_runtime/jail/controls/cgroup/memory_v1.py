@@ -1,0 +1,99 @@
+"""The memory group of a slot's present run, cgroup v1: `<slot>/program` of the memory controller."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from sandbox_runtime.jail.controls.cgroup.interface import flat_keyed
+from sandbox_runtime.jail.controls.cgroup.removal import remove_groups
+from sandbox_runtime.jail.controls.cgroup.swap import refuse_unbounded_swap
+
+_SWAP_LIMIT = "memory.memsw.limit_in_bytes"  # there only with swap accounting
+
+
+class MemoryGroupV1:
+    """Makes the group and owns its open files. Every method raises OSError; some raise JailError too."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._fds: list[int] = []
+        try:
+            self._make()
+        except BaseException:
+            self.close_files()
+            raise
+
+    def _make(self) -> None:
+        group = self._directory
+        group.mkdir(exist_ok=True)
+        self._limit = self._open("memory.limit_in_bytes", os.O_RDWR)
+        self._swap_limit = self._open(_SWAP_LIMIT, os.O_RDWR) if (group / _SWAP_LIMIT).exists() else None
+        with contextlib.suppress(OSError):  # no promise: it may still be swapped when the whole host is short
+            (group / "memory.swappiness").write_text("0")
+        self.check_swap()
+        self._peak = self._open("memory.max_usage_in_bytes", os.O_RDWR)
+        self._usage = self._open("memory.usage_in_bytes", os.O_RDONLY)
+        self._oom = self._open("memory.oom_control", os.O_RDONLY)
+        self._stat = self._open("memory.stat", os.O_RDONLY)
+        self.entry_fd = self._open("tasks", os.O_WRONLY)
+        self.eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._fds.append(self.eventfd)
+        (group / "cgroup.event_control").write_text(f"{self.eventfd} {self._oom}")
+
+    def _open(self, name: str, flags: int) -> int:
+        fd = os.open(self._directory / name, flags | os.O_CLOEXEC)
+        self._fds.append(fd)
+        return fd
+
+    def check_swap(self) -> None:
+        """Raises JailError where a guest could have memory beyond its limit, in swap."""
+        if self._swap_limit is None:
+            refuse_unbounded_swap(self._directory.parent.name)
+
+    def set_limit(self, wanted: int) -> None:
+        """Limits down before up: the memory limit may never stand above memory plus swap."""
+        order = [self._swap_limit, self._limit]
+        if wanted < int(os.pread(self._limit, 32, 0)):
+            order.reverse()
+        for fd in order:
+            if fd is not None:
+                os.pwrite(fd, str(wanted).encode(), 0)
+
+    def reset_peak(self) -> None:
+        """The peak is what is charged now."""
+        os.pwrite(self._peak, b"0", 0)
+
+    def acknowledge_oom_event(self) -> None:
+        """Reset the eventfd, which is registered with the group's oom_control."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.eventfd)
+
+    @property
+    def usage_bytes(self) -> int:
+        """Charged now."""
+        return int(os.pread(self._usage, 32, 0))
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that was charged since the reset."""
+        return int(os.pread(self._peak, 32, 0))
+
+    @property
+    def oom_kills(self) -> int:
+        """Since the group was made."""
+        return flat_keyed(os.pread(self._oom, 256, 0))["oom_kill"]
+
+    def stat(self) -> dict[str, int]:
+        """Of `memory.stat`."""
+        return flat_keyed(os.pread(self._stat, 8192, 0))
+
+    def close_files(self) -> None:
+        """The group stays."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+
+    def close(self) -> None:
+        """The group goes too. Raises JailError when a process is in it."""
+        self.close_files()
+        remove_groups([self._directory])

@@ -1,0 +1,241 @@
+"""What a guest sees of the file system: a read-only root made once per slot, private mounts made per run.
+
+Order matters. The template makes the root before any guest exists and leaves the host's tree for good
+(pivot_root, then the old root is unmounted), so no later step can name a host path. Each run then adds fresh
+/proc, /tmp, /dev/shm and /box in its own mount namespace; the namespace's death removes them, so the host never
+opens or deletes a path that a guest made.
+"""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls.outer_root import make_root_private
+from sandbox_runtime.jail.controls.own_inodes import HostFiles
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.syscalls import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REMOUNT,
+)
+
+WORKING_DIRECTORY = "/box"
+# The new root is mounted here, in the template's private mount namespace. /sys exists on every Linux host and
+# holds no file that a bind mount would need as its source.
+_STAGING = "/sys"
+_SYSTEM_TREES = ("usr", "bin", "lib", "lib32", "lib64", "libx32")
+# All that is shown of directories that hold much else: no administrator's programs, no documentation, no package list,
+# no /usr/local and no /usr/src. Languages that need more name it, see `BindMount`.
+_SHOWN_PARTS = MappingProxyType(
+    {
+        "usr": ("bin", "include", "lib", "lib32", "lib64", "libexec", "libx32", "share"),
+        "usr/share": ("zoneinfo",),
+    }
+)
+DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+# Programs need the linker's cache and Debian's command alternatives. Nothing else of the host's /etc is shown.
+_LINKERS_CACHE = "ld.so.cache"
+_ALTERNATIVES = "alternatives"
+# Where libraries look for the mounts; what stands there is the guest's own to read in /proc already.
+_ETC_LINKS = {"mtab": "/proc/self/mounts"}
+_INODES_PER_MOUNT = 16_384
+_PROC_OPTIONS = ("subset=pid", "hidepid=invisible")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateMount:
+    """One mount of a run's own. `required_options`: as proc_pid_mountinfo(5) shows them."""
+
+    kind: str
+    required_options: frozenset[str]
+
+
+_STRICT, _NO_PROGRAMS = frozenset({"nosuid", "nodev"}), frozenset({"nosuid", "nodev", "noexec"})
+PRIVATE_MOUNTS = MappingProxyType(
+    {
+        "/proc": PrivateMount("proc", _NO_PROGRAMS | {*_PROC_OPTIONS}),
+        "/tmp": PrivateMount("tmpfs", _NO_PROGRAMS),  # noqa: S108 - the mount point itself
+        "/dev/shm": PrivateMount("tmpfs", _NO_PROGRAMS),  # noqa: S108 - the mount point itself
+        WORKING_DIRECTORY: PrivateMount("tmpfs", _STRICT),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BindMount:
+    """A host path shown read-only inside the jail. Both absolute; the target must not exist in the system trees."""
+
+    source: str
+    target: str
+
+
+def _lay_out_devices(root: Path, files: HostFiles, *, in_user_namespace: bool) -> None:
+    devices = root / "dev"
+    (devices / "shm").mkdir(parents=True)
+    # A device on a read-only mount can still be written to; its times and its mode are safe from guests.
+    flags = MS_NOEXEC | MS_RDONLY
+    targets = {name: devices / name for name in DEVICES}
+    if in_user_namespace:  # where devices work on mounts of the host only
+        files.bind_files(Path("/dev"), targets, flags)
+    else:
+        files.show_files(Path("/dev"), targets, flags)
+    for name, target in _DEVICE_LINKS.items():
+        (devices / name).symlink_to(target)
+
+
+def _hidden_parts(tree: Path, name: str) -> list[str]:
+    """Paths in a system tree that guests do not see."""
+    return [
+        os.path.relpath(f"{directory}/{entry}", name)
+        for directory, shown in _SHOWN_PARTS.items()
+        if (directory == name or directory.startswith(f"{name}/")) and (tree.parent / directory).is_dir()
+        for entry in os.listdir(tree.parent / directory)
+        if entry not in shown
+    ]
+
+
+def _lay_out_system(root: Path, host_root: Path, files: HostFiles) -> None:
+    for name in _SYSTEM_TREES:
+        source = host_root / name
+        if source.is_symlink():
+            (root / name).symlink_to(source.readlink())
+        elif source.is_dir():
+            files.show_tree(source, root / name, _hidden_parts(source, name))
+    etc = root / "etc"
+    etc.mkdir()
+    if (host_root / "etc" / _LINKERS_CACHE).is_file():
+        (etc / _LINKERS_CACHE).write_bytes((host_root / "etc" / _LINKERS_CACHE).read_bytes())
+    if (host_root / "etc" / _ALTERNATIVES).is_dir():
+        _copy_links(host_root / "etc" / _ALTERNATIVES, etc / _ALTERNATIVES, root)
+    for name, target in _ETC_LINKS.items():
+        (etc / name).symlink_to(target)
+
+
+def _copy_links(source: Path, target: Path, root: Path) -> None:
+    """Those that lead to something that is shown."""
+    target.mkdir()
+    for entry in os.scandir(source):
+        if entry.is_symlink():
+            leads_to = os.readlink(entry.path)
+            if os.path.lexists(root / leads_to.lstrip("/")):
+                (target / entry.name).symlink_to(leads_to)
+
+
+def enter_guest_root(
+    binds: tuple[BindMount, ...], *, in_user_namespace: bool = False, executable: bytes = b""
+) -> int | None:
+    """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError.
+
+    Returns a descriptor of `executable`, which has no name there; None when it is empty.
+    """
+    host_root = make_root_private()
+    root = Path(_STAGING)
+    syscalls.mount("rustbox-root", _STAGING, "tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096")
+    try:
+        for directory in ("proc", "tmp", "box", "old", "layers"):
+            (root / directory).mkdir()
+        files = HostFiles(root / "layers")
+        _lay_out_system(root, host_root, files)
+        _lay_out_devices(root, files, in_user_namespace=in_user_namespace)
+        for bind in binds:
+            source, target = host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/")
+            if source.is_dir():
+                files.show_tree(source, target)
+            else:
+                files.show_files(source.parent, {source.name: target}, MS_RDONLY | MS_NODEV)
+        files.close()
+        (root / "layers").rmdir()
+        if in_user_namespace:
+            # The kernel lets a user namespace mount /proc only where a whole one can be seen already, and the host's
+            # is about to go. This one shows the pid namespace of the template: itself and the run.
+            syscalls.mount("proc", str(root / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except OSError as error:
+        raise JailError("build guest root", str(error.filename), error.errno or 0) from error
+    _swap_root()
+    executable_fd = _nameless(executable) if executable else None
+    syscalls.mount("", "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_BIND)
+    return executable_fd
+
+
+def _nameless(content: bytes) -> int:
+    """A file of the root's for reading and executing; writable by nobody once the root is read-only."""
+    path = "/init"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o555)
+        try:
+            os.fchmod(fd, 0o555)  # whatever the umask is
+            if os.write(fd, content) != len(content):
+                raise JailError("build guest root", path, errno.ENOSPC)
+        finally:
+            os.close(fd)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.unlink(path)
+    except OSError as error:
+        raise JailError("build guest root", path, error.errno or 0) from error
+
+
+def _swap_root() -> None:
+    """Leave the host's tree: the staged root becomes "/", and no path leads back.
+
+    Docker's default filter refuses pivot_root to everyone. There the root is moved over the old one, which stays
+    mounted below it; only CAP_SYS_CHROOT, or a descriptor opened before, could lead there, and a guest gets neither.
+    """
+    try:
+        syscalls.pivot_root(_STAGING, f"{_STAGING}/old")
+    except JailError as error:
+        if error.errno != errno.EPERM:
+            raise
+        os.rmdir(f"{_STAGING}/old")
+        os.chdir(_STAGING)
+        syscalls.mount(_STAGING, "/", None, syscalls.MS_MOVE)
+        try:
+            os.chroot(".")
+        except OSError as chroot_error:
+            hint = "needs CAP_SYS_CHROOT where pivot_root is refused"
+            raise JailError("chroot", "", chroot_error.errno or 0, hint) from chroot_error
+        os.chdir("/")
+    else:
+        os.chdir("/")
+        syscalls.unmount_lazily("/old")
+        os.rmdir("/old")
+
+
+def mount_private(memory_bytes: int, placed_bytes: int) -> None:
+    """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory.
+
+    `placed_bytes`: what init will place in the working directory, beside which the guest has its own room.
+    The working directory is root's until init has placed the files; then init gives it to the guest.
+    """
+    strict = MS_NOSUID | MS_NODEV
+    syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, ",".join(_PROC_OPTIONS))
+    size, inodes = f"size={memory_bytes}", f"nr_inodes={_INODES_PER_MOUNT}"
+    syscalls.mount(
+        "tmp",
+        "/tmp",  # noqa: S108 - the mount point itself
+        "tmpfs",
+        strict | MS_NOEXEC,
+        f"mode=1777,{size},{inodes}",
+    )
+    syscalls.mount(
+        "shm",
+        "/dev/shm",  # noqa: S108 - the mount point itself
+        "tmpfs",
+        strict | MS_NOEXEC,
+        f"mode=1777,{size},{inodes}",
+    )
+    room = f"size={memory_bytes + placed_bytes}"
+    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0755,{room},{inodes}")

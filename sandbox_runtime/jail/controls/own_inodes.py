@@ -1,0 +1,130 @@
+"""Show directories of the host through overlays, so that a slot has inodes of its own.
+
+Locks, leases and watches of a guest lie on the overlay's inode, overlayfs of the kernel's documentation: neither the
+host nor another slot meets them. The pages are the host file's own, one copy for all.
+
+Where the kernel refuses an overlay, the directory is shown by a bind mount: evidence names `own_inodes` missing then.
+Known causes: no CONFIG_OVERLAY_FS; a root that is an overlay on an overlay; an ordinary user before Linux 5.11, or with
+a mount of the host below the directory.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls.outer_root import make_root_private
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT
+
+SOURCE = "rustbox-files"
+"""What proc_pid_mountinfo(5) shows as the source of our overlays: a container's root is an overlay too."""
+
+_ANYWHERE = Path("/sys")  # on every host; covered for a moment, in a mount namespace of one process
+_LAYERS_OPTIONS = "mode=0755,size=1m,nr_inodes=4096"
+
+
+def bind(source: Path, target: Path, flags: int) -> None:
+    """A bind mount with these flags and MS_NOSUID on `target`, which is there. Raises JailError."""
+    try:
+        syscalls.mount(str(source), str(target), None, MS_BIND)
+        # A bind mount takes its flags only in a second call, mount(2).
+        syscalls.mount("", str(target), None, MS_BIND | MS_REMOUNT | MS_NOSUID | flags)
+    except JailError as error:
+        # In a user namespace the host's mounts may not be left out where they hide something, and none of their
+        # restrictions may be lifted, user_namespaces(7).
+        if error.errno == errno.EINVAL:
+            syscalls.mount(str(source), str(target), None, MS_BIND | MS_REC)
+        elif error.errno != errno.EPERM:
+            raise
+        syscalls.restrict_tree(str(target), MS_NOSUID | flags)
+
+
+def _overlay(directory: Path, upper_layer: Path, target: Path, flags: int) -> None:
+    """Two layers below and none to write to: read-only. The host's path is not told to those who read mountinfo."""
+    source_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        layers = f"lowerdir={upper_layer}:/proc/self/fd/{source_fd}"
+        syscalls.mount(SOURCE, str(target), "overlay", MS_RDONLY | MS_NOSUID | flags, layers)
+    finally:
+        os.close(source_fd)
+
+
+class HostFiles:
+    """Mounts of host files below a guest's root. `directory`: an empty one, used until `close`. Raises JailError."""
+
+    def __init__(self, directory: Path) -> None:
+        self._layers = directory
+        syscalls.mount("layers", str(directory), "tmpfs", MS_NOSUID, _LAYERS_OPTIONS)
+        self._empty = directory / "empty"
+        self._empty.mkdir()
+
+    def show_tree(self, source: Path, target: Path, hidden: Iterable[str] = ()) -> None:
+        """A directory without the entries `hidden`, paths in it. Makes `target`."""
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            _overlay(source, self._layer_that_hides(source.name, hidden), target, MS_NODEV)
+        except JailError:
+            bind(source, target, MS_RDONLY | MS_NODEV)
+
+    def show_files(self, directory: Path, targets: dict[str, Path], flags: int) -> None:
+        """Single files of a directory, by name. Makes the targets."""
+        shown = self._layers / "shown"
+        shown.mkdir()
+        try:
+            _overlay(directory, self._empty, shown, flags)
+        except JailError:
+            self.bind_files(directory, targets, flags)
+        else:
+            self.bind_files(shown, targets, flags)
+            syscalls.unmount_lazily(str(shown))
+        shown.rmdir()
+
+    @staticmethod
+    def bind_files(directory: Path, targets: dict[str, Path], flags: int) -> None:
+        """The same with the inodes of the directory itself."""
+        for name, target in targets.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+            bind(directory / name, target, MS_RDONLY | flags)
+
+    def _layer_that_hides(self, name: str, hidden: Iterable[str]) -> Path:
+        layer = self._empty
+        for path in hidden:
+            layer = self._layers / f"over-{name}"
+            place = layer / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            # A whiteout, which anybody may make since Linux 5.8.
+            os.mknod(place, 0o020000, 0)
+        return layer
+
+    def close(self) -> None:
+        """The mounts stay."""
+        syscalls.unmount_lazily(str(self._layers))
+
+
+def execute_from_overlay(argv: list[str]) -> NoReturn:
+    """Become this command, whose executable lies on an overlay: a fork of it can open that by /proc/self/exe.
+
+    In a mount namespace of its own. Where the kernel refuses, in the ordinary way, which evidence tells.
+    """
+    try:
+        with ExitStack() as opened:
+            working_directory = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, working_directory)
+            os.unshare(os.CLONE_NEWNS)
+            root = make_root_private()
+            directory = root / os.path.dirname(os.path.realpath(argv[0])).lstrip("/")
+            files = HostFiles(_ANYWHERE)
+            files.show_tree(directory, directory)
+            files.close()
+            if root != Path("/"):
+                os.chroot(root)
+            os.fchdir(working_directory)
+    except (JailError, OSError) as error:
+        sys.stderr.write(f"no overlay for the interpreter: {error}\n")
+    os.execv(argv[0], argv)  # noqa: S606 - a command of our own

@@ -1,0 +1,40 @@
+"""Filters ready to be loaded: compiled once in the template, loaded by each run's processes."""
+
+import ctypes
+import platform
+import struct
+from collections.abc import Mapping
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls.seccomp.bpf import Instruction, assemble
+from sandbox_runtime.jail.controls.seccomp.policy import call_numbers, read_policy
+
+
+def instructions(machine: str, policy_text: str | None = None) -> dict[str, list[Instruction]]:
+    """The program of each family, for `x86_64` or `aarch64`."""
+    policy, numbers = read_policy(policy_text, machine), call_numbers()[machine]
+    return {family: assemble(machine, policy.by_number(family, numbers), policy.checks) for family in policy.rules}
+
+
+class _SockFprog(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+class Program:
+    """A compiled filter, kept in memory so that a forked child only has to make one call."""
+
+    def __init__(self, code: list[Instruction]) -> None:
+        packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+        self.code = packed  # `struct sock_filter`s
+        self._buffer = ctypes.create_string_buffer(packed, len(packed))
+        self._header = _SockFprog(len(code), ctypes.addressof(self._buffer))
+
+    def load(self) -> None:
+        """Confine this process for good, prctl(2) PR_SET_SECCOMP. no_new_privs must be set before."""
+        pointer = ctypes.addressof(self._header)
+        syscalls.prctl("load seccomp", syscalls.PR_SET_SECCOMP, syscalls.SECCOMP_MODE_FILTER, pointer)
+
+
+def build_programs() -> Mapping[str, Program]:
+    """The filters of this machine by family, that of init (`policy.INIT`) among them."""
+    return {family: Program(code) for family, code in instructions(platform.machine()).items()}

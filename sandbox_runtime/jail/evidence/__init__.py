@@ -1,0 +1,1 @@
+"""Evidence of each control, measured on the guest itself."""

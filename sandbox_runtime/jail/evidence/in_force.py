@@ -1,0 +1,195 @@
+"""Turn what was measured into controls that were in force and controls that were not. Fails closed: unseen is missing.
+
+`controls` runs in the guest's own process right before its exec, so that a run below the floor ends there. The rest
+runs in the supervisor, after the run.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+
+from sandbox_runtime.jail.controls.cgroup import Counters
+from sandbox_runtime.jail.controls.mounts import DEVICES, PRIVATE_MOUNTS
+from sandbox_runtime.jail.controls.own_inodes import SOURCE
+from sandbox_runtime.jail.evidence.measure import Measured
+from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec
+
+_NAMESPACE_CONTROLS = {
+    "pid": "pid_namespace",
+    "mnt": "mount_namespace",
+    "net": "network_namespace",
+    "ipc": "ipc_namespace",
+    "uts": "uts_namespace",
+    "cgroup": "cgroup_namespace",
+}
+_CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+_SECCOMP_FILTERING = "2"  # proc_pid_status(5)
+_PRIVATE = tuple(
+    (point, mount.kind, tuple(f",{option}," for option in mount.required_options))
+    for point, mount in PRIVATE_MOUNTS.items()
+)
+_WRITABLE_POINTS = frozenset({*PRIVATE_MOUNTS, *(f"/dev/{name}" for name in DEVICES)})
+
+
+def _unprivileged(measured: Measured, terms: Terms) -> bool:
+    uid = [str(terms.uid)] * 4
+    return terms.uid != 0 and measured.status["Uid"] == uid and measured.status["Gid"] == uid
+
+
+def _dedicated(measured: Measured, terms: Terms) -> bool:
+    """In a user namespace the guest's user is the runner's own one under another number."""
+    status = measured.status
+    is_another = str(terms.runner_uid) not in status["Uid"] and not status["Groups"]
+    return is_another and measured.user_namespace == terms.outer_namespaces[0]["user"]
+
+
+def _no_capabilities(measured: Measured, _: Terms) -> bool:
+    return not any(int(measured.status[name][0], 16) for name in _CAPABILITY_SETS)
+
+
+def _filtered(measured: Measured, terms: Terms) -> bool:
+    """Whether a filter was loaded here: a container has one of its own, which every process in it shows too."""
+    status = measured.status
+    own = terms.outer_filters is not None and int(status["Seccomp_filters"][0]) > terms.outer_filters
+    return own and status["Seccomp"] == [_SECCOMP_FILTERING]
+
+
+def _member(membership: str, controller: str, marker: str) -> bool:
+    """Whether a line `id:controllers:path` of proc_pid_cgroup(5) puts the process in the slot's group."""
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if (controller in controllers.split(",") or not controllers) and marker and path.endswith(marker):
+            return True
+    return False
+
+
+def _read_only_elsewhere(measured: Measured, _: Terms) -> bool:
+    """Nothing but the run's own mounts and the devices can be written, and no program gains rights by a mode bit."""
+    root_seen = False
+    for point, _kind, options, _source in measured.mounts:
+        if ",nosuid," not in options or not (",ro," in options or point in _WRITABLE_POINTS):
+            return False
+        root_seen = root_seen or point == "/"
+    return root_seen
+
+
+def _own_inodes(measured: Measured, terms: Terms) -> bool:
+    """Whether no file that the guest can open has the host's inode, which other slots would have too.
+
+    A guest of a warm interpreter can open that interpreter's own file by /proc/self/exe.
+    """
+    for point, kind, _options, source in measured.mounts:
+        if source != SOURCE and not (kind == "tmpfs" if point == "/" else point in PRIVATE_MOUNTS):
+            return False
+    if not measured.mounts:
+        return False
+    return terms.warm is None or measured.executable_device != terms.interpreter_device
+
+
+def _private(measured: Measured, _: Terms) -> bool:
+    """Every private mount is on top of its mount point, of its kind and with all of its options."""
+    top = {mount.point: mount for mount in measured.mounts}  # the last one mounted on a point wins
+    for point, kind, options in _PRIVATE:
+        if point not in top or top[point].kind != kind:
+            return False
+        for option in options:
+            if option not in top[point].options:
+                return False
+    return True
+
+
+# Called in this order. Plain functions, made once: the process that calls them copies every page that it writes to.
+_CHECKS: dict[str, Callable[[Measured, Terms], bool]] = {
+    # All groups are entered together; a member's own list of groups names the slot once for each.
+    "memory_limit": lambda measured, terms: _member(measured.groups, "memory", terms.membership_marker),
+    "process_limit": lambda measured, terms: _member(measured.groups, "pids", terms.membership_marker),
+    "cpu_limit": lambda measured, terms: _member(measured.groups, "cpuacct", terms.membership_marker),
+    "cpu_share": lambda measured, terms: terms.shares_cpu and _member(measured.groups, "cpu", terms.membership_marker),
+    "unprivileged_user": _unprivileged,
+    "dedicated_user": _dedicated,
+    "no_capabilities": _no_capabilities,
+    "no_new_privileges": lambda measured, _: measured.status["NoNewPrivs"] == ["1"],
+    "seccomp": _filtered,
+    "read_only_root": _read_only_elsewhere,
+    "private_mounts": _private,
+    "own_inodes": _own_inodes,
+    "rlimits": lambda measured, _: measured.rlimits_in_force is True,
+}
+
+
+def _own(namespace: str, measured: Measured, terms: Terms) -> bool:
+    """Whether the run has such a namespace of its own: the cgroup one of the template is the supervisor's."""
+    outer = [namespaces.get(namespace) for namespaces in terms.outer_namespaces]
+    return bool(outer) and None not in outer and measured.namespaces.get(namespace, outer[0]) not in outer
+
+
+def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
+    """Every control by name, and whether it is in force."""
+    found = {control: _own(name, measured, terms) for name, control in _NAMESPACE_CONTROLS.items()}
+    for name, check in _CHECKS.items():
+        try:
+            found[name] = check(measured, terms)
+        except (KeyError, IndexError, ValueError):
+            found[name] = False
+    return found
+
+
+CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_CHECKS)
+# What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own,
+# and devices work in it only as files of the host.
+GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit", "cpu_share")
+ROOTS_CONTROLS = ("dedicated_user", "own_inodes")
+PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, *ROOTS_CONTROLS})
+
+# Without a share of the CPUs a program harms the speed of others, not their isolation: it is reported, not required.
+STRICT_CONTROLS = tuple(name for name in CONTROLS if name != "cpu_share")
+
+
+def is_strict(missing: Iterable[str]) -> bool:
+    """Whether isolation is whole without these controls."""
+    return not set(missing) & set(STRICT_CONTROLS)
+
+
+def default_floor() -> tuple[str, ...]:
+    """The floor of a slot that names none: strict for root, and for an ordinary user all that such a one can have."""
+    return STRICT_CONTROLS if os.geteuid() == 0 else PERMISSIVE_CONTROLS
+
+
+def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, ...]:
+    """The required controls that were not found."""
+    return tuple([name for name in required if not found.get(name, False)])
+
+
+def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
+    """The run's own figures: differences of the slot's counters, which are reused from run to run."""
+    return CgroupUsage(
+        memory_limit_bytes=spec.limits.memory_bytes,
+        memory_peak_bytes=end.memory_peak_bytes,
+        oom_events=end.oom_kills - start.oom_kills,
+        oom_kill_events=end.oom_kills - start.oom_kills,
+        cpu_usage_usec=end.cpu_usage_usec - start.cpu_usage_usec,
+        process_count=end.process_count,
+        process_limit=spec.limits.max_processes,
+        fork_refusals=end.fork_refusals - start.fork_refusals,
+    )
+
+
+def gather(
+    found: dict[str, bool] | None, backend: str | None, run_usage: CgroupUsage, errors: tuple[str, ...]
+) -> Evidence:
+    """The evidence of a finished run. `found` is None when the program never reported.
+
+    Without groups there are no group counters, and none are made up.
+    """
+    seen = dict(found or {})
+    if backend is not None and run_usage.cpu_usage_usec <= 0:
+        seen["cpu_limit"] = False  # the group's clock stood still: nothing was accounted
+    return Evidence(
+        controls_applied=tuple(name for name in CONTROLS if seen.get(name, False)),
+        controls_missing=not_in_force(seen, CONTROLS),
+        cgroup_backend=backend,
+        cgroup=run_usage if backend is not None else None,
+        cleanup_verified=run_usage.process_count == 0 and not errors,
+        leftover_processes=run_usage.process_count,
+        collection_errors=errors,
+    )

@@ -1,0 +1,1 @@
+"""What this host can give, and what to change where it cannot."""

@@ -1,0 +1,169 @@
+"""Why a host gives fewer controls than there are, and what to change: one sentence for each missing thing."""
+
+import errno
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox_runtime.jail.controls.cgroup import open_groups
+from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend, close_groups
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS
+from sandbox_runtime.jail.host.probe import HostSupport
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """Settings of the kernel; None where it has no such setting. `groups_problem`: "" when groups can be made."""
+
+    kernel: str
+    machine: str
+    cgroup_version: str | None
+    groups_problem: str
+    max_user_namespaces: int | None
+    unprivileged_userns_clone: int | None
+    apparmor_restricts_user_namespaces: int | None
+    core_pattern: str | None = None
+
+
+def _core_pattern() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    except OSError:
+        return None
+
+
+def _setting(path: str) -> int | None:
+    try:
+        return int((Path("/proc/sys") / path).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _groups_problem() -> str:
+    try:
+        close_groups(open_groups("doctor"))
+    except JailError as error:
+        return str(error)
+    return ""
+
+
+def read_facts() -> HostFacts:
+    """Read them, and try to make groups."""
+    return HostFacts(
+        kernel=platform.release(),
+        machine=platform.machine(),
+        cgroup_version=cgroup_backend(),
+        groups_problem=_groups_problem(),
+        max_user_namespaces=_setting("user/max_user_namespaces"),
+        unprivileged_userns_clone=_setting("kernel/unprivileged_userns_clone"),
+        apparmor_restricts_user_namespaces=_setting("kernel/apparmor_restrict_unprivileged_userns"),
+        core_pattern=_core_pattern(),
+    )
+
+
+def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
+    """Sentences. `strict`: probed as root, None when nobody could; `permissive`: probed as an ordinary user."""
+    return (
+        *_core_advice(facts),
+        *_strict_advice(facts, strict),
+        *(_permissive_advice(facts, permissive) if permissive else ()),
+    )
+
+
+def _core_advice(facts: HostFacts) -> Iterator[str]:
+    """RLIMIT_CORE of 0 keeps images of memory from files, not from a program that they are piped to, core(5)."""
+    if (facts.core_pattern or "").startswith(("|", "@")):
+        yield (
+            f"every mode: kernel.core_pattern is {facts.core_pattern!r}: each crash of a guest starts that program as "
+            "root on the host, or is sent to that socket, with the guest's memory as its input, and no limit of the "
+            "jail prevents it: `sysctl -w kernel.core_pattern=core` on the host."
+        )
+
+
+def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str]:
+    if strict is None:
+        yield "strict: not tried, for that needs root: run the same command with sudo."
+        return
+    if strict.failed_step:
+        yield f"strict: it fails at: {strict.problems[0]}."
+        if facts.cgroup_version is None:
+            yield (
+                "strict: no control groups with the memory and pids controllers are mounted: mount cgroup2 on "
+                "/sys/fs/cgroup (in a container: give it a writable /sys/fs/cgroup)."
+            )
+        elif facts.groups_problem:
+            yield "strict: groups cannot be made here: make the mount of the control groups writable."
+        elif strict.failed_errno == errno.EPERM:
+            yield "strict: a right is missing: give the runner (its container) the capabilities of docs/runner.md."
+    for name in strict.missing:
+        yield f"strict: {name} is not in force: {_WHAT_GIVES.get(name, 'it is needed for strict mode')}."
+
+
+_WHAT_GIVES = {
+    **dict.fromkeys(GROUP_CONTROLS, "make the mount of the control groups writable"),
+    "cpu_share": (
+        "give the runner's groups the cpu controller (v1: mount it writable; v2: delegate it), "
+        "else the processes of one run slow those of others"
+    ),
+    "dedicated_user": "start the runner as root of the host's own user namespace, with CAP_SETUID and CAP_SETGID",
+    "unprivileged_user": "give the runner CAP_SETUID and CAP_SETGID",
+    "no_capabilities": "give the runner CAP_SETPCAP, so that it can give all others away",
+    "seccomp": "use a kernel from Linux 5.9 on, with CONFIG_SECCOMP_FILTER",
+    "own_inodes": (
+        "use a kernel with overlayfs (CONFIG_OVERLAY_FS), and no root of the runner that is an overlay on an overlay"
+    ),
+    "rlimits": "raise the hard limits that the runner was started with",
+    **{
+        f"{name}_namespace": f"use a kernel with {option}"
+        for name, option in {
+            "pid": "CONFIG_PID_NS",
+            "mount": "namespaces",
+            "network": "CONFIG_NET_NS",
+            "ipc": "CONFIG_IPC_NS",
+            "uts": "CONFIG_UTS_NS",
+            "cgroup": "CONFIG_CGROUPS",
+        }.items()
+    },
+}
+
+
+def _permissive_advice(facts: HostFacts, permissive: HostSupport) -> Iterator[str]:
+    if permissive.failed_step:
+        yield f"permissive: it fails at: {permissive.problems[0]}."
+        yield from _why_no_user_namespace(facts, permissive)
+    without_groups = [name for name in permissive.missing if name in GROUP_CONTROLS]
+    if without_groups:
+        yield (
+            f"permissive: {', '.join(without_groups)}: an ordinary user needs a delegated control group: start it with "
+            "`systemd-run --user --scope -p Delegate=yes`, or run as root."
+        )
+    for name in permissive.missing:
+        if name in GROUP_CONTROLS:
+            continue
+        if name == "dedicated_user":
+            yield "permissive: dedicated_user needs root: a user namespace maps one user id, the runner's own."
+        elif name == "own_inodes":
+            yield "permissive: own_inodes needs root: in a user namespace devices work only as files of the host."
+        else:
+            yield f"permissive: {name} is not in force: {_WHAT_GIVES.get(name, 'run as root')}."
+
+
+def _why_no_user_namespace(facts: HostFacts, permissive: HostSupport) -> Iterator[str]:
+    if facts.max_user_namespaces == 0:
+        yield "permissive: user namespaces are switched off: `sysctl -w user.max_user_namespaces=10000`."
+    if facts.unprivileged_userns_clone == 0:
+        yield "permissive: they are for root only: `sysctl -w kernel.unprivileged_userns_clone=1`."
+    if facts.apparmor_restricts_user_namespaces == 1:
+        yield (
+            "permissive: AppArmor takes their rights away: give the interpreter a profile with `userns`, or "
+            "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`."
+        )
+    if permissive.failed_step == "mount" and permissive.failed_target.endswith("/proc"):
+        yield "permissive: parts of /proc are hidden here: in Docker add `--security-opt systempaths=unconfined`."
+    elif permissive.failed_step == "clone" and facts.max_user_namespaces:
+        yield (
+            "permissive: where the kernel allows them a container's filter may not: in Docker add "
+            "`--security-opt seccomp=unconfined` for this mode."
+        )

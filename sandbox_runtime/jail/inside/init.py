@@ -1,0 +1,161 @@
+"""Process 1 of a run: mounts, files, the guest's start, its end. It lives outside the guest's memory group.
+
+Init reports the program's raw wait status over the status pipe, and whether it is alone. If it is, it has reaped
+whatever there was, and exits. The answer need not wait for more: all that can still be undone is init's own. Else it
+stays until the supervisor kills it: the kernel kills and reaps everything else in the pid namespace, pid_namespaces(7).
+"""
+
+import os
+import select
+import signal
+import stat
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls import identity, mounts, user_namespace
+from sandbox_runtime.jail.controls.seccomp import INIT, Program
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.inside import program
+from sandbox_runtime.jail.inside.set_up import set_up
+from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol.wire import RunDescriptors, RunRequest, read_request, report, report_failure
+from sandbox_runtime.jail.python_fork.fork import PythonFork
+
+_COPY_BYTES = 1 << 20
+_ALL_CHILDREN = 0x4000_0000  # __WALL of linux/wait.h
+
+
+def _kill_all_others() -> None:
+    """Only init is left when this returns."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    _reap()
+
+
+def _reap() -> None:
+    """Until there is no child."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, _ALL_CHILDREN)
+
+
+def _is_alone() -> bool:
+    """Whether nothing else lives in the namespace: every orphan becomes a child of init. Then it reaps the dead."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WSTOPPED | os.WNOHANG | os.WNOWAIT | _ALL_CHILDREN)
+    except ChildProcessError:
+        _reap()
+        return True
+    return False
+
+
+def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
+    """Copy the compiled file to the supervisor's descriptor. Returns "" or why not. All guests are dead by now."""
+    directory = os.open(mounts.WORKING_DIRECTORY, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = syscalls.open_beneath(directory, request.artifact or "")
+    except OSError as error:
+        return f"open: {error.strerror}"
+    finally:
+        os.close(directory)
+    try:
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode):
+            return "not a regular file"
+        if facts.st_size > request.artifact_max_bytes:
+            return "too large"
+        left = facts.st_size
+        while left > 0 and (sent := os.sendfile(artifact_fd, fd, None, min(left, _COPY_BYTES))):
+            left -= sent
+        return "" if left == 0 else "shrank while it was read"
+    finally:
+        os.close(fd)
+
+
+def _die_with_template() -> None:
+    """If the template dies, so does the run."""
+    syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _is_abandoned(status_fd: int) -> bool:
+    """Nobody holds the other end of the status socket: template and supervisor died before we could notice."""
+    return _await_hangup(status_fd, 0)
+
+
+def _await_hangup(status_fd: int, longest_ms: int | None) -> bool:
+    poller = select.poll()
+    poller.register(status_fd, 0)
+    return bool(poller.poll(longest_ms))
+
+
+def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
+    """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
+    streams = descriptors.streams
+    for fd in (*streams.as_list(), *descriptors.init_entries, *descriptors.program_entries, *descriptors.feed):
+        if fd != streams.artifact:
+            os.close(fd)
+
+
+def _wait_for_program(pid: int) -> tuple[int, int]:
+    """Reap until the program itself ended: its wait status, and when in ns. It is not reaped, see `late_refusals`."""
+    while True:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _ALL_CHILDREN)
+        if ended is not None and ended.si_pid == pid:
+            status = ended.si_status << 8 if ended.si_code == os.CLD_EXITED else ended.si_status
+            return status, time.monotonic_ns()
+        if ended is not None:
+            os.waitpid(ended.si_pid, _ALL_CHILDREN)
+
+
+def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None) -> None:
+    """Never returns. `fds`: the status socket first, where the request is waiting, then what the request tells of."""
+    status_fd = fds[0]
+    try:
+        _die_with_template()
+        if terms.in_user_namespace:
+            user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
+        request, descriptors = read_request(fds)
+        program.enter_groups(descriptors.init_entries)
+        set_up(request, descriptors, terms)
+        pid, pidfd = syscalls.clone_process()
+        if pid == 0:
+            program.become_program(request, descriptors, terms, filters[request.family], fork)
+        # What process 1 has no handler for it never gets from its own namespace: the interpreter made one for this.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.close(pidfd)
+        _close_what_is_the_guests(descriptors)
+        identity.become_init(terms.uid, in_user_namespace=terms.in_user_namespace)
+        _die_with_template()  # a change of identity cleared it, prctl(2)
+        if _is_abandoned(status_fd):
+            return
+        # From here on init does little more than wait: see [init] in the policy before adding a call below.
+        filters[INIT].load()
+        status, ended_ns = _wait_for_program(pid)
+        artifact_error = None
+        if request.artifact is not None and status == 0:
+            _kill_all_others()
+            artifact_error = _copy_artifact(request, descriptors.streams.artifact)
+        is_alone = _is_alone()
+        report(
+            status_fd,
+            kind="ended",
+            wait_status=status,
+            at_ns=ended_ns,
+            artifact_error=artifact_error,
+            is_alone=is_alone,
+        )
+        if not is_alone:
+            with suppress(OSError):  # the last word was said
+                _await_hangup(status_fd, None)  # until it is killed, by the supervisor
+    except JailError as error:
+        report_failure(status_fd, error)
+    except OSError as error:
+        report_failure(status_fd, JailError("set up the run", errno=error.errno or 0))
+    except (ValueError, TypeError, LookupError, EOFError) as error:
+        report_failure(status_fd, JailError("read request", type(error).__name__))
+    finally:
+        os._exit(0)

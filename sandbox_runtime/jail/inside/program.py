@@ -1,0 +1,204 @@
+"""The process that becomes the guest: from fork to exec. Runs in the jail, before any guest code.
+
+Order: groups first (only root may enter), then the cgroup namespace (it takes the current groups as its root),
+then limits, then identity, then the filter (it would refuse what came before), then the controls are measured and
+compared with the floor. A staged program waits here until there is something to run. Then the report, then exec, or
+the script where the template is a warm interpreter.
+"""
+
+import fcntl
+import json
+import marshal
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import NoReturn
+
+from sandbox_runtime.jail.controls import identity, rlimits
+from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY
+from sandbox_runtime.jail.controls.seccomp import Program
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.evidence import in_force as evidence
+from sandbox_runtime.jail.evidence import measure
+from sandbox_runtime.jail.inside import placement
+from sandbox_runtime.jail.inside.set_up import set_up
+from sandbox_runtime.jail.inside.small_init import SmallInit
+from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol.wire import (
+    GO_BYTES,
+    STATUS_AT,
+    RunDescriptors,
+    RunRequest,
+    read_request,
+    report_failure,
+)
+from sandbox_runtime.jail.python_fork.fork import PythonFork
+
+_FIRST_FD = 3
+_ALL_IN_FORCE = dict.fromkeys(evidence.CONTROLS, True)
+_ALL_AS_JSON = json.dumps(_ALL_IN_FORCE)
+_CANNOT_EXECUTE = 126  # sh(1)
+
+
+def enter_groups(entry_fds: tuple[int, ...]) -> None:
+    """Move this process by writing "0": see `cgroup.interface`."""
+    for fd in entry_fds:
+        os.write(fd, b"0")
+
+
+def _confirm(controls: dict[str, bool], required: tuple[str, ...]) -> None:
+    """Refuse to go on below the floor. No code of the guest has run. Raises JailError."""
+    missing = evidence.not_in_force(controls, required)
+    if missing:
+        raise JailError("confirm controls", ", ".join(missing), hint="required but not in force; see `doctor`")
+
+
+def _take_descriptors(descriptors: RunDescriptors, *, is_staged: bool) -> int:
+    """0, 1, 2 are the guest's streams. Returns the status socket, closed by exec. Everything else is closed.
+
+    Only a staged run keeps its files, until it has placed them; a waiting command gets its socket and its files, and
+    closes them itself.
+    """
+    streams = descriptors.streams
+    for number, fd in enumerate((streams.stdin, streams.stdout, streams.stderr)):
+        os.dup2(fd, number)
+    kept = [*descriptors.feed]
+    if kept or is_staged:
+        kept.append(streams.files)
+    kept.append(descriptors.status)
+    end = _FIRST_FD + len(kept)
+    # Out of the way first: any of them may have the number that another one is to get.
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, end) for fd in kept]
+    for number, fd in enumerate(moved, _FIRST_FD):
+        os.dup2(fd, number, inheritable=bool(descriptors.feed) and number < end - 1)
+    os.closerange(end, os.sysconf("SC_OPEN_MAX"))
+    return end - 1
+
+
+def _await_go(status: int) -> None:
+    """Wait for what there is to run. It is placed here, by the guest's own user, with all controls in force."""
+    message = os.read(status, GO_BYTES)
+    if not message:
+        os._exit(0)  # the supervisor has no use for this run
+    placement.place(marshal.loads(message), _FIRST_FD, None)  # noqa: S302 - our own bytes, see `wire`
+    os.close(_FIRST_FD)
+
+
+def _reset_signals() -> None:
+    """Python ignores SIGPIPE and SIGXFSZ, and ignored signals stay ignored over exec, execve(2)."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _execute(request: RunRequest) -> None:
+    """Never returns. Raises OSError when a program of the host cannot be started."""
+    try:
+        os.execve(request.argv[0], request.argv, dict(request.environment))  # noqa: S606 - this is the guest
+    except OSError as error:
+        if not request.argv[0].startswith(f"{WORKING_DIRECTORY}/"):
+            raise
+        # A guest's source decides what its compiler leaves: what cannot be started is its failure, as in a shell.
+        os.write(2, f"{os.path.basename(request.argv[0])}: {error.strerror}\n".encode())
+        os._exit(_CANNOT_EXECUTE)
+
+
+def report_ready(status: int, controls: dict[str, bool]) -> None:
+    """Tell the supervisor. The common case is written down already: what is new is dear in a process just forked."""
+    in_force = _ALL_AS_JSON if controls == _ALL_IN_FORCE else json.dumps(controls)
+    os.write(status, f'{{"kind": "ready", "at_ns": {time.monotonic_ns()}, "controls": {in_force}}}'.encode())
+
+
+def _start(request: RunRequest, fork: PythonFork | None, status: int) -> None:
+    """Never returns."""
+    if fork is None:
+        _reset_signals()
+        _execute(request)
+    else:
+        os.close(status)  # exec would have done so
+        fork.run()
+
+
+def become_program(
+    request: RunRequest,
+    descriptors: RunDescriptors,
+    terms: Terms,
+    filter_program: Program,
+    fork: PythonFork | None,
+) -> None:
+    """Never returns. A failure is one message on the status socket, which the supervisor raises as JailError."""
+    step, status = "enter groups", descriptors.status
+    try:
+        enter_groups(descriptors.program_entries)
+        groups = measure.read_text("/proc/self/cgroup")
+        step = "unshare cgroup namespace"
+        os.unshare(os.CLONE_NEWCGROUP)
+        step = "set up the process"
+        os.setsid()
+        status = _take_descriptors(descriptors, is_staged=request.is_staged)
+        os.chdir(WORKING_DIRECTORY)
+        os.umask(0o022)
+        step = "set limits"
+        rlimits.apply(request.limits, with_file_size=not request.is_staged)
+        step = "become the guest"
+        if terms.in_user_namespace:
+            identity.become_guest_in_user_namespace()
+        else:
+            identity.become_guest(terms.uid)
+        step = "load the filter"
+        filter_program.load()
+        step = "measure controls"
+        controls = evidence.controls(measure.measure(request.limits, groups), terms)
+        if not request.is_staged:
+            _confirm(controls, terms.required_controls)
+        if fork is not None and not fork.matches(request.argv, request.environment):
+            fork = None
+        if fork is not None:
+            step = "get the interpreter ready"
+            fork.get_ready(is_staged=request.is_staged)
+        if request.is_staged:
+            step = "wait for something to run"
+            _await_go(status)
+            # Only now: a compiled program may be larger than what it may write itself.
+            rlimits.apply_file_size(request.limits)
+            controls["rlimits"] = rlimits.in_force(request.limits)
+            _confirm(controls, terms.required_controls)
+        step = "start " + request.argv[0]
+        report_ready(status, controls)
+        _start(request, fork, status)
+    except JailError as error:
+        report_failure(status, error)
+    except OSError as error:
+        report_failure(status, JailError(step, errno=error.errno or 0))
+    except (ValueError, TypeError, LookupError, EOFError) as error:
+        report_failure(status, JailError(step, type(error).__name__))
+    finally:
+        os._exit(255)
+
+
+def _confirm_entered(request: RunRequest) -> None:
+    """The small init entered one group, the first, without knowing how many there are. Raises JailError."""
+    if request.init_entries != 1:
+        raise JailError("enter groups", hint="process 1 enters one")
+
+
+def become_program_of_small_init(
+    first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None
+) -> NoReturn:
+    """Never returns. What init cannot do, before it is the program. `fds`: as those of `init.run_init`."""
+    status = fds[STATUS_AT]
+    try:
+        request, descriptors = read_request(fds)
+        _confirm_entered(request)
+        set_up(request, descriptors, terms)
+        first.wait_for_init()  # not before: most likely it is ready by now
+        become_program(request, descriptors, terms, filters[request.family], fork)
+    except JailError as error:
+        report_failure(status, error)
+    except OSError as error:
+        report_failure(status, JailError("set up the run", errno=error.errno or 0))
+    except (ValueError, TypeError, LookupError, EOFError) as error:
+        report_failure(status, JailError("read request", type(error).__name__))
+    finally:
+        os._exit(255)

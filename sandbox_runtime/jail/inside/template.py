@@ -1,0 +1,181 @@
+"""The process that runs are forked from: single-threaded, started with a clean environment, no secret in its memory.
+
+One per slot. It enters the guest root once, then serves one run at a time: fork into fresh namespaces, tell the
+supervisor, wait for init's end. The supervisor's end of file ends it, and with it a run that still goes on.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+
+from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls import mounts, user_namespace
+from sandbox_runtime.jail.controls.seccomp import Program, build_programs
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.evidence.measure import own_filters, own_namespaces
+from sandbox_runtime.jail.inside import init, small_init
+from sandbox_runtime.jail.inside.next_namespaces import NamespacesAhead
+from sandbox_runtime.jail.inside.program import become_program_of_small_init
+from sandbox_runtime.jail.inside.small_init import SmallInit
+from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START_RUN, STATUS_AT, receive, send
+from sandbox_runtime.jail.python_fork.fork import PythonFork
+
+
+def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
+    """Reap init: what it and all that it waited for used. None: the supervisor went away, and the run was killed."""
+    poller = select.poll()
+    poller.register(channel, select.POLLIN | select.POLLHUP)
+    poller.register(pidfd, select.POLLIN)
+    supervised = True
+    ready = [fd for fd, _ in poller.poll()]
+    if pidfd not in ready:
+        supervised = False
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    _, _, used = os.wait4(pid, 0)
+    return used if supervised else None
+
+
+def _serve_run(
+    channel: socket.socket,
+    fds: list[int],
+    terms: Terms,
+    filters: Mapping[str, Program],
+    fork: PythonFork | None,
+    first: SmallInit | None,
+    namespaces: int,
+) -> bool:
+    """Serve one run, of which nothing is known here. False when the supervisor went away.
+
+    `first`: its init, if any. `namespaces`: flags of clone(2).
+    """
+    if len(fds) <= INIT_ENTRY_AT:
+        first = None  # the other init says what is missing
+    if first is None:
+        pid, pidfd = syscalls.clone_process(namespaces)
+    else:
+        pid, pidfd = first.start(namespaces, fds[STATUS_AT], fds[INIT_ENTRY_AT])
+    if pid == 0:
+        os.close(channel.fileno())  # `close` would write to pages of its own
+        if first is None:
+            init.run_init(fds, terms, filters, fork)
+        else:
+            become_program_of_small_init(first, fds, terms, filters, fork)
+    # Keep no end of the guest's pipes: the supervisor must see their end of file.
+    for fd in fds:
+        os.close(fd)
+    send(channel, b'{"kind":"started"}', [pidfd])
+    used = _wait_for_end(channel, pid, pidfd)
+    os.close(pidfd)
+    if used is None:
+        return False
+    cpu_usec = int((used.ru_utime + used.ru_stime) * 1e6)
+    send(channel, f'{{"kind": "reaped", "cpu_usec": {cpu_usec}, "largest_kib": {used.ru_maxrss}}}'.encode())
+    return True
+
+
+def _serve(
+    channel: socket.socket,
+    terms: Terms,
+    filters: Mapping[str, Program],
+    fork: PythonFork | None,
+    first: SmallInit | None,
+) -> None:
+    """One run after the other, until the supervisor goes away."""
+    ahead = NamespacesAhead(in_user_namespace=terms.in_user_namespace)
+    for number in count():
+        if fork is not None:
+            fork.before_run(number)
+        ahead.make()
+        message, fds = receive(channel)
+        if not message:
+            return
+        if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
+            _refuse(channel, fds)
+        elif not _serve_run(channel, fds, terms, filters, fork, first if message == START_RUN else None, ahead.flags()):
+            return
+
+
+def _refuse(channel: socket.socket, fds: list[int]) -> None:
+    """Not a word of this version of the code. Nothing was started: the next one may be right."""
+    for fd in fds:
+        os.close(fd)
+    _send_failure(channel, JailError("read request", hint="not the word to start a run"))
+
+
+def _send_failure(channel: socket.socket, error: JailError) -> None:
+    with contextlib.suppress(JailError):  # nobody listens any more
+        send(channel, json.dumps({"kind": "failed", **error.facts}).encode())
+
+
+def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int | None]:
+    """Leave the host's tree for good.
+
+    Returns the terms with our own namespaces and filters added, what the supervisor may look at: in a user namespace
+    our /proc, and a descriptor of `executable`.
+    """
+    try:
+        if terms.in_user_namespace:
+            user_namespace.enter(terms.uid)
+        else:
+            _unshare_mounts()
+        # After the pivot there is no /proc to read them from.
+        outer = (*terms.outer_namespaces, own_namespaces())
+        terms = replace(terms, outer_namespaces=outer, outer_filters=own_filters())
+        executable_fd = mounts.enter_guest_root(
+            terms.binds, in_user_namespace=terms.in_user_namespace, executable=executable
+        )
+    except JailError as error:
+        if terms.in_user_namespace:
+            raise user_namespace.explain(error) from error
+        raise
+    shown = [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
+    return terms, shown, executable_fd
+
+
+def _unshare_mounts() -> None:
+    try:
+        os.unshare(os.CLONE_NEWNS)
+    except OSError as error:
+        raise JailError("unshare mounts", "", error.errno or 0, "needs root with CAP_SYS_ADMIN") from error
+
+
+def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[], object] = lambda: None) -> None:
+    """`arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without the script's own directory.
+
+    `collapse`: of `huge_pages.ArenasInHeap`.
+    """
+    terms = Terms.parse(arguments)
+    channel = socket.socket(fileno=terms.control_fd)
+    channel.set_inheritable(False)
+    directories_of_host = {path for path in guests_path if os.path.isdir(path)}
+    try:
+        filters = build_programs()
+        built = small_init.load("" if terms.in_user_namespace else terms.small_init)
+        terms, shown, executable_fd = _enter_root(terms, built.executable if built else b"")
+        syscalls.drop_bounding_set()
+        # A guest that may look at other processes of its own user id finds nothing of ours to read.
+        syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
+        first = None if built is None or executable_fd is None else SmallInit(built, executable_fd, terms.uid)
+        fork = None
+        if terms.warm is not None:
+            # An interpreter leaves out directories that are not there, such as /usr/local.
+            seen = [entry for entry in guests_path if entry not in directories_of_host or os.path.isdir(entry)]
+            fork = PythonFork(terms.warm, mounts.WORKING_DIRECTORY, seen, collapse)
+        send(channel, b'{"kind":"open"}', shown)
+        for fd in shown:
+            os.close(fd)
+        if fork is not None:
+            fork.share_memory()
+        _serve(channel, terms, filters, fork, first)
+    except JailError as error:
+        _send_failure(channel, error)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Outside the guest, and trusted: start a run, watch it, report its outcome."""

@@ -1,0 +1,142 @@
+"""When a run must be stopped, and when to look at its counters next."""
+
+import os
+import random
+import time
+
+from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
+from sandbox_runtime.jail.spec import Limits, StopReason
+from sandbox_runtime.jail.supervisor.cpu_wait import CpuWait, read_threads
+
+_NS, _USEC = 1_000_000_000, 1_000_000
+SETUP_SECS = 10.0
+_SHORTEST_CHECK_NS = 2_000_000
+_LONGEST_CHECK_NS = 250_000_000
+_CONFIRM_NS = 5_000_000
+_MOMENT = random.SystemRandom()
+_EARLIEST_LOOK = 0.6  # of the longest pause: no program can know when it is looked at
+_CPUS = os.cpu_count() or 1  # asked once: it reads a file
+_BYTES_PER_NS = 4  # no CPU of today fills fresh pages faster
+# Heap and shared memory fill the group but for what its program text needs, and for this long that text was read
+# again and again: 20,000 pages are 80 MB. A runtime in this state makes some 200,000 a second.
+_THRASH_NS = 1_000_000_000
+_THRASH_SHARE = 0.85
+_THRASH_PAGES = 20_000
+# Less CPU than this in `Limits.idle_secs` is none: runtimes that wait have timers of their own.
+_IDLE_USEC = 20_000
+
+
+class Deadlines:
+    """Wall time, CPU time of the whole group, out-of-memory kills and thrashing of one run.
+
+    CPU is checked at the earliest moment at which the group could have used up its limit on all CPUs, so a run
+    costs few wake-ups and an overrun stays in the order of milliseconds. Where no kernel limit holds the memory, so is
+    memory; and as processes come and go while they are counted, a breach must be seen twice.
+    """
+
+    def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
+        self._groups, self._limits, self._start = groups, limits, start
+        now = time.monotonic_ns()
+        self._wall_ns = now + int(SETUP_SECS * _NS)
+        self._next_check_ns = now + _LONGEST_CHECK_NS
+        self._running = False
+        self._cpu_wait = CpuWait(now)
+        self._pressed_since: tuple[int, int] | None = None  # time in ns, pages read again by then
+        self._suspected = StopReason.NONE
+        self._busy_at: tuple[int, int] = (now, 0)  # time in ns, us of CPU wanted by then
+
+    def program_started(self, at_ns: int) -> None:
+        """From here on the wall limit counts, instead of the time allowed for setting up."""
+        self._running = True
+        self._cpu_wait = CpuWait(at_ns)
+        self._wall_ns = at_ns + int(self._limits.wall_time_secs * _NS)
+        self._next_check_ns = at_ns + self._slack_ns(0, 0)
+        self._busy_at = (at_ns, 0)
+
+    def timeout_ms(self) -> int:
+        """How long poll may wait, rounded up."""
+        return max(0, (min(self._wall_ns, self._next_check_ns) - time.monotonic_ns()) // 1_000_000 + 1)
+
+    def check_soon(self) -> None:
+        """Something happened in the memory group: look at the counters as soon as may be."""
+        self._next_check_ns = time.monotonic_ns() + _SHORTEST_CHECK_NS
+
+    def due(self) -> StopReason:
+        """Why the run must be stopped now, or NONE."""
+        now = time.monotonic_ns()
+        if now >= self._next_check_ns:
+            counters = self._groups.read()
+            if counters.oom_kills > self._start.oom_kills:
+                return StopReason.OOM_KILL
+            used_usec = counters.cpu_usage_usec - self._start.cpu_usage_usec
+            if self._running and self._cpu_wait.is_due(now):
+                self._look_at_threads(now, used_usec)
+            breach = self._breach(used_usec, counters.memory_now_bytes)
+            if breach is not StopReason.NONE and (breach is self._suspected or not self._groups.is_sampled):
+                return breach
+            self._suspected = breach
+            if self._is_thrashing(now):
+                return StopReason.MEMORY_THRASH
+            if self._is_idle(now, used_usec + self.cpu_wait_usec):  # a step that others keep from the CPUs is not idle
+                return StopReason.IDLE
+            self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
+        if now < self._wall_ns:
+            return StopReason.NONE
+        if self._running:
+            self._look_at_threads(now, self._groups.cpu_usage_usec() - self._start.cpu_usage_usec)
+        return StopReason.WALL_LIMIT
+
+    def _look_at_threads(self, now_ns: int, used_usec: int) -> None:
+        self._cpu_wait.add(now_ns, used_usec * 1000, read_threads(self._groups.members()[1]))
+
+    @property
+    def cpu_wait_usec(self) -> int:
+        """How long the run wanted a CPU until the last look, and others had them; 0 where there are no groups."""
+        return self._cpu_wait.usec
+
+    @property
+    def setup_overran(self) -> bool:
+        """A wall stop before the program started is our failure, not the guest's."""
+        return not self._running
+
+    def _breach(self, used_usec: int, memory_bytes: int) -> StopReason:
+        if used_usec >= self._limits.cpu_time_secs * _USEC:
+            return StopReason.CPU_LIMIT
+        if self._groups.is_sampled and memory_bytes > self._limits.memory_bytes:
+            return StopReason.MEMORY_LIMIT
+        return StopReason.NONE
+
+    def _slack_ns(self, used_usec: int, memory_bytes: int) -> int:
+        """The soonest moment at which a limit could be reached, on all CPUs at once."""
+        if self._suspected is not StopReason.NONE:
+            return _CONFIRM_NS
+        left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // _CPUS
+        if self._groups.is_sampled:
+            left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * _CPUS))
+        longest_ns = int(_LONGEST_CHECK_NS * _MOMENT.uniform(_EARLIEST_LOOK, 1))
+        return min(max(left_ns, _SHORTEST_CHECK_NS), longest_ns)
+
+    def _is_idle(self, now: int, wanted_usec: int) -> bool:
+        """Whether the program has waited for too long: for itself, as nothing else could wake it."""
+        if self._limits.idle_secs == 0 or not self._running:
+            return False
+        if abs(wanted_usec - self._busy_at[1]) >= _IDLE_USEC:  # an estimate of the time that was lost may also sink
+            self._busy_at = (now, wanted_usec)
+        return now - self._busy_at[0] >= self._limits.idle_secs * _NS
+
+    def _is_thrashing(self, now: int) -> bool:
+        """Whether the group lives on evicting its own program text and reading it again.
+
+        The kernel may take very long to call that out of memory, for every allocation succeeds in the end.
+        """
+        refaulted_pages, resident_bytes = self._groups.memory_pressure()
+        if resident_bytes < self._limits.memory_bytes * _THRASH_SHARE:
+            self._pressed_since = None
+            return False
+        if self._pressed_since is None:
+            self._pressed_since = now, refaulted_pages
+        since_ns, pages_before = self._pressed_since
+        if now - since_ns < _THRASH_NS:
+            return False
+        self._pressed_since = now, refaulted_pages
+        return refaulted_pages - pages_before >= _THRASH_PAGES

@@ -1,0 +1,129 @@
+"""The streams and files of one run: made by the supervisor, one side given to the guest, the other kept.
+
+Input travels in sealed memory files: there is no path that a guest could swap, no pipe to feed while it runs, and
+the guest cannot change what it was given. A staged run holds them empty, and waits until they are filled and sealed.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.protocol.wire import Streams
+from sandbox_runtime.jail.spec import FilterFamily, JailSpec
+from sandbox_runtime.jail.supervisor.streams import Capture
+
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+
+
+def _open_file(name: str) -> tuple[int, int]:
+    """A writable and a read-only descriptor of an empty memory file, memfd_create(2)."""
+    writable = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        return writable, os.open(f"/proc/self/fd/{writable}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(writable)
+        raise
+
+
+def _fill(writable: int, parts: Iterable[bytes]) -> None:
+    """Write, and seal: nobody can change it any more, whatever descriptors of it there are."""
+    for part in parts:
+        view = memoryview(part)
+        while view:
+            view = view[os.write(writable, view) :]
+    fcntl.fcntl(writable, fcntl.F_ADD_SEALS, _SEALS)
+
+
+def sealed_file(name: str, content: bytes) -> int:
+    """A read-only descriptor of a sealed memory file."""
+    writable, readable = _open_file(name)
+    try:
+        _fill(writable, [content])
+    except OSError:
+        os.close(readable)
+        raise
+    finally:
+        os.close(writable)
+    return readable
+
+
+class Handover:
+    """Context manager; closes whatever is still open. Raises JailError when a descriptor cannot be made."""
+
+    def __init__(self, owner: int | None) -> None:
+        """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's."""
+        self._kept, self._given, self._owner = ExitStack(), ExitStack(), owner
+        try:
+            self._stdin, stdin = self._open_input("stdin")
+            self._files, files = self._open_input("files")
+            stdout = self._open_capture()
+            stderr = self._open_capture()
+            self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
+            self._kept.callback(os.close, self._artifact_fd)
+            artifact = self._give(os.dup(self._artifact_fd))
+        except OSError as error:
+            self.close()
+            raise JailError("open descriptors", errno=error.errno or 0) from error
+        self.captures = (stdout[0], stderr[0])
+        self.streams = Streams(stdin, stdout[1], stderr[1], files, artifact)
+
+    def fill(self, spec: JailSpec) -> None:
+        """Put the input and the files in, once, and bound the output.
+
+        Must come before any code of the guest's runs. Raises JailError.
+        """
+        for capture in self.captures:
+            capture.limit_bytes = spec.limits.output_bytes
+        try:
+            if spec.family is FilterFamily.COMPILE:
+                for capture in self.captures:
+                    capture.forbid_opening()
+            _fill(self._stdin, [spec.stdin])
+            _fill(self._files, [file.content for file in spec.files])
+        except OSError as error:
+            raise JailError("fill descriptors", errno=error.errno or 0) from error
+
+    def _open_input(self, name: str) -> tuple[int, int]:
+        writable, readable = _open_file(name)
+        self._kept.callback(os.close, writable)
+        return writable, self._give(readable)
+
+    def _give(self, fd: int) -> int:
+        self._given.callback(os.close, fd)
+        return fd
+
+    def _open_capture(self) -> tuple[Capture, int]:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        self._give(write_end)
+        if self._owner is not None:
+            os.fchown(write_end, self._owner, self._owner)  # a program may open /dev/stdout by its name
+        capture = Capture(read_end)
+        self._kept.callback(capture.close)
+        return capture, write_end
+
+    def close_guest_side(self) -> None:
+        """After the run has its copies: end of file on a pipe must mean that no guest is left."""
+        self._given.close()
+
+    def artifact(self, max_bytes: int) -> bytes:
+        """What init copied out, at most `max_bytes`."""
+        os.lseek(self._artifact_fd, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(self._artifact_fd), "rb") as stream:
+            return stream.read(max_bytes)
+
+    def close(self) -> None:
+        """Close both sides."""
+        self._given.close()
+        self._kept.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,73 @@
+"""What is seen of one run from outside: the reports of its init and its program, and init's death."""
+
+import errno
+import json
+import os
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.protocol.wire import DONT_WAIT, receive
+from sandbox_runtime.jail.spec import StopReason
+
+_END = struct.Struct("<iiixxxxqq")
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen. Reports are None when they never came.
+
+    `alone`: nothing else lives in the namespace. `died`: init itself. `begun_ns`: what a waiting command did
+    before is its own. `cpu_wait_usec`: as in `Outcome`.
+    """
+
+    begun_ns: int = 0
+    stop_reason: StopReason = StopReason.NONE
+    ready: dict[str, Any] | None = None
+    ended: dict[str, Any] | None = None
+    alone: bool = False
+    died: bool = False
+    cpu_wait_usec: int = 0
+    mount_fds: list[int] = field(default_factory=list)
+
+    def read_report(self, status: socket.socket) -> bool:
+        """Take one report. False at the end, or when none has come. Raises JailError for a report of failure."""
+        try:
+            message, fds = receive(status, DONT_WAIT)
+        except BlockingIOError:
+            return False
+        if not message:
+            return False
+        self.mount_fds += fds
+        if not message.startswith(b"{"):
+            self._read_end(message)
+            return True
+        report = json.loads(message)
+        if report["kind"] == "failed":
+            raise JailError(report["step"], report["target"], report["errno"], report["hint"])
+        if report["kind"] == "ready":
+            self.ready = report | {"at_ns": max(report["at_ns"], self.begun_ns)}
+        elif report["kind"] == "ended":
+            self.ended, self.alone = report, report["is_alone"]
+        return True
+
+    def _read_end(self, message: bytes) -> None:
+        """What the small init writes, see `small_init.c`. Raises JailError when it is not that."""
+        if len(message) != _END.size:
+            raise JailError("read report", hint="not one of ours")
+        code, number, look, secs, ns = _END.unpack(message)
+        self.alone = look == -errno.ECHILD
+        wait_status = number << 8 if code == os.CLD_EXITED else number
+        self.ended = {"wait_status": wait_status, "at_ns": secs * 1_000_000_000 + ns, "artifact_error": None}
+
+    @property
+    def is_over(self) -> bool:
+        """No process of the guest's lives any more."""
+        return self.died or (self.ended is not None and self.alone)
+
+    def take_mount_fds(self) -> list[int]:
+        """Descriptors that came with the reports; the caller owns them."""
+        taken, self.mount_fds = self.mount_fds, []
+        return taken

@@ -1,0 +1,129 @@
+"""Start, talk to and end the template process of a slot."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol.wire import receive, send
+from sandbox_runtime.jail.python_fork import template_command
+from sandbox_runtime.jail.supervisor.deadlines import SETUP_SECS
+from sandbox_runtime.jail.supervisor.handover import sealed_file
+
+_PROJECT_ROOT = Path(__file__).parents[3]
+_LAST_WORDS_BYTES = 4096
+
+
+class TemplateProcess:
+    """Owns the process and the control socket. Raises JailError.
+
+    `code`: what the process executes, with the names ROOT, TERMS and PATH. `make_terms`: from the control descriptor.
+    """
+
+    def __init__(self, code: str, make_terms: Callable[[int], Terms]) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = -1
+        try:
+            self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise JailError("start template", errno=error.errno or 0) from error
+        self.channel.settimeout(SETUP_SECS)
+        try:
+            with theirs:
+                terms = make_terms(theirs.fileno())
+                send(self.channel, f"ROOT, TERMS = {str(_PROJECT_ROOT)!r}, {terms.serialise()!r}\n{code}".encode())
+                self._start(terms)
+        except OSError as error:
+            self.close()
+            raise JailError("start template", errno=error.errno or 0) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, terms: Terms) -> None:
+        with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+            command, environment = template_command(terms.warm, terms.control_fd, Path(directory), str(_PROJECT_ROOT))
+            # What a guest's streams will be: an interpreter asks at its start what kind of files it has.
+            stdin = sealed_file("stdin", b"")
+            stack.callback(os.close, stdin)
+            self._errors, output = os.pipe2(os.O_CLOEXEC)
+            stack.callback(os.close, output)
+            self._process = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                cwd=directory,
+                pass_fds=(terms.control_fd,),
+                start_new_session=True,
+            )
+            self._shown = self.expect_open(terms)
+
+    def expect_open(self, terms: Terms) -> list[int]:
+        """Wait until the template stands in its root: the descriptors that it shows."""
+        return self.expect("open", descriptors=int(terms.in_user_namespace))[1]
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        if self._process is None:
+            raise JailError("talk to the template", hint="it was never started")
+        return self._process.pid
+
+    def take_shown(self) -> list[int]:
+        """Descriptors that the template showed at its start; the caller owns them."""
+        shown, self._shown = self._shown, []
+        return shown
+
+    def send(self, message: bytes, fds: Sequence[int]) -> None:
+        """One message to the template."""
+        send(self.channel, message, fds)
+
+    def expect(self, kind: str, descriptors: int = 0) -> tuple[dict[str, Any], list[int]]:
+        """The next message of the template with so many descriptors."""
+        message, fds = receive(self.channel)
+        report: dict[str, Any] = json.loads(message) if message else {"kind": "gone"}
+        if report["kind"] == kind and len(fds) == descriptors:
+            return report, fds
+        for fd in fds:
+            os.close(fd)
+        if report["kind"] == "failed":
+            raise JailError(report["step"], report["target"], report["errno"], report["hint"])
+        raise JailError("talk to the template", report["kind"], hint=f"the template ended{self._last_words()}")
+
+    def _last_words(self) -> str:
+        os.set_blocking(self._errors, False)
+        with contextlib.suppress(BlockingIOError):
+            lines = os.read(self._errors, _LAST_WORDS_BYTES).decode(errors="replace").split("\n")
+            return ": " + "".join(line for line in lines if line)[-200:]
+        return ""
+
+    def close(self) -> None:
+        """End the process (and a run that still goes on). Bounded, whatever still runs."""
+        # A run in another thread may wait on this very descriptor: it must see the end before the number is free.
+        with contextlib.suppress(OSError):
+            self.channel.shutdown(socket.SHUT_RDWR)
+        if self._process is not None:
+            _end(self._process)
+        self.channel.close()
+        if self._errors >= 0:
+            os.close(self._errors)
+            self._errors = -1
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """By itself at end of file, else by force. One that no signal ends is left to the kernel."""
+    try:
+        process.wait(timeout=SETUP_SECS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=SETUP_SECS)

@@ -1,0 +1,145 @@
+"""Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop.
+
+But for the end of a failed program that left many others: there the group is looked at once a millisecond.
+"""
+
+import contextlib
+import os
+import select
+import signal
+
+from sandbox_runtime.jail.controls.cgroup import SampledUsage, SlotGroups
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import StopReason
+from sandbox_runtime.jail.supervisor.deadlines import SETUP_SECS, Deadlines
+from sandbox_runtime.jail.supervisor.fork_refusals import LOOK_MS, LateRefusals
+from sandbox_runtime.jail.supervisor.launch import Launch
+from sandbox_runtime.jail.supervisor.reports import Watched
+from sandbox_runtime.jail.supervisor.streams import Capture, PacedReading
+
+_DEATH_MS = int(SETUP_SECS * 1000)
+
+
+def kill_run(pidfd: int) -> None:
+    """Kill init: the kernel kills and reaps everything else in its pid namespace."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+class _Watch:
+    """The event loop of one run."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        captures: tuple[Capture, Capture],
+        deadlines: Deadlines,
+        groups: SlotGroups,
+    ) -> None:
+        self._pidfd, self._status = launch.pidfd, launch.status
+        self._deadlines, self._groups = deadlines, groups
+        self._late_refusals = LateRefusals(groups, launch.spec.limits, launch.start)
+        self._is_killed = False
+        self._poller = select.poll()
+        self._output = PacedReading(self._poller, captures)
+        self._open = {self._pidfd, self._status.fileno()}
+        for fd in self._open:
+            self._poller.register(fd, select.POLLIN)
+        self.watched = Watched(launch.begun_ns)
+
+    def _forget(self, fd: int) -> None:
+        self._open.discard(fd)
+        self._poller.unregister(fd)
+
+    def _handle(self, fd: int) -> None:
+        if fd == self._pidfd:
+            self.watched.died = True
+            self._forget(fd)
+        elif fd == self._status.fileno():
+            had_started = self.watched.ready is not None
+            if not self.watched.read_report(self._status):
+                self._forget(fd)
+            if isinstance(self._groups, SampledUsage):
+                self._groups.attach_mounts(self.watched.take_mount_fds())
+            if self.watched.ready is not None and not had_started:
+                self._deadlines.program_started(self.watched.ready["at_ns"])
+
+    def run(self, cancel_fd: int | None) -> Watched:
+        """Until init is alone or dead: nothing of the guest's is alive after it."""
+        oom_event_fd, oom_event_mask = self._groups.oom_event or (-1, 0)
+        if oom_event_fd >= 0:
+            self._poller.register(oom_event_fd, oom_event_mask)
+        if cancel_fd is not None:
+            self._poller.register(cancel_fd, select.POLLIN)
+        while not self.watched.is_over:
+            events = self._poller.poll(self._timeout_ms())
+            if not events and self._is_killed:
+                raise JailError("wait for the run to die", hint="a process of the run cannot be killed")
+            for fd, _ in events:
+                if fd == oom_event_fd:
+                    self._groups.acknowledge_oom_event()
+                    self._deadlines.check_soon()
+                elif fd == cancel_fd:
+                    self._poller.unregister(fd)
+                    self._stop(StopReason.CANCELLED)
+                elif fd in self._open:
+                    self._handle(fd)
+                else:
+                    self._output.read(fd)
+            self._output.resume()
+            self._end_what_is_due()
+        self.watched.cpu_wait_usec = self._deadlines.cpu_wait_usec
+        return self.watched
+
+    def _end_what_is_due(self) -> None:
+        if self.watched.ended is not None:
+            self._end_the_others(self.watched.ended["wait_status"])
+        elif self.watched.stop_reason is StopReason.NONE:
+            self._stop(self._deadlines.due())
+
+    def _timeout_ms(self) -> int:
+        if self._is_killed:
+            return _DEATH_MS
+        return self._output.timeout_ms(self._deadlines.timeout_ms() if self.watched.ended is None else LOOK_MS)
+
+    def _end_the_others(self, wait_status: int) -> None:
+        """The program has ended. Init stays, so that nothing is reaped, until it is killed with all that live still."""
+        if self._is_killed or self.watched.is_over or self._late_refusals.may_come(wait_status):
+            return
+        if self._groups.is_sampled:
+            self._groups.read()  # the last look at what they used: nobody waits for those that die with init
+        self._kill()
+
+    def _kill(self) -> None:
+        self._is_killed = True
+        kill_run(self._pidfd)
+
+    def _stop(self, reason: StopReason) -> None:
+        if reason is StopReason.NONE or self.watched.ended is not None:
+            return
+        if reason is StopReason.WALL_LIMIT and self._deadlines.setup_overran:
+            raise JailError("set up the run", hint="took too long")
+        self.watched.stop_reason = reason
+        self._kill()
+
+
+def watch(
+    launch: Launch,
+    captures: tuple[Capture, Capture],
+    deadlines: Deadlines,
+    groups: SlotGroups,
+    cancel_fd: int | None,
+) -> Watched:
+    """Watch until all of the guest is dead and its output is read. Raises JailError; kills the run in any case."""
+    loop = _Watch(launch, captures, deadlines, groups)
+    try:
+        watched = loop.run(cancel_fd)
+        while watched.read_report(launch.status):  # what was written just before the end
+            pass
+        for capture in captures:
+            capture.drain()
+        return watched
+    finally:
+        kill_run(launch.pidfd)
+        for fd in loop.watched.take_mount_fds():
+            os.close(fd)

@@ -1,0 +1,1 @@
+"""GCC called directly, for C and C++."""

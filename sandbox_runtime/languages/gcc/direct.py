@@ -1,0 +1,146 @@
+"""C and C++ without gcc's driver: its compiler, its assembler and mold called as `gcc -###` says that gcc would.
+
+The driver and collect2 are processes that only start others, one after the other: here all three are started at once.
+The host asks the installed gcc once for its commands and builds a program of them for guests, see direct_gcc.c. That
+program gets the whole ordinary command too, and ends in it whenever anything is not as it should be.
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox_runtime.languages.gcc.linker import MOLD
+from sandbox_runtime.languages.gcc.small_programs import Definitions, build
+from sandbox_runtime.languages.preparation import PreparationError, spoken
+
+PROGRAM_NAME = "compile"
+ASSEMBLER = "/usr/bin/as"
+HEADERS_FILE = ".headers"
+"""Of the working directory: the path of precompiled headers for the source."""
+
+# In the jail, where both are the guest's own.
+_OBJECT, _SAID = "/tmp/solution.o", "/tmp/said"  # noqa: S108
+_HELD_FD = 3
+_HELD_OPEN = "held_open.so"
+_PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
+_ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
+RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + _HELD_OPEN_SOURCE.read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class _Commands:
+    compiler: tuple[str, ...]
+    assembler: tuple[str, ...]
+    linker: tuple[str, ...]
+
+
+def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, guest_path: str) -> None:
+    """Make what guests call for an ordinary compile command, which ends in one source and its libraries.
+
+    Guests see `directory` at `guest_path`. Asks gcc there, where it makes a source of that name. Without mold, or when
+    gcc's answer is not understood, the program is a script with the ordinary command alone.
+    """
+    source = directory / source_name
+    source.touch()
+    try:
+        found = _commands(spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory))
+        _build(ordinary[0], found, directory, guest_path)
+    except (PreparationError, LookupError, ValueError):
+        program = directory / PROGRAM_NAME
+        program.write_text(_ORDINARY_SCRIPT)
+        program.chmod(0o755)
+    finally:
+        source.unlink()
+
+
+def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) -> None:
+    """Raises PreparationError."""
+    held: Definitions = {"HELD_PATH": _OBJECT, "HELD_FD": _HELD_FD}
+    definitions: Definitions = {
+        **held,
+        "HELD_LIBRARY": f"{guest_path}/{_HELD_OPEN}",
+        "HEADERS_FILE": HEADERS_FILE,
+        "SAID": _SAID,
+        "COMPILER": found.compiler,
+        "ASSEMBLER": found.assembler,
+        "LINKER": found.linker,
+    }
+    build(compiler, _HELD_OPEN_SOURCE, held, directory / _HELD_OPEN, ("-shared", "-fPIC"))
+    build(compiler, _PROGRAM_SOURCE, definitions, directory / PROGRAM_NAME, ("-static",))
+
+
+def _commands(answer: str) -> _Commands:
+    """Read what `gcc -###` wrote. Raises LookupError and ValueError when it is not three steps of one file."""
+    steps = _steps(answer)
+    compiler = steps["cc1plus" if "cc1plus" in steps else "cc1"]
+    *assembler, assembled = steps["as"]
+    object_name = assembler[assembler.index("-o") + 1]
+    if assembled != compiler[compiler.index("-o") + 1]:
+        raise ValueError(answer)
+    return _Commands(
+        compiler=(*_without_output(compiler), "-o", "-"),
+        assembler=(_absolute(assembler[0]), *_without_output(assembler[1:]), "-o", _OBJECT),
+        linker=_reading_libraries_first(steps["collect2"], object_name),
+    )
+
+
+def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple[str, ...]:
+    """Mold with the one object behind all libraries: one thread waits for it, the other one has read them by then.
+
+    What is an object's own stands before what is a library's in any order, and its place among the start files, which
+    are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
+    """
+    if not os.access(MOLD, os.X_OK):
+        raise LookupError(MOLD)
+    words = list(mold_for(collect2, threads=2))
+    words.remove(object_name)  # the name of gcc's own file of the moment
+    end_files = [number for number, word in enumerate(words) if Path(word).name.startswith("crtend")]
+    return (*words[: end_files[0]], _OBJECT, *words[end_files[0] :])
+
+
+def _steps(answer: str) -> Mapping[str, list[str]]:
+    """The commands in an answer of `gcc -###`, by the names of their programs."""
+    commands = (shlex.split(line) for line in answer.splitlines() if line.startswith(" "))
+    return {Path(words[0]).name: words for words in commands if words}
+
+
+def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
+    """How mold must be called for a command of gcc that only links, run in `directory`.
+
+    Raises PreparationError, LookupError and ValueError when gcc's answer is not understood.
+    """
+    answer = spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory)
+    return mold_for(_steps(answer)["collect2"])
+
+
+def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
+    """Mold in the place of collect2. Its threads and its second process do not pay for a small program.
+
+    What an object asks for gets a stack that may be executed, as with ld: GNU C's nested functions need it.
+    """
+    return (MOLD, "--no-fork", f"--threads={threads}", "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
+
+
+def _absolute(tool: str) -> str:
+    found = shutil.which(tool, path="/usr/bin:/bin")
+    if found is None:
+        raise LookupError(tool)
+    return found
+
+
+def _without_output(words: Sequence[str]) -> list[str]:
+    place = words.index("-o")
+    return [*words[:place], *words[place + 2 :]]
+
+
+def _without_plugin(words: Sequence[str]) -> Iterator[str]:
+    """The plugin of link-time optimisation, and how to find a linker."""
+    rest = iter(words)
+    for word in rest:
+        if word == "-plugin":
+            next(rest)
+        elif not word.startswith(("-plugin-opt=", "-fuse-ld=")):
+            yield word

@@ -1,0 +1,1 @@
+"""Java: a pre-started virtual machine, and the compiler beside it."""

@@ -1,0 +1,155 @@
+"""Java: OpenJDK 21. The compile step leaves one jar, whatever the number of classes."""
+
+import os
+import platform
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from sandbox_runtime.jail import FilterFamily, WaitingCommand
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
+from sandbox_runtime.languages.gcc.small_programs import build
+from sandbox_runtime.languages.java.source import java_names
+from sandbox_runtime.languages.preparation import command
+from sandbox_runtime.languages.profiles import compile_limits, profiles
+
+_DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+# The JDK's own directory: /usr/bin/java may be another version.
+_JDK = f"/usr/lib/jvm/java-21-openjdk-{_DEBIAN_ARCHITECTURE}"
+_JAVA, _JAVAC = f"{_JDK}/bin/java", f"{_JDK}/bin/javac"
+# The JDK reads its configuration through links to this directory.
+_CONFIGURATION = "/etc/java-21-openjdk"
+_PREPARED = "/opt/rustbox/java"
+_COMPILER_CLASS = "CompileToJar"
+_COMPILER_SOURCE = Path(__file__).with_name(f"{_COMPILER_CLASS}.java")
+_TRAINING_SOURCE = Path(__file__).with_name("Training.java")
+_WARMING_SOURCE = Path(__file__).with_name("WarmUp.java")
+_LAUNCHER = "waiting_java"
+_LAUNCHER_SOURCE = Path(__file__).with_name(f"{_LAUNCHER}.c")
+_SOURCES = (_COMPILER_SOURCE, _TRAINING_SOURCE, _WARMING_SOURCE, _LAUNCHER_SOURCE)
+_C_COMPILER = "/usr/bin/gcc"
+
+_OPTIONS = (
+    # One collecting thread, and a start that is quick: a JVM lives for seconds here.
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+    # It would look for limits in places that guests do not see.
+    "-XX:-UseContainerSupport",
+    # Above every memory limit (the kernel's OOM kill decides, not an exit code that any program can imitate) and large
+    # enough that one array over the limit meets the kernel too; from 32 GB on, references would take twice the room.
+    "-Xmx24g",
+    # A young generation of a fixed size: by default it would grow with -Xmx's idea of the memory, not the group's.
+    "-Xms64m",
+    "-Xmn32m",
+    # What the JVM itself has to say must not stand in the program's output.
+    "-Xlog:disable",
+    "-Xlog:all=warning:stderr",
+    "-Dfile.encoding=UTF-8",
+    "-Dstdout.encoding=UTF-8",
+    "-Dstderr.encoding=UTF-8",
+)
+# javac is over before the second compiler of the JVM would pay.
+_OPTIONS_OF_COMPILER = (*_OPTIONS, "-XX:TieredStopAtLevel=1")
+# A recursion 100,000 deep fits, as it does in compiled languages; 64 MB would let an endless one take 300 MB.
+_STACK_KIB = 16 << 10
+_COMPILERS_STACK_KIB = 1 << 10  # what java(1) gives its main thread when nothing is said
+
+
+def _waiting(
+    warming: str, stack_kib: int, options: tuple[str, ...], class_path: str, told_words: int
+) -> WaitingCommand:
+    """As `java OPTION... -cp CLASS_PATH` with the told words behind it, see waiting_java.c."""
+    launcher = (f"{_PREPARED}/{_LAUNCHER}", f"{_JDK}/lib/server/libjvm.so", warming, str(stack_kib))
+    properties = ("-Dsun.java.launcher=SUN_STANDARD", f"-Djava.class.path={class_path}")
+    return WaitingCommand((*launcher, *options, *properties), told_words)
+
+
+def _prepare(directory: Path) -> None:
+    _prepare_compiler(directory)
+    _prepare_launcher(directory)
+
+
+def _prepare_launcher(directory: Path) -> None:
+    """The commands that wait for a program, where a C compiler is installed; Java works without them."""
+    if not os.access(_C_COMPILER, os.X_OK):
+        return
+    headers = (f"-I{_JDK}/include", f"-I{_JDK}/include/linux")
+    build(_C_COMPILER, _LAUNCHER_SOURCE, {}, directory / _LAUNCHER, headers)
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        command((_JAVAC, "-d", ".", str(_WARMING_SOURCE)), working_directory=work)
+        shutil.copy(work / "rustbox/warming/WarmUp.class", directory / "WarmUp.class")
+        shutil.copy(_TRAINING_SOURCE, directory)
+
+
+def _prepare_compiler(directory: Path) -> None:
+    """The compiler that writes a jar, and an archive of javac's loaded classes, which halves its time."""
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        command((_JAVAC, "-d", "made", str(_COMPILER_SOURCE)), working_directory=work)
+        with zipfile.ZipFile(directory / "compile.jar", "w") as jar:
+            for path in sorted((work / "made").iterdir()):
+                jar.write(path, path.name)
+        archive = f"-XX:ArchiveClassesAtExit={directory / 'compile.jsa'}"
+        # The JVM refuses an archive when the class path is another one than it was: here there is none at all.
+        training = ("-cp", "/nonexistent", "com.sun.tools.javac.Main", "-d", "made", str(_TRAINING_SOURCE))
+        command((_JAVA, *_OPTIONS_OF_COMPILER, archive, *training), working_directory=work)
+
+
+JAVA = Language(
+    name="java",
+    file_name="Main.java",
+    family=FilterFamily.JAVA,
+    name_source=java_names,
+    tools=(Tool(_JAVA), Tool(_JAVAC)),
+    shown_trees=(_CONFIGURATION,),
+    compile=Compile(
+        argv=(
+            _JAVA,
+            *_OPTIONS_OF_COMPILER,
+            f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",
+            "-cp",
+            f"{_PREPARED}/compile.jar",
+            _COMPILER_CLASS,
+            "{file}",
+            "solution.jar",
+        ),
+        limits=compile_limits(processes=1024),
+        artifact="solution.jar",
+        waiting=_waiting(
+            _COMPILER_CLASS,
+            _COMPILERS_STACK_KIB,
+            (
+                *_OPTIONS_OF_COMPILER,
+                # It waits with its memory: a small young generation saves 23 MB and costs no time.
+                "-Xms24m",
+                "-Xmn8m",
+                f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",
+                f"-Drustbox.training={_PREPARED}/{_TRAINING_SOURCE.name}",
+            ),
+            f"{_PREPARED}/compile.jar",
+            told_words=3,
+        ),
+    ),
+    run_argv=(_JAVA, *_OPTIONS, f"-Xss{_STACK_KIB}k", "-cp", "solution.jar", "{class}"),
+    waiting=_waiting(
+        f"{_PREPARED}/WarmUp.class",
+        _STACK_KIB,
+        (*_OPTIONS, f"-Xss{_STACK_KIB}k", f"-Drustbox.jar={_PREPARED}/compile.jar"),
+        "solution.jar",
+        told_words=1,
+    ),
+    prepared=Prepared(
+        guest_path=_PREPARED,
+        make=_prepare,
+        made_from=(f"{_JDK}/lib/server/libjvm.so", f"{_JDK}/lib/modules", _C_COMPILER),
+        recipe=" ".join(_OPTIONS_OF_COMPILER) + "".join(source.read_text() for source in _SOURCES),
+    ),
+    profiles=profiles(
+        memory_mb=512, cpu_secs=8, wall_secs=10, processes=1024, open_files=128, file_mb=2, agent_processes=512
+    ),
+    version_argv=("{tool}", "--version"),
+    trial="public class Main {\n  public static void main(String[] a) {\n    System.out.println(6 * 7);\n  }\n}\n",
+    warm_files=(f"{_JDK}/lib/modules", f"{_JDK}/lib/server/libjvm.so", f"{_JDK}/lib/server/classes.jsa"),
+)
