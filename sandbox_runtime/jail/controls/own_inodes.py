@@ -59,6 +59,7 @@ class HostFiles:
 
     def __init__(self, directory: Path) -> None:
         self._layers = directory
+        os.umask(0o022)  # guests must be able to read what is made here, whatever umask the runner was started with
         syscalls.mount("layers", str(directory), "tmpfs", MS_NOSUID, _LAYERS_OPTIONS)
         self._empty = directory / "empty"
         self._empty.mkdir()
