@@ -139,6 +139,10 @@ CONDITIONS = pytest.mark.parametrize(
         ("begins_with(word, :s)", True),
         ("flag = :true", True),
         ("quotas = :quotas", True),
+        ("quotas.a = :one AND quotas.b <> :one", True),
+        ("quotas.absent = :one", False),
+        ("attribute_not_exists(quotas.a.b) AND attribute_exists(quotas.a)", True),
+        ("word.a = :one", False),
         ("word = :one", False),
     ],
 )
@@ -271,6 +275,9 @@ def test_a_projection_shows_the_named_attributes(client: Any, table: str) -> Non
     put(client, table, a={"S": "1"}, b={"S": "2"})
     answer = client.get_item(TableName=table, Key=KEY, ProjectionExpression="a")
     assert answer["Item"] == {"a": {"S": "1"}}
+    shown = {"ProjectionExpression": "pk, #b", "ExpressionAttributeNames": {"#b": "b"}}
+    batch = client.batch_get_item(RequestItems={table: {"Keys": [KEY], "ConsistentRead": True, **shown}})
+    assert batch["Responses"][table] == [{"pk": {"S": "a"}, "b": {"S": "2"}}]
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,9 @@ def test_an_operation_or_a_parameter_is_named(
     ("expression", "named"),
     [
         ("SET a = list_append(a, :x)", "list_append"),
-        ("SET a.b = :x", "paths into maps and lists"),
-        ("REMOVE a[0]", "paths into maps and lists"),
+        ("SET a.b = :x", "parts of an attribute: a"),
+        ("REMOVE a[0]", "parts of an attribute: a"),
+        ("SET a = b[0]", "paths into lists: b"),
     ],
 )
 def test_an_expression_is_named(aws: Backend, expression: str, named: str) -> None:

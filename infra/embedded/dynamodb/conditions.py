@@ -49,9 +49,8 @@ class Placeholders:
         return Placeholders(names, {name: normalise(value) for name, value in values.items()})
 
     def name(self, path: Tree) -> str:
-        """Return the attribute that a path names."""
-        written: str = path[1]
-        return self.names[written] if written[0] == "#" else written
+        """Return the attribute that a path begins with."""
+        return self._name(path[1])
 
     def operand(self, tree: Tree, item: Item) -> Value | None:
         """Return an operand's value; None for an attribute that is not there."""
@@ -60,7 +59,13 @@ class Placeholders:
                 return self.values[name]
             case ("size", path):
                 return _size(item.get(self.name(path)))
-        return item.get(self.name(tree))
+        value = item.get(self.name(tree))
+        for written in tree[2:]:
+            value = value.get("M", {}).get(self._name(written)) if value is not None else None
+        return value
+
+    def _name(self, written: str) -> str:
+        return self.names[written] if written[0] == "#" else written
 
 
 def holds(tree: Tree, item: Item, given: Placeholders) -> bool:  # noqa: PLR0911 - one for each kind of condition

@@ -1,12 +1,12 @@
 """Expressions: text to syntax trees, parsed once for each text.
 
-Operands  ("path", name)  ("value", name)  ("size", path)
+Operands  ("path", name, …)  ("value", name)  ("size", path)
 Conditions  ("or" | "and", a, b)  ("not", a)  ("compare", operator, a, b)  ("in", a, (b, …))  ("between", a, low, high)
             ("attribute_exists" | "attribute_not_exists", path)  ("begins_with" | "contains", a, b)
 Updates  {"SET": ((path, right side), …), "REMOVE": (path, …), "ADD" | "DELETE": ((path, value), …)}
 Right sides  an operand, ("if_not_exists", path, operand), ("+" | "-", a, b)
 
-Paths are names of attributes: no expression of this project reaches into a map or a list.
+Operands may reach into maps: `a.b`. What an update changes, and what a projection shows, are whole attributes.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 """
 
@@ -167,15 +167,23 @@ class _Parser:
             inner = self.path()
             self._expect(")")
             return ("size", inner)
-        return self.path()
+        names = [self._name()]
+        while self._accept("."):
+            names.append(self._name())
+        if self.next == "[":
+            raise unknown(f"paths into lists: {names[-1]}[ in {self._text!r}")
+        return ("path", *names)
 
     def path(self) -> Tree:
+        name = self._name()
+        if self.next in {".", "["}:
+            raise unknown(f"writes and projections of parts of an attribute: {name}{self.next} in {self._text!r}")
+        return ("path", name)
+
+    def _name(self) -> str:
         if not (self.next.startswith("#") or self.next.isidentifier()):
             raise self.error()
-        name = self._take()
-        if self.next in {".", "["}:
-            raise unknown(f"paths into maps and lists: {name}{self.next} in {self._text!r}")
-        return ("path", name)
+        return self._take()
 
     def update(self) -> dict[str, tuple[Any, ...]]:
         clauses: dict[str, tuple[Any, ...]] = {}

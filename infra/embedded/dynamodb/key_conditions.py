@@ -54,7 +54,7 @@ def _range(part: Tree, given: Placeholders, schema: KeySchema, name: str) -> tup
 
 
 def _is(path: Tree, name: str, given: Placeholders) -> bool:
-    return path[0] == "path" and given.name(path) == name
+    return path[0] == "path" and len(path) == 2 and given.name(path) == name  # noqa: PLR2004 - no part of a map
 
 
 def _operand(name: str, operand: Tree, given: Placeholders, schema: KeySchema) -> Part:

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     import sqlite3
 
     from infra.embedded.calls import Answer, Params
+    from infra.embedded.dynamodb.expressions import Tree
     from infra.embedded.dynamodb.values import Item
     from infra.embedded.engine import Engine
 
 _PAGE_BYTES: Final = 1024 * 1024
 _MOST_KEYS: Final = 100
+_BATCH_MEMBERS: Final = {"Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"}
 
 
 def get_item(engine: Engine, params: Params) -> Answer:
     """Read one item."""
-    projection = parse_projection(params["ProjectionExpression"]) if "ProjectionExpression" in params else None
+    projection = _projection(params)
     given = Placeholders.of(params, [projection] if projection else [])
     with engine.store.read() as connection:
         table = find_table(connection, params["TableName"])
@@ -36,10 +38,7 @@ def get_item(engine: Engine, params: Params) -> Answer:
         units = capacity.read_units(item_size(item or {}), consistent=params.get("ConsistentRead", False))
         answer["ConsumedCapacity"] = capacity.consumed(table, units)
     if item is not None:
-        if projection is not None:
-            names = {given.name(path) for path in projection.tree}
-            item = {name: value for name, value in item.items() if name in names}
-        answer["Item"] = item
+        answer["Item"] = _projected(item, projection, given)
     return answer
 
 
@@ -52,18 +51,32 @@ def batch_get_item(engine: Engine, params: Params) -> Answer:
     consumed = []
     with engine.store.read() as connection:
         for name, request in requests.items():
-            if strange := request.keys() - {"Keys", "ConsistentRead"}:
+            if strange := request.keys() - _BATCH_MEMBERS:
                 raise unknown(f"the parameter {min(strange)} of BatchGetItem")
+            projection = _projection(request)
+            given = Placeholders.of(request, [projection] if projection else [])
             table = find_table(connection, name)
             parts = [table.schema.key_parts(key) for key in request["Keys"]]
             if len(set(parts)) != len(parts):
                 raise invalid("Provided list of item keys contains duplicates")
-            answers[name] = [item for key in request["Keys"] if (item := _find(connection, table, key)) is not None]
+            items = [item for key in request["Keys"] if (item := _find(connection, table, key)) is not None]
+            answers[name] = [_projected(item, projection, given) for item in items]
             consistent = request.get("ConsistentRead", False)
-            units = sum(capacity.read_units(item_size(item), consistent=consistent) for item in answers[name])
+            units = sum(capacity.read_units(item_size(item), consistent=consistent) for item in items)
             consumed.append(capacity.consumed(table, units))
     answer: Answer = {"Responses": answers, "UnprocessedKeys": {}}
     return answer | ({"ConsumedCapacity": consumed} if capacity.is_wanted(params) else {})
+
+
+def _projection(request: Params) -> Parsed[tuple[Tree, ...]] | None:
+    return parse_projection(request["ProjectionExpression"]) if "ProjectionExpression" in request else None
+
+
+def _projected(item: Item, projection: Parsed[tuple[Tree, ...]] | None, given: Placeholders) -> Item:
+    if projection is None:
+        return item
+    names = {given.name(path) for path in projection.tree}
+    return {name: value for name, value in item.items() if name in names}
 
 
 def _find(connection: sqlite3.Connection, table: Table, key: Item) -> Item | None:
