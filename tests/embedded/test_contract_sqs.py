@@ -56,6 +56,15 @@ def test_visibility_is_given_back_and_extended(backend: Backend, sqs: Any) -> No
     assert receive(sqs, url) == []
 
 
+def test_a_message_that_nobody_received_again_is_taken_back(backend: Backend, sqs: Any) -> None:
+    url = backend.create_queue()
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    (message,) = receive(sqs, url)
+    for seconds, expected in ((0, [1, 0, 0]), (60, [0, 1, 0])):
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=seconds)
+        assert depths(sqs, url) == expected
+
+
 def test_a_message_comes_back_after_its_visibility_timeout(backend: Backend, sqs: Any) -> None:
     url = backend.create_queue()
     sqs.send_message(QueueUrl=url, MessageBody="x")

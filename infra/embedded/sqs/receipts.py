@@ -121,8 +121,8 @@ def _change(engine: Engine, connection: sqlite3.Connection, queue: Queue, given:
     seconds = given["VisibilityTimeout"]
     if not 0 <= seconds <= _MOST_VISIBILITY_SECS:
         raise ServiceError("InvalidParameterValue", f"VisibilityTimeout must be 0 to 43200; got {seconds}")
-    now = engine.clock()
+    # Also where the message is visible by now, but was not received again.
     connection.execute(
-        "UPDATE message SET visible_ms = ? WHERE id = ? AND queue = ? AND receipt = ? AND visible_ms > ?",
-        (now + seconds * 1000, message_id, queue.number, receipt, now),
+        "UPDATE message SET visible_ms = ? WHERE id = ? AND queue = ? AND receipt = ?",
+        (engine.clock() + seconds * 1000, message_id, queue.number, receipt),
     )
