@@ -1,24 +1,23 @@
-# ruff: noqa: N818 - the names say what happened; "Error" after each would add nothing
-"""What can be wrong with a request, and with a message.
+"""Errors of requests and of queue messages.
 
     Exception
-    ├── ServiceError            the caller is told: status and code are part of the contract
-    │   ├── BadRequest          400 bad_request
-    │   ├── Unauthorized        401 unauthorized
-    │   ├── Forbidden           403 forbidden
-    │   ├── NotFound            404 not_found
-    │   ├── MethodNotAllowed    405 method_not_allowed, with Allow
-    │   ├── IdempotencyConflict 409 idempotency_conflict
-    │   ├── Conflict            409 conflict
-    │   ├── TooLarge            413 too_large
-    │   ├── UnsupportedMediaType 415 unsupported_media_type
-    │   ├── Invalid             422 invalid, with fields
-    │   ├── RateLimited         429 rate_limited, with Retry-After and the RateLimit headers
-    │   └── Unavailable         503 unavailable, with Retry-After
-    └── MessageInvalid          a queue message that does not fit its schema
+    ├── ServiceError                  an error answer: status and code are part of the contract
+    │   ├── BadRequestError           400 bad_request
+    │   ├── UnauthorizedError         401 unauthorized
+    │   ├── ForbiddenError            403 forbidden
+    │   ├── NotFoundError             404 not_found
+    │   ├── MethodNotAllowedError     405 method_not_allowed, with Allow
+    │   ├── IdempotencyConflictError  409 idempotency_conflict
+    │   ├── ConflictError             409 conflict
+    │   ├── TooLargeError             413 too_large
+    │   ├── UnsupportedMediaTypeError 415 unsupported_media_type
+    │   ├── InvalidFieldsError        422 invalid, with fields
+    │   ├── RateLimitedError          429 rate_limited, with Retry-After and the RateLimit headers
+    │   └── UnavailableError          503 unavailable, with Retry-After
+    └── MessageInvalidError           a queue message that does not fit its schema
 
-`functions.api` turns a ServiceError into an answer; nothing else does. Messages are sentences for people and hold
-no path, header, secret or program text.
+Only `functions.http.error_mapping` turns a ServiceError into an answer. Messages are sentences for people.
+They hold no path, header, secret or program text.
 """
 
 from collections.abc import Mapping
@@ -51,39 +50,39 @@ class ServiceError(Exception):
 
     @property
     def fields(self) -> tuple[FieldProblem, ...]:
-        """Problems field by field; empty for all but Invalid."""
+        """Problems field by field; empty for all but InvalidFieldsError."""
         return ()
 
 
-class BadRequest(ServiceError):
+class BadRequestError(ServiceError):
     """Broken JSON, a bad parameter, an unsupported language, code or stdin over its limit."""
 
     code = "bad_request"
     status = 400
 
 
-class Unauthorized(ServiceError):
+class UnauthorizedError(ServiceError):
     """No key, or a key that is unknown, revoked or expired. One message for all four."""
 
     code = "unauthorized"
     status = 401
 
 
-class Forbidden(ServiceError):
+class ForbiddenError(ServiceError):
     """A valid key that may not do this."""
 
     code = "forbidden"
     status = 403
 
 
-class NotFound(ServiceError):
+class NotFoundError(ServiceError):
     """Unknown id (or somebody else's, or an expired one), unknown path."""
 
     code = "not_found"
     status = 404
 
 
-class MethodNotAllowed(ServiceError):
+class MethodNotAllowedError(ServiceError):
     """A known path with a method that it does not have."""
 
     code = "method_not_allowed"
@@ -99,35 +98,35 @@ class MethodNotAllowed(ServiceError):
         return {"allow": ", ".join(self.allowed)}
 
 
-class IdempotencyConflict(ServiceError):
+class IdempotencyConflictError(ServiceError):
     """The same Idempotency-Key with another body."""
 
     code = "idempotency_conflict"
     status = 409
 
 
-class Conflict(ServiceError):
+class ConflictError(ServiceError):
     """The state of the thing forbids this now."""
 
     code = "conflict"
     status = 409
 
 
-class TooLarge(ServiceError):
+class TooLargeError(ServiceError):
     """HTTP body over its limit."""
 
     code = "too_large"
     status = 413
 
 
-class UnsupportedMediaType(ServiceError):
+class UnsupportedMediaTypeError(ServiceError):
     """A body that is not JSON."""
 
     code = "unsupported_media_type"
     status = 415
 
 
-class Invalid(ServiceError):
+class InvalidFieldsError(ServiceError):
     """Valid JSON with missing, mistyped or out-of-range fields."""
 
     code = "invalid"
@@ -143,7 +142,7 @@ class Invalid(ServiceError):
         return self._problems
 
 
-class _Later(ServiceError):
+class _RetryLaterError(ServiceError):
     """An answer that asks the caller to come back after some seconds."""
 
     def __init__(self, message: str, retry_after_secs: int) -> None:
@@ -156,7 +155,7 @@ class _Later(ServiceError):
         return {"retry-after": str(self.retry_after_secs)}
 
 
-class RateLimited(_Later):
+class RateLimitedError(_RetryLaterError):
     """A quota is used up. `rate_headers`: those of the limit that refused."""
 
     code = "rate_limited"
@@ -172,7 +171,7 @@ class RateLimited(_Later):
         return {**super().headers, **self._rate_headers}
 
 
-class Unavailable(_Later):
+class UnavailableError(_RetryLaterError):
     """A queue over its bound, or a dependency that throttles. Nothing was accepted."""
 
     code = "unavailable"
@@ -182,5 +181,5 @@ class Unavailable(_Later):
         super().__init__(message, retry_after_secs)
 
 
-class MessageInvalid(Exception):
+class MessageInvalidError(Exception):
     """A queue message that does not fit its schema. Names the places, never the content."""

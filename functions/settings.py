@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 LOCAL_STAGE = "local"
 
 
-class SettingsInvalid(Exception):  # noqa: N818 - says what happened
+class SettingsInvalidError(Exception):
     """An environment variable is missing or wrong. Names the variable, never its value."""
 
 
@@ -153,32 +153,32 @@ type AnySettings = (
 
 
 def refuse_insecure_stage() -> None:
-    """Raise SettingsInvalid where webhooks may reach this machine although the stage is not local.
+    """Raise SettingsInvalidError where webhooks may reach this machine although the stage is not local.
 
     Entry points call it when they are imported: Lambda then never starts the function.
     """
     insecure = os.environ.get("ALLOW_INSECURE_WEBHOOK_TARGETS") == "true"
     if insecure and (stage := os.environ.get("STAGE")) != LOCAL_STAGE:
-        raise SettingsInvalid(
+        raise SettingsInvalidError(
             f"ALLOW_INSECURE_WEBHOOK_TARGETS is for the stage local only; STAGE is {stage}. "
             "Deploy with AllowInsecureWebhookTargets=false"
         )
 
 
 def load[Settings: AnySettings](kind: type[Settings]) -> Settings:
-    """Read the fields of `kind` from the environment. Raises SettingsInvalid."""
+    """Read the fields of `kind` from the environment. Raises SettingsInvalidError."""
     types = typing.get_type_hints(kind)
     values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
     refuse_insecure_stage()
     if values.get("runner_url") and not values.get("runner_token_parameter"):
-        raise SettingsInvalid("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
+        raise SettingsInvalidError("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
     return kind(**values)
 
 
 def _read(name: str, kind: Any) -> Any:
     text = os.environ.get(name)
     if text is None:
-        raise SettingsInvalid(f"{name} is not set")
+        raise SettingsInvalidError(f"{name} is not set")
     try:
         if kind is bool:
             return {"true": True, "false": False}[text]
@@ -189,5 +189,5 @@ def _read(name: str, kind: Any) -> Any:
         if kind == tuple[int, ...]:
             return tuple(int(part) for part in text.split(","))
     except (KeyError, ValueError):
-        raise SettingsInvalid(f"{name} has no valid value") from None
+        raise SettingsInvalidError(f"{name} has no valid value") from None
     return text

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
 
 
-class PayloadMissing(Exception):  # noqa: N818 - says what happened
+class PayloadMissingError(Exception):
     """The object is gone, or the key is not one of this submission's."""
 
 
@@ -43,7 +43,7 @@ class Payloads:
         return key
 
     def get_input(self, submission_id: str) -> tuple[bytes, bytes]:
-        """(code, stdin). Raises PayloadMissing."""
+        """(code, stdin). Raises PayloadMissingError."""
         document = json.loads(self._read(f"inputs/{submission_id}"))
         return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
 
@@ -56,9 +56,9 @@ class Payloads:
         return key
 
     def get_output(self, submission_id: str, key: str) -> bytes:
-        """At most 1 MiB, the most that a runner keeps of a stream. Raises PayloadMissing."""
+        """At most 1 MiB, the most that a runner keeps of a stream. Raises PayloadMissingError."""
         if not key.startswith(f"outputs/{submission_id}/"):
-            raise PayloadMissing("the key is another submission's")
+            raise PayloadMissingError("the key is another submission's")
         return self._read(key, OUTPUT_MAX_BYTES)
 
     def delete_all(self, keys: Iterable[str]) -> None:
@@ -71,7 +71,7 @@ class Payloads:
             body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "AccessDenied"}:  # no ListBucket: 403 for 404
-                raise PayloadMissing("no such object") from None
+                raise PayloadMissingError("no such object") from None
             raise
         try:
             return body.read(max_bytes)

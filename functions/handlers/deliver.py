@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.errors import MessageInvalid
+from functions.errors import MessageInvalidError
 from functions.handlers.wiring import deliverer
 from functions.settings import WebhookSettings, load, refuse_insecure_stage
 from functions.telemetry import logger, metrics
@@ -55,7 +55,7 @@ def _read(body: str) -> Hint:
             str(hint.get("host", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise MessageInvalid("the hint has no event_id and endpoint_id") from None
+        raise MessageInvalidError("the hint has no event_id and endpoint_id") from None
 
 
 def _report(attempted: Attempted) -> None:

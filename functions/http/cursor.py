@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from functions.errors import BadRequest
+from functions.errors import BadRequestError
 
 _CREATED_KEY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAMED_KEY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z#[0-9A-Za-z_-]{1,64}")
@@ -18,12 +18,12 @@ def write_cursor(owner: str, created_key: str) -> str:
 
 
 def read_cursor(owner: str, cursor: str, created_key_form: re.Pattern[str] = _CREATED_KEY) -> str:
-    """Return the `created_key` of a cursor of this owner. Raises BadRequest for any other text."""
+    """Return the `created_key` of a cursor of this owner. Raises BadRequestError for any other text."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         written_for, _, created_key = raw.decode().partition(_SEPARATOR)
     except (binascii.Error, ValueError):
-        raise BadRequest("The cursor is not one of this list.") from None
+        raise BadRequestError("The cursor is not one of this list.") from None
     if written_for != owner or not created_key_form.fullmatch(created_key):
-        raise BadRequest("The cursor is not one of this list.")
+        raise BadRequestError("The cursor is not one of this list.")
     return created_key

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
 from functions.aws.dynamodb.items import cancellation_codes
-from functions.errors import ServiceError, Unavailable
+from functions.errors import ServiceError, UnavailableError
 from functions.http.answers import JSON_TYPE
 
 if TYPE_CHECKING:
@@ -64,6 +64,6 @@ def _busy_dependency(error: Exception, log: Logger, request_id: str) -> ServiceE
     elif not isinstance(error, ConnectionError | HTTPClientError):  # no connection, no answer in time, connection lost
         return None
     log.warning("Dependency is busy", request_id=request_id, error_type=type(error).__name__)
-    return Unavailable(
+    return UnavailableError(
         "A part of the service is busy. Repeat the request, with the same Idempotency-Key if it had one."
     )

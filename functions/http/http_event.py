@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from functions.errors import BadRequest, TooLarge, UnsupportedMediaType
+from functions.errors import BadRequestError, TooLargeError, UnsupportedMediaTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,16 +23,16 @@ class HttpEvent(APIGatewayProxyEventV2):
 
 
 def json_body(event: APIGatewayProxyEventV2) -> bytes:
-    """Return the bytes of a JSON body. Raises UnsupportedMediaType, TooLarge, BadRequest."""
+    """Return the bytes of a JSON body. Raises UnsupportedMediaTypeError, TooLargeError, BadRequestError."""
     media_type = (event.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise UnsupportedMediaType("Send the body as JSON, with content-type: application/json.")
+        raise UnsupportedMediaTypeError("Send the body as JSON, with content-type: application/json.")
     text = event.body or ""
     try:
         # A lone surrogate from the gateway's own JSON becomes bytes that are not UTF-8, and is refused as such.
         raw = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode(errors="surrogatepass")
     except (binascii.Error, ValueError):
-        raise BadRequest("The body is not what its encoding says.") from None
+        raise BadRequestError("The body is not what its encoding says.") from None
     if len(raw) > BODY_MAX_BYTES:
-        raise TooLarge(f"The body is larger than {BODY_MAX_BYTES:,} bytes.")
+        raise TooLargeError(f"The body is larger than {BODY_MAX_BYTES:,} bytes.")
     return raw

@@ -1,9 +1,9 @@
-"""Query parameters, path parameters and headers: text in, checked value out. All raise BadRequest."""
+"""Query parameters, path parameters and headers: text in, checked value out. All raise BadRequestError."""
 
 import re
 from collections.abc import Mapping
 
-from functions.errors import BadRequest
+from functions.errors import BadRequestError
 
 LONG_POLL_MAX_SECS = 20
 PAGE_DEFAULT = 50
@@ -21,7 +21,7 @@ def submission_id(text: str) -> str:
     """Return a UUID in lower case."""
     lowered = text.lower()
     if not _UUID.fullmatch(lowered):
-        raise BadRequest("The id is not a UUID.")
+        raise BadRequestError("The id is not a UUID.")
     return lowered
 
 
@@ -29,7 +29,7 @@ def wait_flag(parameters: Parameters) -> bool:
     """Read `wait` of submit."""
     text = parameters.get("wait", "false")
     if text not in {"true", "false"}:
-        raise BadRequest("wait must be true or false.")
+        raise BadRequestError("wait must be true or false.")
     return text == "true"
 
 
@@ -37,7 +37,7 @@ def detail_flag(parameters: Parameters) -> bool:
     """Read `detail` of the list of languages."""
     text = parameters.get("detail", "false")
     if text not in {"true", "false"}:
-        raise BadRequest("detail must be true or false.")
+        raise BadRequestError("detail must be true or false.")
     return text == "true"
 
 
@@ -45,7 +45,7 @@ def wait_secs(parameters: Parameters) -> float:
     """Read `wait` of a result: seconds, 0 where it is left out."""
     text = parameters.get("wait", "0")
     if not _SECS.fullmatch(text) or float(text) > LONG_POLL_MAX_SECS:
-        raise BadRequest(f"wait must be a number of seconds from 0 to {LONG_POLL_MAX_SECS}.")
+        raise BadRequestError(f"wait must be a number of seconds from 0 to {LONG_POLL_MAX_SECS}.")
     return float(text)
 
 
@@ -53,7 +53,7 @@ def page_limit(parameters: Parameters) -> int:
     """Read `limit` of a list."""
     text = parameters.get("limit", str(PAGE_DEFAULT))
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= PAGE_MAX:
-        raise BadRequest(f"limit must be a whole number from 1 to {PAGE_MAX}.")
+        raise BadRequestError(f"limit must be a whole number from 1 to {PAGE_MAX}.")
     return int(text)
 
 
@@ -61,5 +61,5 @@ def idempotency_key(headers: Parameters) -> str | None:
     """Read the Idempotency-Key header; `headers` ignores case."""
     key = headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_CHARS:
-        raise BadRequest(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters.")
+        raise BadRequestError(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters.")
     return key

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from functions.errors import BadRequest, MethodNotAllowed, NotFound
+from functions.errors import BadRequestError, MethodNotAllowedError, NotFoundError
 from functions.http.error_mapping import answer_failure
 from functions.http.http_event import HttpEvent
 from functions.http.paths import ROUTES, find_route
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
-    from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+    from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
 _SERVER_ERROR = 500
 
@@ -62,15 +62,15 @@ class Resolver(APIGatewayHttpResolver):
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
 
-    def _answer_unmatched(self, _: NotFoundError) -> Response[str]:
+    def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
         template = find_route(self._event.path)
         if template is None:
-            raise NotFound("There is nothing at this path. GET /api/openapi.json lists what there is.")
+            raise NotFoundError("There is nothing at this path. GET /api/openapi.json lists what there is.")
         if self._event.http_method not in ROUTES[template]:
-            raise MethodNotAllowed(ROUTES[template])
+            raise MethodNotAllowedError(ROUTES[template])
         if "{id}" in template:  # an id with characters that the route does not take
-            raise BadRequest("The id is not a UUID.")
-        raise NotFound("This path is served elsewhere.")
+            raise BadRequestError("The id is not a UUID.")
+        raise NotFoundError("This path is served elsewhere.")
 
     def _answer_failure(self, error: Exception) -> Response[str]:
         return answer_failure(error, self._log, self.request_id)

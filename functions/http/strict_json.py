@@ -8,7 +8,7 @@ there were.
 import json
 from typing import Any
 
-from functions.errors import BadRequest
+from functions.errors import BadRequestError
 
 
 class Constant(float):
@@ -16,7 +16,7 @@ class Constant(float):
 
 
 def read_json(raw: bytes) -> tuple[Any, int]:
-    """Parse; return the value and the number of Constants in it. Raises BadRequest."""
+    """Parse; return the value and the number of Constants in it. Raises BadRequestError."""
     constants = 0
 
     def constant(name: str) -> Constant:
@@ -27,14 +27,14 @@ def read_json(raw: bytes) -> tuple[Any, int]:
     try:
         return json.loads(raw.decode(), parse_constant=constant, object_pairs_hook=_unique), constants
     except RecursionError:
-        raise BadRequest("The JSON body is nested too deeply.") from None
+        raise BadRequestError("The JSON body is nested too deeply.") from None
     except ValueError:  # bad UTF-8, bad JSON, a number with thousands of digits
-        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+        raise BadRequestError("The body is not valid JSON in UTF-8.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse doubled keys: two parsers would see two different requests."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise BadRequest("The JSON body has a key twice in one object.")
+        raise BadRequestError("The JSON body has a key twice in one object.")
     return found

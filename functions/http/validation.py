@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from functions.errors import BadRequest, FieldProblem, Invalid
+from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.strict_json import read_json
 
 _SHOWN_NAME_CHARS = 64
@@ -25,28 +25,33 @@ Text = Annotated[str, AfterValidator(_whole_characters)]
 
 
 def read_object(raw: bytes) -> tuple[dict[str, Any], int]:
-    """Parse a JSON object; the number tells how many of its values are NaN or infinite. Raises BadRequest, Invalid."""
+    """Parse a JSON object; return it and the number of NaN and infinite values in it.
+
+    Raises BadRequestError, InvalidFieldsError.
+    """
     body, constants = read_json(raw)
     if not isinstance(body, dict):
-        raise Invalid((FieldProblem("body", "The body must be a JSON object."),))
+        raise InvalidFieldsError((FieldProblem("body", "The body must be a JSON object."),))
     return body, constants
 
 
 def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
-    """Parse and check a body that holds no NaN anywhere. Raises BadRequest, Invalid."""
+    """Parse and check a body that holds no NaN anywhere. Raises BadRequestError, InvalidFieldsError."""
     body, constants = read_object(raw)
     if constants:
-        raise BadRequest("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
+        raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
     return checked(model, body)
 
 
 def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Model:
-    """Check a body. Raises Invalid."""
+    """Check a body. Raises InvalidFieldsError."""
     try:
         return model.model_validate(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)[:_MOST_PROBLEMS]
-        raise Invalid(tuple(FieldProblem(_dotted(item["loc"]), f"{item['msg']}.") for item in found)) from None
+        raise InvalidFieldsError(
+            tuple(FieldProblem(_dotted(item["loc"]), f"{item['msg']}.") for item in found)
+        ) from None
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:

@@ -1,6 +1,6 @@
 """Messages between this package and a runner. The schemas and golden files in `events/` are their contract.
 
-`Message.parse(text)` raises MessageInvalid; `message.serialise()` gives the JSON text of a queue message.
+`Message.parse(text)` raises MessageInvalidError; `message.serialise()` gives the JSON text of a queue message.
 """
 
 import base64
@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from functions.clock import from_rfc3339
-from functions.errors import MessageInvalid
+from functions.errors import MessageInvalidError
 from functions.messages.evidence import (
     CgroupBackend,
     Count,
@@ -68,11 +68,11 @@ class _Message(Shape):
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """Parse, or raise MessageInvalid."""
+        """Parse, or raise MessageInvalidError."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise MessageInvalid(_places(error)) from None
+            raise MessageInvalidError(_places(error)) from None
 
     def serialise(self) -> str:
         """One line of JSON that fits the schema."""
@@ -208,11 +208,11 @@ _COMPLETIONS: TypeAdapter[CompletionsMessage] = TypeAdapter(
 
 
 def parse_completions_message(text: str | bytes) -> CompletionsMessage:
-    """Parse what lies in the completions queue. Raises MessageInvalid."""
+    """Parse what lies in the completions queue. Raises MessageInvalidError."""
     try:
         return _COMPLETIONS.validate_json(text)
     except ValidationError as error:
-        raise MessageInvalid(_places(error)) from None
+        raise MessageInvalidError(_places(error)) from None
 
 
 def _places(error: ValidationError) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.aws.secrets import SecretUnavailableError
-from functions.errors import Unauthorized, Unavailable
+from functions.errors import UnauthorizedError, UnavailableError
 from functions.settings import LOCAL_STAGE
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ class AdminGate:
     log: Logger
 
     def require(self, app: Resolver) -> None:
-        """Let the current request pass. Raises Unauthorized, with one text for all reasons; Unavailable without SSM."""
+        """Check the X-Admin-Key header of the current request.
+
+        Raises UnauthorizedError with the same text for every reason, UnavailableError if SSM cannot be read.
+        """
         given = app.current_event.headers.get("x-admin-key") or ""
         if not given or not self.parameter:
             raise self._refused()
@@ -40,7 +43,7 @@ class AdminGate:
             secret = self.read_secret(self.parameter)
         except SecretUnavailableError:
             self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
-            raise Unavailable("The administrator's key cannot be checked at the moment. Try again.") from None
+            raise UnavailableError("The administrator's key cannot be checked at the moment. Try again.") from None
         if not self._is_usable(secret):
             self.log.error("Admin key is too short or publicly known, so it opens nothing", request_id=app.request_id)
             raise self._refused()
@@ -52,8 +55,8 @@ class AdminGate:
         return len(secret) >= _SECRET_MIN_CHARS and (self.stage == LOCAL_STAGE or _KNOWN_TO_ALL not in secret)
 
     @staticmethod
-    def _refused() -> Unauthorized:
-        return Unauthorized("The administrator's key is needed in the X-Admin-Key header.")
+    def _refused() -> UnauthorizedError:
+        return UnauthorizedError("The administrator's key is needed in the X-Admin-Key header.")
 
 
 def _digest(text: str) -> bytes:

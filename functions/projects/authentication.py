@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from functions.errors import Unauthorized
+from functions.errors import UnauthorizedError
 from functions.projects.rate_limit_headers import rates
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
-    """Return the project of the X-API-Key header. Raises Unauthorized, with one text for every reason."""
+    """Return the project of the X-API-Key header. Raises UnauthorizedError, with one text for every reason."""
     project = projects.find_key(event.headers.get("x-api-key") or "")
     if project is None:
-        raise Unauthorized("A valid API key is needed in the X-API-Key header.")
+        raise UnauthorizedError("A valid API key is needed in the X-API-Key header.")
     event.rate_limit_headers = lambda: rates().headers(project)
     return project
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import Conflict, NotFound
+from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import answer
 from functions.http.cursor import read_cursor, write_cursor
@@ -47,10 +47,10 @@ class Keys:
         project_id = self.projects.find(id_text).project.project_id
         request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.clock)
         if len(self.store.list_all(project_id)) >= MAX_KEYS:
-            raise Conflict(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
+            raise ConflictError(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
         issued = self.store.issue(project_id, expires_at=request.expires_at)
         if issued is None:
-            raise NotFound(NO_SUCH_PROJECT)
+            raise NotFoundError(NO_SUCH_PROJECT)
         record, api_key = issued
         self._tell(app, "Key issued", record)
         return answer({"key": api_key, **key_body(record)})
@@ -73,7 +73,7 @@ class Keys:
         )
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
-        """Set or remove the end of a key's life. Raises Conflict for a revoked one."""
+        """Set or remove the end of a key's life. Raises ConflictError for a revoked one."""
         self.gate.require(app)
         project_id = self.projects.find(id_text).project.project_id
         key_id = parameters.submission_id(key_id_text)
@@ -81,8 +81,8 @@ class Keys:
         changed = self.store.set_expiry(project_id, key_id, request.expires_at)
         if changed is None:
             if self.store.get(project_id, key_id) is None:
-                raise NotFound(_NO_SUCH_KEY)
-            raise Conflict("The key is revoked, for good. Issue a new one.")
+                raise NotFoundError(_NO_SUCH_KEY)
+            raise ConflictError("The key is revoked, for good. Issue a new one.")
         self._tell(app, "Key expiry changed", changed)
         return answer(key_body(changed))
 
@@ -93,7 +93,7 @@ class Keys:
         key_id = parameters.submission_id(key_id_text)
         before, revoked = self.store.get(project_id, key_id), self.store.revoke(project_id, key_id)
         if before is None or revoked is None:
-            raise NotFound(_NO_SUCH_KEY)
+            raise NotFoundError(_NO_SUCH_KEY)
         if before.revoked_at is None:
             self._tell(app, "Key revoked", revoked)
         return answer(key_body(revoked))

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import is_condition_failure, to_item
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.errors import Unavailable
+from functions.errors import UnavailableError
 from functions.projects.quota import Quota, Refusal, Usage, find_refusal
 from functions.projects.quota_rows import COUNTS, NUMBERS, counts_of, numbers_of, quota_key, to_entries, to_usage
 
@@ -28,7 +28,7 @@ _ATTEMPTS = 8
 _PLACE_IS_FREE = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight) AND NOT contains(in_flight, :text)"
 
 
-class QuotaRefused(Exception):  # noqa: N818 - says what happened
+class QuotaRefusedError(Exception):
     """A limit is reached. `in_flight`: what holds a place, oldest first."""
 
     def __init__(self, refusal: Refusal, in_flight: tuple[InFlight, ...]) -> None:
@@ -37,7 +37,7 @@ class QuotaRefused(Exception):  # noqa: N818 - says what happened
         self.in_flight = in_flight
 
 
-class KeyInFlight(Exception):  # noqa: N818 - says what happened
+class KeyInFlightError(Exception):
     """A submission with the same Idempotency-Key holds a place: `entry`."""
 
     def __init__(self, entry: InFlight) -> None:
@@ -54,7 +54,7 @@ class QuotaStore:
         self._clock = clock
 
     def take(self, claim: QuotaClaim, quota: Quota) -> Usage:
-        """Count a run until it is released. Raises QuotaRefused, KeyInFlight, Unavailable."""
+        """Count a run until it is released. Raises QuotaRefusedError, KeyInFlightError, UnavailableError."""
         entry = claim.entry
         windows = Usage().at(self._clock())
         written, item = self._count(claim, quota, windows)
@@ -66,17 +66,17 @@ class QuotaStore:
                 return known  # our own write, whose answer was lost and which was then repeated
             same_key = [other for other in in_flight if entry.key and other.key == entry.key]
             if same_key:
-                raise KeyInFlight(same_key[0])
+                raise KeyInFlightError(same_key[0])
             now = self._clock()
             refusal = find_refusal(known, quota, now)
             if refusal is not None:
-                raise QuotaRefused(refusal, in_flight)
+                raise QuotaRefusedError(refusal, in_flight)
             windows = known.at(now)
             if item and windows == known:
                 written, item = self._count(claim, quota, windows)
             else:
                 written, item = self._begin(claim, quota, windows, item)
-        raise Unavailable("Too many submissions of this project at once. Repeat the request.", 1)
+        raise UnavailableError("Too many submissions of this project at once. Repeat the request.", 1)
 
     def give_back(self, claim: QuotaClaim, taken: Usage) -> None:
         """Undo `take` for a run that never started, in the windows that still last."""

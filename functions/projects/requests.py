@@ -1,4 +1,4 @@
-"""What an administrator sends about projects and keys, checked. Wrong shape is `Invalid` (422, with fields).
+"""What an administrator sends about projects and keys, checked. Wrong shape is `InvalidFieldsError` (422, with fields).
 
 Unknown fields are ignored, except inside `quotas`, where a typing error must not be silent.
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.clock import Clock, from_rfc3339, to_rfc3339
-from functions.errors import BadRequest, FieldProblem, Invalid
+from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, parse_body
 from functions.messages.languages import Profile
 from functions.projects.model import Project
@@ -150,12 +150,12 @@ def parse_issue(raw: bytes, clock: Clock) -> IssueKeyRequest:
     """Check the body of a new key; none at all is an empty one. Raises ServiceError."""
     request = parse_body(IssueKeyRequest, raw or b"{}")
     if request.expires_at is not None and from_rfc3339(request.expires_at) <= clock():
-        raise Invalid((FieldProblem("expires_at", "Must be in the future."),))
+        raise InvalidFieldsError((FieldProblem("expires_at", "Must be in the future."),))
     return request
 
 
 def project_id(text: str) -> str:
-    """Check a project's id in a path: a UUID, or a name that an installation chose. Raises BadRequest."""
+    """Check a project's id in a path: a UUID, or a name that an installation chose. Raises BadRequestError."""
     if not _PROJECT_ID.fullmatch(text):
-        raise BadRequest("This is no project's id.")
+        raise BadRequestError("This is no project's id.")
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import Conflict, NotFound
+from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import answer
 from functions.http.cursor import NAMED_KEY, read_cursor, write_cursor
@@ -75,13 +75,13 @@ class Projects:
             if after is not None:
                 self._tell(app, before, after)
                 return answer(project_body(after))
-        raise Conflict("The project is being changed by others at this moment. Try again.")
+        raise ConflictError("The project is being changed by others at this moment. Try again.")
 
     def find(self, id_text: str) -> ProjectRecord:
-        """Return a project. Raises BadRequest, NotFound."""
+        """Return a project. Raises BadRequestError, NotFoundError."""
         record = self.registry.get(project_id(id_text))
         if record is None:
-            raise NotFound(NO_SUCH_PROJECT)
+            raise NotFoundError(NO_SUCH_PROJECT)
         return record
 
     def _tell(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import MS_PER_SEC, Clock, to_rfc3339
-from functions.errors import Forbidden, IdempotencyConflict, RateLimited, Unavailable
+from functions.errors import ForbiddenError, IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.projects.quota_store import KeyInFlight
+from functions.projects.quota_store import KeyInFlightError
 from functions.submissions.delayed_write import DelayedWrite
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import (
@@ -29,7 +29,7 @@ from functions.submissions.model import (
     Submission,
     idempotency_pk,
 )
-from functions.submissions.store import ClaimTaken
+from functions.submissions.store import ClaimTakenError
 from functions.telemetry import warn
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 
@@ -89,16 +89,16 @@ class Acceptance:
     row_after_secs: float = ROW_AFTER_SECS
 
     def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
-        """Have it run. Raises Forbidden, RateLimited, Unavailable, IdempotencyConflict.
+        """Have it run. Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
 
         The quota is charged after every other check, repeats included, and before anything runs.
         """
         if run.profile not in project.profiles:
-            raise Forbidden(f"This key may not use the {run.profile} profile.")
+            raise ForbiddenError(f"This key may not use the {run.profile} profile.")
         queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
         depth = self.queues.recent_depth(queue_url)
         if depth > self.settings.max_queue_depth:
-            raise Unavailable("Too many submissions are waiting. Repeat the request later.", 5)
+            raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
         for attempt in range(_ATTEMPTS):
             earlier = self._find_earlier(claim)
@@ -108,33 +108,36 @@ class Acceptance:
             try:
                 admitted = self.admission.admit(project, row)
                 submission = self._start_or_give_back(row, run, claim, admitted, queue_url)
-            except RateLimited:
+            except RateLimitedError:
                 # Another request with this key may have used the quota up since the first look.
                 earlier = self._find_earlier(claim)
                 if earlier is None:
                     raise
                 return Accepted(earlier, depth, None)
-            except (ClaimTaken, KeyInFlight):
+            except (ClaimTakenError, KeyInFlightError):
                 # Another request holds this key, and its row exists or will exist in a moment.
                 self.sleep(random.uniform(0.5, 1) * min(_LONGEST_STEP_SECS, _FIRST_STEP_SECS * 2**attempt))  # noqa: S311 - jitter, no secret
             else:
                 return Accepted(submission, depth, admitted.usage)
-        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+        raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
     def _start_or_give_back(
         self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted, queue_url: str
     ) -> Submission:
         try:
             return self._start(row, run, claim, queue_url)
-        except ClaimTaken:
+        except ClaimTakenError:
             self.admission.give_back(row, admitted)
             raise
-        except (ClientError, BotoCoreError, Unavailable):
+        except (ClientError, BotoCoreError, UnavailableError):
             self.admission.give_back_unwritten(row, admitted)
             raise
 
     def _start(self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str) -> Submission:
-        """Run it directly, else write its row and send it to the queue. Raises what the tables raise, ClaimTaken."""
+        """Run it directly, else write its row and send it to the queue.
+
+        Raises ClaimTakenError and the errors of the tables.
+        """
         direct = self.direct if row.asked_directly else None
         call = direct.ask(row, run.code, run.stdin) if direct is not None else None
         if direct is None or call is None:
@@ -174,14 +177,14 @@ class Acceptance:
         return replace(row, webhook_secret_box=self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID))
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
-        """Return the submission that has the Idempotency-Key already. Raises IdempotencyConflict."""
+        """Return the submission that has the Idempotency-Key already. Raises IdempotencyConflictError."""
         if claim is None:
             return None
         try:
             self.store.check_claim(claim)
-        except ClaimTaken as taken:
+        except ClaimTakenError as taken:
             if taken.body_sha256 != claim.body_sha256:
-                raise IdempotencyConflict("This Idempotency-Key was used with another body.") from None
+                raise IdempotencyConflictError("This Idempotency-Key was used with another body.") from None
             return self.store.get(taken.submission_id)  # None if it was deleted between two reads, claim and all
         return None
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.aws.payloads import PayloadMissing, Payloads
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, Clock
-from functions.errors import Conflict, NotFound
+from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
 from functions.submissions.views import pending_body, result_body, serialise_within
@@ -38,10 +38,10 @@ class Results:
         return row
 
     def get(self, submission_id: str, project_id: str) -> Submission:
-        """Like `find`. Raises NotFound."""
+        """Like `find`. Raises NotFoundError."""
         row = self.find(submission_id, project_id)
         if row is None:
-            raise NotFound(NO_SUCH_RESULT)
+            raise NotFoundError(NO_SUCH_RESULT)
         return row
 
     def show(self, row: Submission, prefix: str, encoding: Encoding | None = None) -> Response[str]:
@@ -54,9 +54,9 @@ class Results:
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
     def raw(self, row: Submission, stream: str) -> Response[bytes]:
-        """Answer with one stream as it was written. Raises Conflict before the run is final."""
+        """Answer with one stream as it was written. Raises ConflictError before the run is final."""
         if not row.is_final:
-            raise Conflict("The run is not finished, so its output is not complete yet.")
+            raise ConflictError("The run is not finished, so its output is not complete yet.")
         content = self._read(row, getattr(row, stream), getattr(row, f"{stream}_key"))
         return Response(
             status_code=200,
@@ -70,5 +70,5 @@ class Results:
             return inline or b""
         try:
             return self.payloads.get_output(row.submission_id, key)
-        except PayloadMissing:  # it is being deleted at this moment
-            raise NotFound(NO_SUCH_RESULT) from None
+        except PayloadMissingError:  # it is being deleted at this moment
+            raise NotFoundError(NO_SUCH_RESULT) from None

@@ -44,7 +44,7 @@ class Endings:
     def commit_new(
         self, submission: Submission, completion: Completion, claim: Claim | None, *, is_gathered: bool
     ) -> Submission:
-        """Put the row in its final state, with its claim. Raises ClaimTaken, Unavailable."""
+        """Put the row in its final state, with its claim. Raises ClaimTakenError, UnavailableError."""
         reach("record.before_commit")
         committed = self.submissions.create_final(submission, completion, claim, is_gathered=is_gathered)
         reach("record.after_commit")

@@ -2,7 +2,7 @@
 
 import json
 
-from functions.errors import MessageInvalid
+from functions.errors import MessageInvalidError
 from functions.messages.verdict import Cause
 from functions.messages.wire import parse_completions_message
 from functions.submissions.complete import Completions
@@ -23,7 +23,7 @@ def bury(body: str, completions: Completions) -> str:
         return "ended" if failed is not None else "ignored"
     try:
         completions.apply(parse_completions_message(body))
-    except MessageInvalid:
+    except MessageInvalidError:
         if submission_id is None or kind == "execution_started":  # the due key of a pending row is untouched
             return "unreadable"
         failed = completions.fail(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.errors import Unavailable
-from functions.submissions.store import ClaimTaken
+from functions.errors import UnavailableError
+from functions.submissions.store import ClaimTakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class DelayedWrite:
     def _run(self) -> None:
         try:
             self._written = self._write()
-        except (ClientError, BotoCoreError, Unavailable, ClaimTaken) as error:
+        except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
             self._log.warning("Pending row not written", error_type=type(error).__name__)
         except BaseException as error:  # noqa: BLE001 - a bug, or a test's crash: raised on the caller's thread
             self._crash = error

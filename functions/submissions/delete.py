@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import Conflict, NotFound
+from functions.errors import ConflictError, NotFoundError
 from functions.submissions.model import Status
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class Removal:
     payloads: Payloads
 
     def remove(self, row: Submission) -> None:
-        """Remove everything that belongs to it. Raises Conflict, NotFound."""
+        """Remove everything that belongs to it. Raises ConflictError, NotFoundError."""
         if row.status is Status.RUNNING:
-            raise Conflict(_RUNNING)
+            raise ConflictError(_RUNNING)
         if row.is_final:
             # Nothing changes a final row, so the row goes last: whoever repeats a broken deletion still finds it.
             self.deliveries.cancel_event(row.event_id or row.submission_id)
@@ -41,7 +41,7 @@ class Removal:
         # A pending one may start at any moment, and then it must stay whole: the row goes first.
         if not self.store.delete(row):
             if self.store.get(row.submission_id) is None:
-                raise NotFound("There is no such submission.")
-            raise Conflict(_RUNNING)
+                raise NotFoundError("There is no such submission.")
+            raise ConflictError(_RUNNING)
         self.quotas.release(row.quota_claim)
         self.payloads.delete_all(row.object_keys)

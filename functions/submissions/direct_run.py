@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failpoint import reach
 from functions.submissions.execution_request import execution_requested
-from functions.submissions.runner_client import RunnerUnavailable
+from functions.submissions.runner_client import RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DirectRun:
         """Send the execution to a runner; None if no runner takes it."""
         try:
             return self.runner.begin(execution_requested(submission, code, stdin, submission.created_at))
-        except RunnerUnavailable as unavailable:
+        except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner was not asked directly", unavailable)
             return None
 
@@ -49,14 +49,14 @@ class DirectRun:
         """Wait for the runner's answer; None if it gave none."""
         try:
             completed = call.finish()
-        except RunnerUnavailable as unavailable:
+        except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner did not answer directly", unavailable)
             return None
         reach("submit.after_answer")
         return completed
 
     def record_new(self, completed: ExecutionCompleted, submission: Submission, claim: Claim | None) -> Submission:
-        """Write the final row of a submission that has none yet. Raises ClaimTaken and what the tables raise."""
+        """Write the final row of a submission that has none yet. Raises ClaimTakenError and what the tables raise."""
         # The quota item holds the Idempotency-Key until the claim is written; without a key both writes go at once.
         wait_for_release = self.gathered.release(submission) if claim is None else None
         try:
@@ -107,5 +107,5 @@ class DirectRun:
         return True
 
     def _warn(self, submission: Submission, phrase: str, error: Exception) -> None:
-        problem = str(error) if isinstance(error, RunnerUnavailable) else None
+        problem = str(error) if isinstance(error, RunnerUnavailableError) else None
         warn(self.log, phrase, submission.submission_id, error, problem)

@@ -5,7 +5,7 @@ Every write is idempotent, so whoever finds `fanout=PENDING` (record, a repeated
 
 from dataclasses import dataclass
 
-from functions.aws.payloads import PayloadMissing, Payloads
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.failpoint import reach
 from functions.http.paths import result_path
 from functions.projects.quota_store import QuotaStore
@@ -53,5 +53,5 @@ class FanOut:
             return inline or b""
         try:
             return self.payloads.get_output(submission.submission_id, key)
-        except PayloadMissing:  # deleted or expired meanwhile; the verdict is still owed
+        except PayloadMissingError:  # deleted or expired meanwhile; the verdict is still owed
             return b""

@@ -1,6 +1,6 @@
-"""Query parameters of results and their list. Both functions raise BadRequest."""
+"""Query parameters of results and their list. Both functions raise BadRequestError."""
 
-from functions.errors import BadRequest
+from functions.errors import BadRequestError
 from functions.http.parameters import Parameters
 from functions.messages.languages import canonical
 from functions.messages.verdict import Verdict
@@ -14,7 +14,7 @@ def output_encoding(parameters: Parameters) -> Encoding | None:
     if text is None:
         return None
     if text != "base64":
-        raise BadRequest("encoding must be base64, or be left out.")
+        raise BadRequestError("encoding must be base64, or be left out.")
     return "base64"
 
 
@@ -22,12 +22,12 @@ def list_filters(parameters: Parameters) -> dict[str, str]:
     """Read the filters of the list of results: attribute -> value."""
     filters = {name: parameters[name] for name in ("status", "verdict", "language") if name in parameters}
     if filters.get("status", Status.PENDING) not in list(Status):
-        raise BadRequest(f"status must be one of {', '.join(Status)}.")
+        raise BadRequestError(f"status must be one of {', '.join(Status)}.")
     if filters.get("verdict", Verdict.AC) not in list(Verdict):
-        raise BadRequest(f"verdict must be one of {', '.join(Verdict)}.")
+        raise BadRequestError(f"verdict must be one of {', '.join(Verdict)}.")
     if "language" in filters:
         language = canonical(filters["language"])
         if language is None:
-            raise BadRequest("language is not one of GET /api/languages.")
+            raise BadRequestError("language is not one of GET /api/languages.")
         filters["language"] = language.value
     return filters

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.errors import RateLimited
+from functions.errors import RateLimitedError
 from functions.failpoint import reach
 from functions.projects.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, InFlight
 from functions.projects.quota import Limit
-from functions.projects.quota_store import KeyInFlight, QuotaRefused
+from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -47,25 +47,28 @@ class Admission:
     looked_ms: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def admit(self, project: Project, row: Submission) -> Admitted:
-        """Count it and hold its place. Raises RateLimited, Unavailable, and KeyInFlight: its key's row is to come."""
+        """Count the run in its project's quota.
+
+        Raises RateLimitedError, UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
+        """
         has_overtaken = False
         try:
             try:
                 usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
-            except KeyInFlight as held:
+            except KeyInFlightError as held:
                 if self.clock() - held.entry.since_ms < OVERTAKEN_AFTER_MS:
                     raise
                 # It died before it wrote its row, most likely, and its client asks again. What it counted stays.
                 self.quotas.release(replace(row.quota_claim, entry=held.entry))
                 has_overtaken = True
                 usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
-            except QuotaRefused as refused:
+            except QuotaRefusedError as refused:
                 if refused.refusal.limit is not Limit.IN_FLIGHT or not self._clear(row, refused.in_flight):
                     raise
                 usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
-        except QuotaRefused as refused:
+        except QuotaRefusedError as refused:
             rate = refused.refusal.rate
-            raise RateLimited(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
+            raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
         reach("submit.after_take")
         return Admitted(usage, has_overtaken)
 

@@ -1,7 +1,7 @@
 """A submission as a client asks for it, checked and normalised.
 
-Wrong shape is `Invalid` (422, with fields); an unsupported language and code or stdin over their limits are
-`BadRequest` (400). Unknown fields are ignored, except inside `limits`, where a typing error must not be silent.
+Wrong shape is `InvalidFieldsError` (422, with fields); an unsupported language and code or stdin over their limits are
+`BadRequestError` (400). Unknown fields are ignored, except inside `limits`, where a typing error must not be silent.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.errors import BadRequest, FieldProblem, Invalid
+from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
@@ -111,7 +111,7 @@ def parse_submission(
     )
     problems += _metadata_problems(request.metadata or {})
     if problems:
-        raise Invalid(tuple(problems))
+        raise InvalidFieldsError(tuple(problems))
     return RunRequest(
         language, profile, code, stdin, limits, request.metadata or {}, request.webhook_url, request.webhook_secret
     )
@@ -121,20 +121,20 @@ def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:
     limits = body.get("limits")
     within = [value for value in limits.values() if isinstance(value, Constant)] if isinstance(limits, dict) else []
     if constants != len(within):
-        raise BadRequest("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
+        raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
 
 
 def _language(name: str, offered: tuple[Language, ...]) -> Language:
     language = canonical(name)
     if language is None or language not in offered:
-        raise BadRequest(f"This language is not supported. Offered: {', '.join(offered) or 'none at the moment'}.")
+        raise BadRequestError(f"This language is not supported. Offered: {', '.join(offered) or 'none at the moment'}.")
     return language
 
 
 def _bounded(name: str, text: str, max_bytes: int) -> bytes:
     raw = text.encode()
     if len(raw) > max_bytes:
-        raise BadRequest(f"{name} is too large: {len(raw):,} bytes, the limit is {max_bytes:,} bytes.")
+        raise BadRequestError(f"{name} is too large: {len(raw):,} bytes, the limit is {max_bytes:,} bytes.")
     return raw
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import NotFound
+from functions.errors import NotFoundError
 from functions.http import parameters
 from functions.http.answers import answer
 from functions.http.cursor import read_cursor, write_cursor
@@ -46,7 +46,7 @@ class Reading:
             row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, secs
         )
         if seen is None:
-            raise NotFound(NO_SUCH_RESULT)
+            raise NotFoundError(NO_SUCH_RESULT)
         return self.results.show(seen, app.prefix, encoding)
 
     def raw(self, app: Resolver, id_text: str, stream: str) -> Response[bytes]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from functions.aws.secrets import SecretUnavailableError
-from functions.errors import MessageInvalid
+from functions.errors import MessageInvalidError
 from functions.messages.wire import ExecutionCompleted
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _MAX_KEPT = 64
 _OK = 200
 
 
-class RunnerUnavailable(Exception):  # noqa: N818 - says what happened
+class RunnerUnavailableError(Exception):
     """There will be no answer; ask the queue. The text is for logs and holds nothing of the message."""
 
 
@@ -49,24 +49,24 @@ class Call:
     _deadline: float
 
     def finish(self) -> ExecutionCompleted:
-        """Wait for the answer. Raises RunnerUnavailable."""
+        """Wait for the answer. Raises RunnerUnavailableError."""
         try:
             content = self._content()
             self._runner.keep(self._connection)
-        except (OSError, http.client.HTTPException, RunnerUnavailable) as error:
+        except (OSError, http.client.HTTPException, RunnerUnavailableError) as error:
             self._connection.close()
-            raise RunnerUnavailable(_reason(error)) from None
+            raise RunnerUnavailableError(_reason(error)) from None
         try:
             completed = ExecutionCompleted.parse(content)
-        except MessageInvalid as error:
-            raise RunnerUnavailable(f"invalid answer: {error}") from None
+        except MessageInvalidError as error:
+            raise RunnerUnavailableError(f"invalid answer: {error}") from None
         asked, got = self._message, completed
         if (asked.submission_id, asked.execution_id, asked.language) != (
             got.submission_id,
             got.execution_id,
             got.language,
         ):
-            raise RunnerUnavailable("answer to another request")
+            raise RunnerUnavailableError("answer to another request")
         return completed
 
     def abandon(self) -> None:
@@ -84,19 +84,19 @@ class Call:
             response = self._connection.getresponse()
         length = response.length
         if length is None or length > MAX_ANSWER_BYTES:
-            raise RunnerUnavailable("unbounded answer")
+            raise RunnerUnavailableError("unbounded answer")
         parts = []
         while length > 0:
             self._limit_time()
             part = response.read1(length)
             if not part:
-                raise RunnerUnavailable("answer ended early")
+                raise RunnerUnavailableError("answer ended early")
             parts.append(part)
             length -= len(part)
         response.close()
         if response.status != _OK:
             self._runner.keep(self._connection)
-            raise RunnerUnavailable(f"status {response.status}")
+            raise RunnerUnavailableError(f"status {response.status}")
         return b"".join(parts)
 
     def _limit_time(self) -> None:
@@ -120,14 +120,14 @@ class Runner:
         self._paused_until = 0.0
 
     def begin(self, message: ExecutionRequested) -> Call:
-        """Send the request. Raises RunnerUnavailable."""
+        """Send the request. Raises RunnerUnavailableError."""
         if time.monotonic() < self._paused_until:
-            raise RunnerUnavailable("not connected a moment ago")
+            raise RunnerUnavailableError("not connected a moment ago")
         kept = self._take()
         try:
             connection = self.send(message, kept)
         except (OSError, http.client.HTTPException) as error:
-            raise RunnerUnavailable(_reason(error)) from None
+            raise RunnerUnavailableError(_reason(error)) from None
         return Call(self, connection, message, connection is kept, time.monotonic() + ANSWER_SECS)
 
     def send(self, message: ExecutionRequested, kept: http.client.HTTPConnection | None) -> http.client.HTTPConnection:
@@ -136,7 +136,7 @@ class Runner:
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         except SecretUnavailableError:
-            raise RunnerUnavailable("no token") from None
+            raise RunnerUnavailableError("no token") from None
         if kept is not None:
             try:
                 kept.request("POST", self._path, body, headers)
@@ -193,4 +193,4 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, RunnerUnavailable) else type(error).__name__
+    return str(error) if isinstance(error, RunnerUnavailableError) else type(error).__name__

@@ -13,7 +13,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, is_condition_failure, to_item
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.errors import Unavailable
+from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, put_with_claim
 from functions.submissions.due import FANOUT_DONE, list_due, list_projects, row_key
 from functions.submissions.model import Claim, Completion, Fanout, Status, Submission, event_id_for, gathered_shard
@@ -30,7 +30,7 @@ type Item = dict[str, Any]
 _CONFLICT_ATTEMPTS = 5
 
 
-class ClaimTaken(Exception):  # noqa: N818 - says what happened
+class ClaimTakenError(Exception):
     """The Idempotency-Key belongs to a submission already: `submission_id`, made from `body_sha256`."""
 
     def __init__(self, submission_id: str, body_sha256: str) -> None:
@@ -55,16 +55,17 @@ class SubmissionStore:
         self._sleep = sleep
 
     def create(self, new: Submission, claim: Claim | None) -> None:
-        """Put a pending row, with its claim in the same transaction. Raises ClaimTaken, Unavailable."""
+        """Put a pending row, with its claim in the same transaction. Raises ClaimTakenError, UnavailableError."""
         # The id is random, so a row under it is our own: the answer was lost and boto3 repeated the call.
         self._put(new.submission_id, encode_submission(new), claim)
 
     def create_final(
         self, new: Submission, completion: Completion, claim: Claim | None, *, is_gathered: bool
     ) -> Submission:
-        """Put a row in its final state, with its claim in the same transaction. Raises ClaimTaken, Unavailable.
+        """Put a row in its final state, with its claim in the same transaction.
 
         The row holds neither code nor input: nothing runs it again. `is_gathered` as in `commit_final`.
+        Raises ClaimTakenError, UnavailableError.
         """
         values = self._final_values(new.submission_id, completion, is_gathered=is_gathered)
         final = ended(replace(new, code=None, stdin=None, asked_directly=False), completion, values)
@@ -76,10 +77,10 @@ class SubmissionStore:
         return committed or self.get(new.submission_id) or final
 
     def check_claim(self, claim: Claim) -> None:
-        """Raise ClaimTaken if the key belongs to a submission."""
+        """Raise ClaimTakenError if the key belongs to a submission."""
         taken = find_claim(self._client, self._table_name, claim.idempotency_pk, self._clock() // MS_PER_SEC)
         if taken is not None:
-            raise ClaimTaken(*taken)
+            raise ClaimTakenError(*taken)
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row as it is now, expired or not."""
@@ -192,7 +193,7 @@ class SubmissionStore:
         return {name: value for name, value in sets.items() if value is not None}
 
     def _put(self, submission_id: str, item: Item, claim: Claim | None) -> bool:
-        """Put a new row. False if it exists. Raises ClaimTaken, Unavailable."""
+        """Put a new row. False if it exists. Raises ClaimTakenError, UnavailableError."""
         if claim is None:
             return self._put_alone(item)
         for attempt in range(_CONFLICT_ATTEMPTS):
@@ -200,13 +201,13 @@ class SubmissionStore:
                 return True
             try:
                 self.check_claim(claim)
-            except ClaimTaken as taken:
+            except ClaimTakenError as taken:
                 if taken.submission_id == submission_id:
                     return False
                 raise
             # Another transaction on the same key is still under way: give it a moment.
             self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
-        raise Unavailable("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+        raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
     def _put_alone(self, item: Item) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import NotFound
+from functions.errors import NotFoundError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.http.parameters import idempotency_key, wait_flag
@@ -67,7 +67,7 @@ class Submitting:
                 row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, left_secs
             )
             if seen is None:
-                raise NotFound(NO_SUCH_RESULT)
+                raise NotFoundError(NO_SUCH_RESULT)
             row = seen
         if row.is_final:
             return self.results.show(row, app.prefix)

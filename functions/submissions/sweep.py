@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from functions.aws.payloads import PayloadMissing
+from functions.aws.payloads import PayloadMissingError
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
@@ -158,7 +158,7 @@ class Redrive:
                 if row.input_key is None
                 else self.completions.payloads.get_input(row.submission_id)
             )
-        except PayloadMissing:
+        except PayloadMissingError:
             self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
         if not self.completions.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):

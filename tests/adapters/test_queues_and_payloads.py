@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissing, Payloads
+from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.queues import Queues
 from functions.webhooks.deliveries.hints import DeliveryHints
@@ -88,7 +88,7 @@ def test_an_output_comes_back_byte_for_byte(payloads: Payloads) -> None:
 
 def test_the_output_of_another_submission_is_not_read(payloads: Payloads) -> None:
     key = payloads.put_output("0" * 36, EXECUTION_ID, "stdout", b"not yours")
-    with pytest.raises(PayloadMissing):
+    with pytest.raises(PayloadMissingError):
         payloads.get_output(SUBMISSION_ID, key)
 
 
@@ -101,7 +101,7 @@ def test_what_is_deleted_is_missing_and_deleting_again_is_no_error(payloads: Pay
     key = payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", b"x")
     payloads.delete_all([key, payloads.put_input(SUBMISSION_ID, b"x", b"")])
     payloads.delete_all([key])
-    with pytest.raises(PayloadMissing):
+    with pytest.raises(PayloadMissingError):
         payloads.get_output(SUBMISSION_ID, key)
-    with pytest.raises(PayloadMissing):
+    with pytest.raises(PayloadMissingError):
         payloads.get_input(SUBMISSION_ID)

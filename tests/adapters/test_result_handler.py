@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
-from functions.errors import Conflict
+from functions.errors import ConflictError
 from functions.handlers import result
 from functions.http.cursor import write_cursor
 from functions.http.long_poll import LongPoll
@@ -251,7 +251,7 @@ def test_one_that_starts_while_it_is_deleted_stays_whole(aws: Aws, store: Submis
     row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     removal = result.wiring().reading.removal
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         removal.remove(row)
     assert objects(aws) == 1
     assert store.get(SUBMISSION_ID) is not None

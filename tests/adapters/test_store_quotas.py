@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.errors import Unavailable
+from functions.errors import UnavailableError
 from functions.ids import new_id
 from functions.projects.quota import DAY_MS, MINUTE_MS, Limit, Quota, Usage, Window
-from functions.projects.quota_store import KeyInFlight, QuotaRefused, QuotaStore
+from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore
 from functions.submissions.model import Submission, idempotency_pk
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, new_submission
@@ -36,7 +36,7 @@ def counts(quotas: QuotaStore, profile: str = "judge") -> tuple[int, int, int]:
 
 
 def refused(quotas: QuotaStore, quota: Quota, row: Submission | None = None) -> Limit:
-    with pytest.raises(QuotaRefused) as caught:
+    with pytest.raises(QuotaRefusedError) as caught:
         quotas.take((row or run()).quota_claim, quota)
     return caught.value.refusal.limit
 
@@ -158,7 +158,7 @@ def test_what_is_given_back_late_leaves_newer_windows_alone(
 def test_a_key_takes_once_while_its_run_is_in_flight(quotas: QuotaStore) -> None:
     first = run("key")
     quotas.take(first.quota_claim, Quota(1, 1, 1))
-    with pytest.raises(KeyInFlight) as caught:  # not refused, though every limit is reached
+    with pytest.raises(KeyInFlightError) as caught:  # not refused, though every limit is reached
         quotas.take(run("key").quota_claim, Quota(1, 1, 1))
     assert caught.value.entry == first.quota_claim.entry
     assert counts(quotas) == (1, 1, 1)
@@ -196,7 +196,7 @@ def test_an_item_that_never_stands_still_is_unavailable_in_the_end(
     quotas: QuotaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "_begin", lambda *_: (None, {}))
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         quotas.take(run().quota_claim, PLENTY)
 
 

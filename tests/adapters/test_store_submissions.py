@@ -5,10 +5,10 @@ import botocore.exceptions
 import pytest
 
 from functions.aws.clients import Clients
-from functions.errors import Unavailable
+from functions.errors import UnavailableError
 from functions.ids import new_id
 from functions.submissions.model import Claim, Fanout, Status, idempotency_pk
-from functions.submissions.store import ClaimTaken, SubmissionStore
+from functions.submissions.store import ClaimTakenError, SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import (
     EXECUTION_ID,
@@ -58,7 +58,7 @@ def test_a_put_repeated_after_a_lost_answer_is_no_error(store: SubmissionStore) 
 
 def test_a_taken_key_names_its_submission_and_writes_nothing(store: SubmissionStore, aws: Aws) -> None:
     store.create(new_submission(), CLAIM)
-    with pytest.raises(ClaimTaken) as caught:
+    with pytest.raises(ClaimTakenError) as caught:
         store.create(new_submission(submission_id=new_id()), replace(CLAIM, body_sha256="b" * 64))
     assert (caught.value.submission_id, caught.value.body_sha256) == (SUBMISSION_ID, "a" * 64)
     assert len(aws.items("SubmissionsTable")) == 2
@@ -67,7 +67,7 @@ def test_a_taken_key_names_its_submission_and_writes_nothing(store: SubmissionSt
 def test_a_claim_of_yesterday_is_gone_though_its_item_is_still_there(store: SubmissionStore, time: FakeTime) -> None:
     store.create(new_submission(), CLAIM)
     time.advance(86_399)
-    with pytest.raises(ClaimTaken):
+    with pytest.raises(ClaimTakenError):
         store.check_claim(CLAIM)
     time.advance(1)
     store.check_claim(CLAIM)
@@ -87,7 +87,7 @@ def test_a_key_that_is_being_taken_all_the_time_is_unavailable(
         raise botocore.exceptions.ClientError(answer, "TransactWriteItems")
 
     monkeypatch.setattr(Clients.dynamodb(), "transact_write_items", conflict)
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         store.create(new_submission(), CLAIM)
     assert len(time.slept) == 5
     assert aws.items("SubmissionsTable") == []
@@ -235,7 +235,7 @@ def test_a_deletion_leaves_a_claim_that_is_somebody_elses_by_now(store: Submissi
     store.create(later, CLAIM)
     assert store.delete(row)
     assert store.get(SUBMISSION_ID) is None
-    with pytest.raises(ClaimTaken) as caught:
+    with pytest.raises(ClaimTakenError) as caught:
         store.check_claim(CLAIM)
     assert caught.value.submission_id == later.submission_id
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from functions.errors import MessageInvalid
+from functions.errors import MessageInvalidError
 from functions.messages.wire import (
     ExecutionCompleted,
     ExecutionRequested,
@@ -65,7 +65,7 @@ def test_a_message_of_the_completions_queue_is_told_by_its_type(path: Path) -> N
 def test_a_message_without_one_of_its_fields_is_refused(path: Path) -> None:
     document = json.loads(path.read_text())
     for field in document.keys() - {"type", "version"}:
-        with pytest.raises(MessageInvalid):
+        with pytest.raises(MessageInvalidError):
             MESSAGES[path.parent.name].parse(json.dumps({key: document[key] for key in document if key != field}))
 
 
@@ -90,7 +90,7 @@ def test_a_message_without_one_of_its_fields_is_refused(path: Path) -> None:
     ids=str,
 )
 def test_a_completion_that_does_not_fit_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalidError):
         parse_completions_message(json.dumps(golden("execution_completed/v1.accepted") | changes))
 
 
@@ -98,7 +98,7 @@ def test_a_completion_that_does_not_fit_is_refused(changes: dict[str, Any]) -> N
 def test_a_measure_that_is_no_measure_is_refused(number: Any) -> None:
     document = golden("execution_completed/v1.accepted")
     document["metrics"]["cpu_time_secs"] = number
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalidError):
         parse_completions_message(json.dumps(document))
 
 
@@ -114,7 +114,7 @@ def test_a_measure_that_is_no_measure_is_refused(number: Any) -> None:
 def test_a_runner_cannot_name_an_object_of_another_run(key: str) -> None:
     document = golden("execution_completed/v1.large_output")
     document["stdout"]["object_key"] = key
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalidError):
         parse_completions_message(json.dumps(document))
 
 
@@ -126,7 +126,7 @@ def test_a_newer_runner_may_send_more_than_we_know() -> None:
 
 def test_a_refusal_shows_nothing_of_the_message() -> None:
     document = golden("execution_completed/v1.accepted") | {"stdout": "the program's output"}
-    with pytest.raises(MessageInvalid) as caught:
+    with pytest.raises(MessageInvalidError) as caught:
         parse_completions_message(json.dumps(document))
     assert "stdout" in str(caught.value)
     assert "the program's output" not in str(caught.value)
@@ -136,7 +136,7 @@ def test_a_refusal_shows_nothing_of_the_message() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: json.dumps({"type": text}).encode()))
 def test_noise_on_the_queue_is_refused_as_such(noise: bytes) -> None:
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalidError):
         parse_completions_message(noise)
 
 

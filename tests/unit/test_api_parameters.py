@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from functions.errors import BadRequest
+from functions.errors import BadRequestError
 from functions.http import parameters
 from functions.http.cursor import read_cursor, write_cursor
 from functions.submissions import parameters as result_parameters
@@ -38,7 +38,7 @@ CREATED_KEY = f"2026-11-24T12:00:00.000Z#{ID}"
     ],
 )
 def test_a_wrong_parameter_is_a_bad_request(read: Callable[[Mapping[str, str]], Any], query: Mapping[str, str]) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         read(query)
 
 
@@ -79,7 +79,7 @@ def test_right_parameters_are_taken() -> None:
     ],
 )
 def test_an_id_that_is_no_uuid_is_a_bad_request(text: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         parameters.submission_id(text)
 
 
@@ -90,7 +90,7 @@ def test_an_id_is_taken_in_either_case() -> None:
 def test_a_cursor_leads_its_own_project_back() -> None:
     cursor = write_cursor("dev", CREATED_KEY)
     assert read_cursor("dev", cursor) == CREATED_KEY
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         read_cursor("other", cursor)
 
 
@@ -99,5 +99,5 @@ def test_a_cursor_leads_its_own_project_back() -> None:
     ["", "x", "%%%", "ÿ", "AAAA", write_cursor("dev", "x"), write_cursor("dev", CREATED_KEY)[:-2], "A" * 10_000],
 )
 def test_a_cursor_that_we_did_not_write_is_a_bad_request(cursor: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         read_cursor("dev", cursor)

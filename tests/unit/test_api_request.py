@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.errors import BadRequest, Invalid, ServiceError
+from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.messages.languages import Language
 from functions.submissions.requests import RunRequest, parse_submission
 
@@ -18,7 +18,7 @@ def parse(body: Any, offered: tuple[Language, ...] = tuple(Language)) -> RunRequ
 
 
 def refused_fields(body: Any) -> dict[str, str]:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidFieldsError) as caught:
         parse(body)
     return {problem.field: problem.message for problem in caught.value.fields}
 
@@ -41,7 +41,7 @@ def refused_fields(body: Any) -> dict[str, str]:
     ids=str,
 )
 def test_what_is_not_strict_json_is_a_bad_request(raw: bytes) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         parse(raw)
 
 
@@ -93,7 +93,7 @@ def test_empty_code_is_invalid() -> None:
 @pytest.mark.parametrize(("name", "limit"), [("code", 65_536), ("stdin", 262_144)])
 def test_sizes_count_bytes_and_name_their_limit(name: str, limit: int) -> None:
     parse({**MINIMAL, name: "x" * limit})
-    with pytest.raises(BadRequest, match=f"{name} .*{limit:,}"):
+    with pytest.raises(BadRequestError, match=f"{name} .*{limit:,}"):
         parse({**MINIMAL, name: "é" * (limit // 2) + "x"})
 
 
@@ -111,7 +111,7 @@ def test_aliases_in_any_case_become_the_canonical_name(name: str, canonical: str
 
 @pytest.mark.parametrize("name", ["brainfuck", "", "rust", "rs", "\N{LATIN SMALL LIGATURE FI}"])
 def test_a_language_that_is_not_offered_is_refused_with_those_that_are(name: str) -> None:
-    with pytest.raises(BadRequest, match="python, c"):
+    with pytest.raises(BadRequestError, match="python, c"):
         parse({"language": name, "code": "x"}, offered=(Language.PYTHON, Language.C))
 
 

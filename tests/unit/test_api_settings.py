@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from functions.settings import SettingsInvalid, SubmitSettings, WebhookSettings, load
+from functions.settings import SettingsInvalidError, SubmitSettings, WebhookSettings, load
 
 WEBHOOK = {
     "STAGE": "prod",
@@ -28,7 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def test_insecure_webhook_targets_are_refused_in_any_stage_but_local(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
-    with pytest.raises(SettingsInvalid):
+    with pytest.raises(SettingsInvalidError):
         load(WebhookSettings)
     environment.setenv("STAGE", "local")
     assert load(WebhookSettings).allow_insecure_webhook_targets is True
@@ -51,7 +51,7 @@ def test_no_function_starts_with_insecure_webhook_targets_in_production(function
 )
 def test_a_wrong_value_is_refused_by_name_and_not_shown(environment: pytest.MonkeyPatch, name: str, text: str) -> None:
     environment.setenv(name, text)
-    with pytest.raises(SettingsInvalid) as caught:
+    with pytest.raises(SettingsInvalidError) as caught:
         load(WebhookSettings)
     assert str(caught.value) == f"{name} has no valid value"
     assert caught.value.__cause__ is None
@@ -59,7 +59,7 @@ def test_a_wrong_value_is_refused_by_name_and_not_shown(environment: pytest.Monk
 
 def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("DELIVERIES_TABLE")
-    with pytest.raises(SettingsInvalid, match="DELIVERIES_TABLE is not set"):
+    with pytest.raises(SettingsInvalidError, match="DELIVERIES_TABLE is not set"):
         load(WebhookSettings)
 
 
@@ -79,7 +79,7 @@ def test_a_runner_without_a_token_is_refused(environment: pytest.MonkeyPatch) ->
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
     environment.setenv("RUNNER_TOKEN_PARAMETER", "")
-    with pytest.raises(SettingsInvalid, match="RUNNER_TOKEN_PARAMETER"):
+    with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_PARAMETER"):
         load(SubmitSettings)
     environment.setenv("RUNNER_URL", "")
     assert load(SubmitSettings).runner_url == ""

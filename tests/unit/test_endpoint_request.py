@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.clock import to_rfc3339
-from functions.errors import BadRequest, Invalid, ServiceError
+from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, Failing, Health
@@ -110,7 +110,7 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
     ],
 )
 def test_a_wrong_field_is_named_and_its_content_is_not_quoted(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidFieldsError) as refused:
         created({"url": URL, **changes})
     assert [problem.field for problem in refused.value.fields] == [field]
     text = repr(refused.value.fields) + refused.value.message
@@ -143,27 +143,27 @@ def test_a_change_leaves_alone_what_it_does_not_name() -> None:
 
 def test_hidden_values_given_back_stay_and_new_ones_count() -> None:
     assert changed({"headers": {"X-Team": "***", "x-new": "1"}}).headers == {"x-team": "7", "x-new": "1"}
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFieldsError):
         changed({"headers": {"x-other": "***"}})
 
 
 def test_an_endpoint_whose_url_is_refused_by_now_can_still_be_switched_off() -> None:
     old = replace(ENDPOINT, url="https://127.0.0.1/")
     assert changed({"enabled": False}, old).enabled is False
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFieldsError):
         changed({"url": "https://127.0.0.1/"}, old)
 
 
 def test_a_stored_credential_keeps_the_url_from_becoming_plain_http() -> None:
     insecure = AddressRules(allow_insecure=True, own_hosts=())
     change = ChangeEndpointRequest(url="http://127.0.0.1/")
-    with pytest.raises(Invalid, match=r"headers\.authorization"):
+    with pytest.raises(InvalidFieldsError, match=r"headers\.authorization"):
         changed_settings(ENDPOINT, HEADERS, change, insecure)
     assert changed_settings(ENDPOINT, {}, change, insecure).url == "http://127.0.0.1/"
 
 
 def test_a_secret_is_rotated_and_not_changed() -> None:
-    with pytest.raises(Invalid, match="secret"):
+    with pytest.raises(InvalidFieldsError, match="secret"):
         changed({"secret": SECRET})
 
 
@@ -177,7 +177,7 @@ def test_a_rotation_needs_nothing(raw: bytes) -> None:
     "body", [{"overlap_secs": value} for value in (-1, 604_801, "0", 1.5, True)] + [{"secret": "x"}]
 )
 def test_a_wrong_rotation_is_refused(body: dict[str, Any]) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFieldsError):
         parse_rotation(json.dumps(body).encode())
 
 
@@ -201,7 +201,7 @@ def test_a_recovery_takes_any_offset() -> None:
     ],
 )
 def test_a_time_out_of_reach_is_refused(since: Any) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFieldsError):
         parse_since(json.dumps({"since": since}).encode(), START_MS)
 
 
@@ -249,7 +249,7 @@ def test_a_delivery_is_named_by_event_and_endpoint() -> None:
     ],
 )
 def test_what_names_no_delivery_is_a_bad_request(text: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         delivery_id(text)
 
 
@@ -257,5 +257,5 @@ def test_what_names_no_delivery_is_a_bad_request(text: str) -> None:
     "query", [{"state": "x"}, {"state": ""}, {"endpoint_id": "x"}, {"endpoint_id": ""}, {"submission_id": "run"}]
 )
 def test_a_wrong_filter_is_a_bad_request(query: dict[str, str]) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         delivery_filters(query)

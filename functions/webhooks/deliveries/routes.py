@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.errors import Conflict, NotFound, Unavailable
+from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http import parameters
 from functions.http.answers import answer
@@ -79,17 +79,17 @@ class Deliveries:
         """Send one again: the same id and bytes, a fresh timestamp, the schedule from its beginning."""
         delivery = self._own(app, id_text)
         if delivery.attempt >= MAX_ATTEMPTS:
-            raise Conflict(f"The delivery was attempted {MAX_ATTEMPTS:,} times, and that is the most.")
+            raise ConflictError(f"The delivery was attempted {MAX_ATTEMPTS:,} times, and that is the most.")
         event = app.current_event
         secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
         replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else Replayed.EVENT_GONE
         if replayed is Replayed.CONTENDED:
-            raise Unavailable("Others keep writing the rows of this delivery. Repeat the request.", 1)
+            raise UnavailableError("Others keep writing the rows of this delivery. Repeat the request.", 1)
         if replayed is Replayed.WAITING and _cannot_sign(delivery):
-            raise Conflict(_CANNOT_SIGN)
+            raise ConflictError(_CANNOT_SIGN)
         if replayed is not Replayed.DONE:
-            raise Conflict(_REFUSALS[replayed])
+            raise ConflictError(_REFUSALS[replayed])
         reach("replay.after_write")
         self.recovery.hint(delivery)
         return self._show(self._own(app, id_text), 202)
@@ -108,11 +108,14 @@ class Deliveries:
         return self.recovery.clock() - from_rfc3339(delivery.created_at)
 
     def _own(self, app: Resolver, id_text: str) -> Delivery:
-        """Return the caller's delivery. Raises Unauthorized, BadRequest, NotFound with one text for every reason."""
+        """Return the caller's delivery.
+
+        Raises UnauthorizedError, BadRequestError, NotFoundError, each with one text for every reason.
+        """
         project_id = authenticate(app.current_event, self.projects).project_id
         delivery = self.store.get_delivery(*delivery_id(id_text))
         if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
-            raise NotFound(NO_SUCH_DELIVERY)
+            raise NotFoundError(NO_SUCH_DELIVERY)
         return delivery
 
 

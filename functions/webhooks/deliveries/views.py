@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.clock import to_rfc3339
-from functions.errors import BadRequest
+from functions.errors import BadRequestError
 from functions.http.json_body import Body
 from functions.http.parameters import Parameters, submission_id
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
@@ -33,10 +33,10 @@ class DeliveryFilters:
 
 
 def delivery_filters(parameters: Parameters) -> DeliveryFilters:
-    """Read the filters of the list. Raises BadRequest."""
+    """Read the filters of the list. Raises BadRequestError."""
     state = parameters.get("state")
     if state is not None and state not in list(DeliveryState):
-        raise BadRequest(f"state must be one of {', '.join(DeliveryState)}.")
+        raise BadRequestError(f"state must be one of {', '.join(DeliveryState)}.")
     submission, endpoint = parameters.get("submission_id"), parameters.get("endpoint_id")
     return DeliveryFilters(
         None if submission is None else submission_id(submission),
@@ -46,12 +46,12 @@ def delivery_filters(parameters: Parameters) -> DeliveryFilters:
 
 
 def delivery_id(text: str) -> tuple[str, str]:
-    """Event id and endpoint id of `<event_id>.<endpoint_id>`. Raises BadRequest."""
+    """Event id and endpoint id of `<event_id>.<endpoint_id>`. Raises BadRequestError."""
     event, _, endpoint = text.partition(".")
     try:
         return submission_id(event), _endpoint_id(endpoint)
-    except BadRequest:
-        raise BadRequest(
+    except BadRequestError:
+        raise BadRequestError(
             "The id is not one of a delivery: two UUIDs, or a UUID and `run`, with a dot between."
         ) from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import MS_PER_SEC
-from functions.errors import Conflict
+from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
@@ -67,7 +67,7 @@ class EndpointActions:
         # Two rotations at once: one wins, or a secret would be shown that never signs.
         changed = store.change_seen(seen, now, sets, () if overlap_secs else _PREVIOUS)
         if changed is None:
-            raise Conflict(CHANGED_MEANWHILE)
+            raise ConflictError(CHANGED_MEANWHILE)
         self._tell("Secret rotated", seen, app)
         return answer(endpoint_body(changed, now) | {"secret": secret})
 
@@ -79,7 +79,7 @@ class EndpointActions:
         try:
             signature = signatures(secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except BoxInvalid:
-            raise Conflict(_UNREADABLE) from None
+            raise ConflictError(_UNREADABLE) from None
         headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
         with self._alone(endpoint, _TEST_SECS):
             reply = self.egress.post(endpoint.url, headers, body)
@@ -91,7 +91,7 @@ class EndpointActions:
         endpoint = self.endpoints.own(app, id_text)
         since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
         if not endpoint.enabled:
-            raise Conflict(_OFF)
+            raise ConflictError(_OFF)
         with self._alone(endpoint, _RECOVERY_SECS):
             recovered = self.recovery.recover(endpoint, since_ms)
         self._tell("Deliveries recovered", endpoint, app)
@@ -99,11 +99,11 @@ class EndpointActions:
 
     @contextmanager
     def _alone(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
-        """One such call an endpoint: a project cannot hold many functions by many calls at once. Raises Conflict."""
+        """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
         now = self.endpoints.clock()
         until_ms = now + secs * MS_PER_SEC  # if we die, the next call may come then
         if not self.endpoints.store.begin_work(endpoint, now, until_ms):
-            raise Conflict(_AT_WORK)
+            raise ConflictError(_AT_WORK)
         try:
             yield
         finally:

@@ -1,6 +1,6 @@
 """What a project asks of its endpoints, checked.
 
-Wrong shape is `Invalid` (422, with fields); unknown fields are ignored.
+Wrong shape is `InvalidFieldsError` (422, with fields); unknown fields are ignored.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.errors import FieldProblem, Invalid
+from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, parse_body
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND
 from functions.webhooks.event_types import FILTERABLE_EVENTS
@@ -141,36 +141,38 @@ class ReplayRequest(BaseModel):
 
 
 def parse_replay(raw: bytes) -> ReplayRequest:
-    """Check the body of a replay; it may be empty. Raises BadRequest, Invalid."""
+    """Check the body of a replay; it may be empty. Raises BadRequestError, InvalidFieldsError."""
     request = parse_body(ReplayRequest, raw or b"{}")
     if request.webhook_secret is not None:
         try:
             parse_secret(request.webhook_secret)
         except SecretInvalid as invalid:
-            raise Invalid((FieldProblem("webhook_secret", str(invalid)),)) from None
+            raise InvalidFieldsError((FieldProblem("webhook_secret", str(invalid)),)) from None
     return request
 
 
 def parse_rotation(raw: bytes) -> RotateRequest:
-    """Check the body of a rotation; an empty one asks for nothing special. Raises BadRequest, Invalid."""
+    """Check the body of a rotation; it may be empty. Raises BadRequestError, InvalidFieldsError."""
     request = parse_body(RotateRequest, raw or b"{}")
     refuse([secret_problem(request.secret)])
     return request
 
 
 def parse_since(raw: bytes, now_ms: int) -> int:
-    """Epoch ms of the body of a recovery. Raises BadRequest, Invalid."""
+    """Epoch ms of the body of a recovery. Raises BadRequestError, InvalidFieldsError."""
     since_ms = from_rfc3339(parse_body(RecoverRequest, raw).since.upper())
     if not now_ms - REPLAY_WINDOW_SECS * MS_PER_SEC <= since_ms <= now_ms:
-        raise Invalid((FieldProblem("since", "The time must be in the last 14 days: older events are not kept."),))
+        raise InvalidFieldsError(
+            (FieldProblem("since", "The time must be in the last 14 days: older events are not kept."),)
+        )
     return since_ms
 
 
 def refuse(found: list[FieldProblem | None]) -> None:
-    """Raise Invalid if there is any problem."""
+    """Raise InvalidFieldsError if there is any problem."""
     problems = tuple(problem for problem in found if problem is not None)
     if problems:
-        raise Invalid(problems)
+        raise InvalidFieldsError(problems)
 
 
 def secret_problem(secret: str | None) -> FieldProblem | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import Clock, to_rfc3339
-from functions.errors import Conflict, NotFound, Unavailable
+from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http import parameters
 from functions.http.answers import answer
@@ -88,9 +88,9 @@ class Endpoints:
         try:
             self.store.create(endpoint)
         except EndpointsFull:
-            raise Conflict(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
+            raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
         except EndpointsContended:
-            raise Unavailable(_BUSY, 1) from None
+            raise UnavailableError(_BUSY, 1) from None
         self._tell("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
 
@@ -115,7 +115,7 @@ class Endpoints:
         return answer(endpoint_body(self.own(app, id_text), self.clock()))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
-        """Change what is given. Raises Conflict when others keep changing it."""
+        """Change what is given. Raises ConflictError when others keep changing it."""
         seen = self.own(app, id_text)
         request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
         for _ in range(_TRIES):
@@ -126,7 +126,7 @@ class Endpoints:
                 self._tell("Endpoint changed", changed, app)
                 return answer(endpoint_body(changed, self.clock()))
             seen = self.own(app, id_text)
-        raise Conflict(CHANGED_MEANWHILE)
+        raise ConflictError(CHANGED_MEANWHILE)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Remove one endpoint. What is paused is cancelled here, or by the sweeper; the rest when it becomes due."""
@@ -134,9 +134,9 @@ class Endpoints:
         try:
             due_at_ms = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
         except EndpointsContended:
-            raise Unavailable(_BUSY, 1) from None
+            raise UnavailableError(_BUSY, 1) from None
         if due_at_ms is None:
-            raise NotFound(NO_SUCH_ENDPOINT)
+            raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
         with suppress(ClientError, BotoCoreError):  # it is deleted; the sweeper does the rest
             self.deletions.work(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
@@ -144,19 +144,19 @@ class Endpoints:
         return answer({"id": endpoint.endpoint_id, "deleted": True})
 
     def own(self, app: Resolver, id_text: str) -> Endpoint:
-        """Return the caller's endpoint. Raises Unauthorized, BadRequest, NotFound."""
+        """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
         project_id = authenticate(app.current_event, self.projects).project_id
         endpoint = self.store.get(project_id, parameters.submission_id(id_text))
         if endpoint is None:
-            raise NotFound(NO_SUCH_ENDPOINT)
+            raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return its custom headers, opened. Raises Conflict."""
+        """Return its custom headers, opened. Raises ConflictError."""
         try:
             return self.secrets.headers(endpoint)
         except BoxInvalid:
-            raise Conflict(_UNREADABLE_HEADERS) from None
+            raise ConflictError(_UNREADABLE_HEADERS) from None
 
     def _known_headers(self, seen: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
         """Headers that the change builds on; none where it gives all of them."""

@@ -42,7 +42,7 @@ class EndpointSettings:
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
-    """Settings of a new endpoint. Raises Invalid."""
+    """Settings of a new endpoint. Raises InvalidFieldsError."""
     headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
     refuse([rules.problem(request.url), *_event_problems(request.events), *problems, secret_problem(request.secret)])
     return EndpointSettings(
@@ -59,7 +59,10 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
 def changed_settings(
     endpoint: Endpoint, headers: Mapping[str, str], change: ChangeEndpointRequest, rules: AddressRules
 ) -> EndpointSettings:
-    """Settings after a change. Raises Invalid. `headers`: those that it has. An unchanged URL is not judged again."""
+    """Return the settings after a change. `headers`: the endpoint's present ones. Raises InvalidFieldsError.
+
+    An unchanged URL is not checked again.
+    """
     url = endpoint.url if change.url is None else change.url
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
     wanted, problems = normalise_headers(given, scheme=_scheme(url))
