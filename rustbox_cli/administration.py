@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rustbox_cli.options import Moment, as_json, ask, confirmed, page_options
+from rustbox_cli.options import Moment, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import show_json, show_record, show_table
 from rustbox_cli.session import Session, pass_session
 
@@ -207,10 +207,10 @@ def expire_key(
 @keys.command("revoke")
 @click.argument("project_id")
 @click.argument("key_id")
-@confirmed
+@yes_option
 @as_json
 @pass_session
 def revoke_key(session: Session, project_id: str, key_id: str, yes: bool, as_json: bool) -> None:
     """Revoke a key, for good; it takes three seconds."""
-    ask(f"Revoke key {key_id} for good?", yes=yes)
+    confirm(f"Revoke key {key_id} for good?", yes=yes)
     _show(_call(session, "DELETE", (project_id, "keys", key_id)), as_json=as_json)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from rustbox_cli import VERSION
-from rustbox_cli.errors import CommandFailed, ExitCode
+from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _READ_SECS = 40  # the service itself answers within 30
 _CONNECT_SECS = 5
-_MOST_CALLS = 5
-_PATIENCE_SECS = 60
+_MAX_CALLS = 5
+_MAX_WAIT_SECS = 60
 """Repeats wait no longer than this, all together."""
 _LIMITED = 429
 _BUSY = frozenset({_LIMITED, 503})
@@ -42,11 +42,11 @@ class Answer:
 
     @property
     def body(self) -> Any:
-        """The JSON of it. Raises CommandFailed."""
+        """The JSON of it. Raises CommandError."""
         try:
             return json.loads(self.raw)
         except ValueError:
-            raise CommandFailed(
+            raise CommandError(
                 "The answer is no JSON.", ExitCode.FAULT, "Is this address a Rustbox service? See RUSTBOX_URL."
             ) from None
 
@@ -80,7 +80,7 @@ class Api:
         idempotency_key: str | None = None,
         repeatable: bool = False,
     ) -> Answer:
-        """Send one request; `path` in parts behind /api. Raises CommandFailed for any answer that is not good.
+        """Send one request; `path` in parts behind /api. Raises CommandError for any answer that is not good.
 
         `repeatable`: a POST that does no more when it comes twice; one with an Idempotency-Key is.
         """
@@ -91,7 +91,7 @@ class Api:
         request = self._client.build_request(method, url, params=query, json=body, headers=headers)
         response = self._send(request, may_repeat=method != "POST" or idempotency_key is not None or repeatable)
         if response.status_code not in _GOOD:
-            raise _refusal(response)
+            raise _error_of(response)
         return Answer(response.status_code, response.content)
 
     def items(
@@ -109,15 +109,15 @@ class Api:
 
     def _send(self, request: httpx.Request, *, may_repeat: bool) -> httpx.Response:
         waited_secs = 0.0
-        for call in range(1, _MOST_CALLS + 1):
-            is_last = call == _MOST_CALLS
+        for call in range(1, _MAX_CALLS + 1):
+            is_last = call == _MAX_CALLS
             try:
                 response = self._client.send(request)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 raise self._unreachable() from None
             except httpx.TransportError as error:
                 if is_last or not may_repeat:
-                    raise CommandFailed(
+                    raise CommandError(
                         f"The connection to {self._settings.url} broke ({type(error).__name__}).",
                         ExitCode.UNREACHABLE,
                         "" if may_repeat else "It may have been done all the same: look before you repeat it.",
@@ -128,18 +128,18 @@ class Api:
                 if response.status_code not in _BUSY or is_last or not (may_repeat or response.status_code == _LIMITED):
                     return response
                 pause_secs = _retry_after_secs(response)
-                if waited_secs + pause_secs > _PATIENCE_SECS:
+                if waited_secs + pause_secs > _MAX_WAIT_SECS:
                     return response
             self._sleep(pause_secs)
             waited_secs += pause_secs
         raise AssertionError
 
-    def _unreachable(self) -> CommandFailed:
+    def _unreachable(self) -> CommandError:
         url = self._settings.url
         hint = "Check the address (RUSTBOX_URL) and the network."
         if self._settings.is_local:
             hint = "Start the service with `make up`, or say where it is: RUSTBOX_URL=http://127.0.0.1:PORT."
-        return CommandFailed(f"Nothing answers at {url}.", ExitCode.UNREACHABLE, hint)
+        return CommandError(f"Nothing answers at {url}.", ExitCode.UNREACHABLE, hint)
 
 
 def _retry_after_secs(response: httpx.Response) -> float:
@@ -147,14 +147,14 @@ def _retry_after_secs(response: httpx.Response) -> float:
     return max(0.2, float(text)) if text.isascii() and text.isdecimal() else 1.0
 
 
-def _refusal(response: httpx.Response) -> CommandFailed:
+def _error_of(response: httpx.Response) -> CommandError:
     status = response.status_code
     try:
         body = response.json()
     except ValueError:
         body = None
     if not isinstance(body, dict) or "message" not in body:
-        return CommandFailed(
+        return CommandError(
             f"The answer is {status}, and not one of this API.",
             ExitCode.FAULT,
             "Is this address a Rustbox service? See RUSTBOX_URL.",
@@ -170,4 +170,4 @@ def _refusal(response: httpx.Response) -> CommandFailed:
         code, hint = ExitCode.FAULT, f"Its request id is {plain(response.headers.get('x-request-id', 'unknown'))}."
     else:
         code = _EXITS.get(status, ExitCode.REFUSED)
-    return CommandFailed("\n".join(lines), code, hint)
+    return CommandError("\n".join(lines), code, hint)

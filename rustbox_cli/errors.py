@@ -49,7 +49,7 @@ Exit codes:
 A program may end with any of these codes itself: --json tells them apart."""
 
 
-class CommandFailed(click.ClickException):
+class CommandError(click.ClickException):
     """Ends the command: one sentence on standard error, and what to do about it."""
 
     def __init__(self, message: str, code: ExitCode, hint: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.errors import CommandFailed, ExitCode
+from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 _LONGEST_SECS = 100 * 365 * 86_400
 
 as_json = click.option("--json", "as_json", is_flag=True, help="The service's own JSON, for programs.")
-confirmed = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,10 +75,10 @@ class Pair(click.ParamType):
         return name, text
 
 
-def ask(question: str, *, yes: bool) -> None:
-    """Go on if that is what the person wants. Raises CommandFailed where there is nobody to ask."""
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on if that is what the person wants. Raises CommandError where there is nobody to ask."""
     if yes:
         return
     if not click.get_text_stream("stdin").isatty():
-        raise CommandFailed("This cannot be undone, and nobody is there to ask.", ExitCode.USAGE, "Say --yes.")
+        raise CommandError("This cannot be undone, and nobody is there to ask.", ExitCode.USAGE, "Say --yes.")
     click.confirm(question, abort=True, err=True)

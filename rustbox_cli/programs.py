@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from rustbox_cli.errors import EXIT_CODES, CommandFailed, ExitCode
+from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, as_json
 from rustbox_cli.output import plain, show_json, show_record, waiting
 from rustbox_cli.session import Session, pass_session
-from rustbox_cli.verdicts import Result, exit_code, is_final, remark, stream_bytes, wait_until_final
+from rustbox_cli.verdicts import Result, exit_code, is_final, stream_bytes, verdict_message, wait_until_final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ _SUFFIXES = {
     ".go": "go",
     ".rs": "rust",
 }
-_MOST_BYTES = 1_048_576
+_MAX_BYTES = 1_048_576
 _LIMITS = ("cpu_time_secs", "wall_time_secs", "memory_mb", "max_processes", "output_kb")
 
 
@@ -81,7 +81,7 @@ def run(session: Session, /, as_json: bool, **options: Any) -> None:
         else:
             for stream in ("stdout", "stderr"):
                 _write(stream, stream_bytes(api, result, stream))
-            if (text := remark(result)) is not None:
+            if (text := verdict_message(result)) is not None:
                 click.echo(f"rustbox: {text}", err=True)
     click.get_current_context().exit(exit_code(result))
 
@@ -139,7 +139,7 @@ def _finish(api: Api, options: dict[str, Any]) -> Result:
             return answered if is_final(answered) else wait_until_final(api, answered["id"])
         except KeyboardInterrupt:
             hint = f"The run goes on: rustbox result {answered['id']} --watch"
-            raise CommandFailed("Interrupted.", ExitCode.INTERRUPTED, hint) from None
+            raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
 
 
 def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
@@ -173,13 +173,13 @@ def _language(file_name: str) -> str:
 
 
 def _text(source: BinaryIO, what: str) -> str:
-    content = source.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise CommandFailed(f"{what} is larger than any that the service takes.", ExitCode.REFUSED)
+    content = source.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise CommandError(f"{what} is larger than any that the service takes.", ExitCode.REFUSED)
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise CommandFailed(f"{what} is not UTF-8 text.", ExitCode.REFUSED) from None
+        raise CommandError(f"{what} is not UTF-8 text.", ExitCode.REFUSED) from None
 
 
 def _number(name: str, text: str) -> float:

@@ -20,7 +20,7 @@ class Session:
     allow_http: bool
 
     def api(self) -> Api:
-        """A client, to be closed. Raises CommandFailed for settings that are not good."""
+        """A client, to be closed. Raises CommandError for settings that are not good."""
         return Api(read_settings(self.url, self.api_key, self.admin_key, allow_http=self.allow_http))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rustbox_cli.errors import CommandFailed, ExitCode
+from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from rustbox_cli.api import Api
@@ -38,13 +38,13 @@ def exit_code(result: Result) -> int:
     if verdict == "SIG":
         return _SIGNALLED + int(result["signal"] or 0)
     if verdict != "RE":
-        raise CommandFailed(f"The verdict {verdict!r} is new to this client.", ExitCode.FAULT)
+        raise CommandError(f"The verdict {verdict!r} is new to this client.", ExitCode.FAULT)
     if result["result"]["phase"] == "compile":
         return int(ExitCode.COMPILE_ERROR)
     return int(result["exit_code"] or 1)
 
 
-def remark(result: Result) -> str | None:
+def verdict_message(result: Result) -> str | None:
     """What the program's own output does not tell; None where it says all: AC and RE."""
     verdict, cause = result["verdict"], result["result"]["cause"]
     if verdict == "SIG":

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rustbox_cli.options import Duration, Moment, Pair, as_json, ask, confirmed, page_options
+from rustbox_cli.options import Duration, Moment, Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_record, show_table
 from rustbox_cli.session import Session, pass_session
 
@@ -202,12 +202,12 @@ def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 
 @webhooks.command("delete")
 @click.argument("endpoint_id")
-@confirmed
+@yes_option
 @as_json
 @pass_session
 def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool) -> None:
     """Remove an endpoint; what is still owed to it is cancelled."""
-    ask(f"Delete endpoint {endpoint_id} and cancel what is owed to it?", yes=yes)
+    confirm(f"Delete endpoint {endpoint_id} and cancel what is owed to it?", yes=yes)
     _show(_call(session, "DELETE", ("webhooks", endpoint_id)), as_json=as_json)
 
 

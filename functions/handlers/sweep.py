@@ -22,8 +22,8 @@ from functions.submissions.sweep import Redrive
 from functions.telemetry import logger, metrics
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.slots import project_slots
-from functions.webhooks.sending.waking import Waking
 
 SERVICE = "sweep"
 ALONE_ROWS = 100
@@ -45,9 +45,9 @@ def redrive() -> Redrive:
     outbox, clock, table = wired().fanout.outbox, wired().clock, settings.deliveries_table
     deletions = Deletions(table, Clients.dynamodb(), clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
-    waking = Waking(lanes, outbox.hints, project_slots(settings.webhook_senders), clock)
+    lane_waker = LaneWaker(lanes, outbox.hints, project_slots(settings.webhook_senders), clock)
     return Redrive(
-        wired(), deletions, waking, Queues(Clients.sqs()), urls, settings.pending_redrive_secs * MS_PER_SEC, clock
+        wired(), deletions, lane_waker, Queues(Clients.sqs()), urls, settings.pending_redrive_secs * MS_PER_SEC, clock
     )
 
 

@@ -13,11 +13,11 @@ from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
-from functions.webhooks.deliveries.routes import Deliveries
+from functions.webhooks.deliveries.routes import DeliveryRoutes
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.actions import EndpointActions
+from functions.webhooks.endpoints.actions import EndpointActionRoutes
 from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.routes import Endpoints
+from functions.webhooks.endpoints.routes import EndpointRoutes
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.egress import Egress
@@ -27,9 +27,9 @@ from functions.webhooks.sending.secret_box import SecretBoxes
 class Wiring(NamedTuple):
     """The parts of this entry point."""
 
-    endpoints: Endpoints
-    actions: EndpointActions
-    deliveries: Deliveries
+    endpoints: EndpointRoutes
+    actions: EndpointActionRoutes
+    deliveries: DeliveryRoutes
 
 
 refuse_insecure_stage()
@@ -45,11 +45,11 @@ def wiring() -> Wiring:
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
     recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
-    endpoints = Endpoints(projects, store, deletions, secrets, insecure, settings.own_host, now_ms, log)
+    endpoints = EndpointRoutes(projects, store, deletions, secrets, insecure, settings.own_host, now_ms, log)
     return Wiring(
         endpoints,
-        EndpointActions(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),
-        Deliveries(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, secrets.boxes),
+        EndpointActionRoutes(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),
+        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, secrets.boxes),
     )
 
 

@@ -14,20 +14,20 @@ from functions.submissions.store import SubmissionStore
 from functions.telemetry import metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.event_bus import Bus
 from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Claiming
+from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.slots import project_slots
-from functions.webhooks.sending.waking import Waking
 
 
 def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox:
@@ -58,12 +58,12 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     """What sends webhooks."""
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
-    waking = Waking(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
+    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
     return Deliverer(
-        claiming=Claiming(box.deliveries, Leases(table, dynamodb), box.hints, waking),
+        claimer=Claimer(box.deliveries, Leases(table, dynamodb), box.hints, lane_waker),
         attempts=Attempts(table, dynamodb),
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
-        notices=Notices(box.endpoints, box),
+        disabled_events=DisabledEvents(box.endpoints, box),
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
         schedule=Schedule(settings.webhook_retry_secs),
     )

@@ -12,7 +12,7 @@ from itertools import batched
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.submissions.model import GATHERED_SHARDS
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.due import Due, DueDeletion, DueEndpoint, DueLane
+from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
 from functions.webhooks.deliveries.store import DeliveryStore
 
 PAGE_PER_SHARD = 25
@@ -38,7 +38,7 @@ class DueSubmission:
         return self.submission_id
 
 
-type Entry = DueSubmission | Due | DueEndpoint | DueDeletion | DueLane
+type Entry = DueSubmission | DueDelivery | DueDisabledEvent | DueDeletion | DueLane
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Backlog:
         found: dict[Entry, str] = {}
         deliveries, submissions = [], []
         for entry in entries:
-            if isinstance(entry, Due):
+            if isinstance(entry, DueDelivery):
                 deliveries.append(entry)
             elif isinstance(entry, DueSubmission):
                 submissions.append(entry)
@@ -86,7 +86,7 @@ class Backlog:
                 found |= others
         return found
 
-    def _of_deliveries(self, entries: tuple[Due, ...]) -> dict[Entry, str]:
+    def _of_deliveries(self, entries: tuple[DueDelivery, ...]) -> dict[Entry, str]:
         by_key = {(entry.event_id, entry.endpoint_id): entry for entry in entries}
         return {by_key[key]: project_id for key, project_id in self.deliveries.projects_of(list(by_key)).items()}
 

@@ -82,7 +82,7 @@ class GatheredFanOut:
         now = self.clock()
         read_at_ms, has_endpoints = self._endpoints.get(project_id, (0, False))
         if not 0 <= now - read_at_ms < _FRESH_MS:
-            has_endpoints = self.endpoints.exist(project_id)
+            has_endpoints = self.endpoints.has_any(project_id)
             if len(self._endpoints) >= _MAX_PROJECTS:
                 self._endpoints.clear()
             self._endpoints[project_id] = now, has_endpoints

@@ -19,7 +19,7 @@ from functions.submissions.gathering_lease import GatheringLease
 from functions.submissions.model import Fanout, Submission
 from functions.submissions.views import result_body
 from functions.webhooks.deliveries.model import Event
-from functions.webhooks.event_bus import BusRefused
+from functions.webhooks.event_bus import BusRefusedError
 
 _PER_SHARD = 25
 _MAX_SECS = 15
@@ -67,7 +67,7 @@ class Gathering:
         for row in alone:
             self.fanout.fan_out(row)
         for code in refused.values():
-            raise BusRefused(code)
+            raise BusRefusedError(code)
 
     def _sorted(self, rows: list[Submission]) -> tuple[list[Submission], list[Event]]:
         """Rows that owe more than a place on the bus, and the events of those that do not."""
@@ -75,7 +75,7 @@ class Gathering:
         events: list[Event] = []
         for some in _grouped(rows, lambda row: row.project_id):
             # Asked only now, consistently: an endpoint that was there when the run ended must hear of it.
-            has_endpoints = self.fanout.outbox.endpoints.exist(some[0].project_id)
+            has_endpoints = self.fanout.outbox.endpoints.has_any(some[0].project_id)
             for row in some:
                 event = None if has_endpoints else _plain_event(row)
                 if event is None:

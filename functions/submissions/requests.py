@@ -18,8 +18,8 @@ from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
 from functions.submissions.limits import RequestLimits, check_limits
-from functions.webhooks.sending.address import AddressRefused, check_url
-from functions.webhooks.sending.signature import SecretInvalid, parse_secret
+from functions.webhooks.sending.address import AddressRefusedError, check_url
+from functions.webhooks.sending.signature import InvalidSecretError, parse_secret
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144
@@ -145,14 +145,14 @@ def _webhook_problems(
     if url is not None:
         try:
             check_url(url, allow_insecure=allow_insecure, own_host=own_host)
-        except AddressRefused as refused:
+        except AddressRefusedError as refused:
             problems.append(FieldProblem("webhook_url", f"{refused.code}: {refused.message}"))
         if secret is None:
             problems.append(FieldProblem("webhook_secret", "Required with webhook_url."))
     if secret is not None:
         try:
             parse_secret(secret)
-        except SecretInvalid as invalid:
+        except InvalidSecretError as invalid:
             problems.append(FieldProblem("webhook_secret", str(invalid)))
         if url is None:
             problems.append(FieldProblem("webhook_url", "Required with webhook_secret."))

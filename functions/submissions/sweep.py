@@ -19,12 +19,12 @@ from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completions
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.submissions.queues import Queues
-from functions.webhooks.deliveries.due import Due, DueDeletion, DueEndpoint, DueLane
+from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.publish import Outbox
-from functions.webhooks.sending.waking import Waking
+from functions.webhooks.sending.lane_waker import LaneWaker
 
 TAKEN_MS = 60_000
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
@@ -43,7 +43,7 @@ class Redrive:
 
     completions: Completions
     deletions: Deletions
-    waking: Waking
+    lane_waker: LaneWaker
     queues: Queues
     queue_urls: Mapping[str, str]
     pending_redrive_ms: int
@@ -64,9 +64,9 @@ class Redrive:
 
     def act(self, entry: Entry) -> None:
         """Drive one row on, if it is still as the index showed it."""
-        if isinstance(entry, Due):
+        if isinstance(entry, DueDelivery):
             self._drive_delivery(entry)
-        elif isinstance(entry, DueEndpoint):
+        elif isinstance(entry, DueDisabledEvent):
             self._drive_endpoint(entry)
         elif isinstance(entry, DueDeletion):
             self._drive_deletion(entry)
@@ -79,7 +79,7 @@ class Redrive:
     def _outbox(self) -> Outbox:
         return self.completions.fanout.outbox
 
-    def _drive_delivery(self, due: Due) -> None:
+    def _drive_delivery(self, due: DueDelivery) -> None:
         now = self.clock()
         row = self._outbox.deliveries.push_back(due, now + HINTED_MS)
         if row is None:
@@ -89,7 +89,7 @@ class Redrive:
         reach("sweep.after_take")
         self._outbox.hints.send(row)
 
-    def _drive_endpoint(self, due: DueEndpoint) -> None:
+    def _drive_endpoint(self, due: DueDisabledEvent) -> None:
         now = self.clock()
         endpoints = self._outbox.endpoints
         row = endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
@@ -97,18 +97,18 @@ class Redrive:
             return
         self._note_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        Notices(endpoints, self._outbox).tell(row)
+        DisabledEvents(endpoints, self._outbox).publish(row)
 
     def _drive_deletion(self, due: DueDeletion) -> None:
-        if self.deletions.work(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
+        if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
             self._note_age(self.clock() - due.due_at_ms)
 
     def _drive_lane(self, due: DueLane) -> None:
-        lanes = self.waking.lanes
+        lanes = self.lane_waker.lanes
         lane = lanes.push_back(due.project_id, due.name, due.due_at_ms, self.clock() + TAKEN_MS)
         if lane is not None:
             reach("sweep.after_take")
-            self.waking.wake(lane, lanes.slots(due.project_id))
+            self.lane_waker.wake(lane, lanes.slots(due.project_id))
 
     def _drive_submission(self, due: DueSubmission) -> None:
         now = self.clock()

@@ -28,7 +28,7 @@ _TRIES = 4
 _FIRST_PAUSE_SECS = 0.05
 
 
-class BusRefused(Exception):  # noqa: N818 - says what happened
+class BusRefusedError(Exception):
     """The bus took the call but not the entry, several times. Names the bus's own code."""
 
 
@@ -48,9 +48,9 @@ class Bus:
         self._sleep = sleep
 
     def publish(self, event: Event) -> None:
-        """Put one event, with its output cut if it is too large. Raises BusRefused, ClientError, BotoCoreError."""
+        """Put one event, with its output cut if it is too large. Raises BusRefusedError, ClientError, BotoCoreError."""
         for code in self.publish_all([event]).values():
-            raise BusRefused(code)
+            raise BusRefusedError(code)
 
     def publish_all(self, events: Sequence[Event]) -> dict[str, str]:
         """Put them in as few calls as it takes; return the bus's own code for each that it refused, by event id.

@@ -1,6 +1,6 @@
-"""What an event owes: a delivery for each target, a hint of it, and a place on the bus.
+"""The outbox: store an event with its deliveries, send hints, and put the event on the bus.
 
-Every write is idempotent, so whoever finds that it is not done (record, a repeated message, the sweeper) does it again.
+Every write is idempotent, so `record`, a repeated message and the sweeper may repeat any step.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +16,7 @@ from functions.webhooks.event_bus import Bus
 
 @dataclass(frozen=True, slots=True)
 class RunTarget:
-    """The webhook that a run brought along."""
+    """A run's own webhook: `webhook_url` and its sealed secret."""
 
     url: str = field(repr=False)
     secret_box: bytes = field(default=b"", repr=False)
@@ -25,7 +25,7 @@ class RunTarget:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Parts that it needs."""
+    """Publishes events. Its rows are written before anything is sent."""
 
     deliveries: DeliveryStore
     endpoints: EndpointStore
@@ -33,29 +33,33 @@ class Outbox:
     bus: Bus
     clock: Clock = now_ms
 
-    def publish(self, event: Event, own_target: RunTarget | None = None, *, without: str | None = None) -> None:
-        """Owe the event to the run's own target and to every endpoint of its project that wants it, then tell the bus.
+    def publish(
+        self, event: Event, run_target: RunTarget | None = None, *, skip_endpoint_id: str | None = None
+    ) -> None:
+        """Write the event and its deliveries, send their hints, then put the event on the bus.
 
-        `without`: the endpoint that it is about. Raises what the bus raises; then nothing is lost, but it must be
-        repeated.
+        Targets: the run's own URL, and every endpoint of the project that subscribes, except `skip_endpoint_id`.
+        Raises the errors of the bus. Nothing is lost then: the caller repeats the call.
         """
-        owed = self._owed(event, own_target, without)
-        if owed:
+        planned = self._deliveries_of(event, run_target, skip_endpoint_id)
+        if planned:
             # The bytes come first: a delivery without its event would be dropped as cancelled.
             kept = event if self.deliveries.put_event(event) else self.deliveries.get_event(event.event_id)
-            if kept is None:  # the submission was deleted meanwhile: nobody hears of it any more
+            if kept is None:  # the submission was deleted meanwhile
                 return
             event = kept
             reach("fanout.after_event")
-            for delivery in owed:
+            for delivery in planned:
                 self.deliveries.put_delivery(delivery)
                 reach("fanout.after_delivery")
-            self.hints.send_all([delivery for delivery in owed if delivery.state is DeliveryState.PENDING])
+            self.hints.send_all([delivery for delivery in planned if delivery.state is DeliveryState.PENDING])
             reach("fanout.after_hint")
         self.bus.publish(event)
         reach("fanout.after_bus")
 
-    def _owed(self, event: Event, own_target: RunTarget | None, without: str | None) -> list[Delivery]:
+    def _deliveries_of(
+        self, event: Event, run_target: RunTarget | None, skip_endpoint_id: str | None
+    ) -> list[Delivery]:
         now = self.clock()
         blank = Delivery(
             event_id=event.event_id,
@@ -69,9 +73,9 @@ class Outbox:
             created_at=to_rfc3339(now),
             event_type=event.type,
         )
-        owed = [] if own_target is None else [replace(blank, **asdict(own_target))]
+        planned = [] if run_target is None else [replace(blank, **asdict(run_target))]
         for endpoint in self.endpoints.list_all(event.project_id):
-            if endpoint.wants(event.type) and endpoint.endpoint_id != without:
+            if endpoint.wants(event.type) and endpoint.endpoint_id != skip_endpoint_id:
                 state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
-                owed.append(replace(blank, endpoint_id=endpoint.endpoint_id, state=state))
-        return owed
+                planned.append(replace(blank, endpoint_id=endpoint.endpoint_id, state=state))
+        return planned

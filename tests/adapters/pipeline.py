@@ -31,7 +31,7 @@ from functions.telemetry import metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
@@ -39,13 +39,13 @@ from functions.webhooks.event_bus import Bus
 from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Claiming
+from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
-from functions.webhooks.sending.waking import Waking
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by
@@ -118,18 +118,18 @@ class Pipeline:
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
         self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
-        self.notices = Notices(self.endpoints, self.outbox)
-        self.waking = Waking(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
+        self.disabled_events = DisabledEvents(self.endpoints, self.outbox)
+        self.lane_waker = LaneWaker(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.fanout = FanOut(self.outbox, self.submissions, self.payloads, BASE_URL, self.quotas)
         runs = aws.names["SubmissionsTable"]
         self.gathering = Gathering(
             GatheringLease(runs, dynamodb, time), GatheredStore(runs, dynamodb, no_sleep), self.fanout, time
         )
         self.deliverer = Deliverer(
-            Claiming(self.deliveries, self.leases, self.delivery_hints, self.waking, time, no_sleep),
+            Claimer(self.deliveries, self.leases, self.delivery_hints, self.lane_waker, time, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
             self.boxes,
-            self.notices,
+            self.disabled_events,
             Egress(allow_insecure=True),
             Schedule((0, 5, 300, 1800)),
             time,

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from functions.submissions.completed_event import MAX_BODY_BYTES
 from functions.submissions.model import Fanout
 from functions.webhooks.deliveries.model import Event
-from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefused
+from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
 from functions.webhooks.event_types import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
@@ -80,7 +80,7 @@ def test_entry_that_fails_is_put_again(bus: Bus, aws: Aws, watch: BusWatch) -> N
 
 
 def test_entry_that_fails_for_good_is_refused_with_the_bus_s_own_code(bus: Bus, aws: Aws, watch: BusWatch) -> None:
-    with bus_answers(aws, *[failed("NotAuthorizedForSource")] * 9) as put, pytest.raises(BusRefused) as refused:
+    with bus_answers(aws, *[failed("NotAuthorizedForSource")] * 9) as put, pytest.raises(BusRefusedError) as refused:
         bus.publish(event_of(BODY))
     assert (str(refused.value), len(put), watch.seen()) == ("NotAuthorizedForSource", 4, [])
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from rustbox_cli import VERSION, api
 from rustbox_cli.__main__ import cli
-from rustbox_cli.errors import CommandFailed, ExitCode
+from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 from rustbox_cli.settings import read_settings
 from tests.adapters.scripted_service import Reply, Service, open_service
@@ -374,7 +374,7 @@ def test_where_nothing_listens_the_way_out_is_told(rustbox: Rustbox, monkeypatch
 def test_the_known_keys_are_for_this_machine_only(url: str) -> None:
     settings = read_settings(url, None, None, allow_http=False)
     for header in ("X-API-Key", "X-Admin-Key"):
-        with pytest.raises(CommandFailed) as failed:
+        with pytest.raises(CommandError) as failed:
             settings.key(header)
         assert failed.value.exit_code == ExitCode.CONFIGURATION
 
@@ -406,7 +406,7 @@ def test_this_machine_gets_them(url: str) -> None:
     ],
 )
 def test_an_address_that_is_none_or_that_is_open_is_refused(url: str) -> None:
-    with pytest.raises(CommandFailed) as failed:
+    with pytest.raises(CommandError) as failed:
         read_settings(url, "key", None, allow_http=False)
     assert failed.value.exit_code == ExitCode.CONFIGURATION
 

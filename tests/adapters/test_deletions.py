@@ -108,7 +108,7 @@ def test_two_workers_do_not_meet(pipeline: Pipeline) -> None:
     endpoint, _ = paused(pipeline)
     due_at_ms = pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     assert due_at_ms is not None
-    work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).work
+    work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).cancel_paused
     pipeline.time.advance(1)
     assert [work("dev", endpoint.endpoint_id, due_at_ms, 1_000) for _ in range(2)] == [True, False]
     assert not work("dev", new_id(), due_at_ms, 1_000)

@@ -16,7 +16,7 @@ from functions.webhooks.endpoints.model import (
     SPREAD_MS,
     DisabledReason,
     Endpoint,
-    Failing,
+    FailureStreak,
     Health,
 )
 from functions.webhooks.sending.attempt_store import Attempts
@@ -59,9 +59,9 @@ def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENC
     """Let that many sends to the endpoint be under way."""
     for _ in range(count):
         submission = finish(pipeline)
-        seen = pipeline.leases.look(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+        seen = pipeline.leases.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
         assert seen is not None
-        number, *_rest = seen.slots.free(seen.lane, PROJECT_SLOTS, pipeline.time())
+        number, *_rest = seen.slots.free_numbers(seen.lane, PROJECT_SLOTS, pipeline.time())
         assert pipeline.leases.claim(seen, "busy", number) is not None
 
 
@@ -341,8 +341,8 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
 
 def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
     made = kind(pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb"), pipeline.time)
-    claiming = dataclasses.replace(pipeline.deliverer.claiming, leases=made)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claiming=claiming))
+    claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=made)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
 
 
 def test_claims_that_collide_look_again_and_in_the_end_wait(
@@ -384,13 +384,13 @@ def fail(pipeline: Pipeline, endpoint: Endpoint, status: int = 500) -> Submissio
 
 def test_failures_are_counted_far_apart_and_a_delivery_forgives_them(pipeline: Pipeline, endpoint: Endpoint) -> None:
     fail(pipeline, endpoint)
-    assert pipeline.at(endpoint).failing == Failing(START_MS, START_MS, 1)
+    assert pipeline.at(endpoint).failing == FailureStreak(START_MS, START_MS, 1)
     pipeline.time.advance(SPREAD_MS / 1000 - 1)
     fail(pipeline, endpoint)
-    assert pipeline.at(endpoint).failing == Failing(START_MS, START_MS, 1)
+    assert pipeline.at(endpoint).failing == FailureStreak(START_MS, START_MS, 1)
     pipeline.time.advance(1)
     fail(pipeline, endpoint)
-    assert pipeline.at(endpoint).failing == Failing(START_MS, START_MS + SPREAD_MS, 2)
+    assert pipeline.at(endpoint).failing == FailureStreak(START_MS, START_MS + SPREAD_MS, 2)
     pipeline.webhook(hint_of(finish(pipeline), endpoint))
     assert (pipeline.at(endpoint).failing, pipeline.at(endpoint).health(pipeline.time())) == (None, Health.ACTIVE)
 
@@ -494,7 +494,7 @@ def test_failure_that_was_on_its_way_while_another_delivery_succeeded_counts_ane
     pipeline.use(dataclasses.replace(prompt, egress=Script(send)))
     pipeline.webhook(hint_of(late, endpoint))
     row = pipeline.at(endpoint)
-    assert (row.enabled, row.failing) == (True, Failing(pipeline.time(), pipeline.time(), 1))
+    assert (row.enabled, row.failing) == (True, FailureStreak(pipeline.time(), pipeline.time(), 1))
 
 
 @pytest.mark.parametrize("conflicts", [1, 3, 4])

@@ -221,8 +221,8 @@ def test_claim_that_was_applied_although_it_timed_out(world: DeliveryWorld, run:
     world.record(run)
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
     leases = Leases(pipeline.aws.names["DeliveriesTable"], deaf, pipeline.time)  # type: ignore[arg-type]
-    claiming = dataclasses.replace(pipeline.deliverer.claiming, leases=leases)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claiming=claiming))
+    claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=leases)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
     failed = [pipeline.webhook(hint) for hint in world.hints]
     world.hints.clear()
     assert (deaf.lost, failed.count([0]), counts(world)) == (1, 1, [1, 1])

@@ -14,7 +14,7 @@ from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
-from functions.webhooks.endpoints.store import EndpointsContended, EndpointStore
+from functions.webhooks.endpoints.store import EndpointsContendedError, EndpointStore
 from functions.webhooks.sending.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.hook_receiver import HookReceiver
@@ -209,7 +209,7 @@ def test_rows_that_others_keep_writing_make_the_service_busy(project_key: str, m
     made = create(project_key)
 
     def contended(*_: object) -> bool:
-        raise EndpointsContended
+        raise EndpointsContendedError
 
     monkeypatch.setattr(EndpointStore, "create", contended)
     monkeypatch.setattr(EndpointStore, "delete", contended)

@@ -138,7 +138,7 @@ def test_a_target_that_hangs_gets_one_probe_at_a_time_until_it_answers(pipeline:
     assert all(later - earlier >= 15_000 for earlier, later in itertools.pairwise(probes))
     senders.run(begun_ms + 900_000)
     assert set(senders.answered_ms) == set(owed)
-    assert senders.waking.lanes.slots("ill").live(pipeline.time()) == {}
+    assert senders.lane_waker.lanes.slots("ill").live(pipeline.time()) == {}
 
 
 def test_without_the_circuit_breaker_it_would_get_ten_all_the_time(

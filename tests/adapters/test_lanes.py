@@ -107,7 +107,7 @@ def test_a_newer_delivery_lets_an_older_one_go_first(pipeline: Pipeline, endpoin
 
 def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, endpoint: Endpoint) -> None:
     busy, late = finish(pipeline), finish(pipeline)
-    held = pipeline.deliverer.claiming.claim(Hint(busy.submission_id, endpoint.endpoint_id, "dev"), "busy")
+    held = pipeline.deliverer.claimer.claim(Hint(busy.submission_id, endpoint.endpoint_id, "dev"), "busy")
     assert held is not None
     assert held.slot is not None
     release = partial(pipeline.leases.release, held.slot)
@@ -135,7 +135,7 @@ def test_a_slot_that_is_taken_while_an_older_delivery_is_looked_for_is_not_taken
             ExpressionAttributeValues={":now": {"N": str(pipeline.time())}},
         )
     other, newer = finish(pipeline), finish(pipeline)
-    seen = pipeline.leases.look(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+    seen = pipeline.leases.read(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
     assert seen is not None
     oldest = LaneStore.oldest
 

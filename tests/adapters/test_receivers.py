@@ -11,7 +11,7 @@ from functions.clock import now_ms
 from functions.ids import new_id
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.deliveries.replay import Replayed, ReplayStore
+from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.signature import parse_secret, sign
 from tests.adapters.aws_account import Aws
@@ -65,7 +65,7 @@ def replay(pipeline: Pipeline, submission: Submission) -> int:
     assert delivery is not None
     replays = ReplayStore(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
     box = pipeline.boxes.seal(pipeline.secrets[submission.submission_id][0], "dev", "run")
-    assert replays.replay(delivery, box) is Replayed.DONE
+    assert replays.replay(delivery, box) is ReplayResult.DONE
     pipeline.webhook(json.dumps({"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev"}))
     return last_status(pipeline, submission)
 

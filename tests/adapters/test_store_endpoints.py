@@ -10,8 +10,8 @@ from functions.aws.clients import Clients
 from functions.aws.dynamodb.transaction import CONFLICT, transact
 from functions.ids import new_id
 from functions.webhooks.endpoints import store as endpoints_module
-from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, Failing
-from functions.webhooks.endpoints.store import EndpointsContended, EndpointsFull, EndpointStore
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
+from functions.webhooks.endpoints.store import EndpointLimitError, EndpointsContendedError, EndpointStore
 from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
@@ -58,7 +58,7 @@ def full(endpoint: Endpoint) -> Endpoint:
         enabled=False,
         disabled_reason=DisabledReason.FAILING,
         disabled_at="2026-11-24T12:00:00.000Z",
-        failing=Failing(1, 2, 3),
+        failing=FailureStreak(1, 2, 3),
     )
 
 
@@ -74,7 +74,7 @@ def test_an_endpoint_is_found_in_its_own_project_only(store: EndpointStore) -> N
     assert store.get("other", endpoint.endpoint_id) is None
     assert store.list_all("other") == []
     assert store.change("other", endpoint.endpoint_id, {"description": "x"}) is None
-    assert store.change_seen(replace(endpoint, project_id="other"), START_MS, {"description": "x"}) is None
+    assert store.change_if_unchanged(replace(endpoint, project_id="other"), START_MS, {"description": "x"}) is None
     assert not store.delete("other", endpoint.endpoint_id)
     assert store.get("dev", endpoint.endpoint_id) == endpoint
 
@@ -97,26 +97,27 @@ def test_there_are_never_more_than_the_most(store: EndpointStore) -> None:
     made = [new_endpoint() for _ in range(MAX_ENDPOINTS)]
     for endpoint in made:
         store.create(endpoint)
-    with pytest.raises(EndpointsFull):
+    with pytest.raises(EndpointLimitError):
         store.create(new_endpoint())
     assert not store.create(made[0])  # its own repeat is told apart from a full project
     store.create(new_endpoint("other"))
     assert store.delete("dev", made[0].endpoint_id)
     assert not store.delete("dev", made[0].endpoint_id)
     store.create(new_endpoint())
-    with pytest.raises(EndpointsFull):
+    with pytest.raises(EndpointLimitError):
         store.create(new_endpoint())
 
 
 def test_a_change_of_what_was_seen_is_refused_when_it_is_no_longer_so(store: EndpointStore) -> None:
     endpoint = new_endpoint()
     store.create(endpoint)
-    changed = store.change_seen(endpoint, 0, {"description": "first"})  # a clock that stands still, or goes back
+    # A clock that stands still, or goes back.
+    changed = store.change_if_unchanged(endpoint, 0, {"description": "first"})
     assert changed is not None
     assert changed.updated_at > endpoint.updated_at
-    assert store.change_seen(endpoint, 0, {"description": "second"}) is None
+    assert store.change_if_unchanged(endpoint, 0, {"description": "second"}) is None
     store.change("dev", endpoint.endpoint_id, {"enabled": False})
-    assert store.change_seen(changed, START_MS, {"description": "third"}) is None
+    assert store.change_if_unchanged(changed, START_MS, {"description": "third"}) is None
     found = store.get("dev", endpoint.endpoint_id)
     assert found is not None
     assert (found.description, found.enabled) == ("first", False)
@@ -126,7 +127,7 @@ def test_attributes_are_removed(store: EndpointStore) -> None:
     endpoint = full(new_endpoint())
     store.create(endpoint)
     removes = ("previous_secret_box", "previous_until_ms", "failing_since_ms", "failing_counted_ms", "failing_spread")
-    changed = store.change_seen(endpoint, START_MS, {"enabled": True}, removes)
+    changed = store.change_if_unchanged(endpoint, START_MS, {"enabled": True}, removes)
     assert changed is not None
     assert (changed.previous_secret_box, changed.previous_until_ms, changed.failing) == (None, None, None)
     assert store.get("dev", endpoint.endpoint_id) == changed
@@ -140,9 +141,9 @@ def test_a_row_that_is_being_written_is_tried_again_and_not_for_ever(
     monkeypatch.setattr(endpoints_module, "transact", lambda *given: answers.pop() if answers else transact(*given))
     assert store.create(new_endpoint())
     monkeypatch.setattr(endpoints_module, "transact", lambda *_: (CONFLICT, "None"))
-    with pytest.raises(EndpointsContended):
+    with pytest.raises(EndpointsContendedError):
         store.create(new_endpoint())
-    with pytest.raises(EndpointsContended):
+    with pytest.raises(EndpointsContendedError):
         store.delete("dev", new_id())
     assert len(store.list_all("dev")) == 1
 

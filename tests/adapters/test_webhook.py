@@ -295,8 +295,8 @@ def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, o
             return super().get_event(event_id)
 
     store = Stalling(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
-    claiming = dataclasses.replace(pipeline.deliverer.claiming, deliveries=store)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claiming=claiming))
+    claimer = dataclasses.replace(pipeline.deliverer.claimer, deliveries=store)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
     pipeline.webhook(hint_of(owed))
     assert (pipeline.receiver.received, pipeline.attempts(owed)) == ([], [])
 
@@ -304,8 +304,8 @@ def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, o
 def test_lease_that_ran_out_without_a_record_does_not_count(pipeline: Pipeline, owed: Submission) -> None:
     hint = Hint(owed.submission_id, "run", "dev")
     for _ in range(6):
-        assert pipeline.deliverer.claiming.claim(hint, "crashed") is not None
-        assert pipeline.deliverer.claiming.claim(hint, "too early") is None
+        assert pipeline.deliverer.claimer.claim(hint, "crashed") is not None
+        assert pipeline.deliverer.claimer.claim(hint, "too early") is None
         pipeline.time.advance(60)
     pipeline.webhook(hint_of(owed))
     assert (pipeline.state(owed), len(pipeline.attempts(owed))) == (DeliveryState.DELIVERED, 1)

@@ -81,11 +81,13 @@ class VirtualSenders:
         self._numbers = itertools.count()
         self._control = threading.Semaphore(0)
         self._failed: BaseException | None = None
-        old = pipeline.deliverer.claiming
-        waking = dataclasses.replace(old.waking, hints=self.queue, project_slots=project_slots)
-        self.waking = waking
-        claiming = dataclasses.replace(old, hints=self.queue, waking=waking, sleep=lambda secs: self.pause(secs * 1000))
-        self.deliverer = dataclasses.replace(pipeline.deliverer, claiming=claiming, egress=VirtualEgress(self))
+        old = pipeline.deliverer.claimer
+        lane_waker = dataclasses.replace(old.lane_waker, hints=self.queue, project_slots=project_slots)
+        self.lane_waker = lane_waker
+        claimer = dataclasses.replace(
+            old, hints=self.queue, lane_waker=lane_waker, sleep=lambda secs: self.pause(secs * 1000)
+        )
+        self.deliverer = dataclasses.replace(pipeline.deliverer, claimer=claimer, egress=VirtualEgress(self))
 
     def owe(self, endpoint: Endpoint, body: bytes = b"{}") -> str:
         """Owe an event to an endpoint, with its hint."""
@@ -112,7 +114,7 @@ class VirtualSenders:
 
     def sweep_every_minute(self) -> None:
         def sweep() -> None:
-            redrive = dataclasses.replace(self.pipeline.redrive(), waking=self.waking)
+            redrive = dataclasses.replace(self.pipeline.redrive(), lane_waker=self.lane_waker)
             for entry in redrive.entries():
                 redrive.act(entry)
             self.after(60_000, sweep)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.sending.address import AddressRefused, Target, check_url, is_public
+from functions.webhooks.sending.address import AddressRefusedError, Target, check_url, is_public
 
 LONG_LABEL = "a" * 63
 LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 characters
@@ -150,14 +150,14 @@ def test_public_url_gives_its_target(url: str, target: Target) -> None:
     ],
 )
 def test_url_that_could_reach_us_or_mean_two_things_is_refused(code: str, url: str) -> None:
-    with pytest.raises(AddressRefused) as refused:
+    with pytest.raises(AddressRefusedError) as refused:
         check_url(url)
     assert refused.value.code == code
     assert refused.value.message
 
 
 def test_our_own_api_is_no_target() -> None:
-    with pytest.raises(AddressRefused) as refused:
+    with pytest.raises(AddressRefusedError) as refused:
         check_url("https://API.example.com./api/submit", own_host="api.example.com")
     assert refused.value.code == "reserved_name"
     assert check_url("https://hooks.example.com/", own_host="api.example.com").host == "hooks.example.com"
@@ -204,7 +204,7 @@ def test_development_flag_allows_local_targets(url: str, target: Target) -> None
     ],
 )
 def test_development_flag_still_wants_a_clean_url(code: str, url: str) -> None:
-    with pytest.raises(AddressRefused) as refused:
+    with pytest.raises(AddressRefusedError) as refused:
         check_url(url, allow_insecure=True)
     assert refused.value.code == code
 
@@ -213,7 +213,7 @@ def test_development_flag_still_wants_a_clean_url(code: str, url: str) -> None:
 def test_any_text_is_judged_without_another_error(url: str) -> None:
     try:
         target = check_url(url)
-    except AddressRefused:
+    except AddressRefusedError:
         return
     assert target.port in (443, 8443)
     assert target.host == target.host.lower()
@@ -224,7 +224,7 @@ def test_any_text_is_judged_without_another_error(url: str) -> None:
 def test_no_spelling_of_an_ipv4_address_passes(address: ipaddress.IPv4Address) -> None:
     number = int(address)
     for host in (str(address), str(number), hex(number), f"{number:#o}".replace("o", ""), f"[::ffff:{address}]"):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(AddressRefusedError):
             check_url(f"https://{host}/")
 
 

@@ -8,7 +8,7 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
-from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, Failing, Health
+from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, FailureStreak, Health
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
@@ -218,7 +218,7 @@ def test_no_secret_and_no_value_of_a_header_is_shown() -> None:
 
 
 def test_a_degraded_endpoint_says_what_will_happen() -> None:
-    failing = replace(ENDPOINT, failing=Failing(START_MS, START_MS + 1, spread=2))
+    failing = replace(ENDPOINT, failing=FailureStreak(START_MS, START_MS + 1, spread=2))
     early = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2 - 1)
     late = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2)
     assert (early["health"], early["warning"], early["failing_since"]) == ("active", None, to_rfc3339(START_MS))

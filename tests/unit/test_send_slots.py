@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from functions.submissions.backlog import DueSubmission, Entry, in_turn
-from functions.webhooks.deliveries.due import Due, DueLane
+from functions.webhooks.deliveries.due import DueDelivery, DueLane
 from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, sends_at_once
+from functions.webhooks.sending.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, max_concurrent_sends
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, Slot, Slots, project_slots, spacing_ms
 
@@ -36,15 +36,15 @@ def taken(count: int, *, lane: str = "e", host: str = "example.com", until_ms: i
     ids=["none", "one", "lane full", "expired", "host nearly full", "host full", "project nearly full", "project full"],
 )
 def test_a_slot_is_free_within_the_caps_of_lane_host_and_project(slots: Slots, free: tuple[int, ...]) -> None:
-    assert slots.free(LANE, 25, NOW) == free
+    assert slots.free_numbers(LANE, 25, NOW) == free
 
 
 def test_an_open_circuit_breaker_lets_one_probe_through_when_it_is_due() -> None:
     ill = replace(LANE, failures=FAILURES_TO_OPEN, failing_since_ms=NOW - 15_000, probe_at_ms=NOW)
-    assert taken(0).free(ill, 25, NOW - 1) == ()
-    assert taken(0).free(ill, 25, NOW) == (0,)
-    assert taken(1).free(ill, 25, NOW) == ()
-    assert taken(0).free(replace(ill, failures=FAILURES_TO_OPEN - 1), 25, NOW - 1) == (0, 1, 2)
+    assert taken(0).free_numbers(ill, 25, NOW - 1) == ()
+    assert taken(0).free_numbers(ill, 25, NOW) == (0,)
+    assert taken(1).free_numbers(ill, 25, NOW) == ()
+    assert taken(0).free_numbers(replace(ill, failures=FAILURES_TO_OPEN - 1), 25, NOW - 1) == (0, 1, 2)
 
 
 def test_probes_become_rarer_up_to_five_minutes() -> None:
@@ -56,11 +56,11 @@ def test_probes_become_rarer_up_to_five_minutes() -> None:
 
 
 def test_slots_that_free_themselves_are_told_from_those_that_a_sender_hands_on() -> None:
-    assert taken(3).frees_itself_ms(LANE, NOW) is None
+    assert taken(3).next_free_ms(LANE, NOW) is None
     resting = Slots("p", taken={0: Slot(NOW + 500, "e", "example.com", is_resting=True)})
-    assert resting.frees_itself_ms(LANE, NOW) == NOW + 500
+    assert resting.next_free_ms(LANE, NOW) == NOW + 500
     ill = replace(LANE, failures=FAILURES_TO_OPEN, probe_at_ms=NOW + 9_000)
-    assert taken(0).frees_itself_ms(ill, NOW) == NOW + 9_000
+    assert taken(0).next_free_ms(ill, NOW) == NOW + 9_000
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_only_sends_without_an_answer_count_for_the_breaker(reply: Reply, counts
 )
 def test_a_rate_is_kept_by_fewer_slots_that_rest(concurrency: int, rate: int, sends: int, spacing: int) -> None:
     endpoint = replace(ENDPOINT, max_concurrency=concurrency, max_per_second=rate)
-    assert (sends_at_once(endpoint), spacing_ms(endpoint, 0)) == (sends, spacing)
+    assert (max_concurrent_sends(endpoint), spacing_ms(endpoint, 0)) == (sends, spacing)
     if rate:
         assert sends * (1000 // spacing) <= rate
 
@@ -112,7 +112,7 @@ def test_a_host_has_neither_port_nor_trailing_dot(url: str, host: str) -> None:
 
 def test_projects_take_turns_in_a_large_backlog() -> None:
     """50,000 rows of one project are due before one row of another: it is the second to be driven."""
-    flood = [Due(f"event-{number}", "run", number) for number in range(50_000)]
+    flood = [DueDelivery(f"event-{number}", "run", number) for number in range(50_000)]
     victim, lane = DueSubmission("victim", 60_000), DueLane("third", "e", 70_000)
     projects: dict[Entry, str] = dict.fromkeys(flood, "flood")
     projects |= {victim: "victim", lane: "third"}

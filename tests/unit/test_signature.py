@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.webhooks.sending.signature import SecretInvalid, SigningKey, parse_secret, sign, signatures
+from functions.webhooks.sending.signature import InvalidSecretError, SigningKey, parse_secret, sign, signatures
 
 V1_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 V1 = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
@@ -46,7 +46,7 @@ def whsec(size_bytes: int) -> str:
     ],
 )
 def test_secret_that_cannot_sign_is_refused_without_being_quoted(secret: str) -> None:
-    with pytest.raises(SecretInvalid) as refused:
+    with pytest.raises(InvalidSecretError) as refused:
         parse_secret(secret)
     assert len(secret) < 7 or secret not in str(refused.value)
 

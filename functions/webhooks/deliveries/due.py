@@ -10,7 +10,7 @@ from functions.webhooks.sending.lane_rows import LANE_PREFIX, ids_of_lane
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueDelivery:
     """A delivery that somebody should claim."""
 
     event_id: str
@@ -24,7 +24,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class DueEndpoint:
+class DueDisabledEvent:
     """An endpoint whose owner is to be told that it was disabled."""
 
     project_id: str
@@ -65,12 +65,12 @@ class DueLane:
         return f"lane#{self.project_id}#{self.name}"
 
 
-def to_due(entry: Mapping[str, Any]) -> Due | DueEndpoint | DueDeletion | DueLane:
+def to_due(entry: Mapping[str, Any]) -> DueDelivery | DueDisabledEvent | DueDeletion | DueLane:
     """Read an entry's plain values."""
     if entry["sk"].startswith(LANE_PREFIX):
         return DueLane(*ids_of_lane(entry), entry["due_at_ms"])
     if entry["sk"].startswith(DELETION_PREFIX):
         return DueDeletion(*ids_of_endpoint(entry), entry["due_at_ms"])
     if entry["sk"].startswith(ENDPOINT_PREFIX):
-        return DueEndpoint(*ids_of_endpoint(entry), entry["due_at_ms"])
-    return Due(*ids_of(entry), entry["due_at_ms"])
+        return DueDisabledEvent(*ids_of_endpoint(entry), entry["due_at_ms"])
+    return DueDelivery(*ids_of(entry), entry["due_at_ms"])

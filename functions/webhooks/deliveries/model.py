@@ -149,14 +149,14 @@ def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: in
     if reply.is_gone and delivery.endpoint_id == RUN_ENDPOINT_ID:  # an endpoint is disabled, and may be enabled again
         return Transition(DeliveryState.EXHAUSTED)
     status = reply.status_code
-    asked_secs = parse_retry_after(reply.retry_after, now_ms) if _may_ask_for_time(status) else None
+    asked_secs = parse_retry_after(reply.retry_after, now_ms) if _honours_retry_after(status) else None
     delay_ms = schedule.delay_ms(delivery.scheduled_attempts + 1, asked_secs, random)
     if delay_ms is None:
         return Transition(DeliveryState.EXHAUSTED)
     return Transition(DeliveryState.RETRYING, now_ms + delay_ms)
 
 
-def at_endpoint(planned: Transition, endpoint: Endpoint | None) -> Transition:
+def adjust_for_endpoint(planned: Transition, endpoint: Endpoint | None) -> Transition:
     """What becomes of it at a project's endpoint as that is after the attempt; None: it is gone."""
     if planned.state is not DeliveryState.RETRYING or (endpoint is not None and endpoint.enabled):
         return planned
@@ -168,5 +168,5 @@ def due_at(next_at_ms: int, now_ms: int) -> int:
     return next_at_ms + HINTED_MS if next_at_ms - now_ms <= MAX_HINT_DELAY_MS else next_at_ms
 
 
-def _may_ask_for_time(status: int | None) -> bool:
+def _honours_retry_after(status: int | None) -> bool:
     return status is not None and (status in _RETRY_AFTER_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -32,13 +32,13 @@ MAX_ATTEMPTS = 1_000
 _TRIES = 4
 
 
-class Replayed(Enum):
+class ReplayResult(Enum):
     """What became of a replay."""
 
     DONE = auto()
     EVENT_GONE = auto()
-    WAITING = auto()
-    ENDPOINT_OFF = auto()
+    ALREADY_DUE = auto()
+    ENDPOINT_DISABLED = auto()
     CONTENDED = auto()
 
 
@@ -50,23 +50,23 @@ class ReplayStore:
         self._client = client
         self._clock = clock
 
-    def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> Replayed:
+    def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> ReplayResult:
         """Make one delivery due now, whatever it came to. `secret_box`: a run's secret, in place of the row's."""
         now = self._clock()
-        reasons = (Replayed.EVENT_GONE, Replayed.WAITING, Replayed.ENDPOINT_OFF)
+        reasons = (ReplayResult.EVENT_GONE, ReplayResult.ALREADY_DUE, ReplayResult.ENDPOINT_DISABLED)
         actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             actions.append(self._endpoint_is_on(delivery))
         for _ in range(_TRIES):
             codes = transact(self._client, actions)
             if not codes:
-                return Replayed.DONE
+                return ReplayResult.DONE
             refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
             if refused:
                 return refused[0]
             if CONFLICT not in codes:
                 break
-        return Replayed.CONTENDED
+        return ReplayResult.CONTENDED
 
     def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
         """Make a failed or paused delivery due then; False when it is not one any more."""

@@ -14,7 +14,7 @@ from functions.http.cursor import read_cursor, write_cursor
 from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
-from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, Replayed
+from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
 from functions.webhooks.deliveries.store import TTL_MS
 from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 NO_SUCH_DELIVERY = "There is no such delivery."
 _CANNOT_SIGN = "The secret of a run's own webhook is dropped when its delivery is final: give webhook_secret again."
 _REFUSALS = {
-    Replayed.EVENT_GONE: "The event is gone: its submission was deleted, or it is past the 14 days of its replay.",
-    Replayed.WAITING: "The delivery is about to be sent already.",
-    Replayed.ENDPOINT_OFF: "The endpoint is disabled or deleted, so nothing can be sent to it.",
+    ReplayResult.EVENT_GONE: "The event is gone: its submission was deleted, or it is past the 14 days of its replay.",
+    ReplayResult.ALREADY_DUE: "The delivery is about to be sent already.",
+    ReplayResult.ENDPOINT_DISABLED: "The endpoint is disabled or deleted, so nothing can be sent to it.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Deliveries:
+class DeliveryRoutes:
     """The parts that these calls need. All of them raise ServiceError."""
 
     projects: ProjectStore
@@ -83,12 +83,12 @@ class Deliveries:
         event = app.current_event
         secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
-        replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else Replayed.EVENT_GONE
-        if replayed is Replayed.CONTENDED:
+        replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else ReplayResult.EVENT_GONE
+        if replayed is ReplayResult.CONTENDED:
             raise UnavailableError("Others keep writing the rows of this delivery. Repeat the request.", 1)
-        if replayed is Replayed.WAITING and _cannot_sign(delivery):
+        if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):
             raise ConflictError(_CANNOT_SIGN)
-        if replayed is not Replayed.DONE:
+        if replayed is not ReplayResult.DONE:
             raise ConflictError(_REFUSALS[replayed])
         reach("replay.after_write")
         self.recovery.hint(delivery)

@@ -14,7 +14,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, is_condition_failure, to_item
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.due import Due, DueDeletion, DueEndpoint, DueLane, to_due
+from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane, to_due
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class DeliveryStore:
         found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return rows.to_delivery(found["Item"]) if "Item" in found else None
 
-    def push_back(self, due: Due, due_at_ms: int) -> Delivery | None:
+    def push_back(self, due: DueDelivery, due_at_ms: int) -> Delivery | None:
         """Move the due key of a row that is about to be hinted, so that others get a turn; None for a stale entry.
 
         It does not wait in its lane any more: it has a hint.
@@ -83,7 +83,7 @@ class DeliveryStore:
         item = update.apply(self._client, self._table, rows.delivery_key(due.event_id, due.endpoint_id))
         return rows.to_delivery(item) if item is not None else None
 
-    def due(self, shard: str, now_ms: int, limit: int) -> list[Due | DueEndpoint | DueDeletion | DueLane]:
+    def due(self, shard: str, now_ms: int, limit: int) -> list[DueDelivery | DueDisabledEvent | DueDeletion | DueLane]:
         """Read up to `limit` entries of one shard that are due, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,

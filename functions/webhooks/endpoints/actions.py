@@ -15,11 +15,11 @@ from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
-from functions.webhooks.endpoints.routes import CHANGED_MEANWHILE, Endpoints
+from functions.webhooks.endpoints.routes import CHANGED_MEANWHILE, EndpointRoutes
 from functions.webhooks.endpoints.test_event import event_body, probe_body
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.headers import webhook_headers
-from functions.webhooks.sending.secret_box import BoxInvalid
+from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret, parse_secret, signatures
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointActions:
+class EndpointActionRoutes:
     """The parts that these calls need. All of them raise ServiceError."""
 
-    endpoints: Endpoints
+    endpoints: EndpointRoutes
     egress: Egress
     recovery: Recovery
 
@@ -65,10 +65,10 @@ class EndpointActions:
         if overlap_secs:
             sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Two rotations at once: one wins, or a secret would be shown that never signs.
-        changed = store.change_seen(seen, now, sets, () if overlap_secs else _PREVIOUS)
+        changed = store.change_if_unchanged(seen, now, sets, () if overlap_secs else _PREVIOUS)
         if changed is None:
             raise ConflictError(CHANGED_MEANWHILE)
-        self._tell("Secret rotated", seen, app)
+        self._log("Secret rotated", seen, app)
         return answer(endpoint_body(changed, now) | {"secret": secret})
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
@@ -78,12 +78,12 @@ class EndpointActions:
         body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
         try:
             signature = signatures(secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
-        except BoxInvalid:
+        except UnsealError:
             raise ConflictError(_UNREADABLE) from None
         headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
-        with self._alone(endpoint, _TEST_SECS):
+        with self._exclusively(endpoint, _TEST_SECS):
             reply = self.egress.post(endpoint.url, headers, body)
-        self._tell("Endpoint tested", endpoint, app)
+        self._log("Endpoint tested", endpoint, app)
         return answer(probe_body(endpoint, headers, body, reply))
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
@@ -92,13 +92,13 @@ class EndpointActions:
         since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
         if not endpoint.enabled:
             raise ConflictError(_OFF)
-        with self._alone(endpoint, _RECOVERY_SECS):
+        with self._exclusively(endpoint, _RECOVERY_SECS):
             recovered = self.recovery.recover(endpoint, since_ms)
-        self._tell("Deliveries recovered", endpoint, app)
+        self._log("Deliveries recovered", endpoint, app)
         return answer(recovered)
 
     @contextmanager
-    def _alone(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
+    def _exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
         """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
         now = self.endpoints.clock()
         until_ms = now + secs * MS_PER_SEC  # if we die, the next call may come then
@@ -113,11 +113,11 @@ class EndpointActions:
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
         try:
             current = self.endpoints.secrets.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
-        except BoxInvalid:
+        except UnsealError:
             return False
         return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)
 
-    def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+    def _log(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
         self.endpoints.log.info(
             phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
         )

@@ -52,7 +52,7 @@ class Deletions:
         self._client = client
         self._clock = clock
 
-    def work(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
+    def cancel_paused(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
         """Cancel for at most `work_ms` and one page more; False for a stale entry of the due index.
 
         The row is taken by moving its due key, so that a crash costs one round and two workers do not meet.

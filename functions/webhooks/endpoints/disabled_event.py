@@ -20,19 +20,19 @@ _NAMESPACE = uuid.UUID("c0e0a6a4-6f0d-4c39-9b0f-7b6a5b0f6f3e")
 
 
 @dataclass(frozen=True, slots=True)
-class Notices:
+class DisabledEvents:
     """Parts that a notice needs."""
 
     endpoints: EndpointStore
     outbox: Outbox
 
-    def tell(self, endpoint: Endpoint) -> None:
+    def publish(self, endpoint: Endpoint) -> None:
         """Tell the project's other endpoints and the bus, then mark it done; repeats make no second event."""
         # One that was enabled again, or that its owner switched off, is no news.
         if not endpoint.enabled and endpoint.disabled_reason in {DisabledReason.GONE, DisabledReason.FAILING}:
-            self.outbox.publish(disabled_event(endpoint), without=endpoint.endpoint_id)
+            self.outbox.publish(disabled_event(endpoint), skip_endpoint_id=endpoint.endpoint_id)
         reach("notice.before_done")
-        self.endpoints.finish_notice(endpoint)
+        self.endpoints.finish_disabled_event(endpoint)
 
 
 def disabled_event(endpoint: Endpoint) -> Event:

@@ -49,20 +49,20 @@ class DisabledReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
+class FailureStreak:
     """Failures since the last delivery. `spread` counts those at least SPREAD_MS after the one counted before."""
 
     since_ms: int
     counted_ms: int
     spread: int = 1
 
-    def after_failure(self, now_ms: int) -> Failing:
+    def after_failure(self, now_ms: int) -> FailureStreak:
         """One failure more."""
         if now_ms - self.counted_ms < SPREAD_MS:
             return self
         return replace(self, counted_ms=now_ms, spread=self.spread + 1)
 
-    def is_over(self, now_ms: int, share: float = 1.0) -> bool:
+    def has_lasted(self, now_ms: int, share: float = 1.0) -> bool:
         """Whether it has failed for that share of DISABLE_AFTER_MS, more than once."""
         return self.spread > 1 and now_ms - self.since_ms >= DISABLE_AFTER_MS * share
 
@@ -92,7 +92,7 @@ class Endpoint:
     enabled: bool = True
     disabled_reason: DisabledReason | None = None
     disabled_at: str | None = None
-    failing: Failing | None = None
+    failing: FailureStreak | None = None
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0
 
@@ -104,11 +104,11 @@ class Endpoint:
         """Its condition now."""
         if not self.enabled:
             return Health.DISABLED
-        if self.failing is not None and self.failing.is_over(now_ms, 0.5):
+        if self.failing is not None and self.failing.has_lasted(now_ms, 0.5):
             return Health.DEGRADED
         return Health.ACTIVE
 
-    def boxes(self, now_ms: int) -> tuple[bytes, ...]:
+    def signing_boxes(self, now_ms: int) -> tuple[bytes, ...]:
         """Sealed secrets that sign at this moment, the current one first."""
         if self.previous_secret_box is None or self.previous_until_ms is None or self.previous_until_ms <= now_ms:
             return (self.secret_box,)
@@ -120,11 +120,11 @@ class Endpoint:
             return self
         if reply.is_success:
             return replace(self, failing=None)
-        failing = self.failing.after_failure(now_ms) if self.failing else Failing(now_ms, now_ms)
+        failing = self.failing.after_failure(now_ms) if self.failing else FailureStreak(now_ms, now_ms)
         failed = replace(self, failing=failing)
         if reply.is_gone:
             return failed.disabled(DisabledReason.GONE, now_ms)
-        return failed.disabled(DisabledReason.FAILING, now_ms) if failing.is_over(now_ms) else failed
+        return failed.disabled(DisabledReason.FAILING, now_ms) if failing.has_lasted(now_ms) else failed
 
     def disabled(self, reason: DisabledReason, now_ms: int) -> Endpoint:
         """Switched off."""

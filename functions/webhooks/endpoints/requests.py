@@ -17,7 +17,7 @@ from functions.webhooks.sending.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
     PREFIX_SYMMETRIC,
-    SecretInvalid,
+    InvalidSecretError,
     parse_secret,
 )
 
@@ -146,7 +146,7 @@ def parse_replay(raw: bytes) -> ReplayRequest:
     if request.webhook_secret is not None:
         try:
             parse_secret(request.webhook_secret)
-        except SecretInvalid as invalid:
+        except InvalidSecretError as invalid:
             raise InvalidFieldsError((FieldProblem("webhook_secret", str(invalid)),)) from None
     return request
 
@@ -183,7 +183,7 @@ def secret_problem(secret: str | None) -> FieldProblem | None:
         if secret.startswith(PREFIX_SYMMETRIC):
             parse_secret(secret)
             return None
-    except SecretInvalid:
+    except InvalidSecretError:
         pass
     return FieldProblem(
         "secret", f"The secret must be whsec_ followed by {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64."

@@ -22,9 +22,9 @@ from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
-from functions.webhooks.endpoints.store import EndpointsContended, EndpointsFull
+from functions.webhooks.endpoints.store import EndpointLimitError, EndpointsContendedError
 from functions.webhooks.endpoints.views import endpoint_body
-from functions.webhooks.sending.secret_box import BoxInvalid
+from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _CANCEL_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
+class EndpointRoutes:
     """The parts that these calls need. All of them raise ServiceError. Logs hold no URL, header or secret."""
 
     projects: ProjectStore
@@ -87,11 +87,11 @@ class Endpoints:
         )
         try:
             self.store.create(endpoint)
-        except EndpointsFull:
+        except EndpointLimitError:
             raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
-        except EndpointsContended:
+        except EndpointsContendedError:
             raise UnavailableError(_BUSY, 1) from None
-        self._tell("Endpoint created", endpoint, app)
+        self._log("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
 
     def page(self, app: Resolver) -> Response[str]:
@@ -121,9 +121,9 @@ class Endpoints:
         for _ in range(_TRIES):
             settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
             sets, removes = self._writes(seen, settings)
-            changed = self.store.change_seen(seen, self.clock(), sets, removes)
+            changed = self.store.change_if_unchanged(seen, self.clock(), sets, removes)
             if changed is not None:
-                self._tell("Endpoint changed", changed, app)
+                self._log("Endpoint changed", changed, app)
                 return answer(endpoint_body(changed, self.clock()))
             seen = self.own(app, id_text)
         raise ConflictError(CHANGED_MEANWHILE)
@@ -133,14 +133,14 @@ class Endpoints:
         endpoint = self.own(app, id_text)
         try:
             due_at_ms = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
-        except EndpointsContended:
+        except EndpointsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
         with suppress(ClientError, BotoCoreError):  # it is deleted; the sweeper does the rest
-            self.deletions.work(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
-        self._tell("Endpoint deleted", endpoint, app)
+            self.deletions.cancel_paused(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
+        self._log("Endpoint deleted", endpoint, app)
         return answer({"id": endpoint.endpoint_id, "deleted": True})
 
     def own(self, app: Resolver, id_text: str) -> Endpoint:
@@ -155,7 +155,7 @@ class Endpoints:
         """Return its custom headers, opened. Raises ConflictError."""
         try:
             return self.secrets.headers(endpoint)
-        except BoxInvalid:
+        except UnsealError:
             raise ConflictError(_UNREADABLE_HEADERS) from None
 
     def _known_headers(self, seen: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
@@ -190,7 +190,7 @@ class Endpoints:
             sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}
         return sets, removes
 
-    def _tell(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+    def _log(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
         self.log.info(
             phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.items import Value, from_item, key
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, DisabledReason, Endpoint, Failing
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, DisabledReason, Endpoint, FailureStreak
 
 ENDPOINT_PREFIX = "ENDPOINT#"
 DELETION_PREFIX = "DELETED#"
@@ -69,7 +69,7 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
     reason = row.get("disabled_reason")
     failing = None
     if "failing_since_ms" in row:
-        failing = Failing(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
+        failing = FailureStreak(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
     return Endpoint(
         endpoint_id=endpoint_id,
         project_id=project_id,

@@ -13,13 +13,13 @@ _SEPARATOR = "\n"
 
 @dataclass(frozen=True, slots=True)
 class EndpointSecrets:
-    """Seals and opens them. Every method raises ClientError; those that open also raise BoxInvalid."""
+    """Seals and opens them. Every method raises ClientError; those that open also raise UnsealError."""
 
     boxes: SecretBoxes
 
     def keys(self, endpoint: Endpoint, now_ms: int) -> tuple[SigningKey, ...]:
-        """Keys that sign at this moment, the current one first. Raises SecretInvalid."""
-        boxes = endpoint.boxes(now_ms)
+        """Keys that sign at this moment, the current one first. Raises InvalidSecretError."""
+        boxes = endpoint.signing_boxes(now_ms)
         opened = [self.boxes.open(box, endpoint.project_id, endpoint.endpoint_id) for box in boxes]
         return tuple(map(parse_secret, opened))
 

@@ -8,7 +8,7 @@ from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_header
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest, refuse, secret_problem
 from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
-from functions.webhooks.sending.address import AddressRefused, check_url
+from functions.webhooks.sending.address import AddressRefusedError, check_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class AddressRules:
         try:
             for own_host in self.own_hosts or ("",):
                 check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
-        except AddressRefused as refused:
+        except AddressRefusedError as refused:
             return FieldProblem("url", f"{refused.code}: {refused.message}")
         return None
 

@@ -33,11 +33,11 @@ _TRIES = 6
 _LONGEST_PAUSE_SECS = 0.1
 
 
-class EndpointsFull(Exception):  # noqa: N818 - says what happened
+class EndpointLimitError(Exception):
     """The project has MAX_ENDPOINTS of them."""
 
 
-class EndpointsContended(Exception):  # noqa: N818 - says what happened
+class EndpointsContendedError(Exception):
     """Others kept writing the same rows; nothing was done."""
 
 
@@ -56,7 +56,7 @@ class EndpointStore:
     def create(self, endpoint: Endpoint) -> bool:
         """Put a new endpoint; False when its id is taken, which is our own write whose answer was lost.
 
-        Raises EndpointsFull, EndpointsContended.
+        Raises EndpointLimitError, EndpointsContendedError.
         """
         put = {
             "TableName": self._table,
@@ -72,7 +72,7 @@ class EndpointStore:
         if codes[:1] == (CONDITION_FAILED,):
             return False
         if codes:
-            raise EndpointsFull
+            raise EndpointLimitError
         return True
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
@@ -93,7 +93,7 @@ class EndpointStore:
         found = [to_endpoint(item) for page in pages for item in page["Items"]]
         return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))
 
-    def exist(self, project_id: str) -> bool:
+    def has_any(self, project_id: str) -> bool:
         """Whether the project has any endpoint."""
         found = self._client.query(
             TableName=self._table,
@@ -111,7 +111,7 @@ class EndpointStore:
         item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
         return to_endpoint(item) if item is not None else None
 
-    def finish_notice(self, endpoint: Endpoint) -> None:
+    def finish_disabled_event(self, endpoint: Endpoint) -> None:
         """Its owner was told; nothing is due unless it was disabled once more meanwhile."""
         condition = "attribute_not_exists(#disabled_at)"
         values: dict[str, Value] = {}
@@ -129,7 +129,7 @@ class EndpointStore:
         item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
         return to_endpoint(item) if item is not None else None
 
-    def change_seen(
+    def change_if_unchanged(
         self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
     ) -> Endpoint | None:
         """Like `change`, if nobody has changed its settings since it was read; None when somebody has, or it is gone.
@@ -161,7 +161,7 @@ class EndpointStore:
         update.is_applied(self._client, self._table, _key(endpoint))
 
     def delete(self, project_id: str, endpoint_id: str) -> int | None:
-        """Remove it; None when there is no such endpoint. Raises EndpointsContended.
+        """Remove it; None when there is no such endpoint. Raises EndpointsContendedError.
 
         Return the due time of the row that it leaves: `Deletions` cancels what is paused.
         """
@@ -191,7 +191,7 @@ class EndpointStore:
             if CONFLICT not in codes:
                 return codes
             time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
-        raise EndpointsContended
+        raise EndpointsContendedError
 
 
 def _key(endpoint: Endpoint) -> dict[str, Any]:

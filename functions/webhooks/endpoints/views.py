@@ -9,7 +9,7 @@ from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, Endpoint, Healt
 def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
     """One endpoint."""
     failing = endpoint.failing
-    overlaps = len(endpoint.boxes(now_ms)) > 1
+    overlaps = len(endpoint.signing_boxes(now_ms)) > 1
     return {
         "id": endpoint.endpoint_id,
         "url": endpoint.url,

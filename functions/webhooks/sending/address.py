@@ -73,7 +73,7 @@ _REFUSED_V6 = tuple(
 )
 
 
-class AddressRefused(Exception):  # noqa: N818 - a refusal, not an error of ours
+class AddressRefusedError(Exception):
     """A webhook target that we do not send to; `message` is fit for the caller."""
 
     def __init__(self, code: AddressCode, message: str) -> None:
@@ -93,22 +93,22 @@ class Target:
 
 
 def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Target:
-    """Parse and judge a webhook URL without the network; raises AddressRefused.
+    """Parse and judge a webhook URL without the network; raises AddressRefusedError.
 
     `own_host` is the name of our own API. `allow_insecure` is for development: http, any port, `localhost`, literals
     of loopback addresses, and a receiver on the same host as the API.
     """
     scheme, authority, path = _split(url)
     if scheme != "https" and not (allow_insecure and scheme == "http"):
-        raise AddressRefused("bad_scheme", "the webhook URL must begin with https://")
+        raise AddressRefusedError("bad_scheme", "the webhook URL must begin with https://")
     if "@" in authority:
-        raise AddressRefused("userinfo", "the webhook URL must not hold a user name or password")
+        raise AddressRefusedError("userinfo", "the webhook URL must not hold a user name or password")
     host_text, port = _split_port(authority, DEFAULT_PORTS[scheme])
     if not allow_insecure and port not in PUBLIC_PORTS:
-        raise AddressRefused("bad_port", "the port of a webhook URL must be 443 or 8443")
+        raise AddressRefusedError("bad_port", "the port of a webhook URL must be 443 or 8443")
     host = _check_host(host_text, allow_insecure=allow_insecure)
     if own_host and not allow_insecure and host == own_host.lower().removesuffix("."):
-        raise AddressRefused("reserved_name", "a webhook must not call this API itself")
+        raise AddressRefusedError("reserved_name", "a webhook must not call this API itself")
     return Target(scheme, host, port, path)
 
 
@@ -142,19 +142,21 @@ def _is_loopback(address: str) -> bool:
 def _split(url: str) -> tuple[str, str, str]:
     """Scheme, authority and path with query."""
     if not 1 <= len(url) <= MAX_URL_CHARS:
-        raise AddressRefused("bad_syntax", f"the webhook URL must have 1 to {MAX_URL_CHARS} characters")
+        raise AddressRefusedError("bad_syntax", f"the webhook URL must have 1 to {MAX_URL_CHARS} characters")
     if not all("!" <= char <= "~" for char in url) or "\\" in url:
-        raise AddressRefused("bad_syntax", "the webhook URL holds a space, a backslash or a character outside ASCII")
+        raise AddressRefusedError(
+            "bad_syntax", "the webhook URL must not have spaces, backslashes or non-ASCII characters"
+        )
     if "#" in url:
-        raise AddressRefused("fragment", "the webhook URL must not have a fragment (#)")
+        raise AddressRefusedError("fragment", "the webhook URL must not have a fragment (#)")
     scheme = _SCHEME.match(url)
     if scheme is None:
-        raise AddressRefused("bad_scheme", "the webhook URL must begin with https://")
+        raise AddressRefusedError("bad_scheme", "the webhook URL must begin with https://")
     name, rest = scheme[1].lower(), url[scheme.end() :]
     if name not in DEFAULT_PORTS:
-        raise AddressRefused("bad_scheme", "the webhook URL must begin with https://")
+        raise AddressRefusedError("bad_scheme", "the webhook URL must begin with https://")
     if not rest.startswith("//"):
-        raise AddressRefused("bad_syntax", "the webhook URL must have // after its scheme")
+        raise AddressRefusedError("bad_syntax", "the webhook URL must have // after its scheme")
     authority = re.split("[/?]", rest[2:], maxsplit=1)[0]
     path = rest[2 + len(authority) :]
     return name, authority, path if path.startswith("/") else "/" + path
@@ -172,9 +174,9 @@ def _split_port(authority: str, default: int) -> tuple[str, int]:
         return host, default
     port = after[1:]
     if after[0] != ":" or ":" in port:
-        raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed")
+        raise AddressRefusedError("bad_syntax", "the host of the webhook URL is malformed")
     if not (port.isdecimal() and port == str(int(port)) and 1 <= int(port) <= MAX_PORT):
-        raise AddressRefused("bad_port", "the port of the webhook URL is not a number from 1 to 65535")
+        raise AddressRefusedError("bad_port", "the port of the webhook URL is not a number from 1 to 65535")
     return host, int(port)
 
 
@@ -185,23 +187,23 @@ def _check_host(text: str, *, allow_insecure: bool) -> str:
     host = host.removesuffix(".")
     labels = host.split(".")
     if len(host) > MAX_HOST_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
-        raise AddressRefused("bad_syntax", "the host of the webhook URL is not a DNS name")
+        raise AddressRefusedError("bad_syntax", "the host of the webhook URL is not a DNS name")
     if allow_insecure and (host == "localhost" or _is_loopback(host)):
         return host
     if _NUMBER.fullmatch(labels[-1]):  # no top-level domain is a number; what inet_aton reads always ends in one
-        raise AddressRefused("ip_literal", "the webhook URL must name a host, not an IP address")
+        raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address")
     if len(labels) == 1 or not RESERVED_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:]))):
-        raise AddressRefused("reserved_name", "the host of the webhook URL is not a public name")
+        raise AddressRefusedError("reserved_name", "the host of the webhook URL is not a public name")
     return host
 
 
 def _check_bracketed(host: str, *, allow_insecure: bool) -> str:
     if "%" in host:  # a zone index names an interface of this machine
-        raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed")
+        raise AddressRefusedError("bad_syntax", "the host of the webhook URL is malformed")
     try:
         address = ipaddress.IPv6Address(host[1:-1] if host.endswith("]") else host)
     except ValueError as error:
-        raise AddressRefused("bad_syntax", "the host of the webhook URL is malformed") from error
+        raise AddressRefusedError("bad_syntax", "the host of the webhook URL is malformed") from error
     if not (allow_insecure and _is_loopback(str(address))):
-        raise AddressRefused("ip_literal", "the webhook URL must name a host, not an IP address")
+        raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address")
     return str(address)

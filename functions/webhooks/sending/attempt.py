@@ -16,17 +16,17 @@ from functions.webhooks.deliveries.model import (
     Transition,
     after_reply,
 )
-from functions.webhooks.endpoints.disabled_event import Notices
+from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Claiming, Hint
+from functions.webhooks.sending.claim import Claimer, Hint
 from functions.webhooks.sending.egress import TOTAL_SECS, Egress
 from functions.webhooks.sending.headers import webhook_headers
-from functions.webhooks.sending.leases import Held
+from functions.webhooks.sending.leases import ClaimedDelivery
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.schedule import Schedule
-from functions.webhooks.sending.secret_box import BoxInvalid, SecretBoxes
-from functions.webhooks.sending.signature import SecretInvalid, SigningKey, parse_secret, signatures
+from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
+from functions.webhooks.sending.signature import InvalidSecretError, SigningKey, parse_secret, signatures
 from functions.webhooks.sending.slots import spacing_ms
 
 SESSION_MS = 10_000
@@ -53,7 +53,7 @@ class _Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _AttemptResult:
     """What became of a claim. The slot may send again at `rest_until_ms`."""
 
     attempted: Attempted | None = None
@@ -65,10 +65,10 @@ class _Done:
 class Deliverer:
     """Parts that a delivery needs. `random` gives the jitter, in [0, 1)."""
 
-    claiming: Claiming
+    claimer: Claimer
     attempts: Attempts
     boxes: SecretBoxes
-    notices: Notices
+    disabled_events: DisabledEvents
     egress: Egress
     schedule: Schedule
     clock: Clock = now_ms
@@ -81,61 +81,61 @@ class Deliverer:
         """
         end_ms = self.clock() + SESSION_MS
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
-        held = self.claiming.claim(hint, owner=new_id())
+        held = self.claimer.claim(hint, owner=new_id())
         while held is not None:
             reach("webhook.after_claim")
             done = self._attempt(held)
             if done.attempted is not None:
                 yield done.attempted
-            held = None if done.is_slot_free else self._go_on(held, done, end_ms)
+            held = None if done.is_slot_free else self._claim_following(held, done, end_ms)
 
-    def _attempt(self, held: Held) -> "_Done":
+    def _attempt(self, held: ClaimedDelivery) -> "_AttemptResult":
         delivery = held.delivery
-        event = self.claiming.deliveries.get_event(delivery.event_id)
+        event = self.claimer.deliveries.get_event(delivery.event_id)
         if event is None:  # the submission was deleted
-            self.claiming.leases.drop(held)
-            return _Done()
+            self.claimer.leases.cancel_claimed(held)
+            return _AttemptResult()
         rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(event.body))
         if held.slot is None:
             reply = Reply(0, error_code=NOT_SENT)
         else:
             target = self._target(held)
             if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
-                return _Done()  # stalled since the claim: sending now could overlap with the next owner's
+                return _AttemptResult()  # stalled since the claim: sending now could overlap with the next owner's
             reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
             reach("webhook.after_send")
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
         recorded = self.attempts.record(held, reply, planned, rest_until_ms)
         reach("webhook.after_record")
         if recorded is None:
-            return _Done(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
+            return _AttemptResult(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
         self._hint(delivery, recorded.transition)
         if recorded.disabled is not None:
-            self.notices.tell(recorded.disabled)
+            self.disabled_events.publish(recorded.disabled)
         attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
-        return _Done(attempted, rest_until_ms, recorded.is_slot_free)
+        return _AttemptResult(attempted, rest_until_ms, recorded.is_slot_free)
 
-    def _go_on(self, held: Held, done: "_Done", end_ms: int) -> Held | None:
+    def _claim_following(self, held: ClaimedDelivery, done: "_AttemptResult", end_ms: int) -> ClaimedDelivery | None:
         """Take the next delivery of the lane with the slot that we have, or free it."""
         if held.slot is None:
             return None
         if done.attempted is not None and not done.attempted.recorded:
             # The record was refused, or it was written and its answer lost: then the slot is not ours any more.
-            self.claiming.release(held.slot)
+            self.claimer.release(held.slot)
             return None
-        waking = self.claiming.waking
+        lane_waker = self.claimer.lane_waker
         if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
             # The probe was answered: all slots of the lane may be used again.
-            waking.wake(replace(held.lane, failures=0), waking.lanes.slots(held.lane.project_id))
+            lane_waker.wake(replace(held.lane, failures=0), lane_waker.lanes.slots(held.lane.project_id))
         rest_ms = done.rest_until_ms - self.clock()
         if rest_ms > 0:
-            self.claiming.sleep(rest_ms / MS_PER_SEC)
-        following = self.claiming.claim_next(held, new_id(), end_ms)
+            self.claimer.sleep(rest_ms / MS_PER_SEC)
+        following = self.claimer.claim_next(held, new_id(), end_ms)
         if following is None:
-            self.claiming.release(held.slot)
+            self.claimer.release(held.slot)
         return following
 
-    def _target(self, held: Held) -> _Target | None:
+    def _target(self, held: ClaimedDelivery) -> _Target | None:
         """None if there is no key to sign with: refused when it was set, so only older rules could have let it in."""
         delivery, endpoint = held.delivery, held.endpoint
         try:
@@ -146,7 +146,7 @@ class Deliverer:
                 return _Target(delivery.url, (parse_secret(secret),), {})
             secrets = EndpointSecrets(self.boxes)
             return _Target(endpoint.url, secrets.keys(endpoint, self.clock()), secrets.headers(endpoint))
-        except (SecretInvalid, BoxInvalid):
+        except (InvalidSecretError, UnsealError):
             return None
 
     def _send(self, delivery: Delivery, target: _Target, body: bytes) -> Reply:
@@ -160,5 +160,5 @@ class Deliverer:
             return
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
-            claiming = self.claiming
-            claiming.hints.send(delivery, delay_ms=delay_ms)
+            claimer = self.claimer
+            claimer.hints.send(delivery, delay_ms=delay_ms)

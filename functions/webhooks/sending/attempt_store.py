@@ -17,7 +17,7 @@ from functions.webhooks.deliveries.model import (
     UNSENDABLE_CODES,
     DeliveryState,
     Transition,
-    at_endpoint,
+    adjust_for_endpoint,
     due_at,
 )
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.leases import Held
+    from functions.webhooks.sending.leases import ClaimedDelivery
     from functions.webhooks.sending.reply import Reply
 
 MAX_TRIES = 5
@@ -43,7 +43,7 @@ _BREAKER = ("failures", "failing_since_ms", "probe_at_ms")
 _NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 
 
-class RecordRefused(Exception):  # noqa: N818 - says what happened
+class RecordContendedError(Exception):
     """Other writes of the same rows were always quicker."""
 
 
@@ -74,18 +74,20 @@ class Attempts:
         self._clock = clock
         self._sleep = sleep
 
-    def record(self, held: Held, reply: Reply, planned: Transition, rest_until_ms: int = 0) -> Recorded | None:
+    def record(
+        self, held: ClaimedDelivery, reply: Reply, planned: Transition, rest_until_ms: int = 0
+    ) -> Recorded | None:
         """Write attempt, delivery, endpoint, lane and slot in one transaction; None when the lease is no longer ours.
 
         `planned` is what the reply alone leads to; what it makes of the endpoint may stop the retries. The slot is
         freed unless deliveries wait for it. The rows of endpoint, lane and slot are left out in the end if others
-        change them all the time: the slot ends by itself. Raises RecordRefused.
+        change them all the time: the slot ends by itself. Raises RecordContendedError.
         """
         seen, frees = held.endpoint, held.slot is not None and not held.others_wait
         for tried in range(MAX_TRIES):
             is_last = tried + 1 == MAX_TRIES
             after = seen.after_reply(reply, self._clock()) if seen is not None else None
-            transition = planned if held.endpoint is None or is_last else at_endpoint(planned, after)
+            transition = planned if held.endpoint is None or is_last else adjust_for_endpoint(planned, after)
             actions = self._of_delivery(held.delivery, reply, transition)
             if not is_last:
                 # The slot is last, so that its code is.
@@ -102,7 +104,7 @@ class Attempts:
             if held.endpoint is not None and set(codes[2:]) - {"None"}:
                 seen = self._endpoint(held.endpoint)
             self._sleep(random.uniform(0.005, 0.02) * 2**tried)  # noqa: S311 - jitter, no secret
-        raise RecordRefused
+        raise RecordContendedError
 
     def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> list[Any]:
         sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
@@ -139,7 +141,7 @@ class Attempts:
         update = ConditionalUpdate(sets, condition, values, removes)
         return [update.action(self._table, endpoint_key(seen.project_id, seen.endpoint_id))]
 
-    def _of_lane(self, held: Held, reply: Reply) -> list[Any]:
+    def _of_lane(self, held: ClaimedDelivery, reply: Reply) -> list[Any]:
         """Count a send without an answer for the circuit breaker; an answer closes it."""
         lane, now = held.lane, self._clock()
         key = lane_key(lane.project_id, lane.name)
@@ -159,7 +161,7 @@ class Attempts:
             return [ConditionalUpdate({}, "", {}, _BREAKER).action(self._table, key)]
         return []
 
-    def _of_slot(self, held: Held, rest_until_ms: int) -> list[Any]:
+    def _of_slot(self, held: ClaimedDelivery, rest_until_ms: int) -> list[Any]:
         if held.slot is None:
             return []
         update = release(held.slot, rest_until_ms, self._clock(), _NOBODY_WAITS)

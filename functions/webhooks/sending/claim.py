@@ -11,8 +11,8 @@ from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.lane import run_lane_name
-from functions.webhooks.sending.leases import Held, Leases, Seen, Taken
-from functions.webhooks.sending.waking import Waking
+from functions.webhooks.sending.lane_waker import LaneWaker
+from functions.webhooks.sending.leases import ClaimedDelivery, DeliverySnapshot, HeldSlot, Leases
 
 SEND_MS = 20_000
 """A send that begins in a slot needs so much of the slot's time: 15 s, and the writes around it."""
@@ -35,17 +35,17 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Claiming:
+class Claimer:
     """Parts that it needs."""
 
     deliveries: DeliveryStore
     leases: Leases
     hints: DeliveryHints
-    waking: Waking
+    lane_waker: LaneWaker
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
 
-    def claim(self, hint: Hint, owner: str) -> Held | None:
+    def claim(self, hint: Hint, owner: str) -> ClaimedDelivery | None:
         """Claim what the hint names, or an older delivery of its lane; None when there is nothing to send now."""
         project_id = hint.project_id or self._project_of(hint)
         for tried in range(_TRIES):
@@ -60,7 +60,7 @@ class Claiming:
         self._defer(hint, project_id)
         return None
 
-    def claim_next(self, held: Held, owner: str, until_ms: int) -> Held | None:
+    def claim_next(self, held: ClaimedDelivery, owner: str, until_ms: int) -> ClaimedDelivery | None:
         """Claim the oldest waiting delivery of the lane for the slot that we have; None when the slot must be freed.
 
         `until_ms`: no send may begin later.
@@ -68,7 +68,7 @@ class Claiming:
         slot = held.slot
         if slot is None or self.clock() > min(until_ms, slot.until_ms - SEND_MS):
             return None
-        for event_id, endpoint_id in self.waking.lanes.oldest(slot.lane, _CANDIDATES):
+        for event_id, endpoint_id in self.lane_waker.lanes.oldest(slot.lane, _CANDIDATES):
             seen = self._look(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
             if seen is None or seen.lane.ref != slot.lane.ref or seen.lane.host != slot.lane.host:
                 continue
@@ -82,36 +82,36 @@ class Claiming:
                 return claimed
         return None
 
-    def release(self, slot: Taken) -> None:
+    def release(self, slot: HeldSlot) -> None:
         """Free a slot, and hand it on to a delivery that waits."""
         slots = self.leases.release(slot)
         if slots is not None:
             reach("webhook.after_release")
-            self.waking.hand_on(slots, slot.lane)
+            self.lane_waker.pass_on(slots, slot.lane)
 
-    def _settle(self, seen: Seen, owner: str) -> tuple[Held | None, bool]:
+    def _settle(self, seen: DeliverySnapshot, owner: str) -> tuple[ClaimedDelivery | None, bool]:
         """What is held if anything, and whether the rows took what was decided."""
         now = self.clock()
         if seen.is_orphan:
             return None, self.leases.cancel(seen.delivery)
         if seen.endpoint is not None and not seen.endpoint.enabled:
             return None, self.leases.pause(seen)
-        free = seen.slots.free(seen.lane, self.waking.project_slots, now)
+        free = seen.slots.free_numbers(seen.lane, self.lane_waker.project_slots, now)
         if not free:
             return self._wait(seen, owner, now)
         if seen.lane.waiting_ms is not None and (older := self._older(seen)) is not None:
             if not self.leases.park(seen):
                 return None, False
             # It was read later than `seen`, and its claim is conditional on the slots as they were then.
-            seen, free = older, older.slots.free(older.lane, self.waking.project_slots, self.clock())
+            seen, free = older, older.slots.free_numbers(older.lane, self.lane_waker.project_slots, self.clock())
             if not free:
                 return None, True  # both wait, and the sender that took the slot sees that
         held = self.leases.claim(seen, owner, free[0])
         return held, held is not None
 
-    def _older(self, seen: Seen) -> Seen | None:
+    def _older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
         """A delivery of the same lane that waits for longer than this one."""
-        for event_id, endpoint_id in self.waking.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
+        for event_id, endpoint_id in self.lane_waker.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
             if (event_id, endpoint_id) == (seen.delivery.event_id, seen.delivery.endpoint_id):
                 return None
             project_id = seen.slots.project_id
@@ -120,25 +120,25 @@ class Claiming:
                 return older
         return None
 
-    def _wait(self, seen: Seen, owner: str, now: int) -> tuple[Held | None, bool]:
+    def _wait(self, seen: DeliverySnapshot, owner: str, now: int) -> tuple[ClaimedDelivery | None, bool]:
         if seen.lane.is_open and now - seen.delivery.next_at_ms >= PARKED_MS:
             held = self.leases.claim_unsent(seen, owner)
             return held, held is not None
-        frees_itself_ms = seen.slots.frees_itself_ms(seen.lane, now)
-        if seen.lane.is_marked(now) or frees_itself_ms is None:
+        next_free_ms = seen.slots.next_free_ms(seen.lane, now)
+        if seen.lane.is_marked(now) or next_free_ms is None:
             return None, self.leases.park(seen)
         # Nobody hands on a slot that rests, nor the probe of an open circuit breaker: the first to wait has a hint.
-        at_ms = min(max(frees_itself_ms, now), now + MAX_HINT_DELAY_MS)
+        at_ms = min(max(next_free_ms, now), now + MAX_HINT_DELAY_MS)
         if not self.leases.park(seen, at_ms):
             return None, False
         reach("webhook.after_park")
         self.hints.send(seen.delivery, delay_ms=at_ms - now)
         return None, True
 
-    def _look(self, hint: Hint, project_id: str) -> Seen | None:
+    def _look(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
         """Read the rows; None if the delivery cannot be claimed now."""
         lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
-        seen = self.leases.look(hint.event_id, hint.endpoint_id, project_id, lane)
+        seen = self.leases.read(hint.event_id, hint.endpoint_id, project_id, lane)
         if seen is None or not seen.delivery.is_claimable(self.clock()) or seen.delivery.project_id != project_id:
             return None
         return seen

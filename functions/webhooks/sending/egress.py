@@ -19,7 +19,7 @@ from typing import Self
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from functions.webhooks.sending.address import AddressRefused, Target, check_url, may_dial
+from functions.webhooks.sending.address import AddressRefusedError, Target, check_url, may_dial
 from functions.webhooks.sending.reply import MAX_HEAD_BYTES, Reply
 
 TOTAL_SECS = 15.0
@@ -34,7 +34,7 @@ MAX_INFORMATIONAL_BYTES = 16 * 1024
 type Resolver = Callable[[str, int], list[str]]
 
 
-class _Refused(Exception):  # noqa: N818 - ends one send with a code, never leaves this module
+class _SendError(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
@@ -69,20 +69,20 @@ class Egress:
         with _Deadline(self.total_secs) as deadline:
             try:
                 target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
-            except AddressRefused as refusal:
+            except AddressRefusedError as refusal:
                 return Reply(deadline.elapsed_ms(), error_code=refusal.code)
             try:
                 addresses = self._resolve(target, deadline)
-            except _Refused as refusal:
+            except _SendError as refusal:
                 return Reply(deadline.elapsed_ms(), error_code=refusal.code, host=target.host)
-            line = _Line(target, addresses, deadline, self.trust)
+            pinned = _PinnedConnection(target, addresses, deadline, self.trust)
             try:
-                return _exchange(line.connection, target.path, headers, body, line)
+                return _exchange(pinned.connection, target.path, headers, body, pinned)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 code = "timeout" if deadline.expired else _code_of(error)
-                return Reply(deadline.elapsed_ms(), error_code=code, address=line.address, host=target.host)
+                return Reply(deadline.elapsed_ms(), error_code=code, address=pinned.address, host=target.host)
             finally:
-                line.connection.close()
+                pinned.connection.close()
 
     def _resolve(self, target: Target, deadline: "_Deadline") -> list[str]:
         """Addresses, all of them allowed; getaddrinfo has no timeout, so it runs beside us and may be left behind."""
@@ -97,9 +97,9 @@ class Egress:
         thread.join(deadline.remaining_secs())
         addresses = [] if thread.is_alive() else found
         if not addresses:
-            raise _Refused("dns_error")
+            raise _SendError("dns_error")
         if not may_dial(addresses, allow_insecure=self.allow_insecure):
-            raise _Refused("blocked_address")
+            raise _SendError("blocked_address")
         return addresses[:MAX_ADDRESSES]
 
 
@@ -152,7 +152,7 @@ class _Deadline:
             self._watched = None
 
 
-class _Line:
+class _PinnedConnection:
     """The pinned connection of one send, and the address that it reached."""
 
     def __init__(
@@ -183,7 +183,7 @@ class _Line:
         raise failure
 
 
-class _FinalAnswer(http.client.HTTPResponse):
+class _FinalResponse(http.client.HTTPResponse):
     """Skips every informational answer but 101, which is final: RFC 9110, section 15.2.
 
     http.client itself skips 100 only, and without end.
@@ -203,43 +203,45 @@ class _FinalAnswer(http.client.HTTPResponse):
 
 
 class _PinnedHttp(HTTPConnection):
-    response_class = _FinalAnswer
+    response_class = _FinalResponse
 
-    def __init__(self, line: _Line, target: Target) -> None:
-        super().__init__(target.host, target.port, timeout=line.deadline.remaining_secs())
-        self._line = line
+    def __init__(self, pinned: _PinnedConnection, target: Target) -> None:
+        super().__init__(target.host, target.port, timeout=pinned.deadline.remaining_secs())
+        self._pinned = pinned
 
     def _new_conn(self) -> socket.socket:
-        return self._line.dial()
+        return self._pinned.dial()
 
 
 class _PinnedHttps(HTTPSConnection):
     """SNI, Host and certificate check use the name; only the dialling is ours."""
 
-    response_class = _FinalAnswer
+    response_class = _FinalResponse
 
-    def __init__(self, line: _Line, target: Target, context: ssl.SSLContext) -> None:
-        super().__init__(target.host, target.port, timeout=line.deadline.remaining_secs(), ssl_context=context)
-        self._line = line
+    def __init__(self, pinned: _PinnedConnection, target: Target, context: ssl.SSLContext) -> None:
+        super().__init__(target.host, target.port, timeout=pinned.deadline.remaining_secs(), ssl_context=context)
+        self._pinned = pinned
 
     def _new_conn(self) -> socket.socket:
-        return self._line.dial()
+        return self._pinned.dial()
 
 
-def _exchange(connection: HTTPConnection, path: str, headers: Mapping[str, str], body: bytes, line: _Line) -> Reply:
+def _exchange(
+    connection: HTTPConnection, path: str, headers: Mapping[str, str], body: bytes, pinned: _PinnedConnection
+) -> Reply:
     with suppress(BrokenPipeError):  # a receiver may answer before it has read the whole body, and that counts
         connection.request("POST", path, body, {"accept-encoding": "identity", "connection": "close", **headers})
     # The plain reader of http.client: urllib3's would log the URL of a malformed answer, and could decompress.
     with http.client.HTTPConnection.getresponse(connection) as response:
         head = response.read(MAX_READ_BYTES)[:MAX_HEAD_BYTES]
-        if line.deadline.expired:  # our own shutdown looks like the end of an answer without a length
+        if pinned.deadline.expired:  # our own shutdown looks like the end of an answer without a length
             raise TimeoutError
         return Reply(
-            line.deadline.elapsed_ms(),
+            pinned.deadline.elapsed_ms(),
             status_code=response.status,
             retry_after=response.headers.get("retry-after"),
             head=head,
-            address=line.address,
+            address=pinned.address,
             host=connection.host,
         )
 

@@ -85,7 +85,7 @@ def host_of(url: str) -> str:
     return host.rstrip(".")[:_MAX_HOST_CHARS]
 
 
-def sends_at_once(endpoint: Endpoint | None) -> int:
+def max_concurrent_sends(endpoint: Endpoint | None) -> int:
     """Concurrent sends that a lane may have. Each slot starts at most one send a second when a rate is set."""
     if endpoint is None:
         return DEFAULT_CONCURRENCY

@@ -24,7 +24,7 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.rows import delivery_key, to_delivery
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
-from functions.webhooks.sending.lane import Lane, host_of, lane_name, sends_at_once
+from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends
 from functions.webhooks.sending.lane_rows import (
     LANE_TTL_SECS,
     lane_key,
@@ -55,7 +55,7 @@ _CLAIMABLE = (  # as Delivery.is_claimable
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DeliverySnapshot:
     """A delivery and all that decides whether it may be sent. `endpoint` None: it is gone, or it is a run's URL."""
 
     delivery: Delivery
@@ -70,7 +70,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class HeldSlot:
     """A slot that is ours until `until_ms`."""
 
     number: int
@@ -80,7 +80,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ClaimedDelivery:
     """A delivery that is ours until its `lease_until_ms`. `slot` None: it is not to be sent, only recorded as failed.
 
     `others_wait`: whether deliveries of this project were seen to wait for a slot.
@@ -89,7 +89,7 @@ class Held:
     delivery: Delivery
     endpoint: Endpoint | None
     lane: Lane
-    slot: Taken | None
+    slot: HeldSlot | None
     began_ms: int
     others_wait: bool = False
 
@@ -102,7 +102,7 @@ class Leases:
         self._client = client
         self._clock = clock
 
-    def look(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> Seen | None:
+    def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
         """Read a delivery and what decides about it in one request, consistently; None when it is gone.
 
         `lane`: name of its lane as far as it is known; another request follows if it is not that.
@@ -123,22 +123,24 @@ class Leases:
         at_rest = Lane(project_id, name, host)
         seen_lane = to_lane(known) if known else at_rest
         slots = to_slots(project_id, items.get(_name(slots_at), {}))
-        return Seen(delivery, endpoint, replace(seen_lane, host=host, most=sends_at_once(endpoint)), slots)
+        return DeliverySnapshot(
+            delivery, endpoint, replace(seen_lane, host=host, most=max_concurrent_sends(endpoint)), slots
+        )
 
-    def claim(self, seen: Seen, owner: str, number: int) -> Held | None:
+    def claim(self, seen: DeliverySnapshot, owner: str, number: int) -> ClaimedDelivery | None:
         """Claim a delivery and one slot of its project; None if anything is no longer as `look` saw it."""
-        slot = Taken(number, self._clock() + SLOT_MS, seen.lane, seen.slots.project_id)
+        slot = HeldSlot(number, self._clock() + SLOT_MS, seen.lane, seen.slots.project_id)
         return self._claim(seen, owner, slot, [self._take(seen.slots, slot)])
 
-    def claim_next(self, seen: Seen, owner: str, slot: Taken) -> Held | None:
+    def claim_next(self, seen: DeliverySnapshot, owner: str, slot: HeldSlot) -> ClaimedDelivery | None:
         """Claim another delivery for a slot that we have; None if anything is no longer as `look` saw it."""
         return self._claim(seen, owner, slot, [])
 
-    def claim_unsent(self, seen: Seen, owner: str) -> Held | None:
+    def claim_unsent(self, seen: DeliverySnapshot, owner: str) -> ClaimedDelivery | None:
         """Claim a delivery without a slot, to record that it could not be sent."""
         return self._claim(seen, owner, None, [])
 
-    def pause(self, seen: Seen) -> bool:
+    def pause(self, seen: DeliverySnapshot) -> bool:
         """Pause a delivery that only its disabled endpoint keeps from being claimed; False if either has changed."""
         pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*_LEASE, *_DUE, *_WAITING))
         return not transact(self._client, [pause, self._endpoint_is(seen, enabled=False)])
@@ -148,7 +150,7 @@ class Leases:
         cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*_LEASE, *_DUE, *_WAITING))
         return not transact(self._client, [cancel])
 
-    def park(self, seen: Seen, hinted_for_ms: int | None = None) -> bool:
+    def park(self, seen: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
         """Let a delivery wait for a slot that was not free; False if a slot or the delivery has changed since.
 
         It waits in its lane without a hint, or with a hint at `hinted_for_ms`. Its lane and its project are marked in
@@ -172,7 +174,7 @@ class Leases:
             ]
         return not transact(self._client, actions)
 
-    def drop(self, held: Held) -> bool:
+    def cancel_claimed(self, held: ClaimedDelivery) -> bool:
         """Cancel a delivery that we hold because its event is gone; False when the lease is no longer ours."""
         delivery = held.delivery
         cancel = ConditionalUpdate(
@@ -183,13 +185,15 @@ class Leases:
         )
         return cancel.is_applied(self._client, self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
 
-    def release(self, slot: Taken, rest_until_ms: int = 0) -> Slots | None:
+    def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots | None:
         """Free a slot, after a rest if it needs one; return the slots as they are then, None if it was not ours."""
         update = release(slot, rest_until_ms, self._clock())
         item = update.apply(self._client, self._table, slots_key(slot.project_id))
         return to_slots(slot.project_id, item) if item is not None else None
 
-    def _claim(self, seen: Seen, owner: str, slot: Taken | None, actions: list[Any]) -> Held | None:
+    def _claim(
+        self, seen: DeliverySnapshot, owner: str, slot: HeldSlot | None, actions: list[Any]
+    ) -> ClaimedDelivery | None:
         now, delivery = self._clock(), seen.delivery
         until_ms = now + LEASE_MS
         sets: dict[str, Value] = {
@@ -206,9 +210,9 @@ class Leases:
             return None
         ours = replace(delivery, state=DeliveryState.SENDING, lease_until_ms=until_ms, lease_owner=owner)
         others_wait = seen.slots.waiting_ms is not None
-        return Held(replace(ours, lane_at_ms=None), seen.endpoint, seen.lane, slot, now, others_wait)
+        return ClaimedDelivery(replace(ours, lane_at_ms=None), seen.endpoint, seen.lane, slot, now, others_wait)
 
-    def _take(self, slots: Slots, slot: Taken) -> Any:
+    def _take(self, slots: Slots, slot: HeldSlot) -> Any:
         value = slot_value(Slot(slot.until_ms, slot.lane.name, slot.lane.host))
         condition, values = _version_is(slots)
         update = ConditionalUpdate(
@@ -222,7 +226,7 @@ class Leases:
         )
         return update.action(self._table, slots_key(slots.project_id))
 
-    def _endpoint_is(self, seen: Seen, *, enabled: bool) -> Any:
+    def _endpoint_is(self, seen: DeliverySnapshot, *, enabled: bool) -> Any:
         return {
             "ConditionCheck": {
                 "TableName": self._table,
@@ -256,7 +260,7 @@ class Leases:
         return {_name(item): item for item in found}
 
 
-def release(slot: Taken, rest_until_ms: int, now_ms: int, condition: str = "") -> ConditionalUpdate:
+def release(slot: HeldSlot, rest_until_ms: int, now_ms: int, condition: str = "") -> ConditionalUpdate:
     """Free a slot that is still ours. `condition` is one more, on the slots row."""
     name = slot_name(slot.number)
     ours = f"#{name}.#until = :ours AND #{name}.#resting = :no"

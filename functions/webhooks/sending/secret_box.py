@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 _FRESH_MS = 300_000
-_MOST_KEPT = 1_000
+_MAX_CACHED = 1_000
 _NEVER_OPENS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 type Purpose = Literal["sign", "headers"]
 
 
-class BoxInvalid(Exception):  # noqa: N818 - says what happened
+class UnsealError(Exception):
     """KMS says that this is not what it sealed for this owner, and would say so again."""
 
 
@@ -40,8 +40,8 @@ class SecretBoxes:
     def __init__(self, key_id: str, client: Callable[[], KMSClient], clock: Clock = now_ms) -> None:
         self._key_id = key_id
         self._client = client
-        self._opened = _Kept[bytes, str](clock)
-        self._sealed = _Kept[str, bytes](clock)
+        self._opened = _KmsCache[bytes, str](clock)
+        self._sealed = _KmsCache[str, bytes](clock)
 
     def seal(self, secret: str, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> bytes:
         """Encrypt a secret of at most 4,096 bytes. Raises ClientError."""
@@ -52,7 +52,7 @@ class SecretBoxes:
         return self._sealed.keep(context, secret, bytes(sealed["CiphertextBlob"]))
 
     def open(self, box: bytes, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> str:
-        """Decrypt what `seal` gave for the same owner. Raises BoxInvalid, also for another owner's; ClientError."""
+        """Decrypt what `seal` gave for the same owner. Raises UnsealError, also for another owner's; ClientError."""
         context = _context(project_id, endpoint_id, purpose)
         if (secret := self._opened.get(context, box)) is not None:
             return secret
@@ -60,12 +60,12 @@ class SecretBoxes:
             opened = self._client().decrypt(KeyId=self._key_id, CiphertextBlob=box, EncryptionContext=context)
         except ClientError as error:
             if error.response["Error"]["Code"] in _NEVER_OPENS:
-                raise BoxInvalid from None
+                raise UnsealError from None
             raise
         return self._opened.keep(context, box, bytes(opened["Plaintext"]).decode())
 
 
-class _Kept[Key, Found]:
+class _KmsCache[Key, Found]:
     """At most 1,000 answers of KMS by context and what was asked, each for five minutes."""
 
     def __init__(self, clock: Clock) -> None:
@@ -81,7 +81,7 @@ class _Kept[Key, Found]:
     def keep(self, context: Mapping[str, str], asked: Key, found: Found) -> Found:
         with self._lock:
             self._found.pop((str(context), asked), None)
-            if len(self._found) >= _MOST_KEPT:
+            if len(self._found) >= _MAX_CACHED:
                 del self._found[next(iter(self._found))]  # the oldest: one project's many leave the others theirs
             self._found[str(context), asked] = self._clock(), found
         return found

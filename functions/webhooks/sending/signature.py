@@ -19,7 +19,7 @@ MAX_RAW_SECRET_BYTES = 256
 _NEW_KEY_BYTES = 32
 
 
-class SecretInvalid(ValueError):  # noqa: N818 - the fixed name of this seam
+class InvalidSecretError(ValueError):
     """A webhook secret that cannot sign; the message says why and never quotes it."""
 
 
@@ -36,21 +36,21 @@ def new_secret() -> str:
 
 
 def parse_secret(secret: str) -> SigningKey:
-    """Key of a run's own secret; raises SecretInvalid.
+    """Key of a run's own secret; raises InvalidSecretError.
 
     `whsec_` + base64 (padding may be missing) of 24 to 64 bytes; any other text of 1 to 256 UTF-8 bytes is
     used raw, except `whpk_`: a public key cannot key an HMAC.
     """
     if secret.startswith(PREFIX_PUBLIC):
-        raise SecretInvalid("webhook_secret is a public key (whpk_); give a whsec_ secret")
+        raise InvalidSecretError("webhook_secret is a public key (whpk_); give a whsec_ secret")
     if secret.startswith(PREFIX_SYMMETRIC):
         return _decode(secret.removeprefix(PREFIX_SYMMETRIC))
     try:
         raw = secret.encode()
     except UnicodeEncodeError as error:  # a lone surrogate out of JSON
-        raise SecretInvalid("webhook_secret is not valid Unicode text") from error
+        raise InvalidSecretError("webhook_secret is not valid Unicode text") from error
     if not 1 <= len(raw) <= MAX_RAW_SECRET_BYTES:
-        raise SecretInvalid(f"webhook_secret must have 1 to {MAX_RAW_SECRET_BYTES} bytes")
+        raise InvalidSecretError(f"webhook_secret must have 1 to {MAX_RAW_SECRET_BYTES} bytes")
     return SigningKey(raw)
 
 
@@ -69,11 +69,11 @@ def _decode(text: str) -> SigningKey:
     unpadded = text.rstrip("=")
     padded = unpadded + "=" * (-len(unpadded) % 4)
     if text not in (unpadded, padded):
-        raise SecretInvalid("webhook_secret: what follows whsec_ has wrong base64 padding")
+        raise InvalidSecretError("webhook_secret: what follows whsec_ has wrong base64 padding")
     try:
         key = base64.b64decode(padded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise SecretInvalid("webhook_secret: what follows whsec_ is not base64") from error
+        raise InvalidSecretError("webhook_secret: what follows whsec_ is not base64") from error
     if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
-        raise SecretInvalid(f"webhook_secret: whsec_ must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64")
+        raise InvalidSecretError(f"webhook_secret: whsec_ must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64")
     return SigningKey(key)

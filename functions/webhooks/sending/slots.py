@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC
-from functions.webhooks.sending.lane import FRESH_MS, sends_at_once
+from functions.webhooks.sending.lane import FRESH_MS, max_concurrent_sends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Slots:
     waiting_ms: int | None = None
     taken: Mapping[int, Slot] = field(default_factory=dict)
 
-    def free(self, lane: Lane, project_most: int, now_ms: int) -> tuple[int, ...]:
+    def free_numbers(self, lane: Lane, project_limit: int, now_ms: int) -> tuple[int, ...]:
         """Numbers of the slots that a sender of `lane` may take now."""
         if lane.is_open and now_ms < lane.probe_at_ms:
             return ()
@@ -58,18 +58,18 @@ class Slots:
         left = min(
             (1 if lane.is_open else lane.most) - sum(slot.lane == lane.name for slot in live.values()),
             HOST_SLOTS - sum(slot.host == lane.host for slot in live.values()),
-            project_most - len(live),
+            project_limit - len(live),
         )
-        numbers = [number for number in range(project_most) if number not in live]
+        numbers = [number for number in range(project_limit) if number not in live]
         return tuple(numbers[: max(left, 0)])
 
-    def frees_itself_ms(self, lane: Lane, now_ms: int) -> int | None:
+    def next_free_ms(self, lane: Lane, now_ms: int) -> int | None:
         """When a lane that has no free slot may get one although no sender will hand it on; None if one will."""
         if lane.is_open and now_ms < lane.probe_at_ms:
             return lane.probe_at_ms
         return min((slot.until_ms for slot in self.live(now_ms).values() if slot.is_resting), default=None)
 
-    def sends_in(self, lane: Lane, now_ms: int) -> bool:
+    def has_sender(self, lane: Lane, now_ms: int) -> bool:
         """Whether a sender of this lane holds a slot."""
         return any(slot.lane == lane.name and not slot.is_resting for slot in self.live(now_ms).values())
 
@@ -92,4 +92,4 @@ def spacing_ms(endpoint: Endpoint | None, body_bytes: int) -> int:
     by_bytes = body_bytes * MS_PER_SEC // SLOT_BYTES_PER_SEC
     if endpoint is None or not endpoint.max_per_second:
         return by_bytes
-    return max(by_bytes, MS_PER_SEC // (endpoint.max_per_second // sends_at_once(endpoint)))
+    return max(by_bytes, MS_PER_SEC // (endpoint.max_per_second // max_concurrent_sends(endpoint)))

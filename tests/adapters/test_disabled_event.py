@@ -171,7 +171,7 @@ def test_disabled_once_more_while_the_first_notice_is_given_stays_due(pipeline: 
     first = pipeline.at(failing)
     again: dict[str, Any] = {"disabled_at": "2026-11-24T13:00:00.000Z", "due_at_ms": pipeline.time() + 1}
     pipeline.endpoints.change("dev", failing.endpoint_id, again)
-    pipeline.notices.tell(first)
+    pipeline.disabled_events.publish(first)
     assert due(pipeline) == [f"ENDPOINT#{failing.endpoint_id}"]
     assert disabled_event(first).event_id != disabled_event(pipeline.at(failing)).event_id
 
@@ -180,5 +180,5 @@ def test_owner_who_switches_off_is_not_told(pipeline: Pipeline, watch: BusWatch)
     endpoint = pipeline.endpoint(
         enabled=False, disabled_reason=DisabledReason.REQUEST, disabled_at="2026-11-24T12:00:00.000Z"
     )
-    pipeline.notices.tell(endpoint)
+    pipeline.disabled_events.publish(endpoint)
     assert watch.seen() == []

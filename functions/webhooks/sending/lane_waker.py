@@ -19,7 +19,7 @@ MAX_HINTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Waking:
+class LaneWaker:
     """Parts that it needs. `project_slots`: concurrent sends of one project. `random` in [0, 1) picks a lane."""
 
     lanes: LaneStore
@@ -28,7 +28,7 @@ class Waking:
     clock: Clock = now_ms
     random: Callable[[], float] = SystemRandom().random
 
-    def hand_on(self, slots: Slots, by: Lane) -> None:
+    def pass_on(self, slots: Slots, by: Lane) -> None:
         """Give the slot that a sender of `by` has just freed to one delivery of any lane that may send now."""
         if slots.waiting_ms is None:
             return
@@ -42,7 +42,7 @@ class Waking:
 
     def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
         """Send hints to the oldest deliveries of a lane, as many as there are free slots; return their number."""
-        free = slots.free(lane, self.project_slots, self.clock())
+        free = slots.free_numbers(lane, self.project_slots, self.clock())
         if not free:
             return 0
         return self._hint(lane, min(len(free), most), 0)
@@ -51,7 +51,7 @@ class Waking:
         """The last sender of a lane whose circuit breaker is open has its oldest delivery sent when that is due."""
         now = self.clock()
         for lane in lanes:
-            if lane.is_open and lane.probe_at_ms > now and not slots.sends_in(lane, now):
+            if lane.is_open and lane.probe_at_ms > now and not slots.has_sender(lane, now):
                 self._hint(lane, 1, min(lane.probe_at_ms - now, MAX_HINT_DELAY_MS))
 
     def _hint(self, lane: Lane, most: int, delay_ms: int) -> int:
