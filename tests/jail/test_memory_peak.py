@@ -27,7 +27,7 @@ from tests.jail.weakened.limits import SLOWNESS
 MIB = 1 << 20
 TOLERANCE_BYTES = 2 * MIB
 COLD_BYTES = 200 * MIB
-LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 1024 * MIB, 16, 600, 400 * MIB, 10_000)
+LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 1024 * MIB, 16, 3000, 400 * MIB, 10_000)
 ARGV = ("/usr/bin/python3", "-u", "solution.py")
 
 PREDECESSORS = MappingProxyType(
@@ -45,14 +45,14 @@ ctypes.memset(address, 1, 300 << 20)
 """,
         "socket_buffers": """
 import socket
-kept = []
-for _ in range(250):
+kept, sent = [], 0
+while sent < 220 << 20:
     a, b = socket.socketpair()
     a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     a.setblocking(False)
     try:
         while True:
-            a.send(bytes(4096))
+            sent += a.send(bytes(4096))
     except BlockingIOError:
         pass
     kept.append((a, b))
