@@ -18,10 +18,10 @@ DEFAULT_COMPILE_CACHE_MB = 64
 DEFAULT_COMPILE_CACHE_MAX_AGE_SECS = 600
 MAX_SLOTS = 32  # the jail numbers its users by slot, and the `run` command uses the numbers above
 MAX_NODE_ID_CHARS = 128
-# To take a sandbox down and stage the next run takes about as long as a short program runs; more places gain no more.
-SLOTS_PER_SPARE_PLACE = 2
+# Cleaning up a slot and pre-warming its next run takes about as long as a short program. More spare slots gain nothing.
+SLOTS_PER_SPARE_SLOT = 2
 MIN_TOKEN_CHARS = 32
-# A file system in memory, so also there where the root is read-only.
+# /run is a tmpfs: writable even when the root file system is read-only.
 DEFAULT_LIVENESS_FILE = "/run/rustbox-worker.alive"
 
 
@@ -36,14 +36,14 @@ class SettingsInvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What `worker` needs. Times in seconds. `compile_cache_mb`: 0 turns the cache off.
+    """Settings of `worker`. Times in seconds. `compile_cache_mb`: 0 turns the cache off.
 
-    `slots`: programs at once. `places`: slots of the jail; more, so that one is ready while another is made ready.
+    `slots`: programs that run at once. `managed_slots`: jail slots; the spare ones are cleaned up and pre-warmed.
     `python_fork`: fork Python runs from a warm interpreter; false: start each by exec.
-    `waiting_commands`: keep commands started that wait for a program, at the price of their memory.
-    `allow_permissive`: work although a control is missing. `required_controls`: the floor below which nothing is run
-    even then; None: all that this host is expected to give. `listen`: literal address and port of the direct path, for
-    whoever has `runner_token`; None: the worker does not listen.
+    `waiting_commands`: start Java's compiler and JVM in advance; this costs memory.
+    `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
+    nothing even then; None: `default_floor()`.
+    `listen`: literal address and port of the direct path; None: no direct path. `runner_token`: its bearer token.
     """
 
     interactive_queue_url: str
@@ -53,7 +53,7 @@ class WorkerSettings:
     toolchains_dir: str
     node_id: str
     slots: int
-    places: int
+    managed_slots: int
     visibility_secs: int
     heartbeat_secs: int
     drain_secs: int
@@ -73,14 +73,14 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class LivenessSettings:
-    """What `healthy` needs: the same variables as the worker's."""
+    """Settings of `healthy`, from the same variables as the worker's."""
 
     liveness_file: str
     heartbeat_secs: int
 
 
 def toolchains_dir(environment: Mapping[str, str]) -> str:
-    """Directory of the toolchains that no system package brings: TOOLCHAINS_DIR, else `.toolchains` beside the code."""
+    """Directory of toolchains that are no system packages: TOOLCHAINS_DIR, else `.toolchains` beside the code."""
     return environment.get("TOOLCHAINS_DIR") or str(Path(__file__).resolve().parent.parent / ".toolchains")
 
 
@@ -103,10 +103,10 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         toolchains_dir=toolchains_dir(env),
         node_id=node_id,
         slots=slots,
-        places=min(slots + max(1, slots // SLOTS_PER_SPARE_PLACE), MAX_SLOTS),
+        managed_slots=min(slots + max(1, slots // SLOTS_PER_SPARE_SLOT), MAX_SLOTS),
         visibility_secs=visibility_secs,
         heartbeat_secs=liveness.heartbeat_secs,
-        # A drain longer than the visibility time would give running submissions to a second runner.
+        # A drain longer than the visibility timeout would give running submissions to a second runner.
         drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
         receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
         max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
@@ -165,7 +165,7 @@ def _listen_address(env: Mapping[str, str]) -> tuple[str, int] | None:
         address = ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         address = None
-    # A name could become any address, and none at all would mean every interface.
+    # Only a literal address: a name could resolve to any address, and an empty host would mean every interface.
     if address is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):  # noqa: PLR2004 - ports
         raise SettingsInvalidError("LISTEN_ADDRESS", "must be an IP address and a port, such as 127.0.0.1:8080")
     return str(address), int(port)

@@ -81,7 +81,7 @@ class RecordedSlot:
         self.healthy = True
         self.runs = 0
         self.is_closed = False
-        self.staged: list[JailSpec] = []
+        self.prewarmed: list[JailSpec] = []
         self.specs: list[JailSpec] = []
         self._answers = list(answers) or [CLEAN]
 
@@ -96,8 +96,8 @@ class RecordedSlot:
     def settle(self) -> None:
         """There is nothing to wait for."""
 
-    def stage(self, spec: JailSpec) -> None:
-        self.staged.append(spec)
+    def prewarm(self, spec: JailSpec) -> None:
+        self.prewarmed.append(spec)
 
     def close(self) -> None:
         self.healthy = False

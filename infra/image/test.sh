@@ -84,13 +84,13 @@ by_number=tests/jail/test_seccomp.py::test_every_call_number_is_answered_as_the_
 without_filter=tests/jail/test_seccomp.py::test_without_the_filter_the_kernel_answers_many_calls_that_the_policy_refuses
 by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_their_arguments
 [ $# -gt 0 ] || tests=(tests/jail/test_{slot,slot_robustness,answer,groups,evidence,seccomp,reuse,run_command}.py
-    tests/jail/test_{namespaces_ahead,warm_start,python_fork,waiting_commands,interpreter_fidelity,language{s,_specifics,_offering}}.py
+    tests/jail/test_{next_namespaces,warm_start,python_fork,waiting_commands,interpreter_fidelity,language{s,_specifics,_offering}}.py
     tests/jail/test_language_fidelity.py::test_a_long_program_has_the_same_output_in_every_language
     tests/jail/test_doctor.py::test_doctor_leaves_no_group
     tests/jail/test_hostile{,_catalogue,_neighbours,_requests}.py
     "--deselect=$by_number" "--deselect=$without_filter" "--deselect=$by_argument"
-    --deselect=tests/jail/test_namespaces_ahead.py::test_the_template_leaves_them_behind_the_run
-    --deselect=tests/jail/test_namespaces_ahead.py::test_where_the_kernel_makes_none_ahead_each_run_makes_its_own
+    --deselect=tests/jail/test_next_namespaces.py::test_the_template_leaves_them_behind_the_run
+    --deselect=tests/jail/test_next_namespaces.py::test_where_the_kernel_makes_none_ahead_each_run_makes_its_own
     --deselect=tests/jail/test_warm_start.py::test_the_template_has_never_read_anything_of_a_run
     --deselect=tests/jail/test_python_fork.py::test_nothing_of_the_host_is_on_the_command_line_of_the_template)
 # Controls that the container itself holds on to, so that no program can show what happens without them. That our

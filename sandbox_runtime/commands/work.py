@@ -30,7 +30,7 @@ from sandbox_runtime.languages import (
     binds,
     init_program,
     offered,
-    staged_spec,
+    prewarm_spec,
     toolchain_digest,
     version,
     waiting_specs,
@@ -40,7 +40,7 @@ from sandbox_runtime.server import bind
 from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.worker import Place, Roster, Worker
+from sandbox_runtime.worker import ManagedSlot, RunnerFacts, Worker
 
 MIB = 1024 * 1024
 
@@ -48,23 +48,23 @@ _LOG = logging.getLogger(__name__)
 
 
 def work() -> int:
-    """Run a worker to its end. Raises CommandError when it cannot start."""
+    """Run a worker until it has drained. Raises CommandError when it cannot start."""
     try:
         found = settings.worker_settings()
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
     finally:
-        os.environ.pop("RUNNER_TOKEN", None)  # first of all: no process that is started from here on inherits it
+        os.environ.pop("RUNNER_TOKEN", None)  # first of all: no child process may inherit it
     floor = _floor(found)
     log.configure(found.log_level)
-    # A worker that is stopped while it starts must remove its groups too.
+    # A signal during the start must not skip the clean-up: the worker has to remove its groups.
     stop = Event()
     _on_stop_signals(stop.set)
     _remove_stale_groups()
-    roster = _roster(found, floor)
+    runner_facts = _runner_facts(found, floor)
     with ExitStack() as stack:
-        # Slots first: their templates are born before this process holds an AWS client.
-        places = _open_places(found, floor, roster.languages, stack, stop)
+        # Slots first: their templates must start before this process holds AWS credentials.
+        managed_slots = _open_managed_slots(found, floor, runner_facts.languages, stack, stop)
         if stop.is_set():
             return 0
         transport = Transport(
@@ -73,7 +73,9 @@ def work() -> int:
             bucket=found.payloads_bucket,
             visibility_secs=found.visibility_secs,
         )
-        worker = Worker(found, transport, places, roster, _compile_cache(found, roster), _listener(found))
+        worker = Worker(
+            found, transport, managed_slots, runner_facts, _compile_cache(found, runner_facts), _listener(found)
+        )
         _on_stop_signals(worker.drain)
         if stop.is_set():
             worker.drain()
@@ -104,7 +106,7 @@ def _clients(found: settings.WorkerSettings) -> Clients:
 
 
 def _floor(found: settings.WorkerSettings) -> tuple[str, ...]:
-    """Controls without which nothing is run. Fewer than all of them must be allowed. Raises CommandError."""
+    """The required controls. A floor below strict isolation needs ALLOW_PERMISSIVE. Raises CommandError."""
     floor = default_floor() if found.required_controls is None else found.required_controls
     unknown = sorted(set(floor) - set(CONTROLS))
     if unknown:
@@ -125,7 +127,7 @@ def _remove_stale_groups() -> None:
     try:
         removed = remove_stale_groups()
     except JailError:
-        return  # no groups here: whether that is enough is decided by the probe
+        return  # no groups on this host; the probe decides whether that is enough
     if removed:
         _LOG.info("groups of a dead runner removed", extra={"count": removed})
 
@@ -142,7 +144,7 @@ def _check(support: HostSupport, floor: tuple[str, ...]) -> None:
         _LOG.warning(phrase, extra={"problem": "not in force: " + ", ".join(support.missing)})
 
 
-def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:
+def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> RunnerFacts:
     toolchains_dir = found.toolchains_dir
     support = probe_host()
     _check(support, floor)
@@ -150,32 +152,32 @@ def _roster(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Roster:
     if not languages:
         raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages`")
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
-    return Roster(languages, versions, support)
+    return RunnerFacts(languages, versions, support)
 
 
-def _compile_cache(found: settings.WorkerSettings, roster: Roster) -> CompileCache | None:
+def _compile_cache(found: settings.WorkerSettings, runner_facts: RunnerFacts) -> CompileCache | None:
     if found.compile_cache_mb == 0:
         return None
     toolchains = {
-        name: toolchain_digest(language, found.toolchains_dir, roster.toolchains[name])
-        for name, language in roster.languages.items()
+        name: toolchain_digest(language, found.toolchains_dir, runner_facts.toolchains[name])
+        for name, language in runner_facts.languages.items()
     }
     return CompileCache(
         toolchains, max_bytes=found.compile_cache_mb * MIB, max_age_secs=found.compile_cache_max_age_secs
     )
 
 
-def _open_places(
+def _open_managed_slots(
     found: settings.WorkerSettings,
     floor: tuple[str, ...],
     languages: Mapping[str, Language],
     stack: ExitStack,
     stop: Event,
-) -> tuple[Place, ...]:
-    """All of them, or fewer when `stop` comes first."""
+) -> tuple[ManagedSlot, ...]:
+    """Open the slots; fewer when `stop` is set meanwhile. Raises CommandError."""
     mounts = binds(tuple(languages.values()), found.toolchains_dir)
     warm = warm_start(languages.values()) if found.python_fork else None
-    staged, init = staged_spec(languages.values()), init_program(found.toolchains_dir)
+    prewarmed, init = prewarm_spec(languages.values()), init_program(found.toolchains_dir)
     waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
 
     def open_waiting(index: int) -> Slot:
@@ -189,15 +191,15 @@ def _open_places(
         config = SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm, small_init=init)
         return WarmSlot(open_slot(config), pool)
 
-    places: list[Place] = []
-    for index in range(found.places):
+    managed_slots: list[ManagedSlot] = []
+    for index in range(found.managed_slots):
         if stop.is_set():
-            return tuple(places)
+            return tuple(managed_slots)
         try:
-            place = Place(index, opener, staged)
+            managed_slot = ManagedSlot(index, opener, prewarmed)
         except JailError as error:
             raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
-        stack.callback(place.close)
-        places.append(place)
+        stack.callback(managed_slot.close)
+        managed_slots.append(managed_slot)
     pool.start()
-    return tuple(places)
+    return tuple(managed_slots)

@@ -1,7 +1,7 @@
-"""Run the steps of one request; run one again, once, that lost its time to others on an overloaded host.
+"""Run the steps of one request. Retry one step once when the overloaded host kept it from the CPUs.
 
-The second run bounds what an overload costs: a request takes at most twice its wall time and the wait for a calm
-host. That is within the time after which the sweeper takes a run for lost (compile + wall + 60 s).
+With one retry a request takes at most twice its wall time and the wait for a free CPU.
+That is shorter than the time after which the sweeper takes a run for lost (compile + wall + 60 s).
 """
 
 import logging
@@ -16,7 +16,7 @@ from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 
 _LONGEST_WAIT_SECS = 3.0
 _LOOK_SECS = 0.05
-_CALM_LOOKS = 4  # one after the other
+_CALM_LOOKS = 4  # so many in a row
 _LOADAVG = Path("/proc/loadavg")
 _CPUS = os.cpu_count() or 1
 
@@ -24,26 +24,26 @@ _LOG = logging.getLogger(__name__)
 
 
 class ExecutionCancelledError(Exception):
-    """The run was stopped from outside; there is no result and the request must be run again."""
+    """The run was cancelled. It has no result, and the request must be run again."""
 
 
 class Jail(Protocol):
-    """A slot, or what a test puts in its place."""
+    """A slot, or a test's replacement."""
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step; its sandbox may still be taken down when this returns. Raises JailError."""
+        """Run one step. The sandbox may still be cleaned up when this returns. Raises JailError."""
         ...
 
 
 class Attempts:
-    """Of one request. `cancel_fd`: becomes readable to stop it."""
+    """The attempts of one request. `cancel_fd`: becomes readable to stop it."""
 
     def __init__(self, jail: Jail, cancel_fd: int | None) -> None:
         self._jail, self._cancel_fd = jail, cancel_fd
         self._has_run_again = False
 
     def run(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
-        """The outcome that counts, classified. Raises JailError and ExecutionCancelledError."""
+        """Run a step, and retry it once if the host was overloaded. Raises JailError and ExecutionCancelledError."""
         outcome, found = self._try(spec, phase)
         if found.cause != OVERLOADED or self._has_run_again:
             return outcome, found
@@ -61,7 +61,7 @@ class Attempts:
 
 
 def await_calm(cancel_fd: int | None) -> bool:
-    """Wait until a CPU is free, for a bounded time. False: none became free, or the run is cancelled."""
+    """Wait up to _LONGEST_WAIT_SECS for a free CPU. False: none became free, or the run is cancelled."""
     end, calm_looks = time.monotonic() + _LONGEST_WAIT_SECS, 0
     cancels = [] if cancel_fd is None else [cancel_fd]
     while calm_looks < _CALM_LOOKS:
@@ -72,5 +72,5 @@ def await_calm(cancel_fd: int | None) -> bool:
 
 
 def _runnable_threads() -> int:
-    """Of the whole host, the caller among them: proc_loadavg(5)."""
+    """Count the runnable threads of the host, with the caller: proc_loadavg(5)."""
     return int(_LOADAVG.read_text().split()[3].partition("/")[0])

@@ -1,7 +1,7 @@
-"""Compiled programs that may be run again: in this process's memory only, bounded in bytes and in time.
+"""Cache of compiled programs in this process's memory, limited in bytes and in age.
 
-Nothing is written to a file system, so an entry cannot be half written or changed from outside, and a restart forgets
-all. No guest gets near: a template starts by exec and inherits no memory, and a program finds its own artifact only.
+The cache writes no files, so nothing outside can change an entry, and a restart empties it.
+Guests cannot read it: a template starts by exec and inherits no memory, and a run gets only its own artifact.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from sandbox_runtime.executor.compile_key import CompileKey, compile_key
 from sandbox_runtime.jail.spec import JailSpec
 
 ENTRY_BYTES = 4096
-"""Counted for each entry besides its program: bounds the number of entries too."""
-_LARGEST_PART = 4  # of the whole cache, for one program
-_PROJECT_PART = 2  # of the whole cache, for one project: it cannot push out all that others have
+"""Overhead counted for each entry; it limits the number of entries too."""
+_LARGEST_PART = 4  # one program may take a quarter of the cache
+_PROJECT_PART = 2  # one project may take half of the cache, so that it cannot evict all entries of others
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """`digest`: of key and artifact, so that an entry counts under its own key only. `size_bytes`: as it is counted."""
+    """`digest`: of key and artifact, so that an entry is valid under its own key only. `size_bytes`: with overhead."""
 
     artifact: bytes
     digest: bytes
@@ -34,9 +34,10 @@ class _Entry:
 
 
 class CompileCache:
-    """Safe for threads. Keeps at most `max_bytes`, each entry for `max_age_secs` from when it was compiled.
+    """Least-recently-used cache. Safe for threads.
 
-    `toolchains`: a digest of each language's toolchain, by the language's name; one without is not cached.
+    `max_bytes`: of all entries. `max_age_secs`: of an entry, counted from its compilation.
+    `toolchains`: toolchain digests by language name; a language without one is not cached.
     """
 
     def __init__(
@@ -51,18 +52,18 @@ class CompileCache:
         self._max_bytes = max_bytes
         self._max_age_secs = max_age_secs
         self._clock = clock
-        self._entries: OrderedDict[CompileKey, _Entry] = OrderedDict()  # used least lately first
+        self._entries: OrderedDict[CompileKey, _Entry] = OrderedDict()  # least recently used first
         self._size_bytes = 0
         self._project_sizes: Counter[str] = Counter()
         self._lock = Lock()
 
     def key(self, project_id: str, language: str, step: JailSpec) -> CompileKey | None:
-        """Where this step's program would be; None if it must not be kept."""
+        """Build the key of a compile step. None: the step must not be cached."""
         toolchain = self._toolchains.get(language)
         return None if not toolchain else compile_key(project_id, language, toolchain, step)
 
     def find(self, key: CompileKey) -> bytes | None:
-        """The program, if it is there, young enough and still what was stored."""
+        """Return the program of a key. None: not cached, expired or damaged."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -81,7 +82,7 @@ class CompileCache:
         return None
 
     def keep(self, key: CompileKey, artifact: bytes) -> None:
-        """Store a program, if it is not too large, and drop what there is no room for any more."""
+        """Store a program unless it is too large, and evict the least recently used entries above the limits."""
         size_bytes = len(artifact) + ENTRY_BYTES
         if size_bytes > self._max_bytes // _LARGEST_PART:
             return
@@ -98,19 +99,19 @@ class CompileCache:
                 self._remove(next(iter(self._entries)))
 
     def drop_expired(self) -> None:
-        """To be called from time to time: what nobody asks for goes too."""
+        """Remove expired entries. Call it from time to time; `find` removes only the entry that it looks up."""
         with self._lock:
             for key in [key for key, entry in self._entries.items() if self._is_expired(entry)]:
                 self._remove(key)
 
     @property
     def size_bytes(self) -> int:
-        """What is counted against the bound."""
+        """Bytes counted against `max_bytes`."""
         with self._lock:
             return self._size_bytes
 
     def _remove(self, key: CompileKey) -> None:
-        """With the lock held."""
+        """Remove an entry. The caller holds the lock."""
         entry = self._entries.pop(key, None)
         if entry is None:
             return

@@ -1,4 +1,4 @@
-"""What a compiled program is found by: whose it is, and all that its bytes may depend on."""
+"""Keys of the compile cache: a digest of the project and of everything that the compiled bytes may depend on."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ _FORMAT = "rustbox compile key 1"
 
 @dataclass(frozen=True, slots=True)
 class CompileKey:
-    """`digest` covers the project too: equal sources of two projects are two programs."""
+    """`digest` covers the project too: equal sources of two projects have different keys."""
 
     project_id: str
     digest: bytes
 
 
 def compile_key(project_id: str, language: str, toolchain: str, step: JailSpec) -> CompileKey:
-    """Key of a compile step. `step` enters whole, also what it may have more of in later versions."""
+    """Build the key of a compile step. All fields of `step` enter the digest, also fields added later."""
     digest = hashlib.sha256()
     for value in (_FORMAT, project_id, language, toolchain, step):
         for part in _encoded(value):
@@ -27,7 +27,7 @@ def compile_key(project_id: str, language: str, toolchain: str, step: JailSpec) 
 
 
 def _encoded(value: object) -> Iterator[bytes]:
-    """Each value with its kind and its length before it, so that no two different values have one encoding."""
+    """Encode a value with its kind and length in front, so that different values have different encodings."""
     if isinstance(value, bytes):
         yield from (b"b", _count(value), value)
     elif isinstance(value, str):
@@ -44,7 +44,7 @@ def _encoded(value: object) -> Iterator[bytes]:
         names = tuple(field.name for field in fields(value))
         yield from _encoded((type(value).__name__, names, tuple(getattr(value, name) for name in names)))
     else:
-        # What is not understood must not be left out of a key.
+        # Fail instead of leaving an unknown value out of the key.
         raise TypeError(f"a {type(value).__name__} has no encoding")
 
 

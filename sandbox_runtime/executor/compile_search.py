@@ -1,4 +1,4 @@
-"""Look for a compiled program before the compile step, and decide whether to keep one behind it."""
+"""Look up a compiled program before the compile step, and decide after it whether to cache the program."""
 
 import time
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sandbox_runtime.jail.spec import JailSpec, Outcome
 
 @dataclass(frozen=True, slots=True)
 class CompileSearch:
-    """`artifact`: the program, if it was found, and `found_usec`: what that took."""
+    """The result of a look-up. `artifact`: the cached program, or None. `found_usec`: the time of a successful one."""
 
     artifact: bytes | None = None
     found_usec: int | None = None
@@ -19,7 +19,7 @@ class CompileSearch:
     key: CompileKey | None = None
 
     def keep(self, compiled: Outcome) -> None:
-        """Keep the program of a compile step of verdict AC, if all that was to hold it was in force."""
+        """Cache the program of a compile step with verdict AC, if strict isolation and the clean-up are proven."""
         evidence = compiled.evidence
         is_measured = not evidence.collection_errors and evidence.cgroup is not None
         is_whole = is_strict(evidence.controls_missing) and is_measured
@@ -30,7 +30,7 @@ class CompileSearch:
 
 
 def search(cache: CompileCache | None, project_id: str, language: str, step: JailSpec) -> CompileSearch:
-    """Look for what this project compiled by this very step."""
+    """Look up the program that this project compiled by the same step."""
     if cache is None:
         return CompileSearch()
     begun_ns = time.monotonic_ns()

@@ -29,7 +29,7 @@ _KILL_ACTIONS = {
 
 
 def result(found: Classification) -> Result:
-    """Copy a classification into its place in the message."""
+    """Convert a classification to the `result` of a message."""
     return Result(
         verdict=found.verdict,
         cause=found.cause,
@@ -42,16 +42,16 @@ def result(found: Classification) -> Result:
 
 
 def slot_is_suspect(found: Result) -> bool:
-    """Whether the platform failed, and the slot may be why: it must not be used again."""
+    """Whether the platform failed, perhaps because of the slot. Then the slot must not be used again."""
     return found.verdict == Verdict.IE and found.cause != OVERLOADED
 
 
 def metrics(
     compiled: Outcome | None, ran: Outcome | None, queue_ms: float, found_usec: int | None = None
 ) -> Metrics | None:
-    """Times and memory of the last step that ran; set-up of all that ran. None when no step ran.
+    """Times and memory of the last step, set-up times of all steps. None when no step ran.
 
-    `found_usec`: the program was found in the compile cache in that time, which stands for the compile step's.
+    `found_usec`: the compile cache had the program; its look-up time replaces the compile time.
     """
     last = ran or compiled
     if last is None:
@@ -73,7 +73,7 @@ def metrics(
 
 
 def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
-    """What was measured in the step that decided the verdict."""
+    """Build the evidence of the step that decided the verdict."""
     facts = outcome.evidence
     mode = "strict" if is_strict(facts.controls_missing) else "permissive"
     reap_status = "clean" if facts.cleanup_verified and not facts.leftover_processes else "unclean"

@@ -1,4 +1,4 @@
-"""Run one request in a slot: compile if the language wants it, run, classify. Knows no queue."""
+"""Run one request in a slot: compile if the language needs it, run, classify."""
 
 from datetime import UTC, datetime
 
@@ -35,9 +35,9 @@ def execute(
     cancel_fd: int | None = None,
     compile_cache: CompileCache | None = None,
 ) -> ExecutionCompleted:
-    """Run a request to its classified end, output inline. What `compile_cache` has is not compiled again.
+    """Run a request and classify its outcome. The output is inline. `compile_cache` may replace the compile step.
 
-    Raises LimitRefusedError, JailError (the sandbox failed; run it again) and ExecutionCancelledError.
+    Raises LimitRefusedError, JailError (the sandbox failed; run the request again) and ExecutionCancelledError.
     """
     limits = limits_of(request, language)
     attempts = Attempts(jail, cancel_fd)
@@ -70,7 +70,10 @@ def platform_failure(
     cause: str,
     message: str,
 ) -> ExecutionCompleted:
-    """Build the IE completion of a (submission id, execution id) that could not be run. `message` is for the client."""
+    """Build the IE completion of an execution that could not be run.
+
+    `request_ids`: (submission id, execution id). `message`: for the client.
+    """
     submission_id, execution_id = request_ids
     found = Classification(Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message)
     return ExecutionCompleted(
@@ -109,7 +112,7 @@ def _completed(
 ) -> ExecutionCompleted:
     compiled, ran = steps
     last = ran or compiled
-    # The two clocks belong to two machines: a negative difference is skew, not time.
+    # The two clocks belong to two machines: a negative difference is clock skew.
     queue_ms = max(0.0, (started_at - parse_time(request.requested_at)).total_seconds() * 1000)
     return ExecutionCompleted(
         submission_id=request.submission_id,

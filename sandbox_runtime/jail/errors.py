@@ -1,10 +1,10 @@
-"""The one error of the jail: a step of setting up or supervising a run failed. Never the guest's fault."""
+"""The error of the jail: a step of the set-up or of the supervision failed. A guest's failure never raises it."""
 
 import os
 
 
 class JailError(Exception):
-    """A step failed on a target with an errno (0 when there is none). The run must be repeated or end as IE."""
+    """`step` failed on `target` with `errno` (0: none). `hint` says what to do. Repeat the run or answer IE."""
 
     def __init__(self, step: str, target: str = "", errno: int = 0, hint: str = "") -> None:
         self.step = step
@@ -17,5 +17,5 @@ class JailError(Exception):
 
     @property
     def facts(self) -> dict[str, object]:
-        """The arguments that make an equal error in another process."""
+        """The arguments of an equal error, for another process."""
         return {"step": self.step, "target": self.target, "errno": self.errno, "hint": self.hint}

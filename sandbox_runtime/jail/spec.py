@@ -1,7 +1,6 @@
-"""What one sandboxed run is given, and the raw facts that come back.
+"""Input and output of one sandboxed run: `JailSpec` and `Outcome`.
 
-`JailSpec` is the whole input of `jail.run`; `Outcome` the whole output. Neither holds a verdict:
-facts become a verdict in `sandbox_runtime.classify`.
+An outcome holds raw facts and no verdict: `sandbox_runtime.classify` derives the verdict.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ class StopReason(StrEnum):
     IDLE = "idle"
     OOM_KILL = "oom_kill"
     MEMORY_THRASH = "memory_thrash"
-    MEMORY_LIMIT = "memory_limit"  # only where no group holds the memory: the supervisor saw too much of it
+    MEMORY_LIMIT = "memory_limit"  # only without a memory group: the supervisor sampled too much memory
     CANCELLED = "cancelled"
 
 
@@ -36,7 +35,7 @@ class FilterFamily(StrEnum):
 class Limits:
     """Limits of one step (compile or run). Units are in the names.
 
-    `idle_secs`: a step that uses no CPU for so long is stopped; 0 for no such limit.
+    `idle_secs`: a step without CPU use for so long is stopped; 0: no such limit.
     """
 
     cpu_time_secs: float
@@ -50,13 +49,13 @@ class Limits:
 
     @property
     def process_bound(self) -> int:
-        """Processes of a run, init among them: below two, no program could be started at all."""
+        """Most processes of a run, with init. At least two, or no program could start."""
         return max(2, self.max_processes)
 
 
 @dataclass(frozen=True, slots=True)
 class GuestFile:
-    """A file placed in the guest's working directory before the guest runs. `name` has no slash."""
+    """A file that the jail writes into the guest's working directory. `name` has no slash."""
 
     name: str
     content: bytes
@@ -65,12 +64,12 @@ class GuestFile:
 
 @dataclass(frozen=True, slots=True)
 class WaitingCommand:
-    """A command that is started ahead of time in the place of a run's own, gets ready, and waits to be told.
+    """A command that is started in advance instead of a run's own one, and waits for its program.
 
-    It must be trusted like a toolchain. Its descriptor 3 is a message socket, and 4 holds the run's files, one behind
-    the other. It sends one byte when it is ready, and gets one message: texts that end with a NUL each, the count of
-    words, the last `told_words` words of the run's `argv`, then name, size and 0 or 1 (executable) of each file. It
-    places the files and closes both descriptors before it runs any code of a guest's. End of file: it is not needed.
+    It must be trusted like a toolchain. Descriptor 3 is a message socket; 4 holds the run's files, one after the other.
+    It sends one byte when it is ready. Then it gets one message of texts that each end with NUL: the count of words,
+    the last `told_words` words of the run's `argv`, then name, size and 0 or 1 (executable) of each file.
+    It must write the files and close both descriptors before it runs guest code. End of file means: exit.
     """
 
     argv: tuple[str, ...]
@@ -81,9 +80,9 @@ class WaitingCommand:
 class JailSpec:
     """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
 
-    `artifact`: name of a regular file in `/box` to bring out when the program exits with 0 (compile steps);
-    at most `artifact_max_bytes`. `environment` is the guest's whole environment.
-    `family`: NATIVE, the widest, fits every program. `waiting`: what may be staged for this run in place of `argv`.
+    `artifact`: name of a regular file in `/box` that init copies out when the program exits with 0 (compile steps);
+    at most `artifact_max_bytes`. `environment`: the guest's whole environment.
+    `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
     """
 
     argv: tuple[str, ...]
@@ -99,7 +98,7 @@ class JailSpec:
 
 @dataclass(frozen=True, slots=True)
 class CgroupUsage:
-    """Counters of the run's groups, read after it ended and counted from its start."""
+    """Counters of the run's groups, read after its end and counted from its start."""
 
     memory_limit_bytes: int
     memory_peak_bytes: int
@@ -113,10 +112,9 @@ class CgroupUsage:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured in this run. A control is applied only if it was seen to be in force.
+    """Measurements of one run. A control counts as applied only if it was measured in this run.
 
-    `cgroup_backend` is None where no groups could be made, and so is `cgroup`. A backend without `cgroup`: its
-    counters could not be read.
+    `cgroup_backend` and `cgroup` are None without groups. A backend without `cgroup`: the counters were not readable.
     """
 
     controls_applied: tuple[str, ...]
@@ -134,9 +132,9 @@ class Outcome:
 
     `exit_code` and `signal` come from the program's raw wait status (one of them is None); both are None
     when the supervisor killed the run before the program ended by itself.
-    `stdout_cut`/`stderr_cut`: the output limit was reached and the pipe closed.
-    `cpu_wait_usec`: how long it wanted a CPU and others had them; looked at in runs of more than 150 ms.
-    `memory_peak_bytes`: of the run's groups; the most that was seen, where there are none.
+    `stdout_cut`/`stderr_cut`: the output exceeded its limit, and the supervisor closed the pipe.
+    `cpu_wait_usec`: how long the run waited for a CPU; measured in runs of more than 150 ms.
+    `memory_peak_bytes`: of the run's groups; without groups the largest sample.
     """
 
     exit_code: int | None

@@ -9,8 +9,8 @@ from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, prese
 from sandbox_runtime.languages.specs import (
     DEFAULT_PROFILE,
     compile_spec,
+    prewarm_spec,
     run_spec,
-    staged_spec,
     waiting_specs,
     warm_start,
 )
@@ -35,9 +35,9 @@ __all__ = [
     "offered",
     "prepare",
     "present",
+    "prewarm_spec",
     "problems_of",
     "run_spec",
-    "staged_spec",
     "toolchain_digest",
     "version",
     "waiting_specs",

@@ -62,7 +62,7 @@ class SourceNames:
     """What a source is called: its file, and the class that is started in languages that name one.
 
     `beside`: files for the compile step that depend on the source; they tell its command what an argument could not,
-    for a staged process knows its arguments before there is a source.
+    for a pre-warmed process knows its arguments before there is a source.
     """
 
     file: str

@@ -33,7 +33,7 @@ def warm_start(languages: Iterable[Language]) -> WarmStart | None:
     return None
 
 
-def staged_spec(languages: Iterable[Language]) -> JailSpec | None:
+def prewarm_spec(languages: Iterable[Language]) -> JailSpec | None:
     """The run to get ready for in an idle slot: that language with the limits of most requests."""
     for language in languages:
         if language.warm_imports and language.compile is None:

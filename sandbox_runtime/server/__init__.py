@@ -1,4 +1,4 @@
-"""HTTP/1.1 of the runner: who may ask, how long and how much. What is asked is the worker's business."""
+"""HTTP/1.1 server of the runner: authentication, timeouts and size limits. The worker handles the request bodies."""
 
 from sandbox_runtime.server.connection import Reply, Routes
 from sandbox_runtime.server.listener import Server, bind

@@ -1,6 +1,6 @@
-"""One connection on one thread: h11 reads the protocol, everything read has a bound in bytes and in time.
+"""Serve one connection on one thread, with h11. Every read has a limit in bytes and in time.
 
-The answer is given by whichever thread has it (`Reply`), so that it leaves before that thread cleans up behind it.
+Another thread may send the answer (`Reply`). So a slot's thread can answer before it cleans up the slot.
 """
 
 import hmac
@@ -16,9 +16,9 @@ from time import monotonic
 import h11
 
 MAX_HEAD_BYTES = 8192
-REQUEST_SECS = 10.0  # from its first byte to its last
-UNPROVEN_IDLE_SECS = 10.0  # nobody with the token has spoken yet
-KEPT_IDLE_SECS = 75.0
+REQUEST_SECS = 10.0  # from the first byte of a request to its last
+UNAUTHENTICATED_IDLE_SECS = 10.0  # until a client has authenticated
+KEPT_IDLE_SECS = 75.0  # between requests of an authenticated client
 SEND_SECS = 10.0
 _READ_BYTES = 65_536
 _SCHEME = b"Bearer "
@@ -28,8 +28,9 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """`execute` gets the body of an authorised POST and must see to it that the reply is sent, once.
+    """The request handlers and limits of a server.
 
+    `execute`: gets the body of an authorised POST, and must make sure that the reply is sent once.
     `is_accepting`: False while the worker drains.
     """
 
@@ -40,7 +41,7 @@ class Routes:
 
 
 class _RefusedError(Exception):
-    """An answer without any work. The connection ends: the rest of the request is not read."""
+    """Refuse a request with this status. The connection is closed, because the rest of the request is not read."""
 
     def __init__(self, status: int, code: str) -> None:
         self.status = status
@@ -49,7 +50,7 @@ class _RefusedError(Exception):
 
 
 class Reply:
-    """The answer to one request. `send` may be called by any thread; only the first call counts."""
+    """The answer to one request. Any thread may call `send`; only the first call counts."""
 
     def __init__(self, stream: socket.socket, protocol: h11.Connection) -> None:
         self._stream = stream
@@ -59,11 +60,11 @@ class Reply:
         self._unsent.acquire()
 
     def refuse(self, status: int, code: str) -> None:
-        """Answer with an error of ours."""
+        """Answer with an error code."""
         self.send(status, json.dumps({"error": code}).encode())
 
     def send(self, status: int, body: bytes, *, is_last: bool = False) -> bool:
-        """Send JSON. False: the client is known to have gone, or something was sent before."""
+        """Send JSON. False: the client has disconnected, or an answer was sent before."""
         if not self._once.acquire(blocking=False):
             return False
         headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
@@ -84,19 +85,19 @@ class Reply:
         return True
 
     def wait(self) -> None:
-        """Block until it is sent, or could not be."""
+        """Block until `send` has succeeded or failed."""
         with self._unsent:
             pass
 
 
 class Connection:
-    """Serves requests until one side ends. Blocking."""
+    """Serve the requests of one connection until one side closes it. Blocking."""
 
     def __init__(self, stream: socket.socket, routes: Routes) -> None:
         self._stream = stream
         self._routes = routes
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
-        self._is_proven = False
+        self._is_authenticated = False
 
     def serve(self) -> None:
         """Answer one request after the other."""
@@ -104,7 +105,7 @@ class Connection:
             while self._serve_one():
                 self._protocol.start_next_cycle()
         except (OSError, h11.LocalProtocolError):
-            return  # gone, or too slow: there is nobody to tell
+            return  # the client disconnected or was too slow: nothing to answer
 
     def _serve_one(self) -> bool:
         reply = Reply(self._stream, self._protocol)
@@ -142,16 +143,16 @@ class Connection:
 
     def _check_token(self, request: h11.Request) -> None:
         given = [value for name, value in request.headers if name == b"authorization"]
-        # A wrong scheme is compared too, so that every wrong header takes the same way.
+        # Compare even a wrong scheme: every wrong header must take the same time.
         text = given[0] if len(given) == 1 else b""
         if not hmac.compare_digest(text, _SCHEME + self._routes.token):
             raise _RefusedError(401, "unauthorized")
-        self._is_proven = True
+        self._is_authenticated = True
 
     def _request(self) -> tuple[h11.Request | None, float]:
-        """The next request's head and when its last byte must be here; None: the client has ended."""
+        """Read the head of the next request. Returns it (None: the client closed) and the deadline of its last byte."""
         if not self._protocol.trailing_data[0]:
-            self._stream.settimeout(KEPT_IDLE_SECS if self._is_proven else UNPROVEN_IDLE_SECS)
+            self._stream.settimeout(KEPT_IDLE_SECS if self._is_authenticated else UNAUTHENTICATED_IDLE_SECS)
             self._protocol.receive_data(self._stream.recv(_READ_BYTES))
         deadline = monotonic() + REQUEST_SECS
         event = self._next_event(deadline)

@@ -1,4 +1,4 @@
-"""Accepts connections, each on a thread of its own, up to a bound."""
+"""Accept connections, one thread for each, at most MAX_CONNECTIONS."""
 
 import contextlib
 import logging
@@ -29,7 +29,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Server:
-    """Owns the listening socket."""
+    """Accept and serve connections. Owns the listening socket."""
 
     def __init__(self, listener: socket.socket, routes: Routes) -> None:
         self._listener = listener
@@ -38,11 +38,11 @@ class Server:
         self._stopping = Event()
 
     def start(self) -> None:
-        """Accept from now on."""
+        """Start to accept."""
         Thread(target=self._accept, name="listener", daemon=True).start()
 
     def stop(self) -> None:
-        """Accept no more. Connections under way are left to end with the process."""
+        """Stop accepting. Open connections end with the process."""
         self._stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
@@ -53,7 +53,7 @@ class Server:
             try:
                 stream, _ = self._listener.accept()
             except OSError as error:
-                if not self._stopping.wait(_PAUSE_SECS):  # too many open files, say; it may get better
+                if not self._stopping.wait(_PAUSE_SECS):  # for example too many open files: retry later
                     _LOG.warning("connection not accepted", extra={"errno": error.errno})
                 continue
             if not self._free.acquire(blocking=False):

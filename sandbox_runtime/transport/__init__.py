@@ -1,4 +1,4 @@
-"""SQS and S3 as the runner sees them."""
+"""The runner's access to SQS and S3."""
 
 from sandbox_runtime.transport.clients import Clients, connect
 from sandbox_runtime.transport.failures import Backoff, TransportError

@@ -1,4 +1,4 @@
-"""AWS clients of the runner, each with time-outs that fit its calls."""
+"""AWS clients of the runner, with timeouts for short calls and for long polls."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ READ_TIMEOUT_SECS = 10
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """`receiving` waits through long polls; `sqs` and `s3` answer at once.
+    """`receiving`: for long polls. `sqs`, `s3`: for short calls.
 
-    `s3` makes its client when it is called first: few runs have output that large, and it takes 5 MB.
+    `s3` makes its client at the first call: the client takes 5 MB, and few runs have output that large.
     """
 
     receiving: SQSClient
@@ -35,9 +35,9 @@ class Clients:
 
 
 def connect(*, slots: int, receive_wait_secs: int) -> Clients:
-    """Make the clients. Credentials, region and endpoint come from the environment in boto3's own way.
+    """Make the clients. boto3 takes credentials, region and endpoint from the environment.
 
-    Raises TransportError, say when no region is set.
+    Raises TransportError, for example when no region is set.
     """
     receiving = _config(pool=2, read_timeout=receive_wait_secs + READ_TIMEOUT_SECS)
     prompt = _config(pool=slots + 4, read_timeout=READ_TIMEOUT_SECS)
@@ -51,7 +51,7 @@ def connect(*, slots: int, receive_wait_secs: int) -> Clients:
 
 
 def _made_once[Client](make: Callable[[], Client]) -> Callable[[], Client]:
-    """Making a client is not thread-safe in boto3, using one is."""
+    """Make a client once, under a lock: in boto3 making a client is not thread-safe, using one is."""
     making, made = Lock(), cache(make)
 
     def client() -> Client:

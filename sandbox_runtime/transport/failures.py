@@ -1,4 +1,4 @@
-"""The one error of the transport, and how long to wait after it."""
+"""The error of the transport, and retries with backoff."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ class TransportError(Exception):
 
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
-    """Turn the SDK's errors into TransportError. Their texts stay behind: they may quote the request."""
+    """Turn the SDK's errors into TransportError, without their texts, which may quote the request."""
     try:
         yield
     except ClientError as error:
@@ -34,17 +34,17 @@ def translated(operation: str) -> Iterator[None]:
 
 
 class Backoff:
-    """Exponential backoff with full jitter, so that runners do not return in step after an outage."""
+    """Exponential backoff with full jitter, so that runners do not retry in lockstep after an outage."""
 
     def __init__(self) -> None:
         self._failures = 0
 
     def reset(self) -> None:
-        """Begin anew after a success."""
+        """Reset the delay after a success."""
         self._failures = 0
 
     def next_delay_secs(self) -> float:
-        """Seconds to wait after one more failure."""
+        """Count one more failure. Returns the seconds to wait."""
         longest = min(BACKOFF_MOST_SECS, BACKOFF_FIRST_SECS * 2 ** min(self._failures, 16))
         self._failures += 1
         return _RANDOM.uniform(0, longest)

@@ -1,7 +1,7 @@
-"""Receive requests, keep them invisible while they run, send what came of them.
+"""Receive requests, extend their visibility timeouts, and send completions.
 
-The order of a finished execution is: large output to the bucket, completion to the queue, request deleted. A crash
-between two steps repeats the run; it never loses it.
+The order after an execution: put large output into the bucket, send the completion, delete the request.
+A crash between two steps repeats the execution and never loses it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sandbox_runtime.transport.clients import Clients
 
-# Streams of more than this together do not travel in the message.
+# When both streams together are larger than this, the larger ones go into the bucket.
 MAX_INLINE_OUTPUT_BYTES = 128 * 1024
 MOST_PER_RECEIVE = 10
 COMPLETION_GIVE_UP_SECS = 120
@@ -32,7 +32,7 @@ COMPLETION_GIVE_UP_SECS = 120
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One received message, ours until its visibility time is over."""
+    """One received message, invisible to other runners until its visibility timeout expires."""
 
     queue_url: str
     receipt_handle: str
@@ -72,11 +72,11 @@ class Transport:
         ]
 
     def extend(self, received: Received) -> None:
-        """Start the visibility time anew. Raises TransportError."""
+        """Restart the visibility timeout. Raises TransportError."""
         self.make_visible(received, self._visibility_secs)
 
     def make_visible(self, received: Received, delay_secs: int) -> None:
-        """Give a message back, to be received again after `delay_secs`. Raises TransportError."""
+        """Make a message visible to all runners after `delay_secs`. Raises TransportError."""
         with translated("change_visibility"):
             self._clients.sqs.change_message_visibility(
                 QueueUrl=received.queue_url, ReceiptHandle=received.receipt_handle, VisibilityTimeout=delay_secs
@@ -95,7 +95,7 @@ class Transport:
     def send_completed(self, completed: ExecutionCompleted, *, stop: Event) -> None:
         """Send a completion, its large output first, through an outage of up to COMPLETION_GIVE_UP_SECS.
 
-        Raises TransportError when that was not enough or `stop` was set meanwhile.
+        Raises TransportError when the outage lasts longer, or when `stop` is set.
         """
 
         def store_and_send() -> None:
@@ -104,7 +104,7 @@ class Transport:
         persist(store_and_send, stop=stop, give_up_secs=COMPLETION_GIVE_UP_SECS)
 
     def without_large_output(self, completed: ExecutionCompleted) -> ExecutionCompleted:
-        """Put what is too much for a message into the bucket, whichever way the message goes. Raises TransportError."""
+        """Move output that is too large for a message into the bucket. Raises TransportError."""
         if completed.stdout.size_bytes + completed.stderr.size_bytes <= MAX_INLINE_OUTPUT_BYTES:
             return completed
         prefix = f"outputs/{completed.submission_id}/{completed.execution_id}"

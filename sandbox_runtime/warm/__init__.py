@@ -1,4 +1,4 @@
-"""Programs that are started before there is something to run, and used once each."""
+"""Pre-warmed runs and waiting commands: started in advance, each used for one run."""
 
 from sandbox_runtime.warm.pool import WaitingPool
 from sandbox_runtime.warm.slot import WarmSlot

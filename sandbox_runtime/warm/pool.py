@@ -1,7 +1,7 @@
-"""Slots in which Java's compiler and JVM wait for a program, shared by all slots of a runner. Each is used once.
+"""A pool of slots in which Java's compiler and JVM wait for a program. All slots of a runner share it.
 
-The pool starts the next command only after QUIET_SECS without a request. A start costs more CPU time than it saves, so
-a stream of requests is served faster the ordinary way.
+Each waiting command serves one run. The pool starts the next command only after QUIET_SECS without a request.
+A start costs more CPU time than it saves, so a busy runner starts each run the ordinary way.
 """
 
 import logging
@@ -21,24 +21,24 @@ _LOG = logging.getLogger(__name__)
 
 
 class WaitingSlot(Protocol):
-    """What the pool needs of a slot."""
+    """The methods of a slot that the pool uses."""
 
     healthy: bool
 
-    def stage(self, spec: JailSpec) -> None:
+    def prewarm(self, spec: JailSpec) -> None:
         """Start the waiting command. Raises JailError."""
         ...
 
     def is_ready_for(self, spec: JailSpec) -> bool:
-        """Whether it waits for a run like this. Raises JailError."""
+        """Whether its command is ready for a run like this one. Raises JailError."""
         ...
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run. Raises JailError."""
+        """Run one step. Raises JailError."""
         ...
 
     def close(self) -> None:
-        """End everything of the slot."""
+        """Kill all processes of the slot and remove its groups."""
         ...
 
 
@@ -46,7 +46,7 @@ class WaitingSlot(Protocol):
 class _Entry:
     """One slot of the pool. `start_at`: when to start its next command; infinity: a command waits.
 
-    `is_busy`: one thread uses the slot, to run or to start a command. All else happens under the pool's lock.
+    `is_busy`: one thread runs a program in the slot or starts a command. Other fields change under the pool's lock.
     """
 
     index: int
@@ -56,7 +56,7 @@ class _Entry:
     is_busy: bool = False
 
     def is_ready_for(self, spec: JailSpec) -> bool:
-        """Whether a command waits for a run like this. A dead command is replaced."""
+        """Whether a command waits for a run like this one. A dead command makes the slot unhealthy."""
         if self.slot is None or self.start_at < inf:
             return False
         try:
@@ -67,20 +67,20 @@ class _Entry:
             return False
 
     def start(self, opener: Callable[[int], WaitingSlot]) -> None:
-        """Start a command, in a new slot where the old one failed."""
+        """Start a command, in a new slot if the old one failed. Retries after RETRY_SECS."""
         try:
             if self.slot is not None and not self.slot.healthy:
                 self.close()
             if self.slot is None:
                 self.slot = opener(self.index)
-            self.slot.stage(self.spec)
+            self.slot.prewarm(self.spec)
             self.start_at = inf
         except JailError as error:
             self.log("waiting command not started", error)
             self.start_at = monotonic() + RETRY_SECS
 
     def close(self) -> None:
-        """End the slot and its command."""
+        """Close the slot and its command."""
         if self.slot is not None:
             self.slot.close()
             self.slot = None
@@ -101,19 +101,19 @@ class WaitingPool:
         self._thread = Thread(target=self._keep_filled, daemon=True)
 
     def start(self) -> None:
-        """Begin to fill the pool, in a thread of its own."""
+        """Start the thread that fills the pool."""
         if self._entries:
             self._thread.start()
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome | None:
-        """Run this step in a slot that waits for it. None: no slot waits, or the run failed before its end."""
+        """Run this step in a waiting slot. None: no slot is ready for it, or the sandbox failed."""
         entry = self._take(spec)
         if entry is None or entry.slot is None:
             return None
         try:
             return entry.slot.answer(spec, cancel_fd=cancel_fd)
         except JailError as error:
-            # A failed run leaves its slot with no effect: another slot can run the program again.
+            # A failed run has no effect outside its slot, so the caller can run the program again elsewhere.
             entry.log("waiting command failed", error)
             return None
         finally:
@@ -122,7 +122,7 @@ class WaitingPool:
                 self._postpone(entry)
 
     def close(self) -> None:
-        """End all slots. A run that goes on ends with its slot."""
+        """Close all slots. This kills a run that is still going on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -144,13 +144,13 @@ class WaitingPool:
         return None
 
     def _postpone(self, entry: _Entry) -> None:
-        """Start its next command when no request came for a while. A failed start keeps its later time."""
+        """Delay the next start until QUIET_SECS without a request. A failed start keeps its later retry time."""
         quiet_at = monotonic() + QUIET_SECS
         entry.start_at = quiet_at if entry.start_at == inf else max(entry.start_at, quiet_at)
         self._changed.notify_all()
 
     def _keep_filled(self) -> None:
-        """Thread of the pool."""
+        """Start commands that are due, until the pool is closed."""
         while (entry := self._next_due()) is not None:
             entry.start(self._opener)
             with self._changed:

@@ -1,4 +1,4 @@
-"""A slot that is ready for what it is most asked for, and lets waiting commands of the pool run what fits them."""
+"""A slot that pre-warms the most frequent step, and uses the pool's waiting commands for steps that fit them."""
 
 from collections import Counter, deque
 from dataclasses import replace
@@ -6,12 +6,12 @@ from dataclasses import replace
 from sandbox_runtime.jail import JailSpec, Outcome, Slot
 from sandbox_runtime.warm.pool import WaitingPool
 
-# Requests that are looked back at. One that is not staged for costs about three times the set-up of one that is.
+# Requests whose first steps we count. A step that is not pre-warmed takes about three times as long to set up.
 REMEMBERED = 8
 
 
 class WarmSlot:
-    """Owns `slot`; the pool belongs to all."""
+    """Owns `slot`. `pool`: shared with other slots."""
 
     def __init__(self, slot: Slot, pool: WaitingPool) -> None:
         self._slot = slot
@@ -21,12 +21,12 @@ class WarmSlot:
 
     @property
     def healthy(self) -> bool:
-        """Of the own slot: one of the pool that fails is the pool's."""
+        """Whether the own slot is usable. The pool replaces its slots itself."""
         return self._slot.healthy
 
     @property
     def runs(self) -> int:
-        """How many runs were begun in the own slot."""
+        """How many runs were started in the own slot."""
         return self._slot.runs
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
@@ -36,7 +36,7 @@ class WarmSlot:
             return outcome
         if not self._is_begun:
             self._is_begun = True
-            # Without what could wait: this slot is for when the pool has nothing.
+            # Without the waiting command: this slot serves the step when the pool has no command ready.
             self._first_steps.append(replace(spec, files=(), stdin=b"", waiting=None))
         return self._slot.answer(spec, cancel_fd=cancel_fd)
 
@@ -44,14 +44,14 @@ class WarmSlot:
         """As `Slot.settle`. Raises JailError."""
         self._slot.settle()
 
-    def stage(self, spec: JailSpec) -> None:
-        """As `Slot.stage`, but for the step that most of the last requests began with; `spec` before there were any.
+    def prewarm(self, spec: JailSpec) -> None:
+        """As `Slot.prewarm`, for the most frequent first step of the last REMEMBERED requests; `spec` before any.
 
         Raises JailError.
         """
         self._is_begun = False
         counts = Counter(self._first_steps)
-        self._slot.stage(max(reversed(self._first_steps), key=counts.__getitem__, default=spec))
+        self._slot.prewarm(max(reversed(self._first_steps), key=counts.__getitem__, default=spec))
 
     def close(self) -> None:
         """As `Slot.close`."""

@@ -1,7 +1,7 @@
-"""The worker: takes executions from the queues into slots and sends their completions."""
+"""The worker: receive executions from the queues and over HTTP, run them in slots, send their completions."""
 
-from sandbox_runtime.worker.place import ClosableSlot, Place
-from sandbox_runtime.worker.runner_facts import Roster
+from sandbox_runtime.worker.managed_slot import ClosableSlot, ManagedSlot
+from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.service import Worker
 
-__all__ = ["ClosableSlot", "Place", "Roster", "Worker"]
+__all__ = ["ClosableSlot", "ManagedSlot", "RunnerFacts", "Worker"]

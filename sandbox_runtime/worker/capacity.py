@@ -1,7 +1,7 @@
-"""The slots of one runner: which runs hold one, which runs wait for one, and how much the pollers may receive.
+"""The slots of one runner: which runs hold one, which runs wait, and how many messages the pollers may receive.
 
-A slot of the jail is ready, running, or being cleaned up. The number of running slots is bounded by the share policy,
-so a slot can be cleaned up while the next run starts in another.
+A jail slot is ready, running, or being cleaned up. The share policy bounds only the running slots.
+So one slot can be cleaned up while the next run starts in another.
 """
 
 from collections import Counter
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 from time import monotonic
 
-from sandbox_runtime.worker.slot_share import Claim, Priority, choose, free_slots
+from sandbox_runtime.worker.slot_share import Priority, SlotRequest, choose, free_slots
 
-# Messages of one queue that wait here for a slot. Ten are one receive call, and the runs that a project may have in
-# flight by default. More would keep messages from other runners that become free first.
+# Messages of one queue that may wait here for a slot. Ten fill one receive call, and ten is the default in-flight
+# quota of a project. With more, messages would wait here while another runner has a free slot.
 MOST_WAITING_MESSAGES = 10
 # While no slot is free, a poll looks only for messages of projects without a run. It must not compete with the long
 # polls of idle runners, so it waits this long first and then takes only messages that no idle runner has taken.
@@ -21,8 +21,11 @@ PEEK_PERIOD_SECS = 1.0
 
 
 @dataclass(eq=False, slots=True)
-class WaitingRun(Claim):
-    """`start` and `give_back` return at once. `start`: it has a slot. `give_back`: there will be none."""
+class WaitingRun(SlotRequest):
+    """A run that waits for a slot.
+
+    We call `start` when it has a slot, and `give_back` when the worker drains first. Both must return at once.
+    """
 
     start: Callable[[], None]
     give_back: Callable[[], None]
@@ -31,7 +34,7 @@ class WaitingRun(Claim):
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Permission to receive up to `most` messages. `may_wait`: with a long poll."""
+    """Permission to receive up to `most` messages. `may_wait`: a long poll is allowed."""
 
     most: int
     may_wait: bool
@@ -60,13 +63,13 @@ class Capacity:
         self._on_release = on_release
 
     def add_ready(self) -> None:
-        """Count one more slot of the jail that is ready for a run."""
+        """Count one more jail slot as ready for a run."""
         with self._lock:
             self._state.ready += 1
             self._start_runs()
 
     def acquire(self, project_id: str, priority: Priority, wait_secs: float) -> bool:
-        """Wait for a slot. False: there was none within `wait_secs`, or the worker drains."""
+        """Wait for a slot. False: none became free within `wait_secs`, or the worker drains."""
         answered = Lock()
         answered.acquire()
         granted: list[bool] = []
@@ -85,13 +88,13 @@ class Capacity:
         self.enqueue(run)
         if not answered.acquire(timeout=wait_secs):
             with self._lock:
-                if run in self._state.waiting:  # else it was answered at the last moment
+                if run in self._state.waiting:  # else another thread answered just after the timeout
                     self._state.waiting.remove(run)
                     self._start_runs()  # one project fewer: the shares of the others grow
         return granted == [True]
 
     def enqueue(self, run: WaitingRun) -> None:
-        """Start a run when it is its turn."""
+        """Start a run now or later, when the share policy chooses it."""
         with self._lock:
             if not self._state.is_closed:
                 self._state.waiting.append(run)
@@ -110,7 +113,7 @@ class Capacity:
         self._on_release()
 
     def begin_poll(self, priority: Priority, wait_secs: float = PEEK_PERIOD_SECS) -> Poll | None:
-        """Wait up to `wait_secs` for a free slot. None: nothing may be received now. Else `end_poll` must follow."""
+        """Wait up to `wait_secs` for a free slot. None: do not receive now. Else the caller must call `end_poll`."""
         deadline = monotonic() + wait_secs
         with self._lock:
             while not (free := self._free_for_messages(priority)) and not self._state.is_closed:
@@ -123,7 +126,7 @@ class Capacity:
             return Poll(most, may_wait=free > 0)
 
     def end_poll(self) -> None:
-        """End a poll. Its messages are enqueued."""
+        """End a poll. Call it after the poll's messages are enqueued."""
         with self._lock:
             self._state.polls -= 1
         self._on_release()

@@ -1,8 +1,8 @@
-"""The direct path: an execution asked for over HTTP, and answered with the message that the queue would have got.
+"""The direct path: run an execution requested over HTTP, and answer with its completion message.
 
-It never waits long: without a free slot the caller is soon told and goes to the queue. A caller that goes away leaves
-the run to its end; its completion is then sent to the completions queue, so that nothing is run in vain. The answer
-leaves before the place is made ready for the next run.
+Without a free slot the caller gets 503 within SLOT_WAIT_SECS and uses the queue instead.
+When the caller disconnects, the run continues and its completion goes to the completions queue.
+The answer is sent before the slot is cleaned up for the next run.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,21 +23,21 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.server import Reply
 from sandbox_runtime.transport import Transport, TransportError
-from sandbox_runtime.worker import journal
+from sandbox_runtime.worker import execution_log
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.job import Job
-from sandbox_runtime.worker.place import ClosableSlot
+from sandbox_runtime.worker.managed_slot import ClosableSlot
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 
-# In a burst of short runs a slot is free in no time, and each request that is sent on to the queue costs twice as much
-# as one that is answered. Where long runs hold every slot, this is lost, and another runner's queue poller may help.
+# In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a
+# direct answer. When long runs hold every slot this second is lost; then another runner may receive the message.
 SLOT_WAIT_SECS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class DirectPath:
-    """Takes requests on the threads of connections and runs them on those of slots. `put`: gives a job to a slot."""
+    """Accept requests on connection threads and run them on slot threads. `put`: hand a job to the slot threads."""
 
     transport: Transport
     capacity: Capacity
@@ -50,7 +50,7 @@ class DirectPath:
     compile_cache: CompileCache | None
 
     def take(self, body: bytes, reply: Reply) -> None:
-        """Begin one execution, or refuse it before any work."""
+        """Start one execution, or refuse it before any work."""
         try:
             request = parse(ExecutionRequested, body)
         except MessageInvalidError:
@@ -68,12 +68,12 @@ class DirectPath:
             self.put(Job(partial(self._run, request, language, reply), request.project_id, request.submission_id))
 
     def _run(self, request: ExecutionRequested, language: Language, reply: Reply, slot: ClosableSlot) -> bool:
-        """On the slot's thread. False: the slot must not be used again."""
+        """Run on the slot's thread. False: the slot must not be used again."""
         try:
             return self._answer(request, language, reply, slot)
         finally:
             self.running.discard(request.submission_id)
-            reply.refuse(500, "internal")  # counts only where a fault of ours left the caller without an answer
+            reply.refuse(500, "internal")  # has no effect unless a bug of ours left the caller without an answer
 
     def _answer(self, request: ExecutionRequested, language: Language, reply: Reply, slot: ClosableSlot) -> bool:
         started_at = datetime.now(UTC)
@@ -88,14 +88,14 @@ class DirectPath:
                 compile_cache=self.compile_cache,
             )
         except LimitRefusedError as error:
-            self._deliver(journal.not_run(request, self.node_id, "ie_not_run", str(error)), reply)
+            self._deliver(execution_log.not_run(request, self.node_id, "ie_not_run", str(error)), reply)
             return True
         except ExecutionCancelledError:
             reply.refuse(503, "draining")
             return slot.healthy
         except JailError as error:
             reply.refuse(502, "sandbox_failed")
-            journal.sandbox_failed(request, error)
+            execution_log.sandbox_failed(request, error)
             return False
         self._deliver(completed, reply)
         return slot.healthy and not slot_is_suspect(completed.result)
@@ -105,12 +105,12 @@ class DirectPath:
             content = serialise(self.transport.without_large_output(completed)).encode()
         except TransportError as error:
             reply.refuse(502, "output_not_stored")
-            journal.not_sent(completed, error.operation, error.code)
+            execution_log.not_sent(completed, error.operation, error.code)
             return
         if not reply.send(200, content):
             try:
                 self.transport.send_completed(completed, stop=self.quit_now)
             except TransportError as error:
-                journal.not_sent(completed, error.operation, error.code)
+                execution_log.not_sent(completed, error.operation, error.code)
                 return
-        journal.completed(completed)
+        execution_log.completed(completed)

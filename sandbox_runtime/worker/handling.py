@@ -1,4 +1,4 @@
-"""What a worker does with one received message, from parsing to deletion."""
+"""Handle one received message, from parsing to deletion."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -20,17 +20,17 @@ from sandbox_runtime.messages import (
     parse,
 )
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker import journal
+from sandbox_runtime.worker import execution_log
+from sandbox_runtime.worker.background_sender import BackgroundSender
 from sandbox_runtime.worker.capacity import Capacity, WaitingRun
 from sandbox_runtime.worker.job import Job
-from sandbox_runtime.worker.outbox import Outbox
-from sandbox_runtime.worker.place import ClosableSlot
+from sandbox_runtime.worker.managed_slot import ClosableSlot
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 RETRY_DELAY_SECS = 2
-# An invalid message may not tell its project. All of them share slots as one project.
+# An invalid message may lack its project. All of them share slots as one project.
 _NO_PROJECT = ""
 
 type _Parsed = ExecutionRequested | MessageInvalidError
@@ -40,11 +40,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Handles the messages of a worker. `put`: gives a job to a slot. `quit_now`: wait for nothing any more."""
+    """Handle the messages of a worker.
+
+    `put`: hand a job to the slot threads. `quit_now`: when set, stop every wait and retry.
+    """
 
     transport: Transport
     keeper: VisibilityKeeper
-    outbox: Outbox
+    sender: BackgroundSender
     running: RunningSubmissions
     languages: Mapping[str, Language]
     node_id: str
@@ -56,7 +59,7 @@ class Handler:
     compile_cache: CompileCache | None
 
     def accept(self, received: Received, priority: Priority) -> None:
-        """Keep a message invisible until it was its turn and has been handled."""
+        """Queue a message for a slot, and keep it invisible to other runners until it is handled."""
         try:
             request: _Parsed = parse(ExecutionRequested, received.body)
         except MessageInvalidError as error:
@@ -73,7 +76,7 @@ class Handler:
     def _handle(
         self, received: Received, request: ExecutionRequested | MessageInvalidError, slot: ClosableSlot
     ) -> bool:
-        """Bring one message to its end. False: the slot must not be used again."""
+        """Handle one message in a slot. False: the slot must not be used again."""
         try:
             if isinstance(request, MessageInvalidError):
                 self._refuse(received, request)
@@ -84,7 +87,7 @@ class Handler:
 
     def _run_once(self, slot: ClosableSlot, received: Received, request: ExecutionRequested) -> bool:
         if not self.running.add(request.submission_id):
-            # Sent twice, or its visibility was lost: it comes back after the visibility time, when this run is over.
+            # A duplicate, or its visibility timeout expired. It becomes visible again after the present run.
             _LOG.info("submission already running", extra={"submission_id": request.submission_id})
             return True
         try:
@@ -93,12 +96,12 @@ class Handler:
             self.running.discard(request.submission_id)
 
     def give_back(self, received: Received, delay_secs: int) -> None:
-        """Let another receive, here or elsewhere, have the message."""
+        """Make the message visible again after `delay_secs`, for this or another runner."""
         self.keeper.drop(received)
         try:
             self.transport.make_visible(received, delay_secs)
         except TransportError as error:
-            # It becomes visible by itself when its visibility time is over.
+            # It becomes visible by itself when its visibility timeout expires.
             _LOG.warning("message not given back", extra={"message_id": received.message_id, "code": error.code})
 
     def _run(self, slot: ClosableSlot, received: Received, request: ExecutionRequested) -> bool:
@@ -108,7 +111,7 @@ class Handler:
             # Another runner may offer it.
             self._retry_or_fail(received, request, "ie_not_run", f"no runner offers {request.language}")
             return True
-        self.outbox.put(
+        self.sender.put(
             ExecutionStarted(request.submission_id, request.execution_id, self.node_id, format_time(started_at))
         )
         try:
@@ -122,13 +125,13 @@ class Handler:
                 compile_cache=self.compile_cache,
             )
         except LimitRefusedError as error:
-            self._finish(received, journal.not_run(request, self.node_id, "ie_not_run", str(error)))
+            self._finish(received, execution_log.not_run(request, self.node_id, "ie_not_run", str(error)))
             return True
         except ExecutionCancelledError:
             self.give_back(received, 0)
             return slot.healthy
         except JailError as error:
-            journal.sandbox_failed(request, error)
+            execution_log.sandbox_failed(request, error)
             self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
             return False
         self._finish(received, completed)
@@ -138,7 +141,7 @@ class Handler:
         if received.receive_count < self.max_receives:
             self.give_back(received, RETRY_DELAY_SECS)
         else:
-            self._finish(received, journal.not_run(request, self.node_id, cause, message))
+            self._finish(received, execution_log.not_run(request, self.node_id, cause, message))
 
     def _refuse(self, received: Received, error: MessageInvalidError) -> None:
         extra = {"message_id": received.message_id, "field": error.field, "problem": error.problem}
@@ -146,7 +149,7 @@ class Handler:
             _LOG.error("message invalid", extra=extra)
         to = addressee(received.body)
         if to is None:
-            return  # the redrive policy moves it to the dead-letter queue, which the sweeper consumes
+            return  # SQS moves it to the dead-letter queue (redrive policy), which the sweeper consumes
         completed = platform_failure(
             (to.submission_id, to.execution_id),
             to.language,
@@ -161,14 +164,14 @@ class Handler:
         try:
             self.transport.send_completed(completed, stop=self.quit_now)
         except TransportError as error:
-            journal.not_sent(completed, error.operation, error.code)
+            execution_log.not_sent(completed, error.operation, error.code)
             self.give_back(received, RETRY_DELAY_SECS)
             return
         self.keeper.drop(received)
         try:
             self.transport.delete(received)
         except TransportError as error:
-            # It will run once more; the second completion finds a final state and changes nothing.
+            # It will run again. The second completion changes nothing, because the submission is final.
             ids = {"submission_id": completed.submission_id, "execution_id": completed.execution_id}
             _LOG.warning("message not deleted", extra={**ids, "code": error.code})
-        journal.completed(completed)
+        execution_log.completed(completed)

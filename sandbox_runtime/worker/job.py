@@ -1,9 +1,9 @@
-"""What a slot is given to do."""
+"""One run, as the slot threads get it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox_runtime.worker.place import ClosableSlot
+from sandbox_runtime.worker.managed_slot import ClosableSlot
 
 
 @dataclass(frozen=True, slots=True)

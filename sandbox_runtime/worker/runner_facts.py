@@ -1,4 +1,4 @@
-"""What this runner is and offers; said in every heartbeat."""
+"""Facts of this runner that every heartbeat repeats: its languages, toolchains and isolation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from sandbox_runtime.settings import RUNNER_VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
-    """Languages with the versions of their toolchains, and the host's controls as probed at the start."""
+class RunnerFacts:
+    """Offered languages, their toolchain versions by name, and the host's controls as probed at the start."""
 
     languages: Mapping[str, Language]
     toolchains: Mapping[str, str]
     support: HostSupport
 
     def heartbeat(self, node_id: str, *, slots: int, busy: int) -> RunnerHeartbeat:
-        """State of this moment."""
+        """Build a heartbeat with the current time."""
         return RunnerHeartbeat(
             node_id=node_id,
             runner_version=RUNNER_VERSION,

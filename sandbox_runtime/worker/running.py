@@ -1,10 +1,10 @@
-"""What runs now."""
+"""The submissions that run now."""
 
 from threading import Lock
 
 
 class RunningSubmissions:
-    """Submissions that run in this process now."""
+    """Ids of submissions that run in this process. Safe for threads."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
@@ -22,6 +22,6 @@ class RunningSubmissions:
             return True
 
     def discard(self, submission_id: str) -> None:
-        """Give a claim back."""
+        """Release a submission."""
         with self._lock:
             self._ids.discard(submission_id)

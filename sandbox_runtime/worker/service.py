@@ -1,7 +1,7 @@
-"""One runner process: slots, pollers, direct path, heartbeats, and how they end.
+"""One runner process: start and stop its slots, pollers, direct path and heartbeats.
 
-Start: the slots are opened by the caller before any AWS client exists, so that no template is born beside secrets.
-Drain: stop receiving; let running executions end within `drain_secs`; then cancel them and give their messages back.
+Start: the caller opens the slots before it makes any AWS client. So no template process inherits credentials.
+Drain: stop receiving. Wait up to `drain_secs` for running executions. Then cancel them and return their messages.
 """
 
 import logging
@@ -18,67 +18,67 @@ from sandbox_runtime.messages import MAX_MESSAGE_BYTES, RunnerHeartbeat
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Backoff, Transport
+from sandbox_runtime.worker.background_sender import BackgroundSender
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.direct import DirectPath
 from sandbox_runtime.worker.handling import Handler
-from sandbox_runtime.worker.intake import Poller, lanes
-from sandbox_runtime.worker.outbox import Outbox
-from sandbox_runtime.worker.place import Place
-from sandbox_runtime.worker.runner_facts import Roster
+from sandbox_runtime.worker.managed_slot import ManagedSlot
+from sandbox_runtime.worker.polling import Poller, polled_queues
+from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.running import RunningSubmissions
-from sandbox_runtime.worker.slot_threads import Crew
+from sandbox_runtime.worker.slot_threads import SlotThreads
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
-# After cancelling: the time for killed runs to be reaped and their messages to be given back.
+# The time after a cancellation in which killed runs are reaped and their messages returned to the queue.
 CANCEL_SECS = 10
 
 _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs what the queues bring until drained. `run` blocks; `drain` may be called by a signal handler.
+    """Run executions until drained. `run` blocks; `drain` may be called by a signal handler.
 
-    `places`: as many as there are slots, or more; see Crew. `listener`: a listening socket for the direct path; None:
-    it is not asked directly.
+    `managed_slots`: at least `settings.slots`; with spare ones, a slot is cleaned up while another one runs.
+    `listener`: a listening socket for the direct path; None: no direct path.
     """
 
     def __init__(
         self,
         settings: WorkerSettings,
         transport: Transport,
-        places: Sequence[Place],
-        roster: Roster,
+        managed_slots: Sequence[ManagedSlot],
+        runner_facts: RunnerFacts,
         compile_cache: CompileCache | None = None,
         listener: socket.socket | None = None,
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._places = places
-        self._roster = roster
+        self._managed_slots = managed_slots
+        self._runner_facts = runner_facts
         self._compile_cache = compile_cache
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._drain_requests = 0
         self._stopping = Event()
         self._quit_now = Event()
-        self._slots = min(settings.slots, len(places))
+        self._slots = min(settings.slots, len(managed_slots))
         self._capacity = Capacity(self._slots, on_release=self._wake)
-        self._crew = Crew(places, self._capacity, self._stopping)
+        self._slot_threads = SlotThreads(managed_slots, self._capacity, self._stopping)
         self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
-        self._outbox = Outbox(transport, Liveness(settings.liveness_file))
+        self._sender = BackgroundSender(transport, Liveness(settings.liveness_file))
         self._running = RunningSubmissions()
         self._handler = Handler(
             transport=transport,
             keeper=self._keeper,
-            outbox=self._outbox,
+            sender=self._sender,
             running=self._running,
-            languages=roster.languages,
+            languages=runner_facts.languages,
             node_id=settings.node_id,
             max_receives=settings.max_receives,
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
             capacity=self._capacity,
-            put=self._crew.put,
+            put=self._slot_threads.put,
             compile_cache=compile_cache,
         )
         self._server = None if listener is None else self._make_server(listener)
@@ -88,11 +88,11 @@ class Worker:
             transport=self._transport,
             capacity=self._capacity,
             running=self._running,
-            languages=self._roster.languages,
+            languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
-            put=self._crew.put,
+            put=self._slot_threads.put,
             compile_cache=self._compile_cache,
         )
         routes = Routes(
@@ -104,14 +104,14 @@ class Worker:
         return Server(listener, routes)
 
     def drain(self) -> None:
-        """Ask for the end; a second call ends without waiting. Takes no lock: safe in a signal handler."""
+        """Start the drain; a second call cancels all runs at once. Takes no lock: safe in a signal handler."""
         self._drain_requests += 1
         self._wake()
 
     def run(self) -> None:
         """Work until drained, then return with every slot closed."""
         try:
-            self._crew.start()
+            self._slot_threads.start()
             self._start_pollers()
             if self._server is not None:
                 self._server.start()
@@ -120,28 +120,28 @@ class Worker:
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0, None)
             self._finish_running()
-            self._crew.finish(CANCEL_SECS)
+            self._slot_threads.finish(CANCEL_SECS)
         finally:
             self._stopping.set()
             self._quit_now.set()
             if self._server is not None:
                 self._server.stop()
-            self._outbox.close()
-            for place in self._places:
-                place.close()
+            self._sender.close()
+            for managed_slot in self._managed_slots:
+                managed_slot.close()
         _LOG.info("worker stopped", extra={"count": len(self._running)})
 
     def _start_pollers(self) -> None:
         settings = self._settings
-        poller_lanes = lanes(
+        pollers_queues = polled_queues(
             settings.interactive_queue_url,
             settings.batch_queue_url,
             slots=self._slots,
             wait_secs=settings.receive_wait_secs,
         )
-        for its_lanes in poller_lanes:
+        for queues in pollers_queues:
             poller = Poller(
-                its_lanes,
+                queues,
                 self._transport,
                 self._capacity,
                 accept=self._handler.accept,
@@ -156,7 +156,7 @@ class Worker:
         self._wait_until(
             lambda: self._capacity.is_idle or self._drain_requests > 1, monotonic() + self._settings.drain_secs
         )
-        # From here on every run, also one that begins now, is cancelled: the descriptor stays readable.
+        # From here on every run is cancelled, also one that starts later: the descriptor stays readable.
         os.eventfd_write(self._cancel_fd, 1)
         if self._drain_requests > 1:
             self._quit_now.set()
@@ -168,20 +168,20 @@ class Worker:
 
     def _beat(self) -> None:
         while True:
-            self._outbox.put(self._heartbeat())
+            self._sender.put(self._heartbeat())
             if self._compile_cache is not None:
                 self._compile_cache.drop_expired()
             if self._stopping.wait(self._settings.heartbeat_secs):
-                self._outbox.put(self._heartbeat())
+                self._sender.put(self._heartbeat())
                 return
 
     def _heartbeat(self) -> RunnerHeartbeat:
-        # Without slots it does not count as a live runner: it starts no more runs.
+        # While draining we report 0 slots: the service then does not count this runner as available.
         slots = 0 if self._stopping.is_set() else self._slots
-        return self._roster.heartbeat(self._settings.node_id, slots=slots, busy=len(self._running))
+        return self._runner_facts.heartbeat(self._settings.node_id, slots=slots, busy=len(self._running))
 
     def _start_lasting(self, target: Callable[[], None]) -> None:
-        """Start a thread that must not die of a fault of ours: a worker that stops receiving looks alive."""
+        """Start a thread that survives its exceptions: without it the worker would look alive and do nothing."""
 
         def run() -> None:
             backoff = Backoff()

@@ -1,4 +1,4 @@
-"""The threads that run jobs, one for each place."""
+"""The threads that run jobs, one for each managed slot."""
 
 import logging
 from collections.abc import Sequence
@@ -7,47 +7,49 @@ from threading import Event, Thread
 
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.job import Job
-from sandbox_runtime.worker.place import Place
+from sandbox_runtime.worker.managed_slot import ManagedSlot
 
 _LOG = logging.getLogger(__name__)
 
 
-class Crew:
-    """Takes jobs that `capacity` has started, and tells it when each has ended and when its place is ready again."""
+class SlotThreads:
+    """Run jobs that `capacity` has started. Tells `capacity` when a job has ended and when its slot is ready again."""
 
-    def __init__(self, places: Sequence[Place], capacity: Capacity, stopping: Event) -> None:
+    def __init__(self, managed_slots: Sequence[ManagedSlot], capacity: Capacity, stopping: Event) -> None:
         self._capacity = capacity
         self._stopping = stopping
         self._work: SimpleQueue[Job | None] = SimpleQueue()
-        self._threads = [Thread(target=self._serve, args=(place,), daemon=True) for place in places]
+        self._threads = [
+            Thread(target=self._serve, args=(managed_slot,), daemon=True) for managed_slot in managed_slots
+        ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def put(self, job: Job) -> None:
-        """Run it soon."""
+        """Queue a job for the next free thread."""
         self._work.put(job)
 
     def finish(self, secs_each: float) -> None:
-        """Run what was put, then end."""
+        """Run the queued jobs, then end the threads. Waits at most `secs_each` for each thread."""
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:
             thread.join(secs_each)
 
-    def _serve(self, place: Place) -> None:
+    def _serve(self, managed_slot: ManagedSlot) -> None:
         is_usable = True
-        while place.get_ready(self._stopping, is_usable=is_usable):
+        while managed_slot.get_ready(self._stopping, is_usable=is_usable):
             self._capacity.add_ready()
             job = self._work.get()
             if job is None:
                 return
             try:
-                is_usable = job.run(place.slot)
+                is_usable = job.run(managed_slot.slot)
             except Exception:  # noqa: BLE001
-                # The entry point of this thread: a fault of ours costs one request's try, not the slot.
+                # The entry point of this thread: a bug of ours costs one attempt, not the thread.
                 _LOG.exception("handling failed", extra={"message_id": job.name})
                 is_usable = False
             self._capacity.release(job.project_id)

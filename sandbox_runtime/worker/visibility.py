@@ -1,11 +1,11 @@
-"""Keep the messages of running executions invisible to other runners."""
+"""Extend the visibility timeout of messages while their executions wait or run."""
 
 import logging
 from threading import Event, Lock
 
 from sandbox_runtime.transport import Received, Transport, TransportError
 
-# Three tries to extend fit into one visibility time.
+# Three attempts to extend fit into one visibility timeout.
 EXTENSIONS_PER_VISIBILITY = 3
 
 _LOG = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ class _Held:
 
 
 class VisibilityKeeper:
-    """Extends every held message once a period. Run `run` on a thread of its own."""
+    """Extend every held message once a period. Call `run` on its own thread."""
 
     def __init__(self, transport: Transport, *, visibility_secs: int) -> None:
         self._transport = transport
@@ -27,11 +27,11 @@ class VisibilityKeeper:
         self._held: dict[str, _Held] = {}
 
     def hold(self, received: Received) -> None:
-        """Begin to extend a message."""
+        """Start to extend a message."""
         self._held[received.receipt_handle] = _Held(received)
 
     def drop(self, received: Received) -> None:
-        """Stop extending. When this returns no extension is on its way, so the message may be given back."""
+        """Stop extending a message. No extension is in progress after this, so the caller may make it visible."""
         held = self._held.pop(received.receipt_handle, None)
         if held is not None:
             with held.lock:
@@ -43,7 +43,7 @@ class VisibilityKeeper:
             self.extend_all()
 
     def extend_all(self) -> None:
-        """Extend what is held now."""
+        """Extend all held messages once."""
         for held in list(self._held.values()):
             with held.lock:
                 if not held.dropped:
@@ -53,5 +53,5 @@ class VisibilityKeeper:
         try:
             self._transport.extend(received)
         except TransportError as error:
-            # Another runner may now run it too. Both results are the same submission's; the first one counts.
+            # Another runner may now run it too. Both completions name the same submission; the first one counts.
             _LOG.warning("visibility not extended", extra={"message_id": received.message_id, "code": error.code})

@@ -84,17 +84,17 @@ def test_the_answer_leaves_before_the_slot_is_made_ready(system: Direct) -> None
     answered = Event()
 
     class Staging(RecordedSlot):
-        def stage(self, spec: JailSpec) -> None:
+        def prewarm(self, spec: JailSpec) -> None:
             if self.specs:
                 assert answered.wait(PATIENCE_SECS)
-            super().stage(spec)
+            super().prewarm(spec)
 
     system.start(Staging)
-    for place in system.worker._places:
-        place._staged = JailSpec(argv=("/bin/true",), limits=None, files=())  # type: ignore[arg-type]
+    for managed_slot in system.worker._managed_slots:
+        managed_slot._prewarmed = JailSpec(argv=("/bin/true",), limits=None, files=())  # type: ignore[arg-type]
     assert system.ask(requested())[0] == 200
     answered.set()
-    until(lambda: system.worker._capacity.is_idle or system.slots[0].staged)
+    until(lambda: system.worker._capacity.is_idle or system.slots[0].prewarmed)
 
 
 def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_than_the_slots(
@@ -108,11 +108,11 @@ def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_th
             if self.specs:
                 assert may_settle.wait(PATIENCE_SECS)
 
-    system.start(Settling, slots=1, spare_places=1)
+    system.start(Settling, slots=1, spare_slots=1)
     assert [system.ask(requested())[0] for _ in range(2)] == [200, 200]
     assert [len(slot.specs) for slot in system.slots] == [1, 1]
     monkeypatch.setattr(direct, "SLOT_WAIT_SECS", 0.2)
-    assert system.ask(requested()) == (503, {"error": "no_free_slot"})  # both places are being made ready
+    assert system.ask(requested()) == (503, {"error": "no_free_slot"})  # both slots are being made ready
     may_settle.set()
     assert until(lambda: system.ask(requested())[0] == 200)
     heartbeat = until(lambda: system.of_type("runner_heartbeat"))[0]
@@ -144,7 +144,7 @@ def test_a_project_that_fills_the_runner_does_not_keep_another_out(system: Direc
                 assert may_end.wait(PATIENCE_SECS)
             return super().answer(spec, cancel_fd=cancel_fd)
 
-    system.start(Sleeping, slots=2, spare_places=1)
+    system.start(Sleeping, slots=2, spare_slots=1)
     hostile = [system.send(serialise(requested(project_id="hostile", code=b"sleep"))) for _ in range(2)]
     assert all(sleeping.acquire(timeout=PATIENCE_SECS) for _ in hostile)
     assert system.ask(requested(project_id="hostile")) == (503, {"error": "no_free_slot"})

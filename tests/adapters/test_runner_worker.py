@@ -18,7 +18,7 @@ from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, seriali
 from sandbox_runtime.server import bind
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Transport, connect
-from sandbox_runtime.worker import Place, Roster, Worker, handling
+from sandbox_runtime.worker import ManagedSlot, RunnerFacts, Worker, handling
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.conftest import Aws
 from tests.runner_doubles import CLEAN, EndlessSlot, RecordedSlot, outcome, requested
@@ -68,20 +68,20 @@ class System:
         )
 
     def start(
-        self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, spare_places: int = 0, **changes: str
+        self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, spare_slots: int = 0, **changes: str
     ) -> None:
         def opener(_index: int) -> RecordedSlot:
             self.slots.append(make_slot())
             return self.slots[-1]
 
         settings = self.settings(SLOTS=str(slots), **changes)
-        roster = Roster(OFFERED, {"c": "gcc 1"}, SUPPORT)
-        places = [Place(index, opener) for index in range(slots + spare_places)]
+        facts = RunnerFacts(OFFERED, {"c": "gcc 1"}, SUPPORT)
+        managed_slots = [ManagedSlot(index, opener) for index in range(slots + spare_slots)]
         # Any free port: one that was looked for before could be another process's by now.
         listener = None if settings.listen is None else bind(settings.listen[0], 0)
         if listener is not None:
             self.port = listener.getsockname()[1]
-        self.worker = Worker(settings, self.transport(settings), places, roster, self.compile_cache, listener)
+        self.worker = Worker(settings, self.transport(settings), managed_slots, facts, self.compile_cache, listener)
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
 
@@ -311,7 +311,7 @@ def test_batch_work_leaves_a_slot_for_interactive_work(system: System) -> None:
 def test_a_message_of_another_project_does_not_wait_behind_a_project_that_fills_the_runner(system: System) -> None:
     held = [HeldSlot(), HeldSlot()]
     slots = [*held, RecordedSlot()]
-    system.start(lambda: slots[len(system.slots)], slots=2, spare_places=1)
+    system.start(lambda: slots[len(system.slots)], slots=2, spare_slots=1)
     hostile = [system.request(project_id="hostile") for _ in range(8)]
     until(lambda: all(slot.begun.is_set() for slot in held))
     honest = system.request(project_id="honest")

@@ -17,8 +17,8 @@ from sandbox_runtime.languages import (
     init_program,
     prepare,
     present,
+    prewarm_spec,
     run_spec,
-    staged_spec,
     toolchain_digest,
     version,
     waiting_specs,
@@ -32,9 +32,9 @@ from tests.bench.answers import check_completed
 from tests.bench.machine import TOOLCHAINS
 from tests.bench.sources import Program
 
-EXEC, FRESH, STAGED = "jail, new interpreter", "jail, fresh", "jail, pre-warmed"
-SERVICES = (EXEC, FRESH, STAGED)
-"""Ways in which a slot serves a run of Python: exec, fork of a warm interpreter, a staged process used once."""
+EXEC, FRESH, PREWARMED = "jail, new interpreter", "jail, fresh", "jail, pre-warmed"
+SERVICES = (EXEC, FRESH, PREWARMED)
+"""Ways in which a slot serves a run of Python: exec, fork of a warm interpreter, a pre-warmed process used once."""
 _READY_SECS = 0.02
 _PATIENCE_SECS = 60.0
 _FIRST_INDEX = 26  # user ids above those of a worker with that many slots, below those of commands
@@ -104,9 +104,9 @@ def waiting_commands(offered: Mapping[str, Language]) -> Iterator[WaitingCommand
 
 def get_ready(slot: Slot, language: Language) -> None:
     """Stage a run, as a worker does behind each answer, and leave it the time that it gets between two requests."""
-    spec = staged_spec([language])
+    spec = prewarm_spec([language])
     if spec is not None:
-        slot.stage(spec)
+        slot.prewarm(spec)
         time.sleep(_READY_SECS)
 
 
@@ -115,16 +115,16 @@ def stage_first_step(slot: Slot, language: Language) -> None:
     if language.compile is None:
         stage_run(slot, language)
     else:
-        _stage(slot, compile_spec(language, language.compile, b""))
+        _prewarm(slot, compile_spec(language, language.compile, b""))
 
 
 def stage_run(slot: Slot, language: Language) -> None:
     """Be ready for a program of this language that is there already."""
-    _stage(slot, run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b""))
+    _prewarm(slot, run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b""))
 
 
-def _stage(slot: Slot, spec: JailSpec) -> None:
-    slot.stage(replace(spec, waiting=None))  # a WarmSlot leaves what waits to the pool
+def _prewarm(slot: Slot, spec: JailSpec) -> None:
+    slot.prewarm(replace(spec, waiting=None))  # a WarmSlot leaves what waits to the pool
     time.sleep(_READY_SECS)
 
 

@@ -33,7 +33,7 @@ class RunningStack:
         return Endpoint(self.local.port, API_KEY)
 
     def parts(self) -> dict[str, list[int]]:
-        """Its processes. `guests`: of runs, staged ones among them, and of commands that wait."""
+        """Its processes. `guests`: of runs, pre-warmed ones among them, and of commands that wait."""
         runner, ministack = self.local.pid_of("runner"), self.local.pid_of("ministack")
         below = descendants(runner)[1:]
         return {

@@ -22,7 +22,7 @@ from sandbox_runtime.messages import (
     parse_time,
     serialise,
 )
-from sandbox_runtime.worker import Roster
+from sandbox_runtime.worker import RunnerFacts
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -144,5 +144,5 @@ def test_started_and_heartbeat_are_valid() -> None:
     validate(ExecutionStarted(request.submission_id, request.execution_id, "n", format_time(STARTED_AT)))
     for problems in ((), ("control not in force: seccomp",)):
         support = HostSupport("cgroup_v1", namespace_support=True, controls=("seccomp",), problems=problems)
-        roster = Roster({known.name: known for known in LANGUAGES}, {"python": "Python 3.13.5"}, support)
-        assert validate(roster.heartbeat("n", slots=2, busy=1))["slots_busy"] == 1
+        runner_facts = RunnerFacts({known.name: known for known in LANGUAGES}, {"python": "Python 3.13.5"}, support)
+        assert validate(runner_facts.heartbeat("n", slots=2, busy=1))["slots_busy"] == 1

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot, open_slot
-from sandbox_runtime.languages import Language, binds, offered, staged_spec, warm_start
+from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from tests.jail import slots
 from tests.jail.hostile import report
@@ -62,9 +62,9 @@ def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
     def run_program(language: str, code: str | bytes, **options: object) -> ExecutionCompleted:
         source = code.encode() if isinstance(code, str) else code
         asked = request(language, source, **options)  # type: ignore[arg-type] # passed through
-        staged = staged_spec(languages.values())
-        if staged is not None:
-            slot.stage(staged)  # as the service does behind each answer
+        prewarmed = prewarm_spec(languages.values())
+        if prewarmed is not None:
+            slot.prewarm(prewarmed)  # as the service does behind each answer
         completed = execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
         slot.settle()
         return completed

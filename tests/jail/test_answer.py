@@ -10,7 +10,7 @@ from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.hostile.host_state import host_state
 from tests.jail.slots import slot_config
-from tests.jail.test_warm_start import STAGED, good, processes_of, python
+from tests.jail.test_warm_start import PREWARMED, good, processes_of, python
 
 # Children that close their streams, and that neither a group nor a session holds together.
 LEAVES_CHILDREN = """
@@ -31,11 +31,11 @@ def own() -> Iterator[Slot]:
         yield opened
 
 
-@pytest.mark.parametrize("is_staged", [False, True])
-def test_all_processes_of_the_guest_are_dead_when_the_answer_comes(own: Slot, is_staged: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("is_prewarmed", [False, True])
+def test_all_processes_of_the_guest_are_dead_when_the_answer_comes(own: Slot, is_prewarmed: bool) -> None:  # noqa: FBT001
     for _ in range(10):
-        if is_staged:
-            own.stage(STAGED)
+        if is_prewarmed:
+            own.prewarm(PREWARMED)
         outcome = own.answer(python(LEAVES_CHILDREN))
         assert good(outcome) == b"42\n"
         assert processes_of(own.uid) == []
@@ -48,13 +48,13 @@ def test_whatever_is_called_next_waits_for_the_end_of_the_last_run(own: Slot) ->
     for _ in range(10):
         assert good(own.answer(python("print(1)"))) == b"1\n"
         assert good(own.answer(python("print(2)"))) == b"2\n"
-        own.stage(STAGED)
+        own.prewarm(PREWARMED)
         assert good(own.answer(python("print(3)"))) == b"3\n"
     own.settle()
     assert host_state(own) == before
 
 
-@pytest.mark.parametrize("step", ["settle", "stage", "answer"])
+@pytest.mark.parametrize("step", ["settle", "prewarm", "answer"])
 def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
     own: Slot, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
     monkeypatch.setattr(own._ending[0], "reaped", never_ends)
     calls: dict[str, Any] = {
         "settle": own.settle,
-        "stage": lambda: own.stage(STAGED),
+        "prewarm": lambda: own.prewarm(PREWARMED),
         "answer": lambda: own.answer(python("print(2)")),
     }
     with pytest.raises(JailError):

@@ -31,7 +31,7 @@ from sandbox_runtime.jail import errors, syscalls
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.jail.inside import init
 from sandbox_runtime.jail.controls import mounts
-from sandbox_runtime.jail.inside import next_namespaces as namespaces_ahead
+from sandbox_runtime.jail.inside import next_namespaces
 from sandbox_runtime.jail.controls import own_inodes
 from sandbox_runtime.jail.inside import program
 from sandbox_runtime.jail.controls import rlimits
@@ -39,8 +39,8 @@ from sandbox_runtime.jail.inside import small_init
 from sandbox_runtime.jail.inside import template
 from sandbox_runtime.jail.controls.seccomp import Program
 def share_namespace(flag):
-    namespaces_ahead._AHEAD &= ~flag
-    namespaces_ahead._ALL &= ~flag
+    next_namespaces._PREPARED &= ~flag
+    next_namespaces._ALL &= ~flag
 def refuse(*_):
     raise errors.JailError("mount", "overlay")
 {change}

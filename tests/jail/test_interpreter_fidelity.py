@@ -1,7 +1,7 @@
 """A Python program that is forked from a warm interpreter behaves as under `python3 -u solution.py`.
 
 Every program under `interpreter/` runs in the jail three times: by a fresh exec of the interpreter, by a fork of the
-template, and in a staged child. Exit code, signal, stdout and stderr must be the same, byte for byte.
+template, and in a pre-warmed child. Exit code, signal, stdout and stderr must be the same, byte for byte.
 """
 
 import re
@@ -13,7 +13,7 @@ import pytest
 
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, open_slot
 from sandbox_runtime.languages.python import PYTHON
-from sandbox_runtime.languages.specs import run_spec, staged_spec, warm_start
+from sandbox_runtime.languages.specs import prewarm_spec, run_spec, warm_start
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -55,9 +55,9 @@ def test_a_warm_interpreter_shows_what_a_fresh_one_shows(cold: Slot, warm: Slot,
     spec = spec_of(program.read_bytes())
     expected = seen(cold.run(spec))
     assert seen(warm.run(spec)) == expected
-    staged = staged_spec([PYTHON])
-    assert staged is not None
-    warm.stage(replace(staged, limits=LIMITS))
+    prewarmed = prewarm_spec([PYTHON])
+    assert prewarmed is not None
+    warm.prewarm(replace(prewarmed, limits=LIMITS))
     assert seen(warm.run(spec)) == expected
 
 

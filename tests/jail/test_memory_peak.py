@@ -105,21 +105,21 @@ def cold_file() -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture(scope="module", params=["fresh", "staged"])
+@pytest.fixture(scope="module", params=["fresh", "prewarmed"])
 def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def slot(cold_file: Path, start: str) -> Iterator[Slot]:
-    warm = WarmStart(argv=ARGV, environment=(), imports=()) if start == "staged" else None
+    warm = WarmStart(argv=ARGV, environment=(), imports=()) if start == "prewarmed" else None
     with open_slot(SlotConfig("peaks", 22, (BindMount(str(cold_file.parent), "/opt/cold"),), warm=warm)) as opened:
         yield opened
 
 
 def peak_of(slot: Slot, name: str, start: str) -> int:
-    if start == "staged":
-        slot.stage(successor(name))
+    if start == "prewarmed":
+        slot.prewarm(successor(name))
     outcome = slot.run(successor(name))
     assert (outcome.stop_reason, outcome.exit_code) == (StopReason.NONE, 0), outcome
     assert outcome.stdout == f"{SUCCESSORS[name][0]}\n".encode()

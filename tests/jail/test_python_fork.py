@@ -20,12 +20,12 @@ def slot() -> Iterator[Slot]:
         yield opened
 
 
-@pytest.fixture(params=["forked", "staged"])
+@pytest.fixture(params=["forked", "prewarmed"])
 def run(request: pytest.FixtureRequest, slot: Slot) -> Run:
     def run_it(code: str) -> bytes:
         spec = run_spec(PYTHON, code.encode(), None, limits=PYTHON.run_limits("judge"), stdin=b"")
-        if request.param == "staged":
-            slot.stage(spec)
+        if request.param == "prewarmed":
+            slot.prewarm(spec)
         return good(slot.run(spec))
 
     return run_it

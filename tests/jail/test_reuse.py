@@ -14,7 +14,7 @@ from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
-from tests.jail.reuse.kinds import FRESH, HONEST, MARKER, MIB, SERVED, Kind, check, followed, play, runs, staged
+from tests.jail.reuse.kinds import FRESH, HONEST, MARKER, MIB, SERVED, Kind, check, followed, play, prewarmed, runs
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
@@ -53,7 +53,7 @@ def test_many_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(
     for number in range(count):
         kind, marker = followed(kinds, number)
         if kinds is SERVED:
-            slot.stage(staged())  # as the service does behind each answer
+            slot.prewarm(prewarmed())  # as the service does behind each answer
         check(kind, play(slot, kind, marker), marker)
         resident.append((resident_bytes(os.getpid()), resident_bytes(template)))
         if number % 100 == 0:

@@ -17,10 +17,9 @@ import pytest
 
 from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
-from sandbox_runtime.jail.supervisor import next_handover as handover_ahead
-from sandbox_runtime.jail.supervisor import template_process
-from sandbox_runtime.jail.supervisor.handover import Handover
+from sandbox_runtime.jail.supervisor import next_run_io, template_process
 from sandbox_runtime.jail.supervisor.launch import request_of
+from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -105,10 +104,10 @@ def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes
 def test_a_right_request_with_too_few_descriptors_ends_that_run_only(opened: Slot, missing: int) -> None:
     groups, spec = opened._groups, python("print(1)")
     groups.prepare(LIMITS)
-    with Handover(None) as handover:
-        handover.fill(spec)
-        request = request_of(spec, groups, is_staged=False).serialise()
-        fds = [*handover.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+    with RunIO(None) as run_io:
+        run_io.fill(spec)
+        request = request_of(spec, groups, is_prewarmed=False).serialise()
+        fds = [*run_io.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
         assert b'"failed"' in answer_of_init(opened, request, fds[:-missing])
     assert opened.run(python("print(1)")).stdout == b"1\n"
 
@@ -154,7 +153,7 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:
     opened.run(python("print(1)"))
-    opened._handovers.take().close()  # what is open for the next run already
+    opened._next_run_io.take().close()  # what is open for the next run already
     before = open_descriptors()
     left = iter(range(successes))
 
@@ -191,12 +190,12 @@ def test_what_is_opened_ahead_while_another_thread_closes_the_slot_is_closed(
     opened.answer(python("print(1)"))
     is_closing, is_closed = threading.Event(), threading.Event()
 
-    def late(owner: int | None) -> Handover:
+    def late(owner: int | None) -> RunIO:
         is_closing.set()
         assert is_closed.wait(10)
-        return Handover(owner)
+        return RunIO(owner)
 
-    monkeypatch.setattr(handover_ahead, "Handover", late)
+    monkeypatch.setattr(next_run_io, "RunIO", late)
     settling = threading.Thread(target=opened.settle)
     settling.start()
     assert is_closing.wait(10)
@@ -205,7 +204,7 @@ def test_what_is_opened_ahead_while_another_thread_closes_the_slot_is_closed(
     is_closed.set()
     settling.join()
     assert open_descriptors() == without
-    assert opened._handovers._next is None
+    assert opened._next_run_io._next is None
 
 
 def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_none_is_lost() -> None:

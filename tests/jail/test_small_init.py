@@ -111,7 +111,7 @@ def test_a_directory_without_the_files_opens_no_slot(tmp_path: Path) -> None:
 
 
 def test_init_has_nothing_left_while_a_guest_runs(slot: Slot) -> None:
-    # The template stands in the run's net, ipc and uts namespaces until it is over, see `namespaces_ahead`.
+    # The template stands in the run's net, ipc and uts namespaces until it is over, see `next_namespaces`.
     outer = {"pid": Path("/proc") / str(slot.template_pid), "mnt": Path("/proc") / str(slot.template_pid)}
     with running(slot, SLEEP) as (init, _):
         status = status_of(init)
@@ -294,7 +294,7 @@ def test_the_main_thread_is_told_which_processor_it_is_on() -> None:
         b"for cpu in cpus * 2:\n os.sched_setaffinity(0, {cpu})\n assert libc.sched_getcpu() == cpu\nprint(len(cpus))\n"
     )
     with open_slot(slot_config("small-init-rseq", 59, warm=warm_start([PYTHON]))) as slot:
-        for _ in range(3):  # forked, then staged ones
+        for _ in range(3):  # forked, then pre-warmed ones
             outcome = slot.run(run_spec(PYTHON, code, None, limits=LIMITS, stdin=b""))
             assert (outcome.stdout, outcome.stderr) == (b"2\n", b"")
 

@@ -252,7 +252,7 @@ def test_what_a_jvm_used_while_it_waited_is_not_the_programs(java: Java) -> None
     limits = replace(LIMITS, cpu_time_secs=0.3, wall_time_secs=25)
     spec = run_spec(JAVA, code.encode(), artifact, limits=limits, stdin=b"")
     with open_slot(slot_config("waiting-limits", 59, binds([JAVA], TOOLCHAINS))) as slot:
-        slot.stage(spec)
+        slot.prewarm(spec)
         until(lambda: slot.is_ready_for(spec))
         busy = slot.answer(spec)
     assert (busy.stop_reason, busy.stdout) == (StopReason.CPU_LIMIT, b"before\n")

@@ -1,4 +1,4 @@
-"""Forks of a warm template, and staged runs: quick, and as separate from each other as fresh processes."""
+"""Forks of a warm template, and pre-warmed runs: quick, and as separate from each other as fresh processes."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def python(code: str, **changes: Any) -> JailSpec:
     return run_spec(PYTHON, code.encode(), None, limits=replace(LIMITS, **changes), stdin=MARKER)
 
 
-STAGED = python("")
+PREWARMED = python("")
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +39,11 @@ def slot() -> Iterator[Slot]:
         yield opened
 
 
-@pytest.fixture(params=["forked", "staged"])
+@pytest.fixture(params=["forked", "prewarmed"])
 def run(request: pytest.FixtureRequest, slot: Slot) -> Run:
     def run_it(code: str) -> Outcome:
-        if request.param == "staged":
-            slot.stage(STAGED)
+        if request.param == "prewarmed":
+            slot.prewarm(PREWARMED)
         return slot.run(python(code))
 
     return run_it
@@ -68,7 +68,7 @@ def processes_of(uid: int) -> list[int]:
     return found
 
 
-def staged_process(uid: int) -> int:
+def prewarmed_process(uid: int) -> int:
     """Staging returns before the process is there."""
     pause = threading.Event()
     while not (found := processes_of(uid)):
@@ -192,11 +192,11 @@ except OSError:
     assert b"opened" not in good(run(code))
 
 
-def test_a_staged_process_is_used_once(slot: Slot) -> None:
-    slot.stage(STAGED)
-    staged = staged_process(slot.uid)
-    slot.stage(STAGED)
-    assert processes_of(slot.uid) == [staged], "a second call makes no second one"
+def test_a_prewarmed_process_is_used_once(slot: Slot) -> None:
+    slot.prewarm(PREWARMED)
+    prewarmed = prewarmed_process(slot.uid)
+    slot.prewarm(PREWARMED)
+    assert processes_of(slot.uid) == [prewarmed], "a second call makes no second one"
     assert good(slot.run(python("print(1)"))) == b"1\n"
     assert processes_of(slot.uid) == []
     assert good(slot.run(python("print(2)"))) == b"2\n"
@@ -213,55 +213,55 @@ def test_a_staged_process_is_used_once(slot: Slot) -> None:
 )
 def test_a_run_that_does_not_fit_gets_a_process_of_its_own(slot: Slot, other: JailSpec) -> None:
     before = host_state(slot)
-    slot.stage(STAGED)
+    slot.prewarm(PREWARMED)
     assert good(slot.run(other)) == b"3\n"
     assert host_state(slot) == before
 
 
-def test_limits_hold_in_a_staged_run_from_its_own_start(slot: Slot) -> None:
+def test_limits_hold_in_a_prewarmed_run_from_its_own_start(slot: Slot) -> None:
     quick = python("while True: pass", cpu_time_secs=0.2)
-    slot.stage(quick)
+    slot.prewarm(quick)
     outcome = slot.run(quick)
     assert outcome.stop_reason is StopReason.CPU_LIMIT
     assert outcome.cpu_usec >= 200_000
-    slot.stage(STAGED)
+    slot.prewarm(PREWARMED)
     outcome = slot.run(python("x = bytearray(600 << 20)"))
     assert outcome.stop_reason is StopReason.OOM_KILL
 
 
-def test_a_staged_process_that_was_killed_is_our_failure_and_the_slot_says_so() -> None:
-    with open_slot(slot_config("staged-dies", 44, warm=warm_start([PYTHON]))) as own:
-        own.stage(STAGED)
-        os.kill(staged_process(own.uid), signal.SIGKILL)
+def test_a_prewarmed_process_that_was_killed_is_our_failure_and_the_slot_says_so() -> None:
+    with open_slot(slot_config("prewarmed-dies", 44, warm=warm_start([PYTHON]))) as own:
+        own.prewarm(PREWARMED)
+        os.kill(prewarmed_process(own.uid), signal.SIGKILL)
         with pytest.raises(JailError):
             own.run(python("print(1)"))
         assert not own.healthy
 
 
-def test_closing_a_slot_ends_what_is_staged() -> None:
-    with open_slot(slot_config("staged-closed", 45, warm=warm_start([PYTHON]))) as own:
+def test_closing_a_slot_ends_what_is_prewarmed() -> None:
+    with open_slot(slot_config("prewarmed-closed", 45, warm=warm_start([PYTHON]))) as own:
         before = descriptors()
-        own.stage(STAGED)
-        assert staged_process(own.uid)
+        own.prewarm(PREWARMED)
+        assert prewarmed_process(own.uid)
     assert not processes_of(own.uid)
     assert descriptors() <= before
 
 
-def test_a_step_that_leaves_a_file_can_be_staged_too() -> None:
+def test_a_step_that_leaves_a_file_can_be_prewarmed_too() -> None:
     writing = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
-    with open_slot(slot_config("staged-artifact", 48, warm=warm_start([PYTHON]))) as own:
-        own.stage(replace(writing, files=()))
-        staged = staged_process(own.uid)
+    with open_slot(slot_config("prewarmed-artifact", 48, warm=warm_start([PYTHON]))) as own:
+        own.prewarm(replace(writing, files=()))
+        prewarmed = prewarmed_process(own.uid)
         outcome = own.run(writing)
         assert (outcome.artifact, outcome.exit_code) == (b"x", 0)
         assert outcome.evidence.controls_missing == ()
         # Nobody would have asked that process for the file.
-        own.stage(STAGED)
-        assert staged_process(own.uid) != staged
+        own.prewarm(PREWARMED)
+        assert prewarmed_process(own.uid) != prewarmed
         assert own.run(writing).artifact == b"x"
 
 
-def test_a_staged_run_is_given_files_that_it_may_not_write_itself(slot: Slot) -> None:
+def test_a_prewarmed_run_is_given_files_that_it_may_not_write_itself(slot: Slot) -> None:
     code = """
 import os, resource
 print(os.path.getsize(__file__) > 1 << 20, resource.getrlimit(resource.RLIMIT_FSIZE))
@@ -273,9 +273,9 @@ except OSError as error:
     print(error.errno)
 #""".ljust(LIMITS.max_file_bytes + 1, "x")
     assert LIMITS.max_file_bytes == 1 << 20
-    for is_staged in (True, False):
-        if is_staged:
-            slot.stage(STAGED)
+    for is_prewarmed in (True, False):
+        if is_prewarmed:
+            slot.prewarm(PREWARMED)
             assert slot.is_ready_for(python(code))
         outcome = slot.run(python(code))
         assert good(outcome) == f"True ({1 << 20}, {1 << 20})\n{1 << 20}\n{errno.EFBIG}\n".encode()
@@ -287,18 +287,18 @@ def test_more_files_than_are_placed_in_a_guests_memory_get_a_run_of_their_own(
     slot: Slot, memory_bytes: int, most_bytes: int
 ) -> None:
     for size_bytes, is_placed in ((most_bytes, True), (most_bytes + 1, False)):
-        slot.stage(python("", memory_bytes=memory_bytes))
+        slot.prewarm(python("", memory_bytes=memory_bytes))
         asked = python("print(1)\n#".ljust(size_bytes, "x"), memory_bytes=memory_bytes)
         assert slot.is_ready_for(asked) is is_placed
         assert good(slot.run(asked)) == b"1\n"
 
 
-def test_a_staged_compile_step_compiles() -> None:
+def test_a_prewarmed_compile_step_compiles() -> None:
     assert C.compile is not None
     prepare(C, TOOLCHAINS)
     step = compile_spec(C, C.compile, b"int main(void) { return 7; }")
-    with open_slot(slot_config("staged-compile", 49, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]))) as own:
-        own.stage(replace(step, files=()))
+    with open_slot(slot_config("prewarmed-compile", 49, binds([C], TOOLCHAINS), warm=warm_start([PYTHON]))) as own:
+        own.prewarm(replace(step, files=()))
         assert own.is_ready_for(step)
         compiled = own.run(step)
         assert compiled.artifact is not None, compiled

@@ -10,7 +10,7 @@ from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
-from sandbox_runtime.worker import Roster
+from sandbox_runtime.worker import RunnerFacts
 
 NEEDED = dict.fromkeys(("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"), "x")
 MISSING = tuple(name for name in CONTROLS if name not in PERMISSIVE_CONTROLS)
@@ -65,7 +65,7 @@ def test_a_host_whose_probe_failed_is_refused_whatever_the_floor() -> None:
 
 
 def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
-    beat = Roster({}, {}, PERMISSIVE).heartbeat("node", slots=1, busy=0)
+    beat = RunnerFacts({}, {}, PERMISSIVE).heartbeat("node", slots=1, busy=0)
     assert (beat.isolation_mode, beat.cgroup_backend, beat.controls) == ("permissive", None, PERMISSIVE_CONTROLS)
 
 
@@ -75,7 +75,7 @@ def test_a_runner_without_cpu_shares_works_and_is_strict(monkeypatch: pytest.Mon
         "cgroup_v1", namespace_support=True, controls=STRICT_CONTROLS, problems=("no",), missing=("cpu_share",)
     )
     work._check(support, work._floor(settings()))
-    beat = Roster({}, {}, support).heartbeat("node", slots=1, busy=0)
+    beat = RunnerFacts({}, {}, support).heartbeat("node", slots=1, busy=0)
     assert (beat.isolation_mode, set(CONTROLS) - set(beat.controls)) == ("strict", {"cpu_share"})
 
 

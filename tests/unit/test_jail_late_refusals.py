@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox_runtime.jail.supervisor import fork_refusals as late_refusals
-from sandbox_runtime.jail.supervisor.fork_refusals import LateRefusals
+from sandbox_runtime.jail.supervisor.fork_refusals import PendingRefusals
 from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Clock, Groups, clock
 
 FAILED, SUCCEEDED, KILLED, DUMPED = 1 << 8, 0, 9, 6 | 0x80
@@ -25,19 +25,19 @@ def groups() -> Groups:
 def halts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """What looking whether all are halted will tell, one after the other; then that they are not."""
     answers: list[bool] = []
-    monkeypatch.setattr(late_refusals, "halt", lambda _: bool(answers) and answers.pop(0))
+    monkeypatch.setattr(late_refusals, "stop_processes", lambda _: bool(answers) and answers.pop(0))
     return answers
 
 
 @pytest.mark.usefixtures("halts")
 @pytest.mark.parametrize(("status", "expected"), [(FAILED, True), (SUCCEEDED, False), (KILLED, False), (DUMPED, False)])
 def test_only_a_failure_can_become_ple(groups: Groups, status: int, *, expected: bool) -> None:
-    assert LateRefusals(groups, TEN, groups.counters).may_come(status) is expected
+    assert PendingRefusals(groups, TEN, groups.counters).may_come(status) is expected
 
 
 @pytest.mark.usefixtures("halts")
 def test_a_counted_refusal_ends_the_waiting(groups: Groups) -> None:
-    late = LateRefusals(groups, TEN, groups.counters)
+    late = PendingRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
     groups.counters = replace(groups.counters, fork_refusals=8)
     assert not late.may_come(FAILED)
@@ -47,13 +47,13 @@ def test_a_counted_refusal_ends_the_waiting(groups: Groups) -> None:
 @pytest.mark.parametrize(("count", "expected"), [(1, False), (3, False), (4, True), (10, True)])
 def test_few_processes_cannot_have_been_too_many(groups: Groups, count: int, *, expected: bool) -> None:
     start, groups.counters = groups.counters, replace(groups.counters, process_count=count)
-    assert LateRefusals(groups, TEN, start).may_come(FAILED) is expected
+    assert PendingRefusals(groups, TEN, start).may_come(FAILED) is expected
 
 
 def test_some_are_halted_at_once_and_that_ends_the_waiting(groups: Groups, halts: list[bool]) -> None:
     start, groups.counters = groups.counters, replace(groups.counters, process_count=5)
     halts[:] = [False, True, True]
-    late = LateRefusals(groups, TEN, start)
+    late = PendingRefusals(groups, TEN, start)
     assert [late.may_come(FAILED), late.may_come(FAILED)] == [True, False]
     assert halts == [True]
 
@@ -61,7 +61,7 @@ def test_some_are_halted_at_once_and_that_ends_the_waiting(groups: Groups, halts
 def test_very_many_are_halted_ten_milliseconds_later(groups: Groups, clock: Clock, halts: list[bool]) -> None:
     halts[:] = [True]
     groups.counters = replace(groups.counters, process_count=6)
-    late = LateRefusals(groups, TEN, groups.counters)
+    late = PendingRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
     clock.pass_ms(9.9)
     assert late.may_come(FAILED)
@@ -72,7 +72,7 @@ def test_very_many_are_halted_ten_milliseconds_later(groups: Groups, clock: Cloc
 
 @pytest.mark.usefixtures("halts")
 def test_it_ends_after_a_tenth_of_a_second(groups: Groups, clock: Clock) -> None:
-    late = LateRefusals(groups, TEN, groups.counters)
+    late = PendingRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
     clock.pass_ms(99)
     assert late.may_come(FAILED)
@@ -82,4 +82,4 @@ def test_it_ends_after_a_tenth_of_a_second(groups: Groups, clock: Clock) -> None
 
 def test_without_groups_nothing_is_counted(groups: Groups) -> None:
     groups.is_sampled = True
-    assert not LateRefusals(groups, TEN, groups.counters).may_come(FAILED)
+    assert not PendingRefusals(groups, TEN, groups.counters).may_come(FAILED)

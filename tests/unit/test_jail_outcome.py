@@ -5,25 +5,25 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.jail import Limits, StopReason
+from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.outcome import decided_stop
-from sandbox_runtime.jail.supervisor.reports import Watched
 
 LIMITS = Limits(1, 0.5, 64 << 20, 4, 16, 1 << 20, 1000)
 REPORT: dict[str, Any] = {"at_ns": 0}
 
 
 @pytest.mark.parametrize(
-    ("watched", "oom_kills", "wall_ns", "expected"),
+    ("observed", "oom_kills", "wall_ns", "expected"),
     [
-        (Watched(ready=REPORT, ended=REPORT), 0, 499_999_999, StopReason.NONE),
-        (Watched(ready=REPORT, ended=REPORT), 0, 500_000_000, StopReason.WALL_LIMIT),
-        (Watched(ready=REPORT, ended=REPORT), 1, 500_000_000, StopReason.OOM_KILL),
-        (Watched(ready=REPORT, ended=REPORT, stop_reason=StopReason.CPU_LIMIT), 0, 10**9, StopReason.CPU_LIMIT),
-        (Watched(ready=REPORT, stop_reason=StopReason.CANCELLED), 1, 10**9, StopReason.CANCELLED),
+        (Observation(ready=REPORT, ended=REPORT), 0, 499_999_999, StopReason.NONE),
+        (Observation(ready=REPORT, ended=REPORT), 0, 500_000_000, StopReason.WALL_LIMIT),
+        (Observation(ready=REPORT, ended=REPORT), 1, 500_000_000, StopReason.OOM_KILL),
+        (Observation(ready=REPORT, ended=REPORT, stop_reason=StopReason.CPU_LIMIT), 0, 10**9, StopReason.CPU_LIMIT),
+        (Observation(ready=REPORT, stop_reason=StopReason.CANCELLED), 1, 10**9, StopReason.CANCELLED),
         # Before the program was one, and when its end was never seen, nobody can say that it was too slow.
-        (Watched(ended=REPORT), 0, 10**9, StopReason.NONE),
-        (Watched(ready=REPORT), 0, 10**9, StopReason.NONE),
+        (Observation(ended=REPORT), 0, 10**9, StopReason.NONE),
+        (Observation(ready=REPORT), 0, 10**9, StopReason.NONE),
     ],
 )
-def test_what_ended_a_run(watched: Watched, oom_kills: int, wall_ns: int, expected: StopReason) -> None:
-    assert decided_stop(watched, oom_kills, wall_ns, LIMITS) is expected
+def test_what_ended_a_run(observed: Observation, oom_kills: int, wall_ns: int, expected: StopReason) -> None:
+    assert decided_stop(observed, oom_kills, wall_ns, LIMITS) is expected

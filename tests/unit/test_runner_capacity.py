@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from sandbox_runtime.worker.capacity import MOST_WAITING_MESSAGES, Capacity, Poll, WaitingRun
-from sandbox_runtime.worker.intake import lanes
+from sandbox_runtime.worker.polling import polled_queues
 from sandbox_runtime.worker.slot_share import Priority
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
@@ -152,13 +152,13 @@ def test_the_last_released_run_is_idle_and_told() -> None:
 
 
 def test_several_slots_poll_both_queues_side_by_side_and_batch_briefly() -> None:
-    (interactive,), (batch,) = lanes("i", "b", slots=2, wait_secs=20)
+    (interactive,), (batch,) = polled_queues("i", "b", slots=2, wait_secs=20)
     assert (interactive.queue_url, interactive.wait_secs) == ("i", 20)
     assert (batch.queue_url, batch.wait_secs) == ("b", 1)
 
 
 def test_one_slot_polls_in_turn_interactive_first() -> None:
-    ((first, second),) = lanes("i", "b", slots=1, wait_secs=20)
+    ((first, second),) = polled_queues("i", "b", slots=1, wait_secs=20)
     assert (first.priority, first.wait_secs) == (INTERACTIVE, 1)
     assert (second.priority, second.wait_secs) == (BATCH, 0)
 

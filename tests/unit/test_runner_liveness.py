@@ -16,7 +16,7 @@ from sandbox_runtime.commands import main
 from sandbox_runtime.liveness import PERIODS_UNTIL_DEAD, Liveness, NoSignOfLifeError, check
 from sandbox_runtime.messages import ExecutionStarted, RunnerHeartbeat, format_time
 from sandbox_runtime.transport import Transport, TransportError
-from sandbox_runtime.worker.outbox import Outbox
+from sandbox_runtime.worker.background_sender import BackgroundSender
 
 NOW = format_time(datetime.now(UTC))
 HEARTBEAT = RunnerHeartbeat("node", "0", NOW, 1, 0, (), {}, "strict", "cgroup_v2", namespace_support=True, controls=())
@@ -43,9 +43,9 @@ def path(tmp_path: Path) -> Path:
 
 def send(path: Path, notice: ExecutionStarted | RunnerHeartbeat, *, is_reachable: bool = True) -> Queue:
     queue = Queue(is_reachable=is_reachable)
-    outbox = Outbox(cast("Transport", queue), Liveness(str(path)))
-    outbox.put(notice)
-    outbox.close()
+    sender = BackgroundSender(cast("Transport", queue), Liveness(str(path)))
+    sender.put(notice)
+    sender.close()
     return queue
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_runtime.worker.slot_share import NEWCOMER_SLOTS, Claim, Priority, choose
+from sandbox_runtime.worker.slot_share import NEWCOMER_SLOTS, Priority, SlotRequest, choose
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 
@@ -15,8 +15,8 @@ STEPS = st.lists(
 )
 
 
-def claims(*arrivals: tuple[str, Priority]) -> list[Claim]:
-    return [Claim(project_id, priority) for project_id, priority in arrivals]
+def slot_requests(*arrivals: tuple[str, Priority]) -> list[SlotRequest]:
+    return [SlotRequest(project_id, priority) for project_id, priority in arrivals]
 
 
 class Host:
@@ -24,21 +24,21 @@ class Host:
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
-        self.waiting: list[Claim] = []
-        self.running: list[Claim] = []
+        self.waiting: list[SlotRequest] = []
+        self.running: list[SlotRequest] = []
 
     @property
     def held(self) -> Counter[str]:
-        return Counter(claim.project_id for claim in self.running)
+        return Counter(request.project_id for request in self.running)
 
     @property
     def share(self) -> float:
-        return self.slots / max(1, len({claim.project_id for claim in self.waiting + self.running}))
+        return self.slots / max(1, len({request.project_id for request in self.waiting + self.running}))
 
     def arrive(self, project_id: str, priority: Priority) -> None:
-        self.waiting.append(Claim(project_id, priority))
+        self.waiting.append(SlotRequest(project_id, priority))
 
-    def start_one(self) -> Claim | None:
+    def start_one(self) -> SlotRequest | None:
         chosen = choose(self.waiting, self.held, self.slots)
         if chosen is not None:
             self.waiting.remove(chosen)
@@ -52,14 +52,14 @@ def check_start(host: Host) -> bool:
     chosen = host.start_one()
     if chosen is None:
         # Work is conserved: an interactive run waits only if every slot is taken, batch work also for the last one.
-        kept = 1 if host.slots > 1 and not any(claim.priority is INTERACTIVE for claim in waiting) else 0
+        kept = 1 if host.slots > 1 and not any(request.priority is INTERACTIVE for request in waiting) else 0
         assert not waiting or total >= host.slots - kept
         return False
-    below = [claim for claim in waiting if held[claim.project_id] < share and claim.priority is INTERACTIVE]
+    below = [request for request in waiting if held[request.project_id] < share and request.priority is INTERACTIVE]
     if below:
         assert held[chosen.project_id] < share
         assert chosen.priority is INTERACTIVE
-        assert held[chosen.project_id] <= min(held[claim.project_id] for claim in below)
+        assert held[chosen.project_id] <= min(held[request.project_id] for request in below)
     if total >= host.slots:
         assert (total, held[chosen.project_id], chosen.priority) == (host.slots, 0, INTERACTIVE)
     return True
@@ -108,27 +108,27 @@ def test_a_single_project_fills_every_slot_and_no_more() -> None:
 
 
 def test_a_project_without_a_run_starts_at_once_on_a_full_host() -> None:
-    assert choose(claims(("A", INTERACTIVE), ("B", INTERACTIVE)), {"A": 2}, 2) is not None
-    (newcomer,) = claims(("B", INTERACTIVE))
+    assert choose(slot_requests(("A", INTERACTIVE), ("B", INTERACTIVE)), {"A": 2}, 2) is not None
+    (newcomer,) = slot_requests(("B", INTERACTIVE))
     assert choose([newcomer], {"A": 2}, 2) is newcomer
     assert choose([newcomer], {"A": 2, "C": 1}, 2) is None
-    assert choose(claims(("B", BATCH)), {"A": 2}, 2) is None
+    assert choose(slot_requests(("B", BATCH)), {"A": 2}, 2) is None
 
 
 def test_batch_work_goes_before_the_interactive_work_of_a_project_that_has_its_share() -> None:
-    flood, batch = claims(("A", INTERACTIVE), ("B", BATCH))
+    flood, batch = slot_requests(("A", INTERACTIVE), ("B", BATCH))
     assert choose([flood, batch], {"A": 1}, 2) is batch
     assert choose([flood, batch], {"A": 1}, 4) is flood
 
 
 def test_batch_work_leaves_the_last_of_several_slots_free() -> None:
-    (batch,) = claims(("A", BATCH))
+    (batch,) = slot_requests(("A", BATCH))
     assert choose([batch], {"A": 1}, 3) is batch
     assert choose([batch], {"A": 2}, 3) is None
     assert choose([batch], {}, 1) is batch
 
 
 def test_within_a_project_interactive_work_goes_first_then_the_oldest() -> None:
-    batch, first, second = claims(("A", BATCH), ("A", INTERACTIVE), ("A", INTERACTIVE))
+    batch, first, second = slot_requests(("A", BATCH), ("A", INTERACTIVE), ("A", INTERACTIVE))
     assert choose([batch, first, second], {}, 2) is first
     assert choose([second, first], {}, 2) is second

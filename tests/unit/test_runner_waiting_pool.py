@@ -15,16 +15,16 @@ SPEC = JailSpec(("/bin/one",), Limits(1, 1, 1 << 20, 1, 1, 1, 1), waiting=Waitin
 
 
 class Slot(RecordedSlot):
-    """It is ready as soon as it is staged, for one run."""
+    """It is ready as soon as it is prewarmed, for one run."""
 
     waits = False
 
-    def stage(self, spec: JailSpec) -> None:
-        super().stage(spec)
+    def prewarm(self, spec: JailSpec) -> None:
+        super().prewarm(spec)
         self.waits = True
 
     def is_ready_for(self, spec: JailSpec) -> bool:
-        return self.waits and spec.waiting == self.staged[-1].waiting
+        return self.waits and spec.waiting == self.prewarmed[-1].waiting
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> object:  # type: ignore[override]
         self.waits = False

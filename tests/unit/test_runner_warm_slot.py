@@ -22,11 +22,11 @@ class Slots:
         self.warm = WarmSlot(cast("Any", self.inner), WaitingPool((), cast("Any", None)))
 
     def request(self, *steps: JailSpec) -> JailSpec:
-        """Serve one, then make ready: what was staged."""
+        """Serve one, then make ready: what was prewarmed."""
         for step in steps:
             assert self.warm.answer(replace(step, files=(GuestFile("code", b"secret"),), stdin=b"secret")) is CLEAN
-        self.warm.stage(DEFAULT)
-        return self.inner.staged[-1]
+        self.warm.prewarm(DEFAULT)
+        return self.inner.prewarmed[-1]
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def slots() -> Slots:
     return Slots()
 
 
-def test_a_new_slot_is_staged_as_it_is_told(slots: Slots) -> None:
-    slots.warm.stage(DEFAULT)
-    assert slots.inner.staged == [DEFAULT]
+def test_a_new_slot_is_prewarmed_as_it_is_told(slots: Slots) -> None:
+    slots.warm.prewarm(DEFAULT)
+    assert slots.inner.prewarmed == [DEFAULT]
 
 
-def test_the_first_step_of_most_requests_is_staged(slots: Slots) -> None:
+def test_the_first_step_of_most_requests_is_prewarmed(slots: Slots) -> None:
     assert slots.request(OTHER, THIRD) == OTHER
     assert slots.request(DEFAULT) == DEFAULT, "as often: the later one"
     assert slots.request(OTHER, THIRD) == OTHER
@@ -47,15 +47,15 @@ def test_the_first_step_of_most_requests_is_staged(slots: Slots) -> None:
     assert slots.request(DEFAULT) == DEFAULT
     assert slots.request(THIRD) == DEFAULT
     for _ in range(8):
-        staged = slots.request(THIRD, OTHER)
-    assert staged == THIRD
+        prewarmed = slots.request(THIRD, OTHER)
+    assert prewarmed == THIRD
 
 
 def test_nothing_that_was_run_is_kept_for_the_next(slots: Slots) -> None:
-    staged = slots.request(OTHER)
-    assert (staged.files, staged.stdin) == ((), b"")
+    prewarmed = slots.request(OTHER)
+    assert (prewarmed.files, prewarmed.stdin) == ((), b"")
 
 
-def test_a_step_that_a_command_could_wait_for_is_staged_without_it(slots: Slots) -> None:
+def test_a_step_that_a_command_could_wait_for_is_prewarmed_without_it(slots: Slots) -> None:
     waiting = replace(OTHER, waiting=WaitingCommand(("/bin/true",), 0))
     assert slots.request(waiting, waiting) == OTHER

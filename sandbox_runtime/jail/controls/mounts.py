@@ -189,7 +189,7 @@ def _nameless(content: bytes) -> int:
 
 
 def _swap_root() -> None:
-    """Leave the host's tree: the staged root becomes "/", and no path leads back.
+    """Leave the host's tree: the new root becomes "/", and no path leads back.
 
     Docker's default filter refuses pivot_root to everyone. There the root is moved over the old one, which stays
     mounted below it; only CAP_SYS_CHROOT, or a descriptor opened before, could lead there, and a guest gets neither.

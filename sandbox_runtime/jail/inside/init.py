@@ -95,7 +95,12 @@ def _await_hangup(status_fd: int, longest_ms: int | None) -> bool:
 def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
     """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
     streams = descriptors.streams
-    for fd in (*streams.as_list(), *descriptors.init_entries, *descriptors.program_entries, *descriptors.feed):
+    for fd in (
+        *streams.as_list(),
+        *descriptors.init_entries,
+        *descriptors.program_entries,
+        *descriptors.command_socket,
+    ):
         if fd != streams.artifact:
             os.close(fd)
 

@@ -9,12 +9,12 @@ import os
 
 from sandbox_runtime.jail import syscalls
 
-_AHEAD = os.CLONE_NEWNET | os.CLONE_NEWIPC | os.CLONE_NEWUTS
+_PREPARED = os.CLONE_NEWNET | os.CLONE_NEWIPC | os.CLONE_NEWUTS
 # The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
-_ALL = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | _AHEAD
+_ALL = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | _PREPARED
 
 
-class NamespacesAhead:
+class NextNamespaces:
     """Make it in the template. No two runs get the same: `flags` uses up what `make` made.
 
     In a user namespace nothing is made ahead: there each run has a user namespace too, which must own the others.
@@ -30,7 +30,7 @@ class NamespacesAhead:
         self._are_made = False
         if self._is_possible:
             try:
-                os.unshare(_AHEAD)
+                os.unshare(_PREPARED)
             except OSError:
                 return
             self._are_made = True
@@ -38,4 +38,4 @@ class NamespacesAhead:
     def flags(self) -> int:
         """For clone(2): what it still has to make for one run."""
         are_made, self._are_made = self._are_made, False
-        return self._all & ~_AHEAD if are_made else self._all
+        return self._all & ~_PREPARED if are_made else self._all

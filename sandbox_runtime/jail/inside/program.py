@@ -1,9 +1,13 @@
-"""The process that becomes the guest: from fork to exec. Runs in the jail, before any guest code.
+"""The program's process from fork to exec, before any guest code.
 
-Order: groups first (only root may enter), then the cgroup namespace (it takes the current groups as its root),
-then limits, then identity, then the filter (it would refuse what came before), then the controls are measured and
-compared with the floor. A staged program waits here until there is something to run. Then the report, then exec, or
-the script where the template is a warm interpreter.
+The order matters:
+
+1. Enter the groups; only root may do that.
+2. Make the cgroup namespace: the current groups become its root.
+3. Set the rlimits, then give up root, then load the filter, which would refuse the earlier steps.
+4. Measure the controls and compare them with the floor.
+5. A pre-warmed run waits here for its program.
+6. Report, then exec; or run the script, if the template is a warm interpreter.
 """
 
 import fcntl
@@ -26,7 +30,7 @@ from sandbox_runtime.jail.inside.set_up import set_up
 from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import (
-    GO_BYTES,
+    FILES_TABLE_BYTES,
     STATUS_AT,
     RunDescriptors,
     RunRequest,
@@ -48,39 +52,39 @@ def enter_groups(entry_fds: tuple[int, ...]) -> None:
 
 
 def _confirm(controls: dict[str, bool], required: tuple[str, ...]) -> None:
-    """Refuse to go on below the floor. No code of the guest has run. Raises JailError."""
+    """Raise JailError if a required control is not in force. No guest code has run yet."""
     missing = evidence.not_in_force(controls, required)
     if missing:
         raise JailError("confirm controls", ", ".join(missing), hint="required but not in force; see `doctor`")
 
 
-def _take_descriptors(descriptors: RunDescriptors, *, is_staged: bool) -> int:
-    """0, 1, 2 are the guest's streams. Returns the status socket, closed by exec. Everything else is closed.
+def _take_descriptors(descriptors: RunDescriptors, *, is_prewarmed: bool) -> int:
+    """Make the guest's streams 0, 1 and 2, and close all other descriptors. Returns the status socket (close-on-exec).
 
-    Only a staged run keeps its files, until it has placed them; a waiting command gets its socket and its files, and
-    closes them itself.
+    A pre-warmed run keeps its files until it has placed them.
+    A waiting command gets its socket and its files, and closes them itself.
     """
     streams = descriptors.streams
     for number, fd in enumerate((streams.stdin, streams.stdout, streams.stderr)):
         os.dup2(fd, number)
-    kept = [*descriptors.feed]
-    if kept or is_staged:
+    kept = [*descriptors.command_socket]
+    if kept or is_prewarmed:
         kept.append(streams.files)
     kept.append(descriptors.status)
     end = _FIRST_FD + len(kept)
-    # Out of the way first: any of them may have the number that another one is to get.
+    # Move them to high numbers first: one of them may have the number that another one must get.
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, end) for fd in kept]
     for number, fd in enumerate(moved, _FIRST_FD):
-        os.dup2(fd, number, inheritable=bool(descriptors.feed) and number < end - 1)
+        os.dup2(fd, number, inheritable=bool(descriptors.command_socket) and number < end - 1)
     os.closerange(end, os.sysconf("SC_OPEN_MAX"))
     return end - 1
 
 
-def _await_go(status: int) -> None:
-    """Wait for what there is to run. It is placed here, by the guest's own user, with all controls in force."""
-    message = os.read(status, GO_BYTES)
+def _await_files(status: int) -> None:
+    """Wait for the table of files, and write the files as the guest's user, with all controls in force."""
+    message = os.read(status, FILES_TABLE_BYTES)
     if not message:
-        os._exit(0)  # the supervisor has no use for this run
+        os._exit(0)  # the supervisor has discarded this run
     placement.place(marshal.loads(message), _FIRST_FD, None)  # noqa: S302 - our own bytes, see `wire`
     os.close(_FIRST_FD)
 
@@ -99,13 +103,13 @@ def _execute(request: RunRequest) -> None:
     except OSError as error:
         if not request.argv[0].startswith(f"{WORKING_DIRECTORY}/"):
             raise
-        # A guest's source decides what its compiler leaves: what cannot be started is its failure, as in a shell.
+        # The guest's source determines its compiled file, so a file that cannot be started is the guest's failure.
         os.write(2, f"{os.path.basename(request.argv[0])}: {error.strerror}\n".encode())
         os._exit(_CANNOT_EXECUTE)
 
 
 def report_ready(status: int, controls: dict[str, bool]) -> None:
-    """Tell the supervisor. The common case is written down already: what is new is dear in a process just forked."""
+    """Report the controls to the supervisor. The common JSON is precomputed: new objects cost a forked process much."""
     in_force = _ALL_AS_JSON if controls == _ALL_IN_FORCE else json.dumps(controls)
     os.write(status, f'{{"kind": "ready", "at_ns": {time.monotonic_ns()}, "controls": {in_force}}}'.encode())
 
@@ -136,11 +140,11 @@ def become_program(
         os.unshare(os.CLONE_NEWCGROUP)
         step = "set up the process"
         os.setsid()
-        status = _take_descriptors(descriptors, is_staged=request.is_staged)
+        status = _take_descriptors(descriptors, is_prewarmed=request.is_prewarmed)
         os.chdir(WORKING_DIRECTORY)
         os.umask(0o022)
         step = "set limits"
-        rlimits.apply(request.limits, with_file_size=not request.is_staged)
+        rlimits.apply(request.limits, with_file_size=not request.is_prewarmed)
         step = "become the guest"
         if terms.in_user_namespace:
             identity.become_guest_in_user_namespace()
@@ -150,16 +154,16 @@ def become_program(
         filter_program.load()
         step = "measure controls"
         controls = evidence.controls(measure.measure(request.limits, groups), terms)
-        if not request.is_staged:
+        if not request.is_prewarmed:
             _confirm(controls, terms.required_controls)
         if fork is not None and not fork.matches(request.argv, request.environment):
             fork = None
         if fork is not None:
             step = "get the interpreter ready"
-            fork.get_ready(is_staged=request.is_staged)
-        if request.is_staged:
+            fork.get_ready(is_prewarmed=request.is_prewarmed)
+        if request.is_prewarmed:
             step = "wait for something to run"
-            _await_go(status)
+            _await_files(status)
             # Only now: a compiled program may be larger than what it may write itself.
             rlimits.apply_file_size(request.limits)
             controls["rlimits"] = rlimits.in_force(request.limits)

@@ -22,7 +22,7 @@ from sandbox_runtime.jail.controls.seccomp import Program, build_programs
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.inside import init, small_init
-from sandbox_runtime.jail.inside.next_namespaces import NamespacesAhead
+from sandbox_runtime.jail.inside.next_namespaces import NextNamespaces
 from sandbox_runtime.jail.inside.program import become_program_of_small_init
 from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
@@ -90,17 +90,19 @@ def _serve(
     first: SmallInit | None,
 ) -> None:
     """One run after the other, until the supervisor goes away."""
-    ahead = NamespacesAhead(in_user_namespace=terms.in_user_namespace)
+    next_namespaces = NextNamespaces(in_user_namespace=terms.in_user_namespace)
     for number in count():
         if fork is not None:
             fork.before_run(number)
-        ahead.make()
+        next_namespaces.make()
         message, fds = receive(channel)
         if not message:
             return
         if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
             _refuse(channel, fds)
-        elif not _serve_run(channel, fds, terms, filters, fork, first if message == START_RUN else None, ahead.flags()):
+        elif not _serve_run(
+            channel, fds, terms, filters, fork, first if message == START_RUN else None, next_namespaces.flags()
+        ):
             return
 
 

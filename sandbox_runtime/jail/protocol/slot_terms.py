@@ -1,4 +1,4 @@
-"""What a slot's template process is told once, when it starts; the same for every run of the slot."""
+"""The parameters that a slot's template process gets once, when it starts. They hold for all runs of the slot."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,20 +10,20 @@ from sandbox_runtime.jail.python_fork import WarmStart
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Fixed terms of a slot.
+    """Fixed parameters of a slot.
 
     `uid`: user and group id of the guests as they see it, never 0.
     `runner_uid`: the supervisor's user id, which no guest may share.
-    `in_user_namespace`: the runner is an ordinary user; everything happens in a user namespace of the template's.
-    `outer_namespaces`: `pid:[4026531836]` by name, of the supervisor and (added by itself) of the template; a guest's
-    must differ from all of them.
-    `outer_filters`: how many system-call filters every process here has already, a container's; added by the template.
-    `membership_marker`: how the path of the slot's groups ends; "" when there are none.
-    `shares_cpu`: one of these groups gives the slot its share of the CPUs.
+    `in_user_namespace`: the runner is an ordinary user; the template makes a user namespace for everything.
+    `outer_namespaces`: `pid:[4026531836]` by name, of the supervisor and of the template (which adds its own);
+    a guest's namespaces must differ from all of them.
+    `outer_filters`: number of system-call filters that the container loaded already; the template adds it.
+    `membership_marker`: the end of the path of the slot's groups; "" without groups.
+    `shares_cpu`: a group gives the slot its share of the CPUs.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
-    `warm`: the command that the template itself was started as.
-    `small_init`: directory of what `languages.process_one` built; "": process 1 is a fork of the template.
-    `interpreter_device`: of the host's file system that holds its executable.
+    `warm`: the command as which the template itself was started.
+    `small_init`: directory of the files that `languages.process_one` built; "": init is a fork of the template.
+    `interpreter_device`: device of the host's file system that holds the interpreter's executable.
     """
 
     control_fd: int

@@ -1,11 +1,11 @@
-"""Messages between the supervisor, its template process and a run: JSON on SEQPACKET sockets, descriptors beside it.
+"""Messages between the supervisor, its template process and a run: JSON on SEQPACKET sockets, with descriptors.
 
-The template is only told to start a run, and never reads anything of one: its memory is inherited by the guests of
-every tenant. The run's own process reads the request, from the run's status socket; reports come back on the same one.
-All ends are our own code. No guest holds any of these sockets.
+The template only gets the message to start a run. It never reads a run's data, because guests of every tenant inherit
+its memory. The run's own process reads the request from the run's status socket, and sends its reports there.
+Only our code reads and writes these sockets. No guest holds one of them.
 
-What goes from the supervisor into a run is marshalled instead, and read before there is a guest: that is far cheaper
-in a process that has just been forked. It must never be read the other way, for it trusts its writer with everything.
+Messages from the supervisor into a run use `marshal`, which is far cheaper in a freshly forked process. The run reads
+them before guest code exists. The supervisor must never unmarshal data of a run: `marshal` trusts its input.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from typing import Any
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Limits
 
-START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # init copies out what the second one leaves
-_MESSAGE_BYTES = GO_BYTES = 1 << 16
+START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
+_MESSAGE_BYTES = FILES_TABLE_BYTES = 1 << 16
 _MAX_FDS = 16
-STATUS_AT, _OWN_FDS = 0, 6  # the status socket and the streams
-INIT_ENTRY_AT = _OWN_FDS  # the first of what init enters
+STATUS_AT, _OWN_FDS = 0, 6  # the status socket and five streams
+INIT_ENTRY_AT = _OWN_FDS  # the first entry descriptor of init's groups
 _FD = struct.Struct("i")
 # As numbers: operators of flag enums cost more than the system call.
 DONT_WAIT = int(socket.MSG_DONTWAIT)
@@ -38,10 +38,10 @@ FilesTable = tuple[tuple[str, int, bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What init and program need to know of a run.
+    """The request of a run, for init and for the program's process.
 
-    `is_staged`: the program gets everything ready, then waits for the table of its files, which are filled by then.
-    `is_fed`: it is started at once, and waits itself (`spec.WaitingCommand`).
+    `is_prewarmed`: the process sets everything up, then waits for the table of its files.
+    `is_waiting_command`: the command is started at once and waits itself, see `spec.WaitingCommand`.
     """
 
     argv: tuple[str, ...]
@@ -49,20 +49,20 @@ class RunRequest:
     files: FilesTable
     artifact: str | None
     artifact_max_bytes: int
-    init_entries: int  # how many descriptors, behind the run's own, init writes to to enter its groups
-    program_entries: int  # the same for the program, behind init's
-    is_staged: bool
-    is_fed: bool
+    init_entries: int  # number of descriptors, after the run's own, through which init enters its groups
+    program_entries: int  # the same for the program, after those of init
+    is_prewarmed: bool
+    is_waiting_command: bool
     family: str
     limits: Limits
 
     def serialise(self) -> bytes:
-        """For `parse`, in a process of ours."""
+        """Serialise for `parse`, which only our own processes may call."""
         return marshal.dumps((*(getattr(self, name) for name in _PLAIN), str(self.family), astuple(self.limits)))
 
     @classmethod
     def parse(cls, data: bytes) -> "RunRequest":
-        """The reverse of `serialise`: only of what that has written. Raises ValueError, TypeError or EOFError."""
+        """The reverse of `serialise`, for its output only. Raises ValueError, TypeError or EOFError."""
         found: tuple[Any, ...] = marshal.loads(data)  # noqa: S302 - our own bytes, see above
         values = [*found[:-1], Limits(*found[-1])]
         return cls(*values)
@@ -72,7 +72,7 @@ _PLAIN = tuple(field.name for field in fields(RunRequest) if field.name not in {
 
 
 def files_table(files: Sequence[GuestFile]) -> FilesTable:
-    """The table of files as init or the program needs it. Raises JailError for a name that is a path."""
+    """Build the table of a run's files. Raises JailError for a name that is a path."""
     for file in files:
         if not file.name or "/" in file.name or file.name in {".", ".."} or "\0" in file.name:
             raise JailError("place file", repr(file.name), hint="a file name has no slash")
@@ -81,7 +81,7 @@ def files_table(files: Sequence[GuestFile]) -> FilesTable:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What a run is fed with and where its output goes. `files` holds all files, one behind the other."""
+    """Descriptors of a run's input and output. `files` holds all files, one after the other."""
 
     stdin: int
     stdout: int
@@ -96,27 +96,28 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class RunDescriptors:
-    """Open descriptors of one run and of its groups. `feed`: the waiting command's socket, in a list of at most one."""
+    """Open descriptors of one run and of its groups. `command_socket`: empty, or the socket of its waiting command."""
 
     status: int
     streams: Streams
     init_entries: tuple[int, ...] = ()
     program_entries: tuple[int, ...] = ()
-    feed: tuple[int, ...] = ()
+    command_socket: tuple[int, ...] = ()
 
     @classmethod
     def received(cls, request: RunRequest, fds: list[int]) -> "RunDescriptors":
-        """Name the descriptors that came with the word to start. Raises JailError when some are missing."""
+        """Name the descriptors that came with the start message. Raises JailError when some are missing."""
         entries_end = _OWN_FDS + request.init_entries + request.program_entries
-        if len(fds) != entries_end + request.is_fed:
-            raise JailError("receive descriptors", hint="some are missing")
+        is_command = int(request.is_waiting_command)
+        if len(fds) != entries_end + is_command:
+            raise JailError("receive descriptors", hint=f"got {len(fds)}, expected {entries_end + is_command}")
         (status, *streams), entries = fds[:_OWN_FDS], fds[_OWN_FDS:entries_end]
         init_entries, program_entries = entries[: request.init_entries], entries[request.init_entries :]
         return cls(status, Streams(*streams), tuple(init_entries), tuple(program_entries), tuple(fds[entries_end:]))
 
 
 def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:
-    """One message. Raises JailError when the other end is gone."""
+    """Send one message. Raises JailError when the other end is closed."""
     try:
         channel.sendmsg([message], [(*_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else ())
     except OSError as error:
@@ -124,15 +125,15 @@ def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> Non
 
 
 def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
-    """One message and its descriptors, which are close-on-exec; (b"", []) at end of file.
+    """Receive one message and its descriptors, which are close-on-exec. (b"", []) at end of file.
 
-    An end that was closed before it had read everything is an end too.
-    Raises JailError, and BlockingIOError with DONT_WAIT when nothing is there. Not `socket.recv_fds`, which forgets
-    the flags that it is given.
+    Raises JailError, and BlockingIOError with DONT_WAIT when there is no message.
+    A connection reset (the other end closed with unread data) counts as end of file.
     """
-    room = socket.CMSG_SPACE(_MAX_FDS * _FD.size)
+    # Not `socket.recv_fds`, which ignores its flags.
+    ancillary_bytes = socket.CMSG_SPACE(_MAX_FDS * _FD.size)
     try:
-        message, ancillary, found, _ = channel.recvmsg(_MESSAGE_BYTES, room, _CLOSE_ON_EXEC | flags)
+        message, ancillary, found, _ = channel.recvmsg(_MESSAGE_BYTES, ancillary_bytes, _CLOSE_ON_EXEC | flags)
     except BlockingIOError:
         raise
     except ConnectionResetError:
@@ -153,23 +154,23 @@ def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
 
 
 def read_request(fds: list[int]) -> tuple[RunRequest, RunDescriptors]:
-    """What waits in the status socket, the first of the descriptors that came with the word to start."""
+    """Read the request from the status socket, the first descriptor that came with the start message."""
     request = RunRequest.parse(os.read(fds[STATUS_AT], _MESSAGE_BYTES))
     return request, RunDescriptors.received(request, fds)
 
 
 def report(status_fd: int, /, **fields: object) -> None:
-    """One message on the status socket: from init, or from the program's process before it becomes the guest."""
+    """Send a report on the status socket: from init, or from the program's process before it becomes the guest."""
     os.write(status_fd, json.dumps(fields).encode())
 
 
 def report_failure(status_fd: int, error: JailError) -> None:
-    """The message that the supervisor raises as this very error."""
-    with contextlib.suppress(OSError):  # nobody listens any more
+    """Report an error, which the supervisor raises again."""
+    with contextlib.suppress(OSError):  # the supervisor has closed its end
         report(status_fd, kind="failed", **error.facts)
 
 
 def report_descriptors(status_fd: int, kind: str, fds: list[int]) -> None:
-    """One message with descriptors beside it."""
+    """Send a report with descriptors."""
     with socket.socket(fileno=os.dup(status_fd)) as status:
         send(status, json.dumps({"kind": kind}).encode(), fds)

@@ -35,9 +35,9 @@ class PythonFork:
         """Whether a run of this command may go on from the template."""
         return self._warm.matches(argv, environment)
 
-    def get_ready(self, *, is_staged: bool) -> None:
-        """In the run's process: be a fresh interpreter. `is_staged`: no client waits yet."""
-        self._script.get_ready(is_staged=is_staged)
+    def get_ready(self, *, is_prewarmed: bool) -> None:
+        """In the run's process: be a fresh interpreter. `is_prewarmed`: no client waits yet."""
+        self._script.get_ready(is_prewarmed=is_prewarmed)
 
     def run(self) -> None:
         """Run the script to the interpreter's end. Never returns."""

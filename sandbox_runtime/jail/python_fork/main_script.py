@@ -68,8 +68,8 @@ class MainScript:
         self._main = sys.modules.pop("__main__")
         self._inherited = dict(sys.modules)
 
-    def get_ready(self, *, is_staged: bool) -> None:
-        """Be what exec would have made of this process, but for the script. `is_staged`: nobody waits for it yet.
+    def get_ready(self, *, is_prewarmed: bool) -> None:
+        """Be what exec would have made of this process, but for the script. `is_prewarmed`: nobody waits for it yet.
 
         os.fork() does far more in a child: it makes every lock anew. A process that has had one thread all its life,
         and holds none of them, needs only this; a test looks for hooks that do anything else.
@@ -88,7 +88,7 @@ class MainScript:
         )
         sys.modules["__main__"] = main
         self._namespace = main.__dict__
-        if is_staged:
+        if is_prewarmed:
             self._write_ahead()
 
     def _write_ahead(self) -> None:

@@ -1,1 +1,1 @@
-"""Outside the guest, and trusted: start a run, watch it, report its outcome."""
+"""The supervisor: trusted code outside the guest that starts a run, watches it and reports its outcome."""

@@ -1,19 +1,19 @@
-"""How long a run wanted a CPU and got none, because others had them all.
+"""Estimate how long a run was runnable but got no CPU, because other processes used all CPUs.
 
-Threads of one run also wait for each other, which is the run's own doing. So we compare the time in which at least one
-of its threads could run with the CPU time of the whole run: only time beyond that was lost to others. More threads make
-the second figure larger and the first one not.
+Threads of one run also wait for each other, which must not count. So we compare two times: the time in which at least
+one thread of the run was runnable, and the CPU time of the whole run. Only the excess of the first one was lost to
+other processes. More threads increase only the second one.
 
-Each thread's time comes from proc_pid_schedstat, exact to a few milliseconds. A thread that a look sees for the first
-time has no earlier figure: if it can run now it counts for the whole interval. Looks come at random moments, so this is
-right on average for programs of many short processes too, and no program can arrange to be seen at its best. One such
-look alone decides nothing: the largest estimate is left out.
+Thread times come from /proc/PID/schedstat, exact to a few milliseconds. A thread in its first sample has no earlier
+value: if it is runnable, we count the whole interval. Samples are taken at random moments, so this is right on average
+for programs of many short processes, and a program cannot time itself to the samples. The largest such estimate is
+left out, so that one sample alone never decides.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# A look costs some 15 us a thread. The oldest threads are those that a run waits for.
+# A sample costs about 15 us a thread. We sample the oldest threads: a run usually waits for these.
 _MOST_THREADS = 64
 _SHORTEST_INTERVAL_NS = 50_000_000
 _RUNNABLE = "R"  # of proc_pid_stat(5)
@@ -22,27 +22,27 @@ _READ_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class ThreadTime:
-    """`runnable_ns`: on a CPU or in the queue for one, since it began. `is_runnable`: at this moment."""
+    """One sample of a thread. `runnable_ns`: time on a CPU or in a run queue since its start. `is_runnable`: now."""
 
     runnable_ns: int
     is_runnable: bool
 
 
 class CpuWait:
-    """Of one run. All times are of one monotonic clock; CPU times count from the start of the program."""
+    """The estimate of one run. Times are of the monotonic clock; CPU times count from the program's start."""
 
     def __init__(self, started_ns: int) -> None:
         self._looked_ns, self._used_ns = started_ns, 0
         self._threads: Mapping[int, ThreadTime] = {}
-        self._queued: dict[int, int] = {}  # what was counted of waits that go on
+        self._queued: dict[int, int] = {}  # already counted, of waits that continue
         self._certain_ns = self._likely_ns = self._largest_estimate_ns = 0
 
     def is_due(self, now_ns: int) -> bool:
-        """Whether the last look is long enough ago."""
+        """Whether the last sample is old enough for the next one."""
         return now_ns - self._looked_ns >= _SHORTEST_INTERVAL_NS
 
     def add(self, now_ns: int, used_ns: int, threads: Mapping[int, ThreadTime]) -> None:
-        """One look: CPU time of the whole run until now, and its threads by id."""
+        """Add one sample. `used_ns`: CPU time of the whole run so far. `threads`: by thread id."""
         interval_ns, used_since_ns = now_ns - self._looked_ns, used_ns - self._used_ns
         known_ns, is_new_runnable = 0, False
         queued: dict[int, int] = {}
@@ -51,13 +51,13 @@ class CpuWait:
             if before is not None:
                 own_ns = thread.runnable_ns - before.runnable_ns - self._queued.get(number, 0)
                 if thread == before and thread.is_runnable:
-                    # In the queue since before the last look: the kernel counts a wait when it is over.
+                    # It has waited since before the last sample: the kernel adds a wait only when it is over.
                     own_ns = interval_ns
                     queued[number] = self._queued.get(number, 0) + interval_ns
                 known_ns = max(known_ns, min(own_ns, interval_ns))
             elif thread.is_runnable:
                 is_new_runnable = True
-        # Of threads seen twice each interval stands for itself; an estimate may only be judged over all of them.
+        # Intervals of threads sampled twice are certain one by one. Estimates are only right in sum.
         self._certain_ns += max(0, known_ns - used_since_ns)
         self._likely_ns += (interval_ns if is_new_runnable else known_ns) - used_since_ns
         if is_new_runnable:
@@ -67,12 +67,12 @@ class CpuWait:
 
     @property
     def usec(self) -> int:
-        """The time that was lost to others."""
+        """The time lost to other processes."""
         return max(self._certain_ns, self._likely_ns - self._largest_estimate_ns, 0) // 1000
 
 
 def read_threads(numbers: Iterable[int]) -> dict[int, ThreadTime]:
-    """Of the oldest of them, by id. A thread that is gone, or that the kernel has no figures of, is left out."""
+    """Sample the oldest threads, by id. Leaves out threads that have ended or have no schedstat."""
     found = {}
     for number in sorted(numbers)[:_MOST_THREADS]:
         try:

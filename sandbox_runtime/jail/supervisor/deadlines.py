@@ -1,4 +1,4 @@
-"""When a run must be stopped, and when to look at its counters next."""
+"""Decide when a run must be stopped, and when to read its counters next."""
 
 import os
 import random
@@ -14,24 +14,24 @@ _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
 _CONFIRM_NS = 5_000_000
 _MOMENT = random.SystemRandom()
-_EARLIEST_LOOK = 0.6  # of the longest pause: no program can know when it is looked at
-_CPUS = os.cpu_count() or 1  # asked once: it reads a file
-_BYTES_PER_NS = 4  # no CPU of today fills fresh pages faster
-# Heap and shared memory fill the group but for what its program text needs, and for this long that text was read
-# again and again: 20,000 pages are 80 MB. A runtime in this state makes some 200,000 a second.
+_EARLIEST_LOOK = 0.6  # of the longest pause; random, so that a program cannot predict the next check
+_CPUS = os.cpu_count() or 1  # cached: the call reads a file
+_BYTES_PER_NS = 4  # no present CPU fills fresh pages faster
+# Thrashing: heap and shared memory fill the group up to _THRASH_SHARE, and within _THRASH_NS the kernel reads this many
+# evicted pages again (80 MB). A runtime in this state reads about 200,000 pages a second.
 _THRASH_NS = 1_000_000_000
 _THRASH_SHARE = 0.85
 _THRASH_PAGES = 20_000
-# Less CPU than this in `Limits.idle_secs` is none: runtimes that wait have timers of their own.
+# Less CPU time than this in `Limits.idle_secs` counts as idle: a waiting runtime still runs timers.
 _IDLE_USEC = 20_000
 
 
 class Deadlines:
-    """Wall time, CPU time of the whole group, out-of-memory kills and thrashing of one run.
+    """Limits of one run: wall time, CPU time of the group, out-of-memory kills, thrashing and idle time.
 
-    CPU is checked at the earliest moment at which the group could have used up its limit on all CPUs, so a run
-    costs few wake-ups and an overrun stays in the order of milliseconds. Where no kernel limit holds the memory, so is
-    memory; and as processes come and go while they are counted, a breach must be seen twice.
+    CPU time is checked at the earliest moment at which the group could reach its limit on all CPUs. So a run costs few
+    wake-ups, and an overrun is a few milliseconds. Sampled memory is checked in the same way. Sampling is inexact while
+    processes start and end, so there a breach must be seen twice.
     """
 
     def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
@@ -46,7 +46,7 @@ class Deadlines:
         self._busy_at: tuple[int, int] = (now, 0)  # time in ns, us of CPU wanted by then
 
     def program_started(self, at_ns: int) -> None:
-        """From here on the wall limit counts, instead of the time allowed for setting up."""
+        """Start the wall limit, which replaces the limit of the set-up."""
         self._running = True
         self._cpu_wait = CpuWait(at_ns)
         self._wall_ns = at_ns + int(self._limits.wall_time_secs * _NS)
@@ -54,15 +54,15 @@ class Deadlines:
         self._busy_at = (at_ns, 0)
 
     def timeout_ms(self) -> int:
-        """How long poll may wait, rounded up."""
+        """How long poll(2) may wait, rounded up."""
         return max(0, (min(self._wall_ns, self._next_check_ns) - time.monotonic_ns()) // 1_000_000 + 1)
 
     def check_soon(self) -> None:
-        """Something happened in the memory group: look at the counters as soon as may be."""
+        """Read the counters soon, because the memory group has reported an event."""
         self._next_check_ns = time.monotonic_ns() + _SHORTEST_CHECK_NS
 
     def due(self) -> StopReason:
-        """Why the run must be stopped now, or NONE."""
+        """The reason to stop the run now, or NONE."""
         now = time.monotonic_ns()
         if now >= self._next_check_ns:
             counters = self._groups.read()
@@ -77,7 +77,7 @@ class Deadlines:
             self._suspected = breach
             if self._is_thrashing(now):
                 return StopReason.MEMORY_THRASH
-            if self._is_idle(now, used_usec + self.cpu_wait_usec):  # a step that others keep from the CPUs is not idle
+            if self._is_idle(now, used_usec + self.cpu_wait_usec):  # waiting for a CPU is not idle
                 return StopReason.IDLE
             self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
         if now < self._wall_ns:
@@ -91,12 +91,12 @@ class Deadlines:
 
     @property
     def cpu_wait_usec(self) -> int:
-        """How long the run wanted a CPU until the last look, and others had them; 0 where there are no groups."""
+        """How long the run waited for a CPU until the last sample; 0 without groups."""
         return self._cpu_wait.usec
 
     @property
     def setup_overran(self) -> bool:
-        """A wall stop before the program started is our failure, not the guest's."""
+        """Whether the wall limit was reached before the program started: our failure, not the guest's."""
         return not self._running
 
     def _breach(self, used_usec: int, memory_bytes: int) -> StopReason:
@@ -107,7 +107,7 @@ class Deadlines:
         return StopReason.NONE
 
     def _slack_ns(self, used_usec: int, memory_bytes: int) -> int:
-        """The soonest moment at which a limit could be reached, on all CPUs at once."""
+        """Time until a limit could be reached at the earliest, with all CPUs in use."""
         if self._suspected is not StopReason.NONE:
             return _CONFIRM_NS
         left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // _CPUS
@@ -117,17 +117,17 @@ class Deadlines:
         return min(max(left_ns, _SHORTEST_CHECK_NS), longest_ns)
 
     def _is_idle(self, now: int, wanted_usec: int) -> bool:
-        """Whether the program has waited for too long: for itself, as nothing else could wake it."""
+        """Whether the program has used no CPU for `idle_secs`. No outside event could wake it, so it would hang."""
         if self._limits.idle_secs == 0 or not self._running:
             return False
-        if abs(wanted_usec - self._busy_at[1]) >= _IDLE_USEC:  # an estimate of the time that was lost may also sink
+        if abs(wanted_usec - self._busy_at[1]) >= _IDLE_USEC:  # `abs`: the estimated wait may also shrink
             self._busy_at = (now, wanted_usec)
         return now - self._busy_at[0] >= self._limits.idle_secs * _NS
 
     def _is_thrashing(self, now: int) -> bool:
-        """Whether the group lives on evicting its own program text and reading it again.
+        """Whether the group keeps evicting its own program text and reading it again.
 
-        The kernel may take very long to call that out of memory, for every allocation succeeds in the end.
+        The kernel may take very long to report out of memory here, because every allocation succeeds in the end.
         """
         refaulted_pages, resident_bytes = self._groups.memory_pressure()
         if resident_bytes < self._limits.memory_bytes * _THRASH_SHARE:

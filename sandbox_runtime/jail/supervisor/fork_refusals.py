@@ -1,13 +1,15 @@
-"""Whether the pids group may still count a fork that it refuses, though the program has failed already.
+"""Wait for fork refusals that the pids group counts only after a failed program has ended. The verdict PLE needs them.
 
-copy_process() of the kernel looks at RLIMIT_NPROC first and at the group last, and a fork on its way counts for the
-first from its beginning. With init, which is in the group only, the group is the narrower one. But of several forks at
-once RLIMIT_NPROC refuses the last one while those before it are still on their way to the group, and of these the group
-refuses at least one: that is what the verdict PLE goes by. A program that ends at once when it was refused, as the
-usual fork bomb does, is over before that. So init leaves it unreaped, for its place must not become free, and the
-others are stopped before they are killed: a fork that was on its way goes on to its end, and nothing else does. While
-the program came to its end init may have reaped others, and have made room for those on their way. Very many processes
-are therefore left alive for a moment more: if they fork on, they are refused and counted.
+copy_process() of the kernel checks RLIMIT_NPROC first and the pids group last. A fork in progress counts for
+RLIMIT_NPROC from its start. Init is in the group only, so the group has the lower limit for the program.
+With several forks at once, RLIMIT_NPROC refuses the last one while earlier ones have not reached the group yet.
+The group then refuses at least one of these. But a typical fork bomb exits at its first refusal, before the group
+has counted any. So:
+
+1. Init does not reap the program, because that would free one process of the limit.
+2. We stop the other processes before we kill them. A fork in progress then completes, and no new one starts.
+3. Init may have reaped other processes while the program ended, which made room for forks in progress.
+   When very many processes are alive we therefore let them run a little longer: if they fork, the group counts it.
 """
 
 import os
@@ -15,22 +17,25 @@ import time
 
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.jail.supervisor.halt import halt
+from sandbox_runtime.jail.supervisor.process_stop import stop_processes
 
 LOOK_MS = 1
 _ALIVE_NS = 10_000_000
-_LONGEST_NS = 100_000_000  # a fork takes less than one; each process of the run may be before it on the CPUs
+_LONGEST_NS = 100_000_000  # one fork takes under 1 ms, but all processes of the run may compete for the CPUs
 
 
-class LateRefusals:
-    """Of one run. `start`: the groups' counters that it started from."""
+class PendingRefusals:
+    """The refusals of one run. `start`: the groups' counters at its start."""
 
     def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
         self._groups, self._bound, self._start = groups, limits.process_bound, start
         self._begun_ns = 0
 
     def may_come(self, wait_status: int) -> bool:
-        """Ask again and again while others of the run's processes live. `wait_status`: of the program, wait(2)."""
+        """Whether the group may still count a refusal. Call it repeatedly while processes of the run live.
+
+        `wait_status`: of the program, wait(2).
+        """
         if self._groups.is_sampled or not os.WIFEXITED(wait_status) or wait_status == 0:
             return False
         now_ns = time.monotonic_ns()
@@ -38,9 +43,9 @@ class LateRefusals:
         counters, passed_ns = self._groups.read(), now_ns - self._begun_ns
         if passed_ns >= _LONGEST_NS or counters.fork_refusals > self._start.fork_refusals:
             return False
-        # Half as many as are allowed cannot have been too many with a fork of each on its way. But init may have reaped
-        # some since then.
+        # With half of the allowed processes, one fork in progress for each could not reach the limit. We take a
+        # quarter, because init may have reaped some meanwhile.
         count = counters.process_count - 1
         if 4 * count <= self._bound:
             return False
-        return (2 * count >= self._bound and passed_ns < _ALIVE_NS) or not halt(self._groups)
+        return (2 * count >= self._bound and passed_ns < _ALIVE_NS) or not stop_processes(self._groups)

@@ -1,4 +1,4 @@
-"""Assemble the outcome of a run from what the supervisor saw and what the groups counted."""
+"""Assemble the outcome of a run from the supervisor's observations and the groups' counters."""
 
 import os
 import time
@@ -7,58 +7,57 @@ from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import in_force as evidence
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
-from sandbox_runtime.jail.supervisor.handover import Handover
-from sandbox_runtime.jail.supervisor.reports import Watched
+from sandbox_runtime.jail.supervisor.observation import Observation
+from sandbox_runtime.jail.supervisor.run_io import RunIO
 
 _NS_PER_SEC = 1_000_000_000
 
 
-def decided_stop(watched: Watched, oom_kills: int, wall_ns: int, limits: Limits) -> StopReason:
-    """An out-of-memory kill decides, whatever else was seen: the kernel counted it in this run.
+def decided_stop(observed: Observation, oom_kills: int, wall_ns: int, limits: Limits) -> StopReason:
+    """Decide why the run was stopped. An out-of-memory kill that the kernel counted precedes all other reasons.
 
-    A program that ended by itself after its wall limit, because the host stood still when it was to be killed, was
-    too slow all the same.
+    A program that ended by itself after its wall limit, because a stalled host killed it too late, was still too slow.
     """
-    if oom_kills > 0 and watched.stop_reason is not StopReason.CANCELLED:
+    if oom_kills > 0 and observed.stop_reason is not StopReason.CANCELLED:
         return StopReason.OOM_KILL
-    overran = watched.ready is not None and wall_ns >= limits.wall_time_secs * _NS_PER_SEC
-    if watched.stop_reason is StopReason.NONE and watched.ended is not None and overran:
+    overran = observed.ready is not None and wall_ns >= limits.wall_time_secs * _NS_PER_SEC
+    if observed.stop_reason is StopReason.NONE and observed.ended is not None and overran:
         return StopReason.WALL_LIMIT
-    return watched.stop_reason
+    return observed.stop_reason
 
 
 def assemble(
     spec: JailSpec,
-    watched: Watched,
-    handover: Handover,
+    observed: Observation,
+    run_io: RunIO,
     counters: tuple[Counters, Counters],
     backend: str | None,
     begun_ns: int,
 ) -> Outcome:
-    """Raises JailError when init died, or the program ended before it was one, and nobody here killed it."""
+    """Build the outcome. Raises JailError when init died, or the set-up process ended, and we did not kill it."""
     start, end = counters
     usage = evidence.usage(spec, start, end)
-    started_ns = watched.ready["at_ns"] if watched.ready else begun_ns
-    ended_ns = watched.ended["at_ns"] if watched.ended else time.monotonic_ns()
-    stop_reason = decided_stop(watched, usage.oom_kill_events, ended_ns - started_ns, spec.limits)
-    if watched.ended is None and stop_reason is StopReason.NONE:
+    started_ns = observed.ready["at_ns"] if observed.ready else begun_ns
+    ended_ns = observed.ended["at_ns"] if observed.ended else time.monotonic_ns()
+    stop_reason = decided_stop(observed, usage.oom_kill_events, ended_ns - started_ns, spec.limits)
+    if observed.ended is None and stop_reason is StopReason.NONE:
         raise JailError("wait for the run", hint="init ended without a report")
-    if watched.ready is None and stop_reason is StopReason.NONE:
+    if observed.ready is None and stop_reason is StopReason.NONE:
         raise JailError("start the program", hint="it ended before its controls were measured")
     errors = tuple(
         f"{name} still open"
-        for name, capture in zip(("stdout", "stderr"), handover.captures, strict=True)
+        for name, capture in zip(("stdout", "stderr"), run_io.captures, strict=True)
         if capture.open
     )
     exit_code = signal = None
-    if watched.ended is not None and stop_reason is StopReason.NONE:
-        status = watched.ended["wait_status"]
+    if observed.ended is not None and stop_reason is StopReason.NONE:
+        status = observed.ended["wait_status"]
         signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     artifact = None
-    if spec.artifact is not None and exit_code == 0 and watched.ended and watched.ended["artifact_error"] == "":
-        artifact = handover.artifact(spec.artifact_max_bytes)
-    stdout, stderr = handover.captures
+    if spec.artifact is not None and exit_code == 0 and observed.ended and observed.ended["artifact_error"] == "":
+        artifact = run_io.artifact(spec.artifact_max_bytes)
+    stdout, stderr = run_io.captures
     return Outcome(
         exit_code=exit_code,
         signal=signal,
@@ -71,7 +70,7 @@ def assemble(
         memory_peak_bytes=usage.memory_peak_bytes,
         wall_usec=(ended_ns - started_ns) // 1000,
         setup_usec=(started_ns - begun_ns) // 1000,
-        cpu_wait_usec=watched.cpu_wait_usec,
-        evidence=evidence.gather(watched.ready["controls"] if watched.ready else None, backend, usage, errors),
+        cpu_wait_usec=observed.cpu_wait_usec,
+        evidence=evidence.gather(observed.ready["controls"] if observed.ready else None, backend, usage, errors),
         artifact=artifact,
     )

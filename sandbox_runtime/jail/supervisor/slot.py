@@ -1,4 +1,4 @@
-"""One place to run programs in, one at a time: a template process, a set of groups, a user id of its own."""
+"""A slot runs one program at a time. It owns a template process, control groups and a user id."""
 
 import contextlib
 import os
@@ -15,11 +15,11 @@ from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.python_fork import START_CODE
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
-from sandbox_runtime.jail.supervisor.handover import Handover
 from sandbox_runtime.jail.supervisor.launch import Launch
-from sandbox_runtime.jail.supervisor.next_handover import HandoverAhead
+from sandbox_runtime.jail.supervisor.next_run_io import NextRunIO
+from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.outcome import assemble
-from sandbox_runtime.jail.supervisor.reports import Watched
+from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from sandbox_runtime.jail.supervisor.watch import watch
@@ -33,7 +33,7 @@ main(TERMS, PATH)
 
 
 def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:
-    """Control groups; an ordinary user may have some delegated, else usage is sampled."""
+    """Open the slot's control groups. An ordinary user without delegated groups gets sampled usage instead."""
     try:
         return open_groups(name)
     except JailError:
@@ -43,21 +43,21 @@ def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:
 
 
 class Slot:
-    """Open with `open_slot`; close it. After a JailError look at `healthy`, and reopen when it is False.
+    """Open it with `open_slot`, and close it. After a JailError check `healthy`: open a new slot if it is False.
 
-    `runs`: how many were begun; all are forked from one template.
+    `runs`: how many runs were started; all are forked from one template.
     """
 
-    _template_code = ""  # tests put another one here
+    _template_code = ""  # tests override it
 
     def __init__(self, config: SlotConfig) -> None:
         self.uid = guest_uid(config.index)
         self.healthy = True
         self.runs = 0
-        self._staged: tuple[Launch, Handover] | None = None
-        self._ending: tuple[Launch, Handover] | None = None
+        self._prewarmed: tuple[Launch, RunIO] | None = None
+        self._ending: tuple[Launch, RunIO] | None = None
         self._in_user_namespace = os.geteuid() != 0
-        self._handovers = HandoverAhead(None if self._in_user_namespace else self.uid)
+        self._next_run_io = NextRunIO(None if self._in_user_namespace else self.uid)
         self._warm = config.warm if config.warm is not None and config.warm.is_possible else None
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
         self._template: TemplateProcess | None = None
@@ -72,7 +72,7 @@ class Slot:
                 self._groups.attach(fd)
             else:
                 os.close(fd)
-        self._handovers.make()
+        self._next_run_io.make()
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
         return Terms(
@@ -95,24 +95,23 @@ class Slot:
         """Process id of the template."""
         return self._open_template().pid
 
-    def stage(self, spec: JailSpec) -> None:
-        """Prepare for a run like this one, so that it starts at once: same command, environment, limits and family.
+    def prewarm(self, spec: JailSpec) -> None:
+        """Fork and set up a run in advance, for a later `run` with the same command, environment, limits and family.
 
-        Files and input of `spec` are not looked at. A staged run is used once, or thrown away when the next run is
-        another one. With `spec.waiting` that command is started. Does nothing where usage is sampled.
-        Raises JailError as `run` does.
+        The files and input of `spec` are ignored. The next run uses the pre-warmed one, or kills it if it does not fit.
+        With `spec.waiting` it starts that command. Does nothing when usage is sampled. Raises JailError as `run` does.
         """
-        if self._groups.is_sampled or self._staged is not None:
+        if self._groups.is_sampled or self._prewarmed is not None:
             return
         self.settle()
         template = self._open_template()
         self.healthy = False
-        self._staged = self._begin(template, spec, is_staged=True)
+        self._prewarmed = self._begin(template, spec, is_prewarmed=True)
         self.healthy = True
 
     def is_ready_for(self, spec: JailSpec) -> bool:
-        """Whether a run like this one is staged and would start at once. Raises JailError when it died."""
-        return self._staged is not None and self._staged[0].fits(spec) and self._staged[0].is_ready
+        """Whether a pre-warmed run fits `spec` and can start at once. Raises JailError when it died."""
+        return self._prewarmed is not None and self._prewarmed[0].fits(spec) and self._prewarmed[0].is_ready
 
     def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """Run one program to its end; blocking. `cancel_fd`: becomes readable to stop the run (CANCELLED).
@@ -124,103 +123,103 @@ class Slot:
         return outcome
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """As `run`, but returns as soon as every process of the guest's is dead: init's own end is still to come.
+        """As `run`, but return as soon as all processes of the guest are dead, before init has exited.
 
-        Whatever is called next waits for that end first, see `settle`.
+        The next call on this slot waits for init first, see `settle`.
         """
         self.settle()
         template = self._open_template()
-        self.healthy = False  # until this run is known to be gone
+        self.healthy = False  # until we have seen that this run is cleaned up
         self.runs += 1
         begun_ns = time.monotonic_ns()
-        launch, handover = self._launch(template, spec)
+        launch, run_io = self._launch(template, spec)
         try:
-            watched, end = self._watch(launch, handover, spec, cancel_fd)
-            outcome = assemble(spec, watched, handover, (launch.start, end), self._groups.backend, begun_ns)
+            observed, end = self._watch(launch, run_io, spec, cancel_fd)
+            outcome = assemble(spec, observed, run_io, (launch.start, end), self._groups.backend, begun_ns)
         except BaseException:
-            handover.close()
+            run_io.close()
             launch.close()
             raise
-        self._ending = launch, handover
+        self._ending = launch, run_io
         self.healthy = outcome.evidence.cleanup_verified
         return outcome
 
     def _watch(
-        self, launch: Launch, handover: Handover, spec: JailSpec, cancel_fd: int | None
-    ) -> tuple[Watched, Counters]:
-        """What was seen, and the counters of the end."""
+        self, launch: Launch, run_io: RunIO, spec: JailSpec, cancel_fd: int | None
+    ) -> tuple[Observation, Counters]:
+        """Watch the run to its end. Returns the observations and the groups' final counters."""
         deadlines = Deadlines(self._groups, spec.limits, launch.start)
-        watched = watch(launch, handover.captures, deadlines, self._groups, cancel_fd)
-        if watched.alone and not self._groups.is_sampled:
+        observed = watch(launch, run_io.captures, deadlines, self._groups, cancel_fd)
+        if observed.alone and not self._groups.is_sampled:
             end = self._groups.read()
-            # Init, which counts as a process of the group, may be gone by now or not.
-            return watched, replace(end, process_count=0) if end.process_count == 1 else end
+            # Init counts as a process of the group, and may or may not have exited by now.
+            return observed, replace(end, process_count=0) if end.process_count == 1 else end
         used = launch.reaped()
         if isinstance(self._groups, SampledUsage):
             self._groups.settle(used["cpu_usec"], used["largest_kib"] << 10)
-        return watched, self._groups.read()
+        return observed, self._groups.read()
 
     def settle(self) -> None:
-        """Wait until nothing of the last run is left. Raises JailError, with `healthy` False, when something stays."""
+        """Wait until the last run is cleaned up. Raises JailError, with `healthy` False, if a process stays alive."""
         ending, self._ending = self._ending, None
         if ending is None:
             return
         was_healthy, self.healthy = self.healthy, False
-        launch, handover = ending
-        with contextlib.closing(launch), handover:
+        launch, run_io = ending
+        with contextlib.closing(launch), run_io:
             launch.reaped()
         left = self._groups.read().process_count
         if left:
-            raise JailError("end the run", hint=f"{left} processes are left")
+            raise JailError("end the run", hint=f"{left} processes are still alive; close this slot")
         self.healthy = was_healthy
-        self._handovers.make()
+        self._next_run_io.make()
 
     def _open_template(self) -> TemplateProcess:
         if not self.healthy or self._template is None:
             raise JailError("run", hint="this slot failed before, or is closed; open a new one")
         return self._template
 
-    def _launch(self, template: TemplateProcess, spec: JailSpec) -> tuple[Launch, Handover]:
-        staged, self._staged = self._staged, None
-        if staged is not None and staged[0].fits(spec):
-            launch, handover = staged
+    def _launch(self, template: TemplateProcess, spec: JailSpec) -> tuple[Launch, RunIO]:
+        prewarmed, self._prewarmed = self._prewarmed, None
+        if prewarmed is not None and prewarmed[0].fits(spec):
+            launch, run_io = prewarmed
             try:
-                # What the staged process used while it got ready is not the guest's.
+                # CPU time of the set-up does not count as the guest's.
                 launch.start = replace(launch.start, cpu_usage_usec=self._groups.cpu_usage_usec())
-                handover.fill(spec)
-                launch.go(spec)
+                run_io.fill(spec)
+                launch.start_program(spec)
             except BaseException:
                 launch.close()
-                handover.close()
+                run_io.close()
                 raise
-            return launch, handover
-        if staged is not None:
-            staged[1].close()
-            staged[0].discard()
-        return self._begin(template, spec, is_staged=False)
+            return launch, run_io
+        if prewarmed is not None:
+            prewarmed[1].close()
+            prewarmed[0].discard()
+        return self._begin(template, spec, is_prewarmed=False)
 
-    def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_staged: bool) -> tuple[Launch, Handover]:
-        """The limits stand before there is a process; the files and the request come while it is cloned."""
+    def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_prewarmed: bool) -> tuple[Launch, RunIO]:
+        """Clone a run. The order matters: set the limits first; write files and request while the template clones."""
         with contextlib.ExitStack() as undone:
             start = self._groups.prepare(spec.limits)
-            handover = undone.enter_context(self._handovers.take())
-            launch = Launch(template, self._groups, spec, start, handover.streams, is_staged=is_staged)
+            run_io = undone.enter_context(self._next_run_io.take())
+            launch = Launch(template, self._groups, spec, start, run_io.streams, is_prewarmed=is_prewarmed)
             undone.callback(launch.close)
-            handover.close_guest_side()
-            if not is_staged:
-                handover.fill(spec)
-            launch.tell()
+            run_io.close_guest_side()
+            if not is_prewarmed:
+                run_io.fill(spec)
+            launch.send_request()
             undone.pop_all()
-        return launch, handover
+        return launch, run_io
 
     def close(self) -> None:
-        """End the template (and a run that still goes on), then remove the groups. Bounded, whatever still runs."""
+        """Kill the template and its run, then remove the groups. Takes a bounded time."""
         self.healthy = False
-        for pair in (self._staged, self._ending):
+        for pair in (self._prewarmed, self._ending):
             for part in pair or ():
                 part.close()
-        self._staged = self._ending = None
-        self._handovers.close()
+        self._prewarmed = self._ending = None
+        self._next_run_io.close()
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):
@@ -236,5 +235,5 @@ class Slot:
 
 
 def open_slot(config: SlotConfig) -> Slot:
-    """Start a template and make its groups. Raises JailError."""
+    """Make the groups of a slot and start its template. Raises JailError."""
     return Slot(config)

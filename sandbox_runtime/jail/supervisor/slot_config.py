@@ -1,4 +1,4 @@
-"""What a slot is opened with."""
+"""Configuration of a slot."""
 
 from dataclasses import dataclass, field
 
@@ -9,12 +9,12 @@ from sandbox_runtime.jail.python_fork import WarmStart
 
 @dataclass(frozen=True, slots=True)
 class SlotConfig:
-    """What a slot is opened with.
+    """Arguments of `open_slot`.
 
     `name`: unique among the live slots of this process. `index`: 0 to 63, gives the guests' user id.
-    `required_controls`: the floor; below it no guest starts and `run` raises JailError.
-    `warm`: runs of this command fork from a warm interpreter, where that is possible; None: all runs start by exec.
-    `small_init`: directory of the built process 1, see `small_init`; "": it is a fork of the template, which is slower.
+    `required_controls`: the floor. When one of them is not in force, no guest starts and `run` raises JailError.
+    `warm`: runs of this command fork from a warm interpreter, if the host supports it; None: all runs start by exec.
+    `small_init`: directory of the built small init; "": each run forks its init from the template, which is slower.
     """
 
     name: str
@@ -25,7 +25,7 @@ class SlotConfig:
     small_init: str = ""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a control that does not exist: a misspelt floor would be no floor."""
+        """Raises ValueError for an unknown control: a misspelt name would silently lower the floor."""
         unknown = sorted(set(self.required_controls) - set(CONTROLS))
         if unknown:
             raise ValueError(f"no such control: {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""Bounded capture of a guest's output: what is read is counted here, in the parent, never in the guest."""
+"""Capture a guest's output up to a limit. The supervisor counts the bytes, not the guest."""
 
 import os
 import select
@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 
 _READ_BYTES = 1 << 16
-# A run may write one byte at a time, and each read costs the supervisor about 50 us. So reads are counted: these many
-# are free, then each 4 KiB of output earns one more, and after a read that is not earned the pipe rests. No program
-# with ordinary output is ever paused: a full pipe gives 64 KiB a read.
+# A guest may write one byte at a time, and each read costs the supervisor about 50 us. So we limit the reads: the first
+# 64 are free, and each 4 KiB of output allows one more. After a read above that we pause for 10 ms. Ordinary output is
+# never paused: a full pipe gives 64 KiB a read.
 _FREE_READS = 64
 _BYTES_A_READ = 4096
 _PAUSE_NS = 10_000_000
@@ -17,7 +17,7 @@ _PAUSE_NS = 10_000_000
 class Capture:
     """One output pipe. At the limit the read end is closed, so that the guest gets SIGPIPE or EPIPE.
 
-    `limit_bytes`: set it before anybody writes; until then nothing is let through.
+    `limit_bytes`: set it before the guest can write; until then it is 0.
     """
 
     def __init__(self, read_fd: int, limit_bytes: int = 0) -> None:
@@ -31,22 +31,22 @@ class Capture:
 
     @property
     def has_read_too_often(self) -> bool:
-        """Whether the reads so far were many for the bytes that they gave."""
+        """Whether there were more reads than the captured bytes allow."""
         return self.reads > _FREE_READS + len(self._data) // _BYTES_A_READ
 
     def forbid_opening(self) -> None:
-        """Nobody may open the pipe by its name in /proc: a compiler that includes its own output waits for itself."""
+        """Forbid to open the pipe through /proc. Otherwise a compiler that includes its own output would hang."""
         os.fchmod(self.fd, 0)
 
     def read(self) -> None:
-        """Take what is there, one chunk. Closes at end of file, or when there is more than the limit."""
+        """Read one chunk. Closes at end of file and above the limit."""
         self.reads += 1
         try:
             chunk = os.read(self.fd, _READ_BYTES)
         except BlockingIOError:
             return
         self._data += chunk
-        # A guest that writes exactly the limit loses nothing: only a byte more makes a cut.
+        # Exactly the limit is allowed: only one byte more cuts the output.
         if len(self._data) > self.limit_bytes:
             del self._data[self.limit_bytes :]
             self.cut = True
@@ -60,7 +60,7 @@ class Capture:
             before = len(self._data)
             self.read()
             if self.open and len(self._data) == before:
-                return  # a writer is left after all: the caller reports the run as unclean
+                return  # a writer is still alive: the caller reports the run as not cleaned up
 
     def close(self) -> None:
         """Close the read end, once."""
@@ -69,29 +69,29 @@ class Capture:
             os.close(self.fd)
 
     def take(self) -> bytes:
-        """What was captured."""
+        """Return the captured bytes."""
         return bytes(self._data)
 
 
 class PacedReading:
-    """Reads captures when `poller` says that they have output, each at most 100 times a second beyond what it earned.
+    """Read captures when `poller` reports output; pause a capture for 10 ms after a read above its allowance.
 
-    The bound holds for any pattern of writes. The pause delays no result: the end of a run ends it.
+    The limit holds for any pattern of writes. A pause delays no result, because it ends with the run.
     """
 
     def __init__(self, poller: select.poll, captures: Iterable[Capture]) -> None:
         self._poller = poller
         self._polled = {capture.fd: capture for capture in captures}
-        self._resting: list[tuple[int, Capture]] = []  # when the pause ends, the next one first
+        self._resting: list[tuple[int, Capture]] = []  # (end of the pause in ns, capture), in order
         for fd in self._polled:
             poller.register(fd, select.POLLIN)
 
     def read(self, fd: int) -> None:
-        """Read what poll has found. Other descriptors than those of the captures are ignored."""
+        """Read the capture of a descriptor that poll reported. Ignores other descriptors."""
         capture = self._polled.pop(fd, None)
         if capture is None:
             return
-        # Forget before reading: a closed descriptor's number may be taken by another thread at once.
+        # Unregister before reading: `read` may close the descriptor, and another thread may reuse its number at once.
         self._poller.unregister(fd)
         capture.read()
         if capture.open and capture.has_read_too_often:
@@ -100,7 +100,7 @@ class PacedReading:
             self._poll(capture)
 
     def resume(self) -> None:
-        """Poll those again whose pause is over."""
+        """Poll the captures again whose pause is over."""
         while self._resting and self._resting[0][0] <= time.monotonic_ns():
             self._poll(self._resting.pop(0)[1])
 

@@ -1,4 +1,4 @@
-"""Start, talk to and end the template process of a slot."""
+"""Start the template process of a slot, exchange messages with it, and end it."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import receive, send
 from sandbox_runtime.jail.python_fork import template_command
 from sandbox_runtime.jail.supervisor.deadlines import SETUP_SECS
-from sandbox_runtime.jail.supervisor.handover import sealed_file
+from sandbox_runtime.jail.supervisor.run_io import sealed_file
 
 _PROJECT_ROOT = Path(__file__).parents[3]
 _LAST_WORDS_BYTES = 4096
@@ -24,7 +24,8 @@ _LAST_WORDS_BYTES = 4096
 class TemplateProcess:
     """Owns the process and the control socket. Raises JailError.
 
-    `code`: what the process executes, with the names ROOT, TERMS and PATH. `make_terms`: from the control descriptor.
+    `code`: Python code that the process executes; it can use the names ROOT, TERMS and PATH.
+    `make_terms`: gets the number of the control descriptor.
     """
 
     def __init__(self, code: str, make_terms: Callable[[int], Terms]) -> None:
@@ -50,7 +51,7 @@ class TemplateProcess:
     def _start(self, terms: Terms) -> None:
         with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
             command, environment = template_command(terms.warm, terms.control_fd, Path(directory), str(_PROJECT_ROOT))
-            # What a guest's streams will be: an interpreter asks at its start what kind of files it has.
+            # The same kinds of files as a guest's streams, because an interpreter checks them when it starts.
             stdin = sealed_file("stdin", b"")
             stack.callback(os.close, stdin)
             self._errors, output = os.pipe2(os.O_CLOEXEC)
@@ -68,7 +69,7 @@ class TemplateProcess:
             self._shown = self.expect_open(terms)
 
     def expect_open(self, terms: Terms) -> list[int]:
-        """Wait until the template stands in its root: the descriptors that it shows."""
+        """Wait until the template has entered its root. Returns the descriptors that it sends."""
         return self.expect("open", descriptors=int(terms.in_user_namespace))[1]
 
     @property
@@ -79,16 +80,16 @@ class TemplateProcess:
         return self._process.pid
 
     def take_shown(self) -> list[int]:
-        """Descriptors that the template showed at its start; the caller owns them."""
+        """Hand out the descriptors that the template sent at its start. The caller owns them."""
         shown, self._shown = self._shown, []
         return shown
 
     def send(self, message: bytes, fds: Sequence[int]) -> None:
-        """One message to the template."""
+        """Send one message to the template."""
         send(self.channel, message, fds)
 
     def expect(self, kind: str, descriptors: int = 0) -> tuple[dict[str, Any], list[int]]:
-        """The next message of the template with so many descriptors."""
+        """Receive the template's next message, which must be of this kind with so many descriptors."""
         message, fds = receive(self.channel)
         report: dict[str, Any] = json.loads(message) if message else {"kind": "gone"}
         if report["kind"] == kind and len(fds) == descriptors:
@@ -107,8 +108,8 @@ class TemplateProcess:
         return ""
 
     def close(self) -> None:
-        """End the process (and a run that still goes on). Bounded, whatever still runs."""
-        # A run in another thread may wait on this very descriptor: it must see the end before the number is free.
+        """End the process and its run. Takes a bounded time."""
+        # Another thread may be waiting on this descriptor. It must see the end before the number can be reused.
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
         if self._process is not None:
@@ -120,7 +121,7 @@ class TemplateProcess:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """By itself at end of file, else by force. One that no signal ends is left to the kernel."""
+    """Wait until the process exits at end of file; kill it after SETUP_SECS. Gives up if SIGKILL does not end it."""
     try:
         process.wait(timeout=SETUP_SECS)
     except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
-"""Watch one run from outside: streams, reports, limits, its end. Waits on descriptors, never in a sleep loop.
+"""Watch one run from outside: read its output and reports, enforce its limits, see its end.
 
-But for the end of a failed program that left many others: there the group is looked at once a millisecond.
+The loop waits on descriptors with poll(2). It polls counters every millisecond only when a failed program left many
+processes, see `fork_refusals`.
 """
 
 import contextlib
@@ -12,9 +13,9 @@ from sandbox_runtime.jail.controls.cgroup import SampledUsage, SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.supervisor.deadlines import SETUP_SECS, Deadlines
-from sandbox_runtime.jail.supervisor.fork_refusals import LOOK_MS, LateRefusals
+from sandbox_runtime.jail.supervisor.fork_refusals import LOOK_MS, PendingRefusals
 from sandbox_runtime.jail.supervisor.launch import Launch
-from sandbox_runtime.jail.supervisor.reports import Watched
+from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.streams import Capture, PacedReading
 
 _DEATH_MS = int(SETUP_SECS * 1000)
@@ -38,14 +39,14 @@ class _Watch:
     ) -> None:
         self._pidfd, self._status = launch.pidfd, launch.status
         self._deadlines, self._groups = deadlines, groups
-        self._late_refusals = LateRefusals(groups, launch.spec.limits, launch.start)
+        self._pending_refusals = PendingRefusals(groups, launch.spec.limits, launch.start)
         self._is_killed = False
         self._poller = select.poll()
         self._output = PacedReading(self._poller, captures)
         self._open = {self._pidfd, self._status.fileno()}
         for fd in self._open:
             self._poller.register(fd, select.POLLIN)
-        self.watched = Watched(launch.begun_ns)
+        self.observed = Observation(launch.begun_ns)
 
     def _forget(self, fd: int) -> None:
         self._open.discard(fd)
@@ -53,25 +54,25 @@ class _Watch:
 
     def _handle(self, fd: int) -> None:
         if fd == self._pidfd:
-            self.watched.died = True
+            self.observed.died = True
             self._forget(fd)
         elif fd == self._status.fileno():
-            had_started = self.watched.ready is not None
-            if not self.watched.read_report(self._status):
+            had_started = self.observed.ready is not None
+            if not self.observed.read_report(self._status):
                 self._forget(fd)
             if isinstance(self._groups, SampledUsage):
-                self._groups.attach_mounts(self.watched.take_mount_fds())
-            if self.watched.ready is not None and not had_started:
-                self._deadlines.program_started(self.watched.ready["at_ns"])
+                self._groups.attach_mounts(self.observed.take_mount_fds())
+            if self.observed.ready is not None and not had_started:
+                self._deadlines.program_started(self.observed.ready["at_ns"])
 
-    def run(self, cancel_fd: int | None) -> Watched:
-        """Until init is alone or dead: nothing of the guest's is alive after it."""
+    def run(self, cancel_fd: int | None) -> Observation:
+        """Watch until init is alone or dead. Then all processes of the guest are dead."""
         oom_event_fd, oom_event_mask = self._groups.oom_event or (-1, 0)
         if oom_event_fd >= 0:
             self._poller.register(oom_event_fd, oom_event_mask)
         if cancel_fd is not None:
             self._poller.register(cancel_fd, select.POLLIN)
-        while not self.watched.is_over:
+        while not self.observed.is_over:
             events = self._poller.poll(self._timeout_ms())
             if not events and self._is_killed:
                 raise JailError("wait for the run to die", hint="a process of the run cannot be killed")
@@ -87,27 +88,27 @@ class _Watch:
                 else:
                     self._output.read(fd)
             self._output.resume()
-            self._end_what_is_due()
-        self.watched.cpu_wait_usec = self._deadlines.cpu_wait_usec
-        return self.watched
+            self._enforce_limits()
+        self.observed.cpu_wait_usec = self._deadlines.cpu_wait_usec
+        return self.observed
 
-    def _end_what_is_due(self) -> None:
-        if self.watched.ended is not None:
-            self._end_the_others(self.watched.ended["wait_status"])
-        elif self.watched.stop_reason is StopReason.NONE:
+    def _enforce_limits(self) -> None:
+        if self.observed.ended is not None:
+            self._end_the_others(self.observed.ended["wait_status"])
+        elif self.observed.stop_reason is StopReason.NONE:
             self._stop(self._deadlines.due())
 
     def _timeout_ms(self) -> int:
         if self._is_killed:
             return _DEATH_MS
-        return self._output.timeout_ms(self._deadlines.timeout_ms() if self.watched.ended is None else LOOK_MS)
+        return self._output.timeout_ms(self._deadlines.timeout_ms() if self.observed.ended is None else LOOK_MS)
 
     def _end_the_others(self, wait_status: int) -> None:
-        """The program has ended. Init stays, so that nothing is reaped, until it is killed with all that live still."""
-        if self._is_killed or self.watched.is_over or self._late_refusals.may_come(wait_status):
+        """After the program's end: kill init, and with it the remaining processes. Until then init reaps nothing."""
+        if self._is_killed or self.observed.is_over or self._pending_refusals.may_come(wait_status):
             return
         if self._groups.is_sampled:
-            self._groups.read()  # the last look at what they used: nobody waits for those that die with init
+            self._groups.read()  # the last usage sample: nobody reaps the processes that die with init
         self._kill()
 
     def _kill(self) -> None:
@@ -115,11 +116,11 @@ class _Watch:
         kill_run(self._pidfd)
 
     def _stop(self, reason: StopReason) -> None:
-        if reason is StopReason.NONE or self.watched.ended is not None:
+        if reason is StopReason.NONE or self.observed.ended is not None:
             return
         if reason is StopReason.WALL_LIMIT and self._deadlines.setup_overran:
-            raise JailError("set up the run", hint="took too long")
-        self.watched.stop_reason = reason
+            raise JailError("set up the run", hint=f"took longer than {SETUP_SECS:g} s; the host may be overloaded")
+        self.observed.stop_reason = reason
         self._kill()
 
 
@@ -129,17 +130,17 @@ def watch(
     deadlines: Deadlines,
     groups: SlotGroups,
     cancel_fd: int | None,
-) -> Watched:
+) -> Observation:
     """Watch until all of the guest is dead and its output is read. Raises JailError; kills the run in any case."""
     loop = _Watch(launch, captures, deadlines, groups)
     try:
-        watched = loop.run(cancel_fd)
-        while watched.read_report(launch.status):  # what was written just before the end
+        observed = loop.run(cancel_fd)
+        while observed.read_report(launch.status):  # reports that were written just before the end
             pass
         for capture in captures:
             capture.drain()
-        return watched
+        return observed
     finally:
         kill_run(launch.pidfd)
-        for fd in loop.watched.take_mount_fds():
+        for fd in loop.observed.take_mount_fds():
             os.close(fd)

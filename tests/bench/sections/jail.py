@@ -14,8 +14,8 @@ from tests.bench.floors.kernel import kernel_ways
 from tests.bench.floors.tools import ToolWays, tool_ways
 from tests.bench.jail_loops import loops
 from tests.bench.jail_slots import (
+    PREWARMED,
     SERVICES,
-    STAGED,
     WaitingCommands,
     get_ready,
     languages,
@@ -34,7 +34,7 @@ from tests.bench.sources import adding_program, new_number, python_program
 _FLOOR_EVERY = 5
 _NOTES = [
     "Each timing is from the source to the checked result, with the verdict; peers give output and exit code only.",
-    "New interpreter: exec of python3. Fresh: a fork of the slot's warm interpreter. Pre-warmed: a staged process.",
+    "New interpreter: exec of python3. Fresh: a fork of the slot's warm interpreter. Pre-warmed: a pre-warmed process.",
     "Where it goes: set-up until the program's first instruction; the program until init has reaped it; the rest.",
     "First compile: a source never seen, compiled and run. Again: the same source with other input, not compiled.",
     "Languages: the slot is ready for the first step, as it is where most of its last requests were like this one.",
@@ -75,7 +75,7 @@ def _print(
         before, inside, behind = (phase(f"{service}: {part}") for part in ("set-up", "program", "its end, answer"))
 
         def once() -> float:
-            if service == STAGED:
+            if service == PREWARMED:
                 get_ready(slot, python["python"])
             elapsed_ms, completed = timed(slot, python["python"], python_program())
             metrics = completed.metrics

@@ -12,7 +12,7 @@ from tests.bench.running_stack import RunningStack, running_stack
 from tests.bench.scale import Scale
 from tests.bench.sources import ADDING_LANGUAGES, adding_program, new_number
 
-_REST_SECS = 8  # staged runs and waiting commands are there again
+_REST_SECS = 8  # pre-warmed runs and waiting commands are there again
 _NOTES = [
     "After one run in each language, at rest. PSS from /proc/<pid>/smaps_rollup.",
     "Per slot: the processes that a slot keeps alive between runs, those of waiting commands among the slots.",

@@ -146,7 +146,7 @@ class Range:
         for _ in range(2 if program.control in _RUN_TWICE else 1):
             request = asked(program.language, program.code, self._stdin)
             if slot is self._strict and language.warm_imports:
-                slot.stage(run_spec(language, b"", None, limits=limits_of(request, language), stdin=b""))
+                slot.prewarm(run_spec(language, b"", None, limits=limits_of(request, language), stdin=b""))
             completed = execute(jail, request, language, node_id="tests", started_at=datetime.now(UTC))
         return _seen(completed)
 

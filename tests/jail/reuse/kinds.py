@@ -79,7 +79,7 @@ def _python(script: str, ends: int | StopReason, limits: Limits = LIMITS, **othe
 
 
 _HONEST_PYTHON = _python("print(marker)", 0, is_honest=True)
-# As the service runs them: forks of a warm interpreter, one staged behind each run, with compile steps among them.
+# As the service runs them: forks of a warm interpreter, one prewarmed behind each run, with compile steps among them.
 SERVED = (
     _HONEST_PYTHON,
     _python("x = []\nwhile True: x.append(bytearray(1 << 20))", StopReason.OOM_KILL, kills=True),
@@ -137,7 +137,7 @@ int main(void) {
 """
 
 
-def staged() -> JailSpec:
+def prewarmed() -> JailSpec:
     """What a slot gets ready for behind each run."""
     return run_spec(PYTHON, b"", None, limits=LIMITS, stdin=b"")
 

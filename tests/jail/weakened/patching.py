@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.inside import next_namespaces as namespaces_ahead
+from sandbox_runtime.jail.inside import next_namespaces
 
 Settings = dict[str, Any]
 MountCall = tuple[str, str, str | None, int, str]
@@ -51,5 +51,5 @@ def edit_mounts(edit: Callable[[MountCall], MountCall | None]) -> None:
 
 def share_namespace(flag: int) -> None:
     """Runs stay in the namespace of their template."""
-    namespaces_ahead._AHEAD &= ~flag
-    namespaces_ahead._ALL &= ~flag
+    next_namespaces._PREPARED &= ~flag
+    next_namespaces._ALL &= ~flag

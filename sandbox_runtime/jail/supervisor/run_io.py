@@ -1,7 +1,7 @@
-"""The streams and files of one run: made by the supervisor, one side given to the guest, the other kept.
+"""The input files, output pipes and artifact file of one run. The guest gets one side, the supervisor keeps the other.
 
-Input travels in sealed memory files: there is no path that a guest could swap, no pipe to feed while it runs, and
-the guest cannot change what it was given. A staged run holds them empty, and waits until they are filled and sealed.
+Input is in sealed memory files: a guest can neither swap a path nor change the content, and nobody has to feed a pipe.
+A pre-warmed run gets the files empty, and waits until the supervisor has filled and sealed them.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_
 
 
 def _open_file(name: str) -> tuple[int, int]:
-    """A writable and a read-only descriptor of an empty memory file, memfd_create(2)."""
+    """Open a writable and a read-only descriptor of an empty memory file, memfd_create(2)."""
     writable = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         return writable, os.open(f"/proc/self/fd/{writable}", os.O_RDONLY | os.O_CLOEXEC)
@@ -30,7 +30,7 @@ def _open_file(name: str) -> tuple[int, int]:
 
 
 def _fill(writable: int, parts: Iterable[bytes]) -> None:
-    """Write, and seal: nobody can change it any more, whatever descriptors of it there are."""
+    """Write and seal a memory file. After that no descriptor can change it."""
     for part in parts:
         view = memoryview(part)
         while view:
@@ -39,7 +39,7 @@ def _fill(writable: int, parts: Iterable[bytes]) -> None:
 
 
 def sealed_file(name: str, content: bytes) -> int:
-    """A read-only descriptor of a sealed memory file."""
+    """Make a sealed memory file. Returns a read-only descriptor."""
     writable, readable = _open_file(name)
     try:
         _fill(writable, [content])
@@ -51,8 +51,8 @@ def sealed_file(name: str, content: bytes) -> int:
     return readable
 
 
-class Handover:
-    """Context manager; closes whatever is still open. Raises JailError when a descriptor cannot be made."""
+class RunIO:
+    """Context manager that closes all its open descriptors. Raises JailError when a descriptor cannot be made."""
 
     def __init__(self, owner: int | None) -> None:
         """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's."""
@@ -72,9 +72,9 @@ class Handover:
         self.streams = Streams(stdin, stdout[1], stderr[1], files, artifact)
 
     def fill(self, spec: JailSpec) -> None:
-        """Put the input and the files in, once, and bound the output.
+        """Write the input and the files, and set the output limit. Call it once, before guest code runs.
 
-        Must come before any code of the guest's runs. Raises JailError.
+        Raises JailError.
         """
         for capture in self.captures:
             capture.limit_bytes = spec.limits.output_bytes
@@ -106,11 +106,14 @@ class Handover:
         return capture, write_end
 
     def close_guest_side(self) -> None:
-        """After the run has its copies: end of file on a pipe must mean that no guest is left."""
+        """Close our copies of the guest's descriptors. After that, end of file on a pipe means that no guest lives.
+
+        Call it when the run has its copies.
+        """
         self._given.close()
 
     def artifact(self, max_bytes: int) -> bytes:
-        """What init copied out, at most `max_bytes`."""
+        """Read the artifact that init copied, at most `max_bytes`."""
         os.lseek(self._artifact_fd, 0, os.SEEK_SET)
         with os.fdopen(os.dup(self._artifact_fd), "rb") as stream:
             return stream.read(max_bytes)

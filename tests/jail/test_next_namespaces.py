@@ -14,7 +14,7 @@ from sandbox_runtime.languages.python import PYTHON
 from tests.jail.slots import slot_config
 from tests.jail.test_evidence import ChangedSlot
 from tests.jail.test_small_init import until
-from tests.jail.test_warm_start import STAGED, good, python
+from tests.jail.test_warm_start import PREWARMED, good, python
 
 AHEAD = ("net", "ipc", "uts")
 SHOW = f"import os\nprint(*[os.readlink('/proc/self/ns/' + name) for name in {AHEAD}])"
@@ -40,26 +40,26 @@ os.unshare = lambda flags: refuse(flags) if flags & os.CLONE_NEWNET else unshare
 """
 # What a mistake would be: to take those of the last run for new ones.
 FORGET = """
-made = namespaces_ahead.NamespacesAhead.make
+made = next_namespaces.NextNamespaces.make
 def make(self):
     made(self)
-    namespaces_ahead.NamespacesAhead.make = lambda self: setattr(self, "_are_made", True)
-namespaces_ahead.NamespacesAhead.make = make
+    next_namespaces.NextNamespaces.make = lambda self: setattr(self, "_are_made", True)
+next_namespaces.NextNamespaces.make = make
 """
 
 
 @pytest.fixture
 def slot() -> Iterator[Slot]:
-    with open_slot(slot_config("ahead", 48, warm=warm_start([PYTHON]))) as opened:
+    with open_slot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON]))) as opened:
         yield opened
 
 
 def namespaces_of_runs(slot: Slot, count: int = 6) -> list[tuple[str, ...]]:
-    """Of runs one after the other, every second one staged. An old number may come again, but not at once."""
+    """Of runs one after the other, every second one prewarmed. An old number may come again, but not at once."""
     shown = []
     for number in range(count):
         if number % 2:
-            slot.stage(STAGED)
+            slot.prewarm(PREWARMED)
         shown.append(tuple(good(slot.run(python(SHOW))).decode().split()))
     return shown
 
@@ -84,7 +84,7 @@ def test_each_run_has_its_own(slot: Slot) -> None:
 
 
 def test_with_those_of_the_last_run_it_would_be_seen() -> None:
-    with ChangedSlot(slot_config("ahead", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
+    with ChangedSlot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
         assert share(namespaces_of_runs(forgetful))
 
 
@@ -93,17 +93,17 @@ def test_the_template_leaves_them_behind_the_run(slot: Slot) -> None:
     until(lambda: not namespaces_of(slot.template_pid) & shown or None)
 
 
-@pytest.mark.parametrize("is_staged", [False, True])
-def test_nothing_is_left_in_them(slot: Slot, is_staged: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("is_prewarmed", [False, True])
+def test_nothing_is_left_in_them(slot: Slot, is_prewarmed: bool) -> None:  # noqa: FBT001
     for _ in range(3):
         assert good(slot.run(python(LEAVE))) == b"left\n"
-        if is_staged:
-            slot.stage(STAGED)
+        if is_prewarmed:
+            slot.prewarm(PREWARMED)
         assert good(slot.run(python(LOOK))) == f"{errno.ECONNREFUSED}\n".encode()
 
 
 def test_where_the_kernel_makes_none_ahead_each_run_makes_its_own() -> None:
-    with ChangedSlot(slot_config("ahead", 48, warm=warm_start([PYTHON])), textwrap.dedent(REFUSE)) as refused:
+    with ChangedSlot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON])), textwrap.dedent(REFUSE)) as refused:
         shown = namespaces_of_runs(refused)
         assert namespaces_of(refused.template_pid) == hosts()
     assert not hosts().intersection(*shown)
@@ -124,7 +124,7 @@ def test_a_clone_that_the_kernel_refuses_is_named() -> None:
     """
     for _ in range(3):
         with (
-            ChangedSlot(slot_config("ahead", 48, warm=warm_start([PYTHON])), refused) as slot,
+            ChangedSlot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON])), refused) as slot,
             pytest.raises(JailError, match=r"clone: .*no more processes"),
         ):
             slot.run(python("print(1)"))

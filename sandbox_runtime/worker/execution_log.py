@@ -1,4 +1,4 @@
-"""What both ways to a run say of it: the completion of one that could not be run, and the lines of the log."""
+"""Log lines and failure completions of executions, shared by the direct path and the queue path."""
 
 import logging
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def not_run(request: ExecutionRequested, node_id: str, cause: str, message: str) -> ExecutionCompleted:
-    """Build the IE completion of a request. `message` is for the client."""
+    """Build the IE completion of a request that was not run. `message` is for the client."""
     return platform_failure(
         (request.submission_id, request.execution_id),
         request.language,
@@ -32,7 +32,7 @@ def completed(message: ExecutionCompleted) -> None:
 
 
 def not_sent(message: ExecutionCompleted, step: str, code: str) -> None:
-    """Log that a completion did not get out."""
+    """Log that a completion could not be sent."""
     ids = {"submission_id": message.submission_id, "execution_id": message.execution_id}
     _LOG.error("completion not sent", extra={**ids, "step": step, "code": code})
 

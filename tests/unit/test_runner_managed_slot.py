@@ -1,4 +1,4 @@
-"""A place gives out a slot that is whole, not worn, and staged."""
+"""A managed_slot gives out a slot that is whole, not worn, and prewarmed."""
 
 from threading import Event, Thread
 
@@ -6,55 +6,55 @@ import pytest
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
-from sandbox_runtime.languages import staged_spec
+from sandbox_runtime.languages import prewarm_spec
 from sandbox_runtime.languages.python import PYTHON
-from sandbox_runtime.worker.place import RUNS_PER_TEMPLATE, Place
+from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE, ManagedSlot
 from tests.runner_doubles import RecordedSlot
 
-STAGED = staged_spec([PYTHON])
+PREWARMED = prewarm_spec([PYTHON])
 NEVER = Event()
 
 
 class Unstageable(RecordedSlot):
-    def stage(self, spec: JailSpec) -> None:
+    def prewarm(self, spec: JailSpec) -> None:
         raise JailError("clone", spec.argv[0])
 
 
-def place_of(*slots: RecordedSlot) -> Place:
+def managed_slot_of(*slots: RecordedSlot) -> ManagedSlot:
     left = iter(slots)
-    return Place(0, lambda _index: next(left), STAGED)
+    return ManagedSlot(0, lambda _index: next(left), PREWARMED)
 
 
-def test_a_place_that_is_ready_has_a_run_staged() -> None:
+def test_a_managed_slot_that_is_ready_has_a_run_prewarmed() -> None:
     slot = RecordedSlot()
-    assert place_of(slot).get_ready(NEVER)
-    assert slot.staged == [STAGED]
+    assert managed_slot_of(slot).get_ready(NEVER)
+    assert slot.prewarmed == [PREWARMED]
 
 
-def test_a_broken_slot_is_replaced_and_the_new_one_staged() -> None:
+def test_a_broken_slot_is_replaced_and_the_new_one_prewarmed() -> None:
     broken, good = RecordedSlot(), RecordedSlot()
-    place = place_of(broken, good)
-    assert place.get_ready(NEVER, is_usable=False)
-    assert (broken.is_closed, broken.staged) == (True, [])
-    assert (place.slot, good.staged) == (good, [STAGED])
+    managed_slot = managed_slot_of(broken, good)
+    assert managed_slot.get_ready(NEVER, is_usable=False)
+    assert (broken.is_closed, broken.prewarmed) == (True, [])
+    assert (managed_slot.slot, good.prewarmed) == (good, [PREWARMED])
 
 
 def test_a_template_is_given_up_after_so_many_runs() -> None:
     worn, fresh = RecordedSlot(), RecordedSlot()
-    place = place_of(worn, fresh)
+    managed_slot = managed_slot_of(worn, fresh)
     worn.runs = RUNS_PER_TEMPLATE - 1
-    assert place.get_ready(NEVER)
-    assert place.slot is worn
+    assert managed_slot.get_ready(NEVER)
+    assert managed_slot.slot is worn
     worn.runs += 1
-    assert place.get_ready(NEVER)
-    assert (worn.is_closed, place.slot) == (True, fresh)
+    assert managed_slot.get_ready(NEVER)
+    assert (worn.is_closed, managed_slot.slot) == (True, fresh)
 
 
-def test_a_slot_in_which_nothing_can_be_staged_is_replaced() -> None:
+def test_a_slot_in_which_nothing_can_be_prewarmed_is_replaced() -> None:
     bad, good = Unstageable(), RecordedSlot()
-    place = place_of(bad, good)
-    assert place.get_ready(NEVER)
-    assert (bad.is_closed, place.slot) == (True, good)
+    managed_slot = managed_slot_of(bad, good)
+    assert managed_slot.get_ready(NEVER)
+    assert (bad.is_closed, managed_slot.slot) == (True, good)
 
 
 def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -67,9 +67,9 @@ def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCap
             raise found
         return found
 
-    place = Place(0, opener, STAGED)
-    assert place.get_ready(NEVER, is_usable=False)
-    assert place.slot is good
+    managed_slot = ManagedSlot(0, opener, PREWARMED)
+    assert managed_slot.get_ready(NEVER, is_usable=False)
+    assert managed_slot.slot is good
     failures = [vars(record) for record in caplog.records if record.message == "slot not opened"]
     assert [(found["step"], found["errno"]) for found in failures] == [("open slot", 24), ("clone", 0)]
 
@@ -77,7 +77,7 @@ def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCap
 def test_at_the_end_of_the_worker_nobody_waits_for_a_good_slot() -> None:
     stop = Event()
     stop.set()
-    assert not place_of(RecordedSlot()).get_ready(stop, is_usable=False)
+    assert not managed_slot_of(RecordedSlot()).get_ready(stop, is_usable=False)
 
 
 def test_a_slot_that_is_opened_while_the_worker_stops_is_closed_too() -> None:
@@ -91,8 +91,11 @@ def test_a_slot_that_is_opened_while_the_worker_stops_is_closed_too() -> None:
             assert may_open.wait(60)
         return slot
 
-    place = Place(0, opener, STAGED)
-    threads = [Thread(target=place.get_ready, args=(NEVER,), kwargs={"is_usable": False}), Thread(target=place.close)]
+    managed_slot = ManagedSlot(0, opener, PREWARMED)
+    threads = [
+        Thread(target=managed_slot.get_ready, args=(NEVER,), kwargs={"is_usable": False}),
+        Thread(target=managed_slot.close),
+    ]
     threads[0].start()
     assert is_opening.wait(60)
     threads[1].start()
@@ -100,4 +103,4 @@ def test_a_slot_that_is_opened_while_the_worker_stops_is_closed_too() -> None:
     for thread in threads:
         thread.join()
     assert late.is_closed
-    assert not place.get_ready(NEVER, is_usable=False), "closed for good"
+    assert not managed_slot.get_ready(NEVER, is_usable=False), "closed for good"

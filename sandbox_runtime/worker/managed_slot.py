@@ -1,4 +1,4 @@
-"""A slot that is ready for the next run: replaced when it broke or is worn, with a run staged in it."""
+"""Keep one jail slot usable: replace it after a failure or after RUNS_PER_TEMPLATE runs, and pre-warm its next run."""
 
 import logging
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.transport import Backoff
 
-# All runs of a template share its address layout and hash seed: an attacker may not try for ever.
+# All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.
 RUNS_PER_TEMPLATE = 1000
 
 _LOG = logging.getLogger(__name__)
 
 
 class ClosableSlot(Protocol):
-    """What the worker needs of a slot."""
+    """The methods of a slot that the worker uses."""
 
     @property
     def healthy(self) -> bool:
@@ -25,57 +25,60 @@ class ClosableSlot(Protocol):
 
     @property
     def runs(self) -> int:
-        """How many runs were begun in it."""
+        """How many runs were started in it."""
         ...
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step; its sandbox may still be taken down when this returns. Raises JailError."""
+        """Run one step. The sandbox may still be cleaned up when this returns. Raises JailError."""
         ...
 
     def settle(self) -> None:
-        """Wait until nothing of the last run is left. Raises JailError."""
+        """Wait until the last run is cleaned up. Raises JailError."""
         ...
 
-    def stage(self, spec: JailSpec) -> None:
-        """Prepare for a run like this one. Raises JailError."""
+    def prewarm(self, spec: JailSpec) -> None:
+        """Start the set-up of a run like this one in advance. Raises JailError."""
         ...
 
     def close(self) -> None:
-        """End everything of the slot."""
+        """Kill all processes of the slot and remove its groups."""
         ...
 
 
-class Place:
-    """Owns one slot at a time. `staged`: the run to get ready for when there is nothing to do."""
+class ManagedSlot:
+    """Owns one slot at a time. `prewarmed`: the run to set up in advance while the slot is idle."""
 
-    def __init__(self, index: int, opener: Callable[[int], ClosableSlot], staged: JailSpec | None = None) -> None:
+    def __init__(self, index: int, opener: Callable[[int], ClosableSlot], prewarmed: JailSpec | None = None) -> None:
         self.index = index
         self._opener = opener
-        self._staged = staged
+        self._prewarmed = prewarmed
         self._is_closed = False
-        self._opening = Lock()  # a slot that is opened while the worker stops must be closed too
+        self._opening = Lock()  # `close` must not miss a slot that another thread is just opening
         self.slot = self._open()
 
     def get_ready(self, stop: Event, *, is_usable: bool = True) -> bool:
-        """To be called behind each answer, and once at the start. False: `stop` came before there was a good slot."""
+        """Make the slot ready for the next run. Call it at the start and after each run.
+
+        False: `stop` was set before a usable slot could be opened.
+        """
         if not is_usable or self.slot.runs >= RUNS_PER_TEMPLATE:
             return self._replace(stop)
-        return self._stage() or self._replace(stop)
+        return self._prewarm() or self._replace(stop)
 
-    def _stage(self) -> bool:
+    def _prewarm(self) -> bool:
         try:
             self.slot.settle()
-            if self._staged is not None:
-                self.slot.stage(self._staged)
+            if self._prewarmed is not None:
+                self.slot.prewarm(self._prewarmed)
         except JailError as error:
             self._log("slot not ready", error)
             return False
         return True
 
     def _replace(self, stop: Event) -> bool:
-        """Close the slot and open another, trying until it succeeds."""
+        """Close the slot and open another one. Retries with backoff until `stop`."""
         backoff = Backoff()
-        is_worn = self.slot.healthy
+        is_planned = self.slot.healthy
         self.slot.close()
         while not stop.is_set():
             try:
@@ -86,14 +89,14 @@ class Place:
             except JailError as error:
                 self._log("slot not opened", error)
             else:
-                _LOG.log(logging.DEBUG if is_worn else logging.INFO, "slot replaced", extra={"slot": self.index})
-                if self._stage():
+                _LOG.log(logging.DEBUG if is_planned else logging.INFO, "slot replaced", extra={"slot": self.index})
+                if self._prewarm():
                     return True
             stop.wait(backoff.next_delay_secs())
         return False
 
     def _open(self) -> ClosableSlot:
-        """Raises JailError, whatever the host ran out of: the thread that waits for a slot holds its permit."""
+        """Raises JailError for every failure, so that `_replace` retries: another error would end the slot's thread."""
         try:
             return self._opener(self.index)
         except OSError as error:
@@ -104,7 +107,7 @@ class Place:
         _LOG.error(phrase, extra=extra)
 
     def close(self) -> None:
-        """Close the slot for good. Waits for one that is being opened."""
+        """Close the slot for good. Waits while another thread opens one."""
         with self._opening:
             self._is_closed = True
             self.slot.close()

@@ -1,4 +1,4 @@
-"""Stop all that still runs of a run whose program has ended, before it is killed: it shall do nothing more."""
+"""Stop (SIGSTOP) the remaining processes of a run whose program has ended, before they are killed."""
 
 import contextlib
 import os
@@ -13,20 +13,20 @@ _AT_ONCE = 64  # descriptors
 _HALTED = frozenset("TtZX")  # proc_pid_stat(5): stopped, a zombie, dead
 
 
-def halt(groups: SlotGroups) -> bool:
-    """Whether nothing goes on any more; else ask again. A call that one of them was in has ended then, fork(2) too.
+def stop_processes(groups: SlotGroups) -> bool:
+    """Send SIGSTOP to all members. Returns whether all their threads are stopped; if not, call again.
 
-    Who is stopped in the middle of such a call stops at its end, and whoever it made is a new member. Init is stopped
-    with them where it is one. Raises JailError.
+    A process stops only after its present system call, so a fork(2) in progress still makes a new member.
+    Init is stopped too if it is a member. Raises JailError.
     """
     for pids in batched(groups.members()[0], _AT_ONCE, strict=False):
         with contextlib.ExitStack() as opened:
             found = dict(_open(pids, opened))
-            # Another process may have got the number of one that died; it is no member.
+            # A pid may have been reused since the list was read. Only a present member may get the signal.
             for pid in found.keys() & groups.members()[0]:
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(found[pid], signal.SIGSTOP)
-    return all(_is_halted(thread) for thread in groups.members()[1])
+    return all(_is_stopped(thread) for thread in groups.members()[1])
 
 
 def _open(pids: tuple[int, ...], opened: contextlib.ExitStack) -> Iterator[tuple[int, int]]:
@@ -37,12 +37,12 @@ def _open(pids: tuple[int, ...], opened: contextlib.ExitStack) -> Iterator[tuple
             yield pid, descriptor
 
 
-def _is_halted(thread: int) -> bool:
+def _is_stopped(thread: int) -> bool:
     try:
         facts = Path(f"/proc/{thread}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return True
     except OSError:
         return False
-    # The name comes before it, in parentheses, and may hold any bytes.
+    # The state follows the program's name, which is in parentheses and may hold any bytes.
     return chr(facts[facts.rindex(b")") + 2]) in _HALTED

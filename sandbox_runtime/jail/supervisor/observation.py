@@ -1,4 +1,4 @@
-"""What is seen of one run from outside: the reports of its init and its program, and init's death."""
+"""Observations of one run from outside: the reports of init and of the program's process, and init's death."""
 
 import errno
 import json
@@ -16,11 +16,11 @@ _END = struct.Struct("<iiixxxxqq")
 
 
 @dataclass(slots=True)
-class Watched:
-    """What was seen. Reports are None when they never came.
+class Observation:
+    """Observations so far. `ready`, `ended`: the reports, None until they arrive.
 
-    `alone`: nothing else lives in the namespace. `died`: init itself. `begun_ns`: what a waiting command did
-    before is its own. `cpu_wait_usec`: as in `Outcome`.
+    `alone`: init is the only process of the namespace. `died`: init is dead. `cpu_wait_usec`: as in `Outcome`.
+    `begun_ns`: when a pre-warmed run got its program; earlier times do not count as the guest's.
     """
 
     begun_ns: int = 0
@@ -33,7 +33,7 @@ class Watched:
     mount_fds: list[int] = field(default_factory=list)
 
     def read_report(self, status: socket.socket) -> bool:
-        """Take one report. False at the end, or when none has come. Raises JailError for a report of failure."""
+        """Read one report. False: end of file, or no report yet. Raises JailError for a report of failure."""
         try:
             message, fds = receive(status, DONT_WAIT)
         except BlockingIOError:
@@ -54,9 +54,9 @@ class Watched:
         return True
 
     def _read_end(self, message: bytes) -> None:
-        """What the small init writes, see `small_init.c`. Raises JailError when it is not that."""
+        """Parse the report of the small init, see `small_init.c`. Raises JailError for another size."""
         if len(message) != _END.size:
-            raise JailError("read report", hint="not one of ours")
+            raise JailError("read report", hint="unexpected size; prepare the toolchains again")
         code, number, look, secs, ns = _END.unpack(message)
         self.alone = look == -errno.ECHILD
         wait_status = number << 8 if code == os.CLD_EXITED else number
@@ -64,10 +64,10 @@ class Watched:
 
     @property
     def is_over(self) -> bool:
-        """No process of the guest's lives any more."""
+        """Whether all processes of the guest are dead."""
         return self.died or (self.ended is not None and self.alone)
 
     def take_mount_fds(self) -> list[int]:
-        """Descriptors that came with the reports; the caller owns them."""
+        """Hand out the descriptors that came with the reports. The caller owns them."""
         taken, self.mount_fds = self.mount_fds, []
         return taken
