@@ -1,6 +1,7 @@
 """Build process 1 of runs (`jail/inside/small_init.c`) with the C compiler of the toolchains."""
 
 import logging
+import os
 import platform
 from pathlib import Path
 
@@ -22,7 +23,12 @@ _LOG = logging.getLogger(__name__)
 
 
 def init_program(toolchains_dir: str) -> str:
-    """Build it where it is missing: the directory for `SlotConfig.small_init`; "" where it cannot be built."""
+    """Build it if it is missing. Return the directory for `SlotConfig.small_init`; "" if it is not used or not built.
+
+    An ordinary user's runs, in a user namespace, always fork their init.
+    """
+    if os.geteuid() != 0:
+        return ""
     try:
         return str(make(_NAME, _prepared(), toolchains_dir))
     except PreparationError as error:
