@@ -1,6 +1,6 @@
-"""The sign of life that a worker gives to whoever watches its container: a file that each sent heartbeat touches.
+"""The liveness file of a worker, for container health checks. Each sent heartbeat touches it.
 
-The file is empty and its time is all that it says, so that a crash can leave nothing half-written, and it never grows.
+The file is empty and only its modification time counts. So a crash cannot leave it half written.
 """
 
 import logging

@@ -43,7 +43,7 @@ INDEXES = 31
 
 
 def run_file(arguments: argparse.Namespace) -> int:
-    """Run the file and print what came of it. Returns the exit code; raises CommandError."""
+    """Run the file and print its result. Returns the exit code; raises CommandError."""
     language = _language(arguments)
     request = _request(arguments, language)
     try:

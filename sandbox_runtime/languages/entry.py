@@ -1,4 +1,4 @@
-"""What the runner knows of one language: its tools, its steps and its limits.
+"""The definition of one language: its tools, its steps and its limits.
 
 The numbers are those of docs/contract.md, section 7. MB and KB are 1024-based.
 """
@@ -59,7 +59,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SourceNames:
-    """What a source is called: its file, and the class that is started in languages that name one.
+    """Names of a source: its file, and its main class in languages that have one.
 
     `beside`: files for the compile step that depend on the source; they tell its command what an argument could not,
     for a pre-warmed process knows its arguments before there is a source.
@@ -133,7 +133,7 @@ class Language:
         return GUEST_ENVIRONMENT + self.environment
 
     def source_names(self, code: bytes) -> SourceNames:
-        """What this source must be called."""
+        """Names that this source must have."""
         return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
 
     def is_present(self, toolchains_dir: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which languages a runner offers: those whose toolchain just compiled and ran a program in the jail."""
+"""Find the languages that a runner can offer: their toolchains must compile and run a trial program in the jail."""
 
 import logging
 from collections.abc import Mapping, Sequence

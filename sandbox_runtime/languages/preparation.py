@@ -1,6 +1,6 @@
-"""Make what a toolchain needs only once, like Go's compiled standard library, below `<toolchains>/prepared`.
+"""Build files that a toolchain needs once, such as Go's compiled standard library, in `<toolchains>/prepared`.
 
-These are the toolchain's own files: no guest's input is ever in them, so they are made outside the jail.
+They depend on the toolchain only, never on a guest's input. So they are built outside the jail.
 """
 
 import fcntl
@@ -28,12 +28,12 @@ class PreparationError(Exception):
 
 
 def prepared_path(language: Language, prepared: Prepared, toolchains_dir: str) -> Path:
-    """Where the directory of this version of the toolchain is, made or not."""
+    """Path of the prepared directory for this version of the toolchain; it may be missing."""
     return path_of(language.name, prepared, toolchains_dir)
 
 
 def path_of(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
-    """The same for files of no language."""
+    """As `prepared_path`, for files of no language."""
     digest = hashlib.sha256(prepared.recipe.encode())
     for path in prepared.made_from:
         try:
@@ -45,18 +45,18 @@ def path_of(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
 
 
 def is_prepared(language: Language, toolchains_dir: str) -> bool:
-    """Whether nothing is left to make."""
+    """Whether all prepared files exist."""
     return language.prepared is None or prepared_path(language, language.prepared, toolchains_dir).is_dir()
 
 
 def prepare(language: Language, toolchains_dir: str) -> None:
-    """Make what is missing, complete or not at all; one process at a time. Raises PreparationError."""
+    """Build missing files, atomically and by one process at a time. Raises PreparationError."""
     if language.prepared is not None:
         make(language.name, language.prepared, toolchains_dir)
 
 
 def make(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
-    """The same for one directory: where it is. Raises PreparationError."""
+    """Fill one directory if it is missing. Returns its path. Raises PreparationError."""
     target = path_of(name, prepared, toolchains_dir)
     if target.is_dir():
         return target
@@ -89,7 +89,7 @@ def command(argv: tuple[str, ...], *, working_directory: Path, environment: Mapp
 
 
 def spoken(argv: tuple[str, ...], *, working_directory: Path) -> str:
-    """The same for a command that answers on stderr."""
+    """As `command`, but return stderr."""
     return _done(argv, working_directory, {}).stderr
 
 

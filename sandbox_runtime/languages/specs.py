@@ -1,4 +1,4 @@
-"""The steps of one program as the jail takes them: compile, where the language wants it, then run."""
+"""Build the `JailSpec` of the compile step and of the run step of a program."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ DEFAULT_PROFILE = "judge"
 
 
 def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
-    """The compile step of a source."""
+    """Build the compile step of a source."""
     names = language.source_names(code)
     return JailSpec(
         argv=names.fill(step.argv),
@@ -26,7 +26,7 @@ def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
 
 
 def warm_start(languages: Iterable[Language]) -> WarmStart | None:
-    """The one command of these languages that a slot keeps started, if there is one."""
+    """The command that a slot's template keeps warm: that of the first language with `warm_imports`, or None."""
     for language in languages:
         if language.warm_imports and language.compile is None:
             return WarmStart(language.run_argv, language.guest_environment, language.warm_imports)
@@ -34,7 +34,7 @@ def warm_start(languages: Iterable[Language]) -> WarmStart | None:
 
 
 def prewarm_spec(languages: Iterable[Language]) -> JailSpec | None:
-    """The run to get ready for in an idle slot: that language with the limits of most requests."""
+    """The run to pre-warm in a slot without requests so far: the warm language with the default limits."""
     for language in languages:
         if language.warm_imports and language.compile is None:
             return run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b"")
@@ -42,7 +42,7 @@ def prewarm_spec(languages: Iterable[Language]) -> JailSpec | None:
 
 
 def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits: Limits, stdin: bytes) -> JailSpec:
-    """The run step: of the compiled `artifact` alone, or of the source where the language is not compiled."""
+    """Build the run step: of the compiled `artifact`, or of the source if the language is not compiled."""
     names = language.source_names(code)
     if language.compile is None:
         file = GuestFile(names.file, code)
@@ -60,7 +60,7 @@ def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits:
 
 
 def waiting_specs(languages: Iterable[Language], toolchains_dir: str) -> tuple[JailSpec, ...]:
-    """Steps with the limits of most requests for which a command may wait, where it could be prepared."""
+    """Steps with default limits whose waiting commands are prepared on this host."""
     found = []
     for language in languages:
         steps = [] if language.compile is None else [compile_spec(language, language.compile, b"")]
@@ -72,7 +72,7 @@ def waiting_specs(languages: Iterable[Language], toolchains_dir: str) -> tuple[J
 
 
 def _is_there(command: WaitingCommand, language: Language, toolchains_dir: str) -> bool:
-    """Whether the toolchain's preparation could make the command: it needs more than the language itself does."""
+    """Whether the waiting command was built; it needs a C compiler, the language itself does not."""
     if language.prepared is None:
         return False
     prefix = f"{language.prepared.guest_path}/"

@@ -1,4 +1,4 @@
-"""A digest of all that makes the output of a toolchain: what one version compiled is not taken for another's."""
+"""A digest of a toolchain's files and version, so that the compile cache never mixes programs of two versions."""
 
 import hashlib
 from collections.abc import Iterator

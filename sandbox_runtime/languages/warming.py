@@ -13,7 +13,7 @@ from sandbox_runtime.languages.preparation import prepared_path
 
 
 def warm(language: Language, toolchains_dir: str) -> None:
-    """Ask the kernel to read them now, posix_fadvise(2). What is in memory already costs nothing."""
+    """Ask the kernel to read the files now, posix_fadvise(2). Cached files cost nothing."""
     for path in _files(language, toolchains_dir):
         try:
             with path.open("rb") as file:

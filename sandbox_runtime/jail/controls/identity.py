@@ -1,4 +1,4 @@
-"""User ids of guests, and how a process becomes one.
+"""User ids of guests and of init, and the change to them.
 
 RLIMIT_NPROC counts per user id over the whole host, so every slot of every runner on a host has its own.
 """

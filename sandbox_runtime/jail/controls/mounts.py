@@ -1,4 +1,4 @@
-"""What a guest sees of the file system: a read-only root made once per slot, private mounts made per run.
+"""The guest's file system: a read-only root, made once per slot, and private mounts, made for each run.
 
 Order matters. The template makes the root before any guest exists and leaves the host's tree for good
 (pivot_root, then the old root is unmounted), so no later step can name a host path. Each run then adds fresh
@@ -30,8 +30,8 @@ WORKING_DIRECTORY = "/box"
 # holds no file that a bind mount would need as its source.
 _STAGING = "/sys"
 _SYSTEM_TREES = ("usr", "bin", "lib", "lib32", "lib64", "libx32")
-# All that is shown of directories that hold much else: no administrator's programs, no documentation, no package list,
-# no /usr/local and no /usr/src. Languages that need more name it, see `BindMount`.
+# The visible entries of these directories. This hides administration programs, documentation, package lists, /usr/local
+# and /usr/src. A language that needs more names it, see `BindMount`.
 _SHOWN_PARTS = MappingProxyType(
     {
         "usr": ("bin", "include", "lib", "lib32", "lib64", "libexec", "libx32", "share"),
@@ -56,7 +56,7 @@ _PROC_OPTIONS = ("subset=pid", "hidepid=invisible")
 
 @dataclass(frozen=True, slots=True)
 class PrivateMount:
-    """One mount of a run's own. `required_options`: as proc_pid_mountinfo(5) shows them."""
+    """One private mount of a run. `required_options`: as proc_pid_mountinfo(5) shows them."""
 
     kind: str
     required_options: frozenset[str]
@@ -124,7 +124,7 @@ def _lay_out_system(root: Path, host_root: Path, files: HostFiles) -> None:
 
 
 def _copy_links(source: Path, target: Path, root: Path) -> None:
-    """Those that lead to something that is shown."""
+    """Copy the symbolic links whose targets are visible in `root`."""
     target.mkdir()
     for entry in os.scandir(source):
         if entry.is_symlink():
@@ -170,7 +170,7 @@ def enter_guest_root(
 
 
 def _nameless(content: bytes) -> int:
-    """A file of the root's for reading and executing; writable by nobody once the root is read-only."""
+    """Make an unnamed executable file in the root. Nobody can write to it once the root is read-only."""
     path = "/init"
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o555)
@@ -217,7 +217,7 @@ def _swap_root() -> None:
 def mount_private(memory_bytes: int, placed_bytes: int) -> None:
     """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory.
 
-    `placed_bytes`: what init will place in the working directory, beside which the guest has its own room.
+    `placed_bytes`: size of the files that init writes into the working directory, added to the guest's own limit.
     The working directory is root's until init has placed the files; then init gives it to the guest.
     """
     strict = MS_NOSUID | MS_NODEV

@@ -1,8 +1,8 @@
 """Find the real root of the mount namespace when the runner itself was started inside a chroot.
 
-pivot_root(2) wants the present root to be a mount point, and a chroot's is not. The template, in a mount namespace
-of its own, steps out of the chroot the classic way (chroot(2), NOTES); the files of the chroot are then sources of bind
-mounts under their full path, and the pivot leaves both roots behind.
+pivot_root(2) requires that the present root is a mount point, and a chroot's root is not. The template, in its own
+mount namespace, leaves the chroot as described in chroot(2), NOTES. Bind mounts then use the full paths of the chroot's
+files, and the pivot leaves both roots.
 """
 
 import errno

@@ -1,7 +1,7 @@
-"""Show directories of the host through overlays, so that a slot has inodes of its own.
+"""Show directories of the host through overlays, so that each slot has its own inodes.
 
-Locks, leases and watches of a guest lie on the overlay's inode, overlayfs of the kernel's documentation: neither the
-host nor another slot meets them. The pages are the host file's own, one copy for all.
+A guest's locks, leases and watches apply to the overlay's inode (kernel documentation: overlayfs), so the host and
+other slots never see them. All slots share the pages of the host's file.
 
 Where the kernel refuses an overlay, the directory is shown by a bind mount: evidence names `own_inodes` missing then.
 Known causes: no CONFIG_OVERLAY_FS; a root that is an overlay on an overlay; an ordinary user before Linux 5.11, or with
@@ -22,7 +22,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT
 
 SOURCE = "rustbox-files"
-"""What proc_pid_mountinfo(5) shows as the source of our overlays: a container's root is an overlay too."""
+"""The source of our overlays in proc_pid_mountinfo(5): a container's root is an overlay too."""
 
 _ANYWHERE = Path("/sys")  # on every host; covered for a moment, in a mount namespace of one process
 _LAYERS_OPTIONS = "mode=0755,size=1m,nr_inodes=4096"
@@ -87,7 +87,7 @@ class HostFiles:
 
     @staticmethod
     def bind_files(directory: Path, targets: dict[str, Path], flags: int) -> None:
-        """The same with the inodes of the directory itself."""
+        """As `show_files`, but with the host's own inodes."""
         for name, target in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()

@@ -1,4 +1,4 @@
-"""Resource limits as a program sees them with getrlimit(2). They stand beside the cgroup limits, not for them."""
+"""Resource limits, setrlimit(2). They add to the cgroup limits and do not replace them."""
 
 import math
 import resource
@@ -43,7 +43,7 @@ def apply(limits: Limits, *, with_file_size: bool = True) -> None:
 
 
 def apply_file_size(limits: Limits) -> None:
-    """Set what `apply` left."""
+    """Set the file size limit that `apply` left out."""
     _lower(resource.RLIMIT_FSIZE, *rlimits(limits)[resource.RLIMIT_FSIZE])
 
 

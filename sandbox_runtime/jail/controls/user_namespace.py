@@ -1,9 +1,8 @@
-"""An ordinary user's way into the jail: a user namespace, in which the user has the rights that the set-up needs.
+"""User namespaces: they give an ordinary user the rights that the set-up of the jail needs.
 
-Two of them, user_namespaces(7). The template's own holds the read-only root and a pid namespace, so that /proc of the
-template shows the template and the run and nothing else. Each run gets another one inside: RLIMIT_NPROC counts per
-user and user namespace, and a guest that got its namespace's rights could still not undo the template's mounts, which
-are locked.
+There are two levels, user_namespaces(7). The template's namespace owns the read-only root and a pid namespace, so its
+/proc shows only the template and the run. Each run gets an inner one, because RLIMIT_NPROC counts per user namespace.
+Even a guest with all rights in the inner one could not undo the template's mounts, which are locked there.
 """
 
 import errno
@@ -23,7 +22,7 @@ _HINTS = {
 
 
 def explain(error: JailError) -> JailError:
-    """The same error with what an ordinary user can do about it."""
+    """Add a hint for ordinary users to an error."""
     return JailError(error.step, error.target, error.errno, _HINTS.get(error.errno, error.hint))
 
 
@@ -32,7 +31,7 @@ def map_one_id(inside: int, outside_uid: int, outside_gid: int) -> None:
 
     Groups must be given up for good before the group map may be written.
     """
-    # Files of /proc/self belong to root while a process is not dumpable. Nobody else is here yet.
+    # Files of /proc/self belong to root while a process is not dumpable. No other process is in the namespace yet.
     syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
     maps = (("gid_map", f"{inside} {outside_gid} 1"), ("uid_map", f"{inside} {outside_uid} 1"))
     for name, text in (("setgroups", "deny"), *maps):
@@ -64,7 +63,7 @@ def enter(uid: int) -> None:
 
 
 def _wait_for(pid: int, pidfd: int) -> NoReturn:
-    # Every descriptor is the child's: its end must be seen by whoever holds the other ends.
+    # Close all: the child owns the descriptors, and the other ends must see end of file when it exits.
     os.close(pidfd)
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
     os.waitpid(pid, 0)

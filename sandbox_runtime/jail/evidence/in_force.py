@@ -1,4 +1,4 @@
-"""Turn what was measured into controls that were in force and controls that were not. Fails closed: unseen is missing.
+"""Decide from measurements which controls are in force. Fails closed: a control that was not measured is missing.
 
 `controls` runs in the guest's own process right before its exec, so that a run below the floor ends there. The rest
 runs in the supervisor, after the run.

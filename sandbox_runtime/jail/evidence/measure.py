@@ -82,13 +82,13 @@ def mount_table(text: str) -> tuple[Mounted, ...]:
 
 
 def _words_of(status: str, key: str) -> list[str]:
-    """Of one line. The first line holds the program's name, in which the kernel escapes line ends."""
+    """The words of one line. The first line holds the program's name, in which the kernel escapes line ends."""
     begin = status.index(f"\n{key}:") + len(key) + 2
     return status[begin : status.index("\n", begin)].split()
 
 
 def status_words(status: str) -> dict[str, list[str]]:
-    """Of the text of proc_pid_status(5), by STATUS_KEYS."""
+    """The words of proc_pid_status(5), by STATUS_KEYS."""
     return {key: _words_of(status, key) for key in STATUS_KEYS if f"\n{key}:" in status}
 
 

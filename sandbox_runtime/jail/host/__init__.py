@@ -1,1 +1,1 @@
-"""What this host can give, and what to change where it cannot."""
+"""Probe the isolation of this host, and advise on missing controls."""

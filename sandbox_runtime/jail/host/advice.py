@@ -1,4 +1,4 @@
-"""Why a host gives fewer controls than there are, and what to change: one sentence for each missing thing."""
+"""Advice for `doctor`: for each missing control one sentence with the reason and the remedy."""
 
 import errno
 import platform

@@ -1,4 +1,4 @@
-"""What this host can give: asked by running a program in the jail, not by looking at version numbers."""
+"""Probe the isolation of this host: run a program in the jail and report the controls that were in force."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ _PROBE_CODE = (
 
 @dataclass(frozen=True, slots=True)
 class HostSupport:
-    """What a probe run showed.
+    """The result of a probe run.
 
     `controls` were in force and `missing` were not; `problems`: a sentence for each of `missing`, or the one failure.
     `failed_step`, `failed_target`, `failed_errno`: of the JailError when there was no run at all.
@@ -90,7 +90,7 @@ def print_probe() -> None:
 
 
 def _copy_for_everybody(place: Path) -> None:
-    """The project itself may lie where only root can read."""
+    """Copy the jail's code to `place`, readable by all: the project's folder may be readable by root only."""
     package = Path(__file__).parents[2]
     target = place / package.name
     shutil.copytree(package / "jail", target / "jail", ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,1 +1,1 @@
-"""After the clone: the template, process 1 and the program's own set-up."""
+"""Code that runs inside the jail: the template, init (process 1) and the set-up of the program's process."""

@@ -1,8 +1,11 @@
-"""Process 1 of a run: mounts, files, the guest's start, its end. It lives outside the guest's memory group.
+"""Init, process 1 of a run: make mounts, write files, start the program and report its end.
 
-Init reports the program's raw wait status over the status pipe, and whether it is alone. If it is, it has reaped
-whatever there was, and exits. The answer need not wait for more: all that can still be undone is init's own. Else it
-stays until the supervisor kills it: the kernel kills and reaps everything else in the pid namespace, pid_namespaces(7).
+Init is outside the guest's memory group, so that an out-of-memory kill never hits it.
+
+Init reports the program's raw wait status on the status socket, and whether it is the only process of the namespace.
+If it is, it has reaped all others and exits, and the supervisor can answer at once.
+Else it stays until the supervisor kills it. The kernel then kills and reaps all processes of the pid namespace,
+pid_namespaces(7).
 """
 
 import os
@@ -28,7 +31,7 @@ _ALL_CHILDREN = 0x4000_0000  # __WALL of linux/wait.h
 
 
 def _kill_all_others() -> None:
-    """Only init is left when this returns."""
+    """Kill and reap all other processes of the namespace."""
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
@@ -37,14 +40,14 @@ def _kill_all_others() -> None:
 
 
 def _reap() -> None:
-    """Until there is no child."""
+    """Reap until init has no child."""
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-1, _ALL_CHILDREN)
 
 
 def _is_alone() -> bool:
-    """Whether nothing else lives in the namespace: every orphan becomes a child of init. Then it reaps the dead."""
+    """Whether no other process lives. If so, reap the dead ones. Every orphan of the namespace is a child of init."""
     try:
         os.waitid(os.P_ALL, 0, os.WSTOPPED | os.WNOHANG | os.WNOWAIT | _ALL_CHILDREN)
     except ChildProcessError:
@@ -54,7 +57,7 @@ def _is_alone() -> bool:
 
 
 def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
-    """Copy the compiled file to the supervisor's descriptor. Returns "" or why not. All guests are dead by now."""
+    """Copy the compiled file to the supervisor, after all guests are dead. Returns "" or the reason why not."""
     directory = os.open(mounts.WORKING_DIRECTORY, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fd = syscalls.open_beneath(directory, request.artifact or "")
@@ -77,12 +80,12 @@ def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
 
 
 def _die_with_template() -> None:
-    """If the template dies, so does the run."""
+    """Ask the kernel to kill this process when the template dies."""
     syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _is_abandoned(status_fd: int) -> bool:
-    """Nobody holds the other end of the status socket: template and supervisor died before we could notice."""
+    """Whether the other end of the status socket is closed: template and supervisor died too early for us to notice."""
     return _await_hangup(status_fd, 0)
 
 
@@ -92,8 +95,8 @@ def _await_hangup(status_fd: int, longest_ms: int | None) -> bool:
     return bool(poller.poll(longest_ms))
 
 
-def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
-    """Init keeps the status socket and the artifact only: its streams would hold the guest's open."""
+def _close_guest_descriptors(descriptors: RunDescriptors) -> None:
+    """Close all but the status socket and the artifact: open pipe ends would hide the guest's end of file."""
     streams = descriptors.streams
     for fd in (
         *streams.as_list(),
@@ -106,7 +109,7 @@ def _close_what_is_the_guests(descriptors: RunDescriptors) -> None:
 
 
 def _wait_for_program(pid: int) -> tuple[int, int]:
-    """Reap until the program itself ended: its wait status, and when in ns. It is not reaped, see `late_refusals`."""
+    """Reap others until the program ends. Returns its status and the time in ns. Not reaped: see `fork_refusals`."""
     while True:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _ALL_CHILDREN)
         if ended is not None and ended.si_pid == pid:
@@ -117,7 +120,7 @@ def _wait_for_program(pid: int) -> tuple[int, int]:
 
 
 def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None) -> None:
-    """Never returns. `fds`: the status socket first, where the request is waiting, then what the request tells of."""
+    """Run init. Never returns. `fds`: the status socket, which holds the request, then the other descriptors."""
     status_fd = fds[0]
     try:
         _die_with_template()
@@ -129,10 +132,10 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
         pid, pidfd = syscalls.clone_process()
         if pid == 0:
             program.become_program(request, descriptors, terms, filters[request.family], fork)
-        # What process 1 has no handler for it never gets from its own namespace: the interpreter made one for this.
+        # Process 1 gets no signal from its namespace without a handler, and the interpreter has installed one here.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(pidfd)
-        _close_what_is_the_guests(descriptors)
+        _close_guest_descriptors(descriptors)
         identity.become_init(terms.uid, in_user_namespace=terms.in_user_namespace)
         _die_with_template()  # a change of identity cleared it, prctl(2)
         if _is_abandoned(status_fd):
@@ -154,7 +157,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
             is_alone=is_alone,
         )
         if not is_alone:
-            with suppress(OSError):  # the last word was said
+            with suppress(OSError):  # the report is sent; an error no longer matters
                 _await_hangup(status_fd, None)  # until it is killed, by the supervisor
     except JailError as error:
         report_failure(status_fd, error)

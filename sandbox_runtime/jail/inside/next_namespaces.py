@@ -1,8 +1,8 @@
-"""Namespaces of the next run, made before anybody asks for it: the template stands in them, and its fork inherits them.
+"""Create the next run's namespaces in advance: the template enters them, and the run's fork inherits them.
 
-A net namespace costs the kernel more than all else that a fork gets, and nothing in it depends on the run. The process
-and mount namespaces are still made by the clone: the first needs a process of its own, the second is filled per run.
-The template shares nothing through the others: it has no socket with a name, no shared memory and no queue in them.
+A net namespace is the most expensive part of a run's clone, and does not depend on the run. The clone still makes the
+pid and mount namespaces: the first one needs a new process, the second one differs for each run.
+The template shares nothing with a run through these namespaces: it has no named socket, shared memory or queue there.
 """
 
 import os
@@ -15,9 +15,9 @@ _ALL = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | _PREPARED
 
 
 class NextNamespaces:
-    """Make it in the template. No two runs get the same: `flags` uses up what `make` made.
+    """Use it in the template: `make` before each run, then `flags` once. No two runs share namespaces.
 
-    In a user namespace nothing is made ahead: there each run has a user namespace too, which must own the others.
+    With user namespaces the clone makes all of them, because each run's own user namespace must own the others.
     """
 
     def __init__(self, *, in_user_namespace: bool) -> None:
@@ -26,7 +26,7 @@ class NextNamespaces:
         self._are_made = False
 
     def make(self) -> None:
-        """Leave those of the last run, which must be dead. Where the kernel refuses, the next clone tries, and says."""
+        """Enter new namespaces. The last run must be dead. After a refusal the next clone tries, and reports it."""
         self._are_made = False
         if self._is_possible:
             try:
@@ -36,6 +36,6 @@ class NextNamespaces:
             self._are_made = True
 
     def flags(self) -> int:
-        """For clone(2): what it still has to make for one run."""
+        """Flags of clone(2) for one run: the namespaces that `make` has not made."""
         are_made, self._are_made = self._are_made, False
         return self._all & ~_PREPARED if are_made else self._all

@@ -1,4 +1,4 @@
-"""Put a guest's files into its working directory, before any guest code runs there."""
+"""Write a run's files into its working directory, before any guest code runs."""
 
 import os
 
@@ -7,7 +7,7 @@ from sandbox_runtime.jail.protocol.wire import FilesTable
 
 
 def place(files: FilesTable, files_fd: int, owner: int | None) -> None:
-    """Write them one after the other out of `files_fd`. `owner`: user and group id; None: the caller is the owner."""
+    """Write the files from `files_fd`. `owner`: user and group id; None: the caller owns them."""
     offset = 0
     for name, size, executable in files:
         # No guest exists yet, and O_EXCL refuses a name that is there already.

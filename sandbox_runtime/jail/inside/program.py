@@ -131,7 +131,7 @@ def become_program(
     filter_program: Program,
     fork: PythonFork | None,
 ) -> None:
-    """Never returns. A failure is one message on the status socket, which the supervisor raises as JailError."""
+    """Become the guest. Never returns. Reports a failure on the status socket, and the supervisor raises JailError."""
     step, status = "enter groups", descriptors.status
     try:
         enter_groups(descriptors.program_entries)
@@ -162,9 +162,9 @@ def become_program(
             step = "get the interpreter ready"
             fork.get_ready(is_prewarmed=request.is_prewarmed)
         if request.is_prewarmed:
-            step = "wait for something to run"
+            step = "wait for the program"
             _await_files(status)
-            # Only now: a compiled program may be larger than what it may write itself.
+            # Only now: the compiled program may be larger than the guest's file size limit.
             rlimits.apply_file_size(request.limits)
             controls["rlimits"] = rlimits.in_force(request.limits)
             _confirm(controls, terms.required_controls)
@@ -182,21 +182,21 @@ def become_program(
 
 
 def _confirm_entered(request: RunRequest) -> None:
-    """The small init entered one group, the first, without knowing how many there are. Raises JailError."""
+    """Check that init has exactly one group, because the small init enters only the first. Raises JailError."""
     if request.init_entries != 1:
-        raise JailError("enter groups", hint="process 1 enters one")
+        raise JailError("enter groups", hint=f"the small init enters one group, not {request.init_entries}")
 
 
 def become_program_of_small_init(
     first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None
 ) -> NoReturn:
-    """Never returns. What init cannot do, before it is the program. `fds`: as those of `init.run_init`."""
+    """Do the set-up that the small init cannot do, then become the guest. Never returns. `fds`: see `init.run_init`."""
     status = fds[STATUS_AT]
     try:
         request, descriptors = read_request(fds)
         _confirm_entered(request)
         set_up(request, descriptors, terms)
-        first.wait_for_init()  # not before: most likely it is ready by now
+        first.wait_for_init()  # as late as possible: init is most likely ready by now
         become_program(request, descriptors, terms, filters[request.family], fork)
     except JailError as error:
         report_failure(status, error)

@@ -1,4 +1,4 @@
-"""What a run needs of root before there is a guest: host name, mounts, files. Called in its own namespaces."""
+"""Set-up steps of a run that need root: host name, mounts, files. Call them in the run's own namespaces."""
 
 import mmap
 import os
@@ -13,7 +13,7 @@ _HOSTNAME = "rustbox-sandbox"
 
 
 def _show_mounts(status_fd: int) -> None:
-    """Let the supervisor count what is stored in the run's mounts."""
+    """Send the supervisor the run's mounts, so that it can count the bytes stored in them."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
     fds = [os.open(point, flags) for point, kept in mounts.PRIVATE_MOUNTS.items() if kept.kind == "tmpfs"]
     report_descriptors(status_fd, "mounted", fds)
@@ -22,7 +22,7 @@ def _show_mounts(status_fd: int) -> None:
 
 
 def set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> None:
-    """Everything that needs root, before there is a guest."""
+    """Do all set-up that needs root. Call it before guest code exists."""
     socket.sethostname(_HOSTNAME)
     # A tmpfs is filled by whole pages.
     placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)

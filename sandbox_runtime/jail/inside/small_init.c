@@ -1,10 +1,10 @@
 /*
- * Process 1 of a run: confine itself, reap until process 2 has ended, report, and exit or wait to be killed.
+ * Process 1 of a run: confine itself, reap until process 2 has ended, report, then exit or wait to be killed.
  *
- * A program of its own with no C library, no heap and no writable memory but its stack. Descriptor 0 is the status
- * socket of the run. It inherits nothing else that stays: small_init_start.c has given up its identity before exec.
+ * It has no C library, no heap and no writable memory except its stack. Descriptor 0 is the run's status socket; it
+ * closes all others. small_init_start.c has given up root before exec.
  *
- * Built with -DFILTER=...: its filter, as initialisers of struct sock_filter (policy.txt, [small_init]).
+ * Build with -DFILTER=...: its filter, as initialisers of struct sock_filter (policy.txt, [small_init]).
  */
 #include <linux/filter.h>
 #include <linux/poll.h>
@@ -15,7 +15,7 @@
 
 enum { STATUS = 0, PROGRAM = 2 };
 
-/* What the supervisor reads, `watched.py`: 32 bytes, little-endian on both machines. */
+/* The report that the supervisor parses, `observation.py`: 32 bytes, little-endian on both machines. */
 struct report {
     int code, status; /* si_code and si_status of the program's end, waitid(2) */
     int look, nothing; /* -ECHILD: no other process lives in the namespace */
@@ -28,7 +28,7 @@ static void confine(void) {
     struct sock_fprog program = {sizeof filter / sizeof *filter, (struct sock_filter *)filter};
     must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), 0);
     must(call(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), 0); /* a change of identity cleared it */
-    must(call(__NR_close_range, STATUS + 1, ~0U, 0, 0, 0), 0); /* also lets the program go on, see small_init.py */
+    must(call(__NR_close_range, STATUS + 1, ~0U, 0, 0, 0), 0); /* the program waits for this, see small_init.py */
     must(call(__NR_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (long)&program, 0, 0), 0);
 }
 

@@ -7,8 +7,8 @@
 enum { FAILED = 1, ADDRESS_EMPTY_PATH = 0x1000 /* AT_EMPTY_PATH, linux/fcntl.h */ };
 
 /*
- * Always inlined: behind clone(2) two processes may run on one stack. A function of its own would return in the child
- * first, and the parent would find another return address.
+ * Always inlined: after clone(2) two processes may run on one stack. If this were a real function, the child would
+ * return first and overwrite the parent's return address.
  */
 static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e) {
 #if defined(__x86_64__)
@@ -34,7 +34,7 @@ static inline __attribute__((always_inline, noreturn)) void leave(int code) {
     __builtin_unreachable();
 }
 
-/* Anything but the one expected result ends the process, and with it the run. */
+/* Exit, and so end the run, unless the result is the expected one. */
 static inline __attribute__((always_inline)) void must(long result, long expected) {
     if (result != expected) leave(FAILED);
 }

@@ -1,12 +1,12 @@
-"""Process 1 of a run as a small program of C, which has no interpreter, no heap and no file.
+"""The small init: process 1 of a run as a small C program without interpreter, heap or files.
 
-A fork of the template costs what its memory costs. This init shares the template's memory, which waits, until it has
-entered its group, started the program by an ordinary fork, given up its identity and executed `small_init.c`. That
-closes what is left, loads its filter, and reaps until the program has ended. The program waits for that before it
-becomes the guest.
+A fork of the template costs time in proportion to the template's memory. The small init shares that memory instead,
+while the template waits. It enters its group, forks the program, gives up root and executes `small_init.c`, which
+closes its other descriptors, loads its filter, and reaps until the program has ended. The program waits until init is
+confined before it becomes the guest.
 
-Not for a run whose compiled file init has to copy, in a user namespace, or where nothing was built: there `init` is
-used. `languages.process_one` builds both files.
+`init` is used instead when init must copy a compiled file, in a user namespace, and when the small init is not built.
+`languages.process_one` builds both C files.
 """
 
 import ctypes
@@ -36,14 +36,14 @@ class _Order(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What was built: the executable file, and the library that starts it, loaded into this process."""
+    """The built executable, and the library that starts it, loaded into this process."""
 
     executable: bytes
     library: ctypes.PyDLL
 
 
 def load(directory: str) -> Built | None:
-    """Read both files of `directory`, which guests need not see. None when it is "". Raises JailError."""
+    """Load both files of `directory`, which is outside the guest's root. None when it is "". Raises JailError."""
     if not directory:
         return None
     try:
@@ -55,7 +55,7 @@ def load(directory: str) -> Built | None:
 
 
 class SmallInit:
-    """Make it in the template. `image_fd`: of the executable file; `guest`: the guests' user id."""
+    """Use it in the template. `image_fd`: of the executable file; `guest`: the guests' user id."""
 
     def __init__(self, built: Built, image_fd: int, guest: int) -> None:
         self._call = built.library.start
@@ -68,8 +68,8 @@ class SmallInit:
     def start(self, namespaces: int, status_fd: int, entry_fd: int) -> tuple[int, int]:
         """Start init and the program. Returns (pid of init, its pidfd), and (0, -1) in the program. Raises JailError.
 
-        `entry_fd`: of its group, see `cgroup.interface`. The caller must be single-threaded. The program comes back
-        while init is still root and shares the template's memory: it must `wait_for_init` before it is the guest.
+        `entry_fd`: of its group, see `cgroup.interface`. The caller must be single-threaded. It returns in the program
+        while init is still root and shares the template's memory: call `wait_for_init` before it becomes the guest.
         """
         self._gate = os.pipe2(0)  # open over init's exec, until it has closed all but its status
         order = self._order
@@ -83,7 +83,7 @@ class SmallInit:
         return (pid, order.pidfd) if pid else (0, -1)
 
     def wait_for_init(self) -> None:
-        """Only in the program: return when init is confined, but for its filter, or has ended."""
+        """Wait until init has given up root and closed its descriptors, or has ended. Call it in the program."""
         read_end, write_end = self._gate
         os.close(write_end)
         os.read(read_end, 1)  # the end of the file

@@ -1,9 +1,9 @@
 /*
- * Loaded into the template: start process 1 and the program of one run.
+ * A library of the template: start process 1 and the program of one run.
  *
  * Process 1 shares the template's memory until it executes small_init.c, as with vfork(2): a copy of the interpreter's
- * page tables would cost more than the whole run of a small program. It is root until then. It writes to its own frames
- * of the stack only, and carries out no Python.
+ * page tables would cost more than the whole run of a small program. It is root until then. It writes only to its own
+ * stack frames, and runs no Python code.
  */
 #include <linux/capability.h>
 #include <linux/sched.h>
@@ -25,7 +25,7 @@ struct order {
     unsigned init_id;
 };
 
-/* The registration with rseq(2), which a process that shares its memory loses, and its child with it. */
+/* Register with rseq(2) again: a process that shares its parent's memory loses the registration, and so does its child. */
 static inline __attribute__((always_inline)) void register_rseq(const struct order *order) {
     if (order->rseq_bytes == 0) return;
     long area = (long)__builtin_thread_pointer() + order->rseq_offset;
@@ -39,7 +39,7 @@ static inline __attribute__((always_inline)) void give_up_identity(long id) {
     must(call(__NR_setresgid, id, id, id, 0, 0), 0);
     must(call(__NR_setresuid, id, id, id, 0, 0), 0);
     must(call(__NR_capset, (long)&header, (long)none, 0, 0, 0), 0);
-    must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), 0); /* the memory is the template's still, which has it too */
+    must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), 0); /* this is still the template's memory, which is not dumpable either */
     must(call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 }
 

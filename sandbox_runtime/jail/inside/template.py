@@ -1,7 +1,7 @@
-"""The process that runs are forked from: single-threaded, started with a clean environment, no secret in its memory.
+"""The template: the process from which a slot's runs are forked. Single-threaded, clean environment, no secrets.
 
-One per slot. It enters the guest root once, then serves one run at a time: fork into fresh namespaces, tell the
-supervisor, wait for init's end. The supervisor's end of file ends it, and with it a run that still goes on.
+It enters the guest root once. Then it serves one run at a time: fork into new namespaces, report to the supervisor,
+wait for init. When the supervisor closes its socket, the template kills its run and exits.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from sandbox_runtime.jail.python_fork.fork import PythonFork
 
 
 def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
-    """Reap init: what it and all that it waited for used. None: the supervisor went away, and the run was killed."""
+    """Reap init. Returns the usage of init and its children. None: the supervisor is gone, and we killed the run."""
     poller = select.poll()
     poller.register(channel, select.POLLIN | select.POLLHUP)
     poller.register(pidfd, select.POLLIN)
@@ -53,12 +53,12 @@ def _serve_run(
     first: SmallInit | None,
     namespaces: int,
 ) -> bool:
-    """Serve one run, of which nothing is known here. False when the supervisor went away.
+    """Serve one run without reading its data. False: the supervisor is gone.
 
-    `first`: its init, if any. `namespaces`: flags of clone(2).
+    `first`: the small init, if this run uses it. `namespaces`: flags of clone(2).
     """
     if len(fds) <= INIT_ENTRY_AT:
-        first = None  # the other init says what is missing
+        first = None  # `init` reports the missing descriptors
     if first is None:
         pid, pidfd = syscalls.clone_process(namespaces)
     else:
@@ -89,7 +89,7 @@ def _serve(
     fork: PythonFork | None,
     first: SmallInit | None,
 ) -> None:
-    """One run after the other, until the supervisor goes away."""
+    """Serve one run after the other, until the supervisor is gone."""
     next_namespaces = NextNamespaces(in_user_namespace=terms.in_user_namespace)
     for number in count():
         if fork is not None:
@@ -107,22 +107,22 @@ def _serve(
 
 
 def _refuse(channel: socket.socket, fds: list[int]) -> None:
-    """Not a word of this version of the code. Nothing was started: the next one may be right."""
+    """Answer an unknown message with an error. Nothing was started."""
     for fd in fds:
         os.close(fd)
-    _send_failure(channel, JailError("read request", hint="not the word to start a run"))
+    _send_failure(channel, JailError("read request", hint="unknown message; restart the runner after an update"))
 
 
 def _send_failure(channel: socket.socket, error: JailError) -> None:
-    with contextlib.suppress(JailError):  # nobody listens any more
+    with contextlib.suppress(JailError):  # the supervisor has closed its end
         send(channel, json.dumps({"kind": "failed", **error.facts}).encode())
 
 
 def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int | None]:
-    """Leave the host's tree for good.
+    """Leave the host's file system for good.
 
-    Returns the terms with our own namespaces and filters added, what the supervisor may look at: in a user namespace
-    our /proc, and a descriptor of `executable`.
+    Returns the terms with our own namespaces and filters, the descriptors for the supervisor (in a user namespace: our
+    /proc), and a descriptor of `executable`.
     """
     try:
         if terms.in_user_namespace:
@@ -151,7 +151,7 @@ def _unshare_mounts() -> None:
 
 
 def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[], object] = lambda: None) -> None:
-    """`arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without the script's own directory.
+    """Run the template. `arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without its directory.
 
     `collapse`: of `huge_pages.ArenasInHeap`.
     """
@@ -164,12 +164,12 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         built = small_init.load("" if terms.in_user_namespace else terms.small_init)
         terms, shown, executable_fd = _enter_root(terms, built.executable if built else b"")
         syscalls.drop_bounding_set()
-        # A guest that may look at other processes of its own user id finds nothing of ours to read.
+        # Not dumpable: no guest may read the memory of our processes, even with the same user id.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
         first = None if built is None or executable_fd is None else SmallInit(built, executable_fd, terms.uid)
         fork = None
         if terms.warm is not None:
-            # An interpreter leaves out directories that are not there, such as /usr/local.
+            # An interpreter leaves out missing directories, here those outside the guest root, such as /usr/local.
             seen = [entry for entry in guests_path if entry not in directories_of_host or os.path.isdir(entry)]
             fork = PythonFork(terms.warm, mounts.WORKING_DIRECTORY, seen, collapse)
         send(channel, b'{"kind":"open"}', shown)

@@ -44,7 +44,7 @@ class CallStack:
             raise JailError("warm up", hint="the thread state looks otherwise than expected")
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What it returns or raises. A traceback begins with the entry of this function, and the caller's before it."""
+        """Call a function. A traceback begins with the entry of this function, and the caller's before it."""
         bound = partial(function, *arguments)  # an object of C: Python functions that it calls have no caller
         saved, depth = self._frame.value, self._limit.value - self._remaining.value
         self._remaining.value = self._limit.value

@@ -69,7 +69,7 @@ class MainScript:
         self._inherited = dict(sys.modules)
 
     def get_ready(self, *, is_prewarmed: bool) -> None:
-        """Be what exec would have made of this process, but for the script. `is_prewarmed`: nobody waits for it yet.
+        """Make this process equal to a freshly started interpreter. `is_prewarmed`: no client waits yet.
 
         os.fork() does far more in a child: it makes every lock anew. A process that has had one thread all its life,
         and holds none of them, needs only this; a test looks for hooks that do anything else.
@@ -92,7 +92,7 @@ class MainScript:
             self._write_ahead()
 
     def _write_ahead(self) -> None:
-        """Write now to what a script writes to, while nobody waits: a page that was inherited is copied only once."""
+        """Write in advance to pages that a script writes to, while no client waits: a page is copied only once."""
         namespace: dict[str, object] = {"__name__": "warm"}
         file = self._open_file(os.devnull.encode(), b"rb")
         if file:
@@ -125,7 +125,7 @@ class MainScript:
         script_end.end(self._stack, code, self._inherited, interrupted=interrupted)
 
     def _execute(self, file: int, name: bytes, namespace: dict[str, object]) -> BaseException | None:
-        """What nobody caught."""
+        """Handle an uncaught exception."""
         try:
             self._stack.call(self._run_file, file, name, _FILE_INPUT, namespace, namespace, True, None)
         except BaseException as error:  # noqa: BLE001 - whatever the script raises

@@ -1,7 +1,7 @@
-"""The interpreter's end, as Py_FinalizeEx does it, cpython/Python/pylifecycle.c, but for what only it would notice.
+"""End the interpreter as Py_FinalizeEx does (cpython/Python/pylifecycle.c), without the template's own modules.
 
-The real one tears down every module of the template, which costs more than most programs: it writes to all of their
-pages. Here everything of the program itself is ended in the same order, then the process is left.
+The real function tears down every module of the template, which writes to all of their pages and costs more than most
+programs. Here we finalise only the program's own objects, in the same order, and then exit.
 """
 
 import atexit
@@ -28,7 +28,7 @@ _run_exit_functions = atexit._run_exitfuncs  # noqa: SLF001 - same
 
 
 def exit_code(error: SystemExit) -> int:
-    """What the process ends with; a text is shown, pythonrun.c handle_system_exit."""
+    """The exit code of a SystemExit; prints its text, pythonrun.c handle_system_exit."""
     code = error.code
     if code is None:
         return 0
@@ -135,7 +135,7 @@ def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
 
 
 def write_ahead(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
-    """Of `end`, what changes nothing and will be done again."""
+    """Run the parts of `end` that can be repeated, to write to their pages in advance."""
     _own_modules(inherited)
     stack.call(gc.collect)
 

@@ -1,4 +1,4 @@
-"""Keep the memory that forked processes inherit shared: what nobody writes to is never copied.
+"""Keep the memory of forked processes shared: pages without writes are never copied.
 
 A copied page costs two microseconds, and a run of a small program is a few milliseconds. Three kinds of writing matter:
 CPython counts references, except for immortal objects, PEP 683; it puts new objects into the holes that old ones left,
@@ -79,7 +79,7 @@ def _make_immortal() -> None:
 
 
 def _parts(code: CodeType) -> Iterable[object]:
-    """What the collector does not know of: it looks at containers only, and takes code for none."""
+    """Find objects that the collector does not track: it tracks containers only, and code objects are none."""
     return (
         *(code.co_consts, code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars),
         *(code.co_filename, code.co_name, code.co_qualname, code.co_linetable, code.co_exceptiontable),
@@ -87,7 +87,7 @@ def _parts(code: CodeType) -> Iterable[object]:
 
 
 def _fill_small_holes() -> None:
-    """Take every free block of each size, until a new pool had to be begun."""
+    """Take every free block of each size, until the allocator opens a new pool."""
     allocate = _bounded(ctypes.pythonapi.PyObject_Malloc)
     for size in range(_SIZE_STEP, _LARGEST_SMALL_BYTES + 1, _SIZE_STEP):
         last, run = 0, 0
@@ -100,7 +100,7 @@ def _fill_small_holes() -> None:
 
 
 class _MallocInfo(ctypes.Structure):
-    """Of mallinfo(3): `fordblks` free bytes, `keepcost` those of them at the end of the heap."""
+    """Fields of mallinfo(3): `fordblks` free bytes, `keepcost` those of them at the end of the heap."""
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
@@ -109,7 +109,7 @@ class _MallocInfo(ctypes.Structure):
 
 
 def _fill_large_holes() -> None:
-    """The same for what malloc(3) gives, the largest first, until it has to be taken from the end of the heap."""
+    """Take every free block of malloc(3), the largest first, until it has to be taken from the end of the heap."""
     libc = ctypes.CDLL(None)
     allocate, look = _bounded(libc.malloc), libc.mallinfo2
     look.restype = _MallocInfo

@@ -1,4 +1,4 @@
-"""A template that is itself what one command would have become: an interpreter, up to the first line of its script.
+"""A warm template: the interpreter of one command, started up to the first line of its script.
 
 A run of exactly that command forks and goes on from there, instead of starting the interpreter again.
 """

@@ -3,18 +3,18 @@
  *
  *     compile ORDINARY_COMMAND...
  *
- * A file of the working directory may name one to include before the source; it is gone when the compiler starts. It is
- * no argument, so that a process which is staged before the source is known fits every source.
+ * HEADERS_FILE in the working directory may name a precompiled header. This program deletes it before the compiler
+ * starts. It is no argument, because a pre-warmed process must fit every source.
  *
- * The assembler reads from the compiler through a pipe. mold reads the libraries while the compiler works, most of what
- * it does, and is held before it opens the object until there is one, see held_open.c.
+ * The assembler reads from the compiler through a pipe. mold reads the libraries while the compiler works. It waits
+ * before it opens the object until the object is complete, see held_open.c.
  *
- * The diagnostics of a compiler that ended with 1 are all that its driver would have passed on. With a precompiled
- * header they may name other places, so it counts only as long as the compiler is silent. Whenever anything is not as
- * it should be, this process becomes the ordinary command.
+ * When the compiler exits with 1, we print its diagnostics, as the driver would. With a precompiled header the
+ * diagnostics may name other lines, so after any output we compile again without it. In every unexpected case this
+ * process executes the ordinary command.
  *
- * Built by direct_gcc.py with -DCOMPILER=..., -DASSEMBLER=..., -DLINKER=... (words, each a C string with a comma) and
- * the constants that held_open.c has too.
+ * Built by gcc/direct.py with -DCOMPILER=..., -DASSEMBLER=..., -DLINKER=... (words, each a C string with a comma) and
+ * the constants of held_open.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* More diagnostics than the output limit lets through are left to the ordinary command. */
+/* For more diagnostics than the output limit allows we execute the ordinary command. */
 enum { SAID_BYTES = 2 << 20, PATH_BYTES = 1 << 10, REFUSED = 1, CANNOT_EXECUTE = 126 };
 
 static const char *const NOWHERE = "/dev/null";
@@ -39,8 +39,8 @@ enum { COMPILERS_WORDS = sizeof compiler / sizeof *compiler }; /* with the NULL 
 extern char **environ;
 static char **ordinary;
 static pid_t linking = -1;
-static struct rlimit file_size; /* as it was given; of what the compiler says less is let through */
-/* Both ends stay open here: to write is no error when the linker has ended already. */
+static struct rlimit file_size; /* the guest's limit; a lower one holds for the diagnostics */
+/* Both ends stay open here, so that writing is no error when the linker has already ended. */
 static int gate[2] = {-1, -1};
 
 /* The wait status; -1 when there is no such process. */
@@ -65,7 +65,7 @@ static void become_ordinary(void) {
     _exit(CANNOT_EXECUTE);
 }
 
-/* `streams`: descriptors to be 0, 1 and 2. `extra`: one to be HELD_FD, or -1. All others of ours are closed by exec. */
+/* `streams`: become 0, 1 and 2. `extra`: becomes HELD_FD, or -1. Exec closes our other descriptors. */
 static pid_t started(char *const *words, const int streams[3], int extra, char **environment) {
     posix_spawn_file_actions_t actions;
     pid_t pid;
@@ -77,7 +77,7 @@ static pid_t started(char *const *words, const int streams[3], int extra, char *
     return pid;
 }
 
-/* None of ours may have the number that the linker's one gets. */
+/* Move a descriptor above HELD_FD, the number that the linker's gate gets. */
 static int out_of_the_way(int fd) {
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, HELD_FD + 1);
     if (moved < 0) become_ordinary();
@@ -86,7 +86,7 @@ static int out_of_the_way(int fd) {
 }
 
 static void make_pipe(int ends[2]) {
-    // Without a right to open them a source that includes /proc/self/fd/1 is told so, and does not wait for itself.
+    // Mode 0: a source that includes /proc/self/fd/1 gets an error instead of a deadlock.
     if (pipe2(ends, O_CLOEXEC) < 0 || fchmod(ends[0], 0) < 0) become_ordinary();
     for (int end = 0; end < 2; end++) ends[end] = out_of_the_way(ends[end]);
 }
@@ -109,7 +109,7 @@ static void start_linking(int nowhere) {
     free(with_held_open);
 }
 
-/* 0: there is an object. Else the compiler's wait status, or -1 when it was not the compiler that failed. */
+/* Returns 0 when the object is complete, else the compiler's wait status, or -1 when the assembler failed. */
 static int compiled(const char *headers, int said, int nowhere) {
     char *words[COMPILERS_WORDS + 2];
     memcpy(words, compiler, sizeof compiler);
@@ -144,7 +144,7 @@ static off_t size_of(int said) {
     return fstat(said, &facts) < 0 ? -1 : facts.st_size;
 }
 
-/* What the compiler said goes on. */
+/* Print the compiler's diagnostics and exit. */
 static void finish(int said, int code) {
     char part[1 << 14];
     ssize_t count, now;
@@ -154,7 +154,7 @@ static void finish(int said, int code) {
     _exit(code);
 }
 
-/* The headers to include first, or NULL. No code or text of a guest's has been looked at yet. */
+/* Returns the header to include first, or NULL. Runs before anything reads the guest's source. */
 static const char *taken_headers(void) {
     static char path[PATH_BYTES + 1];
     int fd = open(HEADERS_FILE, O_RDONLY | O_CLOEXEC);

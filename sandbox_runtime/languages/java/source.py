@@ -1,4 +1,4 @@
-"""What a Java source must be called: javac wants the file named after the public type, java wants a class to start.
+"""Find the file name and the main class of a Java source. javac requires that the file is named after its public type.
 
 The source is the guest's choice and the worker reads it: the work grows with its size, not with the square of it.
 """

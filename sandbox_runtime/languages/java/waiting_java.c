@@ -1,17 +1,16 @@
 /*
- * Start a JVM as java(1) does, let it warm up, then wait until there is something to run: a class of this JVM's class
- * path, with its files. From there on everything is as in java.c of the JDK: what the program sees (its call stack,
- * the text of its uncaught exceptions, its exit codes) is the same.
+ * Start a JVM as java(1) does, warm it up, then wait for a program: a class of this JVM's class path, with its files.
+ * The rest is as in java.c of the JDK. The program sees the same call stack, texts of uncaught exceptions and exit codes.
  *
  *     waiting_java LIBJVM WARM_CLASS STACK_KIB JVM_OPTION...
  *
  * WARM_CLASS: a file that ends in .class, defined by a loader of its own, or the name of a class of the class path; its
  * method `static void warmUp()` is called. STACK_KIB: of the main thread. JVM_OPTION: as JNI_CreateJavaVM takes them.
  *
- * Descriptor 3 is a socket of messages, 4 holds all files, one behind the other. One byte on 3 says that we wait. The
- * one message that comes is a list of texts, each ended by a NUL: how many arguments, the arguments (the first one is
- * the class), then for each file its name, its size and whether it is executable. Both descriptors are closed before
- * any code of the program runs. Nobody but the supervisor holds the other end: no guest's code has run here before.
+ * Descriptor 3 is a message socket; 4 holds all files, one after the other. We send one byte on 3 when we are ready.
+ * Then we get one message of texts that each end with NUL: the count of arguments, the arguments (the first one is the
+ * class), then name, size and 0 or 1 (executable) of each file. We close both descriptors before guest code runs. Only
+ * the supervisor holds the other end of 3, so its messages are trusted.
  */
 #include <dlfcn.h>
 #include <errno.h>

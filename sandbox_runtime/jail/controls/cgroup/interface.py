@@ -1,4 +1,4 @@
-"""What a cgroup back end gives to a slot."""
+"""The interface of the cgroup back ends."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ _MOST_ID_BYTES = 1 << 18  # 30,000 threads
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Absolute counters of a slot's groups; a run's own figures are the difference of two readings.
+    """Absolute counters of a slot's groups. The usage of a run is the difference of two readings.
 
-    The peak is the run's own, but for a remainder of the run before, see `leftovers.HARMLESS_BYTES`.
+    The memory peak belongs to the run, except for a small remainder of the run before, see `leftovers.HARMLESS_BYTES`.
     """
 
     memory_now_bytes: int
@@ -32,9 +32,9 @@ def flat_keyed(text: bytes) -> dict[str, int]:
 
 
 def read_members(processes: Path, threads: Path) -> tuple[list[int], list[int]]:
-    """Of `cgroup.procs`, and of `tasks` or `cgroup.threads`. Raises JailError.
+    """Read the ids in `cgroup.procs` and in `tasks` or `cgroup.threads`. Raises JailError.
 
-    Opened anew each time: with version 1 a file goes on showing what it showed first, for up to a second.
+    We open the files each time: with version 1 an open file shows its old content for up to a second.
     """
     try:
         return _ids(processes), _ids(threads)
@@ -61,7 +61,7 @@ class SlotGroups(Protocol):
     """
 
     backend: str | None
-    is_sampled: bool  # nothing here is enforced by the kernel: the supervisor must look often, and kill
+    is_sampled: bool  # the kernel enforces no limit: the supervisor must sample often, and kill
     shares_cpu: bool  # the slot has its share of the CPUs
 
     @property

@@ -60,7 +60,7 @@ class MemoryGroupV1:
                 os.pwrite(fd, str(wanted).encode(), 0)
 
     def reset_peak(self) -> None:
-        """The peak is what is charged now."""
+        """Reset the peak to the present usage."""
         os.pwrite(self._peak, b"0", 0)
 
     def acknowledge_oom_event(self) -> None:
@@ -70,30 +70,30 @@ class MemoryGroupV1:
 
     @property
     def usage_bytes(self) -> int:
-        """Charged now."""
+        """The present usage."""
         return int(os.pread(self._usage, 32, 0))
 
     @property
     def peak_bytes(self) -> int:
-        """The most that was charged since the reset."""
+        """The largest usage since the reset."""
         return int(os.pread(self._peak, 32, 0))
 
     @property
     def oom_kills(self) -> int:
-        """Since the group was made."""
+        """Out-of-memory kills since the group was made."""
         return flat_keyed(os.pread(self._oom, 256, 0))["oom_kill"]
 
     def stat(self) -> dict[str, int]:
-        """Of `memory.stat`."""
+        """Read `memory.stat`."""
         return flat_keyed(os.pread(self._stat, 8192, 0))
 
     def close_files(self) -> None:
-        """The group stays."""
+        """Close the files and keep the group."""
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()
 
     def close(self) -> None:
-        """The group goes too. Raises JailError when a process is in it."""
+        """Close the files and remove the group. Raises JailError when a process is in it."""
         self.close_files()
         remove_groups([self._directory])

@@ -26,7 +26,7 @@ class Process:
 
     @property
     def pid(self) -> str:
-        """As the template's pid namespace counts."""
+        """The pid in the template's pid namespace."""
         return self.identity[0]
 
     @property
@@ -36,7 +36,7 @@ class Process:
 
 
 class ProcessTable:
-    """Owns the descriptor of the /proc directory. What ends while it is looked at counts as nothing."""
+    """Owns the descriptor of the /proc directory. A process that ends during a reading counts as nothing."""
 
     def __init__(self, proc_fd: int) -> None:
         self._proc_fd = proc_fd
@@ -46,14 +46,14 @@ class ProcessTable:
         os.close(self._proc_fd)
 
     def pids(self) -> list[str]:
-        """All but the template. Raises JailError."""
+        """List all pids except that of the template. Raises JailError."""
         try:
             return [name for name in os.listdir(self._proc_fd) if name.isdigit() and name != _TEMPLATE]
         except OSError as error:
             raise JailError("read process table", "/proc", error.errno or 0) from error
 
     def processes(self) -> list[Process]:
-        """Those that were there before and after: the time of one that ended may be in its parent's already."""
+        """Processes that live before and after the reading: an ended one's time may already be in its parent's."""
         found = []
         for pid in self.pids():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile

@@ -1,8 +1,8 @@
-"""Where no groups can be made: usage of a run as its process table shows it, looked at again and again.
+"""Usage of a run without control groups: sampled from its process table.
 
-No process can hide from the table by changing its parent. What groups can and this cannot: count a process that lives
-between two looks and whose parent does not wait for it, refuse memory in the kernel, tell a refused fork. So the
-controls that groups give stay in `controls_missing`.
+No process can hide from the table by changing its parent. But unlike groups, sampling misses a process that lives
+between two samples and that its parent does not wait for. It cannot refuse memory or count refused forks.
+So the group controls stay in `controls_missing`.
 """
 
 import os
@@ -50,9 +50,9 @@ class SampledUsage:
         return self.read()
 
     def read(self) -> Counters:
-        """Look at every process of the run."""
+        """Sample every process of the run."""
         if self._table is None:
-            raise JailError("read process table", hint="the template has shown none")
+            raise JailError("read process table", hint="the template has not sent its /proc")
         processes = self._table.processes()
         memory_bytes = self._memory_bytes(self._table, [process for process in processes if not process.is_init])
         self._peak_bytes = max(self._peak_bytes, memory_bytes)
@@ -67,7 +67,7 @@ class SampledUsage:
         )
 
     def settle(self, cpu_usec: int, largest_bytes: int) -> None:
-        """What the kernel says after the end: CPU time of init and all that was waited for, and the largest of them.
+        """Take the kernel's final figures: CPU time of init and its reaped children, and their largest memory.
 
         Before its exec the guest's process was a copy of the template's: a small program shows that one's size.
         """
@@ -88,7 +88,7 @@ class SampledUsage:
         return 0, 0
 
     def close(self) -> None:
-        """Close what was attached."""
+        """Close the attached descriptors."""
         self._release_mounts()
         if self._table is not None:
             self._table.close()
@@ -112,7 +112,7 @@ class SampledUsage:
         return max(by_parents, self._gone_usec + sum(now.values()))
 
     def _memory_bytes(self, table: ProcessTable, guests: list[Process]) -> int:
-        """What is stored in the private mounts, and pages of the guests that cannot be dropped.
+        """Bytes stored in the private mounts, and pages of the guests that cannot be dropped.
 
         The cheap sum counts a page that processes share once for each; when it is too much, the exact one decides.
         """

@@ -76,7 +76,7 @@ class GroupsV1:
 
     @property
     def program_entry_fds(self) -> tuple[int, ...]:
-        """Of the memory group and of those of the CPU."""
+        """Entry descriptors of the memory group and of the CPU groups."""
         return self._memory_group().entry_fd, *self._cpu_entries
 
     @property

@@ -144,7 +144,7 @@ class GroupsV2:
         return int(os.pread(self._usage, 32, 0))
 
     def _held_by_older_groups(self) -> int:
-        """What this slot's removed program groups still hold."""
+        """Memory that is still charged to removed program groups of this slot."""
         slot = undroppable(flat_keyed(os.pread(self._slot_stat, 8192, 0)), int(os.pread(self._slot_usage, 32, 0)))
         return slot - undroppable(flat_keyed(os.pread(self._stat, 8192, 0)), self._usage_bytes())
 
