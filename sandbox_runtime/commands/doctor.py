@@ -25,7 +25,7 @@ EXIT_CODES = {STRICT: 0, PERMISSIVE: 1, NOTHING: 2}
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that is shown. `strict` is None where nobody could try; `toolchains`: "" for one that is missing."""
+    """The report of `doctor`. `strict`: None when it could not be probed; `toolchains`: "" for a missing one."""
 
     facts: HostFacts
     strict: HostSupport | None
@@ -81,7 +81,7 @@ def _fields(found: Diagnosis) -> dict[str, object]:
 
 
 def _state(support: HostSupport | None, control: str) -> bool | None:
-    """None: nobody could try."""
+    """Whether a control was in force. None: the mode could not be probed."""
     return None if support is None else control in support.controls
 
 

@@ -48,7 +48,7 @@ _DEVICE_LINKS = {
 # Programs need the linker's cache and Debian's command alternatives. Nothing else of the host's /etc is shown.
 _LINKERS_CACHE = "ld.so.cache"
 _ALTERNATIVES = "alternatives"
-# Where libraries look for the mounts; what stands there is the guest's own to read in /proc already.
+# Libraries read the mounts here. The guest can read the same text in /proc.
 _ETC_LINKS = {"mtab": "/proc/self/mounts"}
 _INODES_PER_MOUNT = 16_384
 _PROC_OPTIONS = ("subset=pid", "hidepid=invisible")

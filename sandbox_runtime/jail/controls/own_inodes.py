@@ -45,7 +45,7 @@ def bind(source: Path, target: Path, flags: int) -> None:
 
 
 def _overlay(directory: Path, upper_layer: Path, target: Path, flags: int) -> None:
-    """Two layers below and none to write to: read-only. The host's path is not told to those who read mountinfo."""
+    """Mount a read-only overlay of two lower layers. mountinfo does not show the host's path."""
     source_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         layers = f"lowerdir={upper_layer}:/proc/self/fd/{source_fd}"

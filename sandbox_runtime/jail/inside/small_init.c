@@ -38,7 +38,7 @@ static long await_hangup(const struct __kernel_timespec *patience) {
     return call(__NR_ppoll, (long)&status, 1, (long)patience, 0, 0);
 }
 
-/* Reap orphans until the program has ended, which is not reaped yet, see `late_refusals.py`. */
+/* Reap orphans until the program has ended. Do not reap the program, see `fork_refusals.py`. */
 static void await_program(siginfo_t *ended) {
     for (;;) {
         must(call(__NR_waitid, P_ALL, 0, (long)ended, WEXITED | WNOWAIT, 0), 0);

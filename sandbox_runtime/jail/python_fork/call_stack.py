@@ -1,7 +1,7 @@
 """Call functions with an empty call stack below them, as the interpreter calls a main program.
 
-A process that was forked from a warm template still stands deep in the template's functions. What is cut here is one
-pointer of the thread state; the functions above go on when the call is over.
+A process that was forked from a warm template is still deep in the template's call stack. We clear one pointer of the
+thread state during the call, and restore it afterwards.
 """
 
 import ctypes

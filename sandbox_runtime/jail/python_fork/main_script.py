@@ -137,7 +137,7 @@ class MainScript:
 
 
 def _hide_traces(directory: str, guests_path: list[str]) -> None:
-    """Make it look like an interpreter that has just started. Our own modules live on, but nobody finds them."""
+    """Make the interpreter look freshly started: remove our modules from `sys.modules`; they stay in memory."""
     for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
         del sys.modules[name]
     sys.path[:] = [directory, *guests_path]

@@ -111,7 +111,7 @@ static int wait_for_program(char **told) {
     if (write(CHANNEL, "w", 1) != 1) fail("tell that we wait");
     ssize_t length = read(CHANNEL, message, MESSAGE_BYTES);
     if (length < 0) fail("read the message");
-    if (length == 0) _exit(0); /* nobody has a use for this JVM */
+    if (length == 0) _exit(0); /* the supervisor has discarded this JVM */
     char *place = message, *end = message + length;
     int count = atoi(next_text(&place, end));
     if (count < 1 || count > MOST_ARGUMENTS) fail("read the arguments");
