@@ -1,3 +1,3 @@
-"""`rustbox`: the API from a terminal. It knows the service by its HTTP contract only."""
+"""`rustbox`: the command line client. It uses only the HTTP contract of the service."""
 
 VERSION = "0.1.0"

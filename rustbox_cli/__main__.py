@@ -21,16 +21,24 @@ from rustbox_cli.webhooks import deliveries, webhooks
     epilog=EXIT_CODES,
 )
 @click.option("--url", envvar="RUSTBOX_URL", default=DEFAULT_URL, show_default=True, help="RUSTBOX_URL")
-@click.option("--api-key", envvar="RUSTBOX_API_KEY", help="RUSTBOX_API_KEY, the project's; better there than here.")
-@click.option("--admin-key", envvar="RUSTBOX_ADMIN_KEY", help="RUSTBOX_ADMIN_KEY, for projects and keys.")
-@click.option("--allow-http", envvar="RUSTBOX_ALLOW_HTTP", is_flag=True, help="Send keys over http to other machines.")
+@click.option(
+    "--api-key",
+    envvar="RUSTBOX_API_KEY",
+    help="RUSTBOX_API_KEY, the project's key. Prefer the variable: other users can see options.",
+)
+@click.option("--admin-key", envvar="RUSTBOX_ADMIN_KEY", help="RUSTBOX_ADMIN_KEY, for `projects` and `keys`.")
+@click.option(
+    "--allow-http",
+    envvar="RUSTBOX_ALLOW_HTTP",
+    is_flag=True,
+    help="Allow http to other machines; keys are sent unencrypted.",
+)
 @click.version_option(VERSION, prog_name="rustbox")
 @click.pass_context
 def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None, allow_http: bool) -> None:
     """Run untrusted code with a Rustbox service.
 
-    On the machine of the local stack (`make up`) no key is needed: its own development keys are used, for this
-    machine only.
+    The local stack (`make up`) needs no key: the command uses its development keys, on this machine only.
 
     \b
     Examples:
@@ -56,7 +64,7 @@ def main() -> None:
         click.echo("rustbox: interrupted", err=True)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain about it when it closes.
+        # The reader of our output has closed the pipe. Python must not report that when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
     sys.exit(int(code or 0))

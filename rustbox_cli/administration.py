@@ -1,4 +1,4 @@
-"""`projects` and `keys`, which need the administrator's key."""
+"""Commands `projects` and `keys`. They need the administrator's key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _show(body: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _flat(project: dict[str, Any]) -> dict[str, Any]:
-    """Quotas on lines of their own."""
+    """Put each quota on its own line."""
     quotas = project.get("quotas", {})
     return {name: value for name, value in project.items() if name != "quotas"} | {
         f"quota {profile}": quota for profile, quota in quotas.items()
@@ -38,7 +38,7 @@ def _flat(project: dict[str, Any]) -> dict[str, Any]:
 
 @click.group()
 def projects() -> None:
-    """Projects, what they may run and how much. Needs the administrator's key.
+    """Manage projects and their quotas. Needs the administrator's key.
 
     \b
     Examples:
@@ -79,7 +79,7 @@ def list_projects(session: Session, limit: int, everything: bool, as_json: bool)
 @as_json
 @pass_session
 def create_project(session: Session, name: str, profiles: tuple[str, ...], as_json: bool) -> None:
-    """Make a project called NAME. It has no key yet: `rustbox keys issue`."""
+    """Create a project called NAME. Create its key with `rustbox keys issue`."""
     body = {"name": name} | ({"profiles": list(profiles)} if profiles else {})
     _show(_call(session, "POST", (), body), as_json=as_json)
 
@@ -99,7 +99,7 @@ def show_project(session: Session, project_id: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def rename_project(session: Session, project_id: str, name: str, as_json: bool) -> None:
-    """Give a project another name."""
+    """Rename a project."""
     _show(_call(session, "PATCH", (project_id,), {"name": name}), as_json=as_json)
 
 
@@ -108,7 +108,7 @@ def rename_project(session: Session, project_id: str, name: str, as_json: bool) 
 @as_json
 @pass_session
 def disable_project(session: Session, project_id: str, as_json: bool) -> None:
-    """Close a project to all its keys; it takes three seconds. What it has submitted runs on."""
+    """Disable a project: its keys stop working within three seconds. Accepted submissions still run."""
     _show(_call(session, "PATCH", (project_id,), {"enabled": False}), as_json=as_json)
 
 
@@ -117,17 +117,17 @@ def disable_project(session: Session, project_id: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def enable_project(session: Session, project_id: str, as_json: bool) -> None:
-    """Open a project to its keys again."""
+    """Enable a project: its keys work again."""
     _show(_call(session, "PATCH", (project_id,), {"enabled": True}), as_json=as_json)
 
 
 @projects.command("quota")
 @click.argument("project_id")
 @click.option("--profile", type=_PROFILES, default="judge", show_default=True)
-@click.option("--per-minute", type=int, help="Submissions in a minute.")
-@click.option("--per-day", type=int, help="Submissions in a day (UTC).")
-@click.option("--in-flight", type=int, help="Runs that are not finished.")
-@click.option("--default", "to_default", is_flag=True, help="Back to the default of the profile.")
+@click.option("--per-minute", type=int, help="Submissions per minute.")
+@click.option("--per-day", type=int, help="Submissions per day (UTC).")
+@click.option("--in-flight", type=int, help="Submissions in flight.")
+@click.option("--default", "to_default", is_flag=True, help="Reset to the default of the profile.")
 @as_json
 @pass_session
 def change_quota(
@@ -140,17 +140,17 @@ def change_quota(
     to_default: bool,
     as_json: bool,
 ) -> None:
-    """Change how much a project may run in one profile. What is not named stays."""
+    """Change a project's quota for one profile. Omitted limits stay."""
     given = {"per_minute": per_minute, "per_day": per_day, "in_flight": in_flight}
     change = {name: number for name, number in given.items() if number is not None}
     if bool(change) == to_default:
-        raise click.UsageError("Say --per-minute, --per-day or --in-flight, or else --default.")
+        raise click.UsageError("Give --per-minute, --per-day or --in-flight, or --default alone.")
     _show(_call(session, "PATCH", (project_id,), {"quotas": {profile: change or None}}), as_json=as_json)
 
 
 @click.group()
 def keys() -> None:
-    """API keys of a project. Needs the administrator's key.
+    """Manage API keys of a project. Needs the administrator's key.
 
     \b
     Examples:
@@ -166,7 +166,7 @@ def keys() -> None:
 @as_json
 @pass_session
 def list_keys(session: Session, project_id: str, limit: int, everything: bool, as_json: bool) -> None:
-    """List the keys of a project, newest first; the keys themselves are known to nobody."""
+    """List the keys of a project, newest first, without the secret part."""
     found = _items(session, ("projects", project_id, "keys"), None if everything else limit)
     if as_json:
         show_json({"items": found})
@@ -182,7 +182,7 @@ def list_keys(session: Session, project_id: str, limit: int, everything: bool, a
 @as_json
 @pass_session
 def issue_key(session: Session, project_id: str, expires_at: str | None, as_json: bool) -> None:
-    """Make a key. It is shown now, and never again."""
+    """Create a key. It is shown only now."""
     body = {"expires_at": expires_at} if expires_at else {}
     _show(_call(session, "POST", (project_id, "keys"), body), as_json=as_json)
 
@@ -191,15 +191,15 @@ def issue_key(session: Session, project_id: str, expires_at: str | None, as_json
 @click.argument("project_id")
 @click.argument("key_id")
 @click.option("--at", "expires_at", type=Moment(1), help="A time, or a duration such as 24h. Default: now.")
-@click.option("--never", is_flag=True, help="Let it live on.")
+@click.option("--never", is_flag=True, help="Remove the expiry.")
 @as_json
 @pass_session
 def expire_key(
     session: Session, project_id: str, key_id: str, expires_at: str | None, never: bool, as_json: bool
 ) -> None:
-    """Let a key end, now or later, or not."""
+    """Set or remove the expiry of a key."""
     if never and expires_at:
-        raise click.UsageError("Say --at or --never, not both.")
+        raise click.UsageError("Give --at or --never, not both.")
     moment = None if never else expires_at or Moment(1).convert("0s", None, None)
     _show(_call(session, "PATCH", (project_id, "keys", key_id), {"expires_at": moment}), as_json=as_json)
 
@@ -211,6 +211,6 @@ def expire_key(
 @as_json
 @pass_session
 def revoke_key(session: Session, project_id: str, key_id: str, yes: bool, as_json: bool) -> None:
-    """Revoke a key, for good; it takes three seconds."""
-    confirm(f"Revoke key {key_id} for good?", yes=yes)
+    """Revoke a key permanently. It stops working within three seconds."""
+    confirm(f"Revoke key {key_id} permanently?", yes=yes)
     _show(_call(session, "DELETE", (project_id, "keys", key_id)), as_json=as_json)

@@ -1,4 +1,4 @@
-"""Calls of the HTTP API: keys, bounded repeats, and errors as sentences."""
+"""HTTP client of the API: sends keys, retries within limits, and turns errors into messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READ_SECS = 40  # the service itself answers within 30
 _CONNECT_SECS = 5
 _MAX_CALLS = 5
 _MAX_WAIT_SECS = 60
-"""Repeats wait no longer than this, all together."""
+"""Limit of the total wait between retries."""
 _LIMITED = 429
 _BUSY = frozenset({_LIMITED, 503})
 _GOOD = frozenset({200, 202, 408})
@@ -35,31 +35,31 @@ _PAGE_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A good answer."""
+    """A successful response."""
 
     status: int
     raw: bytes = field(repr=False)
 
     @property
     def body(self) -> Any:
-        """The JSON of it. Raises CommandError."""
+        """Return the parsed JSON. Raises CommandError."""
         try:
             return json.loads(self.raw)
         except ValueError:
             raise CommandError(
-                "The answer is no JSON.", ExitCode.FAULT, "Is this address a Rustbox service? See RUSTBOX_URL."
+                "The response is not JSON.", ExitCode.FAULT, "Is this address a Rustbox service? See RUSTBOX_URL."
             ) from None
 
 
 class Api:
-    """One service. A call that may be repeated is, when the service is busy or the connection breaks."""
+    """Calls one service. Retries safe calls if the service is busy or the connection breaks."""
 
     def __init__(self, settings: Settings, sleep: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings
         self._sleep = sleep
         self._client = httpx.Client(
             timeout=httpx.Timeout(_READ_SECS, connect=_CONNECT_SECS),
-            trust_env=not settings.is_local,  # no proxy reaches this machine
+            trust_env=not settings.is_local,  # a proxy cannot reach this machine
             headers={"user-agent": f"rustbox-cli/{VERSION}"},
         )
 
@@ -80,9 +80,9 @@ class Api:
         idempotency_key: str | None = None,
         repeatable: bool = False,
     ) -> Answer:
-        """Send one request; `path` in parts behind /api. Raises CommandError for any answer that is not good.
+        """Send one request; `path`: segments after /api. Raises CommandError unless the response is successful.
 
-        `repeatable`: a POST that does no more when it comes twice; one with an Idempotency-Key is.
+        `repeatable`: this POST is idempotent. A POST with an Idempotency-Key always is.
         """
         url = "/".join([self._settings.url, "api", *(quote(part, safe="") for part in path)])
         headers: dict[str, str] = {key: self._settings.key(key)}
@@ -97,7 +97,7 @@ class Api:
     def items(
         self, path: tuple[str, ...], most: int | None, query: Mapping[str, str], key: KeyHeader = "X-API-Key"
     ) -> Iterator[Any]:
-        """The items of a list, page after page; at most `most`, None: all."""
+        """Yield the items of a list, at most `most`; None: all."""
         left, cursor = most, None
         while left is None or left > 0:
             page_query = {**query, "limit": str(min(left or _PAGE_MAX, _PAGE_MAX))}
@@ -120,11 +120,11 @@ class Api:
                     raise CommandError(
                         f"The connection to {self._settings.url} broke ({type(error).__name__}).",
                         ExitCode.UNREACHABLE,
-                        "" if may_repeat else "It may have been done all the same: look before you repeat it.",
+                        "" if may_repeat else "It may have been done all the same: check before you repeat it.",
                     ) from None
                 pause_secs = float(call)
             else:
-                # 429 is answered before anything is done; 503 may come from the gateway, in the middle of it.
+                # A 429 request did nothing. A 503 may come from the gateway while the request is running.
                 if response.status_code not in _BUSY or is_last or not (may_repeat or response.status_code == _LIMITED):
                     return response
                 pause_secs = _retry_after_secs(response)
@@ -138,7 +138,7 @@ class Api:
         url = self._settings.url
         hint = "Check the address (RUSTBOX_URL) and the network."
         if self._settings.is_local:
-            hint = "Start the service with `make up`, or say where it is: RUSTBOX_URL=http://127.0.0.1:PORT."
+            hint = "Start the service with `make up`, or set its address: RUSTBOX_URL=http://127.0.0.1:PORT."
         return CommandError(f"Nothing answers at {url}.", ExitCode.UNREACHABLE, hint)
 
 
@@ -155,7 +155,7 @@ def _error_of(response: httpx.Response) -> CommandError:
         body = None
     if not isinstance(body, dict) or "message" not in body:
         return CommandError(
-            f"The answer is {status}, and not one of this API.",
+            f"The response ({status}) is not from this API.",
             ExitCode.FAULT,
             "Is this address a Rustbox service? See RUSTBOX_URL.",
         )
@@ -167,7 +167,7 @@ def _error_of(response: httpx.Response) -> CommandError:
     if status in _BUSY:
         code, hint = ExitCode.BUSY, f"Try again in {_retry_after_secs(response):.0f} s."
     elif status >= _SERVER_ERROR:
-        code, hint = ExitCode.FAULT, f"Its request id is {plain(response.headers.get('x-request-id', 'unknown'))}."
+        code, hint = ExitCode.FAULT, f"Report the request id: {plain(response.headers.get('x-request-id', 'unknown'))}."
     else:
         code = _EXITS.get(status, ExitCode.REFUSED)
     return CommandError("\n".join(lines), code, hint)

@@ -1,6 +1,6 @@
-"""Exit codes, and the errors that end a command with one of them.
+"""Exit codes, and the error that ends a command with one of them.
 
-Those of `run` beside a program's own lie around the one of `timeout(1)`; the others are those of sysexits.h.
+Verdicts of `run` use codes next to those of `timeout(1)`. The other codes come from sysexits.h.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ import click
 
 
 class ExitCode(IntEnum):
-    """How a command ends. `run` ends as the program did: 0 for AC, its exit code for RE, 128 + n for signal n."""
+    """Exit code of a command. `run` exits like the program: 0 for AC, its exit code for RE, 128 + n for signal n."""
 
     OK = 0
     USAGE = 2
@@ -32,25 +32,25 @@ class ExitCode(IntEnum):
 
 EXIT_CODES = """\b
 Exit codes:
-  0          done; of run: the verdict is AC
-  1-255      of run: the program's own exit code (verdict RE)
-  128 + n    of run: signal n ended the program (SIG)
-  120        of run: the program does not compile
-  121        of run: the platform failed (IE)
-  122 123    of run: limit of processes (PLE), of file size (FSE)
-  124 125    of run: limit of time (TLE), of memory (MLE)
-  2          the command line is wrong
-  65 66      the service refuses the request; there is no such thing
-  69         the service cannot be reached
-  70         a fault of the service
-  75         it is too busy, or a quota is used up
-  77 78      the key is missing or not good; a setting is wrong
+  0          success; run: the verdict is AC
+  1-255      run: the program's own exit code (verdict RE)
+  128 + n    run: signal n ended the program (SIG)
+  120        run: the program does not compile
+  121        run: the platform failed (IE)
+  122 123    run: process limit (PLE), file size limit (FSE)
+  124 125    run: time limit (TLE), memory limit (MLE)
+  2          invalid command line
+  65 66      the service refused the request; not found
+  69         the service is unreachable
+  70         the service failed
+  75         the service is busy, or a quota is used up
+  77 78      missing or invalid key; invalid setting
   130        interrupted
-A program may end with any of these codes itself: --json tells them apart."""
+A program can exit with any of these codes itself. --json shows the difference."""
 
 
 class CommandError(click.ClickException):
-    """Ends the command: one sentence on standard error, and what to do about it."""
+    """Ends the command with a message and a hint on standard error."""
 
     def __init__(self, message: str, code: ExitCode, hint: str = "") -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class CommandError(click.ClickException):
         self._hint = hint
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write it as other commands do: `rustbox: message`."""
+        """Print `rustbox: message`, and the hint on the next line."""
         click.echo(f"rustbox: {self.message}", file=file, err=file is None)
         if self._hint:
             click.echo(f"  {self._hint}", file=file, err=file is None)

@@ -1,4 +1,4 @@
-"""Options and kinds of values that several commands share."""
+"""Shared options and parameter types."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _UNIT_SECS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 _LONGEST_SECS = 100 * 365 * 86_400
 
-as_json = click.option("--json", "as_json", is_flag=True, help="The service's own JSON, for programs.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the service's JSON.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--limit and --all of a list."""
-    command = click.option("--all", "everything", is_flag=True, help="All of them, however many.")(command)
-    return click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")(
-        command
-    )
+    """Add --limit and --all to a list command."""
+    command = click.option("--all", "everything", is_flag=True, help="Show all items.")(command)
+    return click.option(
+        "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of items."
+    )(command)
 
 
 class Duration(click.ParamType):
-    """`90s`, `15m`, `24h`, `30d`, `2w`: whole seconds."""
+    """A duration such as `90s`, `15m`, `24h`, `30d`, `2w`."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Whole seconds of the text."""
+        """Convert a duration to seconds."""
         if isinstance(value, int):
             return value
         found = _DURATION.fullmatch(value)
         secs = int(found[1]) * _UNIT_SECS[found[2]] if found else _LONGEST_SECS + 1
         if secs > _LONGEST_SECS:
-            self.fail(f"{value!r} is no duration such as 90s, 15m, 24h, 30d", param, ctx)
+            self.fail(f"{value!r} is not a duration such as 90s, 15m, 24h, 30d", param, ctx)
         return secs
 
 
@@ -54,7 +54,7 @@ class Moment(click.ParamType):
         self._sign = sign
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The time as the service takes it, which checks it."""
+        """Convert to RFC 3339. The service validates other texts."""
         if not _DURATION.fullmatch(value):
             return str(value)
         secs = self._sign * Duration().convert(value, param, ctx)
@@ -68,7 +68,7 @@ class Pair(click.ParamType):
     name = "name=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Name and value."""
+        """Convert to name and value."""
         name, separator, text = str(value).partition("=")
         if not (name and separator):
             self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
@@ -76,9 +76,11 @@ class Pair(click.ParamType):
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on if that is what the person wants. Raises CommandError where there is nobody to ask."""
+    """Ask for confirmation. Raises CommandError if standard input is not a terminal."""
     if yes:
         return
     if not click.get_text_stream("stdin").isatty():
-        raise CommandError("This cannot be undone, and nobody is there to ask.", ExitCode.USAGE, "Say --yes.")
+        raise CommandError(
+            "This cannot be undone, and there is no terminal to confirm it.", ExitCode.USAGE, "Confirm with --yes."
+        )
     click.confirm(question, abort=True, err=True)

@@ -1,4 +1,4 @@
-"""What a person or a program reads. Whatever comes from the service is shown as text, never as terminal commands."""
+"""Output for people and programs. Text from the service never reaches the terminal as control sequences."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _UNBOUNDED = 10_000
 
 
 def plain(text: str) -> str:
-    """Make control characters visible; others could move the cursor, hide text or set a title."""
+    """Escape control characters. They could move the cursor, hide text or set the title."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def show_json(body: Any) -> None:
-    """Write JSON for programs, in ASCII, indented."""
+    """Print indented ASCII JSON."""
     click.echo(json.dumps(body, indent=2))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
-    """Write a table; where there are no rows, say so on standard error."""
+    """Print a table; without rows, print `nothing` on standard error."""
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -43,7 +43,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: s
 
 
 def show_record(record: Mapping[str, Any]) -> None:
-    """Write one thing, a line for each attribute."""
+    """Print a record, one attribute per line."""
     table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -53,7 +53,7 @@ def show_record(record: Mapping[str, Any]) -> None:
 
 
 def waiting(text: str) -> AbstractContextManager[Any]:
-    """A spinner on standard error, if that is a terminal."""
+    """Show a spinner if standard error is a terminal."""
     if not sys.stderr.isatty():
         return nullcontext()
     return Console(stderr=True).status(plain(text))
@@ -61,7 +61,7 @@ def waiting(text: str) -> AbstractContextManager[Any]:
 
 def _print(table: Table) -> None:
     is_terminal = sys.stdout.isatty()
-    # Behind a pipe nothing is cut or folded: a line is a line.
+    # Do not wrap lines for a pipe: one row is one line.
     console = Console(width=None if is_terminal else _UNBOUNDED, highlight=False)
     with console.capture() as captured:
         console.print(table)

@@ -1,4 +1,4 @@
-"""`run`, `submit` and `result`."""
+"""Commands `run`, `submit` and `result`."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ _LIMITS = ("cpu_time_secs", "wall_time_secs", "memory_mb", "max_processes", "out
 
 
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What to run, and how."""
+    """Add the argument FILE and the options of a run."""
     for option in reversed(
         [
             click.argument("file", type=click.File("rb")),
-            click.option("-l", "--language", help="Default: what the file's name ends in."),
-            click.option("--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is this one's."),
+            click.option("-l", "--language", help="Default: from the file name."),
+            click.option(
+                "--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is standard input."
+            ),
             click.option(
                 "--limit",
                 "limits",
@@ -52,8 +54,12 @@ def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help=f"Any of {', '.join(_LIMITS)}.",
             ),
             click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge."),
-            click.option("--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Comes back with it."),
-            click.option("--idempotency-key", help="The same key and program: the same run. Default: a new one."),
+            click.option(
+                "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Returned with the result."
+            ),
+            click.option(
+                "--idempotency-key", help="Requests with the same key and program share one run. Default: a new key."
+            ),
         ]
     ):
         command = option(command)
@@ -65,7 +71,7 @@ def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @as_json
 @pass_session
 def run(session: Session, /, as_json: bool, **options: Any) -> None:
-    """Run FILE (- is standard input) and wait. Prints what the program prints, and ends as it ends.
+    """Run FILE (- is standard input) and wait. Prints the program's output and exits with its exit code.
 
     \b
     Examples:
@@ -106,11 +112,11 @@ def submit(session: Session, /, as_json: bool, **options: Any) -> None:
 @click.command()
 @click.argument("submission_id", metavar="ID")
 @click.option("--watch", is_flag=True, help="Wait until it is finished.")
-@click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only these bytes, exactly as written.")
+@click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Print only this stream, byte for byte.")
 @as_json
 @pass_session
 def result(session: Session, submission_id: str, watch: bool, stream: str | None, as_json: bool) -> None:
-    """Show a submission, finished or not. The exit code tells only whether it could be shown.
+    """Show a submission, finished or not. The exit code does not depend on its verdict.
 
     \b
     Examples:
@@ -132,7 +138,7 @@ def result(session: Session, submission_id: str, watch: bool, stream: str | None
 
 
 def _finish(api: Api, options: dict[str, Any]) -> Result:
-    """Submit and wait; whoever interrupts it learns where the result will be."""
+    """Submit and wait. An interrupt prints the command that shows the result later."""
     with waiting("running"):
         answered = _submit(api, options, wait=True)
         try:
@@ -168,14 +174,14 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
 def _language(file_name: str) -> str:
     language = _SUFFIXES.get(PurePath(file_name).suffix.lower())
     if language is None:
-        raise click.UsageError(f"The name {file_name!r} tells no language: say --language.")
+        raise click.UsageError(f"The language of {file_name!r} is unknown. Give --language.")
     return language
 
 
 def _text(source: BinaryIO, what: str) -> str:
     content = source.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise CommandError(f"{what} is larger than any that the service takes.", ExitCode.REFUSED)
+        raise CommandError(f"{what} is larger than {_MAX_BYTES:,} bytes.", ExitCode.REFUSED)
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -184,11 +190,11 @@ def _text(source: BinaryIO, what: str) -> str:
 
 def _number(name: str, text: str) -> float:
     if name not in _LIMITS:
-        raise click.UsageError(f"There is no limit {name!r}: {', '.join(_LIMITS)}.")
+        raise click.UsageError(f"Unknown limit {name!r}. Limits: {', '.join(_LIMITS)}.")
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
-        raise click.UsageError(f"{text!r} is no number for {name}.") from None
+        raise click.UsageError(f"{name} must be a number; got {text!r}.") from None
 
 
 def _write(stream: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the commands of one call share: where the service is, and how it is called."""
+"""Address and keys of the service, shared by all commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rustbox_cli.settings import read_settings
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Options of `rustbox` itself; checked when a command calls the service, so that --help always works."""
+    """Global options of `rustbox`. They are checked on the first call, so that --help always works."""
 
     url: str
     api_key: str | None
@@ -20,7 +20,7 @@ class Session:
     allow_http: bool
 
     def api(self) -> Api:
-        """A client, to be closed. Raises CommandError for settings that are not good."""
+        """Return a client; the caller closes it. Raises CommandError for invalid settings."""
         return Api(read_settings(self.url, self.api_key, self.admin_key, allow_http=self.allow_http))
 
 

@@ -1,4 +1,4 @@
-"""Where the service is and which keys are sent to it."""
+"""Address of the service, and the keys to send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from rustbox_cli.errors import CommandError, ExitCode
 
 DEFAULT_URL = "http://127.0.0.1:4096"
-# Of the local stack, known to everybody; sent to this machine and nowhere else.
+# Public development keys of the local stack. They are sent to this machine only.
 _LOCAL_KEYS = {"X-API-Key": "rb_live_local_development_only", "X-Admin-Key": "admin_local_development_only"}
 _VARIABLES = {"X-API-Key": "RUSTBOX_API_KEY", "X-Admin-Key": "RUSTBOX_ADMIN_KEY"}
 
@@ -19,7 +19,7 @@ type KeyHeader = Literal["X-API-Key", "X-Admin-Key"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`url` without a slash at its end. A key that is None: the local stack's, if the service is on this machine."""
+    """`url` has no trailing slash. On this machine, a missing key defaults to the local stack's."""
 
     url: str
     is_local: bool
@@ -27,11 +27,13 @@ class Settings:
     admin_key: str | None = field(default=None, repr=False)
 
     def key(self, header: KeyHeader) -> str:
-        """The value of a header. Raises CommandError where there is no key for this service."""
+        """Return the key for a header. Raises CommandError if it is missing or invalid."""
         given = self.api_key if header == "X-API-Key" else self.admin_key
         if given:
             if not (given.isascii() and given.isprintable()):
-                raise CommandError(f"{_VARIABLES[header]} holds characters that no key has.", ExitCode.CONFIGURATION)
+                raise CommandError(
+                    f"{_VARIABLES[header]} contains characters that a key cannot have.", ExitCode.CONFIGURATION
+                )
             return given
         if self.is_local:
             return _LOCAL_KEYS[header]
@@ -42,7 +44,7 @@ class Settings:
 
 
 def read_settings(url: str, api_key: str | None, admin_key: str | None, *, allow_http: bool) -> Settings:
-    """Check the address. Raises CommandError."""
+    """Check the address and the keys' transport. Raises CommandError."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -50,14 +52,16 @@ def read_settings(url: str, api_key: str | None, admin_key: str | None, *, allow
         parts, host = urlsplit(""), ""
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise CommandError(
-            f"{url!r} is no address of a service.", ExitCode.CONFIGURATION, f"It looks like {DEFAULT_URL}."
+            f"{url!r} is not the address of a service.",
+            ExitCode.CONFIGURATION,
+            f"Use an address such as {DEFAULT_URL}.",
         )
     is_local = _is_loopback(host)
     if parts.scheme == "http" and not (is_local or allow_http):
         raise CommandError(
-            f"{url} would get the key over an open connection.",
+            f"The connection to {url} is not encrypted, so the key is not sent.",
             ExitCode.CONFIGURATION,
-            "Use https, or --allow-http where you trust the network.",
+            "Use https, or --allow-http if you trust the network.",
         )
     return Settings(url.rstrip("/"), is_local, api_key or None, admin_key or None)
 

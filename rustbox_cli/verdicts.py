@@ -1,4 +1,4 @@
-"""Results: what they mean for the exit code, and how they are waited for."""
+"""Results: their exit codes and messages, and polling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 type Result = dict[str, Any]
 
-_POLL_SECS = 20  # the service holds a poll no longer
+_POLL_SECS = 20  # the longest poll that the service allows
 _EXITS = {
     "AC": ExitCode.OK,
     "IE": ExitCode.PLATFORM_FAILURE,
@@ -22,30 +22,30 @@ _EXITS = {
 }
 _SIGNALLED = 128
 _WORDS = {
-    "IE": "the platform failed, the program is not to blame",
+    "IE": "the platform failed; the program is not the cause",
     "PLE": "the program started too many processes",
     "FSE": "the program wrote too large a file",
-    "TLE": "the program used up its time",
-    "MLE": "the program used up its memory",
+    "TLE": "the program exceeded its time limit",
+    "MLE": "the program exceeded its memory limit",
 }
 
 
 def exit_code(result: Result) -> int:
-    """How `run` ends for a final result."""
+    """Return the exit code of `run` for a final result."""
     verdict = result["verdict"]
     if verdict in _EXITS:
         return int(_EXITS[verdict])
     if verdict == "SIG":
         return _SIGNALLED + int(result["signal"] or 0)
     if verdict != "RE":
-        raise CommandError(f"The verdict {verdict!r} is new to this client.", ExitCode.FAULT)
+        raise CommandError(f"The verdict {verdict!r} is unknown to this client. Update rustbox.", ExitCode.FAULT)
     if result["result"]["phase"] == "compile":
         return int(ExitCode.COMPILE_ERROR)
     return int(result["exit_code"] or 1)
 
 
 def verdict_message(result: Result) -> str | None:
-    """What the program's own output does not tell; None where it says all: AC and RE."""
+    """Return a message for standard error; None for AC and RE, where the program's output is enough."""
     verdict, cause = result["verdict"], result["result"]["cause"]
     if verdict == "SIG":
         return f"SIG ({cause}): signal {result['signal']} ended the program"
@@ -53,12 +53,12 @@ def verdict_message(result: Result) -> str | None:
 
 
 def is_final(result: Result) -> bool:
-    """Whether there is a verdict: the key alone says so."""
+    """Whether the result has a verdict."""
     return "verdict" in result
 
 
 def wait_until_final(api: Api, submission_id: str) -> Result:
-    """Poll until it is final; the service ends every submission some time."""
+    """Poll until the result is final. The service ends every submission."""
     while True:
         result: Result = api.call("GET", ("result", submission_id), query={"wait": str(_POLL_SECS)}).body
         if is_final(result):
@@ -66,9 +66,9 @@ def wait_until_final(api: Api, submission_id: str) -> Result:
 
 
 def stream_bytes(api: Api, result: Result, stream: str) -> bytes:
-    """Exactly what the program wrote to `stdout` or `stderr`, as far as it was kept."""
+    """Return the exact stored bytes of `stdout` or `stderr`."""
     output = result["output"]
-    # JSON holds text: what is not UTF-8 was replaced in it, and what is too large was cut.
+    # In JSON, invalid UTF-8 is replaced and large output is truncated.
     if "\ufffd" in output[stream] or output.get("truncated_in_response"):
         return api.call("GET", ("result", result["id"], stream)).raw
     return str(output[stream]).encode()

@@ -1,4 +1,4 @@
-"""`webhooks` and `deliveries` of the key's project."""
+"""Commands `webhooks` and `deliveries`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _show(body: dict[str, Any], *, as_json: bool) -> None:
 
 @click.group()
 def webhooks() -> None:
-    """Endpoints that hear of the project's finished runs.
+    """Manage the project's webhook endpoints.
 
     \b
     Examples:
@@ -37,11 +37,13 @@ def webhooks() -> None:
     """
 
 
-_event = click.option("--event", "events", multiple=True, help="Only this event; may be given again. Default: all.")
-_header = click.option("--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Sent along.")
-_description = click.option("--description", help="For people.")
-_concurrency = click.option("--max-concurrency", type=click.IntRange(1, 20), help="Requests at the same time.")
-_per_second = click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests a second; 0 for no limit.")
+_event = click.option("--event", "events", multiple=True, help="Send only this event; repeatable. Default: all.")
+_header = click.option(
+    "--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Custom header; repeatable."
+)
+_description = click.option("--description", help="Free text.")
+_concurrency = click.option("--max-concurrency", type=click.IntRange(1, 20), help="Concurrent requests.")
+_per_second = click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests per second; 0: no limit.")
 
 
 @webhooks.command("list")
@@ -67,7 +69,7 @@ def list_webhooks(session: Session, limit: int, everything: bool, as_json: bool)
 @_description
 @_concurrency
 @_per_second
-@click.option("--disabled", is_flag=True, help="Its deliveries pause until it is enabled.")
+@click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @as_json
 @pass_session
 def create_webhook(
@@ -81,7 +83,7 @@ def create_webhook(
     disabled: bool,
     as_json: bool,
 ) -> None:
-    """Send events to URL. Its signing secret is shown now, and never again."""
+    """Create an endpoint for URL. Its signing secret is shown only now."""
     body = {
         "url": url,
         "events": list(events),
@@ -99,17 +101,17 @@ def create_webhook(
 @as_json
 @pass_session
 def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Show an endpoint and how it is doing."""
+    """Show an endpoint and its health."""
     _show(_call(session, "GET", ("webhooks", endpoint_id)), as_json=as_json)
 
 
 @webhooks.command("update")
 @click.argument("endpoint_id")
-@click.option("--url", help="Where events are sent.")
+@click.option("--url", help="New URL.")
 @_event
-@click.option("--all-events", is_flag=True, help="All events again.")
+@click.option("--all-events", is_flag=True, help="Send all events.")
 @_header
-@click.option("--no-headers", is_flag=True, help="No custom headers any more.")
+@click.option("--no-headers", is_flag=True, help="Remove all custom headers.")
 @_description
 @_concurrency
 @_per_second
@@ -128,9 +130,9 @@ def update_webhook(
     max_per_second: int | None,
     as_json: bool,
 ) -> None:
-    """Change an endpoint. What is not named stays; events and headers that are named stand in place of the old ones."""
+    """Change an endpoint. Omitted options stay; given events and headers replace all old ones."""
     if (events and all_events) or (headers and no_headers):
-        raise click.UsageError("Say --event or --all-events, and --header or --no-headers.")
+        raise click.UsageError("Give --event or --all-events, and --header or --no-headers.")
     body: dict[str, Any] = {
         "url": url,
         "description": description,
@@ -141,7 +143,7 @@ def update_webhook(
     body |= {"headers": dict(headers)} if headers or no_headers else {}
     change = {name: value for name, value in body.items() if value is not None}
     if not change:
-        raise click.UsageError("Nothing to change: see --help.")
+        raise click.UsageError("Nothing to change. Give at least one option; see --help.")
     _show(_call(session, "PATCH", ("webhooks", endpoint_id), change), as_json=as_json)
 
 
@@ -151,8 +153,8 @@ def update_webhook(
 @as_json
 @pass_session
 def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_json: bool) -> None:
-    """Give an endpoint a new secret, shown now and never again. The old one signs too for --overlap; 0s: no more."""
-    # Made here: when an answer is lost, the service knows the repeat by it and does not rotate twice.
+    """Replace an endpoint's secret and show the new one, only now. The old one also signs for --overlap."""
+    # The client creates the secret, so that a retry after a lost response does not rotate twice.
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     body = {"overlap_secs": overlap_secs, "secret": secret}
     with session.api() as api:
@@ -165,7 +167,7 @@ def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_jso
 @as_json
 @pass_session
 def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Send `webhook.test` now, and show what was sent and what came back. Ends with 65 if it was not taken."""
+    """Send `webhook.test` now, and show request and response. Exits with 65 unless the response is a 2xx."""
     body = _call(session, "POST", ("webhooks", endpoint_id, "test"))
     if as_json:
         show_json(body)
@@ -177,7 +179,7 @@ def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
         )
         headers = "".join(f"\n{plain(name)}: {plain(value)}" for name, value in request["headers"].items())
         click.echo(f"\nsent:\n{request['method']} {plain(request['url'])}{headers}\n\n{plain(request['body'])}")
-        click.echo(f"\nsigned:\n{plain(body['signed_content'])}\n\nanswer:\n{plain(response['head'])}")
+        click.echo(f"\nsigned:\n{plain(body['signed_content'])}\n\nresponse:\n{plain(response['head'])}")
     if not body["delivered"]:
         click.get_current_context().exit(65)
 
@@ -187,7 +189,7 @@ def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def enable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Switch an endpoint on and forget its failures. What was paused stays so: `rustbox webhooks recover`."""
+    """Enable an endpoint and reset its failures. Send paused deliveries with `rustbox webhooks recover`."""
     _show(_call(session, "PATCH", ("webhooks", endpoint_id), {"enabled": True}), as_json=as_json)
 
 
@@ -196,7 +198,7 @@ def enable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Switch an endpoint off; its deliveries pause."""
+    """Disable an endpoint; its deliveries pause."""
     _show(_call(session, "PATCH", ("webhooks", endpoint_id), {"enabled": False}), as_json=as_json)
 
 
@@ -206,8 +208,8 @@ def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool) -> None:
-    """Remove an endpoint; what is still owed to it is cancelled."""
-    confirm(f"Delete endpoint {endpoint_id} and cancel what is owed to it?", yes=yes)
+    """Delete an endpoint and cancel its remaining deliveries."""
+    confirm(f"Delete endpoint {endpoint_id} and cancel its remaining deliveries?", yes=yes)
     _show(_call(session, "DELETE", ("webhooks", endpoint_id)), as_json=as_json)
 
 
@@ -217,10 +219,10 @@ def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool)
 @as_json
 @pass_session
 def recover_webhook(session: Session, endpoint_id: str, since: str, as_json: bool) -> None:
-    """Send again what failed or was paused since a time."""
+    """Send failed, blocked and paused deliveries again, since a time."""
     recovered, complete = 0, False
     with session.api() as api:
-        while not complete:  # one call does as much as it can in 20 seconds
+        while not complete:  # one call works for at most 20 seconds
             body = api.call("POST", ("webhooks", endpoint_id, "recover"), body={"since": since}).body
             recovered += body["recovered"]
             complete, since = body["complete"], body["continue_since"] or since
@@ -229,7 +231,7 @@ def recover_webhook(session: Session, endpoint_id: str, since: str, as_json: boo
 
 @click.group()
 def deliveries() -> None:
-    """What was sent to endpoints, and what came back.
+    """Show and replay webhook deliveries.
 
     \b
     Examples:
@@ -240,9 +242,9 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@click.option("--submission", "submission_id", help="Of this submission.")
-@click.option("--endpoint", "endpoint_id", help="To this endpoint.")
-@click.option("--state", help="In this state, such as pending, retrying, delivered, exhausted, paused.")
+@click.option("--submission", "submission_id", help="Only of this submission.")
+@click.option("--endpoint", "endpoint_id", help="Only to this endpoint.")
+@click.option("--state", help="Only in this state, such as pending, retrying, delivered, exhausted, paused.")
 @page_options
 @as_json
 @pass_session
@@ -279,11 +281,11 @@ def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
 
 @deliveries.command("replay")
 @click.argument("delivery_id")
-@click.option("--webhook-secret", help="Of a run's own webhook: its secret, which is dropped after the last attempt.")
+@click.option("--webhook-secret", help="For a run's own webhook: its secret, which is removed after the last attempt.")
 @as_json
 @pass_session
 def replay_delivery(session: Session, delivery_id: str, webhook_secret: str | None, as_json: bool) -> None:
-    """Send a delivery again: the same webhook-id and bytes, a fresh timestamp."""
+    """Send a delivery again: same webhook-id and bytes, new timestamp."""
     body = None if webhook_secret is None else {"webhook_secret": webhook_secret}
     _show_delivery(_call(session, "POST", ("deliveries", delivery_id, "replay"), body), as_json=as_json)
 
@@ -296,4 +298,4 @@ def _show_delivery(body: dict[str, Any], *, as_json: bool) -> None:
     click.echo()
     names = ("n", "at", "status_code", "error_code", "latency_ms", "address", "head")
     rows = [[attempt[name] for name in names] for attempt in body["attempts"]]
-    show_table(("N", "AT", "STATUS", "ERROR", "MS", "ADDRESS", "ANSWER"), rows, "No attempt yet.")
+    show_table(("N", "AT", "STATUS", "ERROR", "MS", "ADDRESS", "RESPONSE"), rows, "No attempt yet.")

@@ -1,4 +1,4 @@
-"""Cut the output in the body of an event, where the whole body does not fit."""
+"""Truncate the program's output in an event whose body is too large for the event bus."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ CUT_OUTPUT_BYTES = 8 * 1024
 
 
 def cut_body(body: bytes, result_url: str) -> bytes:
-    """Cut the output in a body, each stream to 8 KiB; a body without output stays as it is."""
+    """Truncate each output stream to 8 KiB. Return a body without output unchanged."""
     event = json.loads(body)
     output = event.get("output")
     if output is None:
@@ -22,5 +22,5 @@ def cut_body(body: bytes, result_url: str) -> bytes:
 
 def event_bytes(event: Mapping[str, Any]) -> bytes:
     """Write an event as JSON in UTF-8."""
-    # A lone surrogate (metadata may hold one) has no UTF-8 form; it must not stop the delivery.
+    # Metadata may contain a lone surrogate, which has no UTF-8 form. It must not stop the delivery.
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

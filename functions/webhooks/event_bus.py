@@ -1,4 +1,4 @@
-"""The EventBridge bus, where every event is also put: others subscribe there without a webhook.
+"""The EventBridge bus. Every event is also put there, for subscribers without a webhook.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 """
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 SOURCE = "rustbox"
 MAX_ENTRY_BYTES = 256 * 1024
-"""Of source, detail type and detail together; of one entry, and of all entries of a call."""
+"""Limit for source, detail type and detail together, of one entry and of all entries in a call."""
 _ENTRIES_PER_CALL = 10
 _TRIES = 4
 _FIRST_PAUSE_SECS = 0.05
 
 
 class BusRefusedError(Exception):
-    """The bus took the call but not the entry, several times. Names the bus's own code."""
+    """The bus refused an entry _TRIES times. The message is its error code."""
 
 
 class Bus:
-    """One event bus. `public_base_url` has no slash at its end."""
+    """Puts events on one bus. `public_base_url` has no trailing slash."""
 
     def __init__(
         self,
@@ -48,19 +48,19 @@ class Bus:
         self._sleep = sleep
 
     def publish(self, event: Event) -> None:
-        """Put one event, with its output cut if it is too large. Raises BusRefusedError, ClientError, BotoCoreError."""
+        """Put one event, truncated if it is too large. Raises BusRefusedError, ClientError, BotoCoreError."""
         for code in self.publish_all([event]).values():
             raise BusRefusedError(code)
 
     def publish_all(self, events: Sequence[Event]) -> dict[str, str]:
-        """Put them in as few calls as it takes; return the bus's own code for each that it refused, by event id.
+        """Put events; return the error codes of refused events, by event id.
 
-        Raises ClientError, BotoCoreError; then any of them may have been taken.
+        Raises ClientError, BotoCoreError. The bus may then have accepted some of the events.
         """
         refused: dict[str, str] = {}
         entries = [(event.event_id, self._entry(event)) for event in events]
         while entries:
-            count = _fitting([entry for _, entry in entries])
+            count = _count_for_one_call([entry for _, entry in entries])
             refused |= self._put(entries[:count])
             entries = entries[count:]
         return refused
@@ -75,7 +75,7 @@ class Bus:
     def _put(self, entries: Sequence[tuple[str, PutEventsRequestEntryTypeDef]]) -> dict[str, str]:
         codes: dict[str, str] = {}
         for tried in range(_TRIES):
-            # An entry fails by itself, in an answer that is a success: botocore repeats only calls that fail whole.
+            # Single entries can fail in a successful call. botocore retries only calls that fail as a whole.
             answer = self._client.put_events(Entries=[entry for _, entry in entries])
             if not answer["FailedEntryCount"]:
                 return {}
@@ -89,15 +89,15 @@ class Bus:
 
 
 def _detail(event: Event, body: bytes) -> bytes:
-    """Put `project_id` before the body's own members: a rule can match it, and the bytes need not be parsed."""
+    """Insert `project_id` as the first member, so that rules can match it. This avoids parsing the body."""
     return b'{"project_id":' + json.dumps(event.project_id).encode() + b"," + body.removeprefix(b"{")
 
 
-def _fitting(entries: Sequence[PutEventsRequestEntryTypeDef]) -> int:
-    """How many of the first go into one call: ten, and no more bytes together than one may have; at least one."""
-    together = 0
-    for place, entry in enumerate(entries[:_ENTRIES_PER_CALL]):
-        together += len(SOURCE) + len(entry["DetailType"]) + len(entry["Detail"].encode())
-        if together > MAX_ENTRY_BYTES:
-            return max(1, place)
+def _count_for_one_call(entries: Sequence[PutEventsRequestEntryTypeDef]) -> int:
+    """Count the first entries that fit into one call: at most ten and MAX_ENTRY_BYTES together, at least one."""
+    total_bytes = 0
+    for index, entry in enumerate(entries[:_ENTRIES_PER_CALL]):
+        total_bytes += len(SOURCE) + len(entry["DetailType"]) + len(entry["Detail"].encode())
+        if total_bytes > MAX_ENTRY_BYTES:
+            return max(1, index)
     return min(len(entries), _ENTRIES_PER_CALL)

@@ -2,7 +2,7 @@
 
 EVENT_COMPLETED = "submission.completed"
 EVENT_DISABLED = "endpoint.disabled"
-"""Tells the project's other endpoints that one was disabled, by a 410 or by days of failures."""
+"""Sent to the project's other endpoints when a 410 or days of failures disabled one."""
 EVENT_TEST = "webhook.test"
-"""Sent on request only, whatever the filters of the endpoint say."""
+"""Sent on request only; event filters do not apply."""
 FILTERABLE_EVENTS = (EVENT_COMPLETED, EVENT_DISABLED)

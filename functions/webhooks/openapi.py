@@ -17,20 +17,20 @@ from functions.webhooks.endpoints.requests import (
 
 _UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
 _UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
-_SLOW: Answer = ("The gateway: no answer within 30 s.", (GatewayError,))
+_SLOW: Answer = ("The gateway: no response within 30 s.", (GatewayError,))
 _BODY: dict[int, Answer] = {
     400: ("`bad_request`: broken JSON, or the id is not a UUID.", (Error,)),
     413: (
-        "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
+        "`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.",
         (Error, GatewayError),
     ),
     415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
-    422: ("`invalid`: fields are missing, mistyped or refused.", (InvalidError,)),
+    422: ("`invalid`: fields are missing or have invalid values.", (InvalidError,)),
     504: _SLOW,
     **KEYED,
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
-_CHANGED: Answer = ("`conflict`: it was changed by others at the same moment.", (Error,))
+_CHANGED: Answer = ("`conflict`: another request changed it at the same time.", (Error,))
 _DELIVERY: dict[str, Any] = {
     "name": "id",
     "in": "path",
@@ -43,9 +43,9 @@ _CREATE = Operation(
     "/api/webhooks",
     "POST",
     "createEndpoint",
-    "Make a webhook endpoint",
+    "Create a webhook endpoint",
     {
-        200: ("Made. The secret is shown this once.", (shapes.EndpointWithSecret,)),
+        200: ("Created. Only this response shows the secret.", (shapes.EndpointWithSecret,)),
         **_BODY,
         409: (f"`conflict`: the project has {MAX_ENDPOINTS} endpoints.", (Error,)),
     },
@@ -67,19 +67,24 @@ _LIST = Operation(
     "/api/webhooks",
     "GET",
     "listEndpoints",
-    "The project's endpoints, newest first",
+    "List the project's endpoints, newest first",
     {200: ("One page.", (shapes.EndpointPage,)), 400: BAD, **KEYED},
     PAGE,
 )
 _GET = Operation(
-    "/api/webhooks/{id}", "GET", "getEndpoint", "One endpoint", {200: ("It.", (shapes.EndpointView,)), **_ONE}, (ID,)
+    "/api/webhooks/{id}",
+    "GET",
+    "getEndpoint",
+    "Show an endpoint",
+    {200: ("The endpoint.", (shapes.EndpointView,)), **_ONE},
+    (ID,),
 )
 _CHANGE = Operation(
     "/api/webhooks/{id}",
     "PATCH",
     "changeEndpoint",
     "Change an endpoint",
-    {200: ("As it is now.", (shapes.EndpointView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+    {200: ("The changed endpoint.", (shapes.EndpointView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
     (ID,),
     ChangeEndpointRequest,
     {"pause": {"value": {"enabled": False}}, "filter": {"value": {"events": ["submission.completed"]}}},
@@ -89,18 +94,23 @@ _DELETE = Operation(
     "DELETE",
     "deleteEndpoint",
     "Delete an endpoint",
-    {200: ("Gone. What it was still owed is cancelled.", (shapes.EndpointDeleted,)), **_ONE},
+    {200: ("Deleted. Its remaining deliveries are cancelled.", (shapes.EndpointDeleted,)), **_ONE},
     (ID,),
 )
 _ROTATE = Operation(
     "/api/webhooks/{id}/rotate",
     "POST",
     "rotateSecret",
-    "Give an endpoint a new secret",
-    {200: ("The new secret, shown this once.", (shapes.EndpointWithSecret,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+    "Replace the secret of an endpoint",
+    {
+        200: ("Replaced. Only this response shows the new secret.", (shapes.EndpointWithSecret,)),
+        **_BODY,
+        404: _UNKNOWN,
+        409: _CHANGED,
+    },
     (ID,),
     RotateRequest,
-    {"a day of overlap": {"value": {}}, "at once": {"value": {"overlap_secs": 0}}},
+    {"one day of overlap": {"value": {}}, "no overlap": {"value": {"overlap_secs": 0}}},
     body_required=False,
 )
 _TEST = Operation(
@@ -109,9 +119,9 @@ _TEST = Operation(
     "testEndpoint",
     "Send webhook.test now, also to a disabled endpoint",
     {
-        200: ("What was sent and what came back, success or not.", (shapes.TestResult,)),
+        200: ("Request and response of the test, successful or not.", (shapes.TestResult,)),
         **_ONE,
-        409: ("`conflict`: a test or a recovery of it is under way, or its secret is unreadable.", (Error,)),
+        409: ("`conflict`: a test or a recovery of it is running, or its secret is unreadable.", (Error,)),
         504: _SLOW,
     },
     (ID,),
@@ -120,12 +130,12 @@ _RECOVER = Operation(
     "/api/webhooks/{id}/recover",
     "POST",
     "recoverEndpoint",
-    "Send again what failed, was blocked or paused since a time",
+    "Send an endpoint's failed, blocked and paused deliveries again, since a time",
     {
-        200: ("How far it came in 20 s.", (shapes.Recovered,)),
+        200: ("Result of at most 20 s.", (shapes.Recovered,)),
         **_BODY,
         404: _UNKNOWN,
-        409: ("`conflict`: it is disabled, or a test or a recovery of it is under way.", (Error,)),
+        409: ("`conflict`: it is disabled, or a test or a recovery of it is running.", (Error,)),
     },
     (ID,),
     RecoverRequest,
@@ -135,12 +145,12 @@ _LIST_DELIVERIES = Operation(
     "/api/deliveries",
     "GET",
     "listDeliveries",
-    "The project's deliveries, newest first",
+    "List the project's deliveries, newest first",
     {200: ("One page.", (shapes.DeliveryPage,)), 400: BAD, **KEYED},
     (
-        query("submission_id", {"type": "string", "format": "uuid"}, "Only those of this run."),
-        query("endpoint_id", {"type": "string"}, "Only those to this endpoint; run: to the runs' own URLs."),
-        query("state", {"enum": list(DeliveryState)}, "Only these."),
+        query("submission_id", {"type": "string", "format": "uuid"}, "Only deliveries of this submission."),
+        query("endpoint_id", {"type": "string"}, "Only deliveries to this endpoint; run: to the runs' own URLs."),
+        query("state", {"enum": list(DeliveryState)}, "Only deliveries in this state."),
         *PAGE,
     ),
 )
@@ -148,21 +158,21 @@ _GET_DELIVERY = Operation(
     "/api/deliveries/{id}",
     "GET",
     "getDelivery",
-    "One delivery with its attempts",
-    {200: ("It.", (shapes.DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
+    "Show a delivery with its attempts",
+    {200: ("The delivery.", (shapes.DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
     (_DELIVERY,),
 )
 _REPLAY = Operation(
     "/api/deliveries/{id}/replay",
     "POST",
     "replayDelivery",
-    "Send one again: same webhook-id and bytes, fresh timestamp",
+    "Send a delivery again: same webhook-id and bytes, new timestamp",
     {
-        202: ("It is due now; its schedule begins anew.", (shapes.DeliveryDetail,)),
+        202: ("It is due now, with a new schedule.", (shapes.DeliveryDetail,)),
         **_BODY,
         404: _UNKNOWN_DELIVERY,
         409: (
-            "`conflict`: about to be sent, event gone, endpoint off or deleted, or a run's without `webhook_secret`.",
+            "`conflict`: already due, event gone, endpoint disabled or deleted, or `webhook_secret` missing.",
             (Error,),
         ),
     },

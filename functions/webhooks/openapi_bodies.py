@@ -1,4 +1,4 @@
-"""Shapes of what /api/webhooks and /api/deliveries answer, and of the events that are no result."""
+"""Response bodies of /api/webhooks and /api/deliveries, and event bodies other than results."""
 
 from typing import Literal
 
@@ -11,34 +11,34 @@ from functions.webhooks.endpoints.model import DisabledReason, Health
 
 
 class EndpointView(BaseModel):
-    """A webhook endpoint. Its secret is shown in the answers of creation and rotation only."""
+    """A webhook endpoint. Only the responses of creation and rotation show its secret."""
 
     id: Uuid
     url: str
-    events: list[str] = Field(description="Event names that it wants. Empty: all.")
+    events: list[str] = Field(description="Subscribed event names. Empty: all.")
     description: str
     enabled: bool
     headers: dict[str, str] = Field(
-        description="Names of the custom headers. Each value reads ***; given back in a change, it stays as it is."
+        description="Names of the custom headers. Each value is ***. Send *** in a change to keep a value."
     )
-    max_concurrency: Count = Field(description="Requests at the same time, at most.")
-    max_per_second: Count = Field(description="Requests that begin in one second, at most. 0: no limit.")
-    health: Health = Field(
-        description="degraded: nothing but failures for two and a half days. After five it is disabled."
-    )
-    warning: str | None = Field(description="What will happen to a degraded endpoint, and when.")
-    failing_since: Time | None = Field(description="First failure since the last delivery.")
+    max_concurrency: Count = Field(description="Limit of concurrent requests.")
+    max_per_second: Count = Field(description="Limit of requests per second. 0: no limit.")
+    health: Health = Field(description="degraded: no success for two and a half days. After five days it is disabled.")
+    warning: str | None = Field(description="When a degraded endpoint will be disabled.")
+    failing_since: Time | None = Field(description="First failure since the last success.")
     disabled_reason: DisabledReason | None = Field(
-        description="request: the project itself; gone: it answered 410; failing: five days of failures."
+        description="request: by the project; gone: it responded 410; failing: five days of failures."
     )
     disabled_at: Time | None
-    previous_secret_until: Time | None = Field(description="Until then the secret before the last rotation signs too.")
+    previous_secret_until: Time | None = Field(
+        description="The secret before the last rotation also signs until this time."
+    )
     created_at: Time
     updated_at: Time
 
 
 class EndpointWithSecret(EndpointView):
-    """An endpoint with its new secret, which is never shown again."""
+    """An endpoint with its new secret. No other response shows the secret."""
 
     secret: str
 
@@ -51,58 +51,58 @@ class EndpointPage(BaseModel):
 
 
 class EndpointDeleted(BaseModel):
-    """Nothing is sent to it any more."""
+    """A deleted endpoint. It gets no more requests."""
 
     id: Uuid
     deleted: Literal[True]
 
 
 class Answered(BaseModel):
-    """What came back from one send: a status code, or the error code why there is none."""
+    """Result of one send: a status code, or an error code if there was no response."""
 
     status_code: int | None
     error_code: str | None
     latency_ms: Count
-    address: str | None = Field(description="The address that was dialled.")
-    head: str = Field(description="First 1,024 bytes of the answer's body; invalid UTF-8 replaced.")
-    head_base64: str | None = Field(description="The same, exact, where it is not valid UTF-8.")
+    address: str | None = Field(description="The IP address of the receiver.")
+    head: str = Field(description="First 1,024 bytes of the response body; invalid UTF-8 is replaced.")
+    head_base64: str | None = Field(description="The exact bytes, if they are not valid UTF-8.")
 
 
 class SentRequest(BaseModel):
-    """What was sent, byte for byte; headers of the connection apart."""
+    """The exact request, without headers of the connection."""
 
     method: Literal["POST"]
     url: str
-    headers: dict[str, str] = Field(description="As sent, the values of custom headers too.")
+    headers: dict[str, str] = Field(description="As sent, including the values of custom headers.")
     body: str
 
 
 class TestResult(BaseModel):
-    """A test send. `delivered`: it was answered with a 2xx."""
+    """A test send. `delivered`: the response was a 2xx."""
 
     endpoint_id: Uuid
     delivered: bool
     request: SentRequest
-    signed_content: str = Field(description="The text that was signed: webhook-id, webhook-timestamp and body.")
+    signed_content: str = Field(description="The signed text: webhook-id, webhook-timestamp and body.")
     response: Answered
 
 
 class Recovered(BaseModel):
-    """How far a recovery came. Not complete: repeat it with `since` = `continue_since`."""
+    """Result of a recovery. If it is not complete, repeat it with `since` = `continue_since`."""
 
-    recovered: Count = Field(description="Deliveries that are pending again; they go out at 50 a second at most.")
+    recovered: Count = Field(description="Deliveries that are pending again. At most 50 per second become due.")
     complete: bool
     continue_since: Time | None
 
 
 class DeliveryItem(BaseModel):
-    """One webhook owed to one endpoint."""
+    """One event for one endpoint."""
 
     id: str = Field(description="<event id>.<endpoint id>")
     webhook_id: Uuid
     type: str = Field(description="The event's name.")
     endpoint_id: str = Field(description="An endpoint's id, or run: the run's own webhook_url.")
-    submission_id: Uuid | None = Field(description="null: the event is not about a run.")
+    submission_id: Uuid | None = Field(description="null: the event has no submission.")
     state: DeliveryState
     attempts_made: Count
     next_attempt_at: Time | None
@@ -110,7 +110,7 @@ class DeliveryItem(BaseModel):
 
 
 class Attempt(Answered):
-    """One attempt; numbers go on after a replay."""
+    """One attempt. Numbers continue after a replay."""
 
     n: int = Field(ge=1)
     at: Time
@@ -123,7 +123,7 @@ class DeliveryDetail(DeliveryItem):
 
 
 class DeliveryPage(BaseModel):
-    """One page, newest first. With a filter a page may be short and still have a next one."""
+    """One page, newest first. With a filter, a short page may have a next page."""
 
     items: list[DeliveryItem]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""The events that this service sends, for the `webhooks` section."""
+"""Webhook events in the OpenAPI document."""
 
 from typing import Any
 
@@ -8,41 +8,43 @@ from functions.webhooks.openapi_bodies import EndpointDisabledEvent, WebhookTest
 from functions.webhooks.sending.headers import USER_AGENT
 
 REPEATED = (
-    "Signed as Standard Webhooks have it. Answer within 15 s. Repeated until a 2xx, by default ten attempts in 75 "
-    "hours; the same event always has the same webhook-id and the same bytes. The event bus gets this body, "
-    "with `project_id` added."
+    "Signed by the Standard Webhooks specification. Respond within 15 s. Retried until a 2xx, by default ten attempts "
+    "in 75 hours. An event always has the same webhook-id and the same bytes. The event bus gets this body with "
+    "`project_id` added."
 )
-_RETRY_AFTER = {"schema": {"type": "string"}, "description": "Seconds or an HTTP date; at most 24 h count."}
+_RETRY_AFTER = {"schema": {"type": "string"}, "description": "Seconds or an HTTP date; limited to 24 h."}
 _LATER = {
-    "description": "Tried again on schedule, but not before Retry-After.",
+    "description": "Retried on schedule, but not before Retry-After.",
     "headers": {"retry-after": _RETRY_AFTER},
 }
 RESPONSES: Responses = {
-    "2XX": {"description": "Delivered. The body is kept up to 1,024 bytes, for the attempt's log."},
+    "2XX": {"description": "Delivered. The attempt stores the first 1,024 bytes of the body."},
     "408": _LATER,
-    "410": {"description": "The endpoint is disabled, and what it is owed pauses. A run's own URL gets no more."},
+    "410": {"description": "The endpoint is disabled, and its deliveries pause. A run's own URL gets no retry."},
     "425": _LATER,
     "429": _LATER,
     "5XX": _LATER,
-    "default": {"description": "Tried again on schedule. Redirects are not followed. 1xx but 101 is skipped."},
+    "default": {
+        "description": "Retried on schedule. Redirects are not followed. 1xx responses except 101 are skipped."
+    },
 }
 _TEST_RESPONSES: Responses = {
     "2XX": {"description": "Delivered."},
-    "default": {"description": "Shown to who asked for the test; not tried again."},
+    "default": {"description": "Shown in the response of the test; not retried."},
 }
 
 WEBHOOKS = {
     EVENT_DISABLED: Webhook(
         "endpointDisabled",
-        "Another endpoint of the project was switched off",
+        "Failures disabled another endpoint of the project",
         REPEATED,
         EndpointDisabledEvent,
         RESPONSES,
     ),
     EVENT_TEST: Webhook(
         "webhookTest",
-        "A test that somebody asked for",
-        "Signed like any other, sent once.",
+        "A requested test",
+        "Signed like every event, sent once.",
         WebhookTestEvent,
         _TEST_RESPONSES,
     ),
@@ -63,16 +65,16 @@ HEADERS = [
     _header(
         "webhook-id",
         {"format": "uuid"},
-        "The event's id, the same in every attempt and replay: drop duplicates by it. Of submission.completed: the "
-        "submission's own id.",
+        "The event's id, the same in every attempt and replay. Use it to drop duplicates. For submission.completed it "
+        "is the submission's id.",
     ),
-    _header("webhook-timestamp", {"pattern": "^[0-9]+$"}, "Unix seconds of this attempt. Refuse what is not recent."),
+    _header("webhook-timestamp", {"pattern": "^[0-9]+$"}, "Unix seconds of this attempt. Refuse old timestamps."),
     _header(
         "webhook-signature",
         {"pattern": "^v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)?$"},
-        "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. Two, with a space between, while a rotation overlap lasts: "
-        "one that is right is enough.",
+        "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. Two during a rotation overlap, separated by a space: "
+        "accept the request if one of them matches.",
     ),
-    _header("user-agent", {"const": USER_AGENT}, "Always this."),
+    _header("user-agent", {"const": USER_AGENT}, "Constant."),
 ]
-"""Beside them come content-type, content-length and the endpoint's custom headers."""
+"""Requests also have content-type, content-length and the endpoint's custom headers."""

@@ -43,7 +43,7 @@ class Outbox:
         """
         planned = self._deliveries_of(event, run_target, skip_endpoint_id)
         if planned:
-            # The bytes come first: a delivery without its event would be dropped as cancelled.
+            # The event comes first: a sender cancels a delivery without its event.
             kept = event if self.deliveries.put_event(event) else self.deliveries.get_event(event.event_id)
             if kept is None:  # the submission was deleted meanwhile
                 return

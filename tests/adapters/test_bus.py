@@ -37,7 +37,7 @@ def watch(aws: Aws) -> BusWatch:
     return BusWatch(aws)
 
 
-def test_finished_run_is_put_with_the_very_body_of_its_webhook(pipeline: Pipeline, watch: BusWatch) -> None:
+def test_the_bus_gets_the_body_of_the_webhook(pipeline: Pipeline, watch: BusWatch) -> None:
     submission = pipeline.submit()
     pipeline.finish(submission)
     pipeline.webhook(*pipeline.hints())
@@ -48,7 +48,7 @@ def test_finished_run_is_put_with_the_very_body_of_its_webhook(pipeline: Pipelin
     assert "project_id" not in json.loads(request.body)
 
 
-def test_rule_of_the_webhooks_page_passes_on_what_it_says(pipeline: Pipeline) -> None:
+def test_the_rule_in_the_docs_matches_its_events(pipeline: Pipeline) -> None:
     (pattern,) = blocks("docs/webhooks.md", "json")
     watch = BusWatch(pipeline.aws, pattern)
     failed_run, good_run = pipeline.submit(), pipeline.submit()
@@ -63,7 +63,7 @@ def test_rule_can_name_one_project(aws: Aws, bus: Bus) -> None:
     assert [seen["detail"] for seen in watch.seen()] == [{"project_id": "dev", "a": 1}]
 
 
-def test_run_that_no_webhook_hears_of_is_put_too(pipeline: Pipeline, watch: BusWatch) -> None:
+def test_the_bus_gets_runs_without_webhooks(pipeline: Pipeline, watch: BusWatch) -> None:
     submission = pipeline.submit(webhook_url=None, webhook_secret=None)
     pipeline.finish(submission)
     (seen,) = watch.seen()
@@ -79,7 +79,7 @@ def test_entry_that_fails_is_put_again(bus: Bus, aws: Aws, watch: BusWatch) -> N
     assert [seen["detail"] for seen in watch.seen()] == [{"project_id": "dev", "a": 1}]
 
 
-def test_entry_that_fails_for_good_is_refused_with_the_bus_s_own_code(bus: Bus, aws: Aws, watch: BusWatch) -> None:
+def test_an_entry_that_keeps_failing_raises_the_code_of_the_bus(bus: Bus, aws: Aws, watch: BusWatch) -> None:
     with bus_answers(aws, *[failed("NotAuthorizedForSource")] * 9) as put, pytest.raises(BusRefusedError) as refused:
         bus.publish(event_of(BODY))
     assert (str(refused.value), len(put), watch.seen()) == ("NotAuthorizedForSource", 4, [])
@@ -109,7 +109,7 @@ def test_fan_out_stays_due_until_the_bus_has_taken_the_event(pipeline: Pipeline,
     assert len(pipeline.receiver.received) == 1
 
 
-def test_repeat_puts_the_bytes_that_were_kept_not_new_ones(pipeline: Pipeline, watch: BusWatch) -> None:
+def test_a_repeat_puts_the_stored_bytes(pipeline: Pipeline, watch: BusWatch) -> None:
     submission = pipeline.submit()
     with bus_answers(pipeline.aws, *[failed()] * 4):
         pipeline.record(pipeline.completed(submission))

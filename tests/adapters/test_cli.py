@@ -120,7 +120,7 @@ def program(tmp_path: Path) -> str:
 # --- run, submit, result ----------------------------------------------------------------------------------------------
 
 
-def test_run_prints_what_the_program_prints_and_nothing_else(service: Service, rustbox: Rustbox, program: str) -> None:
+def test_run_prints_only_the_program_output(service: Service, rustbox: Rustbox, program: str) -> None:
     service.will(Reply(200, final(stdout="42\n\x1b[1m", stderr="a warning\n")))
     ended = rustbox("run", program, "--limit", "memory_mb=64", "--limit", "cpu_time_secs=0.5", "--metadata", "a=b=c")
     assert (ended.exit_code, ended.stdout_bytes, ended.stderr_bytes) == (0, b"42\n\x1b[1m", b"a warning\n")
@@ -144,15 +144,23 @@ def test_run_prints_what_the_program_prints_and_nothing_else(service: Service, r
         (final("RE", exit_code=3), 3, ""),
         (final("RE", exit_code=1, phase="compile"), 120, ""),
         (final("SIG", exit_code=139, signal=11), 139, "rustbox: SIG (some_cause): signal 11 ended the program\n"),
-        (final("TLE", exit_code=None, signal=9), 124, "rustbox: TLE (some_cause): the program used up its time\n"),
-        (final("MLE", exit_code=None, signal=9), 125, "rustbox: MLE (some_cause): the program used up its memory\n"),
+        (
+            final("TLE", exit_code=None, signal=9),
+            124,
+            "rustbox: TLE (some_cause): the program exceeded its time limit\n",
+        ),
+        (
+            final("MLE", exit_code=None, signal=9),
+            125,
+            "rustbox: MLE (some_cause): the program exceeded its memory limit\n",
+        ),
         (final("PLE"), 122, "rustbox: PLE (some_cause): the program started too many processes\n"),
         (final("FSE"), 123, "rustbox: FSE (some_cause): the program wrote too large a file\n"),
-        (final("IE"), 121, "rustbox: IE (some_cause): the platform failed, the program is not to blame\n"),
-        (final("NEW"), 70, "rustbox: The verdict 'NEW' is new to this client.\n"),
+        (final("IE"), 121, "rustbox: IE (some_cause): the platform failed; the program is not the cause\n"),
+        (final("NEW"), 70, "rustbox: The verdict 'NEW' is unknown to this client. Update rustbox.\n"),
     ],
 )
-def test_run_ends_as_the_program_did(
+def test_run_exits_with_the_code_of_the_verdict(
     service: Service, rustbox: Rustbox, program: str, result: dict[str, Any], code: int, remark: str
 ) -> None:
     service.will(Reply(200, result))
@@ -160,14 +168,14 @@ def test_run_ends_as_the_program_did(
     assert (ended.exit_code, ended.stdout, ended.stderr) == (code, "42\n", remark)
 
 
-def test_run_as_json_ends_the_same_way(service: Service, rustbox: Rustbox, program: str) -> None:
+def test_run_as_json_has_the_same_exit_code(service: Service, rustbox: Rustbox, program: str) -> None:
     service.will(Reply(200, final("TLE")))
     ended = rustbox("run", program, "--json")
     assert (ended.exit_code, json.loads(ended.stdout)["verdict"], ended.stderr) == (124, "TLE", "")
 
 
 @pytest.mark.parametrize("first", [202, 408])
-def test_run_goes_on_waiting_where_the_service_stopped(
+def test_run_polls_after_the_service_stops_waiting(
     service: Service, rustbox: Rustbox, program: str, first: int
 ) -> None:
     open_result = {"id": ID, "status": "running"}
@@ -178,7 +186,7 @@ def test_run_goes_on_waiting_where_the_service_stopped(
 
 
 @pytest.mark.parametrize("output", [{"stdout": "a\ufffd"}, {"truncated_in_response": True}])
-def test_output_that_json_cannot_hold_is_fetched_byte_by_byte(
+def test_run_fetches_output_that_json_cannot_hold(
     service: Service, rustbox: Rustbox, program: str, output: dict[str, Any]
 ) -> None:
     raw = bytes(range(256)) * 10
@@ -205,26 +213,26 @@ def test_program_and_input_come_from_standard_input_or_files(
     ("arguments", "code", "told"),
     [
         (("run", "{dir}/none.py"), 2, "No such file"),
-        (("run", "-"), 2, "say --language"),
+        (("run", "-"), 2, "Give --language"),
         (("run", "-", "-l", "c", "--stdin", "-"), 2, "cannot be both"),
         (("run", "{dir}/binary.py"), 65, "not UTF-8"),
-        (("run", "{dir}/large.py"), 65, "larger than any"),
-        (("run", "{dir}/solution.py", "--limit", "memory=1"), 2, "There is no limit 'memory'"),
-        (("run", "{dir}/solution.py", "--limit", "memory_mb=much"), 2, "no number"),
+        (("run", "{dir}/large.py"), 65, "larger than 1,048,576 bytes"),
+        (("run", "{dir}/solution.py", "--limit", "memory=1"), 2, "Unknown limit 'memory'"),
+        (("run", "{dir}/solution.py", "--limit", "memory_mb=much"), 2, "must be a number"),
         (("run", "{dir}/solution.py", "--limit", "memory_mb"), 2, "not NAME=VALUE"),
         (("keys", "issue", "dev", "--expires", "1y", "--json", "--nonsense"), 2, "--nonsense"),
         (("keys", "expire", "dev", ID, "--never", "--at", "1d"), 2, "not both"),
-        (("projects", "quota", "dev"), 2, "or else --default"),
-        (("projects", "quota", "dev", "--default", "--per-day", "1"), 2, "or else --default"),
+        (("projects", "quota", "dev"), 2, "or --default alone"),
+        (("projects", "quota", "dev", "--default", "--per-day", "1"), 2, "or --default alone"),
         (("webhooks", "update", ID), 2, "Nothing to change"),
         (("webhooks", "update", ID, "--event", "x", "--all-events"), 2, "--all-events"),
-        (("webhooks", "rotate", ID, "--overlap", "soon"), 2, "is no duration"),
-        (("webhooks", "rotate", ID, "--overlap", "999999999w"), 2, "is no duration"),
+        (("webhooks", "rotate", ID, "--overlap", "soon"), 2, "is not a duration"),
+        (("webhooks", "rotate", ID, "--overlap", "999999999w"), 2, "is not a duration"),
         (("webhooks", "delete", ID), 2, "--yes"),
         (("keys", "revoke", "dev", ID), 2, "--yes"),
     ],
 )
-def test_a_wrong_command_line_asks_the_service_nothing(
+def test_an_invalid_command_line_sends_no_request(
     service: Service, rustbox: Rustbox, program: str, tmp_path: Path, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
     (tmp_path / "binary.py").write_bytes(b"\xff")
@@ -242,7 +250,7 @@ def test_submit_prints_the_id(service: Service, rustbox: Rustbox, program: str) 
     assert service.asked[0].headers["idempotency-key"] == "mine"
 
 
-def test_result_shows_a_submission_without_obeying_its_output(service: Service, rustbox: Rustbox) -> None:
+def test_result_escapes_control_characters(service: Service, rustbox: Rustbox) -> None:
     service.will(Reply(200, final("RE", exit_code=3, stdout="\x1b[2Jhidden\x07\r\u202e\n")))
     ended = rustbox("result", ID)
     assert ended.exit_code == 0
@@ -271,7 +279,7 @@ def busy(status: int, retry_after: str | None) -> Reply:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_service_is_asked_again_when_it_says_so_with_the_same_idempotency_key(
+def test_retries_use_retry_after_and_the_same_idempotency_key(
     service: Service, rustbox: Rustbox, pauses: list[float], program: str, status: int
 ) -> None:
     service.will(busy(status, "7"), busy(status, None), busy(status, "soon"), Reply(200, final()))
@@ -281,7 +289,7 @@ def test_a_busy_service_is_asked_again_when_it_says_so_with_the_same_idempotency
 
 
 @pytest.mark.parametrize(("retry_after", "calls"), [("1", 5), ("20", 4), ("61", 1), ("86400", 1), ("9" * 400, 1)])
-def test_patience_is_bounded_in_calls_and_time(
+def test_retries_are_limited_in_number_and_time(
     service: Service, rustbox: Rustbox, pauses: list[float], program: str, retry_after: str, calls: int
 ) -> None:
     service.will(*[busy(429, retry_after)] * 9)
@@ -292,7 +300,7 @@ def test_patience_is_bounded_in_calls_and_time(
     assert "Try again in" in ended.stderr
 
 
-def test_what_would_be_done_twice_is_not_repeated_after_a_503(service: Service, rustbox: Rustbox) -> None:
+def test_a_post_without_an_idempotency_key_is_not_retried_after_503(service: Service, rustbox: Rustbox) -> None:
     service.will(busy(503, "1"))
     assert rustbox("keys", "issue", "dev").exit_code == 75
     assert len(service.asked) == 1
@@ -300,7 +308,7 @@ def test_what_would_be_done_twice_is_not_repeated_after_a_503(service: Service, 
     assert rustbox("keys", "issue", "dev").exit_code == 0
 
 
-def test_a_connection_that_breaks_is_tried_again_only_where_that_is_safe(
+def test_a_broken_connection_is_retried_only_for_idempotent_requests(
     service: Service, rustbox: Rustbox, program: str
 ) -> None:
     service.will(Reply(body=None), Reply(200, final()))
@@ -328,14 +336,14 @@ def test_a_connection_that_breaks_is_tried_again_only_where_that_is_safe(
             65,
             "No. (422 invalid)\n  a.b: Too \\x1b long.\n",
         ),
-        (Reply(500, {"error": "internal", "message": "Oh."}, {"x-request-id": "abc"}), 70, "request id is abc"),
+        (Reply(500, {"error": "internal", "message": "Oh."}, {"x-request-id": "abc"}), 70, "request id: abc"),
         (Reply(504, {"message": "Gateway"}), 70, "Gateway (504 gateway)"),
-        (Reply(404, b"<html>nginx</html>"), 70, "not one of this API"),
-        (Reply(200, b"<html>hello</html>"), 70, "no JSON"),
-        (Reply(302, b"", {"location": "http://192.0.2.1/"}), 70, "not one of this API"),
+        (Reply(404, b"<html>nginx</html>"), 70, "not from this API"),
+        (Reply(200, b"<html>hello</html>"), 70, "not JSON"),
+        (Reply(302, b"", {"location": "http://192.0.2.1/"}), 70, "not from this API"),
     ],
 )
-def test_every_refusal_is_a_sentence_and_a_code(
+def test_every_error_response_has_a_message_and_an_exit_code(
     service: Service, rustbox: Rustbox, reply: Reply, code: int, told: str
 ) -> None:
     service.will(reply)
@@ -346,7 +354,7 @@ def test_every_refusal_is_a_sentence_and_a_code(
     assert len(service.asked) == 1
 
 
-def test_where_nothing_listens_the_way_out_is_told(rustbox: Rustbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_service_gives_a_hint(rustbox: Rustbox, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_service() as gone:
         pass
     monkeypatch.setenv("RUSTBOX_URL", gone.url)
@@ -371,7 +379,7 @@ def test_where_nothing_listens_the_way_out_is_told(rustbox: Rustbox, monkeypatch
         *("https://[2001:db8::1]", "https://0.0.0.0", "https://2130706433", "https://0x7f.1", "https://127.1"),
     ],
 )
-def test_the_known_keys_are_for_this_machine_only(url: str) -> None:
+def test_development_keys_are_never_sent_to_other_machines(url: str) -> None:
     settings = read_settings(url, None, None, allow_http=False)
     for header in ("X-API-Key", "X-Admin-Key"):
         with pytest.raises(CommandError) as failed:
@@ -380,7 +388,7 @@ def test_the_known_keys_are_for_this_machine_only(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:1", "http://localhost/base/"])
-def test_this_machine_gets_them(url: str) -> None:
+def test_development_keys_are_sent_to_this_machine(url: str) -> None:
     settings = read_settings(url, None, "", allow_http=False)
     assert settings.key("X-API-Key") == "rb_live_local_development_only"
     assert settings.key("X-Admin-Key") == "admin_local_development_only"
@@ -405,13 +413,13 @@ def test_this_machine_gets_them(url: str) -> None:
         "http://127.0.0.1@example.com",
     ],
 )
-def test_an_address_that_is_none_or_that_is_open_is_refused(url: str) -> None:
+def test_invalid_and_unencrypted_addresses_are_refused(url: str) -> None:
     with pytest.raises(CommandError) as failed:
         read_settings(url, "key", None, allow_http=False)
     assert failed.value.exit_code == ExitCode.CONFIGURATION
 
 
-def test_http_to_another_machine_is_the_persons_decision() -> None:
+def test_allow_http_allows_http_to_other_machines() -> None:
     assert read_settings("http://10.0.0.1", "key", None, allow_http=True).key("X-API-Key") == "key"
 
 
@@ -464,7 +472,7 @@ def test_a_command_about_projects_is_one_call_with_the_administrators_key(
         assert call.headers.get("x-api-key") is None
 
 
-def test_a_key_expires_now_unless_it_is_said_when(service: Service, rustbox: Rustbox) -> None:
+def test_a_key_expires_now_by_default(service: Service, rustbox: Rustbox) -> None:
     service.will(Reply(200, KEY), Reply(200, KEY))
     rustbox("keys", "expire", "dev", ID)
     rustbox("keys", "expire", "dev", ID, "--at", "2h")
@@ -473,7 +481,7 @@ def test_a_key_expires_now_unless_it_is_said_when(service: Service, rustbox: Rus
     assert 7_100 < (later - now).total_seconds() < 7_300
 
 
-def test_lists_are_tables_that_a_pipe_gets_a_line_a_row(service: Service, rustbox: Rustbox) -> None:
+def test_a_pipe_gets_one_line_per_table_row(service: Service, rustbox: Rustbox) -> None:
     service.will(Reply(200, {"items": [PROJECT, PROJECT], "next_cursor": None}))
     lines = rustbox("projects", "list").stdout.splitlines()
     assert [len(re.split(r"  +", line)) for line in lines] == [7, 7, 7]
@@ -567,9 +575,7 @@ def test_a_command_about_webhooks_is_one_call_with_the_projects_key(
         assert call.headers.get("x-admin-key") is None
 
 
-def test_a_rotation_brings_its_secret_along_so_that_a_repeat_is_no_second_one(
-    service: Service, rustbox: Rustbox
-) -> None:
+def test_a_rotation_sends_its_secret_so_that_a_retry_is_safe(service: Service, rustbox: Rustbox) -> None:
     for first in (Reply(body=None), busy(503, "1")):
         service.will(first, Reply(200, ENDPOINT))
         assert rustbox("webhooks", "rotate", ID, "--overlap", "2h").exit_code == 0
@@ -580,7 +586,7 @@ def test_a_rotation_brings_its_secret_along_so_that_a_repeat_is_no_second_one(
 
 
 @pytest.mark.parametrize("code", [0, 65])
-def test_a_test_send_shows_both_sides(service: Service, rustbox: Rustbox, code: int) -> None:
+def test_a_test_send_shows_request_and_response(service: Service, rustbox: Rustbox, code: int) -> None:
     delivered = code == 0
     sent = {"method": "POST", "url": "https://x.example", "headers": {"webhook-id": "abc"}, "body": "{}"}
     response = {"status_code": 204, "error_code": None, "latency_ms": 5, "address": "192.0.2.1", "head": "ok\x1b"}
@@ -634,7 +640,7 @@ def test_every_command_has_help_and_every_one_that_shows_something_has_json(
         assert "--json" in shown.stdout
 
 
-def test_the_exit_codes_are_told_by_the_help(rustbox: Rustbox) -> None:
+def test_the_help_lists_all_exit_codes(rustbox: Rustbox) -> None:
     shown = rustbox("--help").stdout
     for code in ExitCode:
         assert re.search(rf"^ +(.* )?{code.value}\b", shown, re.MULTILINE), code
@@ -646,6 +652,6 @@ def test_the_version_is_that_of_the_project(rustbox: Rustbox) -> None:
     assert VERSION in rustbox("--version").stdout
 
 
-def test_text_from_the_service_stays_text() -> None:
+def test_plain_escapes_control_characters() -> None:
     assert plain("a\tb\nc") == "a\tb\nc"
     assert plain("\x1b[31m\x9b\u202e\u200b") == "\\x1b[31m\\x9b\\x202e\\x200b"

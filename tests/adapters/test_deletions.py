@@ -50,7 +50,7 @@ def test_deleting_an_endpoint_cancels_its_paused_deliveries_at_once(aws: Aws, pr
     assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 404
 
 
-def test_a_crash_after_the_deletion_leaves_the_rest_to_the_sweeper(aws: Aws, project_key: str) -> None:
+def test_the_sweeper_cancels_deliveries_after_a_crash_of_the_request(aws: Aws, project_key: str) -> None:
     made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/", "enabled": False}).json
     with crash_at("endpoint.after_delete"), pytest.raises(Crash):
         send(project_key, "DELETE", f"{PATH}/{made['id']}")
@@ -59,7 +59,7 @@ def test_a_crash_after_the_deletion_leaves_the_rest_to_the_sweeper(aws: Aws, pro
 
 
 @pytest.mark.parametrize("point", ["deletion.after_take", "deletion.after_page"])
-def test_a_crash_of_the_sweeper_costs_one_round(pipeline: Pipeline, point: str) -> None:
+def test_the_next_sweep_continues_after_a_crash(pipeline: Pipeline, point: str) -> None:
     endpoint, submissions = paused(pipeline)
     assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     with crash_at(point), pytest.raises(Crash):
@@ -104,7 +104,7 @@ def test_a_delivery_that_was_paused_after_the_deletion_is_cancelled_too(pipeline
     assert "due_at_ms" not in left
 
 
-def test_two_workers_do_not_meet(pipeline: Pipeline) -> None:
+def test_only_one_of_two_workers_takes_the_row(pipeline: Pipeline) -> None:
     endpoint, _ = paused(pipeline)
     due_at_ms = pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     assert due_at_ms is not None
@@ -114,7 +114,7 @@ def test_two_workers_do_not_meet(pipeline: Pipeline) -> None:
     assert not work("dev", new_id(), due_at_ms, 1_000)
 
 
-def test_what_is_not_paused_is_not_touched(pipeline: Pipeline) -> None:
+def test_deliveries_in_other_states_stay(pipeline: Pipeline) -> None:
     endpoint = pipeline.endpoint()
     submission = pipeline.submit(webhook_url=None, webhook_secret=None)
     pipeline.finish(submission)

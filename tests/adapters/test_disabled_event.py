@@ -1,4 +1,4 @@
-"""`endpoint.disabled`: told once to the project's other endpoints and the bus, whatever crashes in between."""
+"""`endpoint.disabled` is published once to the project's other endpoints and the bus, also after crashes."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def watch(pipeline: Pipeline) -> BusWatch:
 
 @pytest.fixture
 def failing(pipeline: Pipeline) -> Endpoint:
-    """An endpoint that answers 410 and wants runs only."""
+    """An endpoint that responds 410 and subscribes to `submission.completed` only."""
     endpoint = pipeline.endpoint(events=("submission.completed",))
     pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)] = (410, {}, b"")
     return endpoint
@@ -40,7 +40,7 @@ def due(pipeline: Pipeline) -> list[str]:
     return [item["sk"]["S"] for item in pipeline.aws.items("DeliveriesTable") if "due_shard" in item]
 
 
-def test_others_and_the_bus_are_told_at_once(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
+def test_other_endpoints_and_the_bus_get_it_at_once(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
     other = pipeline.endpoint(events=("endpoint.disabled",))
     pipeline.endpoint(events=("submission.completed",))
     pipeline.endpoint(project_id="other", events=("endpoint.disabled",))
@@ -66,14 +66,14 @@ def test_others_and_the_bus_are_told_at_once(pipeline: Pipeline, failing: Endpoi
     assert [seen["detail"] for seen in news] == [{"project_id": "dev", **json.loads(request.body)}]
 
 
-def test_the_url_s_path_and_query_are_not_told(pipeline: Pipeline, failing: Endpoint) -> None:
+def test_the_event_has_no_path_and_query(pipeline: Pipeline, failing: Endpoint) -> None:
     disable(pipeline, failing)
     body = disabled_event(pipeline.at(failing)).body.decode()
     assert "very-hidden" not in body
     assert path_of(failing.endpoint_id) not in body
 
 
-def test_it_hears_nothing_of_itself_also_if_it_wants_everything(pipeline: Pipeline) -> None:
+def test_the_disabled_endpoint_gets_no_event_about_itself(pipeline: Pipeline) -> None:
     endpoint = pipeline.endpoint()
     pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)] = (410, {}, b"")
     disable(pipeline, endpoint)
@@ -92,7 +92,7 @@ def test_it_hears_nothing_of_itself_also_if_it_wants_everything(pipeline: Pipeli
         "notice.before_done",
     ],
 )
-def test_crash_before_the_notice_is_done_costs_one_sweep(
+def test_the_sweeper_publishes_after_a_crash_before_the_end(
     point: str, pipeline: Pipeline, failing: Endpoint, watch: BusWatch
 ) -> None:
     others = [pipeline.endpoint(events=("endpoint.disabled",)) for _ in range(3)]
@@ -114,7 +114,7 @@ def test_crash_before_the_notice_is_done_costs_one_sweep(
     }
 
 
-def test_bus_that_refuses_leaves_it_to_the_sweeper(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
+def test_the_sweeper_publishes_after_the_bus_refused(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
     submission = pipeline.submit(webhook_url=None)
     pipeline.finish(submission)
     pipeline.hints()
@@ -128,7 +128,7 @@ def test_bus_that_refuses_leaves_it_to_the_sweeper(pipeline: Pipeline, failing: 
     assert due(pipeline) == []
 
 
-def test_two_sweeps_at_once_tell_once(pipeline: Pipeline, failing: Endpoint) -> None:
+def test_two_concurrent_sweeps_publish_once(pipeline: Pipeline, failing: Endpoint) -> None:
     other = pipeline.endpoint(events=("endpoint.disabled",))
     submission = pipeline.submit(webhook_url=None)
     pipeline.finish(submission)
@@ -144,7 +144,7 @@ def test_two_sweeps_at_once_tell_once(pipeline: Pipeline, failing: Endpoint) -> 
     assert len(pipeline.sent_to(other)) == 1
 
 
-def test_endpoint_enabled_again_before_the_sweep_is_no_news(
+def test_no_event_if_the_endpoint_is_enabled_before_the_sweep(
     pipeline: Pipeline, failing: Endpoint, watch: BusWatch
 ) -> None:
     with crash_at("webhook.after_record"), pytest.raises(Crash):
@@ -156,7 +156,7 @@ def test_endpoint_enabled_again_before_the_sweep_is_no_news(
     assert (watch.seen(), due(pipeline)) == ([], [])
 
 
-def test_endpoint_deleted_before_the_sweep_is_passed_over(pipeline: Pipeline, failing: Endpoint) -> None:
+def test_no_event_if_the_endpoint_is_deleted_before_the_sweep(pipeline: Pipeline, failing: Endpoint) -> None:
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         disable(pipeline, failing)
     (entry,) = pipeline.redrive().entries()
@@ -165,7 +165,7 @@ def test_endpoint_deleted_before_the_sweep_is_passed_over(pipeline: Pipeline, fa
     assert pipeline.endpoints.get("dev", failing.endpoint_id) is None
 
 
-def test_disabled_once_more_while_the_first_notice_is_given_stays_due(pipeline: Pipeline, failing: Endpoint) -> None:
+def test_an_endpoint_disabled_again_during_the_publish_stays_due(pipeline: Pipeline, failing: Endpoint) -> None:
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         disable(pipeline, failing)
     first = pipeline.at(failing)
@@ -176,7 +176,7 @@ def test_disabled_once_more_while_the_first_notice_is_given_stays_due(pipeline: 
     assert disabled_event(first).event_id != disabled_event(pipeline.at(failing)).event_id
 
 
-def test_owner_who_switches_off_is_not_told(pipeline: Pipeline, watch: BusWatch) -> None:
+def test_no_event_if_the_owner_disables_the_endpoint(pipeline: Pipeline, watch: BusWatch) -> None:
     endpoint = pipeline.endpoint(
         enabled=False, disabled_reason=DisabledReason.REQUEST, disabled_at="2026-11-24T12:00:00.000Z"
     )

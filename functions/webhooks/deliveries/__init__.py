@@ -1,1 +1,1 @@
-"""Deliveries: which event is owed to which endpoint, and what became of it."""
+"""Deliveries: one event for one endpoint each, with state and attempts."""

@@ -1,4 +1,4 @@
-"""Entries of the deliveries table's due index: hints that a row may want attention, never the truth about it."""
+"""Entries of the deliveries table's due index. An entry may be stale, so readers check the row itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from functions.webhooks.sending.lane_rows import LANE_PREFIX, ids_of_lane
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A delivery that somebody should claim."""
+    """A delivery whose next step is late."""
 
     event_id: str
     endpoint_id: str
@@ -25,7 +25,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class DueDisabledEvent:
-    """An endpoint whose owner is to be told that it was disabled."""
+    """A disabled endpoint whose `endpoint.disabled` event is not published yet."""
 
     project_id: str
     endpoint_id: str
@@ -39,7 +39,7 @@ class DueDisabledEvent:
 
 @dataclass(frozen=True, slots=True)
 class DueDeletion:
-    """A deleted endpoint whose paused deliveries are to be cancelled."""
+    """A deleted endpoint with paused deliveries that must be cancelled."""
 
     project_id: str
     endpoint_id: str
@@ -53,7 +53,7 @@ class DueDeletion:
 
 @dataclass(frozen=True, slots=True)
 class DueLane:
-    """A lane in which deliveries may wait although a slot is free."""
+    """A lane whose parked deliveries may be waiting although a send slot is free."""
 
     project_id: str
     name: str
@@ -66,7 +66,7 @@ class DueLane:
 
 
 def to_due(entry: Mapping[str, Any]) -> DueDelivery | DueDisabledEvent | DueDeletion | DueLane:
-    """Read an entry's plain values."""
+    """Convert an index entry, by the prefix of its sort key."""
     if entry["sk"].startswith(LANE_PREFIX):
         return DueLane(*ids_of_lane(entry), entry["due_at_ms"])
     if entry["sk"].startswith(DELETION_PREFIX):

@@ -1,4 +1,4 @@
-"""Hints: messages that name a due delivery. The row is the queue, so a lost hint costs time and nothing else."""
+"""Hints: queue messages that name a due delivery. The row decides, so a lost hint costs time and no delivery."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ _TRIES = 3
 
 
 class DeliveryHints:
-    """The deliveries queue. MessageGroupId is the project: on a standard queue that makes it fair between projects."""
+    """Sends hints to the deliveries queue. MessageGroupId is the project: a standard queue is then fair to projects."""
 
     def __init__(self, client: SQSClient, queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
     def send(self, delivery: Delivery, delay_ms: int = 0) -> None:
-        """Say that a delivery is due in `delay_ms` (0 to 900,000)."""
+        """Send the hint of a delivery that is due in `delay_ms` (0 to 900,000). Raises ClientError, BotoCoreError."""
         self._client.send_message(
             QueueUrl=self._queue_url,
             MessageBody=_hint(delivery),
             MessageGroupId=delivery.project_id,
-            DelaySeconds=-(-delay_ms // MS_PER_SEC),  # rounded up: a hint that comes early is in vain
+            DelaySeconds=-(-delay_ms // MS_PER_SEC),  # rounded up: an early hint is useless
         )
 
     def send_all(self, deliveries: Sequence[Delivery]) -> None:
-        """Say that these are due now.
+        """Send hints of deliveries that are due now.
 
-        A batch fails message by message, in an answer that is a success; those are sent again. What the queue refuses
-        three times is left to the sweeper: its row is due.
+        A batch call may succeed while single messages fail. We send failed messages up to three times in all. After
+        that the sweeper finds their rows.
         """
         for batch in itertools.batched(deliveries, _BATCH, strict=False):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(place), "MessageBody": _hint(delivery), "MessageGroupId": delivery.project_id}
-                for place, delivery in enumerate(batch)
+                {"Id": str(index), "MessageBody": _hint(delivery), "MessageGroupId": delivery.project_id}
+                for index, delivery in enumerate(batch)
             ]
             for _ in range(_TRIES):
                 answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)

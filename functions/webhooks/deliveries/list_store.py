@@ -1,4 +1,4 @@
-"""A project's deliveries, newest first, a page at a time; and those of one endpoint that `recover` looks at."""
+"""Queries of deliveries: pages of a project, recoverable deliveries of an endpoint, attempts of one delivery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
 
 ATTEMPTS_SHOWN = 100
-"""Replays may add attempts without end; an answer has room for a few hundred."""
+"""Replays add attempts, and a response must stay below 6 MB."""
 
 _QUERIES_MAX = 5
 _ITEMS_PER_QUERY = 500
@@ -28,14 +28,14 @@ _ITEMS_PER_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPage:
-    """Deliveries without URL and secret, and where the next page begins; None after the last."""
+    """Deliveries without URL and secret. `next_created_key`: start of the next page; None after the last page."""
 
     deliveries: tuple[Delivery, ...]
     next_created_key: str | None
 
 
 class DeliveryList:
-    """The indexes `by_project` and `by_endpoint`, which follow the table within a second or so."""
+    """Reads the indexes `by_project` and `by_endpoint`. They lag behind the table by about a second."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table = table_name
@@ -43,16 +43,16 @@ class DeliveryList:
         self._clock = clock
 
     def page(self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None) -> DeliveryPage:
-        """At most `limit` deliveries after the one whose `created_key` is `after`.
+        """Return at most `limit` deliveries, newest first, that follow the `created_key` in `after`.
 
-        A rare state may give a short page with a next one: a call reads at most a bounded number of items.
+        A call reads a bounded number of items. So a filter for a rare state may return a short page before the last.
         """
         if filters.submission_id is not None:
             return self._of_submission(project_id, filters, limit, after)
         request = self._request(project_id, filters.endpoint_id, filters.state)
         start = _start_key(request["ExpressionAttributeValues"][":owner"]["S"], request["IndexName"], after)
         if filters.state is None:
-            request["Limit"] = limit + 1  # nearly every entry fits
+            request["Limit"] = limit + 1  # nearly every entry matches
         found: list[Delivery] = []
         for _ in range(_QUERIES_MAX):
             if start is not None:
@@ -67,9 +67,9 @@ class DeliveryList:
         return DeliveryPage(tuple(found), start["created_key"]["S"] if start else None)
 
     def recoverable(self, project_id: str, endpoint_id: str, since_ms: int) -> Iterator[tuple[list[Delivery], str]]:
-        """Deliveries of one endpoint created since then that may be sent again, oldest first.
+        """Yield pages of an endpoint's recoverable deliveries created since `since_ms`, oldest first.
 
-        Gives page after page, some of them empty, each with the time up to which the index was read; "" for the last.
+        Pages may be empty. Each comes with the time up to which the index was read; "" for the last page.
         """
         request = self._request(project_id, endpoint_id, None)
         states: dict[str, Value | None] = {f":{state}": state.value for state in RECOVERABLE}
@@ -88,7 +88,7 @@ class DeliveryList:
             request["ExclusiveStartKey"] = last
 
     def last_attempts(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
-        """The last ATTEMPTS_SHOWN attempts of a delivery, in order, as `attempt_row` lays them out."""
+        """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first, in the shape of `attempt_row`."""
         found = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
@@ -100,7 +100,7 @@ class DeliveryList:
         return [from_item(item) for item in reversed(found["Items"])]
 
     def _of_submission(self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None) -> DeliveryPage:
-        """One event's deliveries are few and lie together: read them all, consistently."""
+        """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""
         values: dict[str, Value | None] = {
             ":pk": f"EVENT#{filters.submission_id}",
             ":prefix": "DELIVERY#",
@@ -115,15 +115,15 @@ class DeliveryList:
             ExpressionAttributeValues=to_item(values),
             ConsistentRead=True,
         )
-        every = [rows.to_delivery(item) for page in pages for item in page["Items"]]
-        fitting = [
+        all_deliveries = [rows.to_delivery(item) for page in pages for item in page["Items"]]
+        matching = [
             delivery
-            for delivery in sorted(every, key=rows.created_key, reverse=True)
+            for delivery in sorted(all_deliveries, key=rows.created_key, reverse=True)
             if filters.endpoint_id in {None, delivery.endpoint_id}
             and filters.state in {None, delivery.state}
             and (after is None or rows.created_key(delivery) < after)
         ]
-        return _cut(fitting, limit) if len(fitting) > limit else DeliveryPage(tuple(fitting), None)
+        return _cut(matching, limit) if len(matching) > limit else DeliveryPage(tuple(matching), None)
 
     def _request(self, project_id: str, endpoint_id: str | None, state: str | None) -> dict[str, Any]:
         owner = project_id if endpoint_id is None else rows.endpoint_ref(project_id, endpoint_id)
@@ -150,7 +150,7 @@ def _cut(found: list[Delivery], limit: int) -> DeliveryPage:
 
 
 def _start_key(owner: str, index: str, after: str | None) -> dict[str, Any] | None:
-    """Build the index's start key. Its owner is the caller's own, whatever a cursor says."""
+    """Build the start key of an index. `owner` is the caller's own project, never a value from the cursor."""
     if after is None:
         return None
     event_id, _, endpoint_id = after.partition("#")[2].partition(".")

@@ -1,11 +1,11 @@
-"""A delivery (one webhook owed to one endpoint), its states, and what an answer does to it.
+"""Deliveries: one event for one endpoint, their states, and the state after each response.
 
     pending ──claim──▶ sending ──▶ delivered | blocked | exhausted
                         ▲   └────▶ retrying ──claim (when due)──┐
                         └────────────────────────────────────────┘
-Also paused (endpoint disabled) and cancelled (submission or endpoint deleted, paused ones included). A lease that
-expires without a recorded attempt lets the next claim in and does not count against the schedule. A delivery that finds
-no free slot is parked: it keeps its state, has no hint, and waits in its lane (`lane`).
+A delivery is paused while its endpoint is disabled. It is cancelled when its submission or endpoint is deleted. If a
+lease expires without a recorded attempt, another sender may claim the delivery; the schedule does not count that send.
+A delivery without a free send slot is parked: it keeps its state, has no hint, and waits in its lane (sending/lane.py).
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.reply import Reply
 
 LEASE_MS = 60_000
-MAX_HINT_DELAY_MS = 900_000  # SQS DelaySeconds ends here; what is due later is the sweeper's
+MAX_HINT_DELAY_MS = 900_000  # the maximum of SQS DelaySeconds; the sweeper handles later due times
 HINTED_MS = 180_000
-"""A hint that was not taken for so long is lost: the sweeper sends another. A delivery has one live hint."""
+"""The sweeper sends a new hint when a hint has not been received for this long. A delivery has one live hint."""
 PARKED_MS = 3_600_000
-"""After so long the sweeper looks at a parked delivery. Behind an open circuit breaker that counts as an attempt."""
+"""The sweeper checks a delivery parked for this long. If the circuit breaker is open, that counts as an attempt."""
 SKEW_MS = 1_000
-"""Clocks of two processes differ by less: the first attempt may be that much too early."""
+"""Clocks of two processes differ by less. The first attempt may start this much too early."""
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 
 BAD_SIGNING_KEY = "bad_signing_key"
 NOT_SENT = "circuit_open"
-"""The circuit breaker was open for PARKED_MS: a failed attempt, without a send."""
+"""A failed attempt without a send: the circuit breaker was open for PARKED_MS."""
 
-# Codes that mean nothing was sent, and nothing would be the next time: mostly where it would have gone.
+# Nothing was sent, and a retry would fail in the same way. Most of these codes refuse the address.
 UNSENDABLE_CODES = frozenset(
     {
         BAD_SIGNING_KEY,
@@ -70,7 +70,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, as the immutable bytes that every attempt signs and sends. `submission_id` "": no run's event."""
+    """An event with the immutable bytes that every attempt signs and sends. `submission_id` is "" without a run."""
 
     event_id: str
     type: str
@@ -84,10 +84,10 @@ class Event:
 class Delivery:
     """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending.
 
-    `url` and `secret_box` are those of a run's own target; a project's endpoint keeps its own, so that a change counts
-    at the next attempt. A final state drops the secret. A replay or a recovery begins the schedule anew and leaves the
-    numbers of attempts as they are: `attempts_before` of them were made before it. `lane_at_ms`: its time in the order
-    of its lane if it was parked.
+    `url` and `secret_box` are set for a run's own `webhook_url` only. An endpoint's URL and secret stay in its row, so
+    that changes apply to the next attempt. A final state removes the secret. A replay or a recovery restarts the
+    schedule and keeps counting attempts: `attempts_before` of them came before it. `lane_at_ms` orders parked
+    deliveries within their lane.
     """
 
     event_id: str
@@ -101,7 +101,7 @@ class Delivery:
     created_at: str
     url: str = field(default="", repr=False)  # its query may hold a credential
     secret_box: bytes = field(default=b"", repr=False)
-    secret: str = field(default="", repr=False)  # of a row of an older revision, which did not seal it
+    secret: str = field(default="", repr=False)  # unsealed, in rows of an older revision
     lease_until_ms: int | None = None
     lease_owner: str | None = None
     attempts_before: int = 0
@@ -110,18 +110,18 @@ class Delivery:
 
     @property
     def scheduled_attempts(self) -> int:
-        """Attempts that the present run of the schedule has used."""
+        """Attempts since the schedule last started."""
         return self.attempt - self.attempts_before
 
     @property
     def due_since_ms(self) -> int:
-        """When somebody should have acted on this row, before any sweep pushed its due key back."""
+        """Time since which the next step is late. Unlike the due key, a sweep does not move it."""
         if self.state is DeliveryState.SENDING and self.lease_until_ms is not None:
             return self.lease_until_ms
         return self.next_at_ms
 
     def is_claimable(self, now_ms: int) -> bool:
-        """Whether a claim could succeed now; the condition of the claim itself says the same."""
+        """Whether a claim could succeed now. Must match the condition of the claim itself (`leases`)."""
         if self.state is DeliveryState.SENDING:
             return (self.lease_until_ms or 0) <= now_ms
         if self.state is DeliveryState.PENDING:
@@ -131,22 +131,24 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """State after an attempt; `next_at_ms` is set exactly when it will be tried again."""
+    """State after an attempt. `next_at_ms` is set only if a retry follows."""
 
     state: DeliveryState
     next_at_ms: int | None = None
 
 
 def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: int, random: float) -> Transition:
-    """Decide by the answer, see docs/webhooks.md (Retries); `random` in [0, 1) is the jitter.
+    """Return the next state, see docs/webhooks.md (Retries). `random` in [0, 1) is the jitter.
 
-    Of a project's endpoint this is half of it: what becomes of the endpoint may stop the retries.
+    For a project's endpoint, pass the result to `adjust_for_endpoint`: a disabled endpoint stops the retries.
     """
     if reply.error_code in UNSENDABLE_CODES:
         return Transition(DeliveryState.BLOCKED)
     if reply.is_success:
         return Transition(DeliveryState.DELIVERED)
-    if reply.is_gone and delivery.endpoint_id == RUN_ENDPOINT_ID:  # an endpoint is disabled, and may be enabled again
+    if (
+        reply.is_gone and delivery.endpoint_id == RUN_ENDPOINT_ID
+    ):  # an endpoint is disabled instead, and may be enabled again
         return Transition(DeliveryState.EXHAUSTED)
     status = reply.status_code
     asked_secs = parse_retry_after(reply.retry_after, now_ms) if _honours_retry_after(status) else None
@@ -157,14 +159,14 @@ def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: in
 
 
 def adjust_for_endpoint(planned: Transition, endpoint: Endpoint | None) -> Transition:
-    """What becomes of it at a project's endpoint as that is after the attempt; None: it is gone."""
+    """Pause or cancel a planned retry if the endpoint was disabled or deleted (None) by the time of the record."""
     if planned.state is not DeliveryState.RETRYING or (endpoint is not None and endpoint.enabled):
         return planned
     return Transition(DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
 
 
 def due_at(next_at_ms: int, now_ms: int) -> int:
-    """When the sweeper should look at a delivery that is to be sent at `next_at_ms`, after its hint if it gets one."""
+    """Return the due key of a delivery to be sent at `next_at_ms`: later if a hint can do it first."""
     return next_at_ms + HINTED_MS if next_at_ms - now_ms <= MAX_HINT_DELAY_MS else next_at_ms
 
 

@@ -1,4 +1,4 @@
-"""Recovery of an endpoint: its failed and paused deliveries become due again, spread over time, oldest first."""
+"""Recovery: make an endpoint's failed and paused deliveries due again, oldest first, at a limited rate."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
 
 WORK_MS = 20_000
-"""A call works so long; the gateway gives up after 30 s."""
+"""Time limit of one call. The gateway times out after 30 s."""
 PER_SEC = 50
-"""Deliveries that become due in a second: a receiver that has just come back is not run over."""
+"""Deliveries that become due per second, so that a receiver is not overloaded after an outage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The parts that it needs."""
+    """Recovers the deliveries of endpoints."""
 
     listing: DeliveryList
     replays: ReplayStore
@@ -38,9 +38,9 @@ class Recovery:
     log: Logger
 
     def recover(self, endpoint: Endpoint, since_ms: int) -> Body:
-        """Work through the deliveries for WORK_MS. What was not reached begins at `continue_since`.
+        """Recover deliveries for at most WORK_MS. Deliveries from `continue_since` on were not reached.
 
-        Each row is one conditional write, so a repeat finds nothing to do for what is under way already.
+        Each row takes one conditional write, so repeating the call is safe.
         """
         ends_ms, recovered = self.clock() + WORK_MS, 0
         for deliveries, read_to in self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms):
@@ -61,12 +61,12 @@ class Recovery:
         return True
 
     def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
-        """Tell the queue; where that fails the sweeper finds the row, which is due."""
+        """Send a hint. If that fails, the sweeper finds the row, because it is due."""
         try:
             self.hints.send(delivery, delay_ms=delay_secs * MS_PER_SEC)
         except (ClientError, BotoCoreError) as error:
             self.log.warning(
-                "Queue did not take a hint; the sweeper will find the delivery",
+                "Hint not sent; the sweeper will send the delivery",
                 delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
                 error_type=type(error).__name__,
             )

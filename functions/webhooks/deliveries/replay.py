@@ -1,7 +1,7 @@
-"""Sending again what is final: the row becomes pending, its schedule begins anew, and its attempts count on.
+"""Replay: make a delivery pending again with a new schedule. Attempt numbers continue.
 
-A replay is one transaction over delivery, event and endpoint. So nothing is due again whose bytes are gone, and nothing
-for an endpoint that was disabled or deleted at the same moment.
+A replay is one transaction over delivery, event and endpoint. It fails if the event's bytes are gone, or if
+the endpoint was disabled or deleted at the same moment.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
-"""Every final state, and `retrying`: then the next attempt is made at once."""
+"""Every final state, and `retrying`: its next attempt then starts at once."""
 
 MAX_ATTEMPTS = 1_000
-"""One that was attempted so often is not sent again: its partition would grow without end."""
+"""Limit of attempts of one delivery. It bounds the size of the delivery's partition."""
 
 _TRIES = 4
 
 
 class ReplayResult(Enum):
-    """What became of a replay."""
+    """Result of a replay: done, or the reason for the refusal."""
 
     DONE = auto()
     EVENT_GONE = auto()
@@ -43,7 +43,7 @@ class ReplayResult(Enum):
 
 
 class ReplayStore:
-    """Delivery rows of the deliveries table."""
+    """Makes deliveries of the deliveries table due again."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table = table_name
@@ -51,7 +51,7 @@ class ReplayStore:
         self._clock = clock
 
     def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> ReplayResult:
-        """Make one delivery due now, whatever it came to. `secret_box`: a run's secret, in place of the row's."""
+        """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row."""
         now = self._clock()
         reasons = (ReplayResult.EVENT_GONE, ReplayResult.ALREADY_DUE, ReplayResult.ENDPOINT_DISABLED)
         actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
@@ -69,7 +69,7 @@ class ReplayStore:
         return ReplayResult.CONTENDED
 
     def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
-        """Make a failed or paused delivery due then; False when it is not one any more."""
+        """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed."""
         update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
         return update.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 

@@ -1,4 +1,4 @@
-"""Calls of /api/deliveries: what was sent where, and sending it again."""
+"""Routes of /api/deliveries: list and show deliveries, and replay them."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 NO_SUCH_DELIVERY = "There is no such delivery."
-_CANNOT_SIGN = "The secret of a run's own webhook is dropped when its delivery is final: give webhook_secret again."
+_CANNOT_SIGN = "A final delivery to a run's own webhook has no secret any more. Repeat the request with webhook_secret."
 _REFUSALS = {
-    ReplayResult.EVENT_GONE: "The event is gone: its submission was deleted, or it is past the 14 days of its replay.",
-    ReplayResult.ALREADY_DUE: "The delivery is about to be sent already.",
-    ReplayResult.ENDPOINT_DISABLED: "The endpoint is disabled or deleted, so nothing can be sent to it.",
+    ReplayResult.EVENT_GONE: "The event is gone: its submission was deleted, or the event is older than 14 days.",
+    ReplayResult.ALREADY_DUE: "The delivery is already due or being sent. Wait for its next attempt.",
+    ReplayResult.ENDPOINT_DISABLED: "The endpoint is disabled or deleted. Enable it, then repeat the request.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRoutes:
-    """The parts that these calls need. All of them raise ServiceError."""
+    """Handlers of /api/deliveries. All of them raise ServiceError."""
 
     projects: ProjectStore
     store: DeliveryStore
@@ -76,16 +76,16 @@ class DeliveryRoutes:
         return self._show(self._own(app, id_text))
 
     def replay(self, app: Resolver, id_text: str) -> Response[str]:
-        """Send one again: the same id and bytes, a fresh timestamp, the schedule from its beginning."""
+        """Send one delivery again: same id and bytes, new timestamp, new schedule."""
         delivery = self._own(app, id_text)
         if delivery.attempt >= MAX_ATTEMPTS:
-            raise ConflictError(f"The delivery was attempted {MAX_ATTEMPTS:,} times, and that is the most.")
+            raise ConflictError(f"A delivery has at most {MAX_ATTEMPTS:,} attempts, and this one has used them.")
         event = app.current_event
         secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
         replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else ReplayResult.EVENT_GONE
         if replayed is ReplayResult.CONTENDED:
-            raise UnavailableError("Others keep writing the rows of this delivery. Repeat the request.", 1)
+            raise UnavailableError("Other requests keep changing this delivery. Repeat the request.", 1)
         if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):
             raise ConflictError(_CANNOT_SIGN)
         if replayed is not ReplayResult.DONE:
@@ -95,7 +95,7 @@ class DeliveryRoutes:
         return self._show(self._own(app, id_text), 202)
 
     def _box(self, delivery: Delivery, secret: str | None) -> bytes | None:
-        """Seal the secret that a replay of a run's own delivery brings."""
+        """Seal the secret in a replay request for a run's own webhook; None for other deliveries."""
         if secret is None or delivery.endpoint_id != RUN_ENDPOINT_ID:
             return None
         return self.boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)

@@ -1,4 +1,4 @@
-"""Items of the deliveries table: keys, and how a row becomes a delivery and back."""
+"""Items of the deliveries table: keys, and conversion between rows and deliveries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,17 +12,17 @@ from functions.webhooks.sending.reply import Reply
 
 
 def event_key(event_id: str) -> dict[str, Any]:
-    """Name the event row."""
+    """Return the key of an event row."""
     return key(f"EVENT#{event_id}", "EVENT")
 
 
 def delivery_key(event_id: str, endpoint_id: str) -> dict[str, Any]:
-    """Name one delivery row."""
+    """Return the key of a delivery row."""
     return key(f"EVENT#{event_id}", f"DELIVERY#{endpoint_id}")
 
 
 def ids_of(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Event id and endpoint id out of the key of a delivery row."""
+    """Return event id and endpoint id from the key of a delivery row."""
     return str(row["pk"]).removeprefix("EVENT#"), str(row["sk"]).removeprefix("DELIVERY#")
 
 
@@ -37,7 +37,7 @@ def endpoint_ref(project_id: str, endpoint_id: str) -> str:
 
 
 def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
-    """Lay out the event row; `ttl` in epoch seconds."""
+    """Build an event row; `ttl` in epoch seconds."""
     return {
         "pk": f"EVENT#{event.event_id}",
         "sk": "EVENT",
@@ -51,7 +51,7 @@ def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
 
 
 def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
-    """Lay out a new delivery, due when its hint must have been taken, unless it is paused."""
+    """Build the row of a new delivery. Unless paused, it becomes due if its hint is not received in time."""
     is_due = delivery.state is not DeliveryState.PAUSED
     return {
         "pk": f"EVENT#{delivery.event_id}",
@@ -76,7 +76,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
 
 
 def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[str, Value | None]:
-    """Lay out the attempt that follows those already counted in `delivery`."""
+    """Build the row of the attempt that follows the attempts counted in `delivery`."""
     number = delivery.attempt + 1
     return {
         "pk": f"EVENT#{delivery.event_id}",
@@ -93,7 +93,7 @@ def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[
 
 
 def to_event(event_id: str, row: Mapping[str, Any]) -> Event:
-    """Read an event row that has its bytes."""
+    """Convert an event row that still has its bytes."""
     return Event(
         event_id=event_id,
         type=row["type"],
@@ -105,7 +105,7 @@ def to_event(event_id: str, row: Mapping[str, Any]) -> Event:
 
 
 def to_delivery(item: Mapping[str, Any]) -> Delivery:
-    """Read a delivery row as DynamoDB returns it, or an entry of an index, which has no URL and no secret."""
+    """Convert an item of the table, or of an index, which has no URL and no secret."""
     row = from_item(item)
     event_id, endpoint_id = ids_of(row)
     return Delivery(

@@ -1,7 +1,7 @@
-"""Events, deliveries and attempts in one table, where every step is a single conditional write.
+"""Events and deliveries in one table. Every step is a single conditional write.
 
-The rows are the queue: a lease (`leases`) decides who sends, and a due key brings back whatever was left behind. Items
-and conditions are those of `core.delivery`; a final state removes the due key.
+The rows decide, and queue messages are hints. A lease (`leases`) gives one sender the right to send. The sweeper finds
+unfinished deliveries by their due key; a final state removes it.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TTL_MS = 24 * 86_400 * MS_PER_SEC
-"""Replay window (14 days) plus the longest retry horizon: nine delays, each stretched to 24 h by Retry-After."""
+"""Replay window (14 days) plus the longest schedule: nine delays, each extended to 24 h by Retry-After."""
 
 _RELEASED = (
     "due_shard",
@@ -38,7 +38,7 @@ _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
 class DeliveryStore:
-    """The deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
+    """Rows of the deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
 
     def __init__(self, table_name: str, client: "DynamoDBClient", clock: Clock = now_ms) -> None:
         self._table = table_name
@@ -46,11 +46,11 @@ class DeliveryStore:
         self._clock = clock
 
     def put_event(self, event: Event) -> bool:
-        """Write the event once; False when it is there already, or a deletion has left its mark."""
+        """Write an event once; False if it exists, or if its submission was deleted."""
         return self._put_once(rows.event_row(event, self._ttl()))
 
     def get_event(self, event_id: str) -> Event | None:
-        """Read the event with its bytes; None when it is cancelled, expired or was never written."""
+        """Read an event with its bytes; None if it is cancelled, expired or was never written."""
         key = rows.event_key(event_id)
         found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         row = from_item(found.get("Item") or {})
@@ -59,7 +59,7 @@ class DeliveryStore:
         return rows.to_event(event_id, row)
 
     def put_delivery(self, delivery: Delivery) -> bool:
-        """Write a new delivery, due at its next_at_ms unless it is paused; False when it is there already."""
+        """Write a new delivery; False if it exists."""
         return self._put_once(rows.delivery_row(delivery, self._ttl()))
 
     def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
@@ -69,9 +69,9 @@ class DeliveryStore:
         return rows.to_delivery(found["Item"]) if "Item" in found else None
 
     def push_back(self, due: DueDelivery, due_at_ms: int) -> Delivery | None:
-        """Move the due key of a row that is about to be hinted, so that others get a turn; None for a stale entry.
+        """Move the due key before a hint is sent, so that other rows get their turn; None for a stale entry.
 
-        It does not wait in its lane any more: it has a hint.
+        This also takes the delivery out of its lane, because it will have a hint.
         """
         is_live, states = _state_in(_LIVE)
         update = ConditionalUpdate(
@@ -84,7 +84,7 @@ class DeliveryStore:
         return rows.to_delivery(item) if item is not None else None
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[DueDelivery | DueDisabledEvent | DueDeletion | DueLane]:
-        """Read up to `limit` entries of one shard that are due, oldest first."""
+        """Return up to `limit` due entries of one shard, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName="due",
@@ -95,16 +95,14 @@ class DeliveryStore:
         return [to_due(from_item(item)) for page in pages for item in page["Items"]]
 
     def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
-        """Project of each delivery, by event id and endpoint id; one that is gone is left out."""
+        """Map event id and endpoint id to the project, for deliveries that still exist."""
         found = read_rows(self._client, self._table, [rows.delivery_key(*key) for key in keys], _PROJECT)
         return {rows.ids_of(row): str(row["project_id"]) for row in found}
 
     def cancel_event(self, event_id: str) -> None:
-        """Remove the event's bytes and cancel every delivery of it that is not final.
-
-        The mark comes first, also where no event row is yet: it keeps a fan-out that runs at this moment from
-        writing the bytes, and without them nothing is sent.
-        """
+        """Remove the event's bytes and cancel its deliveries that are not final."""
+        # First mark the event, even if its row does not exist yet. A concurrent fan-out then cannot write the bytes,
+        # and nothing is sent without them.
         self._client.update_item(
             TableName=self._table,
             Key=rows.event_key(event_id),
@@ -144,5 +142,5 @@ class DeliveryStore:
 
 
 def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:
-    """A condition, and its values."""
+    """Return a condition and its values."""
     return f"#state IN ({', '.join(f':{state}' for state in states)})", {state.value: state.value for state in states}

@@ -1,4 +1,4 @@
-"""What the API shows of a delivery and of its attempts."""
+"""Response bodies for deliveries and attempts, and their parameters."""
 
 import base64
 import re
@@ -18,14 +18,14 @@ DELIVERY_KEY = re.compile(
     r"#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run)",
     re.ASCII,
 )
-"""The `created_key` of a delivery, as a cursor holds it."""
+"""Pattern of a `created_key`, the content of a cursor."""
 
 _WAITING = (DeliveryState.PENDING, DeliveryState.RETRYING)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilters:
-    """Filters of the list; None: all."""
+    """Filters of the list; None matches everything."""
 
     submission_id: str | None = None
     endpoint_id: str | None = None
@@ -33,7 +33,7 @@ class DeliveryFilters:
 
 
 def delivery_filters(parameters: Parameters) -> DeliveryFilters:
-    """Read the filters of the list. Raises BadRequestError."""
+    """Parse the filters of the list. Raises BadRequestError."""
     state = parameters.get("state")
     if state is not None and state not in list(DeliveryState):
         raise BadRequestError(f"state must be one of {', '.join(DeliveryState)}.")
@@ -46,18 +46,16 @@ def delivery_filters(parameters: Parameters) -> DeliveryFilters:
 
 
 def delivery_id(text: str) -> tuple[str, str]:
-    """Event id and endpoint id of `<event_id>.<endpoint_id>`. Raises BadRequestError."""
+    """Parse `<event_id>.<endpoint_id>`. Raises BadRequestError."""
     event, _, endpoint = text.partition(".")
     try:
         return submission_id(event), _endpoint_id(endpoint)
     except BadRequestError:
-        raise BadRequestError(
-            "The id is not one of a delivery: two UUIDs, or a UUID and `run`, with a dot between."
-        ) from None
+        raise BadRequestError("A delivery id is two UUIDs, or a UUID and `run`, with a dot between.") from None
 
 
 def delivery_body(delivery: Delivery) -> Body:
-    """One item of the list."""
+    """Return one item of the list."""
     return {
         "id": f"{delivery.event_id}.{delivery.endpoint_id}",
         "webhook_id": delivery.webhook_id,
@@ -72,12 +70,12 @@ def delivery_body(delivery: Delivery) -> Body:
 
 
 def delivery_detail_body(delivery: Delivery, attempts: Iterable[Mapping[str, Any]]) -> Body:
-    """One delivery with its attempts, as `attempt_row` lays them out."""
+    """Return one delivery with its attempts, given in the shape of `attempt_row`."""
     return delivery_body(delivery) | {"attempts": [_attempt_body(attempt) for attempt in attempts]}
 
 
 def reply_body(reply: Reply) -> Body:
-    """What came back from one send."""
+    """Return the result of one send."""
     return _reply_body(reply.status_code, reply.error_code, reply.latency_ms, reply.address, reply.head)
 
 

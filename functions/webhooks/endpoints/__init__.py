@@ -1,1 +1,1 @@
-"""Endpoints of a project: addresses, secrets, health."""
+"""Webhook endpoints of projects: URL, secret, health."""

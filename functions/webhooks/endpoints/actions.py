@@ -1,4 +1,4 @@
-"""Calls that do something with an endpoint: rotate its secret, test it, recover its deliveries."""
+"""Routes of endpoint actions: rotate the secret, send a test, recover deliveries."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.egress import Egress
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
-_UNREADABLE = "The endpoint's secret cannot be read any more. Give it a new one: POST to its /rotate."
-_AT_WORK = "A test or a recovery of this endpoint is under way. Repeat the request when it is done."
+_UNREADABLE = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
+_AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."
 _TEST_SECS = 20
 _RECOVERY_SECS = 30
 _PREVIOUS = ("previous_secret_box", "previous_until_ms")
@@ -43,16 +43,16 @@ _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 
 @dataclass(frozen=True, slots=True)
 class EndpointActionRoutes:
-    """The parts that these calls need. All of them raise ServiceError."""
+    """Handlers of /api/webhooks/{id}/rotate, /test and /recover. All of them raise ServiceError."""
 
     endpoints: EndpointRoutes
     egress: Egress
     recovery: Recovery
 
     def rotate(self, app: Resolver, id_text: str) -> Response[str]:
-        """Give the endpoint a new secret; what it replaces signs too for a while, what was before that no more.
+        """Replace the endpoint's secret. The old secret also signs during the overlap; older secrets stop at once.
 
-        A client that brings the secret may repeat the call: the secret that signs already changes nothing.
+        A client that sends the new secret itself can safely repeat the call.
         """
         seen = self.endpoints.own(app, id_text)
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
@@ -64,7 +64,7 @@ class EndpointActionRoutes:
         overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
         if overlap_secs:
             sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
-        # Two rotations at once: one wins, or a secret would be shown that never signs.
+        # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
         changed = store.change_if_unchanged(seen, now, sets, () if overlap_secs else _PREVIOUS)
         if changed is None:
             raise ConflictError(CHANGED_MEANWHILE)
@@ -72,7 +72,7 @@ class EndpointActionRoutes:
         return answer(endpoint_body(changed, now) | {"secret": secret})
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
-        """Send `webhook.test` at once, as a delivery would go; nothing of it is stored, and nothing is tried again."""
+        """Send `webhook.test` now, like a delivery. It is not stored and not retried."""
         endpoint = self.endpoints.own(app, id_text)
         secrets, now = self.endpoints.secrets, self.endpoints.clock()
         body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
@@ -87,7 +87,7 @@ class EndpointActionRoutes:
         return answer(probe_body(endpoint, headers, body, reply))
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
-        """Make what failed or was paused since a time due again."""
+        """Make failed, blocked and paused deliveries since a time due again."""
         endpoint = self.endpoints.own(app, id_text)
         since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
         if not endpoint.enabled:
@@ -101,13 +101,13 @@ class EndpointActionRoutes:
     def _exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
         """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
         now = self.endpoints.clock()
-        until_ms = now + secs * MS_PER_SEC  # if we die, the next call may come then
+        until_ms = now + secs * MS_PER_SEC  # after a crash, the next call may start then
         if not self.endpoints.store.begin_work(endpoint, now, until_ms):
             raise ConflictError(_AT_WORK)
         try:
             yield
         finally:
-            with suppress(ClientError, BotoCoreError):  # what was done counts; it ends by itself
+            with suppress(ClientError, BotoCoreError):  # the work is done; the lock also expires by itself
                 self.endpoints.store.end_work(endpoint, until_ms)
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:

@@ -1,8 +1,8 @@
-"""Headers that an endpoint's owner adds to each request: which names and values are allowed.
+"""Custom headers of an endpoint: allowed names and values.
 
-Refused is whatever frames the message, travels hop by hop (RFC 9110, section 7.6.1), is ours to say, stands for a
-browser's session, tells where a request came from, or opens a cloud's metadata service. `authorization` is allowed: it
-is the receiver's own credential, but it goes over https only. Problems name headers and never quote a value.
+We refuse headers that frame the message, are hop-by-hop (RFC 9110, section 7.6.1), are set by us, carry cookies, state
+the origin of a request, or give access to a cloud's metadata service. `authorization` is allowed over https only: it is
+the receiver's own credential. Error messages name headers and never quote a value.
 """
 
 import re
@@ -15,7 +15,7 @@ MAX_NAME_CHARS = 64
 MAX_VALUE_CHARS = 1_024
 MAX_TOTAL_CHARS = 4_096
 HIDDEN = "***"
-"""Shown in place of every value; given back in a change, the value stays as it is."""
+"""Replaces every value in responses. A client that sends it back keeps the stored value."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110, section 5.6.2, in lower case
 _VALUE = re.compile(r"[!-~]([ !-~]*[!-~])?")
@@ -32,14 +32,14 @@ _REFUSED_PREFIXES = ("proxy-", "content-", "webhook-", "x-forwarded-", "x-aws-ec
 
 
 def normalise_headers(given: Mapping[str, str], *, scheme: str) -> tuple[dict[str, str], list[FieldProblem]]:
-    """Return the headers with lower-case names, and what is wrong with them. `scheme`: that of the endpoint's URL."""
-    # Some letters outside ASCII have a lower case inside it: U+212A becomes k.
+    """Return the headers with lower-case names, and their problems. `scheme`: of the endpoint's URL."""
+    # The lower case of some non-ASCII letters is ASCII: U+212A becomes k.
     headers = {name.lower() if name.isascii() else name: value for name, value in given.items()}
     problems = []
     if len(given) > MAX_HEADERS:
         problems.append(FieldProblem("headers", f"At most {MAX_HEADERS} headers."))
     if len(headers) != len(given):
-        problems.append(FieldProblem("headers", "One name is given twice, in different cases."))
+        problems.append(FieldProblem("headers", "A name appears twice, in different cases."))
     if sum(len(name) + len(value) for name, value in headers.items()) > MAX_TOTAL_CHARS:
         problems.append(FieldProblem("headers", f"At most {MAX_TOTAL_CHARS:,} characters of names and values."))
     for name, value in list(headers.items())[:MAX_HEADERS]:
@@ -53,7 +53,7 @@ def _wrong_name(name: str, scheme: str) -> str | None:
     if not _TOKEN.fullmatch(name) or len(name) > MAX_NAME_CHARS:
         return f"The name must be an HTTP token of 1 to {MAX_NAME_CHARS} characters."
     if name in _REFUSED or name.startswith(_REFUSED_PREFIXES):
-        return "This header is not yours to set."
+        return "This header cannot be customised."
     if name == "authorization" and scheme != "https":
         return "This header is sent over https only."
     return None
@@ -61,12 +61,12 @@ def _wrong_name(name: str, scheme: str) -> str | None:
 
 def _wrong_value(value: str) -> str | None:
     if value == HIDDEN:
-        return f"{HIDDEN} stands for a value that is set, and this one is not."
+        return f"{HIDDEN} keeps a stored value, and this header has none. Send the value."
     if not _VALUE.fullmatch(value) or len(value) > MAX_VALUE_CHARS:
         return f"The value must be 1 to {MAX_VALUE_CHARS:,} visible ASCII characters, with spaces only between them."
     return None
 
 
 def _shown(name: str) -> str:
-    """A name is the client's own text: it may be long, or hold half a character."""
+    """Shorten a name for an error message. It comes from the client: it may be long or hold a lone surrogate."""
     return name.encode(errors="replace").decode()[:MAX_NAME_CHARS]

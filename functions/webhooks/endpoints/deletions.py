@@ -1,8 +1,8 @@
-"""Endpoints that were deleted: their paused deliveries become cancelled, a bounded number at a time.
+"""Deleted endpoints: cancel their paused deliveries, a limited number at a time.
 
-The transaction that deletes an endpoint puts a row that is due. The call that deleted works on it first, then the
-sweeper does until nothing is left. It looks once more after GRACE_MS: a fan-out that had read the endpoint before it
-was deleted may have written a paused delivery since.
+The transaction that deletes an endpoint writes a deletion row that is due at once. The request cancels some deliveries,
+and the sweeper does the rest. The sweeper checks again after GRACE_MS: a fan-out that read the endpoint
+before its deletion may have written another paused delivery.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TAKEN_MS = 60_000
 GRACE_MS = 900_000
-"""No fan-out and no index is that late."""
+"""Longer than any fan-out takes and any index lags."""
 _KEPT_MS = 24 * 86_400_000
 _ITEMS_PER_QUERY = 100
 _DUE = ("due_shard", "due_at_ms")
@@ -33,7 +33,7 @@ _CANCEL = ConditionalUpdate(
 
 
 def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -> Any:
-    """Return the action that puts the row, due now."""
+    """Return the transaction item that writes the deletion row, due now."""
     row: dict[str, Value | None] = {
         "deleted_at_ms": now,
         "read_to": "",
@@ -45,7 +45,7 @@ def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -
 
 
 class Deletions:
-    """Rows of deleted endpoints, and the deliveries that those were owed."""
+    """Cancels the paused deliveries of deleted endpoints."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table = table_name
@@ -53,10 +53,8 @@ class Deletions:
         self._clock = clock
 
     def cancel_paused(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
-        """Cancel for at most `work_ms` and one page more; False for a stale entry of the due index.
-
-        The row is taken by moving its due key, so that a crash costs one round and two workers do not meet.
-        """
+        """Cancel pages for about `work_ms`; False for a stale entry of the due index."""
+        # Moving the due key takes the row: a second worker fails here, and after a crash the row is due again.
         key, now = deletion_key(project_id, endpoint_id), self._clock()
         taken_until_ms = now + TAKEN_MS
         take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
@@ -69,20 +67,20 @@ class Deletions:
         while read_to is not None and self._clock() < now + work_ms:
             read_to = self._cancel_page(project_id, endpoint_id, read_to)
             reach("deletion.after_page")
-        looks_again_at_ms = row["deleted_at_ms"] + GRACE_MS
+        second_check_ms = row["deleted_at_ms"] + GRACE_MS
         mine = {"mine": taken_until_ms}
         if read_to is not None:
             done = ConditionalUpdate({"read_to": read_to}, "#due_at_ms = :mine", mine)
-        elif now < looks_again_at_ms:
+        elif now < second_check_ms:
             again = to_rfc3339(row["deleted_at_ms"] - GRACE_MS)
-            done = ConditionalUpdate({"read_to": again, "due_at_ms": looks_again_at_ms}, "#due_at_ms = :mine", mine)
+            done = ConditionalUpdate({"read_to": again, "due_at_ms": second_check_ms}, "#due_at_ms = :mine", mine)
         else:
             done = ConditionalUpdate({}, "#due_at_ms = :mine", mine, _DUE)
         done.is_applied(self._client, self._table, key)
         return True
 
     def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
-        """Cancel what is paused after `read_to`, oldest first; return how far it was read, None at the end."""
+        """Cancel one page of paused deliveries, oldest first; return the new `read_to`, None at the end."""
         answer = self._client.query(
             TableName=self._table,
             IndexName="by_endpoint",

@@ -1,6 +1,6 @@
-"""`endpoint.disabled`: the owner of an endpoint that was switched off by its failures is told, elsewhere.
+"""The event `endpoint.disabled`: tells the project's other endpoints that failures disabled one.
 
-The same write that disables an endpoint makes its row due, so a crash before the notice costs one round of the sweeper.
+The write that disables an endpoint also makes its row due. After a crash the sweeper publishes the event.
 """
 
 import json
@@ -21,14 +21,14 @@ _NAMESPACE = uuid.UUID("c0e0a6a4-6f0d-4c39-9b0f-7b6a5b0f6f3e")
 
 @dataclass(frozen=True, slots=True)
 class DisabledEvents:
-    """Parts that a notice needs."""
+    """Publishes `endpoint.disabled` once for each disabling."""
 
     endpoints: EndpointStore
     outbox: Outbox
 
     def publish(self, endpoint: Endpoint) -> None:
-        """Tell the project's other endpoints and the bus, then mark it done; repeats make no second event."""
-        # One that was enabled again, or that its owner switched off, is no news.
+        """Publish to the project's other endpoints and the bus, then clear the due key. Repeating the call is safe."""
+        # No event if the endpoint was enabled again, or if its owner disabled it.
         if not endpoint.enabled and endpoint.disabled_reason in {DisabledReason.GONE, DisabledReason.FAILING}:
             self.outbox.publish(disabled_event(endpoint), skip_endpoint_id=endpoint.endpoint_id)
         reach("notice.before_done")
@@ -36,7 +36,7 @@ class DisabledEvents:
 
 
 def disabled_event(endpoint: Endpoint) -> Event:
-    """The event of one endpoint's being disabled, always the same for one moment. Of its URL it has the host only."""
+    """Build the event. It is the same on every call for one disabling. It has the host of the URL only."""
     body = {
         "type": EVENT_DISABLED,
         "timestamp": endpoint.disabled_at,

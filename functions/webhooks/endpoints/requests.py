@@ -1,4 +1,4 @@
-"""What a project asks of its endpoints, checked.
+"""Requests for endpoints and deliveries: shapes and validation.
 
 Wrong shape is `InvalidFieldsError` (422, with fields); unknown fields are ignored.
 """
@@ -25,14 +25,14 @@ DESCRIPTION_MAX_CHARS = 500
 OVERLAP_DEFAULT_SECS = 86_400
 OVERLAP_MAX_SECS = 7 * 86_400
 REPLAY_WINDOW_SECS = 14 * 86_400
-"""How long after its event a delivery can be replayed."""
+"""A delivery can be replayed for this long after its event."""
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _STRICT = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 def _on_one_line(text: str) -> str:
-    """Refuse control characters and marks that turn text around: a description is shown on terminals."""
+    """Refuse control and bidirectional characters, because terminals show descriptions."""
     if not text.isprintable():
         raise ValueError("the text must be printable and on one line")
     return text
@@ -51,26 +51,26 @@ def _is_moment(text: str) -> str:
 Url = Annotated[Text, Field(description="Where events are sent: https, port 443 or 8443, a public host name.")]
 Events = Annotated[
     list[Text],
-    Field(max_length=20, description="Event names that it wants. Empty: all.", examples=[list(FILTERABLE_EVENTS)]),
+    Field(max_length=20, description="Subscribed event names. Empty: all.", examples=[list(FILTERABLE_EVENTS)]),
 ]
 Description = Annotated[
-    Text, Field(max_length=DESCRIPTION_MAX_CHARS, description="For people."), AfterValidator(_on_one_line)
+    Text,
+    Field(max_length=DESCRIPTION_MAX_CHARS, description="Free text for your own use."),
+    AfterValidator(_on_one_line),
 ]
 Headers = Annotated[
     dict[Text, Text],
-    Field(description="Sent with each request. At most 16; names and values in bounds. Values are never shown again."),
+    Field(description="Custom headers of each request, at most 16. Responses never show the values."),
 ]
 MaxConcurrency = Annotated[
-    int, Field(ge=1, le=MAX_CONCURRENCY, description=f"Requests at the same time. Default: {DEFAULT_CONCURRENCY}.")
+    int, Field(ge=1, le=MAX_CONCURRENCY, description=f"Concurrent requests. Default: {DEFAULT_CONCURRENCY}.")
 ]
-MaxPerSecond = Annotated[
-    int, Field(ge=0, le=MAX_PER_SECOND, description="Requests that begin in one second. Default: 0, no limit.")
-]
+MaxPerSecond = Annotated[int, Field(ge=0, le=MAX_PER_SECOND, description="Requests per second. Default: 0, no limit.")]
 Secret = Annotated[
     Text,
     Field(
         description=f"Your own signing secret: whsec_ and {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64. "
-        "Left out: one is made."
+        "Default: generated."
     ),
 ]
 
@@ -91,7 +91,7 @@ class CreateEndpointRequest(BaseModel):
 
 
 class ChangeEndpointRequest(BaseModel):
-    """Body of PATCH /api/webhooks/{id}. What is left out or null stays as it is."""
+    """Body of PATCH /api/webhooks/{id}. Missing and null fields keep their values."""
 
     model_config = _STRICT
 
@@ -99,21 +99,21 @@ class ChangeEndpointRequest(BaseModel):
     events: Events | None = None
     description: Description | None = None
     enabled: bool | None = Field(
-        default=None, description="true: a disabled one forgets its failures. false: deliveries pause."
+        default=None, description="true: enable and reset the failures. false: disable; deliveries pause."
     )
-    headers: Headers | None = Field(default=None, repr=False, description="In place of all that are set now.")
+    headers: Headers | None = Field(default=None, repr=False, description="Replaces all custom headers.")
     max_concurrency: MaxConcurrency | None = None
     max_per_second: MaxPerSecond | None = None
-    secret: None = Field(default=None, description="Cannot be changed here: POST /api/webhooks/{id}/rotate.")
+    secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 
 class RotateRequest(BaseModel):
-    """Body of POST /api/webhooks/{id}/rotate; it may be left out."""
+    """Body of POST /api/webhooks/{id}/rotate; optional."""
 
     model_config = _STRICT
 
     overlap_secs: int | None = Field(
-        default=None, ge=0, le=OVERLAP_MAX_SECS, description="The old secret signs too for so long. Default: 24 h."
+        default=None, ge=0, le=OVERLAP_MAX_SECS, description="The old secret also signs for this long. Default: 24 h."
     )
     secret: Secret | None = Field(default=None, repr=False)
 
@@ -124,24 +124,25 @@ class RecoverRequest(BaseModel):
     model_config = _STRICT
 
     since: Annotated[Text, AfterValidator(_is_moment)] = Field(
-        description="Deliveries created from then on; at most 14 days ago.", json_schema_extra={"format": "date-time"}
+        description="Recover deliveries created since this time; at most 14 days ago.",
+        json_schema_extra={"format": "date-time"},
     )
 
 
 class ReplayRequest(BaseModel):
-    """Body of POST /api/deliveries/{id}/replay; it may be left out."""
+    """Body of POST /api/deliveries/{id}/replay; optional."""
 
     model_config = _STRICT
 
     webhook_secret: Text | None = Field(
         default=None,
         repr=False,
-        description="Of a run's own webhook: its secret, which is dropped when the delivery is final.",
+        description="Only for a run's own webhook: its secret, which is removed once the delivery is final.",
     )
 
 
 def parse_replay(raw: bytes) -> ReplayRequest:
-    """Check the body of a replay; it may be empty. Raises BadRequestError, InvalidFieldsError."""
+    """Parse the body of a replay; it may be empty. Raises BadRequestError, InvalidFieldsError."""
     request = parse_body(ReplayRequest, raw or b"{}")
     if request.webhook_secret is not None:
         try:
@@ -159,11 +160,11 @@ def parse_rotation(raw: bytes) -> RotateRequest:
 
 
 def parse_since(raw: bytes, now_ms: int) -> int:
-    """Epoch ms of the body of a recovery. Raises BadRequestError, InvalidFieldsError."""
+    """Parse the body of a recovery into epoch ms. Raises BadRequestError, InvalidFieldsError."""
     since_ms = from_rfc3339(parse_body(RecoverRequest, raw).since.upper())
     if not now_ms - REPLAY_WINDOW_SECS * MS_PER_SEC <= since_ms <= now_ms:
         raise InvalidFieldsError(
-            (FieldProblem("since", "The time must be in the last 14 days: older events are not kept."),)
+            (FieldProblem("since", "The time must be within the last 14 days. Older events are deleted."),)
         )
     return since_ms
 
@@ -176,7 +177,7 @@ def refuse(found: list[FieldProblem | None]) -> None:
 
 
 def secret_problem(secret: str | None) -> FieldProblem | None:
-    """Why this cannot be an endpoint's secret; None if it can, or is left out."""
+    """Return the problem with an endpoint's secret; None if it is valid or missing."""
     if secret is None:
         return None
     try:

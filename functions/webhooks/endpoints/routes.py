@@ -1,4 +1,4 @@
-"""Calls of /api/webhooks that make, show, change and remove endpoints."""
+"""Routes of /api/webhooks: create, list, show, change and delete endpoints."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.store import EndpointStore
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
-CHANGED_MEANWHILE = "The endpoint was changed by others at the same moment. Look at it and repeat the request."
-_UNREADABLE_HEADERS = "The endpoint's headers cannot be read any more. Give all of them again: PATCH with headers."
-_BUSY = "Too many endpoints are created or deleted at once. Repeat the request."
+CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
+_UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
+_BUSY = "Too many endpoints are being created or deleted at once. Repeat the request."
 _FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
 _CANCEL_MS = 5_000
-"""A deletion cancels paused deliveries for so long; the sweeper goes on."""
+"""Time limit for cancelling paused deliveries in the request. The sweeper cancels the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRoutes:
-    """The parts that these calls need. All of them raise ServiceError. Logs hold no URL, header or secret."""
+    """Handlers of /api/webhooks. All of them raise ServiceError. Logs hold no URL, header or secret."""
 
     projects: ProjectStore
     store: EndpointStore
@@ -63,7 +63,7 @@ class EndpointRoutes:
     log: Logger
 
     def create(self, app: Resolver) -> Response[str]:
-        """Make an endpoint; the answer is the only one with its secret."""
+        """Create an endpoint. Only this response shows its secret."""
         project_id = authenticate(app.current_event, self.projects).project_id
         request = parse_body(CreateEndpointRequest, json_body(app.current_event))
         settings = new_settings(request, self._rules(app))
@@ -115,7 +115,7 @@ class EndpointRoutes:
         return answer(endpoint_body(self.own(app, id_text), self.clock()))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
-        """Change what is given. Raises ConflictError when others keep changing it."""
+        """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
         seen = self.own(app, id_text)
         request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
         for _ in range(_TRIES):
@@ -129,7 +129,7 @@ class EndpointRoutes:
         raise ConflictError(CHANGED_MEANWHILE)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Remove one endpoint. What is paused is cancelled here, or by the sweeper; the rest when it becomes due."""
+        """Delete an endpoint. Paused deliveries are cancelled here or by the sweeper, others when they become due."""
         endpoint = self.own(app, id_text)
         try:
             due_at_ms = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
@@ -138,7 +138,7 @@ class EndpointRoutes:
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
-        with suppress(ClientError, BotoCoreError):  # it is deleted; the sweeper does the rest
+        with suppress(ClientError, BotoCoreError):  # the endpoint is deleted; the sweeper does the rest
             self.deletions.cancel_paused(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
         self._log("Endpoint deleted", endpoint, app)
         return answer({"id": endpoint.endpoint_id, "deleted": True})
@@ -152,14 +152,14 @@ class EndpointRoutes:
         return endpoint
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return its custom headers, opened. Raises ConflictError."""
+        """Return its custom headers with their values. Raises ConflictError."""
         try:
             return self.secrets.headers(endpoint)
         except UnsealError:
             raise ConflictError(_UNREADABLE_HEADERS) from None
 
     def _known_headers(self, seen: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
-        """Headers that the change builds on; none where it gives all of them."""
+        """Return the stored headers that a change may keep; {} if it replaces all of them."""
         is_whole = change.headers is not None and HIDDEN not in change.headers.values()
         return {} if is_whole else self.headers(seen)
 
@@ -168,7 +168,7 @@ class EndpointRoutes:
         return AddressRules(self.allow_insecure, tuple(host for host in hosts if host))
 
     def _writes(self, seen: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
-        """Attributes to set and to remove. A switch in either direction says why, or forgets why."""
+        """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
         sets: dict[str, Value] = {
             "url": settings.url,
             "events": settings.events,

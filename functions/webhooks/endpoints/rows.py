@@ -1,4 +1,4 @@
-"""Items of endpoints, which lie in the deliveries table: a claim touches both kinds of row in one transaction."""
+"""Items of endpoints, in the deliveries table, because a claim checks delivery and endpoint in one transaction."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,32 +11,32 @@ DELETION_PREFIX = "DELETED#"
 
 
 def endpoint_pk(project_id: str) -> str:
-    """Partition that holds all endpoints of a project."""
+    """Return the partition key of all endpoints of a project."""
     return f"PROJECT#{project_id}"
 
 
 def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
-    """Name one endpoint row."""
+    """Return the key of an endpoint row."""
     return key(endpoint_pk(project_id), ENDPOINT_PREFIX + endpoint_id)
 
 
 def count_key(project_id: str) -> dict[str, Any]:
-    """Name the row that counts the project's endpoints. It does not begin with ENDPOINT_PREFIX."""
+    """Return the key of the row that counts the project's endpoints. Its sort key must not match ENDPOINT_PREFIX."""
     return key(endpoint_pk(project_id), "ENDPOINTS")
 
 
 def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
-    """Name the row that an endpoint leaves when it is deleted."""
+    """Return the key of the deletion row of an endpoint."""
     return key(endpoint_pk(project_id), DELETION_PREFIX + endpoint_id)
 
 
 def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Project id and endpoint id out of the key of an endpoint row, or of its deletion."""
+    """Return project id and endpoint id from the key of an endpoint row or a deletion row."""
     return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).partition("#")[2]
 
 
 def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
-    """Lay out a new endpoint."""
+    """Build the row of a new endpoint."""
     failing = endpoint.failing
     return {
         "pk": endpoint_pk(endpoint.project_id),
@@ -63,7 +63,7 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
 
 
 def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
-    """Read an endpoint row as DynamoDB returns it."""
+    """Convert an endpoint item."""
     row = from_item(item)
     project_id, endpoint_id = ids_of_endpoint(row)
     reason = row.get("disabled_reason")

@@ -1,4 +1,4 @@
-"""What a project decides about an endpoint, for a new one and after a change."""
+"""Settings of an endpoint, for a new endpoint and after a change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from functions.webhooks.sending.address import AddressRefusedError, check_url
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """What stage 1 of the address check needs. `own_hosts`: names of our own API."""
+    """Rules of the URL check (stage 1). `own_hosts`: host names of our own API."""
 
     allow_insecure: bool
     own_hosts: tuple[str, ...]
 
     def problem(self, url: str) -> FieldProblem | None:
-        """Why this URL is refused; None if it is not."""
+        """Return the problem with a URL; None if it is allowed."""
         try:
             for own_host in self.own_hosts or ("",):
                 check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
@@ -30,7 +30,7 @@ class AddressRules:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """What a project decides about an endpoint."""
+    """Validated settings of an endpoint."""
 
     url: str = field(repr=False)
     events: tuple[str, ...]
@@ -42,7 +42,7 @@ class EndpointSettings:
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
-    """Settings of a new endpoint. Raises InvalidFieldsError."""
+    """Return the settings of a new endpoint. Raises InvalidFieldsError."""
     headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
     refuse([rules.problem(request.url), *_event_problems(request.events), *problems, secret_problem(request.secret)])
     return EndpointSettings(
@@ -89,11 +89,11 @@ def _with_hidden(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[st
 def _event_problems(events: list[str] | None) -> list[FieldProblem]:
     known = ", ".join(FILTERABLE_EVENTS)
     problems = []
-    for place, name in enumerate(events or ()):
+    for index, name in enumerate(events or ()):
         if name == EVENT_TEST:
             problems.append(
-                FieldProblem(f"events.{place}", f"{EVENT_TEST} needs no filter: it is sent on request only.")
+                FieldProblem(f"events.{index}", f"{EVENT_TEST} needs no filter: it is sent on request only.")
             )
         elif name not in FILTERABLE_EVENTS:
-            problems.append(FieldProblem(f"events.{place}", f"There is no such event. Known: {known}."))
+            problems.append(FieldProblem(f"events.{index}", f"Unknown event. Known: {known}."))
     return problems

@@ -1,4 +1,4 @@
-"""Endpoints of projects. Every change of a row is one conditional write, for deliveries change it at the same time."""
+"""Endpoint rows. Every change is one conditional write, because senders change the same rows."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _LONGEST_PAUSE_SECS = 0.1
 
 
 class EndpointLimitError(Exception):
-    """The project has MAX_ENDPOINTS of them."""
+    """The project already has MAX_ENDPOINTS endpoints."""
 
 
 class EndpointsContendedError(Exception):
-    """Others kept writing the same rows; nothing was done."""
+    """Other writers kept changing the same rows. Nothing was written."""
 
 
 class EndpointStore:
     """Endpoint rows of the deliveries table. Reads are consistent.
 
-    A row beside them counts them, written in the same transaction as each creation and deletion: so there are never
-    more than MAX_ENDPOINTS, however many are created at once.
+    A counter row changes in the same transaction as each creation and deletion. So concurrent requests cannot exceed
+    MAX_ENDPOINTS.
     """
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
@@ -54,7 +54,7 @@ class EndpointStore:
         self._clock = clock
 
     def create(self, endpoint: Endpoint) -> bool:
-        """Put a new endpoint; False when its id is taken, which is our own write whose answer was lost.
+        """Write a new endpoint; False if its id exists: our own earlier write, whose response was lost.
 
         Raises EndpointLimitError, EndpointsContendedError.
         """
@@ -76,14 +76,14 @@ class EndpointStore:
         return True
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
-        """Read one of the project's endpoints."""
+        """Read one endpoint of the project."""
         found = self._client.get_item(
             TableName=self._table, Key=endpoint_key(project_id, endpoint_id), ConsistentRead=True
         )
         return to_endpoint(found["Item"]) if "Item" in found else None
 
     def list_all(self, project_id: str) -> list[Endpoint]:
-        """All endpoints of the project, oldest first."""
+        """Return all endpoints of the project, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
@@ -106,13 +106,13 @@ class EndpointStore:
         return found["Count"] > 0
 
     def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
-        """Move the due key of an endpoint whose owner is to be told; None for a stale entry."""
+        """Move the due key of an endpoint with an unpublished `endpoint.disabled`; None for a stale entry."""
         update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
         item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
         return to_endpoint(item) if item is not None else None
 
     def finish_disabled_event(self, endpoint: Endpoint) -> None:
-        """Its owner was told; nothing is due unless it was disabled once more meanwhile."""
+        """Clear the due key after `endpoint.disabled`, unless the endpoint was disabled again meanwhile."""
         condition = "attribute_not_exists(#disabled_at)"
         values: dict[str, Value] = {}
         if endpoint.disabled_at is not None:
@@ -124,7 +124,7 @@ class EndpointStore:
     def change(
         self, project_id: str, endpoint_id: str, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
     ) -> Endpoint | None:
-        """Set and remove attributes of `endpoint_row`; None when there is no such endpoint."""
+        """Set and remove attributes of `endpoint_row`; None if there is no such endpoint."""
         update = ConditionalUpdate(sets, "attribute_exists(#pk)", {}, removes)
         item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
         return to_endpoint(item) if item is not None else None
@@ -132,9 +132,9 @@ class EndpointStore:
     def change_if_unchanged(
         self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()
     ) -> Endpoint | None:
-        """Like `change`, if nobody has changed its settings since it was read; None when somebody has, or it is gone.
+        """Like `change`, but None if the settings have changed since `seen` was read, or the endpoint is gone.
 
-        `updated_at` is set here, and never to the value that it had: it tells one state of the settings from the next.
+        Sets `updated_at` to a new value each time, because it serves as the version of the settings.
         """
         updated_at = to_rfc3339(max(now_ms, from_rfc3339(seen.updated_at) + 1))
         update = ConditionalUpdate(
@@ -147,7 +147,7 @@ class EndpointStore:
         return to_endpoint(item) if item is not None else None
 
     def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
-        """Take the endpoint for a call that takes long; False while another has it, or it is gone."""
+        """Lock the endpoint for a long call until `until_ms`; False if another call has the lock, or it is gone."""
         update = ConditionalUpdate(
             {"busy_until_ms": until_ms},
             "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
@@ -156,14 +156,14 @@ class EndpointStore:
         return update.is_applied(self._client, self._table, _key(endpoint))
 
     def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
-        """Give it back, if it is still ours."""
+        """Unlock the endpoint, if the lock is still ours."""
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
         update.is_applied(self._client, self._table, _key(endpoint))
 
     def delete(self, project_id: str, endpoint_id: str) -> int | None:
-        """Remove it; None when there is no such endpoint. Raises EndpointsContendedError.
+        """Delete an endpoint; None if there is no such endpoint. Raises EndpointsContendedError.
 
-        Return the due time of the row that it leaves: `Deletions` cancels what is paused.
+        Returns the due time of its deletion row, for `Deletions.cancel_paused`.
         """
         now = self._clock()
         delete = {
@@ -184,7 +184,7 @@ class EndpointStore:
         }
 
     def _transact(self, write: dict[str, Any], count: dict[str, Any], project_id: str, *others: Any) -> tuple[str, ...]:
-        """Write all rows; () when it is done, else why not. Tries again, as deliveries write these rows too."""
+        """Write all rows and retry conflicts; return () or the codes of the failure."""
         update = {"TableName": self._table, "Key": count_key(project_id), **count}
         for _ in range(_TRIES):
             codes = transact(self._client, [write, {"Update": update}, *others])

@@ -1,4 +1,4 @@
-"""A test send: an event that no filter names, and what its sender is shown of it."""
+"""The event `webhook.test` and the response of a test send."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _OK = range(200, 300)
 
 
 def event_body(endpoint: Endpoint, now_ms: int) -> bytes:
-    """The bytes of a `webhook.test`."""
+    """Return the bytes of a `webhook.test`."""
     event = {
         "type": EVENT_TEST,
         "timestamp": to_rfc3339(now_ms),
@@ -25,7 +25,7 @@ def event_body(endpoint: Endpoint, now_ms: int) -> bytes:
 
 
 def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, reply: Reply) -> Body:
-    """What was sent, what was signed and what came back. The secret is in none of it."""
+    """Return the request, the signed content and the response of a test send, without the secret."""
     webhook_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
     return {
         "endpoint_id": endpoint.endpoint_id,

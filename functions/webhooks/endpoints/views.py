@@ -1,4 +1,4 @@
-"""What the API shows of an endpoint. Its secrets and the values of its headers are not in it."""
+"""The response body of an endpoint, without secrets and header values."""
 
 from functions.clock import to_rfc3339
 from functions.http.json_body import Body
@@ -7,7 +7,7 @@ from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, Endpoint, Healt
 
 
 def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
-    """One endpoint."""
+    """Return the body of one endpoint."""
     failing = endpoint.failing
     overlaps = len(endpoint.signing_boxes(now_ms)) > 1
     return {
@@ -35,6 +35,6 @@ def _warning(endpoint: Endpoint, now_ms: int) -> str | None:
         return None
     since_ms = endpoint.failing.since_ms
     return (
-        f"Every delivery since {to_rfc3339(since_ms)} has failed. If they go on failing, the endpoint is switched off "
+        f"Every delivery since {to_rfc3339(since_ms)} has failed. Without a success, the endpoint is disabled "
         f"after {to_rfc3339(since_ms + DISABLE_AFTER_MS)}, and its deliveries pause."
     )

@@ -1,1 +1,1 @@
-"""Sending: claim a delivery, sign it, post it, record the attempt."""
+"""Sending: claim a delivery, sign it, POST it, record the attempt."""

@@ -1,7 +1,7 @@
-"""Which URLs a webhook may name (stage 1) and which addresses may be dialled (stage 2).
+"""Address checks: allowed webhook URLs (stage 1) and allowed IP addresses (stage 2).
 
-The one parser is here: host, port and path of a request come from the Target, never from a second look at the
-text, because two parsers that disagree about the host are the classic way around such a check.
+This is the only URL parser. Requests use the host, port and path of `Target`. Two parsers that disagree about the host
+are the classic bypass of such checks.
 """
 
 import ipaddress
@@ -40,7 +40,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# webhooks.md section 4. `ipaddress.is_global` is not the test: it passes multicast, NAT64, 6to4 and more.
+# See docs/webhooks.md. `ipaddress.is_global` is not enough: it accepts multicast, NAT64, 6to4 and more.
 _REFUSED_V4 = tuple(
     ipaddress.IPv4Network(text)
     for text in (
@@ -74,7 +74,7 @@ _REFUSED_V6 = tuple(
 
 
 class AddressRefusedError(Exception):
-    """A webhook target that we do not send to; `message` is fit for the caller."""
+    """We do not send to this target. `message` may be shown to the client."""
 
     def __init__(self, code: AddressCode, message: str) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class AddressRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes; `host` is lower case without a trailing dot, `path` has the query."""
+    """Destination of a request. `host` is lower case without a trailing dot; `path` includes the query."""
 
     scheme: str
     host: str
@@ -93,10 +93,10 @@ class Target:
 
 
 def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Target:
-    """Parse and judge a webhook URL without the network; raises AddressRefusedError.
+    """Parse and check a webhook URL without network access; raises AddressRefusedError.
 
-    `own_host` is the name of our own API. `allow_insecure` is for development: http, any port, `localhost`, literals
-    of loopback addresses, and a receiver on the same host as the API.
+    `own_host`: host name of our own API. `allow_insecure` is for development: it allows http, any port, `localhost`,
+    literal loopback addresses, and a receiver on the host of the API.
     """
     scheme, authority, path = _split(url)
     if scheme != "https" and not (allow_insecure and scheme == "http"):
@@ -113,12 +113,12 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
 
 
 def may_dial(addresses: Sequence[str], *, allow_insecure: bool = False) -> bool:
-    """Stage 2: whether every resolved address is public or, in development, a loopback address."""
+    """Whether every resolved address is public or, in development, a loopback address (stage 2)."""
     return all(is_public(address) or (allow_insecure and _is_loopback(address)) for address in addresses)
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
-    """Whether an address is on the public internet by our own lists; anything unreadable is not."""
+    """Whether our lists accept an address as public. Invalid addresses are not public."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -131,7 +131,7 @@ def is_public(address: str | IPv4Address | IPv6Address) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    """127.0.0.0/8 or ::1, in the usual spelling. `ipaddress` has more: mapped addresses, zones."""
+    """Whether this is 127.0.0.0/8 or ::1. `ipaddress.is_loopback` also accepts mapped addresses and zones."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -140,7 +140,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _split(url: str) -> tuple[str, str, str]:
-    """Scheme, authority and path with query."""
+    """Return scheme, authority and path with query."""
     if not 1 <= len(url) <= MAX_URL_CHARS:
         raise AddressRefusedError("bad_syntax", f"the webhook URL must have 1 to {MAX_URL_CHARS} characters")
     if not all("!" <= char <= "~" for char in url) or "\\" in url:
@@ -163,7 +163,7 @@ def _split(url: str) -> tuple[str, str, str]:
 
 
 def _split_port(authority: str, default: int) -> tuple[str, int]:
-    """Host text, an IPv6 literal still in its brackets, and port."""
+    """Return host and port. An IPv6 literal keeps its brackets."""
     if authority.startswith("["):
         host, bracket, after = authority.partition("]")
         host += bracket
@@ -190,7 +190,9 @@ def _check_host(text: str, *, allow_insecure: bool) -> str:
         raise AddressRefusedError("bad_syntax", "the host of the webhook URL is not a DNS name")
     if allow_insecure and (host == "localhost" or _is_loopback(host)):
         return host
-    if _NUMBER.fullmatch(labels[-1]):  # no top-level domain is a number; what inet_aton reads always ends in one
+    if _NUMBER.fullmatch(
+        labels[-1]
+    ):  # no top-level domain is a number, but every form that inet_aton accepts ends in one
         raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address")
     if len(labels) == 1 or not RESERVED_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:]))):
         raise AddressRefusedError("reserved_name", "the host of the webhook URL is not a public name")

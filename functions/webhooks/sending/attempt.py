@@ -30,12 +30,12 @@ from functions.webhooks.sending.signature import InvalidSecretError, SigningKey,
 from functions.webhooks.sending.slots import spacing_ms
 
 SESSION_MS = 10_000
-"""A sender keeps its slot for so long while deliveries wait; then it hands the slot on."""
+"""A sender keeps its slot for this long while deliveries wait, then passes it on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One attempt. `recorded` is False when another worker took the lease over, and then its record counts."""
+    """One attempt. `recorded` is False if another sender took over the lease; its record counts then."""
 
     delivery: Delivery
     reply: Reply
@@ -45,7 +45,7 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where an attempt goes, and how it is signed: one key, two while a rotation overlap lasts."""
+    """URL, signing keys (two during a rotation overlap) and custom headers of an attempt."""
 
     url: str = field(repr=False)
     keys: tuple[SigningKey, ...]
@@ -54,7 +54,7 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _AttemptResult:
-    """What became of a claim. The slot may send again at `rest_until_ms`."""
+    """Result for one claimed delivery. The slot may send again at `rest_until_ms`."""
 
     attempted: Attempted | None = None
     rest_until_ms: int = 0
@@ -63,7 +63,7 @@ class _AttemptResult:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Parts that a delivery needs. `random` gives the jitter, in [0, 1)."""
+    """Sends deliveries. `random` in [0, 1) is the jitter."""
 
     claimer: Claimer
     attempts: Attempts
@@ -75,9 +75,9 @@ class Deliverer:
     random: Callable[[], float] = SystemRandom().random
 
     def deliver(self, hint: Hint, until_ms: int | None = None) -> Iterator[Attempted]:
-        """Try a delivery once if it is due and free, then others of its lane that wait, in their order.
+        """Attempt a delivery if it can be claimed, then parked deliveries of its lane, oldest first.
 
-        No send begins after `until_ms`, nor more than SESSION_MS from now.
+        No send starts after `until_ms`, or later than SESSION_MS from now.
         """
         end_ms = self.clock() + SESSION_MS
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
@@ -101,7 +101,9 @@ class Deliverer:
         else:
             target = self._target(held)
             if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
-                return _AttemptResult()  # stalled since the claim: sending now could overlap with the next owner's
+                return (
+                    _AttemptResult()
+                )  # stalled since the claim: the send could overlap with the send of the next lease owner
             reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
             reach("webhook.after_send")
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
@@ -116,16 +118,16 @@ class Deliverer:
         return _AttemptResult(attempted, rest_until_ms, recorded.is_slot_free)
 
     def _claim_following(self, held: ClaimedDelivery, done: "_AttemptResult", end_ms: int) -> ClaimedDelivery | None:
-        """Take the next delivery of the lane with the slot that we have, or free it."""
+        """Claim the next delivery of the lane for our slot, or free the slot."""
         if held.slot is None:
             return None
         if done.attempted is not None and not done.attempted.recorded:
-            # The record was refused, or it was written and its answer lost: then the slot is not ours any more.
+            # Either the record failed, or its response was lost and the slot is no longer ours.
             self.claimer.release(held.slot)
             return None
         lane_waker = self.claimer.lane_waker
         if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
-            # The probe was answered: all slots of the lane may be used again.
+            # The probe got a response, so the lane may use all its slots again.
             lane_waker.wake(replace(held.lane, failures=0), lane_waker.lanes.slots(held.lane.project_id))
         rest_ms = done.rest_until_ms - self.clock()
         if rest_ms > 0:
@@ -136,7 +138,7 @@ class Deliverer:
         return following
 
     def _target(self, held: ClaimedDelivery) -> _Target | None:
-        """None if there is no key to sign with: refused when it was set, so only older rules could have let it in."""
+        """Return the target; None if its secret is unusable, such as one stored under older rules."""
         delivery, endpoint = held.delivery, held.endpoint
         try:
             if endpoint is None:

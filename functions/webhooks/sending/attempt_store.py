@@ -44,14 +44,14 @@ _NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 
 
 class RecordContendedError(Exception):
-    """Other writes of the same rows were always quicker."""
+    """Other writers kept changing the same rows. The attempt was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was written. `disabled`: the endpoint, if this attempt switched it off.
+    """Result of a record. `disabled`: the endpoint, if this attempt disabled it.
 
-    `is_slot_free`: the slot was freed too; otherwise deliveries of the project wait, and the slot is still ours.
+    `is_slot_free`: the slot was freed too. Otherwise we still hold it, because deliveries of the project wait.
     """
 
     transition: Transition
@@ -60,7 +60,7 @@ class Recorded:
 
 
 class Attempts:
-    """Attempts, and the rows that change with them."""
+    """Records attempts, and changes delivery, endpoint, lane and slot with them."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class Attempts:
     def record(
         self, held: ClaimedDelivery, reply: Reply, planned: Transition, rest_until_ms: int = 0
     ) -> Recorded | None:
-        """Write attempt, delivery, endpoint, lane and slot in one transaction; None when the lease is no longer ours.
+        """Write attempt, delivery, endpoint, lane and slot in one transaction; None if the lease is no longer ours.
 
-        `planned` is what the reply alone leads to; what it makes of the endpoint may stop the retries. The slot is
-        freed unless deliveries wait for it. The rows of endpoint, lane and slot are left out in the end if others
-        change them all the time: the slot ends by itself. Raises RecordContendedError.
+        `planned` is the transition for the reply alone; a disabled endpoint may stop the retries. The slot is freed
+        unless deliveries wait for it. The last try writes attempt and delivery only, because other senders may keep
+        changing the other rows; the slot then expires. Raises RecordContendedError.
         """
         seen, frees = held.endpoint, held.slot is not None and not held.others_wait
         for tried in range(MAX_TRIES):
@@ -90,13 +90,13 @@ class Attempts:
             transition = planned if held.endpoint is None or is_last else adjust_for_endpoint(planned, after)
             actions = self._of_delivery(held.delivery, reply, transition)
             if not is_last:
-                # The slot is last, so that its code is.
+                # The slot comes last, so that its code is the last.
                 actions += self._of_endpoint(seen, after) + self._of_lane(held, reply)
                 actions += self._of_slot(held, rest_until_ms) if frees else []
             codes = transact(self._client, actions)
             if not codes:
-                is_news = seen is not None and after is not None and seen.enabled and not after.enabled
-                return Recorded(transition, after if is_news and not is_last else None, frees and not is_last)
+                is_newly_disabled = seen is not None and after is not None and seen.enabled and not after.enabled
+                return Recorded(transition, after if is_newly_disabled and not is_last else None, frees and not is_last)
             if codes[1] == CONDITION_FAILED:
                 return None
             if frees and codes[-1] == CONDITION_FAILED:
@@ -125,7 +125,7 @@ class Attempts:
         ]
 
     def _of_endpoint(self, seen: Endpoint | None, after: Endpoint | None) -> list[Any]:
-        """Write the endpoint's health if it has changed since `seen`: a delivery meanwhile begins the count anew."""
+        """Write the endpoint's changed health, on condition that the row still matches `seen`."""
         if seen is None or after is None or after == seen:
             return []
         sets: dict[str, Value] = {}
@@ -142,7 +142,7 @@ class Attempts:
         return [update.action(self._table, endpoint_key(seen.project_id, seen.endpoint_id))]
 
     def _of_lane(self, held: ClaimedDelivery, reply: Reply) -> list[Any]:
-        """Count a send without an answer for the circuit breaker; an answer closes it."""
+        """Count a send without a response for the circuit breaker; a response closes it."""
         lane, now = held.lane, self._clock()
         key = lane_key(lane.project_id, lane.name)
         if is_unanswered(reply):
@@ -181,7 +181,7 @@ def _failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
 
 
 def _disabling(after: Endpoint, now: int) -> dict[str, Value]:
-    """With the due key by which the sweeper finds that its owner is to be told."""
+    """Return the attributes of a disabled endpoint. Its due key makes the sweeper publish `endpoint.disabled`."""
     return {
         "enabled": False,
         "disabled_reason": after.disabled_reason or "",

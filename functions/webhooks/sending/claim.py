@@ -1,4 +1,4 @@
-"""Claim deliveries that may be sent now, and park or end the others."""
+"""Claim deliveries that may be sent now. Park, pause or cancel the others."""
 
 import random
 import time
@@ -15,7 +15,7 @@ from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import ClaimedDelivery, DeliverySnapshot, HeldSlot, Leases
 
 SEND_MS = 20_000
-"""A send that begins in a slot needs so much of the slot's time: 15 s, and the writes around it."""
+"""Time that a send needs from its slot: 15 s, and the writes before and after."""
 
 _TRIES = 6
 _CANDIDATES = 5
@@ -23,9 +23,9 @@ _CANDIDATES = 5
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What a message of the deliveries queue names. `project_id` None: it is of an older version.
+    """A message of the deliveries queue. `project_id` None: sent by an older version.
 
-    `host`: that of a run's own URL, "" where it is not known.
+    `host`: host of a run's own URL; "" if unknown.
     """
 
     event_id: str
@@ -36,7 +36,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Claimer:
-    """Parts that it needs."""
+    """Claims deliveries for senders."""
 
     deliveries: DeliveryStore
     leases: Leases
@@ -46,33 +46,33 @@ class Claimer:
     sleep: Callable[[float], None] = time.sleep
 
     def claim(self, hint: Hint, owner: str) -> ClaimedDelivery | None:
-        """Claim what the hint names, or an older delivery of its lane; None when there is nothing to send now."""
+        """Claim the hinted delivery, or an older one of its lane; None if nothing can be sent now."""
         project_id = hint.project_id or self._project_of(hint)
         for tried in range(_TRIES):
-            seen = self._look(hint, project_id)
+            seen = self._read_claimable(hint, project_id)
             if seen is None:
                 return None
             held, is_settled = self._settle(seen, owner)
             if is_settled:
                 return held
-            # One of the rows was just changed by another worker: look again.
+            # Another sender just changed one of the rows: read them again.
             self.sleep(random.uniform(0.002, 0.01) * 2**tried)  # noqa: S311 - jitter, no secret
         self._defer(hint, project_id)
         return None
 
     def claim_next(self, held: ClaimedDelivery, owner: str, until_ms: int) -> ClaimedDelivery | None:
-        """Claim the oldest waiting delivery of the lane for the slot that we have; None when the slot must be freed.
+        """Claim the lane's oldest parked delivery for the slot that we hold; None if the slot must be freed.
 
-        `until_ms`: no send may begin later.
+        `until_ms`: no send may start later.
         """
         slot = held.slot
         if slot is None or self.clock() > min(until_ms, slot.until_ms - SEND_MS):
             return None
         for event_id, endpoint_id in self.lane_waker.lanes.oldest(slot.lane, _CANDIDATES):
-            seen = self._look(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
+            seen = self._read_claimable(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
             if seen is None or seen.lane.ref != slot.lane.ref or seen.lane.host != slot.lane.host:
                 continue
-            if seen.lane.is_open:  # its probe is due later, and may not be ours
+            if seen.lane.is_open:  # its probe is due later, and another sender may get it
                 return None
             if seen.is_orphan:
                 self.leases.cancel(seen.delivery)
@@ -83,14 +83,14 @@ class Claimer:
         return None
 
     def release(self, slot: HeldSlot) -> None:
-        """Free a slot, and hand it on to a delivery that waits."""
+        """Free a slot and pass it on to a parked delivery."""
         slots = self.leases.release(slot)
         if slots is not None:
             reach("webhook.after_release")
             self.lane_waker.pass_on(slots, slot.lane)
 
     def _settle(self, seen: DeliverySnapshot, owner: str) -> tuple[ClaimedDelivery | None, bool]:
-        """What is held if anything, and whether the rows took what was decided."""
+        """Claim, park, pause or cancel. Return the claim if any, and False if the rows have changed since."""
         now = self.clock()
         if seen.is_orphan:
             return None, self.leases.cancel(seen.delivery)
@@ -102,20 +102,20 @@ class Claimer:
         if seen.lane.waiting_ms is not None and (older := self._older(seen)) is not None:
             if not self.leases.park(seen):
                 return None, False
-            # It was read later than `seen`, and its claim is conditional on the slots as they were then.
+            # `older` was read after `seen`. Its claim is conditional on the slots of that read.
             seen, free = older, older.slots.free_numbers(older.lane, self.lane_waker.project_slots, self.clock())
             if not free:
-                return None, True  # both wait, and the sender that took the slot sees that
+                return None, True  # both wait, and the sender that took the slot will see them
         held = self.leases.claim(seen, owner, free[0])
         return held, held is not None
 
     def _older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
-        """A delivery of the same lane that waits for longer than this one."""
+        """Return a delivery of the same lane that has waited longer; None if there is none."""
         for event_id, endpoint_id in self.lane_waker.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
             if (event_id, endpoint_id) == (seen.delivery.event_id, seen.delivery.endpoint_id):
                 return None
             project_id = seen.slots.project_id
-            older = self._look(Hint(event_id, endpoint_id, project_id, seen.lane.host), project_id)
+            older = self._read_claimable(Hint(event_id, endpoint_id, project_id, seen.lane.host), project_id)
             if older is not None and older.lane.ref == seen.lane.ref and older.delivery.lane_at_ms is not None:
                 return older
         return None
@@ -127,7 +127,7 @@ class Claimer:
         next_free_ms = seen.slots.next_free_ms(seen.lane, now)
         if seen.lane.is_marked(now) or next_free_ms is None:
             return None, self.leases.park(seen)
-        # Nobody hands on a slot that rests, nor the probe of an open circuit breaker: the first to wait has a hint.
+        # No sender passes on a resting slot or the probe of an open circuit breaker. So the first delivery gets a hint.
         at_ms = min(max(next_free_ms, now), now + MAX_HINT_DELAY_MS)
         if not self.leases.park(seen, at_ms):
             return None, False
@@ -135,8 +135,8 @@ class Claimer:
         self.hints.send(seen.delivery, delay_ms=at_ms - now)
         return None, True
 
-    def _look(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
-        """Read the rows; None if the delivery cannot be claimed now."""
+    def _read_claimable(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
+        """Read a delivery with its endpoint, lane and slots; None if it cannot be claimed now."""
         lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
         seen = self.leases.read(hint.event_id, hint.endpoint_id, project_id, lane)
         if seen is None or not seen.delivery.is_claimable(self.clock()) or seen.delivery.project_id != project_id:
@@ -148,7 +148,7 @@ class Claimer:
         return delivery.project_id if delivery is not None else ""
 
     def _defer(self, hint: Hint, project_id: str) -> None:
-        """Look again in a second: other workers change the rows all the time."""
-        seen = self._look(hint, project_id)
+        """Send the hint again in a second, because other senders keep changing the rows."""
+        seen = self._read_claimable(hint, project_id)
         if seen is not None:
             self.hints.send(seen.delivery, delay_ms=MS_PER_SEC)

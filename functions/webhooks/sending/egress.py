@@ -1,8 +1,8 @@
 """Guarded outbound HTTP for webhooks: one POST to a checked address, within one deadline.
 
-Order: check the URL, resolve once, refuse unless every answer is allowed, dial that very address, and only there
-do TLS with the name of the URL. Nothing follows redirects, reads proxies from the environment or decompresses.
-A watchdog shuts the socket down at the deadline, since a timeout per read never ends a receiver that drips.
+Order: check the URL, resolve once, refuse unless every address is allowed, connect to a checked address, then do TLS
+with the host name. We never follow redirects, use proxies from the environment, or decompress. A watchdog shuts down
+the socket at the deadline, because a timeout per read does not stop a slow-drip receiver.
 """
 
 import http.client
@@ -23,13 +23,13 @@ from functions.webhooks.sending.address import AddressRefusedError, Target, chec
 from functions.webhooks.sending.reply import MAX_HEAD_BYTES, Reply
 
 TOTAL_SECS = 15.0
-CONNECT_SECS = 5.0  # for each address, so that one dead address of several does not use up the time
+CONNECT_SECS = 5.0  # per address, so that one dead address does not use up the deadline
 MAX_READ_BYTES = 64 * 1024
 MAX_ADDRESSES = 4
 MAX_INFORMATIONAL = 10
-"""Informational answers (1xx) before the final one."""
+"""Limit of informational responses (1xx) before the final one."""
 MAX_INFORMATIONAL_BYTES = 16 * 1024
-"""Header bytes of all of them together."""
+"""Limit of their header bytes together."""
 
 type Resolver = Callable[[str, int], list[str]]
 
@@ -41,7 +41,7 @@ class _SendError(Exception):
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """Addresses by the system's resolver, each once, in its order; raises OSError."""
+    """Return the system resolver's addresses in order, without duplicates; raises OSError."""
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
@@ -53,9 +53,9 @@ def _system_trust() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Sends webhooks. `own_host`: the name of our own API. `allow_insecure`: development, loopback addresses too.
+    """Sends webhooks. `own_host`: host name of our own API. `allow_insecure`: for development, allows loopback.
 
-    The rest is replaced in tests only.
+    Only tests replace the other fields.
     """
 
     allow_insecure: bool = False
@@ -65,7 +65,7 @@ class Egress:
     trust: Callable[[], ssl.SSLContext] = field(default=_system_trust, repr=False)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Send once; every failure is a Reply with an error code, nothing raises."""
+        """Send once. Failures return a Reply with an error code; nothing raises."""
         with _Deadline(self.total_secs) as deadline:
             try:
                 target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
@@ -85,7 +85,7 @@ class Egress:
                 pinned.connection.close()
 
     def _resolve(self, target: Target, deadline: "_Deadline") -> list[str]:
-        """Addresses, all of them allowed; getaddrinfo has no timeout, so it runs beside us and may be left behind."""
+        """Return allowed addresses. getaddrinfo has no timeout, so we abandon its thread at the deadline."""
         found: list[str] = []
 
         def look_up() -> None:
@@ -104,7 +104,7 @@ class Egress:
 
 
 class _Deadline:
-    """One time limit for a whole send. Owns a duplicate of the socket, so that it never shuts down a reused fd."""
+    """Time limit of a whole send. Owns a duplicate of the socket, so that it never shuts down a reused fd."""
 
     def __init__(self, total_secs: float) -> None:
         self._started = time.monotonic()
@@ -128,11 +128,11 @@ class _Deadline:
         return int((time.monotonic() - self._started) * 1000)
 
     def remaining_secs(self) -> float:
-        """Never 0: that would make a socket non-blocking."""
+        """Return the remaining time, never 0: a timeout of 0 makes a socket non-blocking."""
         return max(self._ends - time.monotonic(), 0.001)
 
     def watch(self, sock: socket.socket) -> None:
-        """Shut `sock` down at the deadline, also after TLS took its fd over; raises TimeoutError when it is past."""
+        """Shut down `sock` at the deadline, also after TLS took over its fd; raises TimeoutError after it."""
         with self._lock:
             self._release()
             if self.expired:
@@ -143,7 +143,7 @@ class _Deadline:
         with self._lock:
             self.expired = True
             if self._watched is not None:
-                with suppress(OSError):  # the peer was quicker
+                with suppress(OSError):  # the peer closed it first
                     self._watched.shutdown(socket.SHUT_RDWR)
 
     def _release(self) -> None:
@@ -153,7 +153,7 @@ class _Deadline:
 
 
 class _PinnedConnection:
-    """The pinned connection of one send, and the address that it reached."""
+    """Connection of one send to a checked address. `address`: the last address that was dialled."""
 
     def __init__(
         self, target: Target, addresses: list[str], deadline: _Deadline, trust: Callable[[], ssl.SSLContext]
@@ -167,7 +167,7 @@ class _PinnedConnection:
         )
 
     def dial(self) -> socket.socket:
-        """Connect to the first checked address that answers; the name is not looked up again."""
+        """Connect to the first checked address that accepts. The name is not resolved again."""
         failure: OSError = ConnectionRefusedError()
         for address in self._addresses:
             self.address = address
@@ -184,9 +184,9 @@ class _PinnedConnection:
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """Skips every informational answer but 101, which is final: RFC 9110, section 15.2.
+    """Skips informational responses except 101, which is final: RFC 9110, section 15.2.
 
-    http.client itself skips 100 only, and without end.
+    http.client skips only 100, and without a limit.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -198,8 +198,8 @@ class _FinalResponse(http.client.HTTPResponse):
             while (line := self.fp.readline(left_bytes + 1)) not in {b"\r\n", b"\n", b""}:
                 left_bytes -= len(line)
                 if left_bytes < 0:
-                    raise http.client.HTTPException("the informational answers have too many bytes")
-        raise http.client.HTTPException("there are too many informational answers")
+                    raise http.client.HTTPException("the informational responses have too many bytes")
+        raise http.client.HTTPException("there are too many informational responses")
 
 
 class _PinnedHttp(HTTPConnection):
@@ -214,7 +214,7 @@ class _PinnedHttp(HTTPConnection):
 
 
 class _PinnedHttps(HTTPSConnection):
-    """SNI, Host and certificate check use the name; only the dialling is ours."""
+    """HTTPS to a checked address. SNI, Host and the certificate check use the host name."""
 
     response_class = _FinalResponse
 
@@ -229,12 +229,12 @@ class _PinnedHttps(HTTPSConnection):
 def _exchange(
     connection: HTTPConnection, path: str, headers: Mapping[str, str], body: bytes, pinned: _PinnedConnection
 ) -> Reply:
-    with suppress(BrokenPipeError):  # a receiver may answer before it has read the whole body, and that counts
+    with suppress(BrokenPipeError):  # a receiver may respond before it has read the whole body
         connection.request("POST", path, body, {"accept-encoding": "identity", "connection": "close", **headers})
-    # The plain reader of http.client: urllib3's would log the URL of a malformed answer, and could decompress.
+    # Use http.client's reader. urllib3's would log the URL of a malformed response, and could decompress.
     with http.client.HTTPConnection.getresponse(connection) as response:
         head = response.read(MAX_READ_BYTES)[:MAX_HEAD_BYTES]
-        if pinned.deadline.expired:  # our own shutdown looks like the end of an answer without a length
+        if pinned.deadline.expired:  # our own shutdown looks like the end of a response without a length
             raise TimeoutError
         return Reply(
             pinned.deadline.elapsed_ms(),
@@ -247,7 +247,7 @@ def _exchange(
 
 
 def _code_of(error: Exception) -> str:
-    """Name a failed exchange, by the type of its error only."""
+    """Return the error code of a failed exchange."""
     if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, ssl.SSLError):

@@ -1,7 +1,7 @@
-"""A lane leads from a project to one target: a webhook endpoint, or a host to which runs send with URLs of their own.
+"""Lanes. A lane is the queue of deliveries to one target: an endpoint, or one host for runs with their own URL.
 
-Deliveries that find no free slot wait in their lane, oldest first. A circuit breaker guards each lane: after
-FAILURES_TO_OPEN sends without any answer it opens, and one probe at a time is sent until one is answered.
+Deliveries without a free send slot wait in their lane, oldest first. Each lane has a circuit breaker. It opens after
+FAILURES_TO_OPEN sends without a response. Then one probe at a time is sent, until one gets a response.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 FAILURES_TO_OPEN = 3
 FIRST_PROBE_MS = 15_000
-"""Pause before the first probe. Later pauses are half of the time that the target has been failing."""
+"""Pause before the first probe. Later pauses are half of the time since the first failure."""
 LONGEST_PROBE_MS = 300_000
 FRESH_MS = 10_000
-"""A waiting mark is renewed when it is older than this."""
+"""A waiting mark older than this is renewed."""
 STALE_MS = 60_000
-"""A waiting mark is cleared only when it is older than this and nothing waits. Between FRESH_MS and STALE_MS lie more
-seconds than an invocation lasts, so a delivery that was parked on a fresh mark is never forgotten."""
+"""A waiting mark older than this is cleared if nothing waits. An invocation is shorter than STALE_MS - FRESH_MS, so a
+delivery that was parked while the mark was fresh is never lost."""
 _MAX_HOST_CHARS = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane. `most`: concurrent sends. `waiting_ms`: when a delivery was last noted to wait, None: none waits.
+    """One lane of a project. `most`: limit of concurrent sends. `waiting_ms`: last time a delivery was parked, or None.
 
-    `failures`: sends without an answer since the last answer, at least; `failing_since_ms`: time of the first one.
+    `failures`: sends without a response since the last response, at least. `failing_since_ms`: time of the first.
     """
 
     project_id: str
@@ -53,7 +53,7 @@ class Lane:
 
     @property
     def ref(self) -> str:
-        """Partition of the `waiting` index."""
+        """Partition key of the `waiting` index."""
         return f"{self.project_id}#{self.name}"
 
     def is_marked(self, now_ms: int) -> bool:
@@ -61,23 +61,23 @@ class Lane:
         return self.waiting_ms is not None and now_ms - self.waiting_ms < FRESH_MS
 
     def next_probe_ms(self, now_ms: int) -> int:
-        """Time of the next probe after a send that failed now."""
+        """Return the time of the next probe after a send that failed now."""
         failing_ms = now_ms - self.failing_since_ms if self.failures else 0
         return now_ms + min(max(FIRST_PROBE_MS, failing_ms // 2), LONGEST_PROBE_MS)
 
 
 def lane_name(delivery: Delivery, host: str) -> str:
-    """Name the lane of a delivery within its project."""
+    """Return the name of a delivery's lane within its project."""
     return delivery.endpoint_id if delivery.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(host)
 
 
 def run_lane_name(host: str) -> str:
-    """Name the lane of runs that send to `host`."""
+    """Return the name of the lane of runs that send to `host`."""
     return f"{RUN_ENDPOINT_ID}#{host}"
 
 
 def host_of(url: str) -> str:
-    """Host of a URL without its port, in lower case; "" when the URL has none."""
+    """Return the host of a URL without its port, in lower case; "" if the URL has none."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -86,12 +86,12 @@ def host_of(url: str) -> str:
 
 
 def max_concurrent_sends(endpoint: Endpoint | None) -> int:
-    """Concurrent sends that a lane may have. Each slot starts at most one send a second when a rate is set."""
+    """Return the limit of concurrent sends of a lane. With a rate limit, each slot starts one send per second."""
     if endpoint is None:
         return DEFAULT_CONCURRENCY
     return min(endpoint.max_concurrency, endpoint.max_per_second or endpoint.max_concurrency)
 
 
 def is_unanswered(reply: Reply) -> bool:
-    """Whether the target took a send and gave no answer: timeout, refusal, reset, TLS or DNS failure."""
+    """Whether a send got no response: timeout, refused or reset connection, TLS or DNS failure."""
     return reply.error_code is not None and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}

@@ -1,4 +1,4 @@
-"""Items of the deliveries table that share out sends: one slots row for each project, one row for each lane."""
+"""Items of the deliveries table for send slots and lanes: one slots row per project, one row per lane."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,27 +16,27 @@ _SLOT_PREFIX = "slot_"
 
 
 def slots_key(project_id: str) -> dict[str, Any]:
-    """Name the slots row of a project."""
+    """Return the key of a project's slots row."""
     return key(endpoint_pk(project_id), "SLOTS")
 
 
 def lane_key(project_id: str, name: str) -> dict[str, Any]:
-    """Name the row of a lane. It exists while deliveries wait or sends fail, and a day longer."""
+    """Return the key of a lane's row. The row exists while deliveries wait or sends fail, and a day longer."""
     return key(endpoint_pk(project_id), LANE_PREFIX + name)
 
 
 def slot_name(number: int) -> str:
-    """Attribute of one slot; numbers begin with 0. Absent: it is free."""
+    """Return the attribute of one slot; numbers start at 0. A free slot has no attribute."""
     return f"{_SLOT_PREFIX}{number}"
 
 
 def slot_value(slot: Slot) -> Mapping[str, Value]:
-    """Lay out one slot."""
+    """Build the value of one slot."""
     return {"until": slot.until_ms, "lane": slot.lane, "host": slot.host, "resting": slot.is_resting}
 
 
 def to_slots(project_id: str, item: Mapping[str, Any]) -> Slots:
-    """Read a slots row as DynamoDB returns it; {} when there is none."""
+    """Convert a slots item; {} if there is none."""
     row = from_item(item)
     taken = {
         int(name.removeprefix(_SLOT_PREFIX)): Slot(slot["until"], slot["lane"], slot["host"], slot["resting"])
@@ -47,7 +47,7 @@ def to_slots(project_id: str, item: Mapping[str, Any]) -> Slots:
 
 
 def to_lane(item: Mapping[str, Any]) -> Lane:
-    """Read the row of a lane as DynamoDB returns it."""
+    """Convert a lane item."""
     row = from_item(item)
     project_id, name = ids_of_lane(row)
     is_run = name.startswith(f"{RUN_ENDPOINT_ID}#")
@@ -64,5 +64,5 @@ def to_lane(item: Mapping[str, Any]) -> Lane:
 
 
 def ids_of_lane(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Project id and name out of the key of a lane's row."""
+    """Return project id and name from the key of a lane's row."""
     return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).removeprefix(LANE_PREFIX)

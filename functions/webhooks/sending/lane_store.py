@@ -1,7 +1,7 @@
-"""Deliveries that wait in a lane, and the marks by which free senders and the sweeper find them.
+"""Parked deliveries, and the waiting marks on lanes and projects that lead senders and the sweeper to them.
 
-The index `waiting` holds parked deliveries by lane and time. It follows the table within a second or so, and a parked
-delivery that it does not show yet is found by the sweeper, for the lane stays marked and is due every minute.
+The index `waiting` holds parked deliveries by lane and time, and lags by about a second. A sender may miss a new entry.
+The sweeper finds it, because the lane stays marked and is due every minute.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DUE = ("due_shard", "due_at_ms")
 
 
 class LaneStore:
-    """Lanes and the slots row, as far as waiting goes. Methods that may lose a race return False or None."""
+    """Reads and clears waiting marks. Methods that may lose a race return False or None."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table = table_name
@@ -36,12 +36,12 @@ class LaneStore:
         self._clock = clock
 
     def slots(self, project_id: str) -> Slots:
-        """Read the slots of a project consistently."""
+        """Read the send slots of a project consistently."""
         found = self._client.get_item(TableName=self._table, Key=slots_key(project_id), ConsistentRead=True)
         return to_slots(project_id, found.get("Item", {}))
 
     def marked(self, project_id: str) -> tuple[list[Lane], bool]:
-        """Lanes of a project in which deliveries wait, and whether these are all; consistent."""
+        """Return the marked lanes of a project, and whether these are all. The read is consistent."""
         found = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
@@ -52,7 +52,7 @@ class LaneStore:
         return [to_lane(item) for item in found["Items"]], "LastEvaluatedKey" not in found
 
     def oldest(self, lane: Lane, limit: int, before_ms: int | None = None) -> list[tuple[str, str]]:
-        """Event id and endpoint id of the oldest deliveries that wait in a lane, if any `before_ms`."""
+        """Return event id and endpoint id of a lane's oldest parked deliveries, before `before_ms` if given."""
         condition, values = "lane_ref = :lane", {":lane": lane.ref}
         bound: dict[str, Value | None] = {}
         if before_ms is not None:
@@ -68,7 +68,7 @@ class LaneStore:
         return [rows.ids_of(from_item(item)) for item in found["Items"]]
 
     def take_out(self, event_id: str, endpoint_id: str, hinted_for_ms: int) -> Delivery | None:
-        """Take a delivery out of its lane, for it gets a hint now; None when it does not wait any more."""
+        """Take a delivery out of its lane, because it gets a hint; None if it is no longer parked."""
         update = ConditionalUpdate(
             {"due_at_ms": hinted_for_ms + HINTED_MS}, "attribute_exists(#lane_ref)", {}, ("lane_ref",)
         )
@@ -82,20 +82,20 @@ class LaneStore:
         return to_lane(item) if item is not None else None
 
     def clear(self, lane: Lane) -> None:
-        """Remove the mark of a lane in which nothing waits, unless it may be newer than what the index shows."""
+        """Clear the mark of an empty lane, unless the index may lag behind the mark."""
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
             return
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": lane.waiting_ms}, ("waiting_ms", *_DUE))
         update.is_applied(self._client, self._table, lane_key(lane.project_id, lane.name))
 
     def clear_project(self, slots: Slots) -> None:
-        """Remove the mark of a project of which no lane is marked."""
+        """Clear the mark of a project without marked lanes."""
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": slots.waiting_ms or 0}, ("waiting_ms",))
         update.is_applied(self._client, self._table, slots_key(slots.project_id))
 
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
-    """Note that a delivery waits in a lane. The sweeper looks at it every minute while the mark is there."""
+    """Mark a lane that has a parked delivery. The sweeper checks a marked lane every minute."""
     return ConditionalUpdate(
         {
             "host": lane.host,
@@ -111,5 +111,5 @@ def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
 
 
 def lane_shard(lane: Lane) -> str:
-    """One of the partitions of the due index."""
+    """Return the lane's partition of the due index."""
     return DUE_SHARDS[sum(lane.ref.encode()) % len(DUE_SHARDS)]

@@ -1,6 +1,6 @@
-"""Hints for deliveries that wait in a lane: a freed slot, a closed circuit breaker or the sweeper has work for them.
+"""Wake lanes: send hints to parked deliveries when a slot becomes free, a circuit breaker closes, or the sweeper runs.
 
-A delivery leaves its lane in the same write that decides on its hint. So it has one hint at most.
+One write takes a delivery out of its lane before its hint is sent. So a delivery has at most one hint.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ MAX_HINTS = 10
 
 @dataclass(frozen=True, slots=True)
 class LaneWaker:
-    """Parts that it needs. `project_slots`: concurrent sends of one project. `random` in [0, 1) picks a lane."""
+    """Sends hints to parked deliveries. `project_slots`: slots of one project. `random` in [0, 1) picks a lane."""
 
     lanes: LaneStore
     hints: DeliveryHints
@@ -29,7 +29,7 @@ class LaneWaker:
     random: Callable[[], float] = SystemRandom().random
 
     def pass_on(self, slots: Slots, by: Lane) -> None:
-        """Give the slot that a sender of `by` has just freed to one delivery of any lane that may send now."""
+        """Pass a slot that a sender of lane `by` freed to one parked delivery of any lane with a free slot."""
         if slots.waiting_ms is None:
             return
         lanes, are_all = self.lanes.marked(slots.project_id)
@@ -41,14 +41,14 @@ class LaneWaker:
             self.lanes.clear_project(slots)
 
     def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
-        """Send hints to the oldest deliveries of a lane, as many as there are free slots; return their number."""
+        """Send hints for the oldest deliveries of a lane, one per free slot; return their number."""
         free = slots.free_numbers(lane, self.project_slots, self.clock())
         if not free:
             return 0
         return self._hint(lane, min(len(free), most), 0)
 
     def _plan_probe(self, lanes: list[Lane], slots: Slots) -> None:
-        """The last sender of a lane whose circuit breaker is open has its oldest delivery sent when that is due."""
+        """Send the probe's hint if the circuit breaker is open and no other sender of the lane is left to do it."""
         now = self.clock()
         for lane in lanes:
             if lane.is_open and lane.probe_at_ms > now and not slots.has_sender(lane, now):

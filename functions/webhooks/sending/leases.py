@@ -1,7 +1,7 @@
-"""Who may send a delivery now: a lease of the delivery, and one of its project's slots, decide.
+"""Leases: the right to send a delivery, together with a send slot of its project.
 
-Both are taken in one transaction, with the endpoint enabled at that moment, and end by themselves after 60 s. A sender
-that has a slot takes further deliveries of the same lane with it.
+One transaction takes both and checks that the endpoint is enabled. Both expire after 60 s. A sender that holds a slot
+uses it for more deliveries of the same lane.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _CLAIMABLE = (  # as Delivery.is_claimable
 
 @dataclass(frozen=True, slots=True)
 class DeliverySnapshot:
-    """A delivery and all that decides whether it may be sent. `endpoint` None: it is gone, or it is a run's URL."""
+    """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL."""
 
     delivery: Delivery
     endpoint: Endpoint | None
@@ -65,13 +65,13 @@ class DeliverySnapshot:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether the endpoint of this delivery is gone."""
+        """Whether the endpoint of this delivery was deleted."""
         return self.endpoint is None and self.delivery.endpoint_id != RUN_ENDPOINT_ID
 
 
 @dataclass(frozen=True, slots=True)
 class HeldSlot:
-    """A slot that is ours until `until_ms`."""
+    """A send slot that we hold until `until_ms`."""
 
     number: int
     until_ms: int
@@ -81,9 +81,9 @@ class HeldSlot:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """A delivery that is ours until its `lease_until_ms`. `slot` None: it is not to be sent, only recorded as failed.
+    """A delivery whose lease we hold. `slot` None: do not send it, only record a failed attempt.
 
-    `others_wait`: whether deliveries of this project were seen to wait for a slot.
+    `others_wait`: other deliveries of this project wait for a slot.
     """
 
     delivery: Delivery
@@ -95,7 +95,7 @@ class ClaimedDelivery:
 
 
 class Leases:
-    """Deliveries, and the slots of their projects."""
+    """Takes and frees leases of deliveries and send slots of projects."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table = table_name
@@ -103,9 +103,9 @@ class Leases:
         self._clock = clock
 
     def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
-        """Read a delivery and what decides about it in one request, consistently; None when it is gone.
+        """Read a delivery with endpoint, lane and slots, consistently; None if it is gone.
 
-        `lane`: name of its lane as far as it is known; another request follows if it is not that.
+        `lane`: expected name of its lane. A wrong name costs a second request.
         """
         delivery_at, endpoint_at = delivery_key(event_id, endpoint_id), endpoint_key(project_id, endpoint_id)
         slots_at, lane_at = slots_key(project_id), lane_key(project_id, lane)
@@ -128,33 +128,33 @@ class Leases:
         )
 
     def claim(self, seen: DeliverySnapshot, owner: str, number: int) -> ClaimedDelivery | None:
-        """Claim a delivery and one slot of its project; None if anything is no longer as `look` saw it."""
+        """Claim a delivery and one slot of its project; None if a row has changed since `read`."""
         slot = HeldSlot(number, self._clock() + SLOT_MS, seen.lane, seen.slots.project_id)
         return self._claim(seen, owner, slot, [self._take(seen.slots, slot)])
 
     def claim_next(self, seen: DeliverySnapshot, owner: str, slot: HeldSlot) -> ClaimedDelivery | None:
-        """Claim another delivery for a slot that we have; None if anything is no longer as `look` saw it."""
+        """Claim another delivery for a slot that we hold; None if a row has changed since `read`."""
         return self._claim(seen, owner, slot, [])
 
     def claim_unsent(self, seen: DeliverySnapshot, owner: str) -> ClaimedDelivery | None:
-        """Claim a delivery without a slot, to record that it could not be sent."""
+        """Claim a delivery without a slot, to record a failed attempt."""
         return self._claim(seen, owner, None, [])
 
     def pause(self, seen: DeliverySnapshot) -> bool:
-        """Pause a delivery that only its disabled endpoint keeps from being claimed; False if either has changed."""
+        """Pause a claimable delivery of a disabled endpoint; False if either has changed."""
         pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*_LEASE, *_DUE, *_WAITING))
         return not transact(self._client, [pause, self._endpoint_is(seen, enabled=False)])
 
     def cancel(self, delivery: Delivery) -> bool:
-        """Cancel a delivery that could be claimed if its endpoint were there; False if it has changed."""
+        """Cancel a claimable delivery of a deleted endpoint; False if it has changed."""
         cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*_LEASE, *_DUE, *_WAITING))
         return not transact(self._client, [cancel])
 
     def park(self, seen: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
-        """Let a delivery wait for a slot that was not free; False if a slot or the delivery has changed since.
+        """Park a delivery until a slot is free; False if a slot or the delivery has changed since.
 
-        It waits in its lane without a hint, or with a hint at `hinted_for_ms`. Its lane and its project are marked in
-        the same transaction, so that no sender frees a slot without seeing it.
+        It waits in its lane without a hint, or outside with a hint at `hinted_for_ms`. The same transaction marks lane
+        and project, so that a sender that frees a slot sees the mark.
         """
         now, delivery = self._clock(), seen.delivery
         state = DeliveryState.RETRYING if delivery.scheduled_attempts else DeliveryState.PENDING
@@ -175,7 +175,7 @@ class Leases:
         return not transact(self._client, actions)
 
     def cancel_claimed(self, held: ClaimedDelivery) -> bool:
-        """Cancel a delivery that we hold because its event is gone; False when the lease is no longer ours."""
+        """Cancel a claimed delivery whose event is gone; False if the lease is no longer ours."""
         delivery = held.delivery
         cancel = ConditionalUpdate(
             {"state": DeliveryState.CANCELLED.value},
@@ -186,7 +186,7 @@ class Leases:
         return cancel.is_applied(self._client, self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots | None:
-        """Free a slot, after a rest if it needs one; return the slots as they are then, None if it was not ours."""
+        """Free a slot, at `rest_until_ms` if that is later; return the new slots, None if it was not ours."""
         update = release(slot, rest_until_ms, self._clock())
         item = update.apply(self._client, self._table, slots_key(slot.project_id))
         return to_slots(slot.project_id, item) if item is not None else None
@@ -237,7 +237,7 @@ class Leases:
         }
 
     def _change(self, delivery: Delivery, sets: dict[str, Value], removes: tuple[str, ...]) -> Any:
-        """Change a row that is claimable, and still the one that was read."""
+        """Change a claimable row that has had no attempt since it was read."""
         now = self._clock()
         states = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.SENDING)
         values: dict[str, Value] = {state.value: state.value for state in states}
@@ -254,14 +254,14 @@ class Leases:
         found = answer["Responses"].get(self._table, [])
         left = answer.get("UnprocessedKeys", {}).get(self._table)
         for key in left["Keys"] if left else ():
-            # The table is throttled, which a batch does not raise.
+            # The table throttles. A batch reports this here and does not raise.
             item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
             found = [*found, item] if item else found
         return {_name(item): item for item in found}
 
 
 def release(slot: HeldSlot, rest_until_ms: int, now_ms: int, condition: str = "") -> ConditionalUpdate:
-    """Free a slot that is still ours. `condition` is one more, on the slots row."""
+    """Build the update that frees a slot we still hold. `condition`: an additional condition on the slots row."""
     name = slot_name(slot.number)
     ours = f"#{name}.#until = :ours AND #{name}.#resting = :no"
     values: dict[str, Value] = {"ours": slot.until_ms, "no": False, "one": 1}

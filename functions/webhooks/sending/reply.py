@@ -1,4 +1,4 @@
-"""What came back from one send to a receiver."""
+"""Result of one send to a receiver."""
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -8,7 +8,7 @@ MAX_HEAD_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back from one send: a status code, or the error code why there was none."""
+    """Result of one send: a status code, or an error code if there was no response."""
 
     latency_ms: int
     status_code: int | None = None
@@ -20,10 +20,10 @@ class Reply:
 
     @property
     def is_success(self) -> bool:
-        """2xx, and nothing else."""
+        """Whether the status is 2xx."""
         return self.status_code is not None and HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def is_gone(self) -> bool:
-        """The receiver asks never to be called again."""
+        """Whether the receiver asks for no more requests (410)."""
         return self.status_code == HTTPStatus.GONE

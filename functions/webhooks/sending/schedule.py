@@ -1,4 +1,4 @@
-"""When to try a delivery again: the schedule of the deployment, jitter, and what the receiver asks for."""
+"""Retry schedule of a deployment, with jitter and Retry-After."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ MAX_DELAY_SECS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Seconds before each attempt, one attempt per entry; raises ValueError unless the first entry is 0.
+    """Delays in seconds, one entry per attempt. Raises ValueError unless the first entry is 0.
 
-    A new delivery is due at once: who writes it does not know the schedule.
+    The first must be 0 because a new delivery is due at once: its writer does not know the schedule.
     """
 
     delays_secs: tuple[int, ...]
@@ -23,14 +23,13 @@ class Schedule:
 
     @property
     def max_attempts(self) -> int:
-        """How often a delivery is tried before it is exhausted."""
+        """Attempts before a delivery is exhausted."""
         return len(self.delays_secs)
 
     def delay_ms(self, attempts_made: int, retry_after_secs: int | None, random: float) -> int | None:
-        """Milliseconds until the next attempt, None when the schedule is used up.
+        """Return the milliseconds until the next attempt; None at the end of the schedule.
 
-        `random` in [0, 1) spreads the delay by ±20 %. What the receiver asks for (Retry-After) can only
-        lengthen it, up to 24 h.
+        `random` in [0, 1) spreads the delay by ±20 %. Retry-After can only lengthen it, up to 24 h.
         """
         if attempts_made >= self.max_attempts:
             return None
@@ -40,7 +39,7 @@ class Schedule:
 
 
 def parse_retry_after(header: str | None, now_ms: int) -> int | None:
-    """Seconds of a Retry-After header, a number or an HTTP date; None when absent, unreadable or past."""
+    """Parse Retry-After, a number or an HTTP date, into seconds; None if absent, invalid or past."""
     if header is None:
         return None
     text = header.strip()

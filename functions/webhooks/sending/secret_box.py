@@ -1,6 +1,6 @@
-"""Secrets at rest: sealed with a KMS key, bound to the endpoint, or the run's own URL, that they belong to.
+"""Sealed secrets ("boxes"): encrypted with a KMS key for one endpoint of one project, or for a run's own URL.
 
-A box that is copied to another row cannot be opened there: its owner is KMS's encryption context.
+The owner is the encryption context, so a box copied to another row cannot be opened there.
 https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
 """
 
@@ -27,14 +27,13 @@ type Purpose = Literal["sign", "headers"]
 
 
 class UnsealError(Exception):
-    """KMS says that this is not what it sealed for this owner, and would say so again."""
+    """KMS did not seal this box for this owner. A retry fails too."""
 
 
 class SecretBoxes:
-    """Seals and opens. Both are kept in memory for five minutes: a call of KMS costs time and money.
+    """Seals and opens secrets. Results are cached for five minutes, because KMS calls cost time and money.
 
-    A project that gives all its runs one secret gets one box for all of them; no other project can open it. `client` is
-    called when there is something to seal or open: few submissions need it.
+    Runs of a project with the same secret share one box. `client` is called on first use: few submissions need KMS.
     """
 
     def __init__(self, key_id: str, client: Callable[[], KMSClient], clock: Clock = now_ms) -> None:
@@ -44,7 +43,7 @@ class SecretBoxes:
         self._sealed = _KmsCache[str, bytes](clock)
 
     def seal(self, secret: str, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> bytes:
-        """Encrypt a secret of at most 4,096 bytes. Raises ClientError."""
+        """Seal a secret of at most 4,096 bytes. Raises ClientError."""
         context = _context(project_id, endpoint_id, purpose)
         if (box := self._sealed.get(context, secret)) is not None:
             return box
@@ -52,7 +51,7 @@ class SecretBoxes:
         return self._sealed.keep(context, secret, bytes(sealed["CiphertextBlob"]))
 
     def open(self, box: bytes, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> str:
-        """Decrypt what `seal` gave for the same owner. Raises UnsealError, also for another owner's; ClientError."""
+        """Open a box of the same owner. Raises UnsealError, also for another owner's box, and ClientError."""
         context = _context(project_id, endpoint_id, purpose)
         if (secret := self._opened.get(context, box)) is not None:
             return secret
@@ -66,7 +65,7 @@ class SecretBoxes:
 
 
 class _KmsCache[Key, Found]:
-    """At most 1,000 answers of KMS by context and what was asked, each for five minutes."""
+    """Caches at most 1,000 KMS results for five minutes, by encryption context and input."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -82,12 +81,12 @@ class _KmsCache[Key, Found]:
         with self._lock:
             self._found.pop((str(context), asked), None)
             if len(self._found) >= _MAX_CACHED:
-                del self._found[next(iter(self._found))]  # the oldest: one project's many leave the others theirs
+                del self._found[next(iter(self._found))]  # the oldest entry
             self._found[str(context), asked] = self._clock(), found
         return found
 
 
 def _context(project_id: str, endpoint_id: str, purpose: Purpose) -> dict[str, str]:
-    """Signing secrets have none for their purpose: those of older revisions must still open."""
+    """Return the encryption context. Signing secrets name no purpose, so that boxes of older revisions still open."""
     owner = {"project_id": project_id, "endpoint_id": endpoint_id}
     return owner if purpose == "sign" else {**owner, "purpose": purpose}

@@ -1,7 +1,7 @@
-"""Send slots of a project: how many webhooks it may send at once, in all, to one host and in one lane.
+"""Send slots: limits of a project's concurrent sends, in total, per host and per lane.
 
-A slot is a lease. A sender takes one, sends the deliveries of one lane one after the other, and frees it. A slot may
-have to rest after a send, so that a host gets a bounded number of bytes a second and an endpoint its `max_per_second`.
+A slot is a lease. A sender takes a slot, sends deliveries of one lane one after another, and frees it. A slot may have
+to rest after a send. This limits bytes per second to a host, and requests per second to an endpoint.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.lane import Lane
 
 SLOT_MS = 60_000
-"""A slot whose sender died is free after this time."""
+"""The lease of a slot expires after this time, for example if its sender crashed."""
 HOST_SLOTS = 20
-"""Concurrent sends of a project to one host."""
+"""Limit of concurrent sends of a project to one host."""
 SLOT_BYTES_PER_SEC = 256 * 1024
-"""A slot rests until its sends stay below this rate. One host gets at most HOST_SLOTS times as much: 5 MiB/s."""
+"""Rate limit of a slot. A host gets at most HOST_SLOTS times as much: 5 MiB/s."""
 PROJECT_SHARE = 4
-"""A project may hold one in PROJECT_SHARE of the senders, so that others never wait for its slow targets."""
+"""A project may use 1/PROJECT_SHARE of all senders, so that its slow targets do not delay other projects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One taken slot. `is_resting`: no sender holds it, and it is free at `until_ms`."""
+    """A slot that is not free. `is_resting`: no sender holds it, and it becomes free at `until_ms`."""
 
     until_ms: int
     lane: str
@@ -40,9 +40,9 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """The slots row of a project. `version` changes with every slot that is taken or freed.
+    """The slots row of a project. `version` changes when a slot is taken or freed.
 
-    `waiting_ms`: when a delivery of any lane was last noted to wait; None: none waits.
+    `waiting_ms`: last time that a delivery of any lane was parked; None if none waits.
     """
 
     project_id: str
@@ -51,7 +51,7 @@ class Slots:
     taken: Mapping[int, Slot] = field(default_factory=dict)
 
     def free_numbers(self, lane: Lane, project_limit: int, now_ms: int) -> tuple[int, ...]:
-        """Numbers of the slots that a sender of `lane` may take now."""
+        """Return the numbers of the slots that a sender of `lane` may take now."""
         if lane.is_open and now_ms < lane.probe_at_ms:
             return ()
         live = self.live(now_ms)
@@ -64,7 +64,7 @@ class Slots:
         return tuple(numbers[: max(left, 0)])
 
     def next_free_ms(self, lane: Lane, now_ms: int) -> int | None:
-        """When a lane that has no free slot may get one although no sender will hand it on; None if one will."""
+        """Return when a slot becomes free without a sender to pass it on; None if a sender will."""
         if lane.is_open and now_ms < lane.probe_at_ms:
             return lane.probe_at_ms
         return min((slot.until_ms for slot in self.live(now_ms).values() if slot.is_resting), default=None)
@@ -74,7 +74,7 @@ class Slots:
         return any(slot.lane == lane.name and not slot.is_resting for slot in self.live(now_ms).values())
 
     def live(self, now_ms: int) -> dict[int, Slot]:
-        """Slots that are taken at this moment."""
+        """Return the slots that are not free now."""
         return {number: slot for number, slot in self.taken.items() if slot.until_ms > now_ms}
 
     def is_marked(self, now_ms: int) -> bool:
@@ -83,12 +83,12 @@ class Slots:
 
 
 def project_slots(senders: int) -> int:
-    """Concurrent sends of one project, of all `senders`."""
+    """Return the slots of one project, a share of all `senders`."""
     return max(1, senders // PROJECT_SHARE)
 
 
 def spacing_ms(endpoint: Endpoint | None, body_bytes: int) -> int:
-    """Least time between the starts of two sends in one slot."""
+    """Return the least time between the starts of two sends in one slot."""
     by_bytes = body_bytes * MS_PER_SEC // SLOT_BYTES_PER_SEC
     if endpoint is None or not endpoint.max_per_second:
         return by_bytes
