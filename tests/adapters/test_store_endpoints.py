@@ -212,7 +212,7 @@ def test_what_was_opened_is_kept_for_five_minutes(
 
 
 def test_not_everything_is_kept_for_ever(boxes: SecretBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.webhooks.sending.secret_box._MOST_KEPT", 2)
+    monkeypatch.setattr("functions.webhooks.sending.secret_box._MAX_CACHED", 2)
     for number in range(5):
         boxes.open(boxes.seal(SECRET, "dev", str(number)), "dev", str(number))
     assert len(boxes._opened._found) == len(boxes._sealed._found) == 2
