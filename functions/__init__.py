@@ -1,1 +1,1 @@
-"""The Lambda side: entry points over adapters over a pure core. One package, one zip."""
+"""The Lambda functions: one package for each part of the product, one zip for all."""

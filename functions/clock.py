@@ -1,6 +1,6 @@
-"""Time as this service writes it: epoch milliseconds inside, RFC 3339 UTC with `Z` outside.
+"""Epoch milliseconds inside the service, RFC 3339 UTC with `Z` in its answers.
 
-Stores and handlers take a `Clock` argument, so that tests decide what time it is.
+Stores and handlers take a `Clock`, so that tests set the time.
 """
 
 import time
@@ -14,18 +14,18 @@ MS_PER_SEC = 1000
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch, by this machine's clock."""
+    """Return milliseconds since the epoch, by this machine's clock."""
     return time.time_ns() // 1_000_000
 
 
 def to_rfc3339(ms: int) -> str:
-    """`1795694400012` becomes `2026-11-24T12:00:00.012Z`."""
+    """Format a time: `1795694400012` becomes `2026-11-24T12:00:00.012Z`."""
     whole = datetime.fromtimestamp(ms // MS_PER_SEC, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{ms % MS_PER_SEC:03d}Z"
 
 
 def from_rfc3339(text: str) -> int:
-    """Milliseconds since the epoch; finer digits are dropped. Raises ValueError for anything without an offset."""
+    """Return milliseconds since the epoch, rounded down. Raises ValueError for a text without an offset."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("the time has no offset from UTC")

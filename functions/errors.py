@@ -34,7 +34,7 @@ class FieldProblem:
 
 
 class ServiceError(Exception):
-    """An answer that is not the one the caller hoped for."""
+    """An error that the caller gets as an answer."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
@@ -50,7 +50,7 @@ class ServiceError(Exception):
 
     @property
     def fields(self) -> tuple[FieldProblem, ...]:
-        """Problems field by field; empty for all but InvalidFieldsError."""
+        """The wrong fields; only InvalidFieldsError has any."""
         return ()
 
 
@@ -62,28 +62,28 @@ class BadRequestError(ServiceError):
 
 
 class UnauthorizedError(ServiceError):
-    """No key, or a key that is unknown, revoked or expired. One message for all four."""
+    """The key is missing, unknown, revoked or expired. All four get the same message."""
 
     code = "unauthorized"
     status = 401
 
 
 class ForbiddenError(ServiceError):
-    """A valid key that may not do this."""
+    """The key is valid but lacks the permission."""
 
     code = "forbidden"
     status = 403
 
 
 class NotFoundError(ServiceError):
-    """Unknown id (or somebody else's, or an expired one), unknown path."""
+    """The path is unknown, or the id is unknown, expired or of another project."""
 
     code = "not_found"
     status = 404
 
 
 class MethodNotAllowedError(ServiceError):
-    """A known path with a method that it does not have."""
+    """The path exists but does not support the method."""
 
     code = "method_not_allowed"
     status = 405
@@ -99,28 +99,28 @@ class MethodNotAllowedError(ServiceError):
 
 
 class IdempotencyConflictError(ServiceError):
-    """The same Idempotency-Key with another body."""
+    """The Idempotency-Key was used with another body."""
 
     code = "idempotency_conflict"
     status = 409
 
 
 class ConflictError(ServiceError):
-    """The state of the thing forbids this now."""
+    """The current state of the resource forbids the request."""
 
     code = "conflict"
     status = 409
 
 
 class TooLargeError(ServiceError):
-    """HTTP body over its limit."""
+    """The HTTP body is over its limit."""
 
     code = "too_large"
     status = 413
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """A body that is not JSON."""
+    """The body is not JSON."""
 
     code = "unsupported_media_type"
     status = 415
@@ -138,12 +138,12 @@ class InvalidFieldsError(ServiceError):
 
     @property
     def fields(self) -> tuple[FieldProblem, ...]:
-        """Every problem that was found."""
+        """The wrong fields, each with its reason."""
         return self._problems
 
 
 class _RetryLaterError(ServiceError):
-    """An answer that asks the caller to come back after some seconds."""
+    """An error with Retry-After: the caller may repeat the request later."""
 
     def __init__(self, message: str, retry_after_secs: int) -> None:
         super().__init__(message)
@@ -151,12 +151,12 @@ class _RetryLaterError(ServiceError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Whole seconds until a repeat makes sense."""
+        """Retry-After, in whole seconds."""
         return {"retry-after": str(self.retry_after_secs)}
 
 
 class RateLimitedError(_RetryLaterError):
-    """A quota is used up. `rate_headers`: those of the limit that refused."""
+    """A quota is used up. `rate_headers`: the RateLimit headers of the exceeded limit."""
 
     code = "rate_limited"
     status = 429
@@ -172,7 +172,7 @@ class RateLimitedError(_RetryLaterError):
 
 
 class UnavailableError(_RetryLaterError):
-    """A queue over its bound, or a dependency that throttles. Nothing was accepted."""
+    """A queue is too long, or a dependency throttles. Nothing was accepted."""
 
     code = "unavailable"
     status = 503
@@ -182,4 +182,4 @@ class UnavailableError(_RetryLaterError):
 
 
 class MessageInvalidError(Exception):
-    """A queue message that does not fit its schema. Names the places, never the content."""
+    """A queue message does not fit its schema. The text names the fields, never their content."""

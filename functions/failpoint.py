@@ -6,12 +6,12 @@ _hook: Callable[[str], None] | None = None
 
 
 def reach(name: str) -> None:
-    """Tell the hook, if any, that execution stands at `name`, such as "record.after_commit"."""
+    """Call the hook, if one is set, with `name`, such as "record.after_commit"."""
     if _hook is not None:
         _hook(name)
 
 
 def set_hook(hook: Callable[[str], None] | None) -> None:
-    """Install the hook of a test, or with None remove it."""
+    """Set the hook of a test; None removes it."""
     global _hook  # noqa: PLW0603 - one process-wide switch is the point
     _hook = hook

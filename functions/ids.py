@@ -1,4 +1,4 @@
-"""Ids of this service."""
+"""Create ids."""
 
 import uuid
 

@@ -1,8 +1,7 @@
-"""Settings of each entry point, and the AWS clients that all of them share.
+"""Settings of each entry point, read from the environment.
 
-Nothing but `refuse_insecure_stage` reads the environment at import. Each field of a settings class is the environment
-variable of the same name in upper case; `template.yaml` sets them. Clients are made on first use, one per process and
-service; boto3 honours AWS_ENDPOINT_URL.
+Each field of a settings class is the environment variable of the same name in upper case; `template.yaml` sets them.
+Only `refuse_insecure_stage` reads the environment at import.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ LOCAL_STAGE = "local"
 
 
 class SettingsInvalidError(Exception):
-    """An environment variable is missing or wrong. Names the variable, never its value."""
+    """An environment variable is missing or wrong. The text names the variable, never its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateSettings:
-    """What every function with keyed routes needs for the RateLimit headers. The template sets it for all functions."""
+    """Settings of the RateLimit headers. The template sets them for all functions."""
 
     quotas_table: str
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitSettings:
-    """What `functions.handlers.submit` needs. `runner_url` "": no runner is asked directly.
+    """Settings of `functions.handlers.submit`. An empty `runner_url` switches direct runs off.
 
-    `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter that holds the token.
+    `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter with the runner's token.
     """
 
     stage: str
@@ -57,7 +56,7 @@ class SubmitSettings:
 
 @dataclass(frozen=True, slots=True)
 class ResultSettings:
-    """What `functions.handlers.result` needs."""
+    """Settings of `functions.handlers.result`."""
 
     projects_table: str
     submissions_table: str
@@ -72,7 +71,7 @@ class ResultSettings:
 
 @dataclass(frozen=True, slots=True)
 class RecordSettings:
-    """What `functions.handlers.record` needs."""
+    """Settings of `functions.handlers.record`."""
 
     submissions_table: str
     deliveries_table: str
@@ -86,7 +85,7 @@ class RecordSettings:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What every function that sends webhooks needs. `endpoint_secrets_key_id`: the KMS key."""
+    """Settings of every function that sends webhooks. `endpoint_secrets_key_id`: the KMS key."""
 
     stage: str
     deliveries_table: str
@@ -97,15 +96,15 @@ class Outbound:
 
     @property
     def own_host(self) -> str:
-        """Name of our own API, which no webhook may call."""
+        """Host name of our own API. No webhook may call it."""
         return urlsplit(self.public_base_url).hostname or ""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings(Outbound):
-    """What `functions.handlers.deliver` needs. `webhook_retry_secs`: seconds before each attempt, one entry an attempt.
+    """Settings of `functions.handlers.deliver`.
 
-    `webhook_senders`: how many invocations send at once.
+    `webhook_retry_secs`: seconds before each attempt. `webhook_senders`: the most invocations that send at once.
     """
 
     webhook_retry_secs: tuple[int, ...]
@@ -115,14 +114,14 @@ class WebhookSettings(Outbound):
 
 @dataclass(frozen=True, slots=True)
 class EndpointsSettings(Outbound):
-    """What `functions.handlers.webhooks` needs."""
+    """Settings of `functions.handlers.webhooks`."""
 
     projects_table: str
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """What `functions.handlers.sweep` needs."""
+    """Settings of `functions.handlers.sweep`."""
 
     submissions_table: str
     deliveries_table: str
@@ -140,7 +139,10 @@ class SweepSettings:
 
 @dataclass(frozen=True, slots=True)
 class ManageSettings:
-    """What `functions.handlers.projects` needs. `admin_key_parameter`: name of an parameter; "": no key is valid."""
+    """Settings of `functions.handlers.projects`.
+
+    `admin_key_parameter`: name of the SSM parameter with the administrator's key; empty: no key is valid.
+    """
 
     stage: str
     projects_table: str
@@ -153,9 +155,9 @@ type AnySettings = (
 
 
 def refuse_insecure_stage() -> None:
-    """Raise SettingsInvalidError where webhooks may reach this machine although the stage is not local.
+    """Raise SettingsInvalidError if webhooks may reach this machine and the stage is not local.
 
-    Entry points call it when they are imported: Lambda then never starts the function.
+    Entry points call it at import, so that Lambda does not start a function with such settings.
     """
     insecure = os.environ.get("ALLOW_INSECURE_WEBHOOK_TARGETS") == "true"
     if insecure and (stage := os.environ.get("STAGE")) != LOCAL_STAGE:

@@ -20,9 +20,9 @@ def logger(service: str) -> Logger:
 
 
 def warn(log: Logger, phrase: str, submission_id: str, error: Exception, problem: str | None = None) -> None:
-    """Log that something failed for one submission and did not end its call: the kind of error, never its text.
+    """Log a failure that did not fail the request of a submission: the type of the error, never its text.
 
-    `problem`: a text of our own that holds nothing of a message.
+    `problem`: a text of our own without any message content.
     """
     log.warning(
         phrase,
@@ -34,13 +34,13 @@ def warn(log: Logger, phrase: str, submission_id: str, error: Exception, problem
 
 
 class Metrics:
-    """Metrics of one entry point in CloudWatch's embedded format; each is written at once."""
+    """Metrics of one entry point in CloudWatch's embedded metric format, written immediately."""
 
     def __init__(self, service: str) -> None:
         self._service = service
 
     def add(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
-        """Write one value. Dimensions: `service` and those given."""
+        """Write one value with the dimension `service` and the given ones."""
         with single_metric(name=name, unit=unit, value=value, namespace=NAMESPACE) as metric:
             metric.add_dimension(name="service", value=self._service)
             for dimension, text in dimensions.items():

@@ -1,1 +1,1 @@
-"""AWS: clients, secrets, payloads."""
+"""AWS clients, secrets and payloads."""

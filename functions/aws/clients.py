@@ -1,4 +1,4 @@
-"""AWS clients: one per process and service, made on first use. boto3 honours AWS_ENDPOINT_URL."""
+"""AWS clients: one per process and service, created on first use. boto3 honours AWS_ENDPOINT_URL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from functions.aws.dynamodb.plain_answers import read_plainly
+from functions.aws.dynamodb.json_responses import parse_responses_as_json
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
 
 class Clients:
-    """One client per service, made on first use. Making one is not thread-safe in boto3, using one is."""
+    """One client per service, created on first use. In boto3, creating a client is not thread-safe; using it is."""
 
-    _making: ClassVar[threading.Lock] = threading.Lock()
+    _creating: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
     def dynamodb(cls) -> DynamoDBClient:
         """Return the client that all tables share."""
-        with cls._making:
+        with cls._creating:
             return typing.cast("DynamoDBClient", _client("dynamodb"))
 
     @classmethod
     def sqs(cls) -> SQSClient:
         """Return the client that all queues share."""
-        with cls._making:
+        with cls._creating:
             return typing.cast("SQSClient", _client("sqs"))
 
     @classmethod
     def events(cls) -> EventBridgeClient:
         """Return the client of the event bus."""
-        with cls._making:
+        with cls._creating:
             return typing.cast("EventBridgeClient", _client("events"))
 
     @classmethod
     def kms(cls) -> KMSClient:
         """Return the client of the key that seals secrets of endpoints."""
-        with cls._making:
+        with cls._creating:
             return typing.cast("KMSClient", _client("kms"))
 
     @classmethod
     def s3(cls) -> S3Client:
         """Return the client of the payload bucket."""
-        with cls._making:
+        with cls._creating:
             return typing.cast("S3Client", _client("s3"))
 
 
@@ -63,11 +63,11 @@ def _client(service: str) -> Any:
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "max_attempts": 3},
-        user_agent="rustbox",  # botocore's own is put together anew for each call, an eighth of its CPU time
+        user_agent="rustbox",  # botocore builds its own for each call: an eighth of the call's CPU time
         parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process
     )
-    client = boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want a literal name
+    client = boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs expect a literal name
     if service == "dynamodb":
-        read_plainly(client)
+        parse_responses_as_json(client)
     return client

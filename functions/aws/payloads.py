@@ -1,4 +1,4 @@
-"""What is too large for a table item or a message lies in a bucket (the claim-check pattern).
+"""The payload bucket: content that is too large for a table item or a message (the claim-check pattern).
 
 Keys: `inputs/<submission_id>` (JSON with base64 code and stdin) and `outputs/<submission_id>/<execution_id>/stdout`
 or `/stderr` (raw bytes, mostly written by a runner).
@@ -23,18 +23,18 @@ OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
 
 
 class PayloadMissingError(Exception):
-    """The object is gone, or the key is not one of this submission's."""
+    """The object is gone, or its key belongs to another submission."""
 
 
 class Payloads:
-    """The payload bucket. `client` is asked for when there is something to put or get: few submissions need it."""
+    """The payload bucket. `client` is called on first use: few submissions need it."""
 
     def __init__(self, bucket: str, client: Callable[[], S3Client]) -> None:
         self._bucket = bucket
         self._client = client
 
     def put_input(self, submission_id: str, code: bytes, stdin: bytes) -> str:
-        """Return the object's key."""
+        """Store code and stdin; return the object's key."""
         key = f"inputs/{submission_id}"
         document = {"code": base64.b64encode(code).decode(), "stdin": base64.b64encode(stdin).decode()}
         self._client().put_object(
@@ -43,26 +43,26 @@ class Payloads:
         return key
 
     def get_input(self, submission_id: str) -> tuple[bytes, bytes]:
-        """(code, stdin). Raises PayloadMissingError."""
+        """Return (code, stdin). Raises PayloadMissingError."""
         document = json.loads(self._read(f"inputs/{submission_id}"))
         return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
 
     def put_output(
         self, submission_id: str, execution_id: str, stream: Literal["stdout", "stderr"], content: bytes
     ) -> str:
-        """Return the object's key."""
+        """Store one output stream; return the object's key."""
         key = f"outputs/{submission_id}/{execution_id}/{stream}"
         self._client().put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/octet-stream")
         return key
 
     def get_output(self, submission_id: str, key: str) -> bytes:
-        """At most 1 MiB, the most that a runner keeps of a stream. Raises PayloadMissingError."""
+        """Return at most 1 MiB, a runner's limit for one stream. Raises PayloadMissingError."""
         if not key.startswith(f"outputs/{submission_id}/"):
             raise PayloadMissingError("the key is another submission's")
         return self._read(key, OUTPUT_MAX_BYTES)
 
     def delete_all(self, keys: Iterable[str]) -> None:
-        """Remove these objects; one that is gone already is no error."""
+        """Delete these objects. A missing object is no error."""
         for key in keys:
             self._client().delete_object(Bucket=self._bucket, Key=key)
 

@@ -4,12 +4,12 @@ _FRESH_SECS = 60
 
 
 class SecretUnavailableError(Exception):
-    """A secret cannot be read. Names the parameter."""
+    """A secret cannot be read. The text names the parameter."""
 
 
 def secret(parameter: str) -> str:
     """Return a secret from SSM, at most a minute old. Raises SecretUnavailableError."""
-    # Imported here: it imports boto3, which a function that needs no secret should not pay for at its cold start.
+    # Imported here: it imports boto3, which slows the cold start of functions that need no secret.
     from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError  # noqa: PLC0415
 

@@ -1,1 +1,1 @@
-"""Lambda entry points, and the wiring of their parts."""
+"""Lambda entry points and their wiring."""

@@ -1,4 +1,4 @@
-"""The OpenAPI document of all slices."""
+"""The OpenAPI document of the whole API."""
 
 import functools
 

@@ -1,14 +1,14 @@
-"""Lambda entry point of the deliveries queue: one hint, one attempt, and those that wait in the same lane."""
+"""Lambda entry point of the deliveries queue: attempt the delivery of each hint, then others of the same lane."""
 
 import json
 from functools import cache, partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.errors import MessageInvalidError
+from functions.handlers.batches import handle_batch
 from functions.handlers.wiring import deliverer
 from functions.settings import WebhookSettings, load, refuse_insecure_stage
 from functions.telemetry import logger, metrics
@@ -23,16 +23,15 @@ refuse_insecure_stage()
 
 @cache
 def wired() -> Deliverer:
-    """Wire the parts from the environment, on the first call."""
+    """Return the wired parts, created on the first call."""
     return deliverer(load(WebhookSettings))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Try the deliveries that the hints name; a hint that fails comes again, and so does its row's due key."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    """Attempt the deliveries of the hints. A failed hint is received again, and its row stays due."""
     until_ms = wired().clock() + context.get_remaining_time_in_millis() - SEND_MS
     deliver = partial(_deliver, until_ms=until_ms)
-    return dict(process_partial_response(event=event, record_handler=deliver, processor=processor, context=context))
+    return handle_batch(event, context, deliver)
 
 
 def _deliver(record: SQSRecord, until_ms: int) -> None:
@@ -40,7 +39,7 @@ def _deliver(record: SQSRecord, until_ms: int) -> None:
         for attempted in wired().deliver(_read(record.body), until_ms):
             _report(attempted)
     except Exception:
-        logger(SERVICE).exception("Delivery failed inside", message_id=record.message_id)
+        logger(SERVICE).exception("Delivery not attempted because of an internal error", message_id=record.message_id)
         raise
 
 

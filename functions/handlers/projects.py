@@ -1,4 +1,4 @@
-"""Everything under /api/projects: projects, their API keys and quotas, for who has the administrator's key."""
+"""Lambda entry point of /api/projects: projects, their API keys and quotas, for the administrator's key."""
 
 import functools
 from typing import Any, NamedTuple
@@ -8,34 +8,34 @@ from functions.aws.secrets import secret
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.admin_key import AdminGate
-from functions.projects.key_routes import Keys
+from functions.projects.key_routes import KeyRoutes
 from functions.projects.key_store import KeyStore
 from functions.projects.registry import ProjectRegistry
-from functions.projects.routes import Projects
+from functions.projects.routes import ProjectRoutes
 from functions.projects.store import ProjectStore
 from functions.settings import ManageSettings, load
 from functions.telemetry import logger
 
 
 class Wiring(NamedTuple):
-    """The parts of this entry point."""
+    """The parts that the routes use."""
 
-    projects: Projects
-    keys: Keys
+    projects: ProjectRoutes
+    keys: KeyRoutes
 
 
 @functools.cache
 def wiring() -> Wiring:
-    """Put the parts together, once per process and on the first call."""
+    """Return the wired parts, created on the first call."""
     log, settings, dynamodb = logger("manage"), load(ManageSettings), Clients.dynamodb()
     gate = AdminGate(settings.admin_key_parameter, settings.stage, secret, log)
     store = ProjectStore(settings.projects_table, dynamodb)
-    projects = Projects(gate, store, ProjectRegistry(settings.projects_table, dynamodb), log)
-    return Wiring(projects, Keys(gate, projects, KeyStore(settings.projects_table, dynamodb), now_ms, log))
+    projects = ProjectRoutes(gate, store, ProjectRegistry(settings.projects_table, dynamodb), log)
+    return Wiring(projects, KeyRoutes(gate, projects, KeyStore(settings.projects_table, dynamodb), now_ms, log))
 
 
 def build_resolver() -> Resolver:
-    """Make the routes."""
+    """Return a resolver with the routes."""
     app = Resolver(logger("manage"))
     app.post("/api/projects")(lambda: wiring().projects.create(app))
     app.get("/api/projects")(lambda: wiring().projects.page(app))

@@ -1,12 +1,12 @@
-"""Lambda entry point of the completions queue: starts, results and heartbeats from the runners."""
+"""Lambda entry point of the completions queue: starts, results and heartbeats of the runners."""
 
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.handlers.batches import handle_batch
 from functions.handlers.wiring import completions
 from functions.messages.wire import ExecutionCompleted, ExecutionStarted, parse_completions_message
 from functions.settings import RecordSettings, load
@@ -18,14 +18,13 @@ SERVICE = "record"
 
 @cache
 def wired() -> Completions:
-    """Wire the parts from the environment, on the first call."""
+    """Return the wired parts, created on the first call."""
     return completions(load(RecordSettings), SERVICE)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Record a batch; a message that fails is received again, and in the end goes to the dead-letter queue."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return dict(process_partial_response(event=event, record_handler=_record, processor=processor, context=context))
+    """Record a batch. A failed message is received again; after too many receives it goes to the dead-letter queue."""
+    return handle_batch(event, context, _record)
 
 
 def _record(record: SQSRecord) -> None:

@@ -1,4 +1,4 @@
-"""Everything under /api but submit: results, languages, health, the OpenAPI file, and whatever no route matches."""
+"""Lambda entry point of results, languages, health, the OpenAPI file, and every unknown path."""
 
 import functools
 from typing import Any, NamedTuple
@@ -14,11 +14,11 @@ from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.settings import ResultSettings, load
 from functions.submissions.answers import Results
-from functions.submissions.delete import Removal
+from functions.submissions.delete import Deletion
 from functions.submissions.health import Health
 from functions.submissions.list_store import SubmissionList
 from functions.submissions.queues import Queues
-from functions.submissions.routes import Reading
+from functions.submissions.routes import ResultRoutes
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
@@ -26,26 +26,26 @@ from functions.webhooks.deliveries.store import DeliveryStore
 
 
 class Wiring(NamedTuple):
-    """The parts of this entry point."""
+    """The parts that the routes use."""
 
-    reading: Reading
+    results: ResultRoutes
     health: Health
 
 
 @functools.cache
 def wiring() -> Wiring:
-    """Put the parts together, once per process and on the first call."""
+    """Return the wired parts, created on the first call."""
     settings, dynamodb = load(ResultSettings), Clients.dynamodb()
     store = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
     queue_urls = (settings.interactive_queue_url, settings.batch_queue_url)
     runners, queues = RunnerStore(settings.runners_table, dynamodb), Queues(Clients.sqs())
     return Wiring(
-        Reading(
+        ResultRoutes(
             projects=ProjectStore(settings.projects_table, dynamodb),
             results=Results(store, payloads, now_ms),
             listing=SubmissionList(settings.submissions_table, dynamodb),
-            removal=Removal(
+            deletion=Deletion(
                 store,
                 DeliveryStore(settings.deliveries_table, dynamodb),
                 QuotaStore(settings.quotas_table, dynamodb),
@@ -58,22 +58,22 @@ def wiring() -> Wiring:
 
 
 def build_resolver() -> Resolver:
-    """Make the routes."""
+    """Return a resolver with the routes."""
     app = Resolver(logger("result"))
-    app.get("/api/result/<id_text>")(lambda id_text: wiring().reading.one(app, id_text))
-    app.delete("/api/result/<id_text>")(lambda id_text: wiring().reading.delete(app, id_text))
-    app.get("/api/result/<id_text>/stdout")(lambda id_text: wiring().reading.raw(app, id_text, "stdout"))
-    app.get("/api/result/<id_text>/stderr")(lambda id_text: wiring().reading.raw(app, id_text, "stderr"))
-    app.get("/api/results")(lambda: wiring().reading.page(app))
+    app.get("/api/result/<id_text>")(lambda id_text: wiring().results.one(app, id_text))
+    app.delete("/api/result/<id_text>")(lambda id_text: wiring().results.delete(app, id_text))
+    app.get("/api/result/<id_text>/stdout")(lambda id_text: wiring().results.raw(app, id_text, "stdout"))
+    app.get("/api/result/<id_text>/stderr")(lambda id_text: wiring().results.raw(app, id_text, "stderr"))
+    app.get("/api/results")(lambda: wiring().results.page(app))
     app.get("/api/languages")(lambda: wiring().health.languages_answer(app.current_event.query_string_parameters))
-    app.get("/api/health")(lambda: wiring().health.health())  # noqa: PLW0108 - wiring is for the first call
+    app.get("/api/health")(lambda: wiring().health.health())  # noqa: PLW0108 - wiring() runs on the first request
     app.get("/api/health/ready")(lambda: wiring().health.ready())  # noqa: PLW0108 - same
     app.get("/api/openapi.json")(_openapi)
     return app
 
 
 def _openapi() -> Response[str]:
-    from functions.handlers.api_document import openapi_text  # noqa: PLC0415 - built from every model; few calls need it
+    from functions.handlers.api_document import openapi_text  # noqa: PLC0415 - imports every model; few requests need it
 
     return Response(status_code=200, content_type="application/json", body=openapi_text())
 

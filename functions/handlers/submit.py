@@ -1,4 +1,4 @@
-"""POST /api/submit: take a submission in, and answer with its result if the client waits for it."""
+"""Lambda entry point of POST /api/submit: accept a submission; answer with its result if the client waits."""
 
 import functools
 from typing import Any
@@ -16,16 +16,16 @@ from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.submissions.accept import Acceptance
 from functions.submissions.answers import Results
-from functions.submissions.commit import Endings
+from functions.submissions.batch_trigger import BatchTrigger
+from functions.submissions.commit import CompletionWriter
 from functions.submissions.direct_run import DirectRun
-from functions.submissions.gathered_fanout import GatheredFanOut
 from functions.submissions.health import Health
 from functions.submissions.queues import Queues
-from functions.submissions.quota_admission import Admission
-from functions.submissions.runner_client import Runner
+from functions.submissions.quota_admission import QuotaAdmission
+from functions.submissions.runner_client import RunnerClient
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.submissions.submit_route import Submitting
+from functions.submissions.submit_route import SubmitRoute
 from functions.telemetry import logger, metrics
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.secret_box import SecretBoxes
@@ -34,8 +34,8 @@ refuse_insecure_stage()
 
 
 @functools.cache
-def wiring() -> Submitting:
-    """Put the parts together, once per process and on the first call."""
+def wiring() -> SubmitRoute:
+    """Return the wired parts, created on the first call."""
     log, settings = logger("submit"), load(SubmitSettings)
     dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
     store = SubmissionStore(settings.submissions_table, dynamodb)
@@ -43,15 +43,15 @@ def wiring() -> Submitting:
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     runners = RunnerStore(settings.runners_table, dynamodb)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
-    admission = Admission(quotas, store, now_ms, log)
+    admission = QuotaAdmission(quotas, store, now_ms, log)
     direct = None
     if settings.runner_url:
-        runner = Runner(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
-        endings = Endings(store, payloads, metrics("submit"))
+        runner = RunnerClient(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
+        writer = CompletionWriter(store, payloads, metrics("submit"))
         endpoints = EndpointStore(settings.deliveries_table, dynamodb)
-        gathered = GatheredFanOut(endpoints, quotas, queues, settings.completions_queue_url, log)
-        direct = DirectRun(runner, endings, gathered, queues, settings.completions_queue_url, log)
-    return Submitting(
+        batches = BatchTrigger(endpoints, quotas, queues, settings.completions_queue_url, log)
+        direct = DirectRun(runner, writer, batches, queues, settings.completions_queue_url, log)
+    return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),
         acceptance=Acceptance(settings, store, admission, payloads, boxes, queues, now_ms, log, direct),
@@ -63,7 +63,7 @@ def wiring() -> Submitting:
 
 
 def build_resolver() -> Resolver:
-    """Make the one route."""
+    """Return a resolver with the route."""
     app = Resolver(logger("submit"))
 
     @app.post("/api/submit")

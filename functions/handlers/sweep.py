@@ -6,19 +6,19 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
+from functions.handlers.batches import handle_batch
 from functions.handlers.wiring import completions
 from functions.settings import SweepSettings, load
 from functions.submissions.backlog import Entry
 from functions.submissions.complete import Completions
-from functions.submissions.dead_letters import bury
+from functions.submissions.dead_letters import settle
 from functions.submissions.queues import Queues
-from functions.submissions.sweep import Redrive
+from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger, metrics
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.sending.lane_store import LaneStore
@@ -27,57 +27,56 @@ from functions.webhooks.sending.slots import project_slots
 
 SERVICE = "sweep"
 ALONE_ROWS = 100
-"""Rows that one thread drives before others help it."""
+"""Rows that one thread handles before HELPERS more threads start."""
 HELPERS = 7
 RESERVE_MS = 10_000
 
 
 @cache
 def wired() -> Completions:
-    """Wire the parts that outlive one sweep from the environment, on the first call."""
+    """Return the wired parts that outlive one sweep, created on the first call."""
     return completions(load(SweepSettings), SERVICE)
 
 
-def redrive() -> Redrive:
-    """Begin one sweep over the wired parts."""
+def new_sweep() -> Sweep:
+    """Return a sweep over the wired parts."""
     settings = load(SweepSettings)
     urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
     outbox, clock, table = wired().fanout.outbox, wired().clock, settings.deliveries_table
     deletions = Deletions(table, Clients.dynamodb(), clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
     lane_waker = LaneWaker(lanes, outbox.hints, project_slots(settings.webhook_senders), clock)
-    return Redrive(
+    return Sweep(
         wired(), deletions, lane_waker, Queues(Clients.sqs()), urls, settings.pending_redrive_secs * MS_PER_SEC, clock
     )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Settle dead letters if the event brings any, else sweep."""
+    """Settle the dead letters of an SQS event; sweep on an event of the schedule."""
     if "Records" not in event:
         return _sweep(context)
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return dict(process_partial_response(event=event, record_handler=_bury, processor=processor, context=context))
+    return handle_batch(event, context, _settle)
 
 
 def _sweep(context: LambdaContext) -> dict[str, Any]:
-    """Drive due rows until none is left or the time is over, on more threads while there are many."""
-    sweep = redrive()
-    drive = _Drive(sweep, context)
-    drive.go(ALONE_ROWS)
-    if not drive.is_over:
+    """Handle due rows until none remains or the time is over. A large backlog gets more threads."""
+    sweep = new_sweep()
+    shared = _SharedSweep(sweep, context)
+    shared.run(ALONE_ROWS)
+    if not shared.is_over:
         with ThreadPoolExecutor(HELPERS) as pool:
-            helpers = [pool.submit(drive.go) for _ in range(HELPERS)]
-            drive.go()
+            helpers = [pool.submit(shared.run) for _ in range(HELPERS)]
+            shared.run()
         for helper in helpers:
             helper.result()
     metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, MetricUnit.Seconds)
-    return {"driven": drive.driven, "failed": drive.failed}
+    return {"driven": shared.driven, "failed": shared.failed}
 
 
-class _Drive:
-    """Threads that share the entries of one sweep."""
+class _SharedSweep:
+    """The entries of one sweep, shared by its threads."""
 
-    def __init__(self, sweep: Redrive, context: LambdaContext) -> None:
+    def __init__(self, sweep: Sweep, context: LambdaContext) -> None:
         self._sweep = sweep
         self._context = context
         self._entries = sweep.entries()
@@ -86,12 +85,12 @@ class _Drive:
         self.driven = 0
         self.failed = 0
 
-    def go(self, most: int | None = None) -> None:
-        """Drive one entry after the other, `most` of them unless it is None."""
+    def run(self, most: int | None = None) -> None:
+        """Handle entries one after the other, at most `most` if it is not None."""
         while (most is None or self.driven < most) and (entry := self._next()) is not None:
             try:
-                self._sweep.act(entry)
-            except Exception:  # noqa: BLE001 - the others still get their turn; this row is due again in a minute
+                self._sweep.handle(entry)
+            except Exception:  # noqa: BLE001 - one broken row must not stop the others; it is due again in a minute
                 with self._lock:
                     self.failed += 1
                 logger(SERVICE).exception("Row not driven", row=entry.row_id)
@@ -107,9 +106,9 @@ class _Drive:
             return entry
 
 
-def _bury(record: SQSRecord) -> None:
+def _settle(record: SQSRecord) -> None:
     try:
-        how = bury(record.body, wired())
+        how = settle(record.body, wired())
     except Exception:
         logger(SERVICE).exception("Dead letter not settled", message_id=record.message_id)
         raise

@@ -1,4 +1,4 @@
-"""Everything under /api/webhooks and /api/deliveries: a project's endpoints, and what was sent where."""
+"""Lambda entry point of /api/webhooks and /api/deliveries: a project's endpoints and its deliveries."""
 
 import functools
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from functions.webhooks.sending.secret_box import SecretBoxes
 
 
 class Wiring(NamedTuple):
-    """The parts of this entry point."""
+    """The parts that the routes use."""
 
     endpoints: EndpointRoutes
     actions: EndpointActionRoutes
@@ -37,7 +37,7 @@ refuse_insecure_stage()
 
 @functools.cache
 def wiring() -> Wiring:
-    """Put the parts together, once per process and on the first call."""
+    """Return the wired parts, created on the first call."""
     log, settings, dynamodb = logger("endpoints"), load(EndpointsSettings), Clients.dynamodb()
     table, insecure = settings.deliveries_table, settings.allow_insecure_webhook_targets
     projects = ProjectStore(settings.projects_table, dynamodb)
@@ -54,7 +54,7 @@ def wiring() -> Wiring:
 
 
 def build_resolver() -> Resolver:
-    """Make the routes."""
+    """Return a resolver with the routes."""
     app = Resolver(logger("endpoints"))
     app.post("/api/webhooks")(lambda: wiring().endpoints.create(app))
     app.get("/api/webhooks")(lambda: wiring().endpoints.page(app))

@@ -1,14 +1,14 @@
-"""Wires the parts behind the queues, which several entry points share, from their settings."""
+"""Wire the parts that several entry points share from their settings."""
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.projects.quota_store import QuotaStore
 from functions.settings import RecordSettings, SweepSettings, WebhookSettings
+from functions.submissions.batch_lease import BatchLease
+from functions.submissions.batch_store import BatchStore
+from functions.submissions.batched_fan_out import BatchedFanOut
 from functions.submissions.complete import Completions
 from functions.submissions.fan_out import FanOut
-from functions.submissions.gathered_store import GatheredStore
-from functions.submissions.gathering import Gathering
-from functions.submissions.gathering_lease import GatheringLease
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import metrics
@@ -31,7 +31,7 @@ from functions.webhooks.sending.slots import project_slots
 
 
 def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox:
-    """What every event goes through."""
+    """Return the outbox, which publishes every event."""
     dynamodb = Clients.dynamodb()
     return Outbox(
         deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
@@ -42,20 +42,20 @@ def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox
 
 
 def completions(settings: RecordSettings | SweepSettings, service: str) -> Completions:
-    """What ends submissions."""
+    """Return the part that records starts and results."""
     dynamodb = Clients.dynamodb()
     submissions = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
     quotas = QuotaStore(settings.quotas_table, dynamodb)
     fanout = FanOut(outbox(settings), submissions, payloads, settings.public_base_url, quotas)
     table = settings.submissions_table
-    gathering = Gathering(GatheringLease(table, dynamodb), GatheredStore(table, dynamodb), fanout)
+    batched = BatchedFanOut(BatchLease(table, dynamodb), BatchStore(table, dynamodb), fanout)
     runners = RunnerStore(settings.runners_table, dynamodb)
-    return Completions(submissions, runners, payloads, fanout, gathering, metrics(service))
+    return Completions(submissions, runners, payloads, fanout, batched, metrics(service))
 
 
 def deliverer(settings: WebhookSettings) -> Deliverer:
-    """What sends webhooks."""
+    """Return the part that sends webhooks."""
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
     lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))

@@ -1,1 +1,1 @@
-"""Shared by all API handlers: resolver, error mapping, parameters, OpenAPI."""
+"""HTTP code of all API handlers: resolver, error mapping, parameters, OpenAPI."""

@@ -17,5 +17,5 @@ JSON_TYPE = "application/json"
 
 
 def answer(body: Body | Sequence[Any], status: int = 200) -> Response[str]:
-    """Answer with JSON."""
+    """Build a JSON answer."""
     return Response(status_code=status, content_type=JSON_TYPE, body=to_json(body))

@@ -1,4 +1,4 @@
-"""The opaque cursor of a list: where its next page begins, good for one owner's list only."""
+"""The opaque cursor of a list: the start of its next page, valid for one owner only."""
 
 import base64
 import binascii
@@ -8,17 +8,17 @@ from functions.errors import BadRequestError
 
 _CREATED_KEY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAMED_KEY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z#[0-9A-Za-z_-]{1,64}")
-"""The same with an id that need not be a UUID, as a project's."""
+"""The same with an id that need not be a UUID, such as a project id."""
 _SEPARATOR = "\n"
 
 
 def write_cursor(owner: str, created_key: str) -> str:
-    """Make the cursor of the page after `created_key`. `owner`: a project, or a list that is no project's."""
+    """Return the cursor of the page after `created_key`. `owner`: a project id, or the name of a list."""
     return base64.urlsafe_b64encode(f"{owner}{_SEPARATOR}{created_key}".encode()).decode().rstrip("=")
 
 
 def read_cursor(owner: str, cursor: str, created_key_form: re.Pattern[str] = _CREATED_KEY) -> str:
-    """Return the `created_key` of a cursor of this owner. Raises BadRequestError for any other text."""
+    """Return the `created_key` of this owner's cursor. Raises BadRequestError for any other text."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         written_for, _, created_key = raw.decode().partition(_SEPARATOR)

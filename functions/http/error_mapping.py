@@ -1,4 +1,4 @@
-"""The one mapping from exceptions to answers."""
+"""Map exceptions to answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from functions.http.answers import JSON_TYPE
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-# What AWS services answer when they are busy rather than unwilling.
+# Error codes of AWS services that are overloaded or throttle.
 _BUSY = frozenset(
     {
         "InternalError",
@@ -41,7 +41,7 @@ _SERVER_ERROR = 500
 
 
 def answer_failure(error: Exception, log: Logger, request_id: str) -> Response[str]:
-    """Turn any exception of a route into its answer. What nobody foresaw is logged here, once, and tells nothing."""
+    """Turn an exception of a route into its answer. Unexpected ones are logged; their answer has no details."""
     known = error if isinstance(error, ServiceError) else _busy_dependency(error, log, request_id)
     if known is None:
         log.error("Request failed", request_id=request_id, exc_info=error)
@@ -61,7 +61,7 @@ def _busy_dependency(error: Exception, log: Logger, request_id: str) -> ServiceE
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if codes.isdisjoint(_BUSY) and status < _SERVER_ERROR:
             return None
-    elif not isinstance(error, ConnectionError | HTTPClientError):  # no connection, no answer in time, connection lost
+    elif not isinstance(error, ConnectionError | HTTPClientError):  # no connection, timeout, connection lost
         return None
     log.warning("Dependency is busy", request_id=request_id, error_type=type(error).__name__)
     return UnavailableError(

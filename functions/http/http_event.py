@@ -17,7 +17,7 @@ BODY_MAX_BYTES = 1_048_576
 
 
 class HttpEvent(APIGatewayProxyEventV2):
-    """One request. `rate_limit_headers` gives the RateLimit headers of a request with a valid key; else None."""
+    """One request. `rate_limit_headers` returns the RateLimit headers; None without a valid key."""
 
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
 
@@ -29,10 +29,10 @@ def json_body(event: APIGatewayProxyEventV2) -> bytes:
         raise UnsupportedMediaTypeError("Send the body as JSON, with content-type: application/json.")
     text = event.body or ""
     try:
-        # A lone surrogate from the gateway's own JSON becomes bytes that are not UTF-8, and is refused as such.
+        # A lone surrogate from the gateway's own JSON becomes invalid UTF-8, which the JSON parser refuses.
         raw = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode(errors="surrogatepass")
     except (binascii.Error, ValueError):
-        raise BadRequestError("The body is not what its encoding says.") from None
+        raise BadRequestError("The body does not match its encoding.") from None
     if len(raw) > BODY_MAX_BYTES:
         raise TooLargeError(f"The body is larger than {BODY_MAX_BYTES:,} bytes.")
     return raw

@@ -7,5 +7,5 @@ type Body = dict[str, Any]
 
 
 def to_json(body: Any) -> str:
-    """Write compact JSON in UTF-8. Raises ValueError for NaN, which JSON lacks."""
+    """Return compact JSON without escapes for non-ASCII text. Raises ValueError for NaN and infinity."""
     return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Long polling: read a row again in growing steps until it is in a wanted state."""
+"""Long polling: read a row with growing pauses until it is in a wanted state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GROWTH = 1.5
 
 @dataclass(frozen=True, slots=True)
 class LongPoll:
-    """The clock of a long poll; tests bring their own."""
+    """The clock of a long poll. Tests pass their own."""
 
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
@@ -24,7 +24,7 @@ class LongPoll:
     def wait[Row](
         self, row: Row, read: Callable[[], Row | None], is_over: Callable[[Row], bool], secs: float
     ) -> Row | None:
-        """Read the row again until `is_over`, until it is gone (None), or for `secs`. Returns the last row read."""
+        """Read until `is_over(row)`, until the row is gone (None), or for `secs`. Returns the last row read."""
         deadline, step = self.monotonic() + secs, FIRST_STEP_SECS
         seen: Row | None = row
         while seen is not None and not is_over(seen) and (left := deadline - self.monotonic()) > 0:

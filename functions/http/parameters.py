@@ -1,4 +1,4 @@
-"""Query parameters, path parameters and headers: text in, checked value out. All raise BadRequestError."""
+"""Check query parameters, path parameters and headers. All functions raise BadRequestError."""
 
 import re
 from collections.abc import Mapping
@@ -27,22 +27,16 @@ def submission_id(text: str) -> str:
 
 def wait_flag(parameters: Parameters) -> bool:
     """Read `wait` of submit."""
-    text = parameters.get("wait", "false")
-    if text not in {"true", "false"}:
-        raise BadRequestError("wait must be true or false.")
-    return text == "true"
+    return _flag(parameters, "wait")
 
 
 def detail_flag(parameters: Parameters) -> bool:
     """Read `detail` of the list of languages."""
-    text = parameters.get("detail", "false")
-    if text not in {"true", "false"}:
-        raise BadRequestError("detail must be true or false.")
-    return text == "true"
+    return _flag(parameters, "detail")
 
 
 def wait_secs(parameters: Parameters) -> float:
-    """Read `wait` of a result: seconds, 0 where it is left out."""
+    """Read `wait` of a result in seconds; 0 if it is missing."""
     text = parameters.get("wait", "0")
     if not _SECS.fullmatch(text) or float(text) > LONG_POLL_MAX_SECS:
         raise BadRequestError(f"wait must be a number of seconds from 0 to {LONG_POLL_MAX_SECS}.")
@@ -58,8 +52,15 @@ def page_limit(parameters: Parameters) -> int:
 
 
 def idempotency_key(headers: Parameters) -> str | None:
-    """Read the Idempotency-Key header; `headers` ignores case."""
+    """Read the Idempotency-Key header. `headers` must ignore case."""
     key = headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_CHARS:
         raise BadRequestError(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters.")
     return key
+
+
+def _flag(parameters: Parameters, name: str) -> bool:
+    text = parameters.get(name, "false")
+    if text not in {"true", "false"}:
+        raise BadRequestError(f"{name} must be true or false.")
+    return text == "true"

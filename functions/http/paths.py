@@ -1,4 +1,4 @@
-"""Every path of this API with its methods. The template's routes, the resolvers and the OpenAPI file agree with it."""
+"""Every path of this API with its methods. Tests compare it with the template, the resolvers and the OpenAPI file."""
 
 import re
 
@@ -30,7 +30,7 @@ _PATTERNS = {template: re.compile(re.sub(r"{\w+}", "[^/]+", template.replace("."
 
 
 def find_route(path: str) -> str | None:
-    """Return the template that a path fits, whatever the method."""
+    """Return the template that matches a path, for any method."""
     return next((template for template, pattern in _PATTERNS.items() if pattern.fullmatch(path)), None)
 
 

@@ -1,4 +1,4 @@
-"""Powertools' resolver with our errors, our 404 and 405; x-request-id on every answer, RateLimit on keyed ones."""
+"""Powertools' resolver with our error answers, x-request-id on every answer and the RateLimit headers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _SERVER_ERROR = 500
 class Resolver(APIGatewayHttpResolver):
     """A resolver for one thread.
 
-    Powertools keeps the event of the running request in an attribute of a class, and route arguments in one dict. The
-    local stack runs handlers on many threads of one process, where that would mix requests up. So each thread has a
-    resolver of its own (`PerThread`), and the event lies in that instance.
+    Powertools keeps the current event in a class attribute and the route arguments in one dict. The local stack runs
+    handlers on many threads of one process, which would mix up their requests. So each thread has its own resolver
+    (`PerThread`), and the instance holds the event.
     """
 
     def __init__(self, log: Logger) -> None:
@@ -49,7 +49,7 @@ class Resolver(APIGatewayHttpResolver):
 
     @property
     def prefix(self) -> str:
-        """What stands before `/api` in this request's path: the stage, if it has one."""
+        """The part of the request's path before `/api`: the stage, or empty."""
         return self._get_base_path()
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Resolver(APIGatewayHttpResolver):
         answer = super().resolve(event, context)
         answer["headers"]["x-request-id"] = self.request_id
         if self._event.rate_limit_headers is not None and answer["statusCode"] < _SERVER_ERROR:
-            # A refusal names the limit that refused in headers of its own.
+            # A 429 answer already has the headers of the exceeded limit: they win.
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
 
@@ -68,7 +68,7 @@ class Resolver(APIGatewayHttpResolver):
             raise NotFoundError("There is nothing at this path. GET /api/openapi.json lists what there is.")
         if self._event.http_method not in ROUTES[template]:
             raise MethodNotAllowedError(ROUTES[template])
-        if "{id}" in template:  # an id with characters that the route does not take
+        if "{id}" in template:  # the route does not match some characters of an id
             raise BadRequestError("The id is not a UUID.")
         raise NotFoundError("This path is served elsewhere.")
 
@@ -77,7 +77,7 @@ class Resolver(APIGatewayHttpResolver):
 
 
 class PerThread:
-    """Makes a thread's resolver when the thread first needs it."""
+    """One resolver per thread, created on first use."""
 
     def __init__(self, build: Callable[[], Resolver]) -> None:
         self._build = build

@@ -1,8 +1,7 @@
-"""JSON as RFC 8259 has it: no NaN, no doubled keys, no surprise from depth or size.
+"""Strict JSON of RFC 8259: no duplicate keys, bounded depth.
 
-The one exception: NaN and Infinity are let through as `Constant`, since the contract answers them inside `limits` with
-422 and the name of the field. Whoever takes the value must refuse every other one; `count_constants` says how many
-there were.
+One exception: NaN and Infinity become `Constant`, because the contract answers them inside `limits` with 422 and the
+name of the field. Callers must refuse all others; `read_json` returns their number.
 """
 
 import json
@@ -16,7 +15,7 @@ class Constant(float):
 
 
 def read_json(raw: bytes) -> tuple[Any, int]:
-    """Parse; return the value and the number of Constants in it. Raises BadRequestError."""
+    """Return the value and the number of its Constants. Raises BadRequestError."""
     constants = 0
 
     def constant(name: str) -> Constant:
@@ -33,7 +32,7 @@ def read_json(raw: bytes) -> tuple[Any, int]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse doubled keys: two parsers would see two different requests."""
+    """Refuse duplicate keys: two parsers could see two different requests."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise BadRequestError("The JSON body has a key twice in one object.")

@@ -1,4 +1,4 @@
-"""A JSON body held against a model: what is wrong becomes fields of a 422, without the input that they are about."""
+"""Check a JSON body against a model. The fields of a 422 name the problems, never the input."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ _MOST_PROBLEMS = 20
 
 
 def _whole_characters(text: str) -> str:
-    """Refuse half a surrogate pair: JSON can spell it, UTF-8 cannot hold it."""
+    """Refuse half a surrogate pair: JSON can express it, UTF-8 cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -36,7 +36,7 @@ def read_object(raw: bytes) -> tuple[dict[str, Any], int]:
 
 
 def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
-    """Parse and check a body that holds no NaN anywhere. Raises BadRequestError, InvalidFieldsError."""
+    """Parse and check a body without NaN or infinity. Raises BadRequestError, InvalidFieldsError."""
     body, constants = read_object(raw)
     if constants:
         raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
@@ -44,7 +44,7 @@ def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
 
 
 def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Model:
-    """Check a body. Raises InvalidFieldsError."""
+    """Return the model of a body. Raises InvalidFieldsError."""
     try:
         return model.model_validate(body)
     except ValidationError as error:

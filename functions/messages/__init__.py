@@ -1,1 +1,1 @@
-"""The vocabulary and wire format that functions and runner share."""
+"""The vocabulary and message format between functions and runner."""

@@ -1,6 +1,6 @@
-"""Shapes of `metrics` and `evidence`: what a runner measured, as it is shown to clients.
+"""Shapes of `metrics` and `evidence`: a runner's measurements, as clients see them.
 
-A runner runs hostile code, so what it sends is taken apart and checked here before it is stored.
+A runner runs hostile code, so we check its messages with these models before we store anything.
 """
 
 from typing import Annotated, Literal
@@ -18,13 +18,13 @@ CgroupBackend = Literal["cgroup_v1", "cgroup_v2"]
 
 
 class Shape(BaseModel):
-    """Strict and frozen. Unknown keys are dropped: a newer runner may send more than we know."""
+    """Strict and frozen. Unknown keys are dropped: a newer runner may send more."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 class Metrics(Shape):
-    """Times and memory of one run; a step that did not happen has null."""
+    """Times and memory of one run; null for a step that did not run."""
 
     cpu_time_secs: Measure
     wall_time_secs: Measure
@@ -60,7 +60,7 @@ class Timing(Shape):
 
 
 class ProcessLifecycle(Shape):
-    """What was left when the run ended."""
+    """Processes that remained when the run ended."""
 
     reap_status: Literal["clean", "unclean"]
     descendant_containment: Literal["ok", "breached"]
@@ -68,7 +68,7 @@ class ProcessLifecycle(Shape):
 
 
 class Isolation(Shape):
-    """Controls that took effect in this run, and those that did not."""
+    """Controls in force in this run, and missing controls."""
 
     mode: IsolationMode
     controls_applied: Names
@@ -83,7 +83,7 @@ class LimitsEvidence(Shape):
 
 
 class Teardown(Shape):
-    """Whether the jail was seen to be gone."""
+    """The check that nothing of the jail remained."""
 
     reap_status: Literal["clean", "unclean"]
     zombie_count: Count
@@ -91,7 +91,7 @@ class Teardown(Shape):
 
 
 class Evidence(Shape):
-    """What was measured in one run, in the shape of either generation of clients."""
+    """The measurements of one run, in the shapes of schema 1.0 and 2.0."""
 
     verdict_cause: Cause
     verdict_actor: Actor

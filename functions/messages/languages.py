@@ -1,6 +1,6 @@
-"""Names of languages, and how far `limits` may go in each profile.
+"""Languages, and the ceilings of `limits` in each profile.
 
-The numbers are those of the published table; the runner keeps its own copy, since both are deployed at different times.
+The numbers come from docs/contract.md. The runner has its own copy, because both are deployed at different times.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Language(StrEnum):
-    """Canonical names, in the order in which they are listed."""
+    """Canonical names, in listing order."""
 
     PYTHON = "python"
     C = "c"
@@ -21,7 +21,7 @@ class Language(StrEnum):
 
 
 class Profile(StrEnum):
-    """What a run is for: short judged programs, or longer ones of an agent."""
+    """The purpose of a run: short judged programs, or longer programs of an agent."""
 
     JUDGE = "judge"
     AGENT = "agent"
@@ -40,7 +40,7 @@ ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """The highest value that each key of `limits` may have."""
+    """The highest value of each key of `limits`."""
 
     cpu_time_secs: int
     wall_time_secs: int
@@ -51,7 +51,7 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What differs from language to language: default wall time, processes in either profile."""
+    """Values of one language: the default wall time and the process ceiling of each profile."""
 
     judge_wall_secs: int
     judge_processes: int
@@ -76,7 +76,7 @@ _WALL_CEILING_SECS = {Profile.JUDGE: 25, Profile.AGENT: 30}
 
 
 def canonical(name: str) -> Language | None:
-    """Return the language that a client means, whatever its case; None if there is none."""
+    """Return the language of a name or alias, in any case; None if it is unknown."""
     folded = name.casefold()
     alias = ALIASES.get(folded)
     if alias is not None:
@@ -88,7 +88,7 @@ def canonical(name: str) -> Language | None:
 
 
 def ceilings(language: Language, profile: Profile) -> Ceilings:
-    """Ceilings that `limits` may reach."""
+    """Return the ceilings of `limits`."""
     row = _ROWS[language]
     return Ceilings(
         cpu_time_secs=_CPU_CEILING_SECS,
@@ -100,5 +100,5 @@ def ceilings(language: Language, profile: Profile) -> Ceilings:
 
 
 def default_wall_secs(language: Language, profile: Profile) -> int:
-    """Wall time of the run step where the client sets none."""
+    """Return the wall time of the run step if the client sets none."""
     return _ROWS[language].judge_wall_secs if profile is Profile.JUDGE else _WALL_CEILING_SECS[profile]

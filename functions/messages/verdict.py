@@ -1,10 +1,10 @@
-"""The closed vocabulary of results, spelled as clients see it."""
+"""The closed vocabulary of results, as clients see it."""
 
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What became of a run. Clients switch on these; finer news goes into Cause."""
+    """The class of a run's outcome. Clients switch on it; Cause has the details."""
 
     AC = "AC"
     RE = "RE"
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why the verdict is what it is."""
+    """The reason of the verdict."""
 
     NORMAL_EXIT = "normal_exit"
     RE_NONZERO_EXIT = "re_nonzero_exit"
@@ -40,7 +40,7 @@ class Cause(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who ended the run: the program, the kernel, or our supervisor."""
+    """The actor that ended the run: the program, the kernel, or our supervisor."""
 
     RUNTIME = "runtime"
     KERNEL = "kernel"
@@ -48,14 +48,14 @@ class Actor(StrEnum):
 
 
 class Phase(StrEnum):
-    """The step that the verdict is about."""
+    """The step that produced the verdict."""
 
     COMPILE = "compile"
     RUN = "run"
 
 
 class Integrity(StrEnum):
-    """Whether the output is all that the program wrote."""
+    """Whether the output is complete."""
 
     COMPLETE = "complete"
     TRUNCATED_BY_JUDGE_LIMIT = "truncated_by_judge_limit"
@@ -65,7 +65,7 @@ class Integrity(StrEnum):
 
 
 class Divergence(StrEnum):
-    """How CPU time relates to wall time: ratio >= 0.8, <= 0.2, between."""
+    """The ratio of CPU time to wall time: >= 0.8, <= 0.2, between."""
 
     CPU_BOUND = "cpu_bound"
     SLEEP_OR_BLOCK_BOUND = "sleep_or_block_bound"

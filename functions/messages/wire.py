@@ -59,7 +59,7 @@ NodeId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class _Message(Shape):
-    """What all messages share. Attribute names are those of the JSON, except that base64 is decoded."""
+    """Base of all messages. Attributes have the names of the JSON; base64 is decoded."""
 
     model_config = ConfigDict(
         strict=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
@@ -68,19 +68,19 @@ class _Message(Shape):
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """Parse, or raise MessageInvalidError."""
+        """Parse a message. Raises MessageInvalidError."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise MessageInvalidError(_places(error)) from None
 
     def serialise(self) -> str:
-        """One line of JSON that fits the schema."""
+        """Return the message as one line of JSON."""
         return self.model_dump_json(by_alias=True)
 
 
 class RequestedLimits(Shape):
-    """Limits that the client set; what it left out is the runner's default and does not travel."""
+    """Limits that the client set. The runner has its defaults for the others."""
 
     cpu_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     wall_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -94,7 +94,7 @@ class RequestedLimits(Shape):
 
 
 class ExecutionRequested(_Message):
-    """Run this. Sent to a submission queue, and again by the sweeper with a new execution id."""
+    """Request one execution. The sweeper sends it again with a new execution id."""
 
     type: Literal["execution_requested"] = "execution_requested"
     submission_id: Uuid
@@ -110,7 +110,7 @@ class ExecutionRequested(_Message):
 
 
 class ExecutionStarted(_Message):
-    """A runner took the submission."""
+    """A runner has started the submission."""
 
     type: Literal["execution_started"] = "execution_started"
     submission_id: Uuid
@@ -120,7 +120,7 @@ class ExecutionStarted(_Message):
 
 
 class Result(Shape):
-    """Verdict and its reasons."""
+    """The verdict and its reasons."""
 
     verdict: Verdict
     cause: Cause
@@ -151,7 +151,7 @@ class Stream(Shape):
 
 
 class ExecutionCompleted(_Message):
-    """What came out of one execution. Objects it names must lie under its own submission and execution."""
+    """The outcome of one execution. Its object keys must be under its own submission and execution."""
 
     type: Literal["execution_completed"] = "execution_completed"
     submission_id: Uuid
@@ -177,7 +177,7 @@ class ExecutionCompleted(_Message):
 
 
 class RunnerHeartbeat(_Message):
-    """A runner lives, and what it can do."""
+    """A runner is alive; its capacity, languages and controls."""
 
     type: Literal["runner_heartbeat"] = "runner_heartbeat"
     node_id: NodeId
@@ -194,7 +194,7 @@ class RunnerHeartbeat(_Message):
 
 
 class FanoutsDue(_Message):
-    """Fan-outs that are done many at a time are due. Sent by `submit`; whoever sends it, `record` only looks."""
+    """A batch of fan-outs is due. It names no rows: `record` reads them from the index, so a forged one is harmless."""
 
     type: Literal["fanouts_due"] = "fanouts_due"
 
@@ -208,7 +208,7 @@ _COMPLETIONS: TypeAdapter[CompletionsMessage] = TypeAdapter(
 
 
 def parse_completions_message(text: str | bytes) -> CompletionsMessage:
-    """Parse what lies in the completions queue. Raises MessageInvalidError."""
+    """Parse a message of the completions queue. Raises MessageInvalidError."""
     try:
         return _COMPLETIONS.validate_json(text)
     except ValidationError as error:
@@ -216,7 +216,7 @@ def parse_completions_message(text: str | bytes) -> CompletionsMessage:
 
 
 def _places(error: ValidationError) -> str:
-    """Where the message is wrong, and how; never its content."""
+    """Name the wrong fields and the type of each problem, never the content."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(
         f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {item['type']}" for item in found[:5]

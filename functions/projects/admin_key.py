@@ -1,4 +1,4 @@
-"""The administrator's key, one for the whole installation: it opens no project, and no project's key does its work."""
+"""Check the administrator's key: one per installation, valid for /api/projects only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
 
 _SECRET_MIN_CHARS = 24
-_KNOWN_TO_ALL = "local_development_only"
+_PUBLIC_KEY_PART = "local_development_only"
 
 
 @dataclass(frozen=True, slots=True)
 class AdminGate:
-    """`parameter`: name of the SSM parameter with the key; empty, and nobody gets in."""
+    """`parameter`: name of the SSM parameter with the key. If it is empty, every request is refused."""
 
     parameter: str
     stage: str
@@ -38,27 +38,27 @@ class AdminGate:
         """
         given = app.current_event.headers.get("x-admin-key") or ""
         if not given or not self.parameter:
-            raise self._refused()
+            raise self._refusal()
         try:
             secret = self.read_secret(self.parameter)
         except SecretUnavailableError:
             self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
             raise UnavailableError("The administrator's key cannot be checked at the moment. Try again.") from None
         if not self._is_usable(secret):
-            self.log.error("Admin key is too short or publicly known, so it opens nothing", request_id=app.request_id)
-            raise self._refused()
+            self.log.error("Every admin request is refused: the key is too short or public", request_id=app.request_id)
+            raise self._refusal()
         if not hmac.compare_digest(_digest(given), _digest(secret)):
             self.log.warning("Admin key refused", request_id=app.request_id)
-            raise self._refused()
+            raise self._refusal()
 
     def _is_usable(self, secret: str) -> bool:
-        return len(secret) >= _SECRET_MIN_CHARS and (self.stage == LOCAL_STAGE or _KNOWN_TO_ALL not in secret)
+        return len(secret) >= _SECRET_MIN_CHARS and (self.stage == LOCAL_STAGE or _PUBLIC_KEY_PART not in secret)
 
     @staticmethod
-    def _refused() -> UnauthorizedError:
+    def _refusal() -> UnauthorizedError:
         return UnauthorizedError("The administrator's key is needed in the X-Admin-Key header.")
 
 
 def _digest(text: str) -> bytes:
-    """Of one length, so that the comparison's time tells nothing of the secret's."""
+    """Hash both texts to one length, so that the time of the comparison does not reveal the secret's length."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

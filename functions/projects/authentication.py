@@ -1,4 +1,4 @@
-"""Authentication by API key. It comes before any look at the body."""
+"""Authenticate a request by its API key, before anything reads the body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
-    """Return the project of the X-API-Key header. Raises UnauthorizedError, with one text for every reason."""
+    """Return the project of the X-API-Key header. Raises UnauthorizedError with the same text for every reason."""
     project = projects.find_key(event.headers.get("x-api-key") or "")
     if project is None:
         raise UnauthorizedError("A valid API key is needed in the X-API-Key header.")
@@ -25,5 +25,5 @@ def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
 
 
 def note_usage(event: HttpEvent, usage: Usage, quota: Quota) -> None:
-    """Answer this request with the RateLimit headers of the quota that it was charged to."""
+    """Take the RateLimit headers of this request's answer from the charged quota."""
     event.rate_limit_headers = functools.partial(rates().headers_of, usage, quota)

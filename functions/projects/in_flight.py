@@ -1,4 +1,4 @@
-"""A run that is not final, as its project's quota knows it. It begins before the submission's row exists."""
+"""A run in flight, as the quota item stores it. The entry exists before the submission's row."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functions.clock import from_rfc3339
 
 _KEY_HEX_DIGITS = 32
 LEAKED_AFTER_MS = 60_000
-"""An entry of this age without a row was left by a process that died: no call lives longer than 30 s."""
+"""An entry of this age without a row belongs to a process that died: no request lasts longer than 30 s."""
 OVERTAKEN_AFTER_MS = 5_000
 """A request with the same Idempotency-Key waits this long for the first one to write its row."""
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """One entry. `key` is a part of the Idempotency-Key's hash, empty without one."""
+    """One entry. `key`: the start of the Idempotency-Key's hash; empty without a key."""
 
     since_ms: int
     submission_id: str
@@ -23,7 +23,7 @@ class InFlight:
 
     @property
     def text(self) -> str:
-        """As it lies in the table. The submission's row tells all of it, so that whoever ends the run finds it."""
+        """The text in the table. It can be rebuilt from the submission's row, so any process can remove the entry."""
         return ".".join(filter(None, (str(self.since_ms), self.submission_id, self.key)))
 
 
@@ -35,7 +35,7 @@ def in_flight_entry(created_at: str, submission_id: str, idempotency_pk: str | N
 
 @dataclass(frozen=True, slots=True)
 class QuotaClaim:
-    """One run that counts against a project's quota of a profile."""
+    """One run, charged to a project's quota of a profile."""
 
     project_id: str
     profile: str
@@ -43,6 +43,6 @@ class QuotaClaim:
 
 
 def read_entry(text: str) -> InFlight:
-    """Return the entry of its text."""
+    """Parse the text of an entry."""
     since_ms, submission_id, *key = text.split(".")
     return InFlight(int(since_ms), submission_id, *key)

@@ -1,4 +1,4 @@
-"""Calls of /api/projects/{id}/keys. Every change is logged with its ids, never with a key."""
+"""Routes of /api/projects/{id}/keys. Every change is logged with ids, never with a key."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from functions.projects.admin_key import AdminGate
     from functions.projects.key_store import KeyStore
     from functions.projects.model import KeyRecord
-    from functions.projects.routes import Projects
+    from functions.projects.routes import ProjectRoutes
 
 MAX_KEYS = 200
-"""Keys of a project that are listed, so that one look finds them all."""
+"""The most keys of a project: `list_all` reads them in one go."""
 _NO_SUCH_KEY = "There is no such key in this project."
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """The parts that the calls need."""
+class KeyRoutes:
+    """The routes and the parts that they use."""
 
     gate: AdminGate
-    projects: Projects
+    projects: ProjectRoutes
     store: KeyStore
     clock: Clock
     log: Logger
 
     def issue(self, app: Resolver, id_text: str) -> Response[str]:
-        """Make a key. This answer is the only place where it is ever whole."""
+        """Create a key. Only this answer contains the whole key."""
         self.gate.require(app)
         project_id = self.projects.find(id_text).project.project_id
         request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.clock)
@@ -52,7 +52,7 @@ class Keys:
         if issued is None:
             raise NotFoundError(NO_SUCH_PROJECT)
         record, api_key = issued
-        self._tell(app, "Key issued", record)
+        self._log_change(app, "Key issued", record)
         return answer({"key": api_key, **key_body(record)})
 
     def page(self, app: Resolver, id_text: str) -> Response[str]:
@@ -61,19 +61,19 @@ class Keys:
         query = app.current_event.query_string_parameters
         limit = parameters.page_limit(query)
         project_id = self.projects.find(id_text).project.project_id
-        owner = f"{project_id}/keys"  # no project's id: a cursor of another list leads nowhere here
+        owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
         after = read_cursor(owner, query["cursor"]) if "cursor" in query else None
-        records = [record for record in self.store.list_all(project_id) if after is None or _place(record) < after]
+        records = [record for record in self.store.list_all(project_id) if after is None or _position(record) < after]
         more = len(records) > limit
         return answer(
             {
                 "items": [key_body(record) for record in records[:limit]],
-                "next_cursor": write_cursor(owner, _place(records[limit - 1])) if more else None,
+                "next_cursor": write_cursor(owner, _position(records[limit - 1])) if more else None,
             }
         )
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
-        """Set or remove the end of a key's life. Raises ConflictError for a revoked one."""
+        """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
         self.gate.require(app)
         project_id = self.projects.find(id_text).project.project_id
         key_id = parameters.submission_id(key_id_text)
@@ -83,11 +83,11 @@ class Keys:
             if self.store.get(project_id, key_id) is None:
                 raise NotFoundError(_NO_SUCH_KEY)
             raise ConflictError("The key is revoked, for good. Issue a new one.")
-        self._tell(app, "Key expiry changed", changed)
+        self._log_change(app, "Key expiry changed", changed)
         return answer(key_body(changed))
 
     def revoke(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
-        """Let a key open nothing from now on, for good."""
+        """Revoke a key. This cannot be undone."""
         self.gate.require(app)
         project_id = self.projects.find(id_text).project.project_id
         key_id = parameters.submission_id(key_id_text)
@@ -95,12 +95,12 @@ class Keys:
         if before is None or revoked is None:
             raise NotFoundError(_NO_SUCH_KEY)
         if before.revoked_at is None:
-            self._tell(app, "Key revoked", revoked)
+            self._log_change(app, "Key revoked", revoked)
         return answer(key_body(revoked))
 
-    def _tell(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
+    def _log_change(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
         self.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
 
 
-def _place(record: KeyRecord) -> str:
+def _position(record: KeyRecord) -> str:
     return f"{record.created_at}#{record.key_id}"

@@ -1,4 +1,4 @@
-"""API keys as an administrator handles them. What opens a project by its key is in `functions.projects.store`."""
+"""Issue, list, change and revoke API keys. `functions.projects.store` finds the project of a key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEY_PREFIX = "rb_live_"
 REVOKED_KEPT_SECS = 90 * 86_400
-"""A revoked key is shown in its project's list this long."""
+"""A revoked key stays in its project's list for this time."""
 _SHOWN_CHARS = 12
 
 
@@ -44,9 +44,9 @@ class KeyStore:
     def issue(
         self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None
     ) -> tuple[KeyRecord, str] | None:
-        """Make a key, or take the given one (local stage); None when there is no such project.
+        """Create a key, or store the given one (local stage). None if the project does not exist.
 
-        This is the only time it is seen whole. A given one that exists keeps its id and time, and is good again.
+        The whole key is returned only here. A given key that exists keeps its id and creation time, and is valid again.
         """
         issued = api_key or KEY_PREFIX + secrets.token_urlsafe(32)
         key_digest = digest(issued)
@@ -67,7 +67,7 @@ class KeyStore:
         return (record, issued) if self._all_or_none(actions) else None
 
     def list_all(self, project_id: str) -> list[KeyRecord]:
-        """All keys of a project, newest first."""
+        """Return all keys of a project, newest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
@@ -81,12 +81,12 @@ class KeyStore:
         return sorted(records, key=lambda record: (record.created_at, record.key_id), reverse=True)
 
     def get(self, project_id: str, key_id: str) -> KeyRecord | None:
-        """One key of a project, revoked or not."""
+        """Return one key of a project, revoked or not."""
         found = self._find(project_id, key_id)
         return to_key_record(found) if found is not None else None
 
     def set_expiry(self, project_id: str, key_id: str, expires_at: str | None) -> KeyRecord | None:
-        """Let it end at that time, None: never. None when there is no such key, or it is revoked."""
+        """Set the expiry, None for never. Returns None if the key does not exist or is revoked."""
         found = self._find(project_id, key_id)
         if found is None:
             return None
@@ -100,7 +100,7 @@ class KeyStore:
         return to_key_record(from_item(item)) if item is not None else None
 
     def revoke(self, project_id: str, key_id: str) -> KeyRecord | None:
-        """Let it open nothing from now on; again changes nothing. None when there is no such key."""
+        """Revoke a key; repeating the call is safe. None if the key does not exist."""
         found = self._find(project_id, key_id)
         if found is None or "revoked_at" in found:
             return to_key_record(found) if found is not None else None
@@ -142,7 +142,7 @@ class KeyStore:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _all_or_none(self, actions: list[Any]) -> bool:
-        """Write in one transaction; False when a condition refuses it."""
+        """Write in one transaction. False if a condition failed."""
         for action in actions:
             (operation,) = action.values()
             operation["TableName"] = self._table

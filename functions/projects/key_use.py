@@ -1,4 +1,4 @@
-"""When a key was used last: a note of the minute, never worth a request."""
+"""Record the last use of a key, to the minute. A failure never fails the request."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ class KeyUse:
         self._tried: dict[str, int] = {}
 
     def note(self, key_digest: str, last_used_at: str | None, now_ms: int) -> None:
-        """Write `now_ms` as the key's last use, unless the last one is younger than a minute. Raises nothing."""
+        """Write `now_ms` as the key's last use if the known one is older than a minute. Never raises."""
         minute_ago = to_rfc3339(now_ms - USE_NOTED_MS)
         if last_used_at is not None and last_used_at > minute_ago:
             return
-        # Once a minute even when it fails: a table that cannot be written must not slow every request down.
+        # Once a minute even after a failure: a failing table must not slow every request down.
         if now_ms - self._tried.get(key_digest, 0) < USE_NOTED_MS:
             return
         if len(self._tried) >= _MOST_TRIED:
             self._tried = {}
         self._tried[key_digest] = now_ms
         try:
-            # The functions' rights name these attributes, and no other, and no returned values (template.yaml).
+            # IAM allows exactly these attributes and no returned values (template.yaml).
             self._client.update_item(
                 TableName=self._table,
                 Key=key_key(key_digest),
                 UpdateExpression="SET last_used_at = :now",
-                # A key that is gone meanwhile must not come back as a row without a project.
+                # A key deleted meanwhile must not come back as a row without a project.
                 ConditionExpression="attribute_exists(pk) AND "
                 "(attribute_not_exists(last_used_at) OR last_used_at <= :minute_ago)",
                 ExpressionAttributeValues=to_item({":now": to_rfc3339(now_ms), ":minute_ago": minute_ago}),
             )
         except (BotoCoreError, ClientError) as error:
             if not (isinstance(error, ClientError) and is_condition_failure(error)):
-                logger("keys").warning("Use of a key was not noted", error_type=type(error).__name__)
+                logger("keys").warning("Last use of a key not recorded", error_type=type(error).__name__)

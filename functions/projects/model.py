@@ -1,4 +1,4 @@
-"""A project: whoever owns submissions, endpoints and keys; and its keys."""
+"""Projects and API keys. A project owns submissions, endpoints and keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`profiles`: those that its keys may use. `quotas`: by profile, where they differ from the default."""
+    """`profiles`: the allowed profiles. `quotas`: by profile, only those that differ from the default."""
 
     project_id: str
     name: str
@@ -22,13 +22,13 @@ class Project:
     quotas: Mapping[str, Quota] = field(default_factory=dict)
 
     def quota(self, profile: str) -> Quota:
-        """What holds for one profile."""
+        """Return the quota of one profile."""
         return self.quotas.get(profile) or DEFAULT_QUOTAS[profile]
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectRecord:
-    """A project as an administrator sees it. Times are RFC 3339; `disabled_at` None: its keys open it."""
+    """A project as an administrator sees it. Times are RFC 3339; `disabled_at` None: the project is enabled."""
 
     project: Project
     created_at: str
@@ -37,7 +37,10 @@ class ProjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What is known of an API key, which is not the key: of that only the first characters. Times are RFC 3339."""
+    """The stored properties of an API key. `prefix`: its first characters; the key itself is not stored.
+
+    Times are RFC 3339.
+    """
 
     key_id: str
     project_id: str

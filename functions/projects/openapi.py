@@ -1,4 +1,4 @@
-"""Operations on projects and keys, which need the administrator's key."""
+"""OpenAPI operations on projects and keys. They need the administrator's key."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ _ID = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"},
-    "description": "The project's.",
+    "description": "The project's id.",
 }
 _KEY_ID = {
     "name": "key_id",
     "in": "path",
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
-    "description": "The key's id, which is not the key.",
+    "description": "The key's id, not the key itself.",
 }
 _UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
 _UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))
@@ -49,7 +49,7 @@ ADMIN_OPERATIONS = (
         "/api/projects",
         "POST",
         "createProject",
-        "Make a project",
+        "Create a project",
         {200: _PROJECT, **_TAKES_BODY, **_ADMIN},
         request=CreateProjectRequest,
         examples=_example({"name": "Spring course", "profiles": ["judge"], "quotas": {"judge": {"per_minute": 600}}}),
@@ -81,7 +81,7 @@ ADMIN_OPERATIONS = (
         {
             200: _PROJECT,
             404: _UNKNOWN,
-            409: ("`conflict`: others changed it at the same time, again and again.", (Error,)),
+            409: ("`conflict`: other requests kept changing the project at the same time.", (Error,)),
             **_TAKES_BODY,
             **_ADMIN,
         },
@@ -94,9 +94,9 @@ ADMIN_OPERATIONS = (
         "/api/projects/{id}/keys",
         "POST",
         "issueKey",
-        "Make an API key",
+        "Issue an API key",
         {
-            200: ("The key, for the only time.", (admin_bodies.IssuedKeyBody,)),
+            200: ("The key. It is shown only here.", (admin_bodies.IssuedKeyBody,)),
             404: _UNKNOWN,
             409: ("`conflict`: the project has 200 keys.", (Error,)),
             **_TAKES_BODY,
@@ -121,7 +121,7 @@ ADMIN_OPERATIONS = (
         "/api/projects/{id}/keys/{key_id}",
         "PATCH",
         "changeKey",
-        "Let an API key expire, now, later or never",
+        "Change the expiry of an API key",
         {
             200: _KEY,
             404: _NO_KEY,
@@ -138,7 +138,7 @@ ADMIN_OPERATIONS = (
         "/api/projects/{id}/keys/{key_id}",
         "DELETE",
         "revokeKey",
-        "Revoke an API key, for good; again is no error",
+        "Revoke an API key for good; repeating the call is safe",
         {200: _KEY, 404: _NO_KEY, **_ADMIN},
         (_ID, _KEY_ID),
         security="AdminKey",

@@ -1,4 +1,4 @@
-"""Shapes of the answers about projects and keys. What is sent is built in `core.project_view`."""
+"""OpenAPI bodies of projects and keys. `functions.projects.views` builds the answers; tests compare both."""
 
 from pydantic import BaseModel, Field
 
@@ -7,7 +7,7 @@ from functions.messages.languages import Profile
 
 
 class QuotaBody(BaseModel):
-    """What holds for one profile."""
+    """The quota of one profile."""
 
     per_minute: int
     per_day: int
@@ -15,7 +15,7 @@ class QuotaBody(BaseModel):
 
 
 class QuotasBody(BaseModel):
-    """By profile."""
+    """The quotas of all profiles."""
 
     judge: QuotaBody
     agent: QuotaBody
@@ -24,7 +24,7 @@ class QuotasBody(BaseModel):
 class ProjectBody(BaseModel):
     """A project."""
 
-    id: str = Field(description="A UUID. The local stack has one that is called `dev`.")
+    id: str = Field(description="A UUID. The local stack has a project called `dev`.")
     name: str
     enabled: bool
     profiles: list[Profile]
@@ -41,7 +41,7 @@ class ProjectPage(BaseModel):
 
 
 class KeyBody(BaseModel):
-    """What is known of an API key."""
+    """The properties of an API key."""
 
     key_id: Uuid
     project_id: str

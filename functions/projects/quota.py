@@ -1,6 +1,6 @@
-"""How much a project may run: per minute, per day and at the same time, for each profile on its own.
+"""Quotas of a project: runs per minute, per day and in flight, separately for each profile.
 
-Windows are fixed: the minutes and the days (UTC) since the epoch. Nothing here reads or writes; `store.quotas` does.
+Windows are fixed: the minutes and the days (UTC) since the epoch. `quota_store` reads and writes them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from functions.messages.languages import Profile
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 SKEW_MAX_MS = 60_000
-"""How far ahead of our clock another machine's may have opened a window."""
+"""The largest accepted difference between the clocks of two machines."""
 MAX_IN_FLIGHT = 3_000
-"""What `Quota.in_flight` may be at most: each takes up to 115 bytes of one table item, which holds 400 KiB."""
+"""Maximum of `Quota.in_flight`: each run takes up to 115 bytes of one table item, which holds 400 KiB."""
 IN_FLIGHT_RETRY_SECS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Submissions in a fixed window of a minute and of a day (UTC), and runs that are not final."""
+    """The most submissions in a minute and in a day (UTC), and the most runs in flight."""
 
     per_minute: int
     per_day: int
@@ -43,19 +43,17 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The `number`-th window of its length since the epoch, and how many submissions it has taken."""
+    """The `number`-th window of its length since the epoch, and its count of submissions."""
 
     length_ms: int
     number: int
     count: int
 
     def at(self, now_ms: int) -> Window:
-        """The window that counts at a moment.
-
-        One that lies ahead is the current one for a machine whose clock is a little slow; were it moved back, two
-        machines would empty it in turn. One that lies far ahead is a mistake of some clock, which would last: it is
-        moved back, and keeps its count.
-        """
+        """Return the current window at a time: this one, or the next with a count of 0."""
+        # A window up to SKEW_MAX_MS ahead stays: the clock of this machine is slow, and two machines that move the
+        # window to and fro would reset its count. A window further ahead comes from a wrong clock: we move it back,
+        # and it keeps its count.
         number = now_ms // self.length_ms
         if number > self.number:
             return replace(self, number=number, count=0)
@@ -64,34 +62,34 @@ class Window:
         return self
 
     def reset_secs(self, now_ms: int) -> int:
-        """Whole seconds until it ends, at least 1."""
+        """Return the whole seconds until the window ends, at least 1."""
         return max(1, -(-((self.number + 1) * self.length_ms - now_ms) // MS_PER_SEC))
 
     def with_one_more(self) -> Window:
-        """It, after one submission more."""
+        """Return it with one more submission."""
         return replace(self, count=self.count + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a project has used of one profile's quota."""
+    """The used part of one quota."""
 
     minute: Window = Window(MINUTE_MS, 0, 0)
     day: Window = Window(DAY_MS, 0, 0)
     in_flight: int = 0
 
     def at(self, now_ms: int) -> Usage:
-        """With the windows that count at a moment."""
+        """Return the usage with the current windows at a time."""
         return replace(self, minute=self.minute.at(now_ms), day=self.day.at(now_ms))
 
     def with_one_more(self) -> Usage:
-        """It, after one submission more."""
+        """Return it with one more submission."""
         return Usage(self.minute.with_one_more(), self.day.with_one_more(), self.in_flight + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """One limit as a client sees it: `remaining` of `limit`, until `reset_secs` from now."""
+    """One limit as a client sees it: `remaining` of `limit`, reset in `reset_secs`."""
 
     limit: int
     remaining: int
@@ -99,7 +97,7 @@ class Rate:
 
     @property
     def headers(self) -> dict[str, str]:
-        """As the HTTP contract names them."""
+        """The RateLimit headers of the HTTP contract."""
         return {
             "ratelimit-limit": str(self.limit),
             "ratelimit-remaining": str(self.remaining),
@@ -108,7 +106,7 @@ class Rate:
 
 
 def tightest_rate(usage: Usage, quota: Quota, now_ms: int) -> Rate:
-    """The window that has the fewest left; of two that have the same, the one that lasts longer."""
+    """Return the window with the smallest remainder; the day if both are equal."""
     usage = usage.at(now_ms)
     day = _rate(usage.day, quota.per_day, now_ms)
     minute = _rate(usage.minute, quota.per_minute, now_ms)
@@ -117,13 +115,13 @@ def tightest_rate(usage: Usage, quota: Quota, now_ms: int) -> Rate:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Which limit refuses a submission, and what its headers say."""
+    """The exceeded limit and its RateLimit headers."""
 
     limit: Limit
     rate: Rate
 
     def message(self, profile: str) -> str:
-        """A sentence for the caller."""
+        """Return the error message for the caller."""
         secs = self.rate.reset_secs
         again = f"Repeat the request in {secs} second{'s' if secs != 1 else ''}."
         if self.limit is Limit.IN_FLIGHT:
@@ -133,7 +131,7 @@ class Refusal:
 
 
 def find_refusal(usage: Usage, quota: Quota, now_ms: int) -> Refusal | None:
-    """None if one submission more is within all limits. Of several that refuse, the one that lasts longest."""
+    """Return the exceeded limit that lasts longest; None if one more submission is allowed."""
     usage = usage.at(now_ms)
     if usage.day.count >= quota.per_day:
         return Refusal(Limit.PER_DAY, _rate(usage.day, quota.per_day, now_ms))

@@ -1,9 +1,9 @@
 """Items of the quotas table, one for each project and profile.
 
-minute_number, minute_count     the minute that was counted last, and its submissions
-day_number, day_count           the same of a day
+minute_number, minute_count     the latest counted minute and its submissions
+day_number, day_count           the latest counted day and its submissions
 in_flight                       set of `InFlight.text`; absent when empty, as DynamoDB has no empty set
-in_flight_keys                  the keys of those: one Idempotency-Key takes once, however often it is seen
+in_flight_keys                  set of their keys: an Idempotency-Key is charged once at a time
 """
 
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ COUNTS = ("minute_count", "day_count")
 
 
 def quota_key(project_id: str, profile: str) -> dict[str, Any]:
-    """Name the item of one project and profile."""
+    """Return the primary key of a project's quota item."""
     return key(f"PROJECT#{project_id}", f"QUOTA#{profile}")
 
 
 def numbers_of(usage: Usage) -> dict[str, int]:
-    """Which windows are counted."""
+    """Return the window numbers of a usage."""
     return {"minute_number": usage.minute.number, "day_number": usage.day.number}
 
 
 def counts_of(usage: Usage) -> dict[str, int]:
-    """What was counted in them."""
+    """Return the counts of a usage."""
     return {"minute_count": usage.minute.count, "day_count": usage.day.count}
 
 
 def to_usage(item: Item) -> Usage:
-    """Read an item as DynamoDB returns it; an empty one is of a project that has used nothing."""
+    """Decode an item; an empty item means no usage."""
     if not item:
         return Usage()
     values = from_item(item)
@@ -47,6 +47,6 @@ def to_usage(item: Item) -> Usage:
 
 
 def to_entries(item: Item) -> tuple[InFlight, ...]:
-    """Return what holds a place, oldest first."""
+    """Return the runs in flight, oldest first."""
     texts = item.get("in_flight", {}).get("SS", ())
     return tuple(sorted((read_entry(text) for text in texts), key=lambda entry: entry.since_ms))

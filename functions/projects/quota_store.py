@@ -1,6 +1,7 @@
-"""What projects have used of their quotas.
+"""The quotas table: charge, refund and release runs.
 
-A submission is counted by one conditional update. Only where that is refused is the item looked at.
+One conditional update charges a submission. A refused update returns the current item; from it we start a new window
+or refuse the submission.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 _KEPT_SECS = 3 * 86_400
 _ATTEMPTS = 8
-_PLACE_IS_FREE = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight) AND NOT contains(in_flight, :text)"
+_BELOW_IN_FLIGHT = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight)"
+_IS_NEW = "NOT contains(in_flight, :text)"
 
 
 class QuotaRefusedError(Exception):
-    """A limit is reached. `in_flight`: what holds a place, oldest first."""
+    """A limit is reached. `in_flight`: the runs in flight, oldest first."""
 
     def __init__(self, refusal: Refusal, in_flight: tuple[InFlight, ...]) -> None:
         super().__init__("a quota is used up")
@@ -38,7 +40,7 @@ class QuotaRefusedError(Exception):
 
 
 class KeyInFlightError(Exception):
-    """A submission with the same Idempotency-Key holds a place: `entry`."""
+    """A submission with the same Idempotency-Key is in flight: `entry`."""
 
     def __init__(self, entry: InFlight) -> None:
         super().__init__("the idempotency key is in flight")
@@ -53,8 +55,11 @@ class QuotaStore:
         self._client = client
         self._clock = clock
 
-    def take(self, claim: QuotaClaim, quota: Quota) -> Usage:
-        """Count a run until it is released. Raises QuotaRefusedError, KeyInFlightError, UnavailableError."""
+    def charge(self, claim: QuotaClaim, quota: Quota) -> Usage:
+        """Charge a run. It is in flight until it is released.
+
+        Raises QuotaRefusedError, KeyInFlightError, UnavailableError.
+        """
         entry = claim.entry
         windows = Usage().at(self._clock())
         written, item = self._count(claim, quota, windows)
@@ -63,7 +68,7 @@ class QuotaStore:
                 return written
             known, in_flight = to_usage(item), to_entries(item)
             if entry in in_flight:
-                return known  # our own write, whose answer was lost and which was then repeated
+                return known  # our own write: boto3 retried it after a lost answer
             same_key = [other for other in in_flight if entry.key and other.key == entry.key]
             if same_key:
                 raise KeyInFlightError(same_key[0])
@@ -75,24 +80,22 @@ class QuotaStore:
             if item and windows == known:
                 written, item = self._count(claim, quota, windows)
             else:
-                written, item = self._begin(claim, quota, windows, item)
+                written, item = self._open_windows(claim, quota, windows, item)
         raise UnavailableError("Too many submissions of this project at once. Repeat the request.", 1)
 
-    def give_back(self, claim: QuotaClaim, taken: Usage) -> None:
-        """Undo `take` for a run that never started, in the windows that still last."""
+    def refund(self, claim: QuotaClaim, taken: Usage) -> None:
+        """Undo `charge` for a run that never started, in the windows that have not ended."""
         for windows in (("minute", "day"), ("day",), ()):
-            if self._let_go(claim, windows, taken):
+            if self._remove(claim, windows, taken):
                 return
 
     def release(self, claim: QuotaClaim) -> None:
         """Stop counting a run that is final or gone as in flight. Repeating the call is safe."""
-        self._let_go(claim, (), None)
+        self._remove(claim, (), None)
 
-    def release_leftovers(self, ended: Sequence[QuotaClaim]) -> None:
-        """Let go of the places that some of these still hold, all of them final, of one project and profile.
-
-        Mostly a read and nothing more: whoever ends a run lets go of its place, unless it dies before.
-        """
+    def release_if_held(self, ended: Sequence[QuotaClaim]) -> None:
+        """Release those of these final runs that are still in flight. All must be of one project and profile."""
+        # Usually only this read: the process that ends a run releases it, unless it dies first.
         answer = self._client.get_item(
             TableName=self._table_name,
             Key=quota_key(ended[0].project_id, ended[0].profile),
@@ -105,34 +108,34 @@ class QuotaStore:
                 self.release(claim)
 
     def usage(self, project_id: str, profile: str) -> Usage:
-        """What was used, as of a moment ago."""
+        """Return the usage. The read is eventually consistent."""
         answer = self._client.get_item(TableName=self._table_name, Key=quota_key(project_id, profile))
         return to_usage(answer.get("Item", {}))
 
     def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Usage | None, Item]:
-        """Add one to these windows, if they are those of the item."""
+        """Add one to both counts if the item has these windows."""
         sets = "minute_count = minute_count + :one, day_count = day_count + :one"
         condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
         values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
-        written, item = self._hold(claim, quota, sets, condition, values)
+        written, item = self._write_entry(claim, quota, sets, condition, values)
         return (to_usage({**to_item(numbers_of(windows)), **written}) if written is not None else None), item
 
-    def _begin(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Usage | None, Item]:
-        """Put these windows with one submission more, if the item is as it `was`."""
+    def _open_windows(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Usage | None, Item]:
+        """Write these windows with one more submission if the item has not changed since `was`."""
         begun = windows.with_one_more()
         values = numbers_of(begun) | counts_of(begun)
         sets = ", ".join(f"{name} = :{name}" for name in values)
         if not was:
-            written, item = self._hold(claim, quota, sets, "attribute_not_exists(pk)", values)
+            written, item = self._write_entry(claim, quota, sets, "attribute_not_exists(pk)", values)
         else:
             before = {
                 f"was_{name}": value for name, value in (numbers_of(to_usage(was)) | counts_of(to_usage(was))).items()
             }
             condition = _equal(NUMBERS + COUNTS, ":was_")
-            written, item = self._hold(claim, quota, sets, condition, values | before)
+            written, item = self._write_entry(claim, quota, sets, condition, values | before)
         return (begun if written is not None else None), item
 
-    def _hold(
+    def _write_entry(
         self,
         claim: QuotaClaim,
         quota: Quota,
@@ -144,7 +147,10 @@ class QuotaStore:
         numbers |= {"ttl": self._clock() // MS_PER_SEC + _KEPT_SECS, "in_flight": quota.in_flight}
         values = to_item({f":{name}": number for name, number in numbers.items()})
         values |= {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
-        expression, condition = f"SET {sets}, #ttl = :ttl ADD in_flight :entry", f"{condition} AND {_PLACE_IS_FREE}"
+        expression, condition = (
+            f"SET {sets}, #ttl = :ttl ADD in_flight :entry",
+            f"{condition} AND {_BELOW_IN_FLIGHT} AND {_IS_NEW}",
+        )
         if entry.key:
             expression += ", in_flight_keys :keys"
             condition += " AND NOT contains(in_flight_keys, :key)"
@@ -159,8 +165,8 @@ class QuotaStore:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
 
-    def _let_go(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
-        """Remove an entry, and one from each of the windows. False if it is gone or a window is over."""
+    def _remove(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
+        """Remove an entry, and subtract one from each of the windows. False if it is gone or a window has ended."""
         entry = claim.entry
         values: dict[str, Any] = {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
         expression, condition = "DELETE in_flight :entry", "contains(in_flight, :text)"
@@ -179,7 +185,7 @@ class QuotaStore:
     def _update(
         self, claim: QuotaClaim, expression: str, condition: str, values: Mapping[str, Any], **more: Any
     ) -> tuple[Item | None, Item]:
-        """Return what was written; or None, and the item that the condition refused. Both as far as `more` asks."""
+        """Return the written attributes, or None and the item that failed the condition; `more` selects both."""
         try:
             answer = self._client.update_item(
                 TableName=self._table_name,

@@ -1,4 +1,4 @@
-"""The RateLimit headers of every answer to a request with a valid key."""
+"""The RateLimit headers of answers to requests with a valid key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_SEEN = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What projects have left of their `judge` quota, read at most once a second, so that polling stays cheap."""
+    """The remaining `judge` quota of projects, read at most once a second, so that polling stays cheap."""
 
     quotas: QuotaStore
     log: Logger
@@ -38,12 +38,12 @@ class Rates:
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def headers(self, project: Project) -> dict[str, str]:
-        """Return the three headers; none where the quota cannot be read, for no request fails because of them."""
+        """Return the three headers; none if the quota cannot be read, since that must not fail the request."""
         usage = self._usage(project.project_id)
         return self.headers_of(usage, project.quota(Profile.JUDGE)) if usage is not None else {}
 
     def headers_of(self, usage: Usage, quota: Quota) -> dict[str, str]:
-        """Return the three headers of a usage that is known; reads nothing."""
+        """Return the three headers of a known usage, without a read."""
         return tightest_rate(usage, quota, self.clock()).headers
 
     def _usage(self, project_id: str) -> Usage | None:
@@ -65,5 +65,5 @@ class Rates:
 
 @functools.cache
 def rates() -> Rates:
-    """Return those of this process."""
+    """Return the instance of this process."""
     return Rates(QuotaStore(load(RateSettings).quotas_table, Clients.dynamodb()), logger("rates"))

@@ -1,4 +1,4 @@
-"""Projects as an administrator handles them."""
+"""Read, list and change projects for the administrator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """Projects, and where the next page begins; None after the last."""
+    """One page of projects. `next_created_key`: the position of the next page; None after the last."""
 
     records: tuple[ProjectRecord, ...]
     next_created_key: str | None
@@ -34,31 +34,31 @@ class ProjectRegistry:
         self._clock = clock
 
     def get(self, project_id: str) -> ProjectRecord | None:
-        """One project, disabled or not."""
+        """Return one project, disabled or not."""
         answer = self._client.get_item(TableName=self._table, Key=project_key(project_id), ConsistentRead=True)
         return to_project_record(from_item(answer["Item"])) if "Item" in answer else None
 
     def page(self, limit: int, after: str | None = None) -> ProjectPage:
-        """At most `limit` projects, newest first, from behind the one whose place in the list is `after`."""
+        """Return at most `limit` projects after the list position `after`, newest first."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": to_item({":pk": LIST_PK}),
             "ScanIndexForward": False,
             "ConsistentRead": True,
-            "Limit": limit + 1,  # one more tells whether there is a next page; a row of this list has some 100 bytes
+            "Limit": limit + 1,  # one more shows whether there is a next page; a row of this list has about 100 bytes
         }
         if after is not None:
             request["ExclusiveStartKey"] = key(LIST_PK, after)
-        places = [item["sk"]["S"] for item in self._client.query(**request)["Items"]]
-        ids = [place.partition("#")[2] for place in places[:limit]]
+        positions = [item["sk"]["S"] for item in self._client.query(**request)["Items"]]
+        ids = [position.partition("#")[2] for position in positions[:limit]]
         rows = read_rows(self._client, self._table, [project_key(project_id) for project_id in ids])
         found = {record.project.project_id: record for record in map(to_project_record, rows)}
         records = tuple(found[project_id] for project_id in ids if project_id in found)
-        return ProjectPage(records, places[limit - 1] if len(places) > limit else None)
+        return ProjectPage(records, positions[limit - 1] if len(positions) > limit else None)
 
     def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
-        """Write what differs. None when the project is gone, or its quotas are not those of `before` any more."""
+        """Write the differences. None if the project is gone or its quotas have changed since `before`."""
         sets: dict[str, Value] = {}
         values: dict[str, Value] = {}
         computed: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class ProjectRegistry:
             sets["profiles"] = after.profiles
         if after.quotas != before.project.quotas:
             sets["quotas"] = quotas_value(after.quotas)
-            # The new ones were made out of the old ones: two changes at a time must not undo each other.
+            # The new quotas derive from the old ones: two concurrent changes must not undo each other.
             condition += " AND (#quotas = :quotas_before OR attribute_not_exists(#quotas))"
             values["quotas_before"] = quotas_value(before.project.quotas)
         if enabled is False:

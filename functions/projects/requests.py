@@ -1,6 +1,6 @@
-"""What an administrator sends about projects and keys, checked. Wrong shape is `InvalidFieldsError` (422, with fields).
+"""Request bodies of /api/projects. A wrong shape raises InvalidFieldsError (422, with fields).
 
-Unknown fields are ignored, except inside `quotas`, where a typing error must not be silent.
+Unknown fields are ignored, except inside `quotas`, where a typing error must not pass silently.
 """
 
 import re
@@ -30,14 +30,14 @@ _LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 def _shown_on_one_line(text: str) -> str:
-    """A name is shown on terminals: no control characters, no marks that turn text around."""
+    """Refuse control characters and marks that reverse text: terminals show the name."""
     if not text.isprintable() or not text.strip():
         raise ValueError("the text must be printable, on one line, and not blank")
     return text
 
 
 def _moment(text: str) -> str:
-    """An RFC 3339 time as we write it."""
+    """Convert an RFC 3339 time to our format."""
     try:
         ms = from_rfc3339(text.upper()) if _TIME.fullmatch(text) else -1
     except (ValueError, OverflowError):
@@ -50,13 +50,13 @@ def _moment(text: str) -> str:
 Name = Annotated[Text, Field(min_length=1, max_length=NAME_MAX_CHARS), AfterValidator(_shown_on_one_line)]
 Profiles = Annotated[
     list[Annotated[Profile, Field(strict=False)]],
-    Field(min_length=1, description="Those that the project's keys may use."),
+    Field(min_length=1, description="Allowed profiles."),
 ]
 Moment = Annotated[Text, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 
 
 class QuotaChange(BaseModel):
-    """Some of a quota. What is left out or null stays as it is."""
+    """A change of a quota. A missing or null value stays as it is."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -66,7 +66,7 @@ class QuotaChange(BaseModel):
 
 
 class QuotaChanges(BaseModel):
-    """Quotas by profile. Left out: stays as it is; null: back to the default."""
+    """Changes of quotas by profile. Missing: unchanged; null: back to the default."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -74,7 +74,7 @@ class QuotaChanges(BaseModel):
     agent: QuotaChange | None = None
 
     def applied_to(self, project: Project) -> Mapping[str, Quota]:
-        """The project's own quotas as they are then."""
+        """Return the project's own quotas after the change."""
         quotas = dict(project.quotas)
         for profile in self.model_fields_set:
             change: QuotaChange | None = getattr(self, profile)
@@ -91,26 +91,26 @@ class CreateProjectRequest(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     name: Name
-    profiles: Profiles | None = Field(default=None, description="Those that the project's keys may use. Default: all.")
+    profiles: Profiles | None = Field(default=None, description="Allowed profiles. Default: all.")
     quotas: QuotaChanges | None = None
 
     def project(self, project_id: str) -> Project:
-        """The project that is asked for."""
+        """Return the requested project."""
         return changed(Project(project_id, self.name), profiles=self.profiles, quotas=self.quotas)
 
 
 class ChangeProjectRequest(BaseModel):
-    """Body of PATCH /api/projects/{id}. What is left out or null stays as it is."""
+    """Body of PATCH /api/projects/{id}. A missing or null value stays as it is."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     name: Name | None = None
-    enabled: bool | None = Field(default=None, description="false: none of its keys opens it, three seconds later.")
+    enabled: bool | None = Field(default=None, description="false: its keys are refused, after at most three seconds.")
     profiles: Profiles | None = None
     quotas: QuotaChanges | None = None
 
     def applied_to(self, project: Project) -> Project:
-        """The project as it is then."""
+        """Return the project after the change."""
         return changed(project, name=self.name, profiles=self.profiles, quotas=self.quotas)
 
 
@@ -121,7 +121,7 @@ def changed(
     profiles: list[Profile] | None = None,
     quotas: QuotaChanges | None = None,
 ) -> Project:
-    """The project with what is given. Profiles stand in their own order, each once."""
+    """Return the project with the given values. Profiles are in canonical order, each once."""
     return replace(
         project,
         name=name or project.name,
@@ -131,7 +131,7 @@ def changed(
 
 
 class IssueKeyRequest(BaseModel):
-    """Body of POST /api/projects/{id}/keys; it may be left out."""
+    """Body of POST /api/projects/{id}/keys. It is optional."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -143,11 +143,11 @@ class ChangeKeyRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    expires_at: Moment | None = Field(description="null: it does not expire. A time that is past ends it now.")
+    expires_at: Moment | None = Field(description="null: it does not expire. A time in the past ends it now.")
 
 
 def parse_issue(raw: bytes, clock: Clock) -> IssueKeyRequest:
-    """Check the body of a new key; none at all is an empty one. Raises ServiceError."""
+    """Check the body of a new key; it may be empty. Raises ServiceError."""
     request = parse_body(IssueKeyRequest, raw or b"{}")
     if request.expires_at is not None and from_rfc3339(request.expires_at) <= clock():
         raise InvalidFieldsError((FieldProblem("expires_at", "Must be in the future."),))
@@ -155,7 +155,7 @@ def parse_issue(raw: bytes, clock: Clock) -> IssueKeyRequest:
 
 
 def project_id(text: str) -> str:
-    """Check a project's id in a path: a UUID, or a name that an installation chose. Raises BadRequestError."""
+    """Check a project id in a path: a UUID, or a name chosen by the installation. Raises BadRequestError."""
     if not _PROJECT_ID.fullmatch(text):
         raise BadRequestError("This is no project's id.")
     return text

@@ -1,4 +1,4 @@
-"""Calls of /api/projects. Every change is logged with its ids: these lines are the audit log."""
+"""Routes of /api/projects. Every change is logged with its ids: these lines are the audit log."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from functions.projects.store import ProjectStore
 
 NO_SUCH_PROJECT = "There is no such project."
-_LIST = "/projects"  # no project's id: it owns the cursors of the list of projects
+_LIST = "/projects"  # owner of the cursors of the project list; not a project id
 _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Projects:
-    """The parts that the calls need."""
+class ProjectRoutes:
+    """The routes and the parts that they use."""
 
     gate: AdminGate
     store: ProjectStore
@@ -40,7 +40,7 @@ class Projects:
     log: Logger
 
     def create(self, app: Resolver) -> Response[str]:
-        """Make a project, without keys."""
+        """Create a project, without keys."""
         self.gate.require(app)
         project = parse_body(CreateProjectRequest, json_body(app.current_event)).project(new_id())
         created_at = self.store.create_project(project)
@@ -73,7 +73,7 @@ class Projects:
             before = self.find(known)
             after = self.registry.change(before, request.applied_to(before.project), enabled=request.enabled)
             if after is not None:
-                self._tell(app, before, after)
+                self._log_change(app, before, after)
                 return answer(project_body(after))
         raise ConflictError("The project is being changed by others at this moment. Try again.")
 
@@ -84,7 +84,7 @@ class Projects:
             raise NotFoundError(NO_SUCH_PROJECT)
         return record
 
-    def _tell(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:
+    def _log_change(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:
         fields = [
             name
             for name in ("name", "profiles", "quotas")

@@ -1,9 +1,9 @@
 """Rows of the projects table.
 
 PROJECT#<id>    PROJECT             a project
-PROJECTS        <created_at>#<id>   what lists them; holds nothing else
-KEY#<sha256>    KEY                 a key, found by whoever shows it
-PROJECT#<id>    KEY#<key id>        what lists a project's keys; holds the key's digest
+PROJECTS        <created_at>#<id>   list entry of a project, without other attributes
+KEY#<sha256>    KEY                 an API key, found by its hash
+PROJECT#<id>    KEY#<key id>        list entry of an API key, with its digest
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ type Row = dict[str, Value | None]
 
 
 def project_pk(project_id: str) -> str:
-    """Partition of a project and of the list of its keys."""
+    """Return the partition key of a project and of the list of its keys."""
     return f"PROJECT#{project_id}"
 
 
 def project_key(project_id: str) -> Key:
-    """Primary key of a project."""
+    """Return the primary key of a project."""
     return key(project_pk(project_id), PROJECT_SK)
 
 
 def project_row(project: Project, created_at: str) -> Row:
-    """An enabled project."""
+    """Return the row of an enabled project."""
     quotas = quotas_value(project.quotas)
     return {
         "pk": project_pk(project.project_id),
@@ -53,7 +53,7 @@ def project_row(project: Project, created_at: str) -> Row:
 
 
 def quotas_value(quotas: Mapping[str, Quota]) -> dict[str, Value]:
-    """Quotas by profile."""
+    """Return the stored form of quotas by profile."""
     return {
         profile: {"per_minute": quota.per_minute, "per_day": quota.per_day, "in_flight": quota.in_flight}
         for profile, quota in quotas.items()
@@ -61,28 +61,28 @@ def quotas_value(quotas: Mapping[str, Quota]) -> dict[str, Value]:
 
 
 def to_project(row: Mapping[str, Any]) -> Project:
-    """Read a project's row."""
+    """Decode a project's row."""
     quotas = {profile: Quota(**quota) for profile, quota in row.get("quotas", {}).items()}
     return Project(row["pk"].removeprefix("PROJECT#"), row["name"], tuple(row["profiles"]), quotas)
 
 
 def to_project_record(row: Mapping[str, Any]) -> ProjectRecord:
-    """Read a project's row, with what its keys need not know."""
+    """Decode a project's row with the attributes for administrators."""
     return ProjectRecord(to_project(row), row["created_at"], row.get("disabled_at"))
 
 
 def digest(api_key: str) -> str:
-    """All that is stored of a key."""
+    """Return the SHA-256 of a key. The key itself is not stored."""
     return hashlib.sha256(api_key.encode(errors="surrogatepass")).hexdigest()
 
 
 def key_key(key_digest: str) -> Key:
-    """Primary key of an API key."""
+    """Return the primary key of an API key."""
     return key(f"KEY#{key_digest}", KEY_SK)
 
 
 def key_row(record: KeyRecord, key_digest: str) -> Row:
-    """An API key that was never used and is not revoked."""
+    """Return the row of a new API key."""
     return {
         "pk": f"KEY#{key_digest}",
         "sk": KEY_SK,
@@ -95,12 +95,12 @@ def key_row(record: KeyRecord, key_digest: str) -> Row:
 
 
 def listed_key(project_id: str, key_id: str) -> Key:
-    """Primary key of the row that lists an API key."""
+    """Return the primary key of the list entry of an API key."""
     return key(project_pk(project_id), LISTED_KEY + key_id)
 
 
 def to_key_record(row: Mapping[str, Any]) -> KeyRecord:
-    """Read an API key's row; one from before keys had ids has none, and is in no list."""
+    """Decode an API key's row. It must have a key id: rows of older revisions lack it and are in no list."""
     return KeyRecord(
         key_id=row["key_id"],
         project_id=row["project_id"],

@@ -1,4 +1,4 @@
-"""What opens a project: its keys. Only a key's SHA-256 is stored; a key is shown once, when it is issued."""
+"""Find the project of an API key. Only a key's SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 _KEY_MAX_CHARS = 256
 KEY_FRESH_MS = 3_000
-"""A key that was revoked, or whose project was disabled, opens nothing after this."""
-_MOST_SEEN = 1_000
+"""A revoked key, or a key of a disabled project, is refused after this time at the latest."""
+_MAX_CACHED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A key that opened its project when it was read."""
+class _CachedKey:
+    """A cached key that was valid when it was read."""
 
     project: Project
     read_at_ms: int
     expires_at_ms: int | None
     last_used_at: str | None
 
-    def opens(self, now_ms: int) -> bool:
+    def is_valid(self, now_ms: int) -> bool:
         is_fresh = 0 <= now_ms - self.read_at_ms < KEY_FRESH_MS
         return is_fresh and (self.expires_at_ms is None or now_ms < self.expires_at_ms)
 
@@ -44,30 +44,30 @@ class ProjectStore:
         self._table_name = table_name
         self._client = client
         self._clock = clock
-        self._seen: dict[str, _Seen] = {}
+        self._cached: dict[str, _CachedKey] = {}
         self._use = KeyUse(table_name, client)
 
     def find_key(self, api_key: str) -> Project | None:
-        """Return the project that a key opens; None if it is unknown, revoked or expired, or its project disabled.
+        """Return the project of a key; None if the key is unknown, revoked or expired, or its project disabled.
 
-        What opened a project is kept for KEY_FRESH_MS: two reads less on the way of nearly every request. What opened
-        nothing is not kept, so a new key is good at once.
+        Valid keys are cached for KEY_FRESH_MS, which saves two reads on nearly every request. Invalid keys are not
+        cached, so a new key is valid at once.
         """
         if not 0 < len(api_key) <= _KEY_MAX_CHARS:
             return None
         key_digest, now = digest(api_key), self._clock()
-        seen = self._seen.get(key_digest)
-        if seen is None or not seen.opens(now):
-            seen = self._read_key(key_digest, now)
-            if seen is None or not seen.opens(now):
+        cached = self._cached.get(key_digest)
+        if cached is None or not cached.is_valid(now):
+            cached = self._read_key(key_digest, now)
+            if cached is None or not cached.is_valid(now):
                 return None
-            if len(self._seen) >= _MOST_SEEN:
-                self._seen = {}
-            self._seen[key_digest] = seen
-            self._use.note(key_digest, seen.last_used_at, now)
-        return seen.project
+            if len(self._cached) >= _MAX_CACHED:
+                self._cached = {}
+            self._cached[key_digest] = cached
+            self._use.note(key_digest, cached.last_used_at, now)
+        return cached.project
 
-    def _read_key(self, key_digest: str, now_ms: int) -> _Seen | None:
+    def _read_key(self, key_digest: str, now_ms: int) -> _CachedKey | None:
         row = self._get(key_key(key_digest))
         if row is None or not hmac.compare_digest(row["pk"], f"KEY#{key_digest}") or "revoked_at" in row:
             return None
@@ -75,10 +75,10 @@ class ProjectStore:
         if project is None or "disabled_at" in project:
             return None
         expires_at_ms = from_rfc3339(row["expires_at"]) if "expires_at" in row else None
-        return _Seen(to_project(project), now_ms, expires_at_ms, row.get("last_used_at"))
+        return _CachedKey(to_project(project), now_ms, expires_at_ms, row.get("last_used_at"))
 
     def create_project(self, project: Project) -> str:
-        """Put the project, enabled, in place of one with the same id, and list it. Returns since when it exists."""
+        """Write an enabled project, replacing one with the same id, and its list entry. Returns its creation time."""
         before = self._get(project_key(project.project_id))
         created_at: str = before["created_at"] if before else to_rfc3339(self._clock())
         listed = to_item({"pk": LIST_PK, "sk": f"{created_at}#{project.project_id}"})
@@ -91,7 +91,7 @@ class ProjectStore:
         return created_at
 
     def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:
-        """Like `KeyStore.issue`, for who wants the key alone. Raises LookupError when there is no such project."""
+        """Like `KeyStore.issue`, but returns only the key. Raises LookupError if the project does not exist."""
         keys = KeyStore(self._table_name, self._client, self._clock)
         issued = keys.issue(project_id, api_key=api_key, expires_at=expires_at)
         if issued is None:

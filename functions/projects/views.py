@@ -1,15 +1,12 @@
-"""Projects and keys as the API shows them."""
+"""Bodies of projects and keys in the API's answers."""
 
-from typing import Any
-
+from functions.http.json_body import Body
 from functions.messages.languages import Profile
 from functions.projects.model import KeyRecord, ProjectRecord
 
-type Body = dict[str, Any]
-
 
 def project_body(record: ProjectRecord) -> Body:
-    """A project, with the quotas that hold for each profile."""
+    """Return the body of a project, with the effective quota of each profile."""
     project = record.project
     quotas = {profile.value: project.quota(profile.value) for profile in Profile}
     return {
@@ -27,7 +24,7 @@ def project_body(record: ProjectRecord) -> Body:
 
 
 def key_body(record: KeyRecord) -> Body:
-    """What is known of a key."""
+    """Return the body of a key."""
     return {
         "key_id": record.key_id,
         "project_id": record.project_id,

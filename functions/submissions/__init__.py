@@ -1,1 +1,1 @@
-"""A program from its request to its result."""
+"""Submissions: a program from the request to the result."""

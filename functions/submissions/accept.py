@@ -1,8 +1,8 @@
 """Accept a submission: charge the quota, then run it directly or write its row and send it to a queue.
 
-A direct run writes no row before its final state: while the client waits, nothing is promised. A run that lasts longer
-than `row_after_secs` gets a pending row meanwhile. Once a pending row exists, the client is never told that it failed:
-the row is the queue, and the sweeper sends again what a queue lost.
+A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
+meanwhile. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
+sweeper sends it again.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ if TYPE_CHECKING:
     from functions.settings import SubmitSettings
     from functions.submissions.direct_run import DirectRun
     from functions.submissions.queues import Queues
-    from functions.submissions.quota_admission import Admission, Admitted
+    from functions.submissions.quota_admission import Charge, QuotaAdmission
     from functions.submissions.requests import RunRequest
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 _SECS_PER_DAY = 86_400
 _ATTEMPTS = 90
-"""At the steps below these last longer than OVERTAKEN_AFTER_MS, so that a repeat overtakes a request that died."""
+"""With the pauses below they last longer than OVERTAKEN_AFTER_MS, so that a repeat overtakes a request that died."""
 _FIRST_STEP_SECS = 0.005
 _LONGEST_STEP_SECS = 0.100
 
 
 ROW_AFTER_SECS = 0.5
-"""A direct run that lasts longer gets a pending row: from then on a crash loses nothing."""
+"""A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A submission that is in the table, final if a runner has answered directly.
+    """An accepted submission; final after a direct run.
 
-    `usage`: of its quota, with this one; None for a repeat with the same Idempotency-Key, which is free.
+    `usage`: the quota usage with this submission; None for a repeat with the same Idempotency-Key, which is free.
     """
 
     submission: Submission
@@ -74,11 +74,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The parts that accept a submission. `direct` None: every submission goes through a queue."""
+    """Accepts submissions. `direct` None: every submission goes through a queue."""
 
     settings: SubmitSettings
     store: SubmissionStore
-    admission: Admission
+    admission: QuotaAdmission
     payloads: Payloads
     boxes: SecretBoxes
     queues: Queues
@@ -89,10 +89,11 @@ class Acceptance:
     row_after_secs: float = ROW_AFTER_SECS
 
     def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
-        """Have it run. Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
+        """Run a submission, or queue it.
 
-        The quota is charged after every other check, repeats included, and before anything runs.
+        Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
         """
+        # The quota is charged after every other check, so that repeats are free, and before anything runs.
         if run.profile not in project.profiles:
             raise ForbiddenError(f"This key may not use the {run.profile} profile.")
         queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
@@ -106,31 +107,31 @@ class Acceptance:
                 return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, interactive=interactive)
             try:
-                admitted = self.admission.admit(project, row)
-                submission = self._start_or_give_back(row, run, claim, admitted, queue_url)
+                charge = self.admission.charge(project, row)
+                submission = self._start_or_refund(row, run, claim, charge, queue_url)
             except RateLimitedError:
-                # Another request with this key may have used the quota up since the first look.
+                # Another request with this key may have used up the quota since the first check.
                 earlier = self._find_earlier(claim)
                 if earlier is None:
                     raise
                 return Accepted(earlier, depth, None)
             except (ClaimTakenError, KeyInFlightError):
-                # Another request holds this key, and its row exists or will exist in a moment.
+                # Another request holds this key. Its row exists or will exist in a moment.
                 self.sleep(random.uniform(0.5, 1) * min(_LONGEST_STEP_SECS, _FIRST_STEP_SECS * 2**attempt))  # noqa: S311 - jitter, no secret
             else:
-                return Accepted(submission, depth, admitted.usage)
+                return Accepted(submission, depth, charge.usage)
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
-    def _start_or_give_back(
-        self, row: Submission, run: RunRequest, claim: Claim | None, admitted: Admitted, queue_url: str
+    def _start_or_refund(
+        self, row: Submission, run: RunRequest, claim: Claim | None, charge: Charge, queue_url: str
     ) -> Submission:
         try:
             return self._start(row, run, claim, queue_url)
         except ClaimTakenError:
-            self.admission.give_back(row, admitted)
+            self.admission.refund(row, charge)
             raise
         except (ClientError, BotoCoreError, UnavailableError):
-            self.admission.give_back_unwritten(row, admitted)
+            self.admission.refund_unwritten(row, charge)
             raise
 
     def _start(self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str) -> Submission:
@@ -139,13 +140,13 @@ class Acceptance:
         Raises ClaimTakenError and the errors of the tables.
         """
         direct = self.direct if row.asked_directly else None
-        call = direct.ask(row, run.code, run.stdin) if direct is not None else None
+        call = direct.start(row, run.code, run.stdin) if direct is not None else None
         if direct is None or call is None:
             pending = self._create(row, run, claim)
         else:
             try:
                 reach("submit.after_ask")
-                row = self._seal_secret(row, run)  # a call of KMS: it goes beside the run
+                row = self._seal_secret(row, run)  # a KMS call, made during the run
             except BaseException:
                 call.abandon()
                 raise
@@ -177,7 +178,7 @@ class Acceptance:
         return replace(row, webhook_secret_box=self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID))
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
-        """Return the submission that has the Idempotency-Key already. Raises IdempotencyConflictError."""
+        """Return the earlier submission with the Idempotency-Key. Raises IdempotencyConflictError."""
         if claim is None:
             return None
         try:
@@ -185,7 +186,7 @@ class Acceptance:
         except ClaimTakenError as taken:
             if taken.body_sha256 != claim.body_sha256:
                 raise IdempotencyConflictError("This Idempotency-Key was used with another body.") from None
-            return self.store.get(taken.submission_id)  # None if it was deleted between two reads, claim and all
+            return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 
     def _new_row(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
@@ -223,4 +224,4 @@ class Acceptance:
                 due_at_ms = self.clock() + self.settings.pending_redrive_secs * MS_PER_SEC
                 self.store.note_queued(submission.submission_id, due_at_ms)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Queue did not take a submission; the sweeper will send it", submission.submission_id, error)
+            warn(self.log, "Submission not queued; the sweeper will send it", submission.submission_id, error)

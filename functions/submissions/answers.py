@@ -1,4 +1,4 @@
-"""Submissions as a project may see them, and the answers that show them."""
+"""Answers that show a project's submissions."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ NO_SUCH_RESULT = "There is no such submission."
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Reads submissions and their output."""
+    """Reads submissions and builds their answers."""
 
     store: SubmissionStore
     payloads: Payloads
     clock: Clock
 
     def find(self, submission_id: str, project_id: str) -> Submission | None:
-        """Return the project's own submission; None also for one of others, or one past its retention."""
+        """Return the project's submission; None if it is unknown, expired or of another project."""
         row = self.store.get(submission_id)
         if row is None or row.project_id != project_id or row.ttl * MS_PER_SEC <= self.clock():
             return None
@@ -45,7 +45,7 @@ class Results:
         return row
 
     def show(self, row: Submission, prefix: str, encoding: Encoding | None = None) -> Response[str]:
-        """Answer with the result object, in whatever state it is. `prefix`: the stage part of our own paths."""
+        """Answer with the result object in any state. `prefix`: the stage part of our paths."""
         if not row.is_final:
             return answer(pending_body(row))
         stdout, stderr = self._read(row, row.stdout, row.stdout_key), self._read(row, row.stderr, row.stderr_key)
@@ -54,14 +54,14 @@ class Results:
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
     def raw(self, row: Submission, stream: str) -> Response[bytes]:
-        """Answer with one stream as it was written. Raises ConflictError before the run is final."""
+        """Answer with the exact bytes of one stream. Raises ConflictError before the run is final."""
         if not row.is_final:
             raise ConflictError("The run is not finished, so its output is not complete yet.")
         content = self._read(row, getattr(row, stream), getattr(row, f"{stream}_key"))
         return Response(
             status_code=200,
             content_type="application/octet-stream",
-            headers={"x-content-type-options": "nosniff"},  # it is whatever a stranger's program printed
+            headers={"x-content-type-options": "nosniff"},  # the content comes from an untrusted program
             body=content,
         )
 
@@ -70,5 +70,5 @@ class Results:
             return inline or b""
         try:
             return self.payloads.get_output(row.submission_id, key)
-        except PayloadMissingError:  # it is being deleted at this moment
+        except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None

@@ -1,6 +1,6 @@
-"""Due rows in the order in which a sweep drives them: oldest first, and projects in turn when there are many.
+"""Due rows in the order of a sweep: oldest first; in a large backlog, projects take turns.
 
-The index does not name projects. A small backlog is driven whole in any order; of a large one the projects are read.
+The index does not contain the project, so a large backlog costs one more read of each row.
 """
 
 from collections import Counter
@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from itertools import batched
 
 from functions.aws.dynamodb.due_index import DUE_SHARDS
-from functions.submissions.model import GATHERED_SHARDS
+from functions.submissions.model import BATCH_SHARDS
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
 from functions.webhooks.deliveries.store import DeliveryStore
 
 PAGE_PER_SHARD = 25
 BACKLOG_PER_SHARD = 15_000
-"""Entries of one shard that a sweep looks at when a page is full; 240,000 in all."""
+"""Entries that a sweep reads of one shard if its first page is full; 240,000 in all."""
 FAIR_FROM = 500
-"""Rows from which projects take turns. A sweep drives fewer in a second or two."""
-GATHERED_LATE_MS = 60_000  # until then `gathering` may be at them, and it takes none of them for itself
+"""Projects take turns from this many rows on. A sweep handles fewer in a second or two."""
+BATCH_LATE_MS = 60_000
+"""Until this age a batch may still handle the row, and it does not mark its rows."""
 _READERS = 8
 _KEYS_PER_CALL = 100
 
@@ -49,14 +50,14 @@ class Backlog:
     deliveries: DeliveryStore
 
     def read(self, now_ms: int, seen: set[Entry]) -> list[Entry]:
-        """Return due entries that are not in `seen`, in the order in which they should be driven."""
+        """Return due entries that are not in `seen`, in the order of the sweep."""
         fresh = [entry for entry in self._entries(now_ms) if entry not in seen]
         if len(fresh) < FAIR_FROM:
             return sorted(fresh, key=lambda entry: entry.due_at_ms)
-        return in_turn(sorted(fresh, key=lambda entry: entry.due_at_ms), self._projects(fresh))
+        return round_robin(sorted(fresh, key=lambda entry: entry.due_at_ms), self._projects(fresh))
 
     def _entries(self, now_ms: int) -> Iterator[Entry]:
-        due_by_shard = dict.fromkeys(DUE_SHARDS, now_ms) | dict.fromkeys(GATHERED_SHARDS, now_ms - GATHERED_LATE_MS)
+        due_by_shard = dict.fromkeys(DUE_SHARDS, now_ms) | dict.fromkeys(BATCH_SHARDS, now_ms - BATCH_LATE_MS)
         for shard, due_by_ms in due_by_shard.items():
             page = self.submissions.due(shard, due_by_ms, PAGE_PER_SHARD)
             if len(page) == PAGE_PER_SHARD:
@@ -69,7 +70,7 @@ class Backlog:
             yield from entries
 
     def _projects(self, entries: list[Entry]) -> Mapping[Entry, str]:
-        """Project of each entry; one that is gone meanwhile is left out."""
+        """Return the project of each entry, without rows deleted meanwhile."""
         found: dict[Entry, str] = {}
         deliveries, submissions = [], []
         for entry in entries:
@@ -95,8 +96,8 @@ class Backlog:
         return {by_id[row_id]: project_id for row_id, project_id in self.submissions.projects_of(list(by_id)).items()}
 
 
-def in_turn(entries: Iterable[Entry], projects: Mapping[Entry, str]) -> list[Entry]:
-    """Let the projects take turns: the first entry of each, then the second of each, and so on."""
+def round_robin(entries: Iterable[Entry], projects: Mapping[Entry, str]) -> list[Entry]:
+    """Return the first entry of each project, then the second of each, and so on."""
     counts: Counter[str] = Counter()
     turns: list[tuple[int, Entry]] = []
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Idempotency claims: written and removed in one transaction with their submission's row."""
+"""Idempotency claims: written and deleted in one transaction with their submission's row."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import cancellation_codes, from_item, is_condition_failure, key, to_item
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
 from functions.submissions.rows import SUBMISSION_SK, submission_pk
 
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CLAIM_SK = "CLAIM"
-_REFUSED = "ConditionalCheckFailed"
 
 
 def put_with_claim(
     client: DynamoDBClient, table_name: str, item: Any, submission_id: str, claim: Claim, now_secs: int
 ) -> bool:
-    """Put a submission's item and its claim, or neither.
+    """Write a submission's item and its claim in one transaction.
 
-    False if the key is taken, if another request is taking it at this moment, or if the item exists.
+    False if the key is taken, if a concurrent request is taking it, or if the item exists.
     """
     claim_item = to_item(
         {
@@ -36,7 +36,7 @@ def put_with_claim(
     put_claim: Any = {
         "TableName": table_name,
         "Item": claim_item,
-        # DynamoDB removes expired items late; to us they are gone at once.
+        # DynamoDB deletes expired items late; we treat them as deleted.
         "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
         "ExpressionAttributeNames": {"#ttl": "ttl"},
         "ExpressionAttributeValues": to_item({":now": now_secs}),
@@ -46,17 +46,11 @@ def put_with_claim(
         "Item": item,
         "ConditionExpression": "attribute_not_exists(pk)",
     }
-    try:
-        client.transact_write_items(TransactItems=[{"Put": put_claim}, {"Put": put_row}])
-    except ClientError as error:
-        if {_REFUSED, "TransactionConflict"}.isdisjoint(cancellation_codes(error)):
-            raise
-        return False
-    return True
+    return not transact(client, [{"Put": put_claim}, {"Put": put_row}])
 
 
 def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs: int) -> tuple[str, str] | None:
-    """(submission id, body_sha256) of a claim that is not expired."""
+    """Return (submission id, body_sha256) of a claim that is not expired, or None."""
     answer = client.get_item(TableName=table_name, Key=key(claim_pk, CLAIM_SK), ConsistentRead=True)
     claim = from_item(answer.get("Item", {}))
     if not claim or claim["ttl"] <= now_secs:
@@ -65,7 +59,7 @@ def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs:
 
 
 def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) -> bool:
-    """Remove a submission and its claim. False if it is running, or gone."""
+    """Delete a submission and its claim. False if it is running or gone."""
     remove: Any = {
         "TableName": table_name,
         "Key": key(submission_pk(row.submission_id), SUBMISSION_SK),
@@ -80,16 +74,16 @@ def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) 
         release: Any = {
             "TableName": table_name,
             "Key": key(row.idempotency_pk, CLAIM_SK),
-            # An expired claim may belong to a later submission by now.
+            # After the expiry the claim may belong to a later submission.
             "ConditionExpression": "attribute_not_exists(pk) OR submission_id = :id",
             "ExpressionAttributeValues": to_item({":id": row.submission_id}),
         }
         client.transact_write_items(TransactItems=[{"Delete": remove}, {"Delete": release}])
     except ClientError as error:
         codes = cancellation_codes(error)
-        if is_condition_failure(error) or codes[:1] == (_REFUSED,):
+        if is_condition_failure(error) or codes[:1] == (CONDITION_FAILED,):
             return False
-        if codes[1:] == (_REFUSED,):
+        if codes[1:] == (CONDITION_FAILED,):
             client.delete_item(**remove)
             return True
         raise

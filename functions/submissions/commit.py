@@ -1,4 +1,4 @@
-"""How a submission ends, whichever way its completion came: from the completions queue or straight from a runner."""
+"""Write the final state of a submission, from the completions queue or from a direct run."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,8 +15,8 @@ from functions.telemetry import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
-    """Parts that ending a submission needs."""
+class CompletionWriter:
+    """Writes completions to the table and the bucket, and counts them."""
 
     submissions: SubmissionStore
     payloads: Payloads
@@ -27,34 +27,34 @@ class Endings:
         submission_id: str,
         completion: Completion,
         *,
-        is_gathered: bool = False,
+        is_batched: bool = False,
         known: Submission | None = None,
     ) -> Submission | None:
-        """Write the final state once, with its fan-out due; None if somebody was first or the submission is gone.
+        """Write the final state once, with its fan-out due. None if the submission is final already, or gone.
 
-        `is_gathered`: the fan-out is left to `submissions.gathering`. `known`: the row, if the caller wrote it.
+        `is_batched`: `batched_fan_out` makes the fan-out. `known`: the row, if the caller wrote it.
         """
         reach("record.before_commit")
-        committed = self.submissions.commit_final(submission_id, completion, is_gathered=is_gathered, known=known)
+        committed = self.submissions.commit_final(submission_id, completion, is_batched=is_batched, known=known)
         reach("record.after_commit")
         if committed is not None:
             self._count(committed)
         return committed
 
     def commit_new(
-        self, submission: Submission, completion: Completion, claim: Claim | None, *, is_gathered: bool
+        self, submission: Submission, completion: Completion, claim: Claim | None, *, is_batched: bool
     ) -> Submission:
-        """Put the row in its final state, with its claim. Raises ClaimTakenError, UnavailableError."""
+        """Write a new row in its final state, with its claim. Raises ClaimTakenError, UnavailableError."""
         reach("record.before_commit")
-        committed = self.submissions.create_final(submission, completion, claim, is_gathered=is_gathered)
+        committed = self.submissions.create_final(submission, completion, claim, is_batched=is_batched)
         reach("record.after_commit")
         self._count(committed)
         return committed
 
     def completion(self, message: ExecutionCompleted) -> Completion:
-        """What the message says, with output that is too much for the row put into the bucket."""
-        stdout, stdout_key = self._place(message, "stdout", message.stdout, message.stderr)
-        stderr, stderr_key = self._place(message, "stderr", message.stderr, message.stdout)
+        """Convert a message. Output that is too large for the row is stored in the bucket."""
+        stdout, stdout_key = self._store_stream(message, "stdout", message.stdout, message.stderr)
+        stderr, stderr_key = self._store_stream(message, "stderr", message.stderr, message.stdout)
         return Completion(
             completed_at=message.completed_at,
             result=message.result.model_dump(mode="json"),
@@ -72,10 +72,10 @@ class Endings:
             stderr_size_bytes=message.stderr.size_bytes if stderr is None else len(stderr),
         )
 
-    def _place(
+    def _store_stream(
         self, message: ExecutionCompleted, name: Literal["stdout", "stderr"], stream: Stream, other: Stream
     ) -> tuple[bytes | None, str | None]:
-        """Bytes for the row, or the key of their object: what came inline may still be too much for a table item."""
+        """Return the bytes for the row, or an object key: inline output may be too large for a table item."""
         if stream.content is None:
             return None, stream.object_key
         together = len(stream.content) + len(other.content or b"")

@@ -1,4 +1,4 @@
-"""The bytes of a `submission.completed` webhook: the result object plus type and timestamp, bounded in size."""
+"""The body of a `submission.completed` webhook: the result object with type and timestamp, at most 256 KiB."""
 
 import codecs
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ EVENT_SCHEMA = "webhook/v1"
 MAX_BODY_BYTES = 256 * 1024
 
 type Render = Callable[[bytes, bytes], Mapping[str, Any]]
-"""`render(stdout, stderr)` gives the result object of a final submission."""
+"""`render(stdout, stderr)` returns the result object of a final submission."""
 
 
 def completed_event(submission: Submission, body: bytes) -> Event:
-    """The event of a final submission."""
+    """Return the event of a final submission."""
     return Event(
         event_id=submission.event_id or event_id_for(submission.submission_id, EVENT_COMPLETED),
         type=EVENT_COMPLETED,
@@ -29,10 +29,10 @@ def completed_event(submission: Submission, body: bytes) -> Event:
 
 
 def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: str) -> bytes:
-    """JSON in UTF-8; the same submission always gives the same bytes.
+    """Return the event body as JSON in UTF-8. The same submission always gives the same bytes.
 
-    A body above 256 KiB is made again with both streams cut to 8 KiB of text, marked `truncated_in_event`, and says
-    where the whole is.
+    If the body would be over 256 KiB, both streams are cut to 8 KiB of text. It then has `truncated_in_event` and the
+    URL of the whole result.
     """
     body = whole_body(render, stdout=stdout, stderr=stderr)
     if body is not None:
@@ -43,7 +43,7 @@ def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: 
 
 
 def whole_body(render: Render, *, stdout: bytes, stderr: bytes) -> bytes | None:
-    """The same, None if it must be cut."""
+    """Return the uncut event body, or None if it is over 256 KiB."""
     if len(stdout) + len(stderr) > MAX_BODY_BYTES:
         return None
     body = event_bytes(_event_of(render(stdout, stderr)))
@@ -55,7 +55,7 @@ def _event_of(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cut(output: bytes) -> bytes:
-    """Up to 8 KiB of the text that clients see (invalid UTF-8 replaced), never half a character."""
+    """Return up to 8 KiB of the decoded text (invalid UTF-8 replaced), cut between characters."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(output[:CUT_OUTPUT_BYTES], final=len(output) <= CUT_OUTPUT_BYTES)
     return text.encode()[:CUT_OUTPUT_BYTES].decode(errors="ignore").encode()

@@ -1,4 +1,4 @@
-"""What becomes of a message that was received too often: its submission ends as IE, unless it is recorded after all."""
+"""Settle messages of the dead-letter queues: record them if possible, else give their submission the verdict IE."""
 
 import json
 
@@ -8,14 +8,12 @@ from functions.messages.wire import parse_completions_message
 from functions.submissions.complete import Completions
 
 
-def bury(body: str, completions: Completions) -> str:
-    """Settle one message of a dead-letter queue and say how: `hint`, `recorded`, `ended`, `ignored` or `unreadable`.
-
-    The queue is told by the message itself: only submissions ask for an execution, only deliveries are hints.
-    """
+def settle(body: str, completions: Completions) -> str:
+    """Settle one message; return `hint`, `recorded`, `ended`, `ignored` or `unreadable`."""
+    # The type of the message identifies its queue.
     submission_id, kind = _read_loosely(body)
     if kind in {"hint", "fanouts_due"}:
-        return "hint"  # the row is what counts, and the due index finds it
+        return "hint"  # the row is still due, and the sweeper finds it
     if kind == "execution_requested" and submission_id is not None:
         failed = completions.fail(
             submission_id, Cause.IE_SUPERVISOR_FAILURE, "the submission could not be run after several tries"
@@ -24,7 +22,7 @@ def bury(body: str, completions: Completions) -> str:
     try:
         completions.apply(parse_completions_message(body))
     except MessageInvalidError:
-        if submission_id is None or kind == "execution_started":  # the due key of a pending row is untouched
+        if submission_id is None or kind == "execution_started":  # the pending row is still due
             return "unreadable"
         failed = completions.fail(
             submission_id, Cause.IE_SUPERVISOR_FAILURE, "the answer of the runner could not be read"
@@ -34,7 +32,7 @@ def bury(body: str, completions: Completions) -> str:
 
 
 def _read_loosely(body: str) -> tuple[str | None, str | None]:
-    """Submission id and type of a message that may be broken; `hint` for that of a delivery."""
+    """Return submission id and type of a message that may be malformed; the type of a delivery hint is `hint`."""
     try:
         message = json.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Write a row on another thread if the caller is still busy after a while."""
+"""Write a row on another thread after a delay, unless it is cancelled before."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class DelayedWrite:
-    """Calls `write` after `delay_secs`, once, unless `stop` comes first.
+    """Calls `write` once after `delay_secs`, unless `stop` is called first.
 
-    A write that fails is logged and left to the caller: the final write, or the fallback to the queue, tries again.
+    A failed write is logged. The caller's final write, or the fallback to the queue, tries again.
     """
 
     def __init__(self, write: Callable[[], Submission], delay_secs: float, log: Logger) -> None:
@@ -34,7 +34,7 @@ class DelayedWrite:
         self._timer.start()
 
     def stop(self) -> Submission | None:
-        """Cancel the write, or wait for one that has begun. Returns the row if it was written."""
+        """Cancel the write, or wait until a started one ends. Returns the row if it was written."""
         self._timer.cancel()
         self._timer.join()
         if self._crash is not None:

@@ -1,4 +1,4 @@
-"""Deleting a submission: its code, input and output are gone when the answer is given."""
+"""Delete a submission: code, input and output are gone before the answer."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _RUNNING = "The run is under way. Delete it when it is finished."
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """The parts that a deletion needs."""
+class Deletion:
+    """Deletes submissions."""
 
     store: SubmissionStore
     deliveries: DeliveryStore
     quotas: QuotaStore
     payloads: Payloads
 
-    def remove(self, row: Submission) -> None:
-        """Remove everything that belongs to it. Raises ConflictError, NotFoundError."""
+    def delete(self, row: Submission) -> None:
+        """Delete a submission with all its data. Raises ConflictError, NotFoundError."""
         if row.status is Status.RUNNING:
             raise ConflictError(_RUNNING)
         if row.is_final:
-            # Nothing changes a final row, so the row goes last: whoever repeats a broken deletion still finds it.
+            # A final row never changes. We delete it last, so that a repeat after a crash still finds it.
             self.deliveries.cancel_event(row.event_id or row.submission_id)
             self.payloads.delete_all(row.object_keys)
             self.store.delete(row)
-            self.quotas.release(row.quota_claim)  # its fan-out has done that, if it came so far
+            self.quotas.release(row.quota_claim)  # usually its fan-out has already done this
             return
-        # A pending one may start at any moment, and then it must stay whole: the row goes first.
+        # A pending run may start at any time and then needs its input, so we delete the row first.
         if not self.store.delete(row):
             if self.store.get(row.submission_id) is None:
                 raise NotFoundError("There is no such submission.")

@@ -1,6 +1,6 @@
 """Run a submission on a runner over HTTP while its client waits, then write its final state.
 
-If anything fails, the same execution goes to the queue, and the first result counts.
+If a step fails, the same execution goes to the queue. The first recorded result counts.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.messages.wire import ExecutionCompleted
-    from functions.submissions.commit import Endings
-    from functions.submissions.gathered_fanout import GatheredFanOut
+    from functions.submissions.batch_trigger import BatchTrigger
+    from functions.submissions.commit import CompletionWriter
     from functions.submissions.model import Claim, Submission
     from functions.submissions.queues import Queues
-    from functions.submissions.runner_client import Call, Runner
+    from functions.submissions.runner_client import Call, RunnerClient
 
 
 @dataclass(frozen=True, slots=True)
 class DirectRun:
-    """The parts that it needs."""
+    """Runs submissions directly."""
 
-    runner: Runner
-    endings: Endings
-    gathered: GatheredFanOut
+    runner: RunnerClient
+    writer: CompletionWriter
+    batches: BatchTrigger
     queues: Queues
     completions_queue_url: str
     log: Logger
 
-    def ask(self, submission: Submission, code: bytes, stdin: bytes) -> Call | None:
-        """Send the execution to a runner; None if no runner takes it."""
+    def start(self, submission: Submission, code: bytes, stdin: bytes) -> Call | None:
+        """Send the execution to a runner. None if no runner accepts it."""
         try:
-            return self.runner.begin(execution_requested(submission, code, stdin, submission.created_at))
+            return self.runner.start(execution_requested(submission, code, stdin, submission.created_at))
         except RunnerUnavailableError as unavailable:
-            self._warn(submission, "Runner was not asked directly", unavailable)
+            self._warn(submission, "Runner not called directly", unavailable)
             return None
 
     def finish(self, call: Call, submission: Submission) -> ExecutionCompleted | None:
-        """Wait for the runner's answer; None if it gave none."""
+        """Wait for the runner's answer. None if there is no valid one."""
         try:
             completed = call.finish()
         except RunnerUnavailableError as unavailable:
@@ -56,48 +56,48 @@ class DirectRun:
         return completed
 
     def record_new(self, completed: ExecutionCompleted, submission: Submission, claim: Claim | None) -> Submission:
-        """Write the final row of a submission that has none yet. Raises ClaimTakenError and what the tables raise."""
-        # The quota item holds the Idempotency-Key until the claim is written; without a key both writes go at once.
-        wait_for_release = self.gathered.release(submission) if claim is None else None
+        """Write the final row of a submission without a row. Raises ClaimTakenError and the errors of the tables."""
+        # The quota item holds the Idempotency-Key until the claim is written. Without a key we release in parallel.
+        wait_for_release = self.batches.release_quota(submission) if claim is None else None
         try:
-            completion = self.endings.completion(completed)
-            is_gathered = self.gathered.suits(submission, completion)
-            final = self.endings.commit_new(submission, completion, claim, is_gathered=is_gathered)
+            completion = self.writer.completion(completed)
+            is_batched = self.batches.is_bus_only(submission, completion)
+            final = self.writer.commit_new(submission, completion, claim, is_batched=is_batched)
         finally:
             if wait_for_release is not None:
                 wait_for_release()
         if wait_for_release is None:
-            self.gathered.release(submission)()
-        self._announce(completed, final, is_gathered=is_gathered)
+            self.batches.release_quota(submission)()
+        self._request_fan_out(completed, final, is_batched=is_batched)
         return final
 
     def record(self, completed: ExecutionCompleted, submission: Submission) -> Submission | None:
-        """Write the final state into the pending row; None if the queue must run it again."""
-        # Beside the commit: the run has ended, and a client that sees its result may start the next one at once.
-        wait_for_release = self.gathered.release(submission)
+        """Write the final state into the pending row. None if the queue must run it again."""
+        # In parallel with the commit: a client that has its result may start the next run immediately.
+        wait_for_release = self.batches.release_quota(submission)
         try:
-            completion = self.endings.completion(completed)
-            is_gathered = self.gathered.suits(submission, completion)
-            final = self.endings.commit(submission.submission_id, completion, is_gathered=is_gathered, known=submission)
+            completion = self.writer.completion(completed)
+            is_batched = self.batches.is_bus_only(submission, completion)
+            final = self.writer.commit(submission.submission_id, completion, is_batched=is_batched, known=submission)
         except (ClientError, BotoCoreError) as error:
             self._warn(submission, "Direct result not recorded", error)
-            return submission if self._hand_over(completed, submission) else None
+            return submission if self._send_completion(completed, submission) else None
         finally:
             wait_for_release()
-        if final is None:  # a run from the queue was first, or it was deleted: the table knows
+        if final is None:  # a run from the queue was first, or the row was deleted: the caller reads the row
             return submission
-        self._announce(completed, final, is_gathered=is_gathered)
+        self._request_fan_out(completed, final, is_batched=is_batched)
         return final
 
-    def _announce(self, completed: ExecutionCompleted, final: Submission, *, is_gathered: bool) -> None:
-        if is_gathered:
-            self.gathered.remind(final)
+    def _request_fan_out(self, completed: ExecutionCompleted, final: Submission, *, is_batched: bool) -> None:
+        if is_batched:
+            self.batches.trigger(final)
         else:
-            # `record` finds it final and fans out; if the message is lost, the row is due.
-            self._hand_over(completed, final)
+            # `record` finds the row final and makes the fan-out. If the message is lost, the sweeper does.
+            self._send_completion(completed, final)
 
-    def _hand_over(self, completed: ExecutionCompleted, submission: Submission) -> bool:
-        """Give the completion to `record`, as the runner would have."""
+    def _send_completion(self, completed: ExecutionCompleted, submission: Submission) -> bool:
+        """Send the completion to `record`, as a runner does for a queued run."""
         try:
             self.queues.send_completion(self.completions_queue_url, completed)
         except (ClientError, BotoCoreError) as error:

@@ -1,4 +1,4 @@
-"""The due index of the submissions table: what is read from it, and the write that takes a final row out."""
+"""The due index of the submissions table: reads, and the update that removes a final row from it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ FANOUT_DONE = ConditionalUpdate(
     {"was": Fanout.PENDING.value},
     ("due_shard", "due_at_ms", "webhook_secret", "webhook_secret_box"),
 )
-"""Nothing is owed any more. The delivery has the run's secret now."""
+"""The fan-out is done. The webhook secret goes too: the delivery has its own copy."""
 
 
 def row_key(submission_id: str) -> dict[str, AttributeValueTypeDef]:
-    """Name the row of a submission."""
+    """Return the primary key of a submission."""
     return key(submission_pk(submission_id), SUBMISSION_SK)
 
 
 def list_due(client: DynamoDBClient, table_name: str, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
-    """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
+    """Return (submission id, due_at_ms) of rows due by `now_ms`, oldest first."""
     pages = client.get_paginator("query").paginate(
         TableName=table_name,
         IndexName=DUE_INDEX,
@@ -43,7 +43,7 @@ def list_due(client: DynamoDBClient, table_name: str, shard: str, now_ms: int, l
 
 
 def list_projects(client: DynamoDBClient, table_name: str, submission_ids: list[str]) -> dict[str, str]:
-    """Project of each submission; one that is gone is left out."""
+    """Return the project of each submission, without deleted ones."""
     keys = [row_key(submission_id) for submission_id in submission_ids]
     found = read_rows(client, table_name, keys, ("pk", "project_id"))
     return {row["pk"].removeprefix("SUBMISSION#"): row["project_id"] for row in found}

@@ -1,11 +1,11 @@
-"""The message that asks a runner for one execution of a submission."""
+"""Build the message that requests one execution of a submission."""
 
 from functions.messages.wire import ExecutionRequested, RequestedLimits
 from functions.submissions.model import Submission
 
 
 def execution_requested(submission: Submission, code: bytes, stdin: bytes, requested_at: str) -> ExecutionRequested:
-    """Build it for the execution that the row names. Code and stdin are apart: they may come from the bucket."""
+    """Return the message for the row's `execution_id`. Code and stdin are separate: they may come from the bucket."""
     return ExecutionRequested.model_validate(
         {
             "submission_id": submission.submission_id,

@@ -1,6 +1,6 @@
-"""From a final submission to its event, its deliveries, their hints and the bus.
+"""The fan-out of a final submission: its event, its deliveries, their hints and the bus.
 
-Every write is idempotent, so whoever finds `fanout=PENDING` (record, a repeated message, the sweeper) runs it again.
+Every write is idempotent. `record` and the sweeper repeat the fan-out while the row has `fanout=PENDING`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from functions.webhooks.publish import Outbox, RunTarget
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Parts that a fan-out needs. `public_base_url` has no slash at its end."""
+    """Makes fan-outs. `public_base_url` has no trailing slash."""
 
     outbox: Outbox
     submissions: SubmissionStore
@@ -27,8 +27,8 @@ class FanOut:
     quotas: QuotaStore
 
     def fan_out(self, submission: Submission) -> None:
-        """Write what a final submission owes, then mark it done; repeats change nothing."""
-        # First: a client that has just seen the result may start the next run.
+        """Release the quota, publish the event, then mark the fan-out as done. Repeating the call is safe."""
+        # First, because a client with its result may start the next run immediately.
         self.quotas.release(submission.quota_claim)
         reach("fanout.after_release")
         own = None
@@ -53,5 +53,5 @@ class FanOut:
             return inline or b""
         try:
             return self.payloads.get_output(submission.submission_id, key)
-        except PayloadMissingError:  # deleted or expired meanwhile; the verdict is still owed
+        except PayloadMissingError:  # deleted or expired meanwhile; targets still get the verdict
             return b""

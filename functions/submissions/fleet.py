@@ -1,4 +1,4 @@
-"""What the runners' heartbeats say about the service as a whole."""
+"""Figures of the whole service, from the runners' heartbeats."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from functions.messages.wire import RunnerHeartbeat
 
 
 def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]) -> tuple[Language, ...]:
-    """Return what the runners of the last 24 h can run; `fallback` where none was heard of. In canonical order."""
+    """Return the languages of the runners of the last 24 h, in canonical order; `fallback` without any runner."""
     if recent:
         names = {language for heartbeat in recent for language in heartbeat.languages}
     else:
@@ -17,7 +17,7 @@ def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]
 
 
 def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]) -> list[dict[str, Any]]:
-    """Each offered language with the toolchain versions that runners told of; several while a fleet is renewed."""
+    """Return each offered language with its toolchain versions; several during an upgrade of the fleet."""
     return [
         {
             "name": language.value,
@@ -28,16 +28,16 @@ def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartb
 
 
 def health_figures(live: Sequence[RunnerHeartbeat], queue_depth: int) -> dict[str, Any]:
-    """Describe the runners heard of in the last minute, youngest first. Nothing is claimed that no runner reported.
+    """Describe the live runners. `live` is sorted by the age of the heartbeat, latest first.
 
-    `enforcement_mode` is `strict` only if every live runner is; the backend and the node are those of the youngest.
+    `enforcement_mode` is `strict` only if every live runner is; the backend and the node are those of the latest.
     """
-    youngest = live[0] if live else None
+    latest = live[0] if live else None
     return {
         "enforcement_mode": "strict" if live and all(one.isolation_mode == "strict" for one in live) else "permissive",
-        "cgroup_backend": youngest.cgroup_backend if youngest else None,
+        "cgroup_backend": latest.cgroup_backend if latest else None,
         "namespace_support": bool(live) and all(one.namespace_support for one in live),
         "workers": sum(one.slots for one in live),
         "queue_depth": queue_depth,
-        "node_id": youngest.node_id if youngest else "",
+        "node_id": latest.node_id if latest else "",
     }

@@ -1,4 +1,4 @@
-"""Health and languages, from the runners' heartbeats and the depth of the queues."""
+"""Answers of health and languages, from the runners' heartbeats and the queue depths."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from functions.submissions.queues import Queues
     from functions.submissions.runner_store import RunnerStore
 
-_NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it stops."
+_NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it is stopping."
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The parts that health is told from."""
+    """Reads heartbeats and queues, and answers."""
 
     runners: RunnerStore
     queues: Queues
@@ -36,17 +36,17 @@ class Health:
     log: Logger
 
     def languages(self) -> tuple[Language, ...]:
-        """Return what is offered now, as of a few seconds ago."""
+        """Return the offered languages, as of a few seconds ago."""
         return offered_languages(self._recent(), self.fallback_languages)
 
     def languages_answer(self, parameters: Parameters) -> Response[str]:
-        """A bare array of names; with `detail=true` an array of objects."""
+        """Answer with an array of names; with `detail=true`, of objects."""
         if detail_flag(parameters):
             return answer(toolchain_details(self.languages(), self._recent()))
         return answer(list(self.languages()))
 
     def health(self) -> Response[str]:
-        """Answer with 200 in any case: whoever asks wants to know, not to be refused."""
+        """Answer with 200 in any case; `degraded` if the figures cannot be read."""
         try:
             return answer({"status": "ok", **self._figures()})
         except (ClientError, BotoCoreError) as error:

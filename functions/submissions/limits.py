@@ -1,4 +1,4 @@
-"""The `limits` object of a request: what it may name, and how far each value may go."""
+"""Check the `limits` object of a request."""
 
 import dataclasses
 import math
@@ -14,13 +14,13 @@ _WHOLE = frozenset({"memory_mb", "max_processes", "output_kb"})
 
 
 def _as_float(value: object) -> object:
-    """Make an integer beyond every float infinite, so that it is answered like any other that is too large."""
+    """Turn an integer beyond the float range into infinity: it gets the same answer as other large values."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > sys.float_info.max:
         return math.inf if value > 0 else -math.inf
     return value
 
 
-# Every number gets through to `check_limits`, whose message names the ceiling; the schema says what it wants.
+# The model accepts every number: the message of `check_limits` names the ceiling. The schema shows the bounds.
 Cpu = Annotated[
     float, BeforeValidator(_as_float), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 15})
 ]
@@ -31,10 +31,10 @@ Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "in
 
 
 class RequestLimits(BaseModel):
-    """Limits of the run step. Left out or null: the language's default. Unknown names are refused.
+    """Limits of the run step. Missing or null: the language's default. Unknown names are refused.
 
-    The ceiling of wall time is 25 s in the judge profile and 30 s in the agent profile; that of processes depends on
-    the language.
+    The ceiling of the wall time is 25 s in the judge profile and 30 s in the agent profile. The ceiling of processes
+    depends on the language.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -49,7 +49,7 @@ class RequestLimits(BaseModel):
 def check_limits(
     limits: RequestLimits | None, language: Language, profile: Profile
 ) -> tuple[dict[str, int | float], list[FieldProblem]]:
-    """Return the limits that were set, whole numbers as int, and what is wrong with them."""
+    """Return the valid limits, whole numbers as int, and the problems."""
     accepted: dict[str, int | float] = {}
     problems = []
     top = dataclasses.asdict(ceilings(language, profile))

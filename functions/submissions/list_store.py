@@ -1,4 +1,4 @@
-"""A project's submissions, newest first, a page at a time."""
+"""List a project's submissions, newest first, in pages."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ITEMS_PER_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows, and where the next page begins; None after the last."""
+    """One page of rows. `next_created_key`: the position of the next page; None after the last."""
 
     rows: tuple[Submission, ...]
     next_created_key: str | None
 
 
 class SubmissionList:
-    """The `by_project` index. It follows the table within a second or so."""
+    """The `by_project` index, updated about a second after the table."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table_name = table_name
@@ -40,10 +40,10 @@ class SubmissionList:
     def page(
         self, project_id: str, *, limit: int, after: str | None = None, filters: Mapping[str, str] | None = None
     ) -> Page:
-        """At most `limit` rows after the one whose `created_key` is `after`.
+        """Return at most `limit` rows after the `created_key` `after`.
 
-        `filters`: attribute -> value. A rare value may give a short page with a next one: a call reads at most a
-        bounded number of items.
+        `filters`: attribute -> value. One call reads a bounded number of items, so a page of a rare value may be short
+        and still have a next page.
         """
         request = self._request(project_id, filters or {})
         rows: list[Submission] = []
@@ -78,6 +78,6 @@ class SubmissionList:
 
 
 def _start_key(project_id: str, after: str) -> dict[str, Any]:
-    """Build the index's start key. The project is the caller's own, whatever a cursor says."""
+    """Return the start key of the index, always in the caller's own project."""
     submission_id = after.partition("#")[2]
     return to_item({"project_id": project_id, "created_key": after}) | key(submission_pk(submission_id), SUBMISSION_SK)

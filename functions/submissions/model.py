@@ -1,4 +1,4 @@
-"""A submission from its acceptance to its final state, and what ends it."""
+"""Submissions, their completions and idempotency claims."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INLINE_INPUT_MAX_BYTES = 131_072
-"""Code and stdin together above this go to the bucket: a table item holds 400 KiB in all."""
+"""Code and stdin that are larger together go to the bucket: a table item holds at most 400 KiB."""
 INLINE_OUTPUT_MAX_BYTES = 65_536
-"""stdout and stderr together above this stay in the bucket."""
+"""stdout and stderr that are larger together go to the bucket."""
 CLAIM_SECS = 86_400
-"""How long an Idempotency-Key is kept."""
+"""Retention of an Idempotency-Key."""
 COMPILE_BUDGET_SECS = 30
 RUN_GRACE_SECS = 60
-"""A run older than compile + wall + this is driven again."""
+"""The sweeper repeats a run older than the compile budget + the wall budget + this."""
 DIRECT_DUE_SECS = 35
-"""A direct run that its caller did not record within this is driven by the queue: no call lives longer than 30 s."""
-GATHERED_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
-"""Of final rows whose fan-outs are done many at a time. An index key takes 1,000 writes a second, a run makes two."""
+"""The sweeper queues a direct run without a result after this time: no request lasts longer than 30 s."""
+BATCH_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
+"""Due shards of batched fan-outs. An index key takes 1,000 writes a second, and a run makes two. Stored names."""
 
 _EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
 
@@ -44,7 +44,7 @@ FINAL_STATUSES = (Status.COMPLETED, Status.ERROR)
 
 
 class Fanout(StrEnum):
-    """Whether deliveries of a final submission have been written."""
+    """The state of the fan-out of a final submission."""
 
     PENDING = "PENDING"
     DONE = "DONE"
@@ -54,9 +54,9 @@ class Fanout(StrEnum):
 class Submission:
     """One row. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in epoch seconds.
 
-    Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: no
-    message of it is in a queue, for a runner was asked over HTTP. `webhook_secret_box`: the run's own secret, sealed.
-    Only rows of older revisions hold it as `webhook_secret`; a new row is never written with one.
+    Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
+    runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
+    webhook. Only rows of older revisions have a `webhook_secret`; new rows are never written with one.
     """
 
     submission_id: str
@@ -104,7 +104,7 @@ class Submission:
 
     @property
     def quota_claim(self) -> QuotaClaim:
-        """The run as its project's quota counts it."""
+        """The entry of this run in its project's quota."""
         entry = in_flight_entry(self.created_at, self.submission_id, self.idempotency_pk)
         return QuotaClaim(self.project_id, self.profile, entry)
 
@@ -115,20 +115,20 @@ class Submission:
 
     @property
     def metrics(self) -> Mapping[str, Any] | None:
-        """The `metrics` object of a final submission; None where nothing was measured."""
+        """The `metrics` object of a final submission; None without measurements."""
         return (self.summary or {}).get("metrics")
 
     @property
     def object_keys(self) -> tuple[str, ...]:
-        """Every object that belongs to this row."""
+        """The keys of all objects of this row."""
         return tuple(key for key in (self.input_key, self.stdout_key, self.stderr_key) if key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What ends a submission. `result`, `metrics` and `evidence` have the shapes of the result object.
+    """The final state of a submission. `result`, `metrics` and `evidence` have the shapes of the result object.
 
-    A stream is given as bytes, or as the key of its object; `started_at` None keeps what the row has.
+    A stream is given as bytes or as an object key. `started_at` None keeps the value of the row.
     """
 
     completed_at: str
@@ -148,7 +148,7 @@ class Completion:
 
     @property
     def verdict(self) -> str:
-        """The verdict that the result carries."""
+        """The verdict of the result."""
         return str(self.result["verdict"])
 
     @property
@@ -159,24 +159,24 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An Idempotency-Key taken by one submission."""
+    """An Idempotency-Key, claimed by one submission."""
 
     idempotency_pk: str
     body_sha256: str
 
 
 def event_id_for(submission_id: str, event_type: str) -> str:
-    """Derive an event id: the same event, the same id. `submission.completed` has the submission's own."""
+    """Return the event id, always the same for one event. `submission.completed` uses the submission id."""
     if event_type == EVENT_COMPLETED:
         return submission_id
     return str(uuid.uuid5(_EVENT_NAMESPACE, f"{submission_id}:{event_type}"))
 
 
-def gathered_shard(submission_id: str) -> str:
-    """The same for a final row whose fan-out is done with others."""
-    return GATHERED_SHARDS[int(submission_id[-1], 16) % len(GATHERED_SHARDS)]
+def batch_shard(submission_id: str) -> str:
+    """Return the due shard of a final row with a batched fan-out."""
+    return BATCH_SHARDS[int(submission_id[-1], 16) % len(BATCH_SHARDS)]
 
 
 def idempotency_pk(project_id: str, key: str) -> str:
-    """Partition key of a claim. The key itself is not stored."""
+    """Return the partition key of a claim, with a hash of the Idempotency-Key."""
     return f"IDEMPOTENCY#{project_id}#{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"

@@ -1,4 +1,4 @@
-"""Every operation with its parameters and each status that it can answer."""
+"""OpenAPI operations of submissions: parameters and all answers."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ from functions.webhooks.openapi_events import REPEATED, RESPONSES
 _RESULT = (bodies.FinalResult, bodies.OpenResult)
 _UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
 _SLOW: Answer = (
-    "The gateway: no answer within 30 s. The submission, if there is one, goes on.",
+    "The gateway: no answer within 30 s. An accepted submission continues.",
     (GatewayError,),
 )
 _SUBMIT_EXAMPLES: dict[str, Any] = {
@@ -60,7 +60,7 @@ _SUBMIT = Operation(
         ),
         403: ("`forbidden`: the key may not use this profile.", (Error,)),
         404: ("`not_found`: the submission was deleted while the request waited for it.", (Error,)),
-        408: ("`wait=true`, and the run is not finished after 28 s. It goes on.", (bodies.WaitOver,)),
+        408: ("`wait=true`, and the run is not finished after 28 s. It continues.", (bodies.WaitOver,)),
         409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
         413: (
             "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
@@ -92,14 +92,14 @@ _GET_RESULT = Operation(
     "/api/result/{id}",
     "GET",
     "getResult",
-    "One submission, in whatever state",
+    "One submission, in any state",
     {200: ("Finished or not.", _RESULT), 400: BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
     (
         ID,
         query(
             "wait",
             {"type": "number", "minimum": 0, "maximum": LONG_POLL_MAX_SECS, "multipleOf": 0.001, "default": 0},
-            "Hold the request until it is finished, at most so many seconds.",
+            "Hold the request until the run is finished, at most this many seconds.",
         ),
         query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
     ),
@@ -127,7 +127,7 @@ _LIST_RESULTS = Operation(
     (
         query("status", {"enum": list(Status)}, "Only these."),
         query("verdict", {"enum": list(Verdict)}, "Only these."),
-        query("language", {"enum": list(Language)}, "Only these; aliases are taken too."),
+        query("language", {"enum": list(Language)}, "Only these. Aliases are accepted."),
         *PAGE,
     ),
 )
@@ -140,7 +140,7 @@ def _raw(stream: str) -> Operation:
         f"get{stream.capitalize()}",
         f"The raw bytes of {stream}",
         {
-            200: ("All that was kept.", "application/octet-stream"),
+            200: ("The stored bytes.", "application/octet-stream"),
             400: BAD,
             404: _UNKNOWN,
             409: ("`conflict`: the run is not finished.", (Error,)),
@@ -160,14 +160,14 @@ _LANGUAGES = Operation(
         400: BAD,
         **OPEN,
     },
-    parameters=(query("detail", {"type": "boolean", "default": False}, "Tell the toolchains' versions too."),),
+    parameters=(query("detail", {"type": "boolean", "default": False}, "Include the toolchain versions."),),
     security=None,
 )
 _HEALTH = Operation(
     "/api/health",
     "GET",
     "getHealth",
-    "How the service is",
+    "Health of the service",
     {
         200: ("Always.", (bodies.HealthReport,)),
         429: THROTTLED,

@@ -1,4 +1,4 @@
-"""Shapes of answers. They document; what is sent is built in `core.result_view` and checked against these in tests."""
+"""OpenAPI bodies of submissions. `functions.submissions.views` builds the answers; tests compare both."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ OpenStatus = Literal["pending", "running"]
 
 
 class Accepted(BaseModel):
-    """The submission is queued or on its way. There is no `verdict` here."""
+    """The submission is queued or running. The body has no `verdict`."""
 
     id: Uuid
     status: Status
@@ -25,7 +25,7 @@ class Accepted(BaseModel):
 
 
 class WaitOver(BaseModel):
-    """The wait is over and the run goes on; ask for the result."""
+    """The wait is over and the run continues. Poll the result."""
 
     id: Uuid
     error: Literal["timeout"]
@@ -41,14 +41,14 @@ class Timestamps(BaseModel):
 
 
 class Output(BaseModel):
-    """Both streams. In text invalid UTF-8 is replaced; `?encoding=base64` is exact."""
+    """Both streams. Text has invalid UTF-8 replaced; `?encoding=base64` is exact."""
 
     stdout: str
     stderr: str
     integrity: Integrity
     encoding: Literal["base64"] = Field(default="base64", description="Only with ?encoding=base64.")
     truncated_in_response: bool = Field(
-        default=True, description="Only where the body would be over 5 MiB: flat copies are left out, then text is cut."
+        default=True, description="Only if the body would be over 5 MiB: flat copies are left out, then text is cut."
     )
     stdout_url: str = Field(default="", description="Path of the whole stdout, only with truncated_in_response.")
     stderr_url: str = Field(default="", description="Path of the whole stderr, only with truncated_in_response.")
@@ -65,7 +65,7 @@ class _Head(BaseModel):
 
 
 class OpenResult(_Head):
-    """A submission without a verdict yet. None of the flat keys of a final result is present."""
+    """A submission without a verdict. It has none of the flat keys of a final result."""
 
     status: OpenStatus
     job_status: OpenStatus
@@ -97,13 +97,13 @@ class FinalResult(_Head, _Flat):
     output: Output
     metrics: Metrics | None
     evidence: Evidence | None
-    stdout: str = Field(default="", description="Left out where the body would be over 5 MiB.")
-    stderr: str = Field(default="", description="Left out where the body would be over 5 MiB.")
+    stdout: str = Field(default="", description="Left out if the body would be over 5 MiB.")
+    stderr: str = Field(default="", description="Left out if the body would be over 5 MiB.")
     output_integrity: Integrity
 
 
 class OpenItem(_Head):
-    """A list's item that has no verdict yet."""
+    """A list item without a verdict."""
 
     status: OpenStatus
     job_status: OpenStatus
@@ -112,7 +112,7 @@ class OpenItem(_Head):
 
 
 class FinalItem(_Head, _Flat):
-    """A list's finished item: the result without output and evidence."""
+    """A finished list item: the result without output and evidence."""
 
     status: FinalStatus
     job_status: FinalStatus
@@ -121,14 +121,14 @@ class FinalItem(_Head, _Flat):
 
 
 class ResultPage(BaseModel):
-    """One page, newest first. With a filter a page may be short and still have a next one."""
+    """One page, newest first. A filtered page may be short and still have a next page."""
 
     items: list[FinalItem | OpenItem]
     next_cursor: str | None
 
 
 class Deleted(BaseModel):
-    """Code, input and output are gone."""
+    """Code, input and output are deleted."""
 
     id: Uuid
     deleted: Literal[True]
@@ -138,9 +138,9 @@ class _Figures(BaseModel):
     enforcement_mode: IsolationMode
     cgroup_backend: CgroupBackend | None
     namespace_support: bool
-    workers: Count = Field(description="Slots of all live runners: they reported in the last minute and do not drain.")
+    workers: Count = Field(description="Slots of all runners that reported in the last minute and are not draining.")
     queue_depth: Count
-    node_id: str = Field(description="The live runner that reported last; empty if there is none.")
+    node_id: str = Field(description="The live runner with the latest report; empty without any.")
 
 
 class HealthReport(_Figures):
@@ -156,7 +156,7 @@ class Ready(_Figures):
 
 
 class NotReady(BaseModel):
-    """No runner has reported for a minute, or the last report of each said that it stops."""
+    """No runner has reported for a minute, or all are stopping."""
 
     status: Literal["not_ready"]
     error: str
@@ -167,7 +167,7 @@ class CompletedEvent(FinalResult):
 
     type: Literal["submission.completed"]
     timestamp: Time
-    result_url: str = Field(default="", description="Only where the output was cut to fit 256 KiB.")
+    result_url: str = Field(default="", description="Only if the output was cut to fit 256 KiB.")
 
 
 class Languages(RootModel[list[Language]]):
@@ -175,10 +175,10 @@ class Languages(RootModel[list[Language]]):
 
 
 class LanguageDetail(BaseModel):
-    """A language, and what the runners of the last 24 h run it with."""
+    """A language and its toolchains on the runners of the last 24 h."""
 
     name: Language
-    toolchains: list[str] = Field(description="Versions as the toolchains tell them; several while a fleet is renewed.")
+    toolchains: list[str] = Field(description="Toolchain versions; several during an upgrade of the fleet.")
 
 
 class LanguageDetails(RootModel[list[LanguageDetail]]):

@@ -1,4 +1,4 @@
-"""The queues of submissions and completions. A queue is a hint: the sweeper finds the rows of lost messages."""
+"""The queues of submissions and completions. If a message is lost, the sweeper finds its row."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from functions.messages.wire import ExecutionCompleted, ExecutionRequested
 
 _DEPTH_FRESH_MS = 1_000
-_GATHERING_SECS = 1
+_BATCH_DELAY_SECS = 1
 
 
 class Queues:
-    """SQS. MessageGroupId is the project: on a standard queue that makes it fair between projects."""
+    """SQS. MessageGroupId is the project: on a standard queue it makes delivery fair between projects."""
 
     def __init__(self, client: SQSClient, clock: Clock = now_ms) -> None:
         self._client = client
@@ -25,23 +25,23 @@ class Queues:
         self._depths: dict[str, tuple[int, int]] = {}
 
     def send_execution(self, queue_url: str, message: ExecutionRequested) -> None:
-        """Ask the runners for one execution."""
+        """Request one execution."""
         self._client.send_message(
             QueueUrl=queue_url, MessageBody=message.serialise(), MessageGroupId=message.project_id
         )
 
     def send_completion(self, queue_url: str, message: ExecutionCompleted) -> None:
-        """Pass on what a runner answered, to be recorded."""
+        """Send a runner's completion to `record`."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 
     def send_fanouts_due(self, queue_url: str) -> None:
-        """Have `record` do the gathered fan-outs that are due in a second."""
+        """Trigger a batch of fan-outs in `record`, a second from now."""
         self._client.send_message(
-            QueueUrl=queue_url, MessageBody=FanoutsDue().serialise(), DelaySeconds=_GATHERING_SECS
+            QueueUrl=queue_url, MessageBody=FanoutsDue().serialise(), DelaySeconds=_BATCH_DELAY_SECS
         )
 
     def depth(self, queue_url: str) -> int:
-        """Messages waiting or in flight, as SQS estimates them."""
+        """Return SQS's estimate of waiting and in-flight messages."""
         answer = self._client.get_queue_attributes(
             QueueUrl=queue_url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -51,7 +51,7 @@ class Queues:
         return depth
 
     def recent_depth(self, queue_url: str) -> int:
-        """Return the depth of at most one second ago."""
+        """Like `depth`, cached for a second."""
         read_at_ms, depth = self._depths.get(queue_url, (0, 0))
         if 0 <= self._clock() - read_at_ms < _DEPTH_FRESH_MS:
             return depth

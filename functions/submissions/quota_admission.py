@@ -1,4 +1,4 @@
-"""A project's quota, taken before anything runs and given back where nothing came of it."""
+"""Charge a project's quota before a run, and refund it if nothing runs."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
 
-_LOOK_EVERY_MS = 200
-_LOOK_AT_MOST = 25
+_CHECK_EVERY_MS = 200
+_MOST_CHECKED = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """`usage` as it was then. `has_overtaken`: another request's place was let go of, whose fate is unknown."""
+class Charge:
+    """A charged run. `usage`: with this run. `has_overtaken`: we released another request, which may still succeed."""
 
     usage: Usage
     has_overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """The parts that it needs. `looked_ms`: when the runs of a project and profile were looked at last."""
+class QuotaAdmission:
+    """Charges and refunds. `checked_ms`: the last check of a project's and profile's runs in flight."""
 
     quotas: QuotaStore
     submissions: SubmissionStore
     clock: Clock
     log: Logger
-    looked_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    checked_ms: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def admit(self, project: Project, row: Submission) -> Admitted:
+    def charge(self, project: Project, row: Submission) -> Charge:
         """Count the run in its project's quota.
 
         Raises RateLimitedError, UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
@@ -54,55 +54,53 @@ class Admission:
         has_overtaken = False
         try:
             try:
-                usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
+                usage = self.quotas.charge(row.quota_claim, project.quota(row.profile))
             except KeyInFlightError as held:
                 if self.clock() - held.entry.since_ms < OVERTAKEN_AFTER_MS:
                     raise
-                # It died before it wrote its row, most likely, and its client asks again. What it counted stays.
+                # It probably died before it wrote its row, and its client repeats the request. Its charge stays.
                 self.quotas.release(replace(row.quota_claim, entry=held.entry))
                 has_overtaken = True
-                usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
+                usage = self.quotas.charge(row.quota_claim, project.quota(row.profile))
             except QuotaRefusedError as refused:
-                if refused.refusal.limit is not Limit.IN_FLIGHT or not self._clear(row, refused.in_flight):
+                if refused.refusal.limit is not Limit.IN_FLIGHT or not self._release_stale(row, refused.in_flight):
                     raise
-                usage = self.quotas.take(row.quota_claim, project.quota(row.profile))
+                usage = self.quotas.charge(row.quota_claim, project.quota(row.profile))
         except QuotaRefusedError as refused:
             rate = refused.refusal.rate
             raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
         reach("submit.after_take")
-        return Admitted(usage, has_overtaken)
+        return Charge(usage, has_overtaken)
 
-    def give_back(self, row: Submission, admitted: Admitted) -> None:
-        """Another submission has won its Idempotency-Key: repeats are free."""
-        if not admitted.has_overtaken:  # else the winner may be the one whose place was let go of
-            self._try_to_give_back(row, admitted)
+    def refund(self, row: Submission, charge: Charge) -> None:
+        """Refund a run whose Idempotency-Key belongs to another submission: repeats are free."""
+        if not charge.has_overtaken:  # else the other submission may be the released one
+            self._refund(row, charge)
 
-    def give_back_unwritten(self, row: Submission, admitted: Admitted) -> None:
-        """Writing its row failed. What failed may have been the answer only: then it will run, and it counts."""
-        self._try_to_give_back(row, admitted, only_if_missing=True)
+    def refund_unwritten(self, row: Submission, charge: Charge) -> None:
+        """Refund a run after a failed write, unless its row exists: only the answer may be lost, and then it runs."""
+        self._refund(row, charge, only_if_missing=True)
 
-    def _try_to_give_back(self, row: Submission, admitted: Admitted, *, only_if_missing: bool = False) -> None:
+    def _refund(self, row: Submission, charge: Charge, *, only_if_missing: bool = False) -> None:
         try:
             if not only_if_missing or self.submissions.get(row.submission_id) is None:
-                self.quotas.give_back(row.quota_claim, admitted.usage)
+                self.quotas.refund(row.quota_claim, charge.usage)
         except (ClientError, BotoCoreError) as error:
-            # The windows end by themselves, and the place is found by `_clear`.
+            # The windows end by themselves, and `_release_stale` finds the entry.
             warn(self.log, "Quota not given back", row.submission_id, error)
 
-    def _clear(self, row: Submission, in_flight: tuple[InFlight, ...]) -> bool:
-        """Let go of places of runs that are final, or that never came to be. True if there was one.
-
-        A run is final a moment before its place is free. Looking costs a read for each run, so whoever hammers on a
-        full quota does not get it each time.
-        """
-        whose, now = (row.project_id, row.profile), self.clock()
-        if 0 <= now - self.looked_ms.get(whose, 0) < _LOOK_EVERY_MS:
+    def _release_stale(self, row: Submission, in_flight: tuple[InFlight, ...]) -> bool:
+        """Release runs in flight that are final or never started. True if there was one."""
+        # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
+        # quota gets it only every _CHECK_EVERY_MS.
+        owner, now = (row.project_id, row.profile), self.clock()
+        if 0 <= now - self.checked_ms.get(owner, 0) < _CHECK_EVERY_MS:
             return False
-        self.looked_ms[whose] = now
-        let_go = 0
-        for entry in in_flight[:_LOOK_AT_MOST]:
+        self.checked_ms[owner] = now
+        released = 0
+        for entry in in_flight[:_MOST_CHECKED]:
             found = self.submissions.get(entry.submission_id)
             if found.is_final if found is not None else now - entry.since_ms >= LEAKED_AFTER_MS:
                 self.quotas.release(replace(row.quota_claim, entry=entry))
-                let_go += 1
-        return let_go > 0
+                released += 1
+        return released > 0

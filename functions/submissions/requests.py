@@ -1,7 +1,8 @@
-"""A submission as a client asks for it, checked and normalised.
+"""Check and normalise the body of POST /api/submit.
 
-Wrong shape is `InvalidFieldsError` (422, with fields); an unsupported language and code or stdin over their limits are
-`BadRequestError` (400). Unknown fields are ignored, except inside `limits`, where a typing error must not be silent.
+A wrong shape raises InvalidFieldsError (422, with fields). An unsupported language, and code or stdin over their
+limits, raise BadRequestError (400). Unknown fields are ignored, except inside `limits`, where a typing error must not
+pass silently.
 """
 
 import hashlib
@@ -31,20 +32,20 @@ MetadataName = Annotated[Text, Field(min_length=1)]
 
 
 class SubmitRequest(BaseModel):
-    """Body of POST /api/submit. null stands for the default of an optional field."""
+    """Body of POST /api/submit. null means the default of an optional field."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     language: Text = Field(
-        description="One of GET /api/languages, or an alias: py, c++, cxx, cc, js, ts, rs. In any case.",
+        description="One of GET /api/languages, or an alias: py, c++, cxx, cc, js, ts, rs. Case-insensitive.",
         examples=["python", "c", "javascript"],
     )
-    # Sizes count bytes and are answered with 400, so they are checked below and only documented here.
+    # Sizes count bytes and are answered with 400, so the code below checks them; the model only documents them.
     code: Text = Field(
         min_length=1, repr=False, description="At most 65,536 bytes.", json_schema_extra={"maxLength": CODE_MAX_BYTES}
     )
     stdin: Text | None = Field(
-        default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file at once."
+        default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file immediately."
     )
     profile: Profile | None = Field(default=None, strict=False, description="judge (default) or agent.")
     limits: RequestLimits | None = Field(default=None, description="Overrides within the profile's ceilings.")
@@ -52,7 +53,7 @@ class SubmitRequest(BaseModel):
     webhook_secret: Text | None = Field(
         default=None,
         repr=False,
-        description="Required with webhook_url, 1 to 256 bytes. whsec_<base64> signs as Standard Webhooks have it; "
+        description="Required with webhook_url, 1 to 256 bytes. whsec_<base64> signs as in Standard Webhooks; "
         "any other text signs with its own bytes.",
     )
     metadata: dict[MetadataName, Text] | None = Field(
@@ -62,7 +63,7 @@ class SubmitRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A submission that may be accepted. `limits` has what the client set, and nothing else."""
+    """A valid request. `limits` has only the values that the client set."""
 
     language: Language
     profile: Profile
@@ -75,12 +76,12 @@ class RunRequest:
 
     @property
     def wall_budget_secs(self) -> int:
-        """Whole seconds that the run step may take, rounded up."""
+        """Wall time of the run step in whole seconds, rounded up."""
         return math.ceil(self.limits.get("wall_time_secs", default_wall_secs(self.language, self.profile)))
 
     @property
     def body_sha256(self) -> str:
-        """Digest of the request's meaning: spelling, order and unknown fields do not change it."""
+        """Digest of the normalised request: spelling, order and unknown fields do not change it."""
         meaning = {
             "language": self.language,
             "profile": self.profile,
@@ -97,7 +98,7 @@ class RunRequest:
 def parse_submission(
     raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
 ) -> RunRequest:
-    """Check a request body. `allow_insecure`: webhooks may name this machine (local stage). Raises ServiceError."""
+    """Check a request body. `allow_insecure`: allow webhooks to this machine (local stage). Raises ServiceError."""
     body, constants = read_object(raw)
     _refuse_constants(body, constants)
     request = checked(SubmitRequest, body)

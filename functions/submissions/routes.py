@@ -1,4 +1,4 @@
-"""The calls that read or delete results."""
+"""Routes that read or delete results."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
-    from functions.submissions.delete import Removal
+    from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
     from functions.submissions.model import Submission
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The parts that these calls need. All of them raise ServiceError."""
+class ResultRoutes:
+    """The routes and the parts that they use. All routes raise ServiceError."""
 
     projects: ProjectStore
     results: Results
     listing: SubmissionList
-    removal: Removal
+    deletion: Deletion
     long_poll: LongPoll
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show one result, after a wait for it if the client asks for that."""
+        """Answer with one result; with `wait`, hold the request until it is final."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         secs, encoding = parameters.wait_secs(query), output_encoding(query)
@@ -50,13 +50,13 @@ class Reading:
         return self.results.show(seen, app.prefix, encoding)
 
     def raw(self, app: Resolver, id_text: str, stream: str) -> Response[bytes]:
-        """Give one stream's bytes."""
+        """Answer with the bytes of one stream."""
         return self.results.raw(self._own(app, id_text), stream)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete one submission with all that belongs to it."""
+        """Delete one submission with all its data."""
         row = self._own(app, id_text)
-        self.removal.remove(row)
+        self.deletion.delete(row)
         return answer({"id": row.submission_id, "deleted": True})
 
     def page(self, app: Resolver) -> Response[str]:

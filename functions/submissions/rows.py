@@ -1,4 +1,4 @@
-"""The one place that knows how a Submission lies in its table."""
+"""Convert submissions to table items and back."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ _PLAIN_FIELDS = (
 
 
 def submission_pk(submission_id: str) -> str:
-    """Partition key of a submission."""
+    """Return the partition key of a submission."""
     return f"SUBMISSION#{submission_id}"
 
 
 def created_key(created_at: str, submission_id: str) -> str:
-    """Sort key of the `by_project` index: newest is greatest."""
+    """Return the sort key of the `by_project` index; the newest is the greatest."""
     return f"{created_at}#{submission_id}"
 
 
 def run_budget_ms(wall_budget_secs: int) -> int:
-    """How long a run may stay `running` before it is driven again."""
+    """Return the time in `running` after which the sweeper repeats the run."""
     return (COMPILE_BUDGET_SECS + wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    """Compact JSON, as the table's text attributes hold it."""
+    """Return compact ASCII JSON for a text attribute."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
-    """Return the whole item. `run_budget_ms` is there so that a start can set the due time in one update."""
+    """Return the whole item. `run_budget_ms` lets `mark_started` set the due time in one update."""
     plain = {name: getattr(row, name) for name in _PLAIN_FIELDS if name != "webhook_secret"}
     texts = {name: to_json(value) for name in _JSON_FIELDS if (value := getattr(row, name)) is not None}
     return to_item(
@@ -82,15 +82,15 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
 
 
 def decode_submission(item: Mapping[str, Any]) -> Submission:
-    """Return the submission of an item that `encode_submission` or an update wrote, or of an index entry.
+    """Return the submission of an item or an index entry.
 
-    An index entry lacks what its index does not project: those fields are empty.
+    Fields that the index does not project are empty.
     """
     return submission_of(from_item(item))
 
 
-def ended(row: Submission, completion: Completion, written: Mapping[str, Value]) -> Submission:
-    """Return a row as the attributes that its final write has `written` left it."""
+def with_completion(row: Submission, completion: Completion, written: Mapping[str, Value]) -> Submission:
+    """Return the row after its final write. `written`: the written attributes."""
     plain: Any = {name: value for name, value in written.items() if name in _PLAIN_FIELDS}
     return replace(
         row,
@@ -103,7 +103,7 @@ def ended(row: Submission, completion: Completion, written: Mapping[str, Value])
 
 
 def submission_of(values: Mapping[str, Any]) -> Submission:
-    """Return the same of an item's plain values."""
+    """Return the submission of an item's plain values."""
     known = {name: values[name] for name in _PLAIN_FIELDS if name in values}
     texts = {name: json.loads(values[name]) for name in _JSON_FIELDS if name in values}
     absent = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}

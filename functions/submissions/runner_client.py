@@ -1,7 +1,7 @@
-"""The direct path's client: one execution asked of a runner over HTTP, on a kept connection.
+"""HTTP client of the direct path: one execution per request, on keep-alive connections.
 
-A request is written by `begin` and its answer read by `finish`, so that the caller can write the row meanwhile without
-a thread. A runner runs hostile code: what it answers is bounded in bytes and time, and must be about this execution.
+`start` writes the request and `finish` reads the answer, so the caller can do other work in between. A runner runs
+hostile code: its answer is limited in bytes and time, and must name this execution.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 CONNECT_SECS = 0.3
 ANSWER_SECS = 26.0
-"""Leaves time to tell the queue within the 28 s that a client waits."""
+"""Leaves time to queue the submission within the client's wait of 28 s."""
 MAX_ANSWER_BYTES = 1_048_576
 PAUSE_SECS = 2.0
-"""A runner that could not be connected to is left alone this long: a dead one costs CONNECT_SECS each time."""
+"""Pause after a failed connection: a dead runner costs each request CONNECT_SECS."""
 _KEPT_SECS = 60.0  # less than the runner keeps a connection
 _MAX_KEPT = 64
 _OK = 200
 
 
 class RunnerUnavailableError(Exception):
-    """There will be no answer; ask the queue. The text is for logs and holds nothing of the message."""
+    """The runner gives no valid answer; use the queue. The text is for logs, without any message content."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One request under way. Ends with `finish` or `abandon`."""
+    """One request in progress. The caller must call `finish` or `abandon`."""
 
-    _runner: Runner
+    _runner: RunnerClient
     _connection: http.client.HTTPConnection
     _message: ExecutionRequested
     _is_reused: bool
@@ -70,7 +70,7 @@ class Call:
         return completed
 
     def abandon(self) -> None:
-        """Forget the answer; the runner notices that nobody is there."""
+        """Close the connection. The runner notices it."""
         self._connection.close()
 
     def _content(self) -> bytes:
@@ -79,7 +79,7 @@ class Call:
         except ConnectionError:
             if not self._is_reused:
                 raise
-            # It had been closed while it was kept. To ask twice is safe: one submission never runs beside itself.
+            # The runner closed the idle connection. A repeat is safe: a submission never runs twice at once.
             self._connection = self._runner.send(self._message, None)
             response = self._connection.getresponse()
         length = response.length
@@ -107,8 +107,8 @@ class Call:
             self._connection.sock.settimeout(left_secs)
 
 
-class Runner:
-    """`url`: of one runner, or of what stands before several. `token` is asked for with each new request."""
+class RunnerClient:
+    """`url`: of one runner or of a load balancer. `token` is called for each request."""
 
     def __init__(self, url: str, token: Callable[[], str]) -> None:
         parts = urlsplit(url)
@@ -119,10 +119,10 @@ class Runner:
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._paused_until = 0.0
 
-    def begin(self, message: ExecutionRequested) -> Call:
+    def start(self, message: ExecutionRequested) -> Call:
         """Send the request. Raises RunnerUnavailableError."""
         if time.monotonic() < self._paused_until:
-            raise RunnerUnavailableError("not connected a moment ago")
+            raise RunnerUnavailableError("connection failed in the last 2 s")
         kept = self._take()
         try:
             connection = self.send(message, kept)
@@ -131,7 +131,7 @@ class Runner:
         return Call(self, connection, message, connection is kept, time.monotonic() + ANSWER_SECS)
 
     def send(self, message: ExecutionRequested, kept: http.client.HTTPConnection | None) -> http.client.HTTPConnection:
-        """Send on the kept connection, or on a new one. Raises OSError, HTTPException."""
+        """Send on the idle connection, or on a new one. Raises OSError, HTTPException."""
         body = message.serialise().encode()
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
@@ -153,7 +153,7 @@ class Runner:
         return connection
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
-        """Take back a connection whose answer has been read."""
+        """Keep a connection for reuse after its answer was read."""
         if connection.sock is not None and len(self._kept) < _MAX_KEPT:
             self._kept.append((time.monotonic(), connection))
         else:
@@ -186,7 +186,7 @@ class Runner:
 
 
 def _is_readable(descriptor: int) -> bool:
-    """Tell whether a connection on which nothing is owed has something to read: its end, or what nobody asked for."""
+    """Return whether an idle connection has input: its end, or unsolicited bytes. Either makes it unusable."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN | select.POLLRDHUP)
     return bool(poller.poll(0))

@@ -22,14 +22,14 @@ _PK = "RUNNER"
 
 @dataclass(frozen=True, slots=True)
 class SeenRunner:
-    """A heartbeat, and how old it is. Age counts from its sending or its arrival, whichever is earlier."""
+    """A heartbeat and its age, counted from sending or arrival, whichever is earlier."""
 
     heartbeat: RunnerHeartbeat
     age_ms: int
 
     @property
     def is_live(self) -> bool:
-        """True for a heartbeat younger than a minute. A runner that drains has no slots and is not live."""
+        """True if the heartbeat is younger than a minute. A draining runner has no slots and is not live."""
         return self.age_ms < LIVE_MS and self.heartbeat.slots > 0
 
 
@@ -43,7 +43,7 @@ class RunnerStore:
         self._recent: tuple[int, list[SeenRunner]] = (0, [])
 
     def put_heartbeat(self, heartbeat: RunnerHeartbeat) -> None:
-        """Keep it for 24 h, unless a later one of the same node is there."""
+        """Store a heartbeat for 24 h, unless the node has a later one."""
         now = self._clock()
         item = to_item(
             {
@@ -67,7 +67,7 @@ class RunnerStore:
                 raise
 
     def list_recent(self) -> list[SeenRunner]:
-        """Every runner heard of in the last 24 h, youngest heartbeat first."""
+        """Return the runners with a heartbeat in the last 24 h, latest first."""
         now = self._clock()
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
@@ -86,7 +86,7 @@ class RunnerStore:
         return sorted(recent, key=lambda runner: runner.age_ms)
 
     def recent(self) -> list[SeenRunner]:
-        """Like `list_recent`, as of at most three seconds ago."""
+        """Like `list_recent`, cached for three seconds."""
         read_at_ms, seen = self._recent
         if not 0 <= self._clock() - read_at_ms < _FRESH_MS:
             seen = self.list_recent()

@@ -16,8 +16,8 @@ from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, put_with_claim
 from functions.submissions.due import FANOUT_DONE, list_due, list_projects, row_key
-from functions.submissions.model import Claim, Completion, Fanout, Status, Submission, event_id_for, gathered_shard
-from functions.submissions.rows import decode_submission, encode_submission, ended, to_json
+from functions.submissions.model import Claim, Completion, Fanout, Status, Submission, batch_shard, event_id_for
+from functions.submissions.rows import decode_submission, encode_submission, to_json, with_completion
 from functions.webhooks.event_types import EVENT_COMPLETED
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _CONFLICT_ATTEMPTS = 5
 
 
 class ClaimTakenError(Exception):
-    """The Idempotency-Key belongs to a submission already: `submission_id`, made from `body_sha256`."""
+    """The Idempotency-Key belongs to another submission: `submission_id`, with the body `body_sha256`."""
 
     def __init__(self, submission_id: str, body_sha256: str) -> None:
         super().__init__("the idempotency key is taken")
@@ -55,25 +55,25 @@ class SubmissionStore:
         self._sleep = sleep
 
     def create(self, new: Submission, claim: Claim | None) -> None:
-        """Put a pending row, with its claim in the same transaction. Raises ClaimTakenError, UnavailableError."""
-        # The id is random, so a row under it is our own: the answer was lost and boto3 repeated the call.
+        """Write a pending row and its claim in one transaction. Raises ClaimTakenError, UnavailableError."""
+        # The id is random, so an existing row is our own: boto3 retried the write after a lost answer.
         self._put(new.submission_id, encode_submission(new), claim)
 
     def create_final(
-        self, new: Submission, completion: Completion, claim: Claim | None, *, is_gathered: bool
+        self, new: Submission, completion: Completion, claim: Claim | None, *, is_batched: bool
     ) -> Submission:
-        """Put a row in its final state, with its claim in the same transaction.
+        """Write a new row in its final state and its claim, in one transaction.
 
-        The row holds neither code nor input: nothing runs it again. `is_gathered` as in `commit_final`.
+        The row has neither code nor input, because it never runs again. `is_batched` as in `commit_final`.
         Raises ClaimTakenError, UnavailableError.
         """
-        values = self._final_values(new.submission_id, completion, is_gathered=is_gathered)
-        final = ended(replace(new, code=None, stdin=None, asked_directly=False), completion, values)
+        values = self._final_values(new.submission_id, completion, is_batched=is_batched)
+        final = with_completion(replace(new, code=None, stdin=None, asked_directly=False), completion, values)
         item = {**encode_submission(final), **to_item({"due_shard": values["due_shard"]})}
         if self._put(new.submission_id, item, claim):
             return final
-        # The row exists: this very write was repeated, or a pending row was written although its write failed.
-        committed = self.commit_final(new.submission_id, completion, is_gathered=is_gathered, known=new)
+        # The row exists: boto3 retried this write, or a pending row was written although its write seemed to fail.
+        committed = self.commit_final(new.submission_id, completion, is_batched=is_batched, known=new)
         return committed or self.get(new.submission_id) or final
 
     def check_claim(self, claim: Claim) -> None:
@@ -83,12 +83,12 @@ class SubmissionStore:
             raise ClaimTakenError(*taken)
 
     def get(self, submission_id: str) -> Submission | None:
-        """Return the row as it is now, expired or not."""
+        """Return the row, expired or not."""
         answer = self._client.get_item(TableName=self._table_name, Key=row_key(submission_id), ConsistentRead=True)
         return decode_submission(answer["Item"]) if "Item" in answer else None
 
     def mark_started(self, submission_id: str, execution_id: str, node_id: str, started_at: str) -> bool:
-        """Pending -> running; due again when the run is over its budget. False if it was not pending."""
+        """Pending -> running, due at the end of its time budget. False if it was not pending."""
         sets: dict[str, Value] = {
             "status": Status.RUNNING.value,
             "execution_id": execution_id,
@@ -105,25 +105,25 @@ class SubmissionStore:
         submission_id: str,
         completion: Completion,
         *,
-        is_gathered: bool = False,
+        is_batched: bool = False,
         known: Submission | None = None,
     ) -> Submission | None:
-        """Write final state, event and due fan-out at once. None if the row is gone or was final already.
+        """Write the final state, with its fan-out due. None if the row is gone or was final already.
 
-        `is_gathered`: its fan-out is done with others (`store.gathered`). `known`: the row as its caller wrote it; then
-        it is not read back, source, input, evidence and all.
+        `is_batched`: the fan-out is batched (`batched_fan_out`). `known`: the row, if the caller wrote it; it is then
+        not read back.
         """
-        present = self._final_values(submission_id, completion, is_gathered=is_gathered)
+        present = self._final_values(submission_id, completion, is_batched=is_batched)
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
         update = ConditionalUpdate(present, "#status IN (:pending, :running)", values)
         if known is not None:
             is_applied = update.is_applied(self._client, self._table_name, row_key(submission_id))
-            return ended(known, completion, present) if is_applied else None
+            return with_completion(known, completion, present) if is_applied else None
         item = update.apply(self._client, self._table_name, row_key(submission_id))
         return decode_submission(item) if item is not None else None
 
     def note_queued(self, submission_id: str, due_at_ms: int) -> None:
-        """A message of this pending submission lies in its queue after all; due again as others are."""
+        """Clear the flag of a direct run and set the due time, after a message was queued."""
         update = ConditionalUpdate(
             {"due_at_ms": due_at_ms},
             "#status = :pending AND attribute_exists(#asked_directly)",
@@ -133,16 +133,16 @@ class SubmissionStore:
         self._change(submission_id, update)
 
     def finish_fanout(self, submission_id: str) -> None:
-        """All deliveries are written; nothing is due any more."""
+        """Mark the fan-out as done. The row is not due any more."""
         self._change(submission_id, FANOUT_DONE)
 
     def defer(self, submission_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
-        """Look at it again later. False if somebody else moved it first."""
+        """Move the due time. False if another process moved it first."""
         update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :expected", {"expected": expected_due_at_ms})
         return self._change(submission_id, update)
 
     def redrive(self, submission_id: str, execution_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
-        """Note a new execution of a submission that is not final. False if it is, or somebody else was first."""
+        """Write a new execution id. False if the row is final, or another process moved its due time first."""
         update = ConditionalUpdate(
             {"execution_id": execution_id, "due_at_ms": due_at_ms},
             "#due_at_ms = :expected AND #status IN (:pending, :running)",
@@ -157,18 +157,18 @@ class SubmissionStore:
         return self._change(submission_id, update)
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
-        """(submission id, due_at_ms) of what is due by `now_ms`, oldest first."""
+        """Return (submission id, due_at_ms) of rows due by `now_ms`, oldest first."""
         return list_due(self._client, self._table_name, shard, now_ms, limit)
 
     def projects_of(self, submission_ids: list[str]) -> dict[str, str]:
-        """Project of each submission; one that is gone is left out."""
+        """Return the project of each submission, without deleted ones."""
         return list_projects(self._client, self._table_name, submission_ids)
 
     def delete(self, row: Submission) -> bool:
-        """Remove the row and its claim. False if it is running, or gone."""
+        """Delete the row and its claim. False if it is running or gone."""
         return delete_with_claim(self._client, self._table_name, row)
 
-    def _final_values(self, submission_id: str, completion: Completion, *, is_gathered: bool) -> dict[str, Value]:
+    def _final_values(self, submission_id: str, completion: Completion, *, is_batched: bool) -> dict[str, Value]:
         sets: dict[str, Value | None] = {
             "status": completion.status.value,
             "completed_at": completion.completed_at,
@@ -187,13 +187,13 @@ class SubmissionStore:
             "stderr_size_bytes": completion.stderr_size_bytes,
             "event_id": event_id_for(submission_id, EVENT_COMPLETED),
             "fanout": Fanout.PENDING.value,
-            "due_shard": gathered_shard(submission_id) if is_gathered else due_shard(submission_id),
+            "due_shard": batch_shard(submission_id) if is_batched else due_shard(submission_id),
             "due_at_ms": self._clock(),
         }
         return {name: value for name, value in sets.items() if value is not None}
 
     def _put(self, submission_id: str, item: Item, claim: Claim | None) -> bool:
-        """Put a new row. False if it exists. Raises ClaimTakenError, UnavailableError."""
+        """Write a new row. False if it exists. Raises ClaimTakenError, UnavailableError."""
         if claim is None:
             return self._put_alone(item)
         for attempt in range(_CONFLICT_ATTEMPTS):
@@ -205,7 +205,7 @@ class SubmissionStore:
                 if taken.submission_id == submission_id:
                     return False
                 raise
-            # Another transaction on the same key is still under way: give it a moment.
+            # Another transaction on the same key is in progress.
             self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 

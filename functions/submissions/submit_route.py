@@ -1,4 +1,4 @@
-"""One call of POST /api/submit, from its key to its answer."""
+"""The route POST /api/submit."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from functions.submissions.health import Health
 
 WAIT_SECS = 28
-"""The gateway gives up after 30."""
+"""The gateway's timeout is 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
-class Submitting:
-    """The parts that a call needs."""
+class SubmitRoute:
+    """The route and the parts that it uses."""
 
     projects: ProjectStore
     health: Health
@@ -57,11 +57,11 @@ class Submitting:
         accepted = self.acceptance.accept(project, run, key, interactive=wait)
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
-            self._tell(accepted, app.request_id)
+            self._report_accepted(accepted, app.request_id)
         row = accepted.submission
         if wait:
             submission_id, project_id = row.submission_id, row.project_id
-            # A runner that was asked directly may have used up most of the time.
+            # A direct run may have used up most of the time.
             left_secs = WAIT_SECS - (self.long_poll.monotonic() - begun)
             seen = self.long_poll.wait(
                 row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, left_secs
@@ -75,7 +75,7 @@ class Submitting:
             return answer(timeout_body(row, app.prefix + result_path(row.submission_id)), 408)
         return answer(accepted_body(row, accepted.queue_depth), 202)
 
-    def _tell(self, accepted: Accepted, request_id: str) -> None:
+    def _report_accepted(self, accepted: Accepted, request_id: str) -> None:
         row = accepted.submission
         metrics("submit").add("SubmissionAccepted")
         self.log.info(

@@ -1,7 +1,7 @@
-"""The result object: one body for both generations of clients.
+"""Build the result object, one body for clients of schema 1.0 and 2.0.
 
-The nested form (schema 2.0) and flat aliases (schema 1.0) stand side by side in a final body. A body that is not final
-has null in the nested places and no flat key at all: two SDKs stop polling as soon as the key `verdict` exists.
+A final body has the nested form (2.0) and flat aliases (1.0). A body that is not final has null in the nested fields
+and no flat keys: two SDKs stop polling as soon as the key `verdict` exists.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "2.0"
 RESPONSE_MAX_BYTES = 5 * 1024 * 1024
-"""Contract: a body over this is made smaller."""
+"""A larger body is shortened, as the contract says."""
 LAMBDA_MAX_BYTES = 6 * 1024 * 1024 - 128 * 1024
-"""A function may answer 6 MB, in which our body is a string in JSON: see `_escaped_bytes`."""
+"""Lambda's limit is 6 MB, with our body as a JSON string in it: see `_escaped_bytes`."""
 
 type Encoding = Literal["base64"]
 
 _STREAMS = ("stdout", "stderr")
-_NOTHING_BYTES = len('"\\"\\""')
+_EMPTY_BYTES = len('"\\"\\""')
 
 
 def pending_body(submission: Submission) -> Body:
@@ -43,19 +43,19 @@ def pending_body(submission: Submission) -> Body:
 
 
 def accepted_body(submission: Submission, queue_depth: int) -> Body:
-    """Answer of 202: it is queued, or on its way. `verdict` must not be there."""
+    """Return the body of 202. It must not have the key `verdict`."""
     status = submission.status.value
     return {"id": submission.submission_id, "status": status, "job_status": status, "queue_depth": queue_depth}
 
 
 def timeout_body(submission: Submission, path: str) -> Body:
-    """Answer of 408: the wait is over, the run goes on."""
-    message = f"The run is not finished yet and goes on. Ask again: GET {path}"
+    """Return the body of 408: the wait is over, the run continues."""
+    message = f"The run is not finished yet and continues. Poll GET {path}"
     return {"id": submission.submission_id, "error": "timeout", "message": message}
 
 
 def summary_body(submission: Submission) -> Body:
-    """One item of a list: the result object without output and evidence."""
+    """Return a list item: the result object without output and evidence."""
     body = pending_body(submission)
     del body["output"], body["evidence"]
     if submission.is_final:
@@ -73,8 +73,8 @@ def result_body(
 ) -> Body:
     """Return the result object of a final submission.
 
-    Text replaces invalid UTF-8; with `encoding="base64"` both streams are exact. With `result_base_url` (no slash at
-    its end) the body names the result's own address.
+    Invalid UTF-8 is replaced; with `encoding="base64"` both streams are exact. With `result_base_url` (no trailing
+    slash) the body has the URL of the result.
     """
     texts = {"stdout": _text(stdout, encoding), "stderr": _text(stderr, encoding)}
     output: Body = {**texts, "integrity": submission.integrity}
@@ -93,10 +93,10 @@ def result_body(
 
 
 def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTES) -> str:
-    """Write a final body as JSON that fits into a response.
+    """Return a final body as JSON that fits into a response.
 
-    If it does not, the flat copies of the output go first, then the streams are cut; the body then says so and names
-    `<url>/stdout` and `<url>/stderr`, which give every byte.
+    A larger body first loses the flat copies of the output, then its streams are cut. It then has
+    `truncated_in_response` and the URLs of the whole streams, `<url>/stdout` and `<url>/stderr`.
     """
     text = to_json(body)
     if _fits(text, max_bytes):
@@ -107,11 +107,11 @@ def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTE
     text = to_json(smaller | {"output": output})
     if _fits(text, max_bytes):
         return text
-    room = max_bytes - _escaped_bytes(to_json(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
-    # The shorter stream first: what it leaves of its half is the other's.
+    left_bytes = max_bytes - _escaped_bytes(to_json(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
+    # The shorter stream first: the longer one gets the unused part of its half.
     for share, stream in zip((2, 1), sorted(_STREAMS, key=lambda name: len(output[name])), strict=True):
-        output[stream] = _cut(output[stream], room // share)
-        room -= _escaped_bytes(to_json(output[stream]))
+        output[stream] = _cut(output[stream], left_bytes // share)
+        left_bytes -= _escaped_bytes(to_json(output[stream]))
     return to_json(smaller | {"output": output})
 
 
@@ -153,22 +153,20 @@ def _text(raw: bytes, encoding: Encoding | None) -> str:
 
 def _fits(text: str, max_bytes: int) -> bool:
     size = len(text.encode())
-    # Escaping at most triples a text (a letter of two bytes becomes \u00e9), so small ones need no second look.
+    # Escaping at most triples a text (a letter of two bytes becomes \u00e9), so small texts need no exact check.
     return size <= max_bytes and (size <= LAMBDA_MAX_BYTES // 3 or _escaped_bytes(text) <= LAMBDA_MAX_BYTES)
 
 
-def _cut(text: str, room_bytes: int) -> str:
-    """Return as much of the text's start as fits, in whole groups of base64."""
-    while (size := _escaped_bytes(to_json(text))) > max(room_bytes, _NOTHING_BYTES):
-        # Shrink by the ratio seen, and a little more, so that a few rounds do.
-        kept = len(text) * max(room_bytes, 0) // size * 15 // 16
+def _cut(text: str, max_bytes: int) -> str:
+    """Return the longest start of the text that fits, in whole groups of base64."""
+    while (size := _escaped_bytes(to_json(text))) > max(max_bytes, _EMPTY_BYTES):
+        # Shrink by the measured ratio and a little more, so that a few rounds suffice.
+        kept = len(text) * max(max_bytes, 0) // size * 15 // 16
         text = text[: kept // 4 * 4]
     return text
 
 
 def _escaped_bytes(text: str) -> int:
-    """Bytes of a text as a JSON string, with everything but ASCII escaped: our body is one in the function's response.
-
-    The runtime of Python 3.13 leaves letters as they are, others and the local stack escape them: take the larger.
-    """
+    """Return the size of a text as an ASCII JSON string, which is its size in Lambda's response."""
+    # Python 3.13's runtime does not escape non-ASCII letters; older ones and the local stack do. We take the larger.
     return len(json.dumps(text))

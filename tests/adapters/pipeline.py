@@ -18,15 +18,15 @@ from functions.handlers import deliver as webhook
 from functions.handlers import record, sweep
 from functions.ids import new_id
 from functions.projects.quota_store import QuotaStore
+from functions.submissions.batch_lease import BatchLease
+from functions.submissions.batch_store import BatchStore
+from functions.submissions.batched_fan_out import BatchedFanOut
 from functions.submissions.complete import Completions
 from functions.submissions.fan_out import FanOut
-from functions.submissions.gathered_store import GatheredStore
-from functions.submissions.gathering import Gathering
-from functions.submissions.gathering_lease import GatheringLease
 from functions.submissions.model import Submission
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.submissions.sweep import Redrive
+from functions.submissions.sweeper import Sweep
 from functions.telemetry import metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
@@ -122,8 +122,8 @@ class Pipeline:
         self.lane_waker = LaneWaker(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.fanout = FanOut(self.outbox, self.submissions, self.payloads, BASE_URL, self.quotas)
         runs = aws.names["SubmissionsTable"]
-        self.gathering = Gathering(
-            GatheringLease(runs, dynamodb, time), GatheredStore(runs, dynamodb, no_sleep), self.fanout, time
+        self.batched = BatchedFanOut(
+            BatchLease(runs, dynamodb, time), BatchStore(runs, dynamodb, no_sleep), self.fanout, time
         )
         self.deliverer = Deliverer(
             Claimer(self.deliveries, self.leases, self.delivery_hints, self.lane_waker, time, no_sleep),
@@ -140,7 +140,7 @@ class Pipeline:
         self.use(self.deliverer)
 
     def _completions(self, service: str) -> Completions:
-        parts = (self.submissions, self.runners, self.payloads, self.fanout, self.gathering)
+        parts = (self.submissions, self.runners, self.payloads, self.fanout, self.batched)
         return Completions(*parts, metrics(service), self.time)
 
     def _wire(self, module: object, name: str, parts: object) -> None:
@@ -152,8 +152,8 @@ class Pipeline:
         self.deliverer = deliverer
         self._wire(webhook, "wired", deliverer)
 
-    def redrive(self) -> Redrive:
-        return sweep.redrive()
+    def new_sweep(self) -> Sweep:
+        return sweep.new_sweep()
 
     def submit(self, **changes: Any) -> Submission:
         """Put a pending submission that wants a webhook."""
@@ -230,8 +230,8 @@ class Pipeline:
         """Record the completion of a submission."""
         assert self.record(self.completed(submission)) == []
 
-    def gather(self) -> list[int]:
-        """Give `record` a reminder of the fan-outs that are due."""
+    def run_batch(self) -> list[int]:
+        """Trigger a batch of fan-outs in `record`."""
         return self.record(json.dumps(golden("fanouts_due/v1.typical")))
 
     def hints(self) -> list[str]:

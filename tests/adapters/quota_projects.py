@@ -15,7 +15,7 @@ from functions.projects.quota import DAY_MS, Quota, Usage
 from functions.projects.quota_store import QuotaStore
 from functions.projects.rate_limit_headers import Rates
 from functions.projects.store import ProjectStore
-from functions.submissions.quota_admission import Admission
+from functions.submissions.quota_admission import QuotaAdmission
 from functions.telemetry import logger
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
@@ -54,7 +54,7 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     time = FakeTime(now_ms() // DAY_MS * DAY_MS)
     store = QuotaStore(aws.names["QuotasTable"], Clients.dynamodb(), time)
     parts = submit.wiring()
-    admission = Admission(store, parts.acceptance.store, time, parts.log)
+    admission = QuotaAdmission(store, parts.acceptance.store, time, parts.log)
     acceptance = replace(
         parts.acceptance,
         admission=admission,

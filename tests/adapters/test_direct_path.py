@@ -24,8 +24,8 @@ from functions.projects.quota import Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions import runner_client as runner
-from functions.submissions.backlog import GATHERED_LATE_MS
-from functions.submissions.model import DIRECT_DUE_SECS, GATHERED_SHARDS, Fanout, Status
+from functions.submissions.backlog import BATCH_LATE_MS
+from functions.submissions.model import BATCH_SHARDS, DIRECT_DUE_SECS, Fanout, Status
 from functions.submissions.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.endpoints.store import EndpointStore
@@ -109,7 +109,7 @@ def test_the_answer_is_final_and_its_fan_out_due_with_those_of_others(
     row = only_row(aws)
     assert (row.status, row.fanout) == (Status.COMPLETED, Fanout.PENDING)
     assert row.due_at_ms <= now_ms()
-    assert rows(aws)[0]["due_shard"]["S"] in GATHERED_SHARDS
+    assert rows(aws)[0]["due_shard"]["S"] in BATCH_SHARDS
     assert aws.messages("InteractiveQueue") == []
     assert system.of_type("execution_completed") == []
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
@@ -225,13 +225,13 @@ def test_an_endpoint_made_a_moment_ago_hears_of_the_run(
     start(system)
     direct = WIRING().acceptance.direct
     assert direct is not None
-    direct.gathered.clock = FakeTime(now_ms())  # however slow this machine is
+    direct.batches.clock = FakeTime(now_ms())  # however slow this machine is
     wait_for(project_key)  # from now on it is remembered for a few seconds that there is no endpoint
     first = only_row(aws).submission_id
     endpoint = pipeline.endpoint(project_id=PROJECT_ID)
     second = wait_for(project_key).json["id"]
     pipeline.time.ms = now_ms()
-    assert pipeline.gather() == []
+    assert pipeline.run_batch() == []
     for submission_id in (first, second):
         assert pipeline.deliveries.get_delivery(submission_id, endpoint.endpoint_id) is not None
     assert len(pipeline.hints()) == 2
@@ -254,15 +254,15 @@ def test_many_runs_are_reminded_of_once(system: Direct, aws: Aws, project_key: s
     start(system)
     direct = WIRING().acceptance.direct
     assert direct is not None
-    direct.gathered.clock = FakeTime(now_ms())
+    direct.batches.clock = FakeTime(now_ms())
     assert [wait_for(project_key).status for _ in range(12)] == [200] * 12
     assert len(until(lambda: system.of_type("fanouts_due"))) == 1
     pipeline.time.ms = now_ms()
-    assert pipeline.gather() == []
+    assert pipeline.run_batch() == []
     assert {item["fanout"]["S"] for item in rows(aws)} == {"DONE"}
     seen = [entry["detail"]["id"] for entry in watch.seen()]
     assert len(set(seen)) == len(seen) == 12
-    direct.gathered.clock.advance(0.5)
+    direct.batches.clock.advance(0.5)
     wait_for(project_key)
     assert len(until(lambda: system.of_type("fanouts_due")[1:])) == 1
 
@@ -274,7 +274,7 @@ def test_a_reminder_that_cannot_be_sent_is_made_up_for_by_the_sweeper(
     start(system)
     monkeypatch.setattr(Queues, "send_fanouts_due", throttled)
     assert wait_for(project_key).json["verdict"] == "AC"
-    pipeline.time.ms = now_ms() + GATHERED_LATE_MS
+    pipeline.time.ms = now_ms() + BATCH_LATE_MS
     pipeline.sweep()
     assert (only_row(aws).fanout, len(watch.seen())) == (Fanout.DONE, 1)
 
@@ -284,7 +284,7 @@ def test_a_run_whose_endpoints_cannot_be_read_is_answered_and_handed_over(
 ) -> None:
     start(system)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EndpointStore, "exist", throttled)
+        patch.setattr(EndpointStore, "has_any", throttled)
         assert wait_for(project_key).json["verdict"] == "AC"
     assert only_row(aws).is_final
     (message,) = until(lambda: system.of_type("execution_completed"))
@@ -301,7 +301,7 @@ def test_a_place_that_cannot_be_let_go_of_is_freed_by_the_fan_out(
         assert wait_for(project_key).json["verdict"] == "AC"
     assert pipeline.quotas.usage(PROJECT_ID, "judge").in_flight == 1
     pipeline.time.ms = now_ms()
-    assert pipeline.gather() == []
+    assert pipeline.run_batch() == []
     assert pipeline.quotas.usage(PROJECT_ID, "judge").in_flight == 0
 
 
@@ -423,13 +423,13 @@ def test_a_runner_that_is_down_is_left_alone_for_a_moment(
     use(aws, port)
     waiting(monkeypatch)
     tried: list[object] = []
-    connect = runner.Runner._connect
+    connect = runner.RunnerClient._connect
 
-    def counted(self: runner.Runner) -> Any:
+    def counted(self: runner.RunnerClient) -> Any:
         tried.append(self)
         return connect(self)
 
-    monkeypatch.setattr(runner.Runner, "_connect", counted)
+    monkeypatch.setattr(runner.RunnerClient, "_connect", counted)
     monkeypatch.setattr(runner, "PAUSE_SECS", 3600.0)  # however slow this machine is
     assert [wait_for(project_key).status for _ in range(3)] == [408] * 3
     assert len(tried) == 1
@@ -640,7 +640,7 @@ def test_a_quota_that_is_used_up_runs_nothing(system: Direct, aws: Aws, project_
     projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
     projects.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": Quota(10, 10, 1)}))
     row = new_submission(submission_id=new_id(), project_id=PROJECT_ID, created_at=to_rfc3339(now_ms()))
-    pipeline.quotas.take(row.quota_claim, Quota(10, 10, 1))
+    pipeline.quotas.charge(row.quota_claim, Quota(10, 10, 1))
     assert wait_for(project_key).status == 429
     assert (begun(system), rows(aws)) == (0, [])
 
@@ -741,7 +741,7 @@ def finish_by_sweeping(system: Direct, aws: Aws, pipeline: Pipeline, *, with_web
     # Another message keeps the queue from being empty: the row must be sent again all the same.
     pipeline.time.ms = now_ms()
     pipeline.time.advance(DIRECT_DUE_SECS + 1)
-    pipeline.redrive()
+    pipeline.new_sweep()
     aws.monkeypatch.setattr(Queues, "depth", lambda *_: 7)
     for _ in range(3):
         pipeline.sweep()

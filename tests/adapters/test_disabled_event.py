@@ -135,11 +135,11 @@ def test_two_concurrent_sweeps_publish_once(pipeline: Pipeline, failing: Endpoin
     pipeline.hints()
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         pipeline.webhook(hint_of(submission, failing))
-    first, second = pipeline.redrive(), pipeline.redrive()
+    first, second = pipeline.new_sweep(), pipeline.new_sweep()
     entries = list(first.entries()), list(second.entries())
     for sweep, found in zip((first, second), entries, strict=True):
         for entry in found:
-            sweep.act(entry)
+            sweep.handle(entry)
     pipeline.webhook(*pipeline.hints())
     assert len(pipeline.sent_to(other)) == 1
 
@@ -159,9 +159,9 @@ def test_no_event_if_the_endpoint_is_enabled_before_the_sweep(
 def test_no_event_if_the_endpoint_is_deleted_before_the_sweep(pipeline: Pipeline, failing: Endpoint) -> None:
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         disable(pipeline, failing)
-    (entry,) = pipeline.redrive().entries()
+    (entry,) = pipeline.new_sweep().entries()
     assert pipeline.endpoints.delete("dev", failing.endpoint_id)
-    pipeline.redrive().act(entry)
+    pipeline.new_sweep().handle(entry)
     assert pipeline.endpoints.get("dev", failing.endpoint_id) is None
 
 

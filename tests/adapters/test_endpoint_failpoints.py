@@ -112,11 +112,11 @@ def test_sweeper_twice_at_once_and_crashed_in_mid_page(world: DeliveryWorld, run
     world.record(run)
     world.hints.clear()
     world.pipeline.time.advance(181)
-    first, second = world.pipeline.redrive(), world.pipeline.redrive()
+    first, second = world.pipeline.new_sweep(), world.pipeline.new_sweep()
     for sweep, found in [(first, list(first.entries())), (second, list(second.entries()))]:
         assert len(found) == 3
         for entry in found:
-            sweep.act(entry)
+            sweep.handle(entry)
     assert len(world.pipeline.hints()) == 3
     world.pipeline.time.advance(181)
     assert not world.sweep("sweep.mid_page")
@@ -130,12 +130,12 @@ def test_index_that_still_shows_what_was_delivered(
 ) -> None:
     world.record(run)
     world.pipeline.time.advance(181)
-    stale = list(world.pipeline.redrive().entries())
+    stale = list(world.pipeline.new_sweep().entries())
     while world.hints:
         world.webhook(0)
     before = world.pipeline.aws.items("DeliveriesTable")
     for entry in stale:
-        world.pipeline.redrive().act(entry)
+        world.pipeline.new_sweep().handle(entry)
     assert world.pipeline.hints() == []
     assert world.pipeline.aws.items("DeliveriesTable") == before
 

@@ -294,7 +294,7 @@ def in_flight(pipeline: Pipeline) -> int:
 
 def accepted(pipeline: Pipeline, **changes: Any) -> Submission:
     row = pipeline.submit(**changes)
-    pipeline.quotas.take(row.quota_claim, PLENTY)
+    pipeline.quotas.charge(row.quota_claim, PLENTY)
     return row
 
 

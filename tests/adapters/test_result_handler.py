@@ -120,8 +120,8 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
         if sum(time.slept) > 7:
             store.commit_final(SUBMISSION_ID, completion())
 
-    patient = replace(parts.reading, long_poll=LongPoll(sleep, time.monotonic))
-    monkeypatch.setattr(result, "wiring", lambda: parts._replace(reading=patient))
+    patient = replace(parts.results, long_poll=LongPoll(sleep, time.monotonic))
+    monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
     over = get(project_key, PATHS[0], query={"wait": "5"})
     assert (over.status, over.json["status"]) == (200, "pending")
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
@@ -139,7 +139,7 @@ def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> 
 
 
 def finish_large(aws: Aws, store: SubmissionStore, content: bytes) -> None:
-    key = result.wiring().reading.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
+    key = result.wiring().results.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
     store.commit_final(SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
 
 
@@ -190,7 +190,7 @@ def objects(aws: Aws) -> int:
 
 
 def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().reading.results.payloads
+    payloads = result.wiring().results.results.payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     finish_large(aws, store, b"output")
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -230,7 +230,7 @@ def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: Submiss
 
 
 def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().reading.results.payloads
+    payloads = result.wiring().results.results.payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     assert aws.items("SubmissionsTable") == []
@@ -238,7 +238,7 @@ def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: Submiss
 
 
 def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().reading.results.payloads
+    payloads = result.wiring().results.results.payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -247,12 +247,12 @@ def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, p
 
 
 def test_one_that_starts_while_it_is_deleted_stays_whole(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().reading.results.payloads
+    payloads = result.wiring().results.results.payloads
     row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
-    removal = result.wiring().reading.removal
+    deletion = result.wiring().results.deletion
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     with pytest.raises(ConflictError):
-        removal.remove(row)
+        deletion.delete(row)
     assert objects(aws) == 1
     assert store.get(SUBMISSION_ID) is not None
 
@@ -278,7 +278,7 @@ def test_output_that_is_being_deleted_is_not_found(aws: Aws, store: SubmissionSt
     finish_large(aws, store, b"output")
     row = store.get(SUBMISSION_ID)
     assert row is not None
-    result.wiring().reading.results.payloads.delete_all(row.object_keys)
+    result.wiring().results.results.payloads.delete_all(row.object_keys)
     assert get(project_key, PATHS[0]).status == get(project_key, PATHS[1]).status == 404
 
 

@@ -91,7 +91,7 @@ def test_a_kept_key_is_not_read_again_and_many_are_not_kept_for_ever(
     monkeypatch.setattr(projects, "_MOST_SEEN", 2)
     issued = [store.issue_key("dev") for _ in range(5)]
     assert [store.find_key(key) for key in issued] == [PROJECT] * 5
-    assert len(store._seen) <= 2
+    assert len(store._cached) <= 2
     monkeypatch.setattr(store, "_read_key", lambda *_: None)
     assert store.find_key(issued[-1]) == PROJECT
 

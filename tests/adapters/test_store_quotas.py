@@ -37,7 +37,7 @@ def counts(quotas: QuotaStore, profile: str = "judge") -> tuple[int, int, int]:
 
 def refused(quotas: QuotaStore, quota: Quota, row: Submission | None = None) -> Limit:
     with pytest.raises(QuotaRefusedError) as caught:
-        quotas.take((row or run()).quota_claim, quota)
+        quotas.charge((row or run()).quota_claim, quota)
     return caught.value.refusal.limit
 
 
@@ -50,7 +50,7 @@ def refused(quotas: QuotaStore, quota: Quota, row: Submission | None = None) -> 
     ],
 )
 def test_each_limit_takes_as_many_as_it_says(quotas: QuotaStore, quota: Quota, limit: Limit) -> None:
-    taken = [quotas.take(run().quota_claim, quota) for _ in range(3)]
+    taken = [quotas.charge(run().quota_claim, quota) for _ in range(3)]
     assert [usage.minute.count for usage in taken] == [usage.day.count for usage in taken] == [1, 2, 3]
     assert refused(quotas, quota) is limit
     assert counts(quotas) == (3, 3, 3)
@@ -64,38 +64,41 @@ def test_a_limit_of_nothing_takes_nothing_and_writes_nothing(aws: Aws, quotas: Q
 
 def test_a_limit_that_was_lowered_below_the_count_refuses_and_one_that_was_raised_takes(quotas: QuotaStore) -> None:
     for _ in range(5):
-        quotas.take(run().quota_claim, PLENTY)
+        quotas.charge(run().quota_claim, PLENTY)
     assert refused(quotas, Quota(3, 1000, 1000)) is Limit.PER_MINUTE
     assert refused(quotas, Quota(1000, 3, 1000)) is Limit.PER_DAY
     assert refused(quotas, Quota(1000, 1000, 3)) is Limit.IN_FLIGHT
-    assert quotas.take(run().quota_claim, Quota(6, 6, 6)).minute.count == 6
+    assert quotas.charge(run().quota_claim, Quota(6, 6, 6)).minute.count == 6
 
 
 def test_windows_roll_each_by_itself(quotas: QuotaStore, time: FakeTime) -> None:
     quota = Quota(2, 3, 9)
-    quotas.take(run().quota_claim, quota)
-    quotas.take(run().quota_claim, quota)
+    quotas.charge(run().quota_claim, quota)
+    quotas.charge(run().quota_claim, quota)
     time.advance(59.999)
     assert refused(quotas, quota) is Limit.PER_MINUTE
     time.advance(0.001)
-    assert quotas.take(run().quota_claim, quota) == Usage(
+    assert quotas.charge(run().quota_claim, quota) == Usage(
         Window(MINUTE_MS, START_MS // MINUTE_MS + 1, 1), Window(DAY_MS, START_MS // DAY_MS, 3), 3
     )
     time.advance(60)
     assert refused(quotas, quota) is Limit.PER_DAY
     time.advance(86_400)
-    assert quotas.take(run().quota_claim, quota).day.count == 1
+    assert quotas.charge(run().quota_claim, quota).day.count == 1
     assert counts(quotas) == (1, 1, 4)  # places are no window's
 
 
 def test_a_machine_whose_clock_is_behind_counts_in_the_window_of_the_others(aws: Aws, quotas: QuotaStore) -> None:
     time = FakeTime(START_MS - 5_000)
     behind, quota = QuotaStore(aws.names["QuotasTable"], aws.client("dynamodb"), time), Quota(3, 9, 9)
-    assert [quotas.take(run().quota_claim, quota).minute.count, behind.take(run().quota_claim, quota).minute.count] == [
+    assert [
+        quotas.charge(run().quota_claim, quota).minute.count,
+        behind.charge(run().quota_claim, quota).minute.count,
+    ] == [
         1,
         2,
     ]
-    assert quotas.take(run().quota_claim, quota).minute.count == 3
+    assert quotas.charge(run().quota_claim, quota).minute.count == 3
     for store in (behind, quotas):
         assert refused(store, quota) is Limit.PER_MINUTE
 
@@ -103,20 +106,20 @@ def test_a_machine_whose_clock_is_behind_counts_in_the_window_of_the_others(aws:
 def test_a_clock_that_was_far_ahead_locks_nobody_out_and_gives_nothing_away(quotas: QuotaStore, time: FakeTime) -> None:
     quota = Quota(3, 9, 9)
     time.advance(86_400 * 400)
-    quotas.take(run().quota_claim, quota)
+    quotas.charge(run().quota_claim, quota)
     time.advance(-86_400 * 400)
-    assert quotas.take(run().quota_claim, quota).minute == Window(MINUTE_MS, START_MS // MINUTE_MS, 2)
-    quotas.take(run().quota_claim, quota)
+    assert quotas.charge(run().quota_claim, quota).minute == Window(MINUTE_MS, START_MS // MINUTE_MS, 2)
+    quotas.charge(run().quota_claim, quota)
     assert refused(quotas, quota) is Limit.PER_MINUTE
     time.advance(60)
-    assert quotas.take(run().quota_claim, quota).minute.count == 1
+    assert quotas.charge(run().quota_claim, quota).minute.count == 1
 
 
 def test_profiles_and_projects_have_quotas_of_their_own(quotas: QuotaStore) -> None:
     quota = Quota(1, 1, 1)
-    quotas.take(run().quota_claim, quota)
-    quotas.take(run(profile="agent").quota_claim, quota)
-    quotas.take(run(project_id="other").quota_claim, quota)
+    quotas.charge(run().quota_claim, quota)
+    quotas.charge(run(profile="agent").quota_claim, quota)
+    quotas.charge(run(project_id="other").quota_claim, quota)
     refused(quotas, quota)
     assert counts(quotas) == counts(quotas, "agent") == (1, 1, 1)
 
@@ -124,22 +127,22 @@ def test_profiles_and_projects_have_quotas_of_their_own(quotas: QuotaStore) -> N
 def test_a_place_is_free_again_once_and_windows_stay(quotas: QuotaStore) -> None:
     first, second = run(), run("key")
     for row in (first, second):
-        quotas.take(row.quota_claim, PLENTY)
+        quotas.charge(row.quota_claim, PLENTY)
     for _ in range(2):
         quotas.release(first.quota_claim)
         assert counts(quotas) == (2, 2, 1)
     quotas.release(second.quota_claim)
     assert counts(quotas) == (2, 2, 0)
     quotas.release(run(project_id="unknown").quota_claim)
-    assert quotas.take(run("key").quota_claim, Quota(9, 9, 1)).in_flight == 1
+    assert quotas.charge(run("key").quota_claim, Quota(9, 9, 1)).in_flight == 1
 
 
 def test_what_is_given_back_is_given_back_once(quotas: QuotaStore) -> None:
     row = run("key")
-    taken = quotas.take(row.quota_claim, PLENTY)
-    quotas.take(run().quota_claim, PLENTY)
+    taken = quotas.charge(row.quota_claim, PLENTY)
+    quotas.charge(run().quota_claim, PLENTY)
     for _ in range(2):
-        quotas.give_back(row.quota_claim, taken)
+        quotas.refund(row.quota_claim, taken)
         assert counts(quotas) == (1, 1, 1)
 
 
@@ -148,29 +151,29 @@ def test_what_is_given_back_late_leaves_newer_windows_alone(
     quotas: QuotaStore, time: FakeTime, after_secs: int, left: tuple[int, int, int]
 ) -> None:
     row = run()
-    taken = quotas.take(row.quota_claim, PLENTY)
+    taken = quotas.charge(row.quota_claim, PLENTY)
     time.advance(after_secs)
-    quotas.take(run().quota_claim, PLENTY)
-    quotas.give_back(row.quota_claim, taken)
+    quotas.charge(run().quota_claim, PLENTY)
+    quotas.refund(row.quota_claim, taken)
     assert counts(quotas) == left
 
 
 def test_a_key_takes_once_while_its_run_is_in_flight(quotas: QuotaStore) -> None:
     first = run("key")
-    quotas.take(first.quota_claim, Quota(1, 1, 1))
+    quotas.charge(first.quota_claim, Quota(1, 1, 1))
     with pytest.raises(KeyInFlightError) as caught:  # not refused, though every limit is reached
-        quotas.take(run("key").quota_claim, Quota(1, 1, 1))
+        quotas.charge(run("key").quota_claim, Quota(1, 1, 1))
     assert caught.value.entry == first.quota_claim.entry
     assert counts(quotas) == (1, 1, 1)
-    quotas.take(run("other key").quota_claim, PLENTY)
+    quotas.charge(run("other key").quota_claim, PLENTY)
     quotas.release(first.quota_claim)
-    quotas.take(run("key").quota_claim, PLENTY)
+    quotas.charge(run("key").quota_claim, PLENTY)
 
 
 def test_a_write_that_was_repeated_since_its_answer_was_lost_counts_once(quotas: QuotaStore) -> None:
     for row in (run(), run("key")):
-        taken = quotas.take(row.quota_claim, PLENTY)
-        assert quotas.take(row.quota_claim, PLENTY) == replace(taken)
+        taken = quotas.charge(row.quota_claim, PLENTY)
+        assert quotas.charge(row.quota_claim, PLENTY) == replace(taken)
     assert counts(quotas) == (2, 2, 2)
 
 
@@ -178,26 +181,26 @@ def test_a_write_that_was_repeated_since_its_answer_was_lost_counts_once(quotas:
 def test_others_that_roll_the_windows_at_the_same_moment_are_counted_too(
     quotas: QuotaStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
-    quotas.take(run().quota_claim, PLENTY)
+    quotas.charge(run().quota_claim, PLENTY)
     time.advance(60)
-    begin, left = quotas._begin, [run() for _ in range(others)]
+    begin, left = quotas._open_windows, [run() for _ in range(others)]
 
     def begin_late(*arguments: Any) -> Any:
         while left:
-            quotas.take(left.pop().quota_claim, PLENTY)
+            quotas.charge(left.pop().quota_claim, PLENTY)
         return begin(*arguments)
 
-    monkeypatch.setattr(quotas, "_begin", begin_late)
-    assert quotas.take(run().quota_claim, PLENTY).minute.count == others + 1
+    monkeypatch.setattr(quotas, "_open_windows", begin_late)
+    assert quotas.charge(run().quota_claim, PLENTY).minute.count == others + 1
     assert counts(quotas) == (others + 1, others + 2, others + 2)
 
 
 def test_an_item_that_never_stands_still_is_unavailable_in_the_end(
     quotas: QuotaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quotas, "_begin", lambda *_: (None, {}))
+    monkeypatch.setattr(quotas, "_open_windows", lambda *_: (None, {}))
     with pytest.raises(UnavailableError):
-        quotas.take(run().quota_claim, PLENTY)
+        quotas.charge(run().quota_claim, PLENTY)
 
 
 def test_other_faults_are_passed_on(quotas: QuotaStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,12 +210,12 @@ def test_other_faults_are_passed_on(quotas: QuotaStore, monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(quotas._client, "update_item", fail)
         with pytest.raises(ClientError):
-            quotas.take(run().quota_claim, PLENTY)
+            quotas.charge(run().quota_claim, PLENTY)
 
 
 def test_an_item_expires_days_after_its_last_run(aws: Aws, quotas: QuotaStore, time: FakeTime) -> None:
     for _ in range(2):
-        quotas.take(run().quota_claim, PLENTY)
+        quotas.charge(run().quota_claim, PLENTY)
         (item,) = aws.items("QuotasTable")
         assert int(item["ttl"]["N"]) == time() // 1000 + 3 * 86_400
         time.advance(3600)

@@ -251,7 +251,7 @@ def test_an_error_that_nobody_knows_is_passed_on(aws: Aws) -> None:
         store.delete(new_submission(idempotency_pk=CLAIM.idempotency_pk))
 
 
-@pytest.mark.parametrize("is_gathered", [False, True])
+@pytest.mark.parametrize("is_batched", [False, True])
 @pytest.mark.parametrize(
     "done",
     [
@@ -260,10 +260,10 @@ def test_an_error_that_nobody_knows_is_passed_on(aws: Aws) -> None:
         completion(stdout=b"\xff", stderr=b"", started_at=None),
     ],
 )
-def test_a_row_that_is_known_need_not_be_read_back(store: SubmissionStore, done: Any, *, is_gathered: bool) -> None:
+def test_a_row_that_is_known_need_not_be_read_back(store: SubmissionStore, done: Any, *, is_batched: bool) -> None:
     row = new_submission(code=b"print(1)", stdin=b"", metadata={"a": "b"}, asked_directly=True)
     store.create(row, None)
-    final = store.commit_final(SUBMISSION_ID, done, is_gathered=is_gathered, known=row)
+    final = store.commit_final(SUBMISSION_ID, done, is_batched=is_batched, known=row)
     assert final is not None
     assert final == store.get(SUBMISSION_ID)
     assert store.commit_final(SUBMISSION_ID, done, known=row) is None

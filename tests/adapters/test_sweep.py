@@ -12,7 +12,7 @@ from functions.clock import to_rfc3339
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Fanout, Status, Submission
-from functions.submissions.sweep import TAKEN_MS, Redrive
+from functions.submissions.sweeper import TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver
@@ -75,10 +75,10 @@ def test_stale_index_entry_is_passed_over(pipeline: Pipeline, monkeypatch: pytes
 def test_row_deleted_since_is_passed_over(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.time.advance(121)
-    sweep = pipeline.redrive()
+    sweep = pipeline.new_sweep()
     (entry,) = sweep.entries()
     assert pipeline.submissions.delete(submission)
-    sweep.act(entry)
+    sweep.handle(entry)
     assert pipeline.aws.items("SubmissionsTable") == []
     assert pipeline.aws.messages("BatchQueue") == []
 
@@ -269,11 +269,11 @@ def test_hinted_delivery_is_hinted_once_a_sweep_and_not_by_two_at_once(pipeline:
     pipeline.finish(submission)
     pipeline.hints()
     pipeline.time.advance(HINTED_MS / 1000)
-    first, second = pipeline.redrive(), pipeline.redrive()
+    first, second = pipeline.new_sweep(), pipeline.new_sweep()
     entries = list(first.entries()), list(second.entries())
     for sweep, found in zip((first, second), entries, strict=True):
         for entry in found:
-            sweep.act(entry)
+            sweep.handle(entry)
     assert len(pipeline.hints()) == 1
     pipeline.time.advance(HINTED_MS / 1000 + 0.001)
     pipeline.sweep()
@@ -329,7 +329,7 @@ def test_oldest_rows_come_first_across_shards_and_kinds(pipeline: Pipeline) -> N
     pipeline.time.ms = START_MS - 35_000 - HINTED_MS
     pipeline.finish(late)
     pipeline.time.ms = START_MS
-    dues = [entry.due_at_ms for entry in pipeline.redrive().entries()]
+    dues = [entry.due_at_ms for entry in pipeline.new_sweep().entries()]
     assert dues == [START_MS - age * 1000 for age in (50, 40, 35, 30, 20, 10)]
 
 
@@ -525,13 +525,13 @@ def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, mo
     pipeline.aws.make_tables_atomic()
     owed = owe(pipeline, "flood", START_MS - 60_000, 60)
     threads = set()
-    act = Redrive.act
+    act = Sweep.handle
 
-    def noted(self: Redrive, entry: Any) -> None:
+    def noted(self: Sweep, entry: Any) -> None:
         threads.add(threading.get_ident())
         act(self, entry)
 
-    monkeypatch.setattr(Redrive, "act", noted)
+    monkeypatch.setattr(Sweep, "handle", noted)
     assert pipeline.sweep() == {"driven": 60, "failed": 0}
     assert sorted(json.loads(hint)["event_id"] for hint in pipeline.hints()) == sorted(owed)
     assert len(threads) > 1

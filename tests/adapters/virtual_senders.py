@@ -114,9 +114,9 @@ class VirtualSenders:
 
     def sweep_every_minute(self) -> None:
         def sweep() -> None:
-            redrive = dataclasses.replace(self.pipeline.redrive(), lane_waker=self.lane_waker)
+            redrive = dataclasses.replace(self.pipeline.new_sweep(), lane_waker=self.lane_waker)
             for entry in redrive.entries():
-                redrive.act(entry)
+                redrive.handle(entry)
             self.after(60_000, sweep)
 
         self.after(60_000, sweep)

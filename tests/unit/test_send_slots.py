@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from functions.submissions.backlog import DueSubmission, Entry, in_turn
+from functions.submissions.backlog import DueSubmission, Entry, round_robin
 from functions.webhooks.deliveries.due import DueDelivery, DueLane
 from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.endpoints.model import Endpoint
@@ -116,6 +116,6 @@ def test_projects_take_turns_in_a_large_backlog() -> None:
     victim, lane = DueSubmission("victim", 60_000), DueLane("third", "e", 70_000)
     projects: dict[Entry, str] = dict.fromkeys(flood, "flood")
     projects |= {victim: "victim", lane: "third"}
-    order = in_turn([*flood, victim, lane], projects)
+    order = round_robin([*flood, victim, lane], projects)
     assert order[:4] == [flood[0], victim, lane, flood[1]]
     assert len(order) == 50_002

@@ -1,4 +1,4 @@
-"""Many items of one table by their keys."""
+"""Read many items of one table by their keys."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def read_rows(
     keys: Sequence[dict[str, AttributeValueTypeDef]],
     attributes: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    """Read them consistently, in no order; what does not exist is left out. No key may be there twice.
+    """Read items consistently, in no order, without missing ones. `keys` must be distinct.
 
-    `attributes`: only these are returned; () for all. No reserved word may be among them.
+    `attributes`: the attributes to return, () for all; none may be a reserved word.
     """
     wanted = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
     found: list[dict[str, Any]] = []
     for some in batched(keys, _KEYS_PER_CALL, strict=False):
         left: Any = {table_name: {"Keys": list(some), "ConsistentRead": True, **wanted}}
-        while left:  # a call gives 16 MB at most, and less when the table is busy; at least one item, or it raises
+        while left:  # a call returns at most 16 MB, less from a busy table; at least one item, or it raises
             answer = client.batch_get_item(RequestItems=left)
             found += [from_item(item) for item in answer["Responses"].get(table_name, [])]
             left = answer.get("UnprocessedKeys")

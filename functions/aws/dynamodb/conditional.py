@@ -1,4 +1,4 @@
-"""One conditional UpdateItem, alone or in a transaction, spelled from plain values."""
+"""One conditional UpdateItem, alone or in a transaction, built from plain values."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _LONGEST_PAUSE_SECS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ConditionalUpdate:
-    """Set `sets`, drop `removes`, if `condition` holds; "" holds always.
+    """Set the attributes in `sets` and remove those in `removes` if `condition` holds; "" always holds.
 
-    Write attributes as `#name` and values as `:name`; half of our attribute names are reserved words. `computed` are
+    Write attributes as `#name`, because half of our names are reserved words, and values as `:name`. `computed` holds
     assignments such as `#count = #count + :one`.
     """
 
@@ -40,14 +40,14 @@ class ConditionalUpdate:
     def apply(
         self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
     ) -> Mapping[str, AttributeValueTypeDef] | None:
-        """Write it; return the item as it is then, None if the condition refused it.
+        """Update the item; return the new item, or None if the condition failed.
 
-        A transaction that writes the row at this moment is waited for; botocore would not.
+        Retries while a transaction writes the same item, which botocore does not do.
         """
         return self._write(client, table_name, key, "ALL_NEW")
 
     def is_applied(self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]) -> bool:
-        """Like `apply`, for whoever does not need the item, which may be large. False if the condition refused it."""
+        """Like `apply`, without reading the item, which may be large. False if the condition failed."""
         return self._write(client, table_name, key, "NONE") is not None
 
     def _write(
@@ -72,7 +72,7 @@ class ConditionalUpdate:
         return None
 
     def action(self, table_name: str, key: dict[str, AttributeValueTypeDef]) -> Any:
-        """Return the same as one action of a transaction."""
+        """Return the update as one action of a transaction."""
         return {"Update": {"TableName": table_name, "Key": key, **self._arguments()}}
 
     def _arguments(self) -> dict[str, Any]:

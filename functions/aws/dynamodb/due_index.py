@@ -1,6 +1,6 @@
-"""The due index of a table: rows that somebody must act on, by partition and due time.
+"""The due index of a table: rows that need an action, by partition and due time.
 
-The index is sparse: a row leaves it when its key is removed.
+The index is sparse: removing its key from a row removes the row from the index.
 """
 
 DUE_SHARDS = tuple(f"DUE#{number}" for number in range(16))

@@ -1,4 +1,4 @@
-"""Plain values to and from DynamoDB's typed values. Numbers are integers throughout: no table holds a fraction.
+"""Convert plain values to DynamoDB's typed values and back. All numbers are integers.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
 """
@@ -16,7 +16,7 @@ type Value = str | bytes | int | bool | list["Value"] | tuple["Value", ...] | Ma
 
 
 def encode(value: Value) -> AttributeValueTypeDef:
-    """One typed value. Raises TypeError for a type that no table uses."""
+    """Return the typed value. Raises TypeError for a type that no table uses."""
     if isinstance(value, bool):  # before int: bool is one
         return {"BOOL": value}
     if isinstance(value, int):
@@ -49,7 +49,7 @@ def decode(value: Mapping[str, Any]) -> Any:
 
 
 def to_item(values: Mapping[str, Value | None]) -> dict[str, AttributeValueTypeDef]:
-    """Return a whole item; None is left out."""
+    """Return an item, without the None values."""
     return {name: encode(value) for name, value in values.items() if value is not None}
 
 
@@ -64,12 +64,12 @@ def key(pk: str, sk: str) -> dict[str, AttributeValueTypeDef]:
 
 
 def is_condition_failure(error: ClientError) -> bool:
-    """Tell whether a conditional write was refused by its condition."""
+    """Return whether the condition of a write failed."""
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
 def cancellation_codes(error: ClientError) -> tuple[str, ...]:
-    """Why a transaction was cancelled, one code per action in its order; empty for any other error."""
+    """Return the reasons of a cancelled transaction, one code per action in order; () for any other error."""
     if error.response["Error"]["Code"] != "TransactionCanceledException":
         return ()
     reasons = cast("list[dict[str, Any]]", error.response.get("CancellationReasons", []))

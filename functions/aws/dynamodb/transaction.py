@@ -1,4 +1,4 @@
-"""One TransactWriteItems: everything or nothing, and why nothing."""
+"""One TransactWriteItems call and the reasons of its failure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CONFLICT = "TransactionConflict"
 
 
 def transact(client: DynamoDBClient, actions: list[Any]) -> tuple[str, ...]:
-    """Write all actions; () when it is done, else one code an action, in their order.
+    """Write all actions. Returns () on success, else one code per action, in order.
 
-    Raises ClientError for any reason but a condition or another write of a row at the same moment. botocore repeats a
-    call whose answer was lost with the same token, so what was applied counts as done.
+    Raises ClientError for every reason except a failed condition or a conflicting write. botocore retries a call with
+    the same token, so a write whose answer was lost counts as a success.
     """
     try:
         client.transact_write_items(TransactItems=actions)

@@ -1,4 +1,4 @@
-"""Shapes that the answers of all slices share."""
+"""Bodies that all parts of the API share."""
 
 from typing import Annotated
 

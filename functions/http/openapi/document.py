@@ -1,4 +1,4 @@
-"""Puts operations and models together into one OpenAPI 3.1 document."""
+"""Build the OpenAPI 3.1 document from operations and models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Links:
     operation_ids: tuple[str, ...]
 
     def of(self, body: tuple[type[BaseModel], ...]) -> dict[str, Any]:
-        """Return the links of an answer with this body; empty where it has none."""
+        """Return the links of an answer with this body; empty if it has none."""
         if self.models.isdisjoint(body):
             return {}
         return {

@@ -1,4 +1,4 @@
-"""What an operation is made of, and what all of them share."""
+"""The parts of an OpenAPI operation, and answers that all operations share."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +17,7 @@ type Responses = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """One event, as its receiver sees it. `responses`: what an answer does."""
+    """One webhook event. `responses`: the effect of each answer of the receiver."""
 
     operation_id: str
     summary: str
@@ -28,7 +28,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `security`: whose key it needs; None: nobody's. `examples`: of its request."""
+    """One method of one path. `security`: the required key, or None. `examples`: request examples."""
 
     path: str
     method: str
@@ -43,7 +43,7 @@ class Operation:
 
 
 def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """Describe an optional parameter of the query."""
+    """Describe an optional query parameter."""
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 

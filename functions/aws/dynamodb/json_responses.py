@@ -1,7 +1,7 @@
-"""DynamoDB's answers read as the JSON that they are.
+"""Parse DynamoDB's responses as plain JSON, which is faster than botocore's parser.
 
-botocore's parser asks ten questions about each attribute of an item: 75 us for a row of ours, the JSON alone takes 9.
-Its event `before-parse` lets others put values into an answer: https://docs.aws.amazon.com/botocore/latest/topics/events.html
+botocore needs 75 us for one of our rows, the JSON parser 9. Its `before-parse` event accepts a parsed response:
+https://docs.aws.amazon.com/botocore/latest/topics/events.html
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _OPERATIONS: Final = ("GetItem", "BatchGetItem", "Query", "UpdateItem")
-"""Those whose answers hold items, and nothing else that is more than JSON, such as times."""
+"""Operations whose responses hold items and no other type beyond JSON, such as times."""
 _OK: Final = 200
 
 
-def read_plainly(client: DynamoDBClient) -> None:
-    """Let this client's answers with items be read so. Errors stay botocore's, and so does what is no JSON."""
+def parse_responses_as_json(client: DynamoDBClient) -> None:
+    """Register the JSON parser on this client. botocore still parses errors and invalid JSON."""
     for operation in _OPERATIONS:
         client.meta.events.register(f"before-parse.dynamodb.{operation}", cast("Any", _read))
 
@@ -39,13 +39,13 @@ def _read(response_dict: dict[str, Any], customized_response_dict: dict[str, Any
             for item in items:
                 _decode(item.values())
     except (ValueError, TypeError, AttributeError):
-        return  # botocore says what is wrong with it
+        return  # botocore reports the error
     customized_response_dict.update(answer)
     response_dict["body"] = b"{}"
 
 
 def _decode(values: Iterable[dict[str, Any]]) -> None:
-    """Put bytes in place of their base64."""
+    """Replace base64 texts by their bytes, in place."""
     for value in values:
         for kind, content in value.items():
             if kind == "B":

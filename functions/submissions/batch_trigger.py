@@ -1,8 +1,8 @@
-"""What a direct run still owes when it has ended: its place in the quota, and a fan-out that others are done with.
+"""Work after a direct run: release its quota, and trigger a batch of fan-outs.
 
-The place is let go of beside the commit. The fan-out of a run that only the bus hears of is left to
-`submissions.gathering`: the row is due, and `record` is reminded of all that are, twice a second at most and a second
-later.
+A run without a webhook of its own, in a project without endpoints, owes an event to the bus only. Such bus-only
+fan-outs are announced in batches: `batched_fan_out` makes them in `record`. A message triggers it, at most twice a
+second and with a delay of one second.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from functions.submissions.queues import Queues
     from functions.webhooks.endpoints.store import EndpointStore
 
-REMIND_EVERY_MS = 500
-"""A row is seen in the index a moment after it was written: the delay of a reminder is twice this."""
+TRIGGER_EVERY_MS = 500
+"""The message is delayed by twice this time, because the index is updated shortly after the row."""
 _FRESH_MS = 3_000
 _MAX_PROJECTS = 10_000
 _THREADS = 16
 
 
 @dataclass(slots=True)
-class GatheredFanOut:
-    """Parts that it needs; one for all threads of a process.
+class BatchTrigger:
+    """Releases quotas and triggers batches. All threads of a process share one instance.
 
-    Threads that race here send one reminder too many or ask once more, and nothing else.
+    A race between threads at worst causes one more message or one more read.
     """
 
     endpoints: EndpointStore
@@ -48,37 +48,37 @@ class GatheredFanOut:
     log: Logger
     clock: Clock = now_ms
     threads: Executor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "release"))
-    _reminded_ms: int = 0
+    _triggered_ms: int = 0
     _endpoints: dict[str, tuple[int, bool]] = field(default_factory=dict)
 
-    def suits(self, submission: Submission, completion: Completion) -> bool:
-        """Tell whether most likely nobody but the bus hears of it. A mistake costs a second and nothing else."""
+    def is_bus_only(self, submission: Submission, completion: Completion) -> bool:
+        """Return whether the event probably goes to the bus only. A wrong answer costs at most a second's delay."""
         if submission.webhook_url is not None or completion.stdout_key is not None or completion.stderr_key is not None:
             return False
         try:
             return not self._has_endpoints(submission.project_id)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Endpoints not read; `record` asks for them", submission.submission_id, error)
+            warn(self.log, "Endpoints not read; record will read them", submission.submission_id, error)
             return False
 
-    def release(self, submission: Submission) -> Callable[[], None]:
-        """Let go of its place, on another thread; call the result to wait for that."""
+    def release_quota(self, submission: Submission) -> Callable[[], None]:
+        """Release the run from the quota on another thread. Call the returned function to wait for it."""
         return self.threads.submit(self._release, submission).result
 
-    def remind(self, submission: Submission) -> None:
-        """Have `record` fan out what is due in a second, unless it was told a moment ago."""
+    def trigger(self, submission: Submission) -> None:
+        """Send the message that makes `record` run a batch in a second, unless one was just sent."""
         now = self.clock()
-        if 0 <= now - self._reminded_ms < REMIND_EVERY_MS:
+        if 0 <= now - self._triggered_ms < TRIGGER_EVERY_MS:
             return
-        self._reminded_ms = now
+        self._triggered_ms = now
         try:
             self.queues.send_fanouts_due(self.completions_queue_url)
         except (ClientError, BotoCoreError) as error:
-            self._reminded_ms = 0
-            warn(self.log, "No reminder sent; the sweeper will find what is due", submission.submission_id, error)
+            self._triggered_ms = 0
+            warn(self.log, "Batch not triggered; the sweeper will make the fan-out", submission.submission_id, error)
 
     def _has_endpoints(self, project_id: str) -> bool:
-        """Return what is a few seconds old at most."""
+        """Return whether the project has endpoints, as of at most _FRESH_MS ago."""
         now = self.clock()
         read_at_ms, has_endpoints = self._endpoints.get(project_id, (0, False))
         if not 0 <= now - read_at_ms < _FRESH_MS:
@@ -92,4 +92,4 @@ class GatheredFanOut:
         try:
             self.quotas.release(submission.quota_claim)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Place in the quota not let go of; the fan-out does", submission.submission_id, error)
+            warn(self.log, "Quota not released; the fan-out will release it", submission.submission_id, error)

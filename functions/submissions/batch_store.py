@@ -1,4 +1,4 @@
-"""Final rows whose fan-outs are done many at a time: read and ended in one call for up to a hundred of them."""
+"""Final rows with batched fan-outs: read, and mark as done, up to 100 in one call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.transaction import CONFLICT, transact
 from functions.submissions.due import FANOUT_DONE, list_due, row_key
-from functions.submissions.model import GATHERED_SHARDS
+from functions.submissions.model import BATCH_SHARDS
 from functions.submissions.rows import submission_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ _LONGEST_PAUSE_SECS = 0.05
 _NO_REASON = "None"
 
 
-class GatheredStore:
-    """The gathered rows of the submissions table."""
+class BatchStore:
+    """Rows with batched fan-outs in the submissions table."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, sleep: Callable[[float], None] = time.sleep) -> None:
         self._table_name = table_name
@@ -36,16 +36,16 @@ class GatheredStore:
         self._sleep = sleep
 
     def due(self, now_ms: int, limit_per_shard: int) -> list[Submission]:
-        """Return rows that were due by `now_ms` when the index was written, as they are now."""
+        """Return the current rows of all index entries due by `now_ms`."""
         keys = [
             row_key(row_id)
-            for shard in GATHERED_SHARDS
+            for shard in BATCH_SHARDS
             for row_id, _ in list_due(self._client, self._table_name, shard, now_ms, limit_per_shard)
         ]
         return [submission_of(values) for values in read_rows(self._client, self._table_name, keys)]
 
     def finish(self, submission_ids: Sequence[str]) -> None:
-        """Nothing is owed for these any more. One that is gone is no error; one that is contended stays due."""
+        """Mark fan-outs as done. A missing row is no error; a row with too many write conflicts stays due."""
         for some in batched(submission_ids, _ROWS_PER_CALL, strict=False):
             left = list(some)
             for _ in range(_TRIES):
@@ -54,7 +54,7 @@ class GatheredStore:
                 codes = transact(
                     self._client, [FANOUT_DONE.action(self._table_name, row_key(row_id)) for row_id in left]
                 )
-                # One refusal refuses all: again without those whose conditions do not hold.
+                # One failed condition cancels all, so we repeat the call without the failed ones.
                 left = [
                     row_id for row_id, code in zip(left, codes, strict=bool(codes)) if code in {_NO_REASON, CONFLICT}
                 ]

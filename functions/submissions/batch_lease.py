@@ -1,6 +1,6 @@
-"""The right to do the gathered fan-outs: one at a time has it, so that no run is put on the bus twice.
+"""The lease of the batched fan-outs: one batch at a time, so that no event is put on the bus twice.
 
-One item of the submissions table: until_ms and owner while somebody has it, again if somebody else came meanwhile.
+One item of the submissions table: until_ms and owner while the lease is held; again if a later trigger was refused.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LEASE_MS = 35_000
-"""Longer than an invocation of `record` can live."""
+"""Longer than the timeout of `record`."""
 _KEY = key("GATHERING", "LEASE")
 _TRIES = 3
 _IS_FREE = "attribute_not_exists(#until_ms) OR #until_ms < :now"
 
 
-class GatheringLease:
-    """The item. `clock` gives epoch milliseconds."""
+class BatchLease:
+    """The lease item. `clock` returns epoch milliseconds."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         self._table_name = table_name
         self._client = client
         self._clock = clock
 
-    def take(self, owner: str) -> bool:
-        """Get it; False if another has it, who then looks again."""
+    def acquire(self, owner: str) -> bool:
+        """Acquire the lease. False if another owner has it; that owner then reads the due rows again."""
         for _ in range(_TRIES):
             now = self._clock()
             mine: dict[str, Value] = {"until_ms": now + LEASE_MS, "owner": owner}
@@ -40,16 +40,16 @@ class GatheringLease:
                 return False
         return False
 
-    def give_up(self, owner: str) -> bool:
-        """Let go of it. False if somebody came meanwhile: then it is kept, and its owner must look again."""
+    def release(self, owner: str) -> bool:
+        """Release the lease. False after a refused `acquire`: the owner keeps it and must read the due rows again."""
         condition = "#owner = :mine AND attribute_not_exists(#again)"
         if self._write(ConditionalUpdate({}, condition, {"mine": owner}, ("until_ms", "owner"))):
             return True
         kept = ConditionalUpdate({"until_ms": self._clock() + LEASE_MS}, "#owner = :mine", {"mine": owner}, ("again",))
         return not self._write(kept)
 
-    def abandon(self, owner: str) -> None:
-        """Let go of it whoever came meanwhile: what is due is reminded of again, or swept."""
+    def force_release(self, owner: str) -> None:
+        """Release the lease in any case. The next trigger or the sweeper handles the remaining rows."""
         self._write(ConditionalUpdate({}, "#owner = :mine", {"mine": owner}, ("until_ms", "owner", "again")))
 
     def _write(self, update: ConditionalUpdate) -> bool:

@@ -1,22 +1,22 @@
-"""What the sweeper does with late rows, so that nothing accepted is ever left behind.
+"""Handle due rows: send lost submissions again, and complete fan-outs, deliveries and deletions.
 
-A row is taken by moving its due key on, conditional on the key that the index showed. So two sweeps at once act
-once, a row that cannot be driven does not hold up the rest, and a crash after taking costs one more round.
+The sweeper takes a row by moving its due time, on condition that it still has the due time of the index. So concurrent
+sweeps handle a row once, and a row whose handling fails or crashes is due again later.
 """
 
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from functions.aws.payloads import PayloadMissingError
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.messages.verdict import Cause
-from functions.messages.wire import ExecutionRequested, RequestedLimits
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completions
+from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.submissions.queues import Queues
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
@@ -35,10 +35,10 @@ _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 
 
 @dataclass(slots=True)
-class Redrive:
-    """One run of the sweeper, on one thread or several.
+class Sweep:
+    """One sweep, on one thread or several.
 
-    `queue_urls` by priority; `oldest_due_age_ms` grows as rows are acted on.
+    `queue_urls` by priority. `oldest_due_age_ms`: the largest delay of the rows handled so far.
     """
 
     completions: Completions
@@ -50,10 +50,10 @@ class Redrive:
     clock: Clock = now_ms
     oldest_due_age_ms: int = 0
     _depths: dict[str, int] = field(default_factory=dict)
-    _noting: threading.Lock = field(default_factory=threading.Lock)
+    _age_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> Iterator[Entry]:
-        """Everything that is due, read again until nothing new is; see `Backlog` for the order."""
+        """Yield all due rows, in the order of `Backlog`; read again until there are no new ones."""
         backlog = Backlog(self.completions.submissions, self._outbox.deliveries)
         seen: set[Entry] = set()
         while fresh := backlog.read(self.clock(), seen):
@@ -62,60 +62,60 @@ class Redrive:
                 yield entry
                 reach("sweep.mid_page")
 
-    def act(self, entry: Entry) -> None:
-        """Drive one row on, if it is still as the index showed it."""
+    def handle(self, entry: Entry) -> None:
+        """Handle one row if its due time is still that of the index."""
         if isinstance(entry, DueDelivery):
-            self._drive_delivery(entry)
+            self._handle_delivery(entry)
         elif isinstance(entry, DueDisabledEvent):
-            self._drive_endpoint(entry)
+            self._handle_endpoint(entry)
         elif isinstance(entry, DueDeletion):
-            self._drive_deletion(entry)
+            self._handle_deletion(entry)
         elif isinstance(entry, DueLane):
-            self._drive_lane(entry)
+            self._handle_lane(entry)
         else:
-            self._drive_submission(entry)
+            self._handle_submission(entry)
 
     @property
     def _outbox(self) -> Outbox:
         return self.completions.fanout.outbox
 
-    def _drive_delivery(self, due: DueDelivery) -> None:
+    def _handle_delivery(self, due: DueDelivery) -> None:
         now = self.clock()
         row = self._outbox.deliveries.push_back(due, now + HINTED_MS)
         if row is None:
             return
-        if row.lane_at_ms is None:  # a parked one is not late: no slot was free
-            self._note_age(now - row.due_since_ms)
+        if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
+            self._record_age(now - row.due_since_ms)
         reach("sweep.after_take")
         self._outbox.hints.send(row)
 
-    def _drive_endpoint(self, due: DueDisabledEvent) -> None:
+    def _handle_endpoint(self, due: DueDisabledEvent) -> None:
         now = self.clock()
         endpoints = self._outbox.endpoints
         row = endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
         if row is None:
             return
-        self._note_age(now - due.due_at_ms)
+        self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
         DisabledEvents(endpoints, self._outbox).publish(row)
 
-    def _drive_deletion(self, due: DueDeletion) -> None:
+    def _handle_deletion(self, due: DueDeletion) -> None:
         if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
-            self._note_age(self.clock() - due.due_at_ms)
+            self._record_age(self.clock() - due.due_at_ms)
 
-    def _drive_lane(self, due: DueLane) -> None:
+    def _handle_lane(self, due: DueLane) -> None:
         lanes = self.lane_waker.lanes
         lane = lanes.push_back(due.project_id, due.name, due.due_at_ms, self.clock() + TAKEN_MS)
         if lane is not None:
             reach("sweep.after_take")
             self.lane_waker.wake(lane, lanes.slots(due.project_id))
 
-    def _drive_submission(self, due: DueSubmission) -> None:
+    def _handle_submission(self, due: DueSubmission) -> None:
         now = self.clock()
         taken_until_ms = now + TAKEN_MS
         if not self.completions.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
             return
-        self._note_age(now - due.due_at_ms)
+        self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
         row = self.completions.submissions.get(due.submission_id)
         if row is None:
@@ -124,16 +124,16 @@ class Redrive:
             if row.fanout is Fanout.PENDING:
                 self.completions.fanout.fan_out(row)
         elif row.status is Status.PENDING:
-            self._drive_pending(row, now, taken_until_ms)
+            self._handle_pending(row, now, taken_until_ms)
         else:
-            self._drive_running(row, now, taken_until_ms)
+            self._handle_running(row, now, taken_until_ms)
 
-    def _drive_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
+    def _handle_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
         age_ms = now - from_rfc3339(row.created_at)
         if age_ms > PENDING_MAX_MS:
             self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
-        # An empty queue means that its message was lost; one that was asked for directly has none. One that only waits
-        # is left alone, mostly: the count of redrives stands in for the time of the last one.
+        # An empty queue means that the message was lost; a direct run never had one. A waiting submission is sent again
+        # only every PENDING_REDRIVE_MS: the number of redrives stands for the time of the last one.
         elif (
             (row.asked_directly and row.redrives == 0)
             or self._depth(row.priority) == 0
@@ -141,7 +141,7 @@ class Redrive:
         ):
             self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
 
-    def _drive_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
+    def _handle_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
         rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
         if row.execution_id == rerun_id:
             self.completions.fail(
@@ -162,31 +162,18 @@ class Redrive:
             self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
         if not self.completions.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
-            return  # it started, ended or was deleted meanwhile
+            return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
-        message = ExecutionRequested.model_validate(
-            {
-                "submission_id": row.submission_id,
-                "execution_id": execution_id,
-                "project_id": row.project_id,
-                "language": row.language,
-                "profile": row.profile,
-                "priority": row.priority,
-                "code": code,
-                "stdin": stdin,
-                "limits": RequestedLimits.model_validate(row.limits),
-                "requested_at": to_rfc3339(self.clock()),
-            },
-            strict=False,  # names of enums come as text from the row
-        )
+        repeated = replace(row, execution_id=execution_id)
+        message = execution_requested(repeated, code, stdin, to_rfc3339(self.clock()))
         self.queues.send_execution(self.queue_urls[row.priority], message)
 
     def _depth(self, priority: str) -> int:
-        """Depth as it was before this sweep sent anything: one lost message is seldom alone."""
+        """Return the depth before this sweep sent anything, because messages are usually lost together."""
         if priority not in self._depths:
             self._depths[priority] = self.queues.depth(self.queue_urls[priority])
         return self._depths[priority]
 
-    def _note_age(self, age_ms: int) -> None:
-        with self._noting:
+    def _record_age(self, age_ms: int) -> None:
+        with self._age_lock:
             self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)
