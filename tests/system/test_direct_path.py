@@ -96,22 +96,26 @@ def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[...,
         assert len(client.get("/api/results").json()["items"]) == 1
 
 
-def test_a_launcher_killed_before_the_answer_costs_no_result(own_stack: Callable[..., LocalStack]) -> None:
+@pytest.mark.parametrize(
+    ("code", "is_accepted"), [("print(7)", False), ("import time; time.sleep(1.5); print(7)", True)]
+)
+def test_a_launcher_killed_before_the_answer_costs_no_result_that_was_accepted(
+    own_stack: Callable[..., LocalStack], code: str, *, is_accepted: bool
+) -> None:
     local = own_stack(DRAIN_SECS="1")
     local.start(RUSTBOX_FAILPOINT="submit.after_answer")
-    key = str(uuid.uuid4())
+    request: Any = {"json": {"language": "python", "code": code}, "headers": {"Idempotency-Key": str(uuid.uuid4())}}
     with local.client() as client:
         with pytest.raises(httpx.TransportError):
-            client.post(
-                "/api/submit?wait=true",
-                json={"language": "python", "code": "print(7)"},
-                headers={"Idempotency-Key": key},
-            )
+            client.post("/api/submit?wait=true", **request)
         assert local.process is not None
         assert local.process.wait(30) == -signal.SIGKILL
         local.start()
-        (item,) = client.get("/api/results").json()["items"]
-        assert final_result(client, item["id"], 90)["stdout"] == "7\n"
+        # A run of more than half a second has a row by then; a shorter one was never accepted.
+        assert len(client.get("/api/results").json()["items"]) == is_accepted
+        repeated = client.post("/api/submit?wait=true", **request)
+        assert final_result(client, repeated.json()["id"], 90)["stdout"] == "7\n"
+        assert len(client.get("/api/results").json()["items"]) == 1
 
 
 def test_without_a_runner_url_the_queue_is_the_way(own_stack: Callable[..., LocalStack]) -> None:

@@ -73,7 +73,9 @@ def test_cursor_of_another_project_reveals_nothing(client: httpx.Client, other_c
 
 
 def test_deleted_submission_is_gone_with_its_output(stack: LocalStack, client: httpx.Client) -> None:
-    submission_id = run(client, "import sys; sys.stdout.write('x' * 1000000)", stdin="s" * 200_000)["id"]
+    program = {"language": "python", "code": "import sys; sys.stdout.write('x' * 1000000)", "stdin": "s" * 200_000}
+    submission_id = client.post("/api/submit", json=program).json()["id"]
+    final_result(client, submission_id, 60)
     s3 = stack.aws("s3")
 
     def objects() -> list[str]:
