@@ -43,7 +43,9 @@ def quotas(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Quotas]:
         account = Aws(template, {}, monkeypatch, parameters)
         prefix = new_id()[:8]
         for logical_id, resource in template["Resources"].items():
-            if resource["Type"] != "AWS::KMS::Key":  # nothing here is sealed
+            if resource["Type"] == "AWS::KMS::Key":
+                account.names[logical_id] = "unused"  # these tests seal nothing
+            else:
                 create(account, logical_id, resource, prefix)
         for function in ("SubmitFunction", "ResultFunction"):
             account.environment(function)
