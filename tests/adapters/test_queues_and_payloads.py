@@ -41,7 +41,8 @@ def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
 def test_a_hint_names_the_delivery(aws: Aws) -> None:
     DeliveryHints(Clients.sqs(), aws.names["DeliveriesQueue"]).send(DELIVERY)
     taken = received(aws, "DeliveriesQueue")
-    assert json.loads(taken["Body"]) == {"event_id": "event", "endpoint_id": "run", "project_id": "dev"}
+    expected = {"event_id": "event", "endpoint_id": "run", "project_id": "dev", "host": ""}
+    assert json.loads(taken["Body"]) == expected
     assert taken["Attributes"]["MessageGroupId"] == "dev"
 
 

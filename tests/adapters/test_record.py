@@ -78,7 +78,7 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
     assert (row.fanout, row.due_at_ms, row.event_id) == (Fanout.DONE, None, submission.submission_id)
     assert row.evidence == golden("execution_completed/v1.accepted")["evidence"]
     assert pipeline.aws.messages("DeliveriesQueue") == [
-        {"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev"}
+        {"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev", "host": "127.0.0.1"}
     ]
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     counted = [line for line in logged if "ExecutionCompleted" in line]

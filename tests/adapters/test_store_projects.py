@@ -88,7 +88,7 @@ def test_a_new_key_is_good_although_it_was_tried_before(store: ProjectStore) -> 
 def test_a_kept_key_is_not_read_again_and_many_are_not_kept_for_ever(
     store: ProjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projects, "_MOST_SEEN", 2)
+    monkeypatch.setattr(projects, "_MAX_CACHED", 2)
     issued = [store.issue_key("dev") for _ in range(5)]
     assert [store.find_key(key) for key in issued] == [PROJECT] * 5
     assert len(store._cached) <= 2
@@ -213,7 +213,7 @@ def test_a_use_that_cannot_be_noted_is_logged_and_not_tried_again_for_a_minute(
         assert store.find_key(issued) == PROJECT
         time.advance(4)
     assert len(tries) == 2
-    assert [line["message"] for line in logged] == ["Use of a key was not noted"] * 2
+    assert [line["message"] for line in logged] == ["Last use of a key not recorded"] * 2
     assert issued not in repr(logged)
 
 
