@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up check test lint types unit contract adapters embedded jail package system vm bench kill-run lock clean test-vm test-image
+.PHONY: help setup up check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ system: ## The local stack over HTTP
 bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,stack")
 	@bash infra/setup/install.sh --peers
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+compare: setup ## Measure an earlier revision and this one in alternating rounds (BEFORE=main~1 ARGS="--sections jail --rounds 3")
+	@.venv/bin/python -m tests.bench.compare $(BEFORE) $(ARGS)
 
 kill-run: setup ## Kill parts of a stack for 2 minutes under load and count lost submissions (ARGS="--seed 7")
 	@.venv/bin/python -m tests.system.kill_run $(ARGS)
