@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 # what the launcher skipped in silence would work here and be missing there, or the other way round.
 _WITHOUT_LOCAL_EFFECT = frozenset(
     {
+        "AWS::ApiGatewayV2::Api",
         "AWS::ApiGatewayV2::Stage",
         "AWS::CloudWatch::Alarm",
         "AWS::IAM::ManagedPolicy",
@@ -30,18 +30,20 @@ STORAGE_TYPES = frozenset(
 )
 _SERVED_TYPES = frozenset(
     {
-        "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Scheduler::Schedule",
     }
 )
-_FUNCTION_IN_URI = re.compile(r":function:([^/:]+)/invocations$")
+
+type _Resources = list[tuple[str, dict[str, Any]]]  # logical id and resolved properties
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`method` is upper case or ANY; `path` is a template such as `/api/result/{id}`, or `$default`."""
+    """`method`: upper case or ANY. `path`: a template such as `/api/result/{id}`; `$default` has no method."""
 
     method: str
     path: str
@@ -104,14 +106,14 @@ def refuse_unknown_types(template: Template) -> None:
 
 def read_stack(template: Template, resolver: Resolver) -> Stack:
     """Resolve the served resources; `resolver` must know the storage resources' attributes."""
-    by_type: dict[str, list[tuple[str, dict[str, Any]]]] = {name: [] for name in _SERVED_TYPES}
+    by_type: dict[str, _Resources] = {name: [] for name in _SERVED_TYPES}
     for logical_id, resource in template.resources.items():
         if resource["Type"] in by_type:
             by_type[resource["Type"]].append((logical_id, resolver.resolve(resource["Properties"])))
     functions = [_function(*item) for item in by_type["AWS::Lambda::Function"]]
     return Stack(
         functions={function.name: function for function in functions},
-        routes=[route for _, properties in by_type["AWS::ApiGatewayV2::Api"] for route in _routes(properties["Body"])],
+        routes=_routes(resolver, by_type["AWS::ApiGatewayV2::Integration"], by_type["AWS::ApiGatewayV2::Route"]),
         mappings=[_mapping(properties) for _, properties in by_type["AWS::Lambda::EventSourceMapping"]],
         schedules=[_schedule(*item) for item in by_type["AWS::Scheduler::Schedule"]],
     )
@@ -128,17 +130,19 @@ def _function(logical_id: str, properties: dict[str, Any]) -> Function:
     )
 
 
-def _routes(body: dict[str, Any]) -> list[Route]:
-    routes = []
-    for path, operations in body["paths"].items():
-        for operation, definition in operations.items():
-            method = "ANY" if operation == "x-amazon-apigateway-any-method" else operation.upper()
-            uri = definition["x-amazon-apigateway-integration"]["uri"]
-            found = _FUNCTION_IN_URI.search(uri)
-            if found is None:
-                raise StartError(f"template.yaml: route {method} {path} leads to no function of this template")
-            routes.append(Route(method, path, found[1]))
-    return routes
+def _routes(resolver: Resolver, integrations: _Resources, routes: _Resources) -> list[Route]:
+    functions = {
+        f"integrations/{resolver.resolve({'Ref': logical_id})}": properties["IntegrationUri"].rpartition(":")[2]
+        for logical_id, properties in integrations
+    }
+    return [_route(logical_id, properties, functions) for logical_id, properties in routes]
+
+
+def _route(logical_id: str, properties: dict[str, Any], functions: dict[str, str]) -> Route:
+    if properties["Target"] not in functions:
+        raise StartError(f"template.yaml: {logical_id} leads to no integration of this template")
+    method, _, path = properties["RouteKey"].rpartition(" ")
+    return Route(method, path, functions[properties["Target"]])
 
 
 def _mapping(properties: dict[str, Any]) -> QueueMapping:

@@ -11,6 +11,7 @@ from typing import Any
 from functions.http.paths import find_route
 from tests.adapters.aws_account import load_template
 from tests.adapters.openapi_check import check_answer
+from tests.template_routes import template_routes
 
 REQUEST_ID = "request-of-a-test"
 
@@ -59,22 +60,20 @@ def event(
 
 
 @functools.cache
-def _modules() -> dict[tuple[str, str], str]:
-    """The template's routes: path and method -> module of the handler; that of all others is under ("", "")."""
-    routes = {}
-    for resource in load_template()["Resources"].values():
-        for declared in resource.get("Properties", {}).get("Events", {}).values():
-            if declared["Type"] == "HttpApi":
-                place = declared["Properties"].get("Path", ""), declared["Properties"].get("Method", "")
-                routes[place] = resource["Properties"]["Handler"].removesuffix(".handler")
-    return routes
+def _modules() -> dict[str, str]:
+    """The module of the handler for each route key of the template."""
+    template = load_template()
+    return {
+        key: template["Resources"][function]["Properties"]["Handler"].removesuffix(".handler")
+        for key, function in template_routes(template).items()
+    }
 
 
 def call(made: dict[str, Any]) -> Answer:
     """Send an event where the template's routes send it; the answer must fit the OpenAPI document."""
     http = made["requestContext"]["http"]
     path = http["path"].removeprefix(f"/{made['requestContext']['stage']}")
-    module = _modules().get((find_route(path) or "", http["method"]), _modules()["", ""])
+    module = _modules().get(f"{http['method']} {find_route(path)}", _modules()["$default"])
     answer = importlib.import_module(module).handler(made, None)
     raw = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
     check_answer(path, http["method"], answer["statusCode"], answer["headers"], raw)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import functions.settings
+from tests.template_routes import template_routes
 
 # Which settings model is read by which function's entry point.
 MODELS = {
@@ -20,30 +21,9 @@ MODELS = {
 }
 
 
-def _routes(template: dict[str, Any]) -> set[tuple[str, str]]:
-    return {
-        (event["Properties"]["Method"].lower(), event["Properties"]["Path"])
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Serverless::Function"
-        for event in resource["Properties"].get("Events", {}).values()
-        if event["Type"] == "HttpApi" and "Path" in event["Properties"]
-    }
-
-
 def test_openapi_has_exactly_the_routes_of_the_template(template: dict[str, Any], openapi: dict[str, Any]) -> None:
-    documented = {(method, path) for path, operations in openapi["paths"].items() for method in operations}
-    assert documented == _routes(template)
-
-
-def test_every_unmatched_path_leads_to_our_own_answers(template: dict[str, Any]) -> None:
-    defaults = [
-        event
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Serverless::Function"
-        for event in resource["Properties"].get("Events", {}).values()
-        if event["Type"] == "HttpApi" and "Path" not in event["Properties"]
-    ]
-    assert len(defaults) == 1
+    documented = {f"{method.upper()} {path}" for path, operations in openapi["paths"].items() for method in operations}
+    assert documented | {"$default"} == template_routes(template).keys()
 
 
 @pytest.mark.parametrize("function", sorted(MODELS))
@@ -75,18 +55,15 @@ def test_every_function_with_keyed_routes_can_tell_what_is_left_of_a_quota(
     template: dict[str, Any], openapi: dict[str, Any]
 ) -> None:
     assert "QUOTAS_TABLE" in template["Globals"]["Function"]["Environment"]["Variables"]
-    keyed = 0
-    for resource in template["Resources"].values():
-        if resource["Type"] != "AWS::Serverless::Function":
-            continue
-        routes = [event["Properties"] for event in resource["Properties"].get("Events", {}).values()]
-        operations = [openapi["paths"][route["Path"]][route["Method"].lower()] for route in routes if "Path" in route]
-        if not any({"ApiKey": []} in operation["security"] for operation in operations):
-            continue
-        keyed += 1
-        statements = resource["Properties"]["Policies"][0]["Statement"]
+    keyed = set()
+    for key, function in template_routes(template).items():
+        method, _, path = key.lower().partition(" ")
+        if {"ApiKey": []} in openapi["paths"].get(path, {}).get(method, {"security": []})["security"]:
+            keyed.add(function)
+    assert len(keyed) >= 2
+    for function in keyed:
+        statements = template["Resources"][function]["Properties"]["Policies"][0]["Statement"]
         assert any(
             "dynamodb:GetItem" in statement.get("Action", []) and "QuotasTable" in str(statement["Resource"])
             for statement in statements
         )
-    assert keyed >= 2

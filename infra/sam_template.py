@@ -1,0 +1,56 @@
+"""template.yaml as the CloudFormation template that AWS makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_DEFAULT_REGION = "us-east-1"
+
+
+class TemplateInvalidError(Exception):
+    """The template does not translate, or has no parameter of a given name. The text says which."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the SAM document."""
+    # Through JSON: the YAML anchors become copies, so that the translator cannot change one by the other.
+    document: dict[str, Any] = json.loads(json.dumps(yaml_parse(path.read_text(encoding="utf-8"))))
+    return document
+
+
+def parameter_values(document: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, str]:
+    """Return the value of each parameter. Raises TemplateInvalidError for an unknown name."""
+    declared: dict[str, dict[str, Any]] = document.get("Parameters", {})
+    for name in overrides:
+        if name not in declared:
+            raise TemplateInvalidError(f"template.yaml has no parameter {name}: it has {', '.join(declared)}")
+    return {name: str(overrides.get(name, declared[name].get("Default", ""))) for name in declared}
+
+
+def translate(document: dict[str, Any], overrides: Mapping[str, str], code_uri: str) -> dict[str, Any]:
+    """Return the document without SAM's resource types. `code_uri`: S3 address of the package.
+
+    Changes `document`. Raises TemplateInvalidError.
+    """
+    document["Globals"]["Function"]["CodeUri"] = code_uri
+    # The translator derives the partition of managed policies from the region.
+    os.environ.setdefault("AWS_DEFAULT_REGION", _DEFAULT_REGION)
+    try:
+        translated = Translator({}, Parser()).translate(document, dict(parameter_values(document, overrides)))
+    except InvalidDocumentException as error:
+        causes = "; ".join(cause.message for cause in error.causes)
+        raise TemplateInvalidError(f"template.yaml does not translate ({causes}): run `make lint`") from error
+    translated.pop("Transform", None)
+    result: dict[str, Any] = json.loads(json.dumps(translated))
+    return result

@@ -1,0 +1,142 @@
+"""The template with default parameters, as CloudFormation gets it."""
+
+import json
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+
+from infra.sam_template import TemplateInvalidError, read, translate
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+@pytest.fixture(scope="module")
+def deployed() -> dict[str, Any]:
+    return translate(read(TEMPLATE), {}, "s3://code/functions.zip")
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Logical ids that a part of the template refers to."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _references(part)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if name == "Ref":
+                yield value
+            elif name == "Fn::GetAtt":
+                yield value[0] if isinstance(value, list) else value.partition(".")[0]
+            elif name == "DependsOn":
+                yield from [value] if isinstance(value, str) else value
+            else:
+                if name == "Fn::Sub":
+                    text = value if isinstance(value, str) else value[0]
+                    yield from re.findall(r"\$\{(\w+)[.}]", text)
+                yield from _references(value)
+
+
+def _statements(deployed: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Statements of roles and managed policies: the logical id and the statement."""
+    for name, resource in deployed["Resources"].items():
+        properties = resource.get("Properties", {})
+        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            documents = [properties["PolicyDocument"]]
+        for document in documents:
+            for statement in document["Statement"]:
+                yield name, statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def _check_cycles(template: dict[str, Any]) -> None:
+    """Raise CycleError if a resource depends on itself."""
+    resources = template["Resources"]
+    graph = {name: set(_references(resource)) & resources.keys() for name, resource in resources.items()}
+    assert "Api" in graph["EndpointsFunction"]
+    assert "EndpointsFunction" in graph["EndpointsIntegration"]
+    TopologicalSorter(graph).prepare()
+
+
+def test_no_resource_depends_on_itself(deployed: dict[str, Any]) -> None:
+    _check_cycles(deployed)
+
+
+def test_cfn_lint_finds_nothing_in_the_translated_template(deployed: dict[str, Any]) -> None:
+    assert [str(match) for match in lint(json.dumps(deployed))] == []
+
+
+def test_both_checks_find_an_api_that_depends_on_its_functions(deployed: dict[str, Any]) -> None:
+    cyclic = json.loads(json.dumps(deployed))
+    cyclic["Resources"]["Api"]["Properties"]["Description"] = {"Ref": "EndpointsFunction"}
+    with pytest.raises(CycleError):
+        _check_cycles(cyclic)
+    assert "E3004" in {match.rule.id for match in lint(json.dumps(cyclic))}
+
+
+def test_no_policy_allows_a_wildcard_action_or_every_resource(deployed: dict[str, Any]) -> None:
+    statements = list(_statements(deployed))
+    assert len(statements) > 40
+    for name, statement in statements:
+        assert statement["Effect"] == "Allow", name
+        assert not [action for action in statement["Action"] if "*" in action], name
+        assert "*" not in statement["Resource"], name
+
+
+def test_only_the_account_has_every_permission_on_the_key(deployed: dict[str, Any]) -> None:
+    (statement,) = deployed["Resources"]["EndpointSecretsKey"]["Properties"]["KeyPolicy"]["Statement"]
+    assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+
+
+def test_runner_may_use_three_queues_and_write_outputs_and_nothing_else(deployed: dict[str, Any]) -> None:
+    allowed = {
+        action: sorted(set(_references(statement["Resource"])))
+        for name, statement in _statements(deployed)
+        if name == "RunnerPolicy"
+        for action in statement["Action"]
+    }
+    submissions = ["BatchQueue", "InteractiveQueue"]
+    assert allowed == {
+        "sqs:ReceiveMessage": submissions,
+        "sqs:DeleteMessage": submissions,
+        "sqs:ChangeMessageVisibility": submissions,
+        "sqs:SendMessage": ["CompletionsQueue"],
+        "s3:PutObject": ["PayloadsBucket"],
+    }
+
+
+def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
+    permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
+    assert len(permissions) == 4
+    assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}
+    assert {permission["SourceArn"]["Fn::Sub"].rpartition(":")[2] for permission in permissions} == {"${Api}/*"}
+
+
+def test_sam_has_no_question_to_ask_about_authentication() -> None:
+    events = [
+        event["Type"]
+        for resource in read(TEMPLATE)["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+        for event in resource["Properties"].get("Events", {}).values()
+    ]
+    assert events
+    assert not {"Api", "HttpApi"} & set(events)  # SAM asks for each of these
+
+
+def test_unknown_parameter_is_refused() -> None:
+    with pytest.raises(TemplateInvalidError, match=r"Nonsense.*Stage"):
+        translate(read(TEMPLATE), {"Nonsense": "1"}, "s3://code/functions.zip")
+
+
+def test_functions_run_on_the_given_architecture() -> None:
+    translated = translate(read(TEMPLATE), {"Architecture": "x86_64"}, "s3://code/functions.zip")
+    found = [
+        item["Properties"]["Architectures"]
+        for item in translated["Resources"].values()
+        if item["Type"] == "AWS::Lambda::Function"
+    ]
+    assert found
+    assert all(value in (["x86_64"], [{"Ref": "Architecture"}]) for value in found)
