@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help setup up package check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -13,6 +13,9 @@ setup: ## Install what is missing: system packages, .venv, toolchains
 
 up: setup ## The whole service on this machine (PORT=4096); Ctrl-C stops it
 	@exec .venv/bin/python -m infra.local up
+
+package: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
+	@.venv/bin/python -m infra.deploy package
 
 check: setup ## The quick loop: lint, types, unit tests, contracts, functions over moto
 	@bash infra/setup/check.sh lint types unit contract adapters
@@ -48,5 +51,5 @@ lock: ## Regenerate the hashed requirement files from pyproject.toml
 	@bash infra/setup/lock.sh
 
 clean: ## Remove everything that was built or installed here; the state folder stays
-	@rm -rf .venv .toolchains .sdk .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
+	@rm -rf .venv .toolchains .sdk .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

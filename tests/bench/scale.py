@@ -21,6 +21,7 @@ class Scale:
     attack_run_secs: int
     attack_runs: int
     attack_due_rows: int
+    cold_starts: int
 
 
 FULL = Scale(
@@ -38,6 +39,7 @@ FULL = Scale(
     attack_run_secs=3,
     attack_runs=200,
     attack_due_rows=50_000,
+    cold_starts=30,
 )
 QUICK = Scale(
     print_rounds=20,
@@ -54,4 +56,5 @@ QUICK = Scale(
     attack_run_secs=1,
     attack_runs=20,
     attack_due_rows=1_000,
+    cold_starts=4,
 )

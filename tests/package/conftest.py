@@ -1,17 +1,16 @@
-"""Builds the deployment package once, with the command and the configuration that a deployment uses."""
+"""Builds the deployment package once, as a deployment does."""
 
 import json
-import os
-import platform
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+
+from infra.deploy.package import Package, build, own_architecture
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION_TYPE = "AWS::Serverless::Function"
@@ -35,26 +34,18 @@ def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that builds for an architecture and gives the directory of the artifacts."""
-    built: dict[str, Path] = {}
-
-    def build_once(architecture: str) -> Path:
-        if architecture not in built:
-            built[architecture] = _build(tmp_path_factory.mktemp(f"build-{architecture}"), architecture)
-        return built[architecture]
-
-    return build_once
+def package() -> Package:
+    """Build the zip for the CPU of this machine, in the folder that `make package` uses."""
+    return build(own_architecture())
 
 
 @pytest.fixture(scope="session")
-def importable(build: Callable[[str], Path]) -> Path:
-    """Artifacts for this machine.
-
-    The template says arm64, and its compiled wheels load there only. So the same template is built
-    once more with the architecture of the machine that runs the tests, and nothing else changed.
-    """
-    return build({"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()])
+def importable(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack the zip, as Lambda does."""
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(package.path) as archive:
+        archive.extractall(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +58,7 @@ def openapi(importable: Path) -> dict[str, Any]:
                 "import sys; sys.path.insert(0, sys.argv[1])\n"
                 "from functions.handlers.api_document import openapi_text; print(openapi_text())"
             ),
-            str(importable / "ResultFunction"),
+            str(importable),
         ],
         env={},
         capture_output=True,
@@ -77,22 +68,3 @@ def openapi(importable: Path) -> dict[str, Any]:
     assert finished.returncode == 0, finished.stderr
     document: dict[str, Any] = json.loads(finished.stdout)
     return document
-
-
-def _build(directory: Path, architecture: str) -> Path:
-    # A copy: sam writes caches beside the template, whatever directories it is given.
-    shutil.copytree(ROOT / "functions", directory / "functions", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("requirements.txt", "samconfig.toml", "template.yaml"):
-        shutil.copy(ROOT / name, directory)
-    bin_dir = ROOT / ".venv" / "bin"
-    environment = {
-        **os.environ,
-        # sam looks for python3.13 and its pip in PATH
-        "PATH": f"{bin_dir}:{os.environ['PATH']}",
-        "SAM_CLI_TELEMETRY": "0",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    command = [str(bin_dir / "sam"), "build", "--parameter-overrides", f"Architecture={architecture}"]
-    finished = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return directory / ".aws-sam" / "build"

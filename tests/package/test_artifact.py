@@ -1,12 +1,18 @@
-"""What `sam build` makes of the template must work on Lambda: it returns 0 on broken packages too."""
+"""The zip of the functions works on Lambda, is small, and has the same bytes each time."""
 
 import subprocess
 import sys
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from functions.aws.clients import Clients
+from infra.deploy import package as packaging
+from infra.deploy.errors import DeployError
+from infra.deploy.package import AWS_SERVICES, MAX_ZIPPED_BYTES, Package, build, own_architecture
+from infra.sam_template import read
 
 FUNCTIONS = (
     "SubmitFunction",
@@ -17,7 +23,7 @@ FUNCTIONS = (
     "WebhookFunction",
     "SweepFunction",
 )
-MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
+OTHER_ARCHITECTURE = {"arm64": "x86_64", "x86_64": "arm64"}[own_architecture()]
 
 # Runs with -I -S -E: no site-packages, no user directory, no PYTHONPATH. Only the artifact and the stdlib.
 _IMPORT = """
@@ -48,7 +54,7 @@ def test_handler_imports_from_the_artifact_alone_with_an_empty_environment(
 ) -> None:
     module_name, _, attribute = functions[function]["Handler"].rpartition(".")
     finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-E", "-B", "-c", _IMPORT, str(importable / function), module_name, attribute],
+        [sys.executable, "-I", "-S", "-E", "-B", "-c", _IMPORT, str(importable), module_name, attribute],
         env={},
         capture_output=True,
         text=True,
@@ -66,36 +72,66 @@ def test_every_module_of_the_artifact_imports_those_that_load_late_too(importabl
         "print(len([importlib.import_module(name) for name in names]))\n"
     )
     finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable / "SubmitFunction")],
+        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable)],
         env={},
         capture_output=True,
         text=True,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    sources = [
-        path for path in (importable / "SubmitFunction" / "functions").rglob("*.py") if path.name != "__init__.py"
-    ]
+    sources = [path for path in (importable / "functions").rglob("*.py") if path.name != "__init__.py"]
     assert int(finished.stdout) >= len(sources) > 10
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_artifact_fits_lambda(function: str, importable: Path) -> None:
-    size = sum(file.stat().st_size for file in (importable / function).rglob("*") if file.is_file())
-    assert 1024 * 1024 < size < MAX_UNZIPPED_BYTES
+def test_the_template_deploys_the_folder_of_the_package_on_the_python_it_was_compiled_for() -> None:
+    shared = read(packaging.ROOT / "template.yaml")["Globals"]["Function"]
+    assert shared["Runtime"] == f"python{packaging.RUNTIME}"
+    assert packaging.ROOT / shared["CodeUri"] == packaging.BUILD_DIR / "functions.zip"
 
 
-def test_artifact_holds_our_code_as_a_package_and_no_tests_or_runner(importable: Path) -> None:
-    artifact = importable / "SubmitFunction"
-    assert (artifact / "functions" / "__init__.py").is_file()
-    assert (artifact / "functions" / "handlers" / "__init__.py").is_file()
-    assert not (artifact / "submit.py").exists()
-    assert not [name for name in ("sandbox_runtime", "infra", "tests", "moto", "pytest") if (artifact / name).exists()]
+def test_zip_is_within_its_budget(package: Package) -> None:
+    assert 1024 * 1024 < package.size == package.path.stat().st_size <= MAX_ZIPPED_BYTES == 8 * 1024 * 1024
 
 
-def test_deployed_architecture_gets_its_own_wheels(build: Callable[[str], Path]) -> None:
-    artifact = build("arm64") / "SubmitFunction"
-    libraries = {file.name for file in artifact.rglob("*.so")}
+def test_a_zip_over_its_budget_is_refused(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packaging, "MAX_ZIPPED_BYTES", package.size - 1)
+    with pytest.raises(DeployError, match=f"has {package.size:,} bytes, the limit is"):
+        build(own_architecture())
+
+
+def test_zip_holds_our_code_as_a_package_and_no_tests_or_runner(importable: Path) -> None:
+    assert (importable / "functions" / "__init__.py").is_file()
+    assert (importable / "functions" / "handlers" / "__init__.py").is_file()
+    assert not [
+        name for name in ("sandbox_runtime", "infra", "tests", "moto", "pytest") if (importable / name).exists()
+    ]
+
+
+def test_zip_describes_exactly_the_aws_services_that_the_functions_call(importable: Path) -> None:
+    described = {path.name for path in (importable / "botocore" / "data").iterdir() if path.is_dir()}
+    clients = {name for name, member in vars(Clients).items() if isinstance(member, classmethod)}
+    assert described == set(AWS_SERVICES) == clients | {"ssm"}  # aws.secrets reads parameters through powertools
+
+
+def test_every_module_is_compiled_and_only_ours_have_sources(importable: Path) -> None:
+    sources = {path.relative_to(importable) for path in importable.rglob("*.py")}
+    assert {path.parts[0] for path in sources} == {"functions"}
+    assert len(sources) > 100
+    for source in sources:
+        assert (importable / source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc").is_file()
+    assert (importable / "boto3" / "session.pyc").is_file()
+
+
+def test_the_same_sources_give_the_same_bytes_in_another_folder(package: Package, tmp_path: Path) -> None:
+    again = build(own_architecture(), tmp_path)
+    assert again.path != package.path
+    assert again.digest == package.digest
+
+
+def test_the_other_architecture_gets_its_own_libraries() -> None:
+    other = build(OTHER_ARCHITECTURE)
+    with zipfile.ZipFile(other.path) as archive:
+        libraries = [name for name in archive.namelist() if name.endswith(".so")]
+    machine = {"arm64": "aarch64", "x86_64": "x86_64"}
     assert libraries
-    assert not [name for name in libraries if "x86_64" in name]
-    assert any("aarch64" in name for name in libraries)
+    assert all(f"-{machine[OTHER_ARCHITECTURE]}-linux-gnu.so" in name for name in libraries)
