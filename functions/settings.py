@@ -117,6 +117,7 @@ class EndpointsSettings(Outbound):
     """Settings of `functions.handlers.webhooks`."""
 
     projects_table: str
+    quotas_table: str
 
 
 @dataclass(frozen=True, slots=True)

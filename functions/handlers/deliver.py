@@ -1,20 +1,19 @@
 """Lambda entry point of the deliveries queue: attempt the delivery of each hint, then others of the same lane."""
 
-import json
 from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
 from functions.handlers.wiring import deliverer
 from functions.settings import WebhookSettings, load, refuse_insecure_stage
 from functions.telemetry import logger, metrics
+from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.attempt import Attempted, Deliverer
-from functions.webhooks.sending.claim import SEND_MS, Hint
+from functions.webhooks.sending.claim import SEND_MS
 
 SERVICE = "webhook"
 
@@ -36,25 +35,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _deliver(record: SQSRecord, until_ms: int) -> None:
     try:
-        for attempted in wired().deliver(_read(record.body), until_ms):
+        for attempted in wired().deliver(Hint.parse(record.body), until_ms):
             _report(attempted)
     except Exception:
         logger(SERVICE).exception("Delivery not attempted because of an internal error", message_id=record.message_id)
         raise
-
-
-def _read(body: str) -> Hint:
-    try:
-        hint = json.loads(body)
-        project_id = hint.get("project_id")
-        return Hint(
-            str(hint["event_id"]),
-            str(hint["endpoint_id"]),
-            None if project_id is None else str(project_id),
-            str(hint.get("host", "")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise MessageInvalidError("the hint has no event_id and endpoint_id") from None
 
 
 def _report(attempted: Attempted) -> None:

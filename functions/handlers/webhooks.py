@@ -16,6 +16,7 @@ from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.routes import DeliveryRoutes
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.actions import EndpointActionRoutes
+from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.endpoints.routes import EndpointRoutes
 from functions.webhooks.endpoints.secrets import EndpointSecrets
@@ -45,7 +46,8 @@ def wiring() -> Wiring:
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
     recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
-    endpoints = EndpointRoutes(projects, store, deletions, secrets, insecure, settings.own_host, now_ms, log)
+    changes = EndpointChanges(table, settings.quotas_table, dynamodb)
+    endpoints = EndpointRoutes(projects, store, changes, deletions, secrets, insecure, settings.own_host, now_ms, log)
     return Wiring(
         endpoints,
         EndpointActionRoutes(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),

@@ -4,6 +4,7 @@ minute_number, minute_count     the latest counted minute and its submissions
 day_number, day_count           the latest counted day and its submissions
 in_flight                       set of `InFlight.text`; absent when empty, as DynamoDB has no empty set
 in_flight_keys                  set of their keys: an Idempotency-Key is charged once at a time
+endpoints_version               see endpoints_version.py; an item may have nothing else
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ type Item = Mapping[str, Any]
 
 NUMBERS = ("minute_number", "day_number")
 COUNTS = ("minute_count", "day_count")
+KEPT_SECS = 3 * 86_400
+"""An item expires this long after its last charge."""
 
 
 def quota_key(project_id: str, profile: str) -> dict[str, Any]:
@@ -35,8 +38,8 @@ def counts_of(usage: Usage) -> dict[str, int]:
 
 
 def to_usage(item: Item) -> Usage:
-    """Decode an item; an empty item means no usage."""
-    if not item:
+    """Decode an item; an item without counts means no usage."""
+    if not has_counts(item):
         return Usage()
     values = from_item(item)
     return Usage(
@@ -44,6 +47,11 @@ def to_usage(item: Item) -> Usage:
         Window(DAY_MS, values["day_number"], values["day_count"]),
         len(values.get("in_flight", ())),
     )
+
+
+def has_counts(item: Item) -> bool:
+    """Whether a run was ever charged to this item."""
+    return "minute_number" in item
 
 
 def to_entries(item: Item) -> tuple[InFlight, ...]:

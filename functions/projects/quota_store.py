@@ -14,7 +14,17 @@ from functions.aws.dynamodb.items import is_condition_failure, to_item
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnavailableError
 from functions.projects.quota import Quota, Refusal, Usage, find_refusal
-from functions.projects.quota_rows import COUNTS, NUMBERS, counts_of, numbers_of, quota_key, to_entries, to_usage
+from functions.projects.quota_rows import (
+    COUNTS,
+    KEPT_SECS,
+    NUMBERS,
+    counts_of,
+    has_counts,
+    numbers_of,
+    quota_key,
+    to_entries,
+    to_usage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +34,6 @@ if TYPE_CHECKING:
     from functions.projects.in_flight import InFlight, QuotaClaim
     from functions.projects.quota_rows import Item
 
-_KEPT_SECS = 3 * 86_400
 _ATTEMPTS = 8
 _BELOW_IN_FLIGHT = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight)"
 _IS_NEW = "NOT contains(in_flight, :text)"
@@ -77,7 +86,7 @@ class QuotaStore:
             if refusal is not None:
                 raise QuotaRefusedError(refusal, in_flight)
             windows = known.at(now)
-            if item and windows == known:
+            if has_counts(item) and windows == known:
                 written, item = self._count(claim, quota, windows)
             else:
                 written, item = self._open_windows(claim, quota, windows, item)
@@ -125,8 +134,8 @@ class QuotaStore:
         begun = windows.with_one_more()
         values = numbers_of(begun) | counts_of(begun)
         sets = ", ".join(f"{name} = :{name}" for name in values)
-        if not was:
-            written, item = self._write_entry(claim, quota, sets, "attribute_not_exists(pk)", values)
+        if not has_counts(was):
+            written, item = self._write_entry(claim, quota, sets, "attribute_not_exists(minute_number)", values)
         else:
             before = {
                 f"was_{name}": value for name, value in (numbers_of(to_usage(was)) | counts_of(to_usage(was))).items()
@@ -144,7 +153,7 @@ class QuotaStore:
         numbers: dict[str, int],
     ) -> tuple[Item | None, Item]:
         entry = claim.entry
-        numbers |= {"ttl": self._clock() // MS_PER_SEC + _KEPT_SECS, "in_flight": quota.in_flight}
+        numbers |= {"ttl": self._clock() // MS_PER_SEC + KEPT_SECS, "in_flight": quota.in_flight}
         values = to_item({f":{name}": number for name, number in numbers.items()})
         values |= {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
         expression, condition = (

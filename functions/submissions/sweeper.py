@@ -20,6 +20,7 @@ from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.submissions.queues import Queues
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
+from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
@@ -87,7 +88,7 @@ class Sweep:
         if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
             self._record_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self._outbox.hints.send(row)
+        self._outbox.hints.send(Hint.of(row))
 
     def _handle_endpoint(self, due: DueDisabledEvent) -> None:
         now = self.clock()

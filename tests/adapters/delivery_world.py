@@ -181,10 +181,10 @@ class DeliveryWorld:
             return
         off = {"disabled_reason": "request", "disabled_at": to_rfc3339(self.pipeline.time())}
         sets: dict[str, Any] = {"enabled": on} | ({} if on else off)
-        self.pipeline.endpoints.change(self.project_id, endpoint.endpoint_id, sets, _FORGET if on else ())
+        self.pipeline.change_endpoint(endpoint, sets, _FORGET if on else ())
 
     def delete_endpoint(self, endpoint: Endpoint) -> None:
-        self.pipeline.endpoints.delete(self.project_id, endpoint.endpoint_id)
+        self.pipeline.changes.delete(self.project_id, endpoint.endpoint_id)
 
     def rotate(self, endpoint: Endpoint, overlap_secs: int) -> None:
         if self.now(endpoint) is not None:

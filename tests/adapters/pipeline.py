@@ -5,7 +5,7 @@ import functools
 import json
 import secrets
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ from functions.telemetry import metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.secrets import EndpointSecrets
@@ -57,8 +58,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 RECORD_POINTS = (
     "record.before_commit",
     "record.after_commit",
-    "fanout.after_event",
-    "fanout.after_delivery",
+    "fanout.after_rows",
     "fanout.after_hint",
     "fanout.after_bus",
     "fanout.before_done",
@@ -110,6 +110,7 @@ class Pipeline:
         table = aws.names["DeliveriesTable"]
         self.deliveries = DeliveryStore(table, dynamodb, time)
         self.endpoints = EndpointStore(table, dynamodb, time)
+        self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, time)
         self.leases = Leases(table, dynamodb, time)
         self.lanes = LaneStore(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
@@ -182,7 +183,7 @@ class Pipeline:
         sealed = EndpointSecrets(self.boxes).seal_headers(headers, project_id, endpoint_id)
         values |= {"header_names": tuple(headers), "headers_box": sealed}
         endpoint = Endpoint(**values | changes)
-        assert self.endpoints.create(endpoint)
+        assert self.changes.create(endpoint)
         self.secrets[path_of(endpoint_id)] = [SECRET]
         return endpoint
 
@@ -198,9 +199,13 @@ class Pipeline:
             "previous_secret_box": current.secret_box,
             "previous_until_ms": until_ms,
         }
-        assert self.endpoints.change(endpoint.project_id, endpoint.endpoint_id, sets)
+        self.change_endpoint(endpoint, sets)
         self.secrets[path_of(endpoint.endpoint_id)].append(secret)
         return secret
+
+    def change_endpoint(self, endpoint: Endpoint, sets: Mapping[str, Any], removes: tuple[str, ...] = ()) -> None:
+        """Change an endpoint as PATCH does it."""
+        assert self.changes.change(self.at(endpoint), self.time(), sets, removes)
 
     def at(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint as it is now."""

@@ -28,7 +28,7 @@ WEBHOOK_POINTS = (
     "waking.after_take_out",
     "notice.before_done",
 )
-NOTICE_POINTS = ("webhook.after_record", "fanout.after_event", "fanout.after_bus", "notice.before_done")
+NOTICE_POINTS = ("webhook.after_record", "fanout.after_rows", "fanout.after_bus", "notice.before_done")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", "waking.after_take_out", *RECORD_POINTS[2:])
 
 runs, places, endpoints = st.integers(0, 2), st.integers(0, 9), st.integers(0, 1)

@@ -85,8 +85,7 @@ def test_the_disabled_endpoint_gets_no_event_about_itself(pipeline: Pipeline) ->
     "point",
     [
         "webhook.after_record",
-        "fanout.after_event",
-        "fanout.after_delivery",
+        "fanout.after_rows",
         "fanout.after_hint",
         "fanout.after_bus",
         "notice.before_done",
@@ -151,7 +150,7 @@ def test_no_event_if_the_endpoint_is_enabled_before_the_sweep(
         disable(pipeline, failing)
     watch.seen()
     removes = ("disabled_reason", "disabled_at")
-    pipeline.endpoints.change("dev", failing.endpoint_id, {"enabled": True}, removes)
+    pipeline.change_endpoint(failing, {"enabled": True}, removes)
     pipeline.sweep()
     assert (watch.seen(), due(pipeline)) == ([], [])
 
@@ -160,7 +159,7 @@ def test_no_event_if_the_endpoint_is_deleted_before_the_sweep(pipeline: Pipeline
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         disable(pipeline, failing)
     (entry,) = pipeline.new_sweep().entries()
-    assert pipeline.endpoints.delete("dev", failing.endpoint_id)
+    assert pipeline.changes.delete("dev", failing.endpoint_id)
     pipeline.new_sweep().handle(entry)
     assert pipeline.endpoints.get("dev", failing.endpoint_id) is None
 
@@ -170,7 +169,7 @@ def test_an_endpoint_disabled_again_during_the_publish_stays_due(pipeline: Pipel
         disable(pipeline, failing)
     first = pipeline.at(failing)
     again: dict[str, Any] = {"disabled_at": "2026-11-24T13:00:00.000Z", "due_at_ms": pipeline.time() + 1}
-    pipeline.endpoints.change("dev", failing.endpoint_id, again)
+    pipeline.change_endpoint(failing, again)
     pipeline.disabled_events.publish(first)
     assert due(pipeline) == [f"ENDPOINT#{failing.endpoint_id}"]
     assert disabled_event(first).event_id != disabled_event(pipeline.at(failing)).event_id

@@ -219,7 +219,7 @@ def test_rotation_and_a_new_url_count_at_the_next_attempt(
     pipeline.webhook(hint_of(owed, endpoint))
     secret = pipeline.rotate(endpoint, overlap_secs=0)
     pipeline.secrets["/moved"] = [secret]
-    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"url": pipeline.receiver.url_of("/moved")})
+    pipeline.change_endpoint(endpoint, {"url": pipeline.receiver.url_of("/moved")})
     pipeline.time.advance(5)
     pipeline.webhook(hint_of(owed, endpoint))
     (first,), (second,) = pipeline.sent_to(endpoint), pipeline.receiver.of("/moved")
@@ -291,7 +291,7 @@ def test_duplicate_hints_send_once(pipeline: Pipeline, endpoint: Endpoint, owed:
 def test_deleted_endpoint_cancels_what_it_was_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
     pipeline.receiver.always(500)
     pipeline.webhook(hint_of(owed, endpoint))
-    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+    assert pipeline.changes.delete("dev", endpoint.endpoint_id)
     pipeline.time.advance(5)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
@@ -300,10 +300,10 @@ def test_deleted_endpoint_cancels_what_it_was_owed(pipeline: Pipeline, endpoint:
 
 
 def test_disabled_endpoint_pauses_what_it_is_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
-    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+    pipeline.change_endpoint(endpoint, {"enabled": False})
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
-    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": True})
+    pipeline.change_endpoint(endpoint, {"enabled": True})
     pipeline.time.advance(DAY_SECS)
     pipeline.sweep()
     pipeline.webhook(hint_of(owed, endpoint), *pipeline.hints())
@@ -315,7 +315,7 @@ def test_endpoint_that_is_disabled_between_look_and_claim_is_not_called(
 ) -> None:
     class Late(Leases):
         def claim(self, *arguments: Any) -> Any:
-            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+            pipeline.change_endpoint(endpoint, {"enabled": False})
             return super().claim(*arguments)
 
     use_leases(pipeline, Late)
@@ -327,11 +327,11 @@ def test_endpoint_that_is_disabled_between_look_and_claim_is_not_called(
 def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
     pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:
-    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+    pipeline.change_endpoint(endpoint, {"enabled": False})
 
     class Late(Leases):
         def pause(self, *arguments: Any) -> Any:
-            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": True})
+            pipeline.change_endpoint(endpoint, {"enabled": True})
             return super().pause(*arguments)
 
     use_leases(pipeline, Late)
@@ -449,7 +449,7 @@ def test_endpoint_deleted_during_a_send_leaves_a_record_and_nothing_due(
     status: int, state: DeliveryState, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:
     def send() -> Reply:
-        pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+        pipeline.changes.delete("dev", endpoint.endpoint_id)
         return Reply(1, status)
 
     pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))
@@ -470,7 +470,7 @@ def test_endpoint_switched_off_during_a_send_pauses_its_retry_at_once(
             "disabled_reason": "request",
             "disabled_at": "2026-11-24T12:00:00.000Z",
         }
-        pipeline.endpoints.change("dev", endpoint.endpoint_id, sets)
+        pipeline.change_endpoint(endpoint, sets)
         return Reply(1, 410)
 
     pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))

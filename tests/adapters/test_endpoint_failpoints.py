@@ -11,6 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from functions.submissions.model import Submission
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
 from tests.adapters.delivery_world import DeliveryWorld
@@ -42,11 +43,17 @@ def counts(world: DeliveryWorld) -> list[int]:
     return sorted(world.accepted.values())
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
-def test_crash_after_each_of_three_delivery_rows(times: int, world: DeliveryWorld, run: Submission) -> None:
-    with crash_at("fanout.after_delivery", after=times - 1), pytest.raises(Crash):
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_an_older_revision_crashed_between_the_delivery_rows(count: int, world: DeliveryWorld, run: Submission) -> None:
+    with crash_at("fanout.after_rows"), pytest.raises(Crash):
         world.pipeline.record(world.pipeline.completed(run))
-    assert (len(world.deliveries()), world.pipeline.hints()) == (times, [])
+    rows = world.deliveries()
+    assert (len(rows), world.pipeline.hints()) == (3, [])
+    for delivery in rows[count:]:
+        world.pipeline.aws.client("dynamodb").delete_item(
+            TableName=world.pipeline.aws.names["DeliveriesTable"],
+            Key=delivery_key(delivery.event_id, delivery.endpoint_id),
+        )
     world.settle()
     assert counts(world) == [1, 1, 1]
 

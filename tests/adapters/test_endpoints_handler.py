@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,14 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions.aws.clients import Clients
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
+from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
-from functions.webhooks.endpoints.store import EndpointsContendedError, EndpointStore
+from functions.webhooks.endpoints.rows import endpoint_key
+from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.hook_receiver import HookReceiver
@@ -32,6 +37,12 @@ PATH = "/api/webhooks"
 @pytest.fixture
 def store(aws: Aws) -> EndpointStore:
     return EndpointStore(aws.names["DeliveriesTable"], Clients.dynamodb())
+
+
+def overwrite(store: EndpointStore, endpoint_id: str, sets: Mapping[str, Any], removes: tuple[str, ...] = ()) -> None:
+    """Write attributes as another revision or a sender would, past the store."""
+    update = ConditionalUpdate(sets, "attribute_exists(#pk)", {}, removes)
+    assert update.is_applied(Clients.dynamodb(), store._table, endpoint_key(PROJECT_ID, endpoint_id))
 
 
 @pytest.fixture
@@ -130,7 +141,7 @@ def test_caps_of_an_endpoint_are_set_changed_and_bounded(project_key: str, store
 
 def test_an_endpoint_of_an_older_version_has_the_default_caps(aws: Aws, project_key: str, store: EndpointStore) -> None:
     made = create(project_key, max_concurrency=3, max_per_second=7)
-    store.change(PROJECT_ID, made["id"], {"lease_0": 1}, ("max_concurrency", "max_per_second"))
+    overwrite(store, made["id"], {"lease_0": 1}, ("max_concurrency", "max_per_second"))
     shown = one(project_key, made["id"])
     assert (shown["max_concurrency"], shown["max_per_second"]) == (10, 0)
 
@@ -209,11 +220,14 @@ def test_rows_that_others_keep_writing_make_the_service_busy(project_key: str, m
     made = create(project_key)
 
     def contended(*_: object) -> bool:
-        raise EndpointsContendedError
+        raise RowsContendedError
 
-    monkeypatch.setattr(EndpointStore, "create", contended)
-    monkeypatch.setattr(EndpointStore, "delete", contended)
+    monkeypatch.setattr(EndpointChanges, "create", contended)
+    monkeypatch.setattr(EndpointChanges, "change", contended)
+    monkeypatch.setattr(EndpointChanges, "delete", contended)
     assert send(project_key, "POST", PATH, {"url": URL}).status == 503
+    assert change(project_key, made["id"], description="x").status == 503
+    assert send(project_key, "POST", f"{PATH}/{made['id']}/rotate", {}).status == 503
     assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 503
 
 
@@ -272,7 +286,7 @@ def test_a_header_is_kept_changed_or_dropped(project_key: str, store: EndpointSt
 def test_pausing_says_when_and_enabling_forgets_the_failures(project_key: str, store: EndpointStore) -> None:
     made = create(project_key)
     failing = {"failing_since_ms": 1, "failing_counted_ms": DISABLE_AFTER_MS, "failing_spread": 3}
-    store.change(PROJECT_ID, made["id"], failing)
+    overwrite(store, made["id"], failing)
     assert one(project_key, made["id"])["health"] == "degraded"
     assert "1970" in one(project_key, made["id"])["warning"]
     assert change(project_key, made["id"], enabled=True).json["health"] == "degraded"  # it was enabled: nothing new
@@ -287,7 +301,7 @@ def test_pausing_says_when_and_enabling_forgets_the_failures(project_key: str, s
 def test_a_reason_that_is_there_is_not_overwritten(project_key: str, store: EndpointStore) -> None:
     made = create(project_key)
     gone: dict[str, Any] = {"enabled": False, "disabled_reason": "gone", "disabled_at": "2026-11-24T12:00:00.000Z"}
-    store.change(PROJECT_ID, made["id"], gone)
+    overwrite(store, made["id"], gone)
     answer = change(project_key, made["id"], enabled=False, description="x").json
     assert (answer["disabled_reason"], answer["disabled_at"]) == ("gone", gone["disabled_at"])
 
@@ -297,7 +311,7 @@ def test_a_change_that_meets_another_is_made_anew_on_top_of_it(
 ) -> None:
     made = create(project_key)
     stale = row(store, made["id"])
-    store.change(PROJECT_ID, made["id"], {"enabled": False, "disabled_reason": "gone"})  # a delivery did this
+    overwrite(store, made["id"], {"enabled": False, "disabled_reason": "gone"})  # a delivery did this
     read = EndpointStore.get
     stale_reads = [stale]
     monkeypatch.setattr(EndpointStore, "get", lambda *given: stale_reads.pop() if stale_reads else read(*given))
@@ -350,7 +364,7 @@ def test_both_secrets_sign_until_the_overlap_is_over(
     both = sent(project_key, made["id"], receiver)
     assert [verifies(body["secret"], both) for body in (made, rotated)] == [True, True]
     assert len(both.headers["webhook-signature"].split(" ")) == 2
-    store.change(PROJECT_ID, made["id"], {"previous_until_ms": 1})
+    overwrite(store, made["id"], {"previous_until_ms": 1})
     after = sent(project_key, made["id"], receiver)
     assert [verifies(body["secret"], after) for body in (made, rotated)] == [False, True]
     assert one(project_key, made["id"])["previous_secret_until"] is None
@@ -447,7 +461,7 @@ def test_an_endpoint_whose_secret_is_another_ones_sends_nothing_until_it_is_rota
     insecure: None, project_key: str, receiver: HookReceiver, store: EndpointStore
 ) -> None:
     made, other = (create(project_key, url=receiver.url) for _ in range(2))
-    store.change(PROJECT_ID, made["id"], {"secret_box": row(store, other["id"]).secret_box})
+    overwrite(store, made["id"], {"secret_box": row(store, other["id"]).secret_box})
     assert send(project_key, "POST", f"{PATH}/{made['id']}/test").status == 409
     assert receiver.received == []
     rotate(project_key, made["id"], {"secret": SECRET, "overlap_secs": 0})

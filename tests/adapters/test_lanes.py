@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
 from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Hint
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN, STALE_MS
 from functions.webhooks.sending.lane_rows import lane_key, slots_key
 from functions.webhooks.sending.lane_store import LaneStore
@@ -238,7 +238,7 @@ def test_deliveries_that_wait_for_an_endpoint_that_is_disabled_are_paused(
     pipeline: Pipeline, endpoint: Endpoint
 ) -> None:
     (parked,) = waiting(pipeline, endpoint)
-    pipeline.endpoints.change("dev", endpoint.endpoint_id, {"enabled": False})
+    pipeline.change_endpoint(endpoint, {"enabled": False})
     free(pipeline)
     pipeline.sweep()
     pipeline.webhook(*pipeline.hints())

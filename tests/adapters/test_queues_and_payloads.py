@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -7,12 +6,8 @@ from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.queues import Queues
-from functions.webhooks.deliveries.hints import DeliveryHints
-from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
-
-DELIVERY = Delivery("event", "run", "event", "dev", "event", DeliveryState.PENDING, 0, 0, "2026-11-24T12:00:00.000Z")
 
 
 def received(aws: Aws, queue: str) -> dict[str, Any]:
@@ -36,19 +31,6 @@ def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
     message = execution_requested(row, b"x" * 65_536, b"y" * 262_144, row.created_at)
     Queues(Clients.sqs()).send_execution(aws.names["BatchQueue"], message)
     assert len(received(aws, "BatchQueue")["Body"]) > 400_000
-
-
-def test_a_hint_names_the_delivery(aws: Aws) -> None:
-    DeliveryHints(Clients.sqs(), aws.names["DeliveriesQueue"]).send(DELIVERY)
-    taken = received(aws, "DeliveriesQueue")
-    expected = {"event_id": "event", "endpoint_id": "run", "project_id": "dev", "host": ""}
-    assert json.loads(taken["Body"]) == expected
-    assert taken["Attributes"]["MessageGroupId"] == "dev"
-
-
-def test_a_late_hint_is_not_visible_yet(aws: Aws) -> None:
-    DeliveryHints(Clients.sqs(), aws.names["DeliveriesQueue"]).send(DELIVERY, delay_ms=899_001)
-    assert aws.messages("DeliveriesQueue") == []
 
 
 def test_depth_counts_what_waits_and_what_is_in_flight(aws: Aws) -> None:

@@ -311,7 +311,7 @@ def test_every_end_of_a_run_frees_its_place(
 
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize(
-    "failpoint", ["record.before_commit", "record.after_commit", "fanout.after_release", "fanout.after_delivery"]
+    "failpoint", ["record.before_commit", "record.after_commit", "fanout.after_release", "fanout.after_rows"]
 )
 def test_a_crash_on_the_way_to_the_end_frees_it_later(
     pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], failpoint: str

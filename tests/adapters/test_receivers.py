@@ -103,13 +103,13 @@ def test_during_a_rotation_the_old_and_the_new_secret_verify(pipeline: Pipeline)
             secret = pipeline.rotate(endpoint, overlap_secs=60)
             assert finish(pipeline, endpoint) == 200, runtime
             with running(runtime, secret) as new:
-                pipeline.endpoints.change("dev", endpoint.endpoint_id, {"url": new.url})
+                pipeline.change_endpoint(endpoint, {"url": new.url})
                 assert finish(pipeline, endpoint) == 200, runtime
                 pipeline.time.advance(60)
                 assert finish(pipeline, endpoint) == 200, runtime
-            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"url": old.url})
+            pipeline.change_endpoint(endpoint, {"url": old.url})
             assert finish(pipeline, endpoint) == 401, runtime
-        assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+        assert pipeline.changes.delete("dev", endpoint.endpoint_id)
 
 
 def test_a_receiver_with_two_secrets_bridges_a_rotation_without_overlap(pipeline: Pipeline) -> None:
@@ -118,10 +118,10 @@ def test_a_receiver_with_two_secrets_bridges_a_rotation_without_overlap(pipeline
             endpoint = pipeline.endpoint(url=process.url)
             assert finish(pipeline, endpoint) == 200, runtime
             box = pipeline.boxes.seal(OTHER_SECRET, "dev", endpoint.endpoint_id)
-            pipeline.endpoints.change("dev", endpoint.endpoint_id, {"secret_box": box})
+            pipeline.change_endpoint(endpoint, {"secret_box": box})
             assert finish(pipeline, endpoint) == 200, runtime
             assert process.told(2) == ["handled", "handled"], runtime
-        assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
+        assert pipeline.changes.delete("dev", endpoint.endpoint_id)
 
 
 def test_a_request_with_two_signatures_is_documented(pipeline: Pipeline) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from functions.submissions.model import Fanout, Status
 from functions.submissions.runner_store import RunnerStore
+from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged, pipeline, receiver
 from tests.submission_factory import START_MS, golden
 
@@ -77,9 +78,12 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
     assert (row.status, row.verdict, row.stdout, row.stderr) == (Status.COMPLETED, "AC", b"42\n", b"")
     assert (row.fanout, row.due_at_ms, row.event_id) == (Fanout.DONE, None, submission.submission_id)
     assert row.evidence == golden("execution_completed/v1.accepted")["evidence"]
-    assert pipeline.aws.messages("DeliveriesQueue") == [
-        {"event_id": submission.submission_id, "endpoint_id": "run", "project_id": "dev", "host": "127.0.0.1"}
-    ]
+    (hint,) = map(Hint.parse, pipeline.hints())
+    assert (hint.event_id, hint.endpoint_id, hint.project_id) == (submission.submission_id, "run", "dev")
+    assert (hint.host, hint.delivery) == ("127.0.0.1", pipeline.delivery(submission))
+    event = pipeline.deliveries.get_event(submission.submission_id)
+    assert event is not None
+    assert hint.body == event.body
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     counted = [line for line in logged if "ExecutionCompleted" in line]
     assert [(line["verdict"], line["language"]) for line in counted] == [("AC", "python")]

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
-from functions.clock import now_ms, to_rfc3339
+from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
 from functions.handlers import result
 from functions.http.cursor import write_cursor
@@ -19,8 +19,9 @@ from functions.projects.store import ProjectStore
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.model import DeliveryState, Event
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.publication import RunTarget, plan_publication
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission
@@ -203,25 +204,12 @@ def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: Submission
 def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: SubmissionStore, project_key: str) -> None:
     row = put(store)
     store.commit_final(SUBMISSION_ID, completion())
-    deliveries = DeliveryStore(aws.names["DeliveriesTable"], Clients.dynamodb())
-    deliveries.put_event(
-        Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
-    )
-    deliveries.put_delivery(
-        Delivery(
-            event_id=SUBMISSION_ID,
-            endpoint_id="run",
-            webhook_id=SUBMISSION_ID,
-            project_id=PROJECT_ID,
-            submission_id=SUBMISSION_ID,
-            state=DeliveryState.PENDING,
-            attempt=0,
-            next_at_ms=0,
-            created_at=row.created_at,
-            url="https://hooks.example.com/x",
-            secret="hidden-secret",
-        )
-    )
+    table = aws.names["DeliveriesTable"]
+    deliveries = DeliveryStore(table, Clients.dynamodb())
+    event = Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
+    own = RunTarget("https://hooks.example.com/x", secret="hidden-secret")
+    assert deliveries.put_publication(plan_publication(table, event, (), own, from_rfc3339(row.created_at)))
+    assert "the output" in repr(aws.items("DeliveriesTable"))
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     delivery = deliveries.get_delivery(SUBMISSION_ID, "run")
     assert delivery is not None

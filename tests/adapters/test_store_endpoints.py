@@ -1,20 +1,26 @@
 """Endpoint rows, and the box that their secrets lie in."""
 
+from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.transaction import CONFLICT, transact
+from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.transaction import CONFLICT, RowsContendedError
 from functions.ids import new_id
-from functions.webhooks.endpoints import store as endpoints_module
+from functions.webhooks.endpoints.cache import EndpointCache
+from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
-from functions.webhooks.endpoints.store import EndpointLimitError, EndpointsContendedError, EndpointStore
+from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -22,6 +28,11 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 @pytest.fixture
 def store(aws: Aws) -> EndpointStore:
     return EndpointStore(aws.names["DeliveriesTable"], Clients.dynamodb())
+
+
+@pytest.fixture
+def changes(aws: Aws) -> EndpointChanges:
+    return EndpointChanges(aws.names["DeliveriesTable"], aws.names["QuotasTable"], Clients.dynamodb())
 
 
 @pytest.fixture
@@ -62,115 +73,222 @@ def full(endpoint: Endpoint) -> Endpoint:
     )
 
 
-def test_a_row_comes_back_as_it_was_put(store: EndpointStore) -> None:
+def test_a_row_comes_back_as_it_was_put(store: EndpointStore, changes: EndpointChanges) -> None:
     for endpoint in (new_endpoint(), full(new_endpoint())):
-        assert store.create(endpoint)
+        assert changes.create(endpoint)
         assert store.get("dev", endpoint.endpoint_id) == endpoint
 
 
-def test_an_endpoint_is_found_in_its_own_project_only(store: EndpointStore) -> None:
+def test_an_endpoint_is_found_in_its_own_project_only(store: EndpointStore, changes: EndpointChanges) -> None:
     endpoint = new_endpoint()
-    store.create(endpoint)
+    changes.create(endpoint)
     assert store.get("other", endpoint.endpoint_id) is None
     assert store.list_all("other") == []
-    assert store.change("other", endpoint.endpoint_id, {"description": "x"}) is None
-    assert store.change_if_unchanged(replace(endpoint, project_id="other"), START_MS, {"description": "x"}) is None
-    assert not store.delete("other", endpoint.endpoint_id)
+    assert not changes.change(replace(endpoint, project_id="other"), START_MS, {"description": "x"})
+    assert not changes.delete("other", endpoint.endpoint_id)
     assert store.get("dev", endpoint.endpoint_id) == endpoint
 
 
-def test_a_second_put_of_the_same_row_changes_nothing(store: EndpointStore) -> None:
+def test_a_second_put_of_the_same_row_changes_nothing(store: EndpointStore, changes: EndpointChanges) -> None:
     endpoint = new_endpoint()
-    assert store.create(endpoint)
-    assert not store.create(replace(endpoint, description="other"))
+    assert changes.create(endpoint)
+    assert not changes.create(replace(endpoint, description="other"))
     assert store.list_all("dev") == [endpoint]
 
 
-def test_all_are_listed_oldest_first_without_the_row_that_counts_them(store: EndpointStore) -> None:
+def test_all_are_listed_oldest_first_without_the_row_that_counts_them(
+    store: EndpointStore, changes: EndpointChanges
+) -> None:
     made = [new_endpoint(number=number) for number in (3, 1, 2)]
     for endpoint in made:
-        store.create(endpoint)
+        changes.create(endpoint)
     assert store.list_all("dev") == sorted(made, key=lambda endpoint: endpoint.created_at)
 
 
-def test_there_are_never_more_than_the_most(store: EndpointStore) -> None:
+def test_there_are_never_more_than_the_most(changes: EndpointChanges) -> None:
     made = [new_endpoint() for _ in range(MAX_ENDPOINTS)]
     for endpoint in made:
-        store.create(endpoint)
+        changes.create(endpoint)
     with pytest.raises(EndpointLimitError):
-        store.create(new_endpoint())
-    assert not store.create(made[0])  # its own repeat is told apart from a full project
-    store.create(new_endpoint("other"))
-    assert store.delete("dev", made[0].endpoint_id)
-    assert not store.delete("dev", made[0].endpoint_id)
-    store.create(new_endpoint())
+        changes.create(new_endpoint())
+    assert not changes.create(made[0])  # its own repeat is told apart from a full project
+    changes.create(new_endpoint("other"))
+    assert changes.delete("dev", made[0].endpoint_id)
+    assert not changes.delete("dev", made[0].endpoint_id)
+    changes.create(new_endpoint())
     with pytest.raises(EndpointLimitError):
-        store.create(new_endpoint())
+        changes.create(new_endpoint())
 
 
-def test_a_change_of_what_was_seen_is_refused_when_it_is_no_longer_so(store: EndpointStore) -> None:
+def test_a_change_of_an_endpoint_that_another_request_changed_is_refused(
+    store: EndpointStore, changes: EndpointChanges
+) -> None:
     endpoint = new_endpoint()
-    store.create(endpoint)
+    changes.create(endpoint)
     # A clock that stands still, or goes back.
-    changed = store.change_if_unchanged(endpoint, 0, {"description": "first"})
+    assert changes.change(endpoint, 0, {"description": "first"})
+    changed = store.get("dev", endpoint.endpoint_id)
     assert changed is not None
     assert changed.updated_at > endpoint.updated_at
-    assert store.change_if_unchanged(endpoint, 0, {"description": "second"}) is None
-    store.change("dev", endpoint.endpoint_id, {"enabled": False})
-    assert store.change_if_unchanged(changed, START_MS, {"description": "third"}) is None
+    assert not changes.change(endpoint, 0, {"description": "second"})
+    assert changes.change(changed, START_MS, {"enabled": False})
+    assert not changes.change(changed, START_MS, {"description": "third"})
     found = store.get("dev", endpoint.endpoint_id)
     assert found is not None
     assert (found.description, found.enabled) == ("first", False)
 
 
-def test_attributes_are_removed(store: EndpointStore) -> None:
+def test_attributes_are_removed(store: EndpointStore, changes: EndpointChanges) -> None:
     endpoint = full(new_endpoint())
-    store.create(endpoint)
+    changes.create(endpoint)
     removes = ("previous_secret_box", "previous_until_ms", "failing_since_ms", "failing_counted_ms", "failing_spread")
-    changed = store.change_if_unchanged(endpoint, START_MS, {"enabled": True}, removes)
+    assert changes.change(endpoint, START_MS, {"enabled": True}, removes)
+    changed = store.get("dev", endpoint.endpoint_id)
     assert changed is not None
     assert (changed.previous_secret_box, changed.previous_until_ms, changed.failing) == (None, None, None)
-    assert store.get("dev", endpoint.endpoint_id) == changed
 
 
-def test_a_row_that_is_being_written_is_tried_again_and_not_for_ever(
-    store: EndpointStore, monkeypatch: pytest.MonkeyPatch
+# --- the version of a project's endpoints ---------------------------------------------------------------------------
+
+
+def versions(aws: Aws, project_id: str = "dev") -> list[str | None]:
+    """The versions in the quota items of both profiles."""
+    items = [item for item in aws.items("QuotasTable") if item["pk"]["S"] == f"PROJECT#{project_id}"]
+    return [item.get("endpoints_version", {}).get("S") for item in items]
+
+
+def test_each_change_renews_the_version_of_its_project_for_both_profiles(
+    aws: Aws, store: EndpointStore, changes: EndpointChanges
 ) -> None:
-    monkeypatch.setattr("functions.webhooks.endpoints.store.time.sleep", lambda _: None)
-    answers = [("None", CONFLICT)] * 3
-    monkeypatch.setattr(endpoints_module, "transact", lambda *given: answers.pop() if answers else transact(*given))
-    assert store.create(new_endpoint())
-    monkeypatch.setattr(endpoints_module, "transact", lambda *_: (CONFLICT, "None"))
-    with pytest.raises(EndpointsContendedError):
-        store.create(new_endpoint())
-    with pytest.raises(EndpointsContendedError):
-        store.delete("dev", new_id())
+    endpoint = new_endpoint()
+    seen: list[str | None] = []
+    steps: list[Callable[[], object]] = [
+        lambda: changes.create(endpoint),
+        lambda: changes.change(endpoint, START_MS, {"enabled": False}),
+        lambda: changes.delete("dev", endpoint.endpoint_id),
+    ]
+    for step in steps:
+        assert step()
+        first, second = versions(aws)
+        assert first == second
+        assert first not in {None, *seen}
+        seen.append(first)
+    assert versions(aws, "other") == []
+    assert store.list_all("dev") == []
+
+
+def test_a_refused_change_leaves_the_version(aws: Aws, changes: EndpointChanges) -> None:
+    endpoint = new_endpoint()
+    changes.create(endpoint)
+    before = versions(aws)
+    assert not changes.create(endpoint)
+    assert not changes.change(replace(endpoint, enabled=False), START_MS, {"description": "x"})
+    assert not changes.delete("dev", new_id())
+    assert versions(aws) == before
+
+
+def test_a_list_is_read_once_for_each_version(
+    store: EndpointStore, changes: EndpointChanges, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+    cache, list_all = EndpointCache(store, time), EndpointStore.list_all
+
+    def counted(self: EndpointStore, project_id: str) -> list[Endpoint]:
+        reads[project_id] += 1
+        return list_all(self, project_id)
+
+    monkeypatch.setattr(EndpointStore, "list_all", counted)
+    assert cache.endpoints_for("dev", "v1") == cache.endpoints_for("dev", "v1") == ()
+    endpoint = new_endpoint()
+    changes.create(endpoint)
+    assert cache.endpoints_for("dev", "v1") == ()  # of a run that was charged before
+    assert cache.endpoints_for("dev", "v2") == cache.endpoints_for("dev", "v2") == (endpoint,)
+    assert cache.endpoints_for("other", "v2") == ()
+    assert reads == {"dev": 2, "other": 1}
+
+
+def test_a_list_without_a_version_lives_for_a_minute(
+    store: EndpointStore, changes: EndpointChanges, time: FakeTime
+) -> None:
+    cache = EndpointCache(store, time)
+    assert cache.endpoints_for("dev", None) == ()
+    endpoint = new_endpoint()
+    changes.create(endpoint)
+    time.advance(59)
+    assert cache.endpoints_for("dev", None) == ()
+    time.advance(1)
+    assert cache.endpoints_for("dev", None) == (endpoint,)
+
+
+# --- contention -----------------------------------------------------------------------------------------------------
+
+
+def cancelled(*codes: str) -> ClientError:
+    reasons = [{"Code": code} for code in codes]
+    answer: Any = {"Error": {"Code": "TransactionCanceledException", "Message": ""}, "CancellationReasons": reasons}
+    return ClientError(answer, "TransactWriteItems")
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[ClientError]:
+    """Errors that the next transactions meet before they do anything; the last one first."""
+    errors: list[ClientError] = []
+    client = Clients.dynamodb()
+    write = client.transact_write_items
+
+    def refusing(**given: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return write(**given)
+
+    monkeypatch.setattr("functions.aws.dynamodb.retries._FIRST_PAUSE_SECS", 0)
+    monkeypatch.setattr(client, "transact_write_items", refusing)
+    return errors
+
+
+@pytest.mark.parametrize("code", [CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_busy_row_is_tried_again_and_not_for_ever(
+    code: str, store: EndpointStore, changes: EndpointChanges, refusals: list[ClientError]
+) -> None:
+    refusals += [cancelled("None", code)] * 3
+    assert changes.create(new_endpoint())
+    refusals += [cancelled("None", code)] * 100
+    with pytest.raises(RowsContendedError):
+        changes.create(new_endpoint())
+    assert len(refusals) == 100 - TRIES
+    with pytest.raises(RowsContendedError):
+        changes.delete("dev", new_id())
     assert len(store.list_all("dev")) == 1
 
 
-def test_a_transaction_on_the_same_row_is_waited_for_and_not_for_ever(
-    store: EndpointStore, monkeypatch: pytest.MonkeyPatch
+def test_another_error_of_a_transaction_is_not_repeated(changes: EndpointChanges, refusals: list[ClientError]) -> None:
+    refusals += [cancelled("ValidationError", "None")] * 2
+    with pytest.raises(ClientError, match="TransactionCanceled"):
+        changes.create(new_endpoint())
+    assert len(refusals) == 1
+
+
+def test_an_update_waits_for_a_transaction_on_the_same_row_and_not_for_ever(
+    store: EndpointStore, changes: EndpointChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint, refusals = new_endpoint(), [1] * 3
-    store.create(endpoint)
+    endpoint, left = new_endpoint(), [1] * 3
+    changes.create(endpoint)
     client = Clients.dynamodb()
     update = client.update_item
 
     def conflicting(**given: Any) -> Any:
-        if refusals:
-            refusals.pop()
+        if left:
+            left.pop()
             raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
         return update(**given)
 
-    monkeypatch.setattr("functions.aws.dynamodb.conditional.time.sleep", lambda _: None)
+    monkeypatch.setattr("functions.aws.dynamodb.retries._FIRST_PAUSE_SECS", 0)
     monkeypatch.setattr(client, "update_item", conflicting)
-    changed = store.change("dev", endpoint.endpoint_id, {"description": "x"})
-    assert changed is not None
-    assert changed.description == "x"
-    refusals.extend([1] * 100)
+    assert store.begin_work(endpoint, START_MS, START_MS + 1)
+    left.extend([1] * 100)
     with pytest.raises(ClientError, match="TransactionConflict"):
-        store.change("dev", endpoint.endpoint_id, {"description": "y"})
-    assert 0 < len(refusals) < 100
+        store.end_work(endpoint, START_MS + 1)
+    assert len(left) == 100 - TRIES
 
 
 # --- secrets at rest ------------------------------------------------------------------------------------------------

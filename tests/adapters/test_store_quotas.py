@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from functions.errors import UnavailableError
 from functions.ids import new_id
+from functions.projects.endpoints_version import renew_endpoints_version
 from functions.projects.quota import DAY_MS, MINUTE_MS, Limit, Quota, Usage, Window
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore
 from functions.submissions.model import Submission, idempotency_pk
@@ -219,3 +220,30 @@ def test_an_item_expires_days_after_its_last_run(aws: Aws, quotas: QuotaStore, t
         (item,) = aws.items("QuotasTable")
         assert int(item["ttl"]["N"]) == time() // 1000 + 3 * 86_400
         time.advance(3600)
+
+
+def test_an_item_with_only_a_version_of_endpoints_counts_as_unused(aws: Aws, quotas: QuotaStore) -> None:
+    renew = renew_endpoints_version(aws.names["QuotasTable"], "dev", START_MS)
+    aws.client("dynamodb").transact_write_items(TransactItems=renew)
+    (version,) = {item["endpoints_version"]["S"] for item in aws.items("QuotasTable")}
+    assert counts(quotas) == (0, 0, 0)
+    first = run()
+    taken = quotas.charge(first.quota_claim, PLENTY)
+    assert counts(quotas) == (1, 1, 1)
+    quotas.charge(run().quota_claim, PLENTY)
+    assert counts(quotas) == (2, 2, 2)
+    quotas.refund(first.quota_claim, taken)
+    assert counts(quotas) == (1, 1, 1)
+    assert counts(quotas, "agent") == (0, 0, 0)
+    assert {item["endpoints_version"]["S"] for item in aws.items("QuotasTable")} == {version}
+
+
+def test_a_new_version_keeps_the_counts_and_the_runs_in_flight(aws: Aws, quotas: QuotaStore) -> None:
+    kept = run()
+    quotas.charge(kept.quota_claim, PLENTY)
+    renew = renew_endpoints_version(aws.names["QuotasTable"], "dev", START_MS)
+    aws.client("dynamodb").transact_write_items(TransactItems=renew)
+    assert counts(quotas) == (1, 1, 1)
+    quotas.release(kept.quota_claim)
+    assert counts(quotas) == (1, 1, 0)
+    assert len(aws.items("QuotasTable")) == 2

@@ -15,10 +15,10 @@ from standardwebhooks.webhooks import Webhook
 
 from functions.clock import now_ms
 from functions.submissions.model import Fanout, Submission
+from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Hint
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep, pipeline, receiver

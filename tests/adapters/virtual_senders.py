@@ -13,11 +13,10 @@ import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from functions.clock import to_rfc3339
 from functions.ids import new_id
-from functions.webhooks.deliveries.hints import DeliveryHints
-from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
-from functions.webhooks.sending.claim import Hint
+from functions.webhooks.deliveries.hints import DeliveryHints, Hint
+from functions.webhooks.deliveries.model import Event
+from functions.webhooks.publication import plan_publication
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane import host_of
 from functions.webhooks.sending.reply import Reply
@@ -40,14 +39,13 @@ class VirtualQueue(DeliveryHints):
         self._senders = senders
         self.sent: Counter[str] = Counter()
 
-    def send(self, delivery: Delivery, delay_ms: int = 0) -> None:
-        self.sent[delivery.event_id] += 1
-        hint = Hint(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url))
-        self._senders.after(delay_ms, lambda: self._senders.visible.append(hint))
+    def send(self, hint: Hint, delay_ms: int = 0) -> None:
+        self.sent[hint.event_id] += 1
+        self._senders.after(delay_ms, lambda: self._senders.visible.append(Hint.parse(hint.text)))
 
-    def send_all(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            self.send(delivery)
+    def send_all(self, hints: Sequence[Hint]) -> None:
+        for hint in hints:
+            self.send(hint)
 
 
 class VirtualEgress(Egress):
@@ -92,20 +90,10 @@ class VirtualSenders:
     def owe(self, endpoint: Endpoint, body: bytes = b"{}") -> str:
         """Owe an event to an endpoint, with its hint."""
         event_id, now = new_id(), self.time()
-        self.pipeline.deliveries.put_event(Event(event_id, "submission.completed", "x", endpoint.project_id, "", body))
-        delivery = Delivery(
-            event_id=event_id,
-            endpoint_id=endpoint.endpoint_id,
-            webhook_id=event_id,
-            project_id=endpoint.project_id,
-            submission_id="",
-            state=DeliveryState.PENDING,
-            attempt=0,
-            next_at_ms=now,
-            created_at=to_rfc3339(now),
-        )
-        self.pipeline.deliveries.put_delivery(delivery)
-        self.queue.send(delivery)
+        event = Event(event_id, "submission.completed", "x", endpoint.project_id, "", body)
+        plan = plan_publication(self.pipeline.deliveries.table_name, event, (endpoint,), None, now)
+        assert self.pipeline.deliveries.put_publication(plan)
+        self.queue.send_all(plan.hints)
         return event_id
 
     def after(self, delay_ms: float, act: Callable[[], object]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
-from dataclasses import dataclass
-from random import SystemRandom
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import Value, is_condition_failure, to_item
+from functions.aws.dynamodb.retries import TRIES, tries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,16 +18,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
-_TRIES = 5
-_LONGEST_PAUSE_SECS = 0.05
-
-
 @dataclass(frozen=True, slots=True)
 class ConditionalUpdate:
     """Set the attributes in `sets` and remove those in `removes` if `condition` holds; "" always holds.
 
     Write attributes as `#name`, because half of our names are reserved words, and values as `:name`. `computed` holds
-    assignments such as `#count = #count + :one`.
+    assignments such as `#count = #count + :one`. `adds` and `deletes` change sets of strings by the given members.
     """
 
     sets: Mapping[str, Value]
@@ -36,6 +31,8 @@ class ConditionalUpdate:
     condition_values: Mapping[str, Value]
     removes: tuple[str, ...] = ()
     computed: tuple[str, ...] = ()
+    adds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    deletes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def apply(
         self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
@@ -58,15 +55,14 @@ class ConditionalUpdate:
         returned: Literal["ALL_NEW", "NONE"],
     ) -> Mapping[str, AttributeValueTypeDef] | None:
         arguments = self._arguments()
-        for left in reversed(range(_TRIES)):
+        for number in tries():
             try:
                 answer = client.update_item(TableName=table_name, Key=key, ReturnValues=returned, **arguments)
             except ClientError as error:
                 if is_condition_failure(error):
                     return None
-                if error.response["Error"]["Code"] != "TransactionConflictException" or not left:
+                if error.response["Error"]["Code"] != "TransactionConflictException" or number + 1 == TRIES:
                     raise
-                time.sleep(SystemRandom().uniform(0, _LONGEST_PAUSE_SECS))
             else:
                 return answer.get("Attributes", {})
         return None
@@ -81,7 +77,11 @@ class ConditionalUpdate:
             expression = "SET " + ", ".join([f"#{name} = :{name}" for name in self.sets] + list(self.computed))
         if self.removes:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in self.removes)
-        values = {f":{name}": value for name, value in {**self.sets, **self.condition_values}.items()}
+        sets = {f"member_of_{name}": members for name, members in {**self.adds, **self.deletes}.items()}
+        for word, changed in (("ADD", self.adds), ("DELETE", self.deletes)):
+            if changed:
+                expression += f" {word} " + ", ".join(f"#{name} :member_of_{name}" for name in changed)
+        values = {f":{name}": value for name, value in {**self.sets, **self.condition_values, **sets}.items()}
         names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
         arguments: dict[str, Any] = {
             "UpdateExpression": expression.strip(),

@@ -5,26 +5,27 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-type Value = str | bytes | int | bool | list["Value"] | tuple["Value", ...] | Mapping[str, "Value"]
+type Value = str | bytes | int | bool | frozenset[str] | list["Value"] | tuple["Value", ...] | Mapping[str, "Value"]
+
+_AS_THEY_ARE: Final = ((bool, "BOOL"), (str, "S"), (bytes, "B"))  # bool is an int too, so it comes first
 
 
 def encode(value: Value) -> AttributeValueTypeDef:
     """Return the typed value. Raises TypeError for a type that no table uses."""
-    if isinstance(value, bool):  # before int: bool is one
-        return {"BOOL": value}
+    for kind, name in _AS_THEY_ARE:
+        if isinstance(value, kind):
+            return cast("AttributeValueTypeDef", {name: value})
     if isinstance(value, int):
         return {"N": str(value)}
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, bytes):
-        return {"B": value}
+    if isinstance(value, frozenset):
+        return {"SS": sorted(value)}
     if isinstance(value, list | tuple):
         return {"L": [encode(part) for part in value]}
     if isinstance(value, Mapping):
@@ -35,17 +36,18 @@ def encode(value: Value) -> AttributeValueTypeDef:
 def decode(value: Mapping[str, Any]) -> Any:
     """Return the plain value of one typed value."""
     ((kind, content),) = value.items()
-    if kind == "N":
-        return int(content)
-    if kind == "B":
-        return bytes(content)
-    if kind == "L":
-        return [decode(part) for part in content]
-    if kind == "M":
-        return {key: decode(part) for key, part in content.items()}
-    if kind == "NULL":
-        return None
-    return content
+    convert = _DECODERS.get(kind)
+    return content if convert is None else convert(content)
+
+
+_DECODERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "N": int,
+    "B": bytes,
+    "SS": frozenset,
+    "L": lambda parts: [decode(part) for part in parts],
+    "M": lambda parts: {key: decode(part) for key, part in parts.items()},
+    "NULL": lambda _: None,
+}
 
 
 def to_item(values: Mapping[str, Value | None]) -> dict[str, AttributeValueTypeDef]:

@@ -1,25 +1,112 @@
-"""Hints: queue messages that name a due delivery. The row decides, so a lost hint costs time and no delivery."""
+"""Hints: queue messages that name a due delivery. The row decides, so a lost hint costs time and no delivery.
+
+A hint also carries a copy of the delivery and the event's bytes, so that a sender needs no read. The claim checks the
+copy against the row, so a stale or forged copy is never sent.
+"""
 
 from __future__ import annotations
 
-import itertools
+import base64
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from functions.clock import MS_PER_SEC
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.errors import MessageInvalidError
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.sending.lane import host_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-    from functions.webhooks.deliveries.model import Delivery
+MAX_BODY_BYTES = 64 * 1024
+"""A sender reads a larger body from the event's row."""
+_MESSAGES_PER_CALL = 10
+MAX_CALL_BYTES = 256 * 1024
+"""Limit for all messages of a call. SQS allows 1 MiB since 2025; some partitions and emulators still have 256 KiB.
 
-_BATCH = 10
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+"""
 _TRIES = 3
+_COPIED: Final = (
+    *("webhook_id", "submission_id", "event_type", "created_at"),
+    *("next_at_ms", "attempt", "attempts_before", "url"),
+)
+_COPIED_BYTES: Final = ("secret_box", "body_digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One hint. `project_id` None: sent by an old revision. `host`: host of a run's own URL; "" if unknown.
+
+    `delivery`: copy of the row at the time of the hint; None if unknown. `body`: the event's bytes; b"" if unknown.
+    """
+
+    event_id: str
+    endpoint_id: str
+    project_id: str | None = None
+    host: str = ""
+    delivery: Delivery | None = None
+    body: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def naming(cls, delivery: Delivery) -> Hint:
+        """Return a hint without a copy, for a delivery whose row differs from `delivery`."""
+        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url))
+
+    @classmethod
+    def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
+        """Return a hint with a copy of the whole row, and the event's bytes if they are known and not too large."""
+        if delivery.secret:  # of an old revision, and unsealed
+            return cls.naming(delivery)
+        kept = body if len(body) <= MAX_BODY_BYTES else b""
+        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url), delivery, kept)
+
+    @classmethod
+    def parse(cls, text: str) -> Hint:
+        """Parse the text of a message. Raises MessageInvalidError."""
+        try:
+            values = json.loads(text)
+            project_id = values.get("project_id")
+            named = cls(
+                str(values["event_id"]),
+                str(values["endpoint_id"]),
+                None if project_id is None else str(project_id),
+                str(values.get("host", "")),
+            )
+            if named.project_id is None or "copy" not in values:
+                return named
+            return cls(
+                named.event_id,
+                named.endpoint_id,
+                named.project_id,
+                named.host,
+                _to_delivery(named.event_id, named.endpoint_id, named.project_id, values["copy"]),
+                base64.b64decode(values.get("body", "")),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise MessageInvalidError("the hint has no event_id and endpoint_id") from None
+
+    @property
+    def text(self) -> str:
+        """Text of the message, in ASCII. The old revision reads it too."""
+        values: dict[str, Any] = {
+            "event_id": self.event_id,
+            "endpoint_id": self.endpoint_id,
+            "project_id": self.project_id,
+        }
+        if self.endpoint_id == RUN_ENDPOINT_ID:
+            values["host"] = self.host
+        if self.delivery is not None:
+            copy = {name: getattr(self.delivery, name) for name in _COPIED}
+            values["copy"] = copy | {name: _to_text(getattr(self.delivery, name)) for name in _COPIED_BYTES}
+        if self.body:
+            # Base64, because SQS refuses some characters that a program may print.
+            values["body"] = _to_text(self.body)
+        return json.dumps(values, separators=(",", ":"))
 
 
 class DeliveryHints:
@@ -29,25 +116,25 @@ class DeliveryHints:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, delivery: Delivery, delay_ms: int = 0) -> None:
+    def send(self, hint: Hint, delay_ms: int = 0) -> None:
         """Send the hint of a delivery that is due in `delay_ms` (0 to 900,000). Raises ClientError, BotoCoreError."""
         self._client.send_message(
             QueueUrl=self._queue_url,
-            MessageBody=_hint(delivery),
-            MessageGroupId=delivery.project_id,
+            MessageBody=hint.text,
+            MessageGroupId=hint.project_id or "",
             DelaySeconds=-(-delay_ms // MS_PER_SEC),  # rounded up: an early hint is useless
         )
 
-    def send_all(self, deliveries: Sequence[Delivery]) -> None:
-        """Send hints of deliveries that are due now.
+    def send_all(self, hints: Sequence[Hint]) -> None:
+        """Send hints of deliveries that are due now, as few calls as possible. Raises ClientError, BotoCoreError.
 
         A batch call may succeed while single messages fail. We send failed messages up to three times in all. After
         that the sweeper finds their rows.
         """
-        for batch in itertools.batched(deliveries, _BATCH, strict=False):
+        for batch in _batches([(hint.text, hint.project_id or "") for hint in hints]):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(index), "MessageBody": _hint(delivery), "MessageGroupId": delivery.project_id}
-                for index, delivery in enumerate(batch)
+                {"Id": str(index), "MessageBody": text, "MessageGroupId": project_id}
+                for index, (text, project_id) in enumerate(batch)
             ]
             for _ in range(_TRIES):
                 answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
@@ -57,12 +144,27 @@ class DeliveryHints:
                     break
 
 
-def _hint(delivery: Delivery) -> str:
-    hint = {
-        "event_id": delivery.event_id,
-        "endpoint_id": delivery.endpoint_id,
-        "project_id": delivery.project_id,
-    }
-    if delivery.endpoint_id == RUN_ENDPOINT_ID:
-        hint["host"] = host_of(delivery.url)  # never the URL: its path or query may hold a credential
-    return json.dumps(hint, separators=(",", ":"))
+def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Split messages into calls: at most ten, and MAX_CALL_BYTES together."""
+    batch: list[tuple[str, str]] = []
+    total_bytes = 0
+    for message in messages:
+        size = len(message[0])  # the text is ASCII
+        if batch and (len(batch) == _MESSAGES_PER_CALL or total_bytes + size > MAX_CALL_BYTES):
+            yield batch
+            batch, total_bytes = [], 0
+        batch.append(message)
+        total_bytes += size
+    if batch:
+        yield batch
+
+
+def _to_delivery(event_id: str, endpoint_id: str, project_id: str, copy: dict[str, Any]) -> Delivery:
+    values = {name: copy[name] for name in _COPIED}
+    values |= {name: base64.b64decode(copy[name]) for name in _COPIED_BYTES}
+    state = DeliveryState.RETRYING if values["attempt"] > values["attempts_before"] else DeliveryState.PENDING
+    return Delivery(event_id=event_id, endpoint_id=endpoint_id, project_id=project_id, state=state, **values)
+
+
+def _to_text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -10,6 +10,7 @@ A delivery without a free send slot is parked: it keeps its state, has no hint, 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -30,6 +31,8 @@ PARKED_MS = 3_600_000
 """The sweeper checks a delivery parked for this long. If the circuit breaker is open, that counts as an attempt."""
 SKEW_MS = 1_000
 """Clocks of two processes differ by less. The first attempt may start this much too early."""
+TTL_MS = 24 * 86_400_000
+"""Rows are kept this long: replay window (14 days) plus the longest schedule, nine delays of up to 24 h each."""
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 
 BAD_SIGNING_KEY = "bad_signing_key"
@@ -79,6 +82,11 @@ class Event:
     submission_id: str
     body: bytes = field(repr=False)
 
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the bytes. Each delivery row has it, so that a hint with other bytes is never sent."""
+        return hashlib.sha256(self.body).digest()
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -87,7 +95,7 @@ class Delivery:
     `url` and `secret_box` are set for a run's own `webhook_url` only. An endpoint's URL and secret stay in its row, so
     that changes apply to the next attempt. A final state removes the secret. A replay or a recovery restarts the
     schedule and keeps counting attempts: `attempts_before` of them came before it. `lane_at_ms` orders parked
-    deliveries within their lane.
+    deliveries within their lane. `body_digest`: see `Event.digest`; empty in rows of an older revision.
     """
 
     event_id: str
@@ -107,6 +115,7 @@ class Delivery:
     attempts_before: int = 0
     event_type: str = EVENT_COMPLETED
     lane_at_ms: int | None = None
+    body_digest: bytes = field(default=b"", repr=False)
 
     @property
     def scheduled_attempts(self) -> int:

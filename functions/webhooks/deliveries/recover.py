@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import MS_PER_SEC, Clock
 from functions.failpoint import reach
+from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Recovery:
     def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
         """Send a hint. If that fails, the sweeper finds the row, because it is due."""
         try:
-            self.hints.send(delivery, delay_ms=delay_secs * MS_PER_SEC)
+            self.hints.send(Hint.naming(delivery), delay_ms=delay_secs * MS_PER_SEC)
         except (ClientError, BotoCoreError) as error:
             self.log.warning(
                 "Hint not sent; the sweeper will send the delivery",

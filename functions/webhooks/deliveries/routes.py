@@ -13,9 +13,8 @@ from functions.http.answers import answer
 from functions.http.cursor import read_cursor, write_cursor
 from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS
 from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
-from functions.webhooks.deliveries.store import TTL_MS
 from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
     delivery_body,

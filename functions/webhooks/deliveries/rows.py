@@ -62,6 +62,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "url": delivery.url or None,
         "secret_box": delivery.secret_box or None,
         "secret": delivery.secret or None,
+        "body_digest": delivery.body_digest or None,
         "state": delivery.state.value,
         "attempt": delivery.attempt,
         "next_at_ms": delivery.next_at_ms,
@@ -126,4 +127,5 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         attempts_before=row.get("attempts_before", 0),
         event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
         lane_at_ms=row.get("lane_at_ms"),
+        body_digest=row.get("body_digest", b""),
     )

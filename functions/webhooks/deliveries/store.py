@@ -1,4 +1,4 @@
-"""Events and deliveries in one table. Every step is a single conditional write.
+"""Events and deliveries in one table. Every step is one conditional write or one transaction.
 
 The rows decide, and queue messages are hints. A lease (`leases`) gives one sender the right to send. The sweeper finds
 unfinished deliveries by their due key; a final state removes it.
@@ -7,21 +7,21 @@ unfinished deliveries by their due key; a final state removes it.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import Value, from_item, is_condition_failure, to_item
+from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane, to_due
-from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.model import TTL_MS, Delivery, DeliveryState, Event
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TTL_MS = 24 * 86_400 * MS_PER_SEC
-"""Replay window (14 days) plus the longest schedule: nine delays, each extended to 24 h by Retry-After."""
+    from functions.webhooks.publication import Publication
 
 _RELEASED = (
     "due_shard",
@@ -41,31 +41,49 @@ class DeliveryStore:
     """Rows of the deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
 
     def __init__(self, table_name: str, client: "DynamoDBClient", clock: Clock = now_ms) -> None:
-        self._table = table_name
+        self.table_name = table_name
         self._client = client
         self._clock = clock
 
-    def put_event(self, event: Event) -> bool:
-        """Write an event once; False if it exists, or if its submission was deleted."""
-        return self._put_once(rows.event_row(event, self._ttl()))
+    def put_publication(self, plan: "Publication") -> bool:
+        """Write an event with its deliveries; False if it exists, or if its submission was deleted.
+
+        Raises RowsContendedError.
+        """
+        codes = transact(self._client, plan.actions, TRIES)
+        if codes and CONDITION_FAILED not in codes:
+            raise RowsContendedError
+        return not codes
+
+    def put_missing_deliveries(self, plan: "Publication") -> None:
+        """Write the deliveries of an event that do not exist yet, unless its submission was deleted.
+
+        An older revision wrote them one by one and may have crashed between them. Raises RowsContendedError.
+        """
+        for put in plan.actions[1:]:
+            codes = transact(self._client, [self._event_is_kept(plan.deliveries[0].event_id), put], TRIES)
+            if codes and CONDITION_FAILED not in codes:
+                raise RowsContendedError
+
+    def pending_hints(self, event_id: str) -> list[Hint]:
+        """Return hints, without bytes, of the event's deliveries that wait for their first hint."""
+        found = [rows.to_delivery(item) for item in self._items(event_id, "DELIVERY#")]
+        waiting = [row for row in found if row.state is DeliveryState.PENDING and row.lane_at_ms is None]
+        return [Hint.of(row) for row in waiting if row.attempt == 0]
 
     def get_event(self, event_id: str) -> Event | None:
         """Read an event with its bytes; None if it is cancelled, expired or was never written."""
         key = rows.event_key(event_id)
-        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         row = from_item(found.get("Item") or {})
         if "body" not in row or row["ttl"] * MS_PER_SEC <= self._clock():
             return None
         return rows.to_event(event_id, row)
 
-    def put_delivery(self, delivery: Delivery) -> bool:
-        """Write a new delivery; False if it exists."""
-        return self._put_once(rows.delivery_row(delivery, self._ttl()))
-
     def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
         """Read one delivery consistently."""
         key = rows.delivery_key(event_id, endpoint_id)
-        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         return rows.to_delivery(found["Item"]) if "Item" in found else None
 
     def push_back(self, due: DueDelivery, due_at_ms: int) -> Delivery | None:
@@ -80,13 +98,13 @@ class DeliveryStore:
             {"seen": due.due_at_ms} | states,
             ("lane_ref",),
         )
-        item = update.apply(self._client, self._table, rows.delivery_key(due.event_id, due.endpoint_id))
+        item = update.apply(self._client, self.table_name, rows.delivery_key(due.event_id, due.endpoint_id))
         return rows.to_delivery(item) if item is not None else None
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[DueDelivery | DueDisabledEvent | DueDeletion | DueLane]:
         """Return up to `limit` due entries of one shard, oldest first."""
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+            TableName=self.table_name,
             IndexName="due",
             KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
             ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
@@ -96,7 +114,7 @@ class DeliveryStore:
 
     def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
         """Map event id and endpoint id to the project, for deliveries that still exist."""
-        found = read_rows(self._client, self._table, [rows.delivery_key(*key) for key in keys], _PROJECT)
+        found = read_rows(self._client, self.table_name, [rows.delivery_key(*key) for key in keys], _PROJECT)
         return {rows.ids_of(row): str(row["project_id"]) for row in found}
 
     def cancel_event(self, event_id: str) -> None:
@@ -104,7 +122,7 @@ class DeliveryStore:
         # First mark the event, even if its row does not exist yet. A concurrent fan-out then cannot write the bytes,
         # and nothing is sent without them.
         self._client.update_item(
-            TableName=self._table,
+            TableName=self.table_name,
             Key=rows.event_key(event_id),
             UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body",
             ExpressionAttributeNames={"#ttl": "ttl"},
@@ -113,29 +131,24 @@ class DeliveryStore:
         is_open, states = _state_in((*_LIVE, DeliveryState.PAUSED))
         cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
         for row in self._read(event_id, "DELIVERY#"):
-            cancel.is_applied(self._client, self._table, rows.delivery_key(*rows.ids_of(row)))
+            cancel.is_applied(self._client, self.table_name, rows.delivery_key(*rows.ids_of(row)))
 
-    def _put_once(self, row: Mapping[str, Value | None]) -> bool:
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=to_item(row),
-                ConditionExpression="attribute_not_exists(pk)",
-            )
-        except ClientError as error:
-            if is_condition_failure(error):
-                return False
-            raise
-        return True
+    def _event_is_kept(self, event_id: str) -> Any:
+        key = rows.event_key(event_id)
+        check = {"TableName": self.table_name, "Key": key, "ConditionExpression": "attribute_exists(body)"}
+        return {"ConditionCheck": check}
 
     def _read(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
+        return [from_item(item) for item in self._items(event_id, sk_prefix)]
+
+    def _items(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": sk_prefix}),
             ConsistentRead=True,
         )
-        return [from_item(item) for page in pages for item in page["Items"]]
+        return [item for page in pages for item in page["Items"]]
 
     def _ttl(self) -> int:
         return (self._clock() + TTL_MS) // MS_PER_SEC

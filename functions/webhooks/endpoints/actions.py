@@ -56,7 +56,7 @@ class EndpointActionRoutes:
         """
         seen = self.endpoints.own(app, id_text)
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
-        boxes, store, now = self.endpoints.secrets.boxes, self.endpoints.store, self.endpoints.clock()
+        boxes, now = self.endpoints.secrets.boxes, self.endpoints.clock()
         if asked.secret is not None and self._signs_now(seen, asked.secret):
             return answer(endpoint_body(seen, now) | {"secret": asked.secret})
         secret = asked.secret or new_secret()
@@ -65,9 +65,9 @@ class EndpointActionRoutes:
         if overlap_secs:
             sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
-        changed = store.change_if_unchanged(seen, now, sets, () if overlap_secs else _PREVIOUS)
-        if changed is None:
+        if not self.endpoints.write(seen, sets, () if overlap_secs else _PREVIOUS):
             raise ConflictError(CHANGED_MEANWHILE)
+        changed = self.endpoints.own(app, id_text)
         self._log("Secret rotated", seen, app)
         return answer(endpoint_body(changed, now) | {"secret": secret})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
@@ -18,22 +19,25 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
+from functions.webhooks.endpoints.changes import EndpointLimitError
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
-from functions.webhooks.endpoints.store import EndpointLimitError, EndpointsContendedError
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
     from functions.aws.dynamodb.items import Value
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
+    from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.deletions import Deletions
     from functions.webhooks.endpoints.secrets import EndpointSecrets
     from functions.webhooks.endpoints.settings import EndpointSettings
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
 _UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
-_BUSY = "Too many endpoints are being created or deleted at once. Repeat the request."
+_BUSY = "Too many requests change this project's endpoints at once. Repeat the request."
 _FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
 _CANCEL_MS = 5_000
@@ -55,6 +59,7 @@ class EndpointRoutes:
 
     projects: ProjectStore
     store: EndpointStore
+    changes: EndpointChanges
     deletions: Deletions
     secrets: EndpointSecrets
     allow_insecure: bool
@@ -86,10 +91,10 @@ class EndpointRoutes:
             updated_at=to_rfc3339(now),
         )
         try:
-            self.store.create(endpoint)
+            self.changes.create(endpoint)
         except EndpointLimitError:
             raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
-        except EndpointsContendedError:
+        except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         self._log("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
@@ -121,19 +126,19 @@ class EndpointRoutes:
         for _ in range(_TRIES):
             settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
             sets, removes = self._writes(seen, settings)
-            changed = self.store.change_if_unchanged(seen, self.clock(), sets, removes)
-            if changed is not None:
-                self._log("Endpoint changed", changed, app)
-                return answer(endpoint_body(changed, self.clock()))
+            is_changed = self.write(seen, sets, removes)
             seen = self.own(app, id_text)
+            if is_changed:
+                self._log("Endpoint changed", seen, app)
+                return answer(endpoint_body(seen, self.clock()))
         raise ConflictError(CHANGED_MEANWHILE)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete an endpoint. Paused deliveries are cancelled here or by the sweeper, others when they become due."""
         endpoint = self.own(app, id_text)
         try:
-            due_at_ms = self.store.delete(endpoint.project_id, endpoint.endpoint_id)
-        except EndpointsContendedError:
+            due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id)
+        except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
@@ -150,6 +155,13 @@ class EndpointRoutes:
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
+
+    def write(self, seen: Endpoint, sets: Mapping[str, Value], removes: tuple[str, ...]) -> bool:
+        """Write changed attributes; False if the endpoint was changed meanwhile. Raises UnavailableError."""
+        try:
+            return self.changes.change(seen, self.clock(), sets, removes)
+        except RowsContendedError:
+            raise UnavailableError(_BUSY, 1) from None
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return its custom headers with their values. Raises ConflictError."""

@@ -7,6 +7,7 @@ from random import SystemRandom
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
+from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
@@ -19,7 +20,7 @@ from functions.webhooks.deliveries.model import (
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Claimer, Hint
+from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import TOTAL_SECS, Egress
 from functions.webhooks.sending.headers import webhook_headers
 from functions.webhooks.sending.leases import ClaimedDelivery
@@ -163,4 +164,4 @@ class Deliverer:
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
             claimer = self.claimer
-            claimer.hints.send(delivery, delay_ms=delay_ms)
+            claimer.hints.send(Hint.naming(delivery), delay_ms=delay_ms)

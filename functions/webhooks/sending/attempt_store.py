@@ -14,6 +14,7 @@ from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.webhooks.deliveries.model import (
     NOT_SENT,
+    TTL_MS,
     UNSENDABLE_CODES,
     DeliveryState,
     Transition,
@@ -21,7 +22,6 @@ from functions.webhooks.deliveries.model import (
     due_at,
 )
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key
-from functions.webhooks.deliveries.store import TTL_MS
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
 from functions.webhooks.sending.lane import is_unanswered
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key, slots_key

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
-from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.lane import run_lane_name
@@ -19,19 +19,6 @@ SEND_MS = 20_000
 
 _TRIES = 6
 _CANDIDATES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A message of the deliveries queue. `project_id` None: sent by an older version.
-
-    `host`: host of a run's own URL; "" if unknown.
-    """
-
-    event_id: str
-    endpoint_id: str
-    project_id: str | None = None
-    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +119,7 @@ class Claimer:
         if not self.leases.park(seen, at_ms):
             return None, False
         reach("webhook.after_park")
-        self.hints.send(seen.delivery, delay_ms=at_ms - now)
+        self.hints.send(Hint.of(seen.delivery), delay_ms=at_ms - now)
         return None, True
 
     def _read_claimable(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
@@ -151,4 +138,4 @@ class Claimer:
         """Send the hint again in a second, because other senders keep changing the rows."""
         seen = self._read_claimable(hint, project_id)
         if seen is not None:
-            self.hints.send(seen.delivery, delay_ms=MS_PER_SEC)
+            self.hints.send(Hint.of(seen.delivery), delay_ms=MS_PER_SEC)

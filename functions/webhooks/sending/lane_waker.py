@@ -9,7 +9,7 @@ from random import SystemRandom
 
 from functions.clock import Clock, now_ms
 from functions.failpoint import reach
-from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
 from functions.webhooks.sending.lane import Lane
 from functions.webhooks.sending.lane_store import LaneStore
@@ -64,7 +64,7 @@ class LaneWaker:
         reach("waking.after_take_out")
         if delay_ms:
             for delivery in hinted:
-                self.hints.send(delivery, delay_ms=delay_ms)
+                self.hints.send(Hint.of(delivery), delay_ms=delay_ms)
         else:
-            self.hints.send_all(hinted)
+            self.hints.send_all([Hint.of(delivery) for delivery in hinted])
         return len(hinted)

@@ -1,0 +1,34 @@
+"""A cache of the endpoints of projects, for the fan-out of finished runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.clock import Clock, now_ms
+from functions.fresh_cache import FreshCache
+
+if TYPE_CHECKING:
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.endpoints.store import EndpointStore
+
+FRESH_MS = 60_000
+"""Bound for an old list. It matters only without a version: no endpoint was changed since the version exists."""
+_MOST_PROJECTS = 200
+
+
+class EndpointCache:
+    """Lists of endpoints by project and version. URLs and sealed secrets stay in memory for FRESH_MS."""
+
+    def __init__(self, store: EndpointStore, clock: Clock = now_ms) -> None:
+        self._store = store
+        self._lists = FreshCache[tuple[str, str], tuple["Endpoint", ...]](FRESH_MS, _MOST_PROJECTS, clock)
+
+    def endpoints_for(self, project_id: str, version: str | None) -> tuple[Endpoint, ...]:
+        """Return a project's endpoints, at least as new as `version`, which `QuotaStore.charge` returned.
+
+        So the list has every endpoint that existed when the run was charged. It may have disabled or deleted endpoints;
+        the claim of each delivery finds them. A new version costs one consistent Query.
+        """
+        key = (project_id, version or "")
+        found = self._lists.get(key)
+        return self._lists.keep(key, tuple(self._store.list_all(project_id))) if found is None else found

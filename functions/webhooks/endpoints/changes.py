@@ -1,0 +1,109 @@
+"""Create, change and delete endpoints. Each is one transaction that also renews the version of the project's endpoints.
+
+Senders change the health of the same rows (`attempt_store`). That needs no new version: before each send the claim
+checks that the endpoint is enabled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
+from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.projects.endpoints_version import renew_endpoints_version
+from functions.webhooks.endpoints.deletions import deletion_put
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS
+from functions.webhooks.endpoints.rows import count_key, endpoint_key, endpoint_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.webhooks.endpoints.model import Endpoint
+
+
+class EndpointLimitError(Exception):
+    """The project already has MAX_ENDPOINTS endpoints."""
+
+
+class EndpointChanges:
+    """Writes endpoint rows of the deliveries table. All methods raise RowsContendedError.
+
+    A counter row changes in the same transaction as each creation and deletion. So concurrent requests cannot exceed
+    MAX_ENDPOINTS.
+    """
+
+    def __init__(self, table_name: str, quotas_table: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._quotas_table = quotas_table
+        self._client = client
+        self._clock = clock
+
+    def create(self, endpoint: Endpoint) -> bool:
+        """Write a new endpoint; False if its id exists: our own earlier write, whose response was lost.
+
+        Raises EndpointLimitError.
+        """
+        put = {
+            "TableName": self._table,
+            "Item": to_item(endpoint_row(endpoint)),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        count = ConditionalUpdate(
+            {},
+            "attribute_not_exists(#count) OR #count < :most",
+            {"zero": 0, "one": 1, "most": MAX_ENDPOINTS},
+            computed=("#count = if_not_exists(#count, :zero) + :one",),
+        )
+        codes = self._write(endpoint.project_id, {"Put": put}, self._count(endpoint.project_id, count))
+        if codes[:1] == (CONDITION_FAILED,):
+            return False
+        if codes:
+            raise EndpointLimitError
+        return True
+
+    def change(self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()) -> bool:
+        """Set and remove attributes of `endpoint_row`; False if the settings have changed since `seen` was read.
+
+        Sets `updated_at` to a new value each time, because it serves as the version of the settings.
+        """
+        updated_at = to_rfc3339(max(now_ms, from_rfc3339(seen.updated_at) + 1))
+        update = ConditionalUpdate(
+            {**sets, "updated_at": updated_at},
+            "attribute_exists(#pk) AND #updated_at = :seen_at AND #enabled = :seen_enabled",
+            {"seen_at": seen.updated_at, "seen_enabled": seen.enabled},
+            removes,
+        )
+        key = endpoint_key(seen.project_id, seen.endpoint_id)
+        return not self._write(seen.project_id, update.action(self._table, key))
+
+    def delete(self, project_id: str, endpoint_id: str) -> int | None:
+        """Delete an endpoint; None if there is no such endpoint.
+
+        Returns the due time of its deletion row, for `Deletions.cancel_paused`.
+        """
+        now = self._clock()
+        delete = {
+            "TableName": self._table,
+            "Key": endpoint_key(project_id, endpoint_id),
+            "ConditionExpression": "attribute_exists(pk)",
+        }
+        count = ConditionalUpdate({}, "", {"one": 1}, computed=("#count = if_not_exists(#count, :one) - :one",))
+        leave = deletion_put(self._table, project_id, endpoint_id, now)
+        codes = self._write(project_id, {"Delete": delete}, self._count(project_id, count), leave)
+        return None if codes else now
+
+    def _count(self, project_id: str, change: ConditionalUpdate) -> Any:
+        return change.action(self._table, count_key(project_id))
+
+    def _write(self, project_id: str, *actions: Any) -> tuple[str, ...]:
+        """Write all rows and the new version; return () or the codes of the failed condition."""
+        renew = renew_endpoints_version(self._quotas_table, project_id, self._clock())
+        codes = transact(self._client, [*actions, *renew], TRIES)
+        if codes and CONDITION_FAILED not in codes:
+            raise RowsContendedError
+        return codes

@@ -1,0 +1,100 @@
+"""The rows of one event and its deliveries, as actions of one transaction, and the hints to send after it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import to_item
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS, Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.rows import delivery_row, event_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from functions.aws.dynamodb.items import Value
+    from functions.webhooks.endpoints.model import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RunTarget:
+    """A run's own webhook: `webhook_url` and its sealed secret."""
+
+    url: str = field(repr=False)
+    secret_box: bytes = field(default=b"", repr=False)
+    secret: str = field(default="", repr=False)  # of a submission's row of an older revision
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """`actions`: the event's row first, then one row for each of `deliveries`. All are empty without a target.
+
+    At most 52 actions: the event, the run's own URL and 50 endpoints. They fail if the event exists already, or if its
+    submission was deleted. Send `hints` after the transaction. A lost hint is sent again by the sweeper.
+    """
+
+    deliveries: tuple[Delivery, ...] = ()
+    actions: tuple[Any, ...] = ()
+    hints: tuple[Hint, ...] = ()
+
+
+def plan_publication(
+    table_name: str,
+    event: Event,
+    endpoints: Iterable[Endpoint],
+    run_target: RunTarget | None,
+    now_ms: int,
+    skip_endpoint_id: str | None = None,
+) -> Publication:
+    """Plan the deliveries of an event. `table_name`: the deliveries table. `endpoints`: all of the event's project.
+
+    Targets: the run's own URL, and every endpoint that subscribes, except `skip_endpoint_id`. A disabled endpoint gets
+    a paused delivery without a hint.
+    """
+    deliveries = tuple(_deliveries(event, endpoints, run_target, now_ms, skip_endpoint_id))
+    if not deliveries:
+        return Publication()
+    ttl = (now_ms + TTL_MS) // MS_PER_SEC
+    rows = [event_row(event, ttl), *(delivery_row(delivery, ttl) for delivery in deliveries)]
+    pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
+    return Publication(
+        deliveries,
+        tuple(put_new(table_name, row) for row in rows),
+        tuple(Hint.of(delivery, event.body) for delivery in pending),
+    )
+
+
+def put_new(table_name: str, row: dict[str, Value | None]) -> Any:
+    """Return the action that writes a row if its key is new."""
+    condition = "attribute_not_exists(pk)"
+    return {"Put": {"TableName": table_name, "Item": to_item(row), "ConditionExpression": condition}}
+
+
+def _deliveries(
+    event: Event,
+    endpoints: Iterable[Endpoint],
+    run_target: RunTarget | None,
+    now_ms: int,
+    skip_endpoint_id: str | None,
+) -> Iterable[Delivery]:
+    blank = Delivery(
+        event_id=event.event_id,
+        endpoint_id=RUN_ENDPOINT_ID,
+        webhook_id=event.event_id,
+        project_id=event.project_id,
+        submission_id=event.submission_id,
+        state=DeliveryState.PENDING,
+        attempt=0,
+        next_at_ms=now_ms,
+        created_at=to_rfc3339(now_ms),
+        event_type=event.type,
+        body_digest=event.digest,
+    )
+    if run_target is not None:
+        yield replace(blank, **asdict(run_target))
+    for endpoint in endpoints:
+        if endpoint.wants(event.type) and endpoint.endpoint_id != skip_endpoint_id:
+            state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
+            yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)
