@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
-from infra.local import ministack, runner_liveness
-from infra.local.aws_environment import point_to
-from infra.local.aws_http import use_loopback_http
+from infra.local import runner_liveness
+from infra.local.aws_environment import prepare_for_server
 from infra.local.console import LogStream, stdout_console
 from infra.local.direct_path import choose
+from infra.local.embedded_aws import EmbeddedAws, set_aside_old_state
 from infra.local.errors import StartError
 from infra.local.gateway import Gateway
 from infra.local.invoker import load
 from infra.local.mappings import MappingPollers
 from infra.local.preflight import check_host, check_stage, check_toolchains, listen, lock_state
 from infra.local.resources import create_resources
-from infra.local.runner_process import RunnerProcess, runner_environment
+from infra.local.runner_process import RUNNER_COMMAND, RunnerProcess, runner_environment
 from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.seeding import seed_admin_key, seed_project
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, ROOT, LocalSettings, read_settings
@@ -68,7 +68,6 @@ class Launcher:
         self._settings = settings
         self._console = console
         self._stop = asyncio.Event()
-        self._code = 0
 
     async def run(self, listener: socket.socket) -> int:
         """Start everything, wait for a signal, stop everything."""
@@ -82,10 +81,10 @@ class Launcher:
             await self._stop.wait()
             self._console.line("stack", "stopping")
         self._console.line("stack", "stopped")
-        return self._code
+        return 0
 
     async def _start(self, parts: AsyncExitStack, listener: socket.socket) -> None:
-        """Stops run backwards: no new requests, runner drained, its last results recorded, server stopped."""
+        """Stops run backwards: no new requests, runner drained, its last results recorded, its socket closed."""
         settings, console = self._settings, self._console
         direct = choose(settings.parameters)
         parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
@@ -93,8 +92,7 @@ class Launcher:
         refuse_unknown_types(template)
         check_stage(template.parameters)
         check_toolchains(template.parameters["OfferedLanguages"])
-        self._start_aws(parts)
-        use_loopback_http()
+        embedded = self._start_aws(parts)
         resolver = create_resources(template)
         if direct is not None:
             direct.store_token()
@@ -115,7 +113,8 @@ class Launcher:
         parts.callback(pollers.stop, _THREADS_STOP_SECS)
         environment = self._runner_environment(template, resolver) | (direct.runner_variables if direct else {})
         mark_ended = partial(runner_liveness.mark_ended, resolver.values["RunnersTable"]["Ref"])
-        runner = RunnerProcess(environment, settings.state_dir, console, mark_ended)
+        command = embedded.serve_runner(template, resolver) if embedded else RUNNER_COMMAND
+        runner = RunnerProcess(command, environment, settings.state_dir, console, mark_ended)
         parts.push_async_callback(runner.stop)
         runner.start()
         web_server = WebServer(Gateway(stack.routes, invoker, console), listener)
@@ -126,38 +125,19 @@ class Launcher:
         if not own_admin_key:
             console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
 
-    def _start_aws(self, parts: AsyncExitStack) -> None:
+    def _start_aws(self, parts: AsyncExitStack) -> EmbeddedAws | None:
+        """Return the embedded engine, None where the user has an AWS server."""
         settings, console = self._settings, self._console
         if settings.endpoint_url is not None:
-            point_to(settings.endpoint_url, own_server=False)
+            prepare_for_server(settings.endpoint_url)
             console.line("stack", f"uses the AWS server at {settings.endpoint_url}")
-            return
-        server = ministack.start_or_adopt(settings.state_dir)
-        parts.callback(self._stop_ministack, server)
-        point_to(server.url, own_server=True)
-        console.line(
-            "stack",
-            f"{'adopted' if server.adopted else 'started'} ministack (pid {server.process.pid}) at {server.url}",
-        )
-        watch = os.pidfd_open(server.process.pid)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(watch, self._ministack_died)
-        parts.callback(os.close, watch)
-        parts.callback(loop.remove_reader, watch)
-
-    def _ministack_died(self) -> None:
-        if not self._stop.is_set():
-            self._console.line("stack", "ministack died; what it held since the last clean stop is lost", "error")
-            self._code = 1
-            self._stop.set()
-
-    def _stop_ministack(self, server: ministack.Ministack) -> None:
-        state_dir = self._settings.state_dir
-        problem = ministack.stop_and_save(server, state_dir)
-        if problem is not None:
-            kept = f"the state in {state_dir} is that of the last clean stop"
-            self._console.line("stack", f"the state could not be saved: {problem}; {kept}", "error")
-            self._code = 1
+            return None
+        if (folder := set_aside_old_state(settings.state_dir)) is not None:
+            text = f"the state of an older version is now in {folder}; this version does not read it"
+            console.line("stack", text, "warning")
+        embedded = EmbeddedAws(settings.state_dir, settings.synchronous)
+        parts.callback(embedded.stop)
+        return embedded
 
     def _start_background(
         self, stack: Stack, resolver: Resolver, pollers: MappingPollers, schedules: ScheduleThreads

@@ -42,6 +42,15 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     draft.replace(path)
 
 
+def read_process(path: Path) -> ProcessIdentity | None:
+    """Return the process of a record, None where the file has none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return ProcessIdentity(**record.get("process", record))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
 def is_alive(process: ProcessIdentity) -> bool:
     """Tell whether this very process still runs, not another one with its pid."""
     return identify(process.pid) == process

@@ -1,11 +1,13 @@
-"""Creates the template's tables, queues, bucket, bus and key in the AWS server; doing it again changes nothing."""
+"""Creates the template's tables, queues, bucket, bus and key; doing it again changes nothing."""
 
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from localstack_client.session import Session
 
 from infra.local.intrinsics import Resolver
@@ -25,8 +27,10 @@ _PREFIX = "rustbox-local-"
 _ARN_SERVICE = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SQS::Queue": "sqs", "AWS::Lambda::Function": "lambda"}
 
 
-def session() -> Session:
-    """Return a session on the server that AWS_ENDPOINT_URL names."""
+def session() -> boto3.Session | Session:
+    """Return a session on the embedded engine, or on the server that AWS_ENDPOINT_URL names."""
+    if "AWS_ENDPOINT_URL" not in os.environ:
+        return boto3.Session(region_name=REGION)
     return Session(aws_access_key_id="test", aws_secret_access_key="test", aws_session_token="", region_name=REGION)  # noqa: S106 - what emulators expect
 
 
@@ -143,8 +147,17 @@ def _create_queue(sqs: SQSClient, name: str, properties: dict[str, Any]) -> str:
     attributes = {key: value if isinstance(value, str) else json.dumps(value) for key, value in properties.items()}
     attributes.pop("QueueName", None)
     try:
+        return _put_queue(sqs, name, attributes)
+    except sqs.exceptions.InvalidAttributeValue:
+        # Emulators of SQS before August 2025 know messages of up to 256 KiB only.
+        attributes.pop("MaximumMessageSize")
+        return _put_queue(sqs, name, attributes)
+
+
+def _put_queue(sqs: SQSClient, name: str, attributes: Any) -> str:
+    try:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:
-        return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]  # type: ignore[arg-type]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
+        return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
     return url

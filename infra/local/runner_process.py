@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from infra.local.processes import ProcessIdentity, identify, is_alive, stop, write_record
+from infra.local.processes import ProcessIdentity, identify, is_alive, read_process, stop, write_record
 from infra.local.runner_liveness import NODE_ID
 from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from infra.local.console import Console
 
+RUNNER_COMMAND: Final = (sys.executable, "-m", "sandbox_runtime", "worker")
+"""For an AWS server. With the embedded engine, `EmbeddedAws.serve_runner` gives the command."""
 _FIRST_BACKOFF_SECS: Final = 0.5
 _MAX_BACKOFF_SECS: Final = 30.0
 # A runner that lived this long was well: its next death starts the backoff anew.
@@ -72,12 +73,19 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
 class RunnerProcess:
     """Keeps one runner alive until `stop`. Must be used in the main thread: see `tether`.
 
-    `mark_ended` is called before the first start and after each unexpected end.
+    `command` and `environment` are those of the runner. `mark_ended` is called before the first start and after each
+    unexpected end.
     """
 
     def __init__(
-        self, environment: dict[str, str], state_dir: Path, console: Console, mark_ended: Callable[[], None]
+        self,
+        command: tuple[str, ...],
+        environment: dict[str, str],
+        state_dir: Path,
+        console: Console,
+        mark_ended: Callable[[], None],
     ) -> None:
+        self._command = command
         self._environment = environment
         self._mark_ended = mark_ended
         self._record = state_dir / "runner.json"
@@ -89,7 +97,7 @@ class RunnerProcess:
 
     def start(self) -> None:
         """End what a killed launcher left behind, then keep a runner alive from now on."""
-        left_behind = self._recall()
+        left_behind = read_process(self._record)
         if left_behind is not None and is_alive(left_behind):
             self._console.line("runner", f"waiting for the runner of the last start (pid {left_behind.pid}) to drain")
             stop(left_behind, self._grace_secs)
@@ -144,7 +152,7 @@ class RunnerProcess:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "infra.local.tether", str(os.getpid())),
-            *(sys.executable, "-m", "sandbox_runtime", "worker"),
+            *self._command,
             cwd=ROOT,
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
@@ -170,12 +178,6 @@ class RunnerProcess:
             if not text:
                 return
             self._console.log("runner", text.decode("utf-8", "replace").rstrip())
-
-    def _recall(self) -> ProcessIdentity | None:
-        try:
-            return ProcessIdentity(**json.loads(self._record.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
 
     def _remember(self, process: ProcessIdentity | None) -> None:
         if process is not None:

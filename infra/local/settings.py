@@ -11,6 +11,8 @@ from infra.local.errors import StartError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.embedded.store import Synchronous
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAINS_DIR = str(ROOT / ".toolchains")
 REGION = "us-east-1"
@@ -24,11 +26,16 @@ _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """`endpoint_url` is the AWS server the user brought along (None: ministack); times in seconds."""
+    """`endpoint_url`: the user's own AWS server, None for the embedded engine. Times in seconds.
+
+    `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
+    FULL also when the machine loses power.
+    """
 
     port: int
     state_dir: Path
     endpoint_url: str | None
+    synchronous: Synchronous
     sweep_secs: float | None
     first_run: bool
     failpoint: str | None
@@ -49,6 +56,7 @@ def read_settings(environ: Mapping[str, str]) -> LocalSettings:
         port=port,
         state_dir=state_dir,
         endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
+        synchronous=_synchronous(environ),
         sweep_secs=sweep_secs,
         first_run=environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
         failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
@@ -71,6 +79,14 @@ def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
         if name.startswith(_PARAMETER_PREFIX):
             parameters[name.removeprefix(_PARAMETER_PREFIX)] = value
     return parameters
+
+
+def _synchronous(environ: Mapping[str, str]) -> Synchronous:
+    match environ.get("RUSTBOX_SYNCHRONOUS", "NORMAL"):
+        case ("NORMAL" | "FULL") as setting:
+            return setting
+        case other:
+            raise StartError(f"RUSTBOX_SYNCHRONOUS must be NORMAL or FULL; got {other!r}")
 
 
 def _number(environ: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from infra.local.joined_writes import JoinedWritesProtocol
-
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
@@ -36,7 +34,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            http=JoinedWritesProtocol,
+            http="httptools",
             ws="none",
             proxy_headers=False,
             timeout_keep_alive=65,

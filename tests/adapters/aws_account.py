@@ -100,9 +100,9 @@ class Aws:
         return found
 
 
-def create(account: Aws, logical_id: str, resource: dict[str, Any], prefix: str = "") -> None:
+def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
     """Create one of the template's tables, queues, buckets, buses or keys; any other resource is passed over."""
-    name, properties = prefix + logical_id.lower(), resource.get("Properties", {})
+    name, properties = logical_id.lower(), resource.get("Properties", {})
     if resource["Type"] == "AWS::DynamoDB::Table":
         known = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         arguments = {key: properties[key] for key in known if key in properties}

@@ -24,7 +24,6 @@ HANGING_ENDPOINTS = 50
 SLEEPERS = 10
 """The runs that a project may have in flight by default."""
 _FEW = 3
-_BATCH = 25  # BatchWriteItem takes no more
 _TABLE = "rustbox-local-DeliveriesTable"
 _DAY_SECS = 86_400
 
@@ -146,14 +145,11 @@ class Attacker:
         with self.local.client(self.api_key) as client:
             endpoints = [item["id"] for item in client.get("/api/webhooks", params={"limit": 100}).json()["items"]]
         now, table = now_ms(), self.local.aws("dynamodb")
-        requests = []
         for number in range(self.scale.attack_due_rows):
             row = delivery_rows.delivery_row(
                 _due_delivery(f"evt_bench{number}", endpoints[number % len(endpoints)], now), now // 1000 + _DAY_SECS
             )
-            requests.append({"PutRequest": {"Item": to_item(row)}})
-        for first in range(0, len(requests), _BATCH):
-            table.batch_write_item(RequestItems={_TABLE: requests[first : first + _BATCH]})
+            table.put_item(TableName=_TABLE, Item=to_item(row))
         yield
 
     def _submit(self, runs: int, **fields: Any) -> None:

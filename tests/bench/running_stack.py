@@ -1,6 +1,5 @@
 """The local stack as a child, on a free port, with a state folder that is gone afterwards."""
 
-import json
 import signal
 import subprocess
 import tempfile
@@ -9,14 +8,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.processes import ProcessIdentity, stop
 from tests.bench.api_client import Endpoint
 from tests.bench.processes import descendants, is_child
 from tests.system.local_stack import API_KEY, LocalStack
 
 # As `make up` runs it; the tests' stack is more eager.
 _VARIABLES = {"SWEEP_SECS": "60", "HEARTBEAT_SECS": "20"}
-_GRACE_SECS = 20
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -34,11 +31,10 @@ class RunningStack:
 
     def parts(self) -> dict[str, list[int]]:
         """Its processes. `guests`: of runs, pre-warmed ones among them, and of commands that wait."""
-        runner, ministack = self.local.pid_of("runner"), self.local.pid_of("ministack")
+        runner = self.local.pid_of("runner")
         below = descendants(runner)[1:]
         return {
             "launcher and functions": [self.pid],
-            "ministack": [ministack],
             "runner": [runner],
             "templates": [pid for pid in below if is_child(pid, runner)],
             "guests": [pid for pid in below if not is_child(pid, runner)],
@@ -74,10 +70,6 @@ def _end(local: LocalStack) -> None:
                 local.stop()
         if local.process.poll() is None:
             local.kill()
-        # What a launcher that had to be killed, or that died, left behind; nothing after a clean end.
-        for part in ("runner", "ministack"):
-            with suppress(OSError, ValueError, TypeError):
-                record = json.loads((local.state_dir / f"{part}.json").read_text(encoding="utf-8"))
-                stop(ProcessIdentity(**record.get("process", record)), _GRACE_SECS)
+        local.close()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,12 +1,6 @@
 """The engine, moto and an unpatched ministack, behind the same boto3 clients."""
 
 import functools
-import os
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +15,7 @@ from functions.ids import new_id
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
-from tests.until import until
+from tests.emulator import emulator
 
 REGION = "us-east-1"
 
@@ -105,42 +99,8 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 @pytest.fixture(scope="session")
 def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url, folder = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("ministack")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "TMPDIR": str(folder),  # its pid file
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "SERVICES": "dynamodb,events,kms,s3,sqs,ssm",
-        "SFTP_ENABLED": "0",
-        "IOT_MTLS_ENABLED": "0",
-        "LOG_LEVEL": "WARNING",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ministack"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-    def answers() -> bool:
-        assert process.poll() is None
-        try:
-            with urllib.request.urlopen(f"{url}/_ministack/health", timeout=5) as answer:  # noqa: S310 - loopback
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        until(answers)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
+    with emulator(tmp_path_factory.mktemp("ministack")) as server:
+        yield server.url
 
 
 def plain(answer: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from infra.embedded.runner_policy import Policy
 from infra.embedded.runner_socket import RunnerSocket
 from infra.embedded.services import OPERATIONS
 from infra.embedded.sqs.receipts import release_dead
+from infra.local.embedded_aws import runner_statements
 from infra.local.intrinsics import Resolver
 from infra.local.resources import _attributes
 from infra.local.settings import ROOT
@@ -31,14 +32,11 @@ from tests.embedded.conftest import Backend, make_session
 BUCKET = "rustbox-local-payloadsbucket"
 
 
-def runner_statements() -> list[dict[str, Any]]:
+def local_statements() -> list[dict[str, Any]]:
     """The statements of the template's RunnerPolicy, with the names that resources have locally."""
     template = translate(ROOT / "template.yaml", {"Stage": "local"})
     values = {name: _attributes(name, item["Type"]) for name, item in template.resources.items()}
-    resolver = Resolver(template.parameters, template.conditions, values)
-    document: dict[str, Any] = resolver.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
-    statements: list[dict[str, Any]] = document["Statement"]
-    return statements
+    return runner_statements(template, Resolver(template.parameters, template.conditions, values))
 
 
 @dataclass
@@ -56,7 +54,7 @@ def served(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Served]:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
-    server = RunnerSocket(folder / "runner.sock", engine, Policy.of(runner_statements()))
+    server = RunnerSocket(folder / "runner.sock", engine, Policy.of(local_statements()))
     server.start()
     session, caller = make_session(), SocketCaller(folder / "runner.sock")
     Hook(caller).attach(session)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from infra.local import ministack
+from tests.emulator import Emulator, emulator
 
 PATIENCE_SECS = 180
 # The image's own health check, looked at more often; everything else is the image's.
@@ -37,10 +37,9 @@ def until(condition: Callable[[], object], log: Callable[[], str]) -> None:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[ministack.Ministack]:
-    server = ministack.start_or_adopt(tmp_path)
-    yield server
-    ministack.stop_and_save(server, tmp_path)
+def server(tmp_path: Path) -> Iterator[Emulator]:
+    with emulator(tmp_path) as started:
+        yield started
 
 
 def environment(endpoint: str) -> dict[str, str]:
@@ -62,10 +61,10 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def container(stack: ministack.Ministack) -> Iterator[str]:
+def container(server: Emulator) -> Iterator[str]:
     """Run the worker with the privileges of docs/runner.md; gives the container's name."""
     name = f"rustbox-health-{uuid4().hex[:8]}"
-    variables = [part for name, text in environment(stack.url).items() for part in ("--env", f"{name}={text}")]
+    variables = [part for name, text in environment(server.url).items() for part in ("--env", f"{name}={text}")]
     privileges = os.environ["RUSTBOX_IMAGE_PRIVILEGES"].split()
     docker("run", "--detach", "--name", name, "--network=host", *QUICK, *privileges, *variables, "rustbox-runner")
     yield name
@@ -76,7 +75,7 @@ def container(stack: ministack.Ministack) -> Iterator[str]:
 
 
 @pytest.mark.timeout(600)
-def test_the_container_is_healthy_as_long_as_its_heartbeats_arrive(stack: ministack.Ministack, container: str) -> None:
+def test_the_container_is_healthy_as_long_as_its_heartbeats_arrive(server: Emulator, container: str) -> None:
     def status() -> str:
         assert docker("inspect", "--format={{.State.Running}}", container) == "true", docker("logs", container)
         return docker("inspect", "--format={{.State.Health.Status}}", container)
@@ -92,7 +91,7 @@ def test_the_container_is_healthy_as_long_as_its_heartbeats_arrive(stack: minist
     code, line = last_look()
     assert (code, line.startswith("healthy: the last heartbeat was sent ")) == (0, True)
 
-    os.kill(stack.process.pid, 9)
+    os.kill(server.pid, 9)
     until(lambda: status() == "unhealthy", log)
     code, line = last_look()
     assert code == 1

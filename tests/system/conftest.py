@@ -17,7 +17,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         local.start()
         yield local
     finally:
-        assert local.stop() == 0, local.log()
+        code = local.stop()
+        local.close()
+    assert code == 0, local.log()
 
 
 @pytest.fixture(scope="session")

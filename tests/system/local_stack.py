@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ import httpx
 from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
+from infra.embedded import services
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.hook import Hook
+from infra.local.embedded_aws import FOLDER
+from infra.local.processes import read_process, stop
 from tests.submission_factory import GENEROUS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +48,7 @@ class LocalStack:
             **variables,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._engine: Engine | None = None
 
     def launch(self, **variables: str) -> subprocess.Popen[bytes]:
         """Start the launcher and return at once."""
@@ -89,10 +96,11 @@ class LocalStack:
         code = self.process.poll() if self.process is not None else 0
         if code is None:
             self.stop()
-        elif code != 0 and (self.state_dir / "ministack.json").exists():
-            # A clean start and stop takes along what a killed launcher left behind.
-            self.start()
-            self.stop()
+        elif code != 0 and (runner := read_process(self.state_dir / "runner.json")) is not None:
+            stop(runner, STOP_SECS)
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     def client(self, api_key: str | None = API_KEY, *, timeout_secs: float = 40) -> httpx.Client:
         """Return a client; without a key if `api_key` is None."""
@@ -100,20 +108,17 @@ class LocalStack:
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout_secs, trust_env=False)
 
     def pid_of(self, part: str) -> int:
-        """Return the pid of `ministack` or `runner`."""
+        """Return the pid of `runner`, the one part that is a process of its own."""
         record = json.loads((self.state_dir / f"{part}.json").read_text(encoding="utf-8"))
-        return int(record.get("process", record)["pid"])
+        return int(record["pid"])
 
     def aws(self, service: str) -> Any:
-        """Return a client of the emulated AWS."""
-        port = json.loads((self.state_dir / "ministack.json").read_text(encoding="utf-8"))["port"]
-        return boto3.client(
-            service,  # type: ignore[call-overload]  # the stubs want a literal name
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        """Return a client of the stack's engine, which this process opens beside the launcher."""
+        if self._engine is None:
+            self._engine = open_engine(self.state_dir / FOLDER, synchronous="NORMAL", prepare=False)
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+        Hook(partial(services.call, self._engine)).attach(session)
+        return session.client(service)  # type: ignore[call-overload]  # the stubs want a literal name
 
     def add_project(
         self,

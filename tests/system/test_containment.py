@@ -1,9 +1,13 @@
 """Hostile programs over HTTP: contained, judged right, and the next run is unaffected."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import httpx
 import pytest
 
-from tests.system.local_stack import run
+from tests.bench.processes import descendants
+from tests.system.local_stack import LocalStack, run
 
 FORK_BOMB = "import os\nwhile True:\n  try: os.fork()\n  except OSError: raise SystemExit(1)"
 MEMORY_BOMB = "x = []\nwhile True: x.append(b'x' * 10_000_000)"
@@ -48,3 +52,36 @@ def test_connecting_out_fails_at_once(client: httpx.Client) -> None:
 def test_environment_shows_no_secret_of_the_runner(client: httpx.Client) -> None:
     names = run(client, "import os; print(sorted(os.environ))")["stdout"]
     assert not [word for word in ("AWS", "QUEUE", "BUCKET", "PYTHONPATH", "NODE_ID") if word in names]
+
+
+def test_the_runner_and_its_programs_have_neither_the_engines_file_nor_its_keys(
+    stack: LocalStack, client: httpx.Client
+) -> None:
+    folder, socket = stack.state_dir / "engine", stack.state_dir / "runner.sock"
+    assert (folder / "rustbox.sqlite").exists()
+    assert socket.is_socket()
+    code = f"""import os
+links = [f"/proc/self/fd/{{number}}" for number in range(1024)]
+print([os.readlink(link).split(":")[0] for link in links if os.path.lexists(link)])
+print(os.path.exists({str(folder)!r}), os.path.exists({str(socket)!r}))
+"""
+    opened, found = run(client, code)["stdout"].splitlines()
+    assert opened == "['/memfd', 'pipe', 'pipe']"
+    assert found == "False False"
+    processes = descendants(stack.pid_of("runner"))
+    assert len(processes) > 1
+    for pid in processes:
+        for path in _opened(pid):
+            assert not path.startswith(str(folder)), (pid, path)
+
+
+def _opened(pid: int) -> list[str]:
+    """Return what a process has open or mapped; a process that just ended has nothing."""
+    found = []
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.append(str(descriptor.readlink()))
+        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
+        found += [line.split(maxsplit=5)[5] for line in lines if len(line.split(maxsplit=5)) == 6]
+    return found

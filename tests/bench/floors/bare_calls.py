@@ -1,7 +1,7 @@
 """The calls of AWS and of a runner that a submission cannot do without, and nothing else: a program of its own.
 
-Its clients are those of `functions` on the local stack: the same settings, the same HTTP on loopback. Table and queue
-are its own, on the same server. What each sequence stands for is written in `calls`.
+Its clients are those of `functions` on the local stack, answered by an engine on the same file. Table and queue are its
+own. What each sequence stands for is written in `calls`.
 """
 
 import base64
@@ -13,11 +13,15 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from functions.aws.clients import Clients
-from infra.local.aws_environment import point_to
-from infra.local.aws_http import use_loopback_http
+from infra.embedded import services
+from infra.embedded.engine import open_engine
+from infra.embedded.hook import Hook
+from infra.local.aws_environment import prepare_for_engine
+from infra.local.embedded_aws import FOLDER
 from tests.bench.answers import WrongAnswerError
 from tests.bench.floors.bare_submission import Answered, Asked, checked, key_of, ms_since, new
 from tests.bench.floors.child import Facts, serve
@@ -30,11 +34,15 @@ _FINAL = "SET #status = :status, summary = :summary, evidence = :evidence, stdou
 
 
 class Calls:
-    """Makes its table and queue. `runner`: host and port; `headers`: those of each request to it."""
+    """Makes its table and queue.
 
-    def __init__(self, endpoint_url: str, runner: str, headers: dict[str, str]) -> None:
-        point_to(endpoint_url, own_server=True)
-        use_loopback_http()
+    `state_dir`: of the stack. `runner`: host and port; `headers`: those of each request to it.
+    """
+
+    def __init__(self, state_dir: str, runner: str, headers: dict[str, str]) -> None:
+        prepare_for_engine()
+        engine = open_engine(Path(state_dir) / FOLDER, synchronous="NORMAL", prepare=False)
+        Hook(partial(services.call, engine)).attach_everywhere()
         self._db, self._sqs = Clients.dynamodb(), Clients.sqs()
         self._runner, self._headers = runner, headers
         self._of_thread = threading.local()
@@ -140,7 +148,7 @@ class Calls:
 
 
 class _Answers:
-    """First `endpoint_url`, `runner` and `headers`; then the name of a method, and what it takes."""
+    """First `state_dir`, `runner` and `headers`; then the name of a method, and what it takes."""
 
     def __init__(self) -> None:
         self._calls: Calls | None = None

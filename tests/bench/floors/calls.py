@@ -24,7 +24,7 @@ def bare_calls(stack: RunningStack) -> Iterator[Child]:
     """A process beside the functions, with the same clients of the same server and of the same runner."""
     runner, headers = runner_access(stack)
     with Child("tests.bench.floors.bare_calls") as child:
-        child.ask(endpoint_url=stack.local.aws("dynamodb").meta.endpoint_url, runner=runner, headers=headers)
+        child.ask(state_dir=str(stack.local.state_dir), runner=runner, headers=headers)
         yield child
 
 

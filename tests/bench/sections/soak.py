@@ -23,7 +23,7 @@ _NOTES = [
     f"{_CLIENTS} clients, all languages, honest programs and ones that end in each verdict but IE.",
     "Sampled at rest, between batches. Slope: least squares over the samples behind the first fifth of the runs.",
     "The runner keeps up to 32 MiB of compiled programs of a project: it grows by them within the first fifth.",
-    "ministack is the stand-in for AWS: it keeps every row and object in memory, and grows by them.",
+    "The launcher holds the functions and the engine; rows, messages and objects are in its file.",
 ]
 _Sample = dict[tuple[str, str], float]
 _UNITS = {"RSS": "MiB"}

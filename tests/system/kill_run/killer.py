@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from infra.local.processes import identify
+from infra.local.processes import identify, is_alive
+from tests.bench.processes import descendants
 from tests.system.kill_run.facts import Generation, Kill
 from tests.system.kill_run.plan import Plan, PlannedKill, Victim
 from tests.system.local_stack import LocalStack
@@ -28,7 +29,7 @@ class Killer:
         self._chance = random.Random(seed)  # noqa: S311 - no secret comes of it
         self._failpoints = iter(plan.failpoints)
         self._over = threading.Event()
-        self._is_ours = False
+        self._killed_as: Victim | None = None
         self._log_begins = 0
         self._works_after = 0
         self._threads = [threading.Thread(target=task, daemon=True) for task in (self._kill_all, self._keep_alive)]
@@ -78,15 +79,15 @@ class Killer:
 
     def _kill(self, planned: PlannedKill) -> None:
         """Kill one of the kind; where there is none for long, as while the launcher starts, nothing is killed."""
-        if planned.victim in {Victim.LAUNCHER, Victim.RUNNER}:
+        if planned.victim not in {Victim.TEMPLATE, Victim.GUEST}:
             self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
         while time.monotonic() < deadline and not self._over.is_set():
             self._note_runner()
-            if planned.victim is Victim.LAUNCHER:
+            if planned.victim in {Victim.LAUNCHER, Victim.EVERYTHING}:
                 process = self._stack.process
                 if process is not None and process.poll() is None:
-                    self._kill_launcher(process)  # `_keep_alive` notes it
+                    self._kill_launcher(process, planned.victim)  # `_keep_alive` notes it
                     return
             else:
                 victims = list(self._victims(planned.victim))
@@ -120,7 +121,7 @@ class Killer:
                 elif failpoint is None:
                     return
                 else:  # it would die later, when nobody starts another
-                    self._kill_launcher(process)
+                    self._kill_launcher(process, Victim.LAUNCHER)
                 continue
             self._end_generation(failpoint)
             if self.problems:
@@ -130,20 +131,23 @@ class Killer:
             self.generations.append(Generation(launched_at=time.time()))
             self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
 
-    def _kill_launcher(self, process: subprocess.Popen[bytes]) -> None:
-        self._is_ours = True
-        process.kill()
-        process.wait()
+    def _kill_launcher(self, process: subprocess.Popen[bytes], victim: Victim) -> None:
+        self._killed_as = victim
+        if victim is Victim.EVERYTHING:
+            kill_tree(process)
+        else:
+            process.kill()
+            process.wait()
 
     def _end_generation(self, failpoint: str | None) -> None:
         generation = self.generations[-1]
         generation.ended_at, generation.log = time.time(), self._log_of_generation()
-        is_ours, self._is_ours = self._is_ours, False
+        victim, self._killed_as = self._killed_as, None
         code = self._stack.process.returncode if self._stack.process is not None else None
-        if code != -signal.SIGKILL or not (is_ours or failpoint):
+        if code != -signal.SIGKILL or not (victim or failpoint):
             self.problems.append(f"the launcher ended by itself with {code}\n{generation.log[-2000:]}")
         else:
-            self.kills.append(Kill(Victim.LAUNCHER, generation.ended_at, None if is_ours else failpoint))
+            self.kills.append(Kill(victim or Victim.LAUNCHER, generation.ended_at, None if victim else failpoint))
 
     def _log_of_generation(self) -> str:
         with self._stack.log_path.open("rb") as log:
@@ -153,6 +157,22 @@ class Killer:
     def _note_runner(self) -> None:
         with suppress(OSError, ValueError, KeyError):
             self.runners.add(self._stack.pid_of("runner"))
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL a launcher and all processes below it: the launcher first, so that it replaces nothing."""
+    below = [found for pid in descendants(process.pid)[1:] if (found := identify(pid)) is not None]
+    process.kill()
+    for victim in below:
+        with suppress(ProcessLookupError):
+            fd = os.pidfd_open(victim.pid)
+            try:
+                # Order: as in `kill_child`.
+                if is_alive(victim):
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+            finally:
+                os.close(fd)
+    process.wait()
 
 
 def kill_child(pid: int, parent: int) -> bool:

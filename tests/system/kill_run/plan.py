@@ -31,12 +31,16 @@ FAILPOINTS = (
 
 
 class Victim(StrEnum):
-    """Who is killed. The AWS server is not: it stands for AWS, which does not go away with what it has answered."""
+    """Who is killed."""
 
-    LAUNCHER = "launcher"  # all functions live in it, and their pollers
+    EVERYTHING = "everything"  # launcher, runner and all below them, at once
+    LAUNCHER = "launcher"  # the functions, their pollers and the engine
     RUNNER = "runner"
     TEMPLATE = "template"  # of a slot: what its runs are forked from
     GUEST = "guest"  # the first process of a run's namespaces, whose end takes the run along
+
+
+_ENDS = (Victim.EVERYTHING, Victim.LAUNCHER, Victim.RUNNER)
 
 
 class Own(StrEnum):
@@ -96,11 +100,11 @@ def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, .
 
 
 def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:
-    """Some slots lose what they hold, then the runner or the launcher dies: sometimes before it has started."""
+    """Some slots lose what they hold, then the runner, the launcher or both die: sometimes before they have started."""
     for _ in range(chance.choice([0, 1, 2, 3])):
         yield PlannedKill(chance.choice([Victim.TEMPLATE, Victim.GUEST]), chance.uniform(0.2, 1.2), settled=True)
     is_settled = chance.random() < 0.85
-    yield PlannedKill(chance.choice([Victim.LAUNCHER, Victim.RUNNER]), chance.uniform(0.5, 4), settled=is_settled)
+    yield PlannedKill(chance.choice(_ENDS), chance.uniform(0.5, 4), settled=is_settled)
 
 
 def _job(chance: random.Random, key: str, at_secs: float) -> Job:

@@ -1,0 +1,93 @@
+"""The embedded engine of this start: its folder, its hook in this process, and its socket for the runner."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded import services
+from infra.embedded.engine import open_engine
+from infra.embedded.errors import StoreUnusableError
+from infra.embedded.hook import Hook
+from infra.embedded.housekeeping import Housekeeping
+from infra.embedded.runner_policy import Policy
+from infra.embedded.runner_socket import RunnerSocket
+from infra.local.aws_environment import prepare_for_engine
+from infra.local.errors import StartError
+from infra.local.processes import read_process, stop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.embedded.store import Synchronous
+    from infra.local.intrinsics import Resolver
+    from infra.local.template import Template
+
+FOLDER: Final = "engine"
+_OLD_STATE: Final = ("ministack.json", "ministack.log", "aws")
+"""Files of development stacks that kept their state in ministack."""
+_OLD_SERVER_SECS: Final = 20
+
+
+class EmbeddedAws:
+    """Answers every AWS client that this process makes from now on. Make it before the first client.
+
+    Raises StartError for a folder that cannot be used.
+    """
+
+    def __init__(self, state_dir: Path, synchronous: Synchronous) -> None:
+        prepare_for_engine()
+        try:
+            self._engine = open_engine(state_dir / FOLDER, synchronous=synchronous)
+        except StoreUnusableError as error:
+            raise StartError(str(error)) from error
+        self._housekeeping = Housekeeping(self._engine)
+        self._socket_path = state_dir / "runner.sock"
+        self._socket: RunnerSocket | None = None
+        Hook(partial(services.call, self._engine)).attach_everywhere()
+        self._housekeeping.start()
+
+    def serve_runner(self, template: Template, resolver: Resolver) -> tuple[str, ...]:
+        """Open the runner's socket under the template's RunnerPolicy, and return the runner's command."""
+        try:
+            policy = Policy.of(runner_statements(template, resolver))
+        except ValueError as error:
+            raise StartError(f"template.yaml: {error}") from error
+        self._socket = RunnerSocket(self._socket_path, self._engine, policy)
+        self._socket.start()
+        return sys.executable, "-m", "infra.embedded.runner", str(self._socket_path), "worker"
+
+    def stop(self) -> None:
+        """Stop serving the runner, and stop the housekeeping.
+
+        The file stays open: handlers may still write until the process ends, and SQLite needs no clean end.
+        """
+        if self._socket is not None:
+            self._socket.stop()
+        self._housekeeping.stop()
+
+
+def runner_statements(template: Template, resolver: Resolver) -> list[dict[str, Any]]:
+    """Return the resolved statements of RunnerPolicy."""
+    document: dict[str, Any] = resolver.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
+    statements: list[dict[str, Any]] = document["Statement"]
+    return statements
+
+
+def set_aside_old_state(state_dir: Path) -> Path | None:
+    """Move the state of an older development stack into a folder of its own. Return that folder, None for no state.
+
+    The server of such a stack may have outlived its launcher; it is ended first.
+    """
+    found = [state_dir / name for name in _OLD_STATE if (state_dir / name).exists()]
+    if not found:
+        return None
+    if (server := read_process(state_dir / "ministack.json")) is not None:
+        stop(server, _OLD_SERVER_SECS)
+    folder = state_dir / f"ministack-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder.mkdir()
+    for path in found:
+        path.rename(folder / path.name)
+    return folder
