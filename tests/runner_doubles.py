@@ -47,6 +47,8 @@ CLEAN = Outcome(
     evidence=EVIDENCE,
 )
 
+BROKEN = JailError("clone", "init", 11)
+
 CANCELLED = replace(CLEAN, exit_code=None, stop_reason=StopReason.CANCELLED)
 
 

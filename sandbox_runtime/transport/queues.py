@@ -9,25 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox_runtime.messages import (
-    ExecutionCompleted,
-    ExecutionStarted,
-    InlineOutput,
-    RunnerHeartbeat,
-    StoredOutput,
-    serialise,
-)
-from sandbox_runtime.transport.failures import persist, translated
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput
+from sandbox_runtime.transport.failures import translated
 
 if TYPE_CHECKING:
-    from threading import Event
+    from collections.abc import Iterable, Sequence
+
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef
 
     from sandbox_runtime.transport.clients import Clients
 
 # When both streams together are larger than this, the larger ones go into the bucket.
 MAX_INLINE_OUTPUT_BYTES = 128 * 1024
-MOST_PER_RECEIVE = 10
-COMPLETION_GIVE_UP_SECS = 120
+# SQS takes this many messages and this many bytes in one call.
+MOST_PER_CALL = 10
+MAX_BATCH_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Transport:
         with translated("receive"):
             answer = self._clients.receiving.receive_message(
                 QueueUrl=queue_url,
-                MaxNumberOfMessages=min(most, MOST_PER_RECEIVE),
+                MaxNumberOfMessages=min(most, MOST_PER_CALL),
                 WaitTimeSeconds=wait_secs,
                 VisibilityTimeout=self._visibility_secs,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
@@ -82,26 +78,29 @@ class Transport:
                 QueueUrl=received.queue_url, ReceiptHandle=received.receipt_handle, VisibilityTimeout=delay_secs
             )
 
-    def delete(self, received: Received) -> None:
-        """Remove a message for good. Raises TransportError."""
-        with translated("delete"):
-            self._clients.sqs.delete_message(QueueUrl=received.queue_url, ReceiptHandle=received.receipt_handle)
+    def delete(self, queue_url: str, receipt_handles: Sequence[str]) -> list[str | None]:
+        """Remove up to MOST_PER_CALL messages of one queue for good. Returns the error code of each; None: it is gone.
 
-    def send(self, message: ExecutionStarted | RunnerHeartbeat | ExecutionCompleted) -> None:
-        """Send one message to the completions queue. Raises TransportError."""
-        with translated("send"):
-            self._clients.sqs.send_message(QueueUrl=self._completions_queue_url, MessageBody=serialise(message))
-
-    def send_completed(self, completed: ExecutionCompleted, *, stop: Event) -> None:
-        """Send a completion, its large output first, through an outage of up to COMPLETION_GIVE_UP_SECS.
-
-        Raises TransportError when the outage lasts longer, or when `stop` is set.
+        Raises TransportError when the whole call failed.
         """
+        with translated("delete"):
+            answer = self._clients.sqs.delete_message_batch(
+                QueueUrl=queue_url,
+                Entries=[{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(receipt_handles)],
+            )
+        return _codes(answer.get("Failed", ()), len(receipt_handles))
 
-        def store_and_send() -> None:
-            self.send(self.without_large_output(completed))
+    def send(self, bodies: Sequence[str]) -> list[str | None]:
+        """Send up to MOST_PER_CALL messages to the completions queue. Returns the error code of each; None: sent.
 
-        persist(store_and_send, stop=stop, give_up_secs=COMPLETION_GIVE_UP_SECS)
+        Raises TransportError when the whole call failed. Then SQS may still have them.
+        """
+        with translated("send"):
+            answer = self._clients.sqs.send_message_batch(
+                QueueUrl=self._completions_queue_url,
+                Entries=[{"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies)],
+            )
+        return _codes(answer.get("Failed", ()), len(bodies))
 
     def without_large_output(self, completed: ExecutionCompleted) -> ExecutionCompleted:
         """Move output that is too large for a message into the bucket. Raises TransportError."""
@@ -122,3 +121,9 @@ class Transport:
                 Bucket=self._bucket, Key=object_key, Body=output.content, ContentType="application/octet-stream"
             )
         return StoredOutput(size_bytes=output.size_bytes, object_key=object_key)
+
+
+def _codes(failed: Iterable[BatchResultErrorEntryTypeDef], count: int) -> list[str | None]:
+    """Find the error code of each entry; their ids are their indexes."""
+    by_id = {entry["Id"]: entry["Code"] for entry in failed}
+    return [by_id.get(str(index)) for index in range(count)]

@@ -141,6 +141,12 @@ class Capacity:
             run.give_back()
 
     @property
+    def running(self) -> int:
+        """Count the runs that hold a slot."""
+        with self._lock:
+            return self._state.running.total()
+
+    @property
     def is_idle(self) -> bool:
         """No run has a slot and no poll is under way."""
         with self._lock:

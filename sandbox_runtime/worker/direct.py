@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from threading import Event
+from time import monotonic
 
 from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, slot_is_suspect
 from sandbox_runtime.jail.errors import JailError
@@ -27,6 +27,7 @@ from sandbox_runtime.worker import execution_log
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.job import Job
 from sandbox_runtime.worker.managed_slot import ClosableSlot
+from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 
@@ -40,12 +41,12 @@ class DirectPath:
     """Accept requests on connection threads and run them on slot threads. `put`: hand a job to the slot threads."""
 
     transport: Transport
+    sender: BatchSender
     capacity: Capacity
     running: RunningSubmissions
     languages: Mapping[str, Language]
     node_id: str
     cancel_fd: int
-    quit_now: Event
     put: Callable[[Job], None]
     compile_cache: CompileCache | None
 
@@ -107,10 +108,14 @@ class DirectPath:
             reply.refuse(502, "output_not_stored")
             execution_log.not_sent(completed, error.operation, error.code)
             return
-        if not reply.send(200, content):
-            try:
-                self.transport.send_completed(completed, stop=self.quit_now)
-            except TransportError as error:
-                execution_log.not_sent(completed, error.operation, error.code)
-                return
-        execution_log.completed(completed)
+        if reply.send(200, content):
+            execution_log.completed(completed)
+            return
+        self.sender.put(
+            Outgoing(
+                content.decode(),
+                on_sent=partial(execution_log.completed, completed),
+                on_lost=partial(execution_log.not_sent, completed, "send"),
+                give_up_at=monotonic() + COMPLETION_GIVE_UP_SECS,
+            )
+        )

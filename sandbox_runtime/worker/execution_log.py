@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 from sandbox_runtime.executor import platform_failure
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested
+from sandbox_runtime.messages import Addressee, ExecutionCompleted, ExecutionRequested
 
 _LOG = logging.getLogger(__name__)
 
 
-def not_run(request: ExecutionRequested, node_id: str, cause: str, message: str) -> ExecutionCompleted:
+def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:
     """Build the IE completion of a request that was not run. `message` is for the client."""
     return platform_failure(
         (request.submission_id, request.execution_id),

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.transport import Backoff
+from sandbox_runtime.retry import Backoff
 
 # All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.
 RUNS_PER_TEMPLATE = 1000

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
-from sandbox_runtime.transport import Backoff, Received, Transport, TransportError
+from sandbox_runtime.retry import Backoff
+from sandbox_runtime.transport import Received, Transport, TransportError
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.slot_share import Priority
 

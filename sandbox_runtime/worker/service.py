@@ -9,21 +9,23 @@ import os
 import select
 import socket
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
 
+from sandbox_runtime.background import start_background
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.liveness import Liveness
-from sandbox_runtime.messages import MAX_MESSAGE_BYTES, RunnerHeartbeat
+from sandbox_runtime.messages import MAX_MESSAGE_BYTES, ExecutionStarted, RunnerHeartbeat, serialise
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
-from sandbox_runtime.transport import Backoff, Transport
-from sandbox_runtime.worker.background_sender import BackgroundSender
+from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.direct import DirectPath
 from sandbox_runtime.worker.handling import Handler
+from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.managed_slot import ManagedSlot
 from sandbox_runtime.worker.polling import Poller, polled_queues
+from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
 from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_threads import SlotThreads
@@ -62,15 +64,21 @@ class Worker:
         self._stopping = Event()
         self._quit_now = Event()
         self._slots = min(settings.slots, len(managed_slots))
-        self._capacity = Capacity(self._slots, on_release=self._wake)
+        self._capacity = Capacity(self._slots, on_release=self._wake_if_draining)
         self._slot_threads = SlotThreads(managed_slots, self._capacity, self._stopping)
         self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
-        self._sender = BackgroundSender(transport, Liveness(settings.liveness_file))
-        self._running = RunningSubmissions()
+        self._liveness = Liveness(settings.liveness_file)
+        self._liveness.begin()
+        self._sender = BatchSender(transport)
+        self._deleter = BatchDeleter(transport)
+        self._long_runs = LongRuns(self._send_if_reachable)
+        self._running = RunningSubmissions(on_discard=self._wake_if_draining)
         self._handler = Handler(
             transport=transport,
             keeper=self._keeper,
             sender=self._sender,
+            deleter=self._deleter,
+            long_runs=self._long_runs,
             running=self._running,
             languages=runner_facts.languages,
             node_id=settings.node_id,
@@ -86,12 +94,12 @@ class Worker:
     def _make_server(self, listener: socket.socket) -> Server:
         direct = DirectPath(
             transport=self._transport,
+            sender=self._sender,
             capacity=self._capacity,
             running=self._running,
             languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
             cancel_fd=self._cancel_fd,
-            quit_now=self._quit_now,
             put=self._slot_threads.put,
             compile_cache=self._compile_cache,
         )
@@ -115,18 +123,20 @@ class Worker:
             self._start_pollers()
             if self._server is not None:
                 self._server.start()
-            self._start_lasting(self._keep_visible)
-            self._start_lasting(self._beat)
+            start_background(self._keep_visible, stop=self._quit_now)
+            start_background(self._beat, stop=self._quit_now)
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0, None)
             self._finish_running()
             self._slot_threads.finish(CANCEL_SECS)
         finally:
             self._stopping.set()
-            self._quit_now.set()
+            self._quit()
             if self._server is not None:
                 self._server.stop()
+            self._long_runs.close()
             self._sender.close()
+            self._deleter.close()
             for managed_slot in self._managed_slots:
                 managed_slot.close()
         _LOG.info("worker stopped", extra={"count": len(self._running)})
@@ -147,57 +157,60 @@ class Worker:
                 accept=self._handler.accept,
                 stopping=self._stopping,
             )
-            self._start_lasting(poller.run)
+            start_background(poller.run, stop=self._quit_now)
 
     def _finish_running(self) -> None:
         _LOG.info("worker draining", extra={"count": len(self._running)})
         self._stopping.set()
         self._capacity.close()
         self._wait_until(
-            lambda: self._capacity.is_idle or self._drain_requests > 1, monotonic() + self._settings.drain_secs
+            lambda: (self._capacity.is_idle and not self._running) or self._drain_requests > 1,
+            monotonic() + self._settings.drain_secs,
         )
         # From here on every run is cancelled, also one that starts later: the descriptor stays readable.
         os.eventfd_write(self._cancel_fd, 1)
         if self._drain_requests > 1:
-            self._quit_now.set()
-        self._wait_until(lambda: len(self._running) == 0, monotonic() + CANCEL_SECS)
+            self._quit()
+        self._wait_until(lambda: not self._running, monotonic() + CANCEL_SECS)
+        self._quit()
+
+    def _quit(self) -> None:
         self._quit_now.set()
+        self._sender.stop_retrying()
 
     def _keep_visible(self) -> None:
         self._keeper.run(self._quit_now)
 
     def _beat(self) -> None:
         while True:
-            self._sender.put(self._heartbeat())
+            self._send_if_reachable(self._heartbeat(), on_sent=self._liveness.show)
             if self._compile_cache is not None:
                 self._compile_cache.drop_expired()
             if self._stopping.wait(self._settings.heartbeat_secs):
-                self._sender.put(self._heartbeat())
+                self._send_if_reachable(self._heartbeat(), on_sent=self._liveness.show)
                 return
 
     def _heartbeat(self) -> RunnerHeartbeat:
         # While draining we report 0 slots: the service then does not count this runner as available.
         slots = 0 if self._stopping.is_set() else self._slots
-        return self._runner_facts.heartbeat(self._settings.node_id, slots=slots, busy=len(self._running))
+        return self._runner_facts.heartbeat(self._settings.node_id, slots=slots, busy=self._capacity.running)
 
-    def _start_lasting(self, target: Callable[[], None]) -> None:
-        """Start a thread that survives its exceptions: without it the worker would look alive and do nothing."""
+    def _send_if_reachable(
+        self, message: ExecutionStarted | RunnerHeartbeat, on_sent: Callable[[], None] = lambda: None
+    ) -> None:
+        """Send a message that a later one replaces: it is not sent again."""
 
-        def run() -> None:
-            backoff = Backoff()
-            while not self._quit_now.wait(0):
-                try:
-                    target()
-                except Exception:  # noqa: BLE001 - the entry point of this thread
-                    _LOG.exception("thread failed", extra={"step": target.__qualname__})
-                    self._quit_now.wait(backoff.next_delay_secs())
-                else:
-                    return
+        def lost(code: str) -> None:
+            _LOG.warning("message not sent", extra={"step": type(message).__name__, "code": code})
 
-        Thread(target=run, daemon=True).start()
+        self._sender.put(Outgoing(serialise(message), on_sent, lost))
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
+
+    def _wake_if_draining(self) -> None:
+        if self._drain_requests:  # else the main thread would only find that it has nothing to do
+            self._wake()
 
     def _wait_until(self, condition: Callable[[], bool], deadline: float | None) -> None:
         poller = select.poll()

@@ -34,11 +34,11 @@ from tests.adapters.bus_watch import BusWatch
 from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
-from tests.adapters.test_runner_direct import TOKEN, Direct, comparable
-from tests.adapters.test_runner_worker import BROKEN, HeldSlot, until
+from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
 from tests.adapters.test_submit_handler import waiting
-from tests.runner_doubles import RecordedSlot, outcome
+from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import FakeTime, golden, new_submission
+from tests.until import until
 
 __all__ = ["pipeline", "receiver"]
 

@@ -24,7 +24,7 @@ from functions.webhooks.sending.egress import (
     system_resolver,
 )
 from functions.webhooks.sending.reply import Reply
-from tests.adapters.test_runner_worker import until
+from tests.until import until
 
 type Serve = Callable[[socket.socket], None]
 

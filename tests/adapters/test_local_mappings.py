@@ -14,7 +14,7 @@ from infra.local.mappings import MappingPollers
 from infra.local.resources import create_bus, session
 from infra.local.stack import Function, QueueMapping
 from tests.adapters.local_engine import local_engine
-from tests.adapters.test_runner_worker import until
+from tests.until import until
 
 __all__ = ["local_engine"]
 

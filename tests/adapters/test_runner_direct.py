@@ -1,6 +1,5 @@
 """The direct path of a worker: real HTTP, moto's queues, recorded outcomes in place of the jail."""
 
-import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,33 +13,9 @@ from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, seriali
 from sandbox_runtime.transport import Received, Transport
 from sandbox_runtime.worker import direct, handling
 from tests.adapters.conftest import Aws
-from tests.adapters.test_runner_worker import BROKEN, PATIENCE_SECS, HeldSlot, System, until
-from tests.runner_doubles import CLEAN, EndlessSlot, RecordedSlot, outcome, requested
-
-TOKEN = "token-of-a-test-" * 3
-
-
-class Direct(System):
-    """A worker that listens."""
-
-    def __init__(self, aws: Aws, liveness_file: Path) -> None:
-        super().__init__(aws, liveness_file)
-        self.clients: list[http.client.HTTPConnection] = []
-
-    def start(self, *arguments: Any, **changes: Any) -> None:
-        super().start(*arguments, LISTEN_ADDRESS="127.0.0.1:8080", RUNNER_TOKEN=TOKEN, **changes)
-
-    def send(self, body: str) -> http.client.HTTPConnection:
-        """Begin a request."""
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECS)
-        self.clients.append(client)
-        client.request("POST", "/v1/execute", body.encode(), {"Authorization": f"Bearer {TOKEN}"})
-        return client
-
-    def ask(self, request: ExecutionRequested | str) -> tuple[int, Any]:
-        client = self.send(request if isinstance(request, str) else serialise(request))
-        response = client.getresponse()
-        return response.status, json.loads(response.read())
+from tests.adapters.runner_system import Direct, HeldSlot, comparable
+from tests.runner_doubles import BROKEN, CLEAN, EndlessSlot, RecordedSlot, outcome, requested
+from tests.until import PATIENCE_SECS, until
 
 
 @pytest.fixture
@@ -51,13 +26,6 @@ def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     for client in made.clients:
         client.close()
     made.stop()
-
-
-def comparable(completed: dict[str, Any]) -> dict[str, Any]:
-    """Without ids and times."""
-    left = {"submission_id", "execution_id", "started_at", "completed_at"}
-    metrics = {name: value for name, value in completed["metrics"].items() if name != "queue_ms"}
-    return {**{name: value for name, value in completed.items() if name not in left}, "metrics": metrics}
 
 
 def test_both_ways_give_the_same_message(system: Direct) -> None:

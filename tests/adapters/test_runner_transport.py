@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from threading import Event
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from sandbox_runtime.executor import execute
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, parse, parse_time, serialise
-from sandbox_runtime.transport import Backoff, Transport, TransportError, connect
-from sandbox_runtime.transport.failures import persist, translated
+from sandbox_runtime.transport import Transport, TransportError, connect
+from sandbox_runtime.transport.failures import translated
 from tests.adapters.conftest import Aws
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
@@ -50,7 +49,7 @@ def test_a_received_message_counts_its_receives_and_stays_invisible(aws: Aws, tr
     (second,) = transport.receive(url, 5, 0)
     assert (second.message_id, second.receive_count) == (first.message_id, 2)
     transport.extend(second)
-    transport.delete(second)
+    assert transport.delete(url, [second.receipt_handle]) == [None]
     counts = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
 
@@ -63,9 +62,27 @@ def test_no_more_messages_are_received_than_asked_for(aws: Aws, transport: Trans
 
 def test_small_output_travels_in_the_message(aws: Aws, transport: Transport) -> None:
     message = completed(b"x" * (64 * KIB), b"y" * (64 * KIB))
-    transport.send_completed(message, stop=Event())
+    assert transport.without_large_output(message) == message
+    assert transport.send([serialise(message)]) == [None]
     (sent,) = aws.messages("CompletionsQueue")
     assert parse(ExecutionCompleted, json.dumps(sent)) == message
+
+
+def test_several_messages_are_sent_and_deleted_in_one_call(aws: Aws, transport: Transport) -> None:
+    bodies = [f'{{"number":{number}}}' for number in range(10)]
+    assert transport.send(bodies) == [None] * 10
+    assert sorted(message["number"] for message in aws.messages("CompletionsQueue")) == list(range(10))
+    for body in bodies:
+        url = send(aws, body)
+    received = transport.receive(url, 10, 0)
+    assert transport.delete(url, [message.receipt_handle for message in received]) == [None] * len(received)
+
+
+def test_a_bad_entry_of_a_batch_fails_alone(aws: Aws, transport: Transport) -> None:
+    url = send(aws, "body")
+    (received,) = transport.receive(url, 1, 0)
+    bad, good = transport.delete(url, ["no-receipt", received.receipt_handle])
+    assert (bad, good) == ("ReceiptHandleIsInvalid", None)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +98,8 @@ def test_large_output_goes_to_the_bucket_whole(
     aws: Aws, transport: Transport, stdout: int, stderr: int, stored: set[str]
 ) -> None:
     message = completed(b"\xff" * stdout, b"e" * stderr)
-    transport.send_completed(message, stop=Event())
-    (sent,) = aws.messages("CompletionsQueue")
-    arrived = parse(ExecutionCompleted, json.dumps(sent))
-    assert len(json.dumps(sent)) < 256 * KIB
+    arrived = transport.without_large_output(message)
+    assert len(serialise(arrived)) < 256 * KIB
     for name, content in (("stdout", b"\xff" * stdout), ("stderr", b"e" * stderr)):
         output = getattr(arrived, name)
         if name in stored:
@@ -104,14 +119,11 @@ def test_a_missing_queue_is_an_error_with_the_code_of_aws(transport: Transport, 
     assert (caught.value.operation, "NonExistentQueue" in caught.value.code) == ("receive", True)
 
 
-def test_nothing_is_sent_when_the_bucket_refuses_the_output(aws: Aws, transport: Transport) -> None:
+def test_output_that_the_bucket_refuses_is_an_error(aws: Aws, transport: Transport) -> None:
     aws.client("s3").delete_bucket(Bucket=aws.names["PayloadsBucket"])
-    stop = Event()
-    stop.set()
     with pytest.raises(TransportError) as caught:
-        transport.send_completed(completed(b"x" * (200 * KIB)), stop=stop)
+        transport.without_large_output(completed(b"x" * (200 * KIB)))
     assert caught.value.code == "NoSuchBucket"
-    assert aws.messages("CompletionsQueue") == []
 
 
 def test_an_error_says_nothing_of_what_was_sent() -> None:
@@ -122,47 +134,11 @@ def test_an_error_says_nothing_of_what_was_sent() -> None:
         assert "SECRET" not in str(caught.value)
 
 
-def test_an_action_is_repeated_through_an_outage() -> None:
-    failures = [TransportError("send", "ServiceUnavailable")] * 2
-
-    def flaky() -> None:
-        if failures:
-            raise failures.pop()
-
-    persist(flaky, stop=Event(), give_up_secs=60)
-    assert failures == []
-
-
-@pytest.mark.parametrize(("is_stopped", "give_up_secs"), [(True, 60), (False, 0)])
-def test_an_action_is_given_up_at_its_end_or_when_told(*, is_stopped: bool, give_up_secs: int) -> None:
-    stop = Event()
-    if is_stopped:
-        stop.set()
-    calls = []
-
-    def failing() -> None:
-        calls.append(1)
-        raise TransportError("send", "ServiceUnavailable")
-
-    with pytest.raises(TransportError):
-        persist(failing, stop=stop, give_up_secs=give_up_secs)
-    assert len(calls) == 1
-
-
-def test_backoff_grows_to_a_bound_and_starts_anew() -> None:
-    backoff = Backoff()
-    assert backoff.next_delay_secs() <= 0.2
-    assert all(0 <= backoff.next_delay_secs() <= 20 for _ in range(2000))
-    backoff.reset()
-    assert backoff.next_delay_secs() <= 0.2
-
-
-def test_a_completion_that_is_stored_already_is_sent_as_it_is(aws: Aws, transport: Transport) -> None:
+def test_a_completion_that_is_stored_already_stays_as_it_is(transport: Transport) -> None:
     message = completed(b"")
     key = f"outputs/{message.submission_id}/{message.execution_id}/stdout"
     message = replace(message, stdout=StoredOutput(1 << 20, key))
-    transport.send_completed(message, stop=Event())
-    assert json.loads(serialise(message)) == aws.messages("CompletionsQueue")[0]
+    assert transport.without_large_output(message) == message
 
 
 def test_without_a_region_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

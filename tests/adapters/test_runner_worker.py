@@ -1,126 +1,22 @@
 """The worker from queue to completion over moto, with recorded outcomes in place of the jail."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
-from time import monotonic
-from typing import Any
+from threading import Event
 
 import pytest
 
 from sandbox_runtime.executor import CompileCache
-from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
-from sandbox_runtime.server import bind
-from sandbox_runtime.settings import WorkerSettings, worker_settings
-from sandbox_runtime.transport import Transport, connect
-from sandbox_runtime.worker import ManagedSlot, RunnerFacts, Worker, handling
+from sandbox_runtime.messages import LimitOverrides, serialise
+from sandbox_runtime.worker import handling, long_runs
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.conftest import Aws
-from tests.runner_doubles import CLEAN, EndlessSlot, RecordedSlot, outcome, requested
-
-PATIENCE_SECS = 20
-SUPPORT = HostSupport("cgroup_v2", namespace_support=True, controls=("seccomp",), problems=())
-# All but one: a submission may ask for a language that this runner lacks.
-OFFERED = {language.name: language for language in LANGUAGES if language.name != "rust"}
-BROKEN = JailError("clone", "init", 11)
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait for something to become true; the bound only ends a broken test."""
-    end = monotonic() + PATIENCE_SECS
-    while not (found := condition()):
-        assert monotonic() < end, "it never happened"
-        Event().wait(0.01)
-    return found
-
-
-class System:
-    """One worker on one account; remembers what the completions queue brought."""
-
-    def __init__(self, aws: Aws, liveness_file: Path) -> None:
-        self.aws = aws
-        self.liveness_file = liveness_file
-        self.slots: list[RecordedSlot] = []
-        self.sent: list[dict[str, Any]] = []
-        self.compile_cache: CompileCache | None = None
-        self.port = 0
-        self.worker: Worker
-        self._thread: Thread | None = None
-
-    def settings(self, **changes: str) -> WorkerSettings:
-        queues = ("INTERACTIVE", "BATCH", "COMPLETIONS")
-        urls = {f"{name}_QUEUE_URL": self.aws.names[f"{name.title()}Queue"] for name in queues}
-        payloads = {"PAYLOADS_BUCKET": self.aws.names["PayloadsBucket"]}
-        needed = {**urls, **payloads, "LIVENESS_FILE": str(self.liveness_file)}
-        return worker_settings({**needed, "RECEIVE_WAIT_SECS": "1", "NODE_ID": "node", **changes})
-
-    def transport(self, settings: WorkerSettings) -> Transport:
-        return Transport(
-            connect(slots=settings.slots, receive_wait_secs=1),
-            completions_queue_url=settings.completions_queue_url,
-            bucket=settings.payloads_bucket,
-            visibility_secs=settings.visibility_secs,
-        )
-
-    def start(
-        self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, spare_slots: int = 0, **changes: str
-    ) -> None:
-        def opener(_index: int) -> RecordedSlot:
-            self.slots.append(make_slot())
-            return self.slots[-1]
-
-        settings = self.settings(SLOTS=str(slots), **changes)
-        facts = RunnerFacts(OFFERED, {"c": "gcc 1"}, SUPPORT)
-        managed_slots = [ManagedSlot(index, opener) for index in range(slots + spare_slots)]
-        # Any free port: one that was looked for before could be another process's by now.
-        listener = None if settings.listen is None else bind(settings.listen[0], 0)
-        if listener is not None:
-            self.port = listener.getsockname()[1]
-        self.worker = Worker(settings, self.transport(settings), managed_slots, facts, self.compile_cache, listener)
-        self._thread = Thread(target=self.worker.run)
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._thread is not None:
-            self.worker.drain()
-            self._thread.join(PATIENCE_SECS)
-            assert not self._thread.is_alive()
-            assert all(slot.is_closed for slot in self.slots)
-
-    def request(self, queue: str = "InteractiveQueue", **fields: Any) -> ExecutionRequested:
-        request = requested(**fields)
-        self.put(serialise(request), queue)
-        return request
-
-    def put(self, body: str, queue: str = "InteractiveQueue") -> None:
-        self.aws.client("sqs").send_message(QueueUrl=self.aws.names[queue], MessageBody=body)
-
-    def of_type(self, kind: str) -> list[dict[str, Any]]:
-        self.sent += self.aws.messages("CompletionsQueue")
-        return [message for message in self.sent if message["type"] == kind]
-
-    def completion(self, request: ExecutionRequested) -> dict[str, Any]:
-        def found() -> list[dict[str, Any]]:
-            completed = self.of_type("execution_completed")
-            return [message for message in completed if message["submission_id"] == request.submission_id]
-
-        (only,) = until(found)
-        completed: dict[str, Any] = only
-        return completed
-
-    def counts(self, queue: str = "InteractiveQueue") -> tuple[int, int]:
-        """Messages in a queue: visible, received."""
-        url = self.aws.names[queue]
-        found = self.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
-
-    def is_empty(self, queue: str = "InteractiveQueue") -> bool:
-        return self.counts(queue) == (0, 0)
+from tests.adapters.runner_system import OFFERED, HeldSlot, System
+from tests.runner_doubles import BROKEN, EndlessSlot, RecordedSlot, outcome, requested
+from tests.until import PATIENCE_SECS, until
 
 
 @pytest.fixture
@@ -131,15 +27,24 @@ def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     made.stop()
 
 
-def test_a_request_is_started_completed_and_deleted(system: System) -> None:
+def test_a_request_is_completed_and_deleted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_runs, "STARTED_AFTER_SECS", 3600)
     system.start(RecordedSlot)
-    request = system.request()
-    completed = system.completion(request)
+    completed = system.completion(system.request())
     assert (completed["result"]["verdict"], completed["stdout"]["base64"]) == ("AC", "NDIK")
+    until(system.is_empty)
+    assert system.of_type("execution_started") == []
+
+
+def test_a_run_that_lasts_is_started_first_and_names_the_same_time_at_its_end(system: System) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    request = system.request()
     (started,) = until(lambda: system.of_type("execution_started"))
     assert (started["submission_id"], started["node_id"]) == (request.submission_id, "node")
-    assert started["started_at"] == completed["started_at"]
-    until(system.is_empty)
+    slot.may_end.set()
+    assert system.completion(request)["started_at"] == started["started_at"]
+    assert len(system.of_type("execution_started")) == 1
 
 
 def test_the_first_heartbeat_comes_before_any_work(system: System) -> None:
@@ -148,6 +53,15 @@ def test_the_first_heartbeat_comes_before_any_work(system: System) -> None:
     assert (heartbeat["slots"], heartbeat["slots_busy"], heartbeat["isolation_mode"]) == (2, 0, "strict")
     assert heartbeat["languages"] == list(OFFERED)
     until(system.liveness_file.exists)
+
+
+def test_a_heartbeat_that_sqs_did_not_accept_is_no_sign_of_life(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    system.aws.names["CompletionsQueue"] += "-gone"
+    system.start(RecordedSlot, HEARTBEAT_SECS="1")
+    until(lambda: [record for record in caplog.records if record.getMessage() == "message not sent"])
+    assert not system.liveness_file.exists()
 
 
 def test_a_program_that_comes_again_is_not_compiled_again_but_for_another_project(system: System) -> None:
@@ -329,20 +243,6 @@ def test_a_heartbeat_counts_the_busy_slots(system: System) -> None:
     until(lambda: [beat for beat in system.of_type("runner_heartbeat") if beat["slots_busy"] == 1])
 
 
-class HeldSlot(RecordedSlot):
-    """A slot whose program ends when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun, self.may_end = Event(), Event()
-
-    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:  # noqa: ARG002
-        self.specs.append(spec)
-        self.begun.set()
-        self.may_end.wait(PATIENCE_SECS)
-        return CLEAN
-
-
 def test_a_drain_lets_a_running_program_end_and_receives_nothing_more(system: System) -> None:
     slot = HeldSlot()
     system.start(lambda: slot)
@@ -406,7 +306,7 @@ def test_a_message_that_cannot_be_extended_hurts_nobody_else(system: System) -> 
     first, second = transport.receive(settings.interactive_queue_url, 2, 0)
     for received in (first, second):
         keeper.hold(received)
-    transport.delete(first)
+    transport.delete(first.queue_url, [first.receipt_handle])
     transport.make_visible(second, 0)
     keeper.extend_all()
     assert system.counts() == (0, 1)

@@ -5,35 +5,12 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
-from uuid import uuid4
 
 import pytest
 
 from sandbox_runtime.commands import main
 from sandbox_runtime.liveness import PERIODS_UNTIL_DEAD, Liveness, NoSignOfLifeError, check
-from sandbox_runtime.messages import ExecutionStarted, RunnerHeartbeat, format_time
-from sandbox_runtime.transport import Transport, TransportError
-from sandbox_runtime.worker.background_sender import BackgroundSender
-
-NOW = format_time(datetime.now(UTC))
-HEARTBEAT = RunnerHeartbeat("node", "0", NOW, 1, 0, (), {}, "strict", "cgroup_v2", namespace_support=True, controls=())
-STARTED = ExecutionStarted(str(uuid4()), str(uuid4()), "node", NOW)
-
-
-class Queue:
-    """The completions queue: takes messages, or is out of reach."""
-
-    def __init__(self, *, is_reachable: bool) -> None:
-        self.is_reachable = is_reachable
-        self.taken: list[object] = []
-
-    def send(self, message: object) -> None:
-        if not self.is_reachable:
-            raise TransportError("send", "EndpointConnectionError")
-        self.taken.append(message)
 
 
 @pytest.fixture
@@ -41,38 +18,20 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "alive"
 
 
-def send(path: Path, notice: ExecutionStarted | RunnerHeartbeat, *, is_reachable: bool = True) -> Queue:
-    queue = Queue(is_reachable=is_reachable)
-    sender = BackgroundSender(cast("Transport", queue), Liveness(str(path)))
-    sender.put(notice)
-    sender.close()
-    return queue
-
-
 def set_age(path: Path, age_secs: float) -> None:
     moment = time.time() - age_secs
     os.utime(path, (moment, moment))
 
 
-def test_a_sent_heartbeat_is_a_sign_of_life(path: Path) -> None:
-    assert send(path, HEARTBEAT).taken == [HEARTBEAT]
+def test_a_sign_of_life_is_an_empty_young_file(path: Path) -> None:
+    Liveness(str(path)).show()
     assert check(str(path), heartbeat_secs=20) < 60
     assert path.read_bytes() == b""
 
 
-def test_a_heartbeat_that_was_not_sent_is_none(path: Path) -> None:
-    send(path, HEARTBEAT, is_reachable=False)
-    assert not path.exists()
-
-
-def test_other_notices_are_none(path: Path) -> None:
-    assert send(path, STARTED).taken == [STARTED]
-    assert not path.exists()
-
-
 def test_a_new_worker_is_not_alive_by_what_an_earlier_one_left(path: Path) -> None:
     path.touch()
-    send(path, HEARTBEAT, is_reachable=False)
+    Liveness(str(path)).begin()
     with pytest.raises(NoSignOfLifeError, match="no heartbeat was sent yet"):
         check(str(path), heartbeat_secs=20)
 

@@ -1,0 +1,41 @@
+"""Retries with backoff."""
+
+import random
+from collections.abc import Callable
+from threading import Event
+from time import monotonic
+
+BACKOFF_FIRST_SECS = 0.2
+BACKOFF_MOST_SECS = 20.0
+_RANDOM = random.SystemRandom()
+
+
+class Backoff:
+    """Exponential backoff with full jitter, so that runners do not retry in lockstep after an outage."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def reset(self) -> None:
+        """Reset the delay after a success."""
+        self._failures = 0
+
+    def next_delay_secs(self) -> float:
+        """Count one more failure. Returns the seconds to wait."""
+        longest = min(BACKOFF_MOST_SECS, BACKOFF_FIRST_SECS * 2 ** min(self._failures, 16))
+        self._failures += 1
+        return _RANDOM.uniform(0, longest)
+
+
+def persist[Result](
+    action: Callable[[], Result], *, error: type[Exception], stop: Event, give_up_secs: float
+) -> Result:
+    """Repeat an action until it succeeds. Raises its last `error` after `give_up_secs` or when `stop` is set."""
+    backoff = Backoff()
+    give_up_at = monotonic() + give_up_secs
+    while True:
+        try:
+            return action()
+        except error:
+            if monotonic() >= give_up_at or stop.wait(backoff.next_delay_secs()):
+                raise
