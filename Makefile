@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up package check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help setup up package deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -13,6 +13,15 @@ setup: ## Install what is missing: system packages, .venv, toolchains
 
 up: setup ## The whole service on this machine (PORT=4096); Ctrl-C stops it
 	@exec .venv/bin/python -m infra.local up
+
+deploy: setup ## Deploy to AWS (STAGE=prod REGION=…) or an emulator (ENDPOINT=http://127.0.0.1:4566)
+	@.venv/bin/python -m infra.deploy up
+
+undeploy: setup ## Delete a deployment; its data stays unless DATA=delete
+	@.venv/bin/python -m infra.deploy down
+
+deploy-status: setup ## Show a deployment: stack, runners, queues
+	@.venv/bin/python -m infra.deploy status
 
 package: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
 	@.venv/bin/python -m infra.deploy package

@@ -1,35 +1,104 @@
 """`python -m infra.deploy COMMAND`. Exit code 0; 1 after an error, which standard error explains; 2 for bad usage."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import shutil
 import sys
+from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deploy.down import down
 from infra.deploy.errors import DeployError
-from infra.deploy.package import ARCHITECTURES, BUILD_DIR, build
+from infra.deploy.package import ARCHITECTURES, BUILD_DIR, ROOT, build
+from infra.deploy.probe import probe
+from infra.deploy.progress import Progress
+from infra.deploy.status import status
+from infra.deploy.target import Target, read_target
+from infra.deploy.up import Wishes, up
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command."""
-    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description="Deploy to AWS or an emulator.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    package = commands.add_parser("package", help="build .build/functions.zip")
-    package.add_argument("--architecture", choices=ARCHITECTURES, default=os.environ.get("ARCHITECTURE") or "arm64")
-    package.set_defaults(run=_package)
-    asked = parser.parse_args(arguments)
+    """Run one command. Its options are also environment variables, as make passes them."""
+    asked = _parser().parse_args(arguments)
     try:
-        asked.run(asked)
+        asked.run(asked, Progress())
     except DeployError as error:
         sys.stderr.write(f"deploy: {error}\n")
+        return 1
+    except (ClientError, BotoCoreError) as error:
+        sys.stderr.write(f"deploy: AWS refused a call: {error}\ndeploy: check the rights of your credentials, repeat\n")
         return 1
     return 0
 
 
-def _package(asked: argparse.Namespace) -> None:
-    built = build(asked.architecture)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description="Deploy to AWS or an emulator.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    package = commands.add_parser("package", help="build .build/functions.zip")
+    package.set_defaults(run=_package)
+    deploy = commands.add_parser("up", help="create or update a stage, then test it")
+    deploy.set_defaults(run=_up)
+    remove = commands.add_parser("down", help="delete a stage; data stays")
+    remove.set_defaults(run=_down)
+    show = commands.add_parser("status", help="show stack, runners and queues")
+    show.set_defaults(run=_status)
+    look = commands.add_parser("probe", help="print what an emulator can do: the table of docs/emulators.md")
+    look.set_defaults(run=_probe)
+    for command in (package, deploy):
+        command.add_argument("--architecture", choices=ARCHITECTURES, default=_variable("ARCHITECTURE"))
+    for command in (deploy, remove, show, look):
+        command.add_argument("--stage", default=_variable("STAGE"), help="name of the deployment; default prod")
+        command.add_argument("--region", default=_variable("REGION"), help="AWS region; default that of the profile")
+        command.add_argument("--endpoint", default=_variable("ENDPOINT"), help="address of an emulator")
+    deploy.add_argument(
+        "--parameters", default=_variable("PARAMETERS"), help="of template.yaml: Name=value, with spaces between"
+    )
+    deploy.add_argument("--runner-env", type=Path, default=ROOT / "runner.env", help="file for the runners")
+    deploy.add_argument("--no-runner", action="store_true", help="start no runner for the smoke test")
+    remove.add_argument("--data", choices=("keep", "delete"), default=_variable("DATA") or "keep")
+    return parser
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+def _target(asked: argparse.Namespace) -> Target:
+    return read_target(asked.stage, asked.region, asked.endpoint)
+
+
+def _package(asked: argparse.Namespace, progress: Progress) -> None:
+    built = build(asked.architecture or "arm64")
     # The name that template.yaml has, for `sam deploy`.
     shutil.copyfile(built.path, BUILD_DIR / "functions.zip")
-    print(f"package   {built.path.name}  {built.size / (1 << 20):.2f} MiB  sha256 {built.digest[:16]}")  # noqa: T201 - the command's output
+    progress.step("package", f"{built.path}, {built.size / (1 << 20):.2f} MiB, sha256 {built.digest}")
+
+
+def _up(asked: argparse.Namespace, progress: Progress) -> None:
+    target = _target(asked)
+    pairs = [pair.partition("=") for pair in asked.parameters.split()]
+    wishes = Wishes(
+        architecture=asked.architecture,
+        parameters={name: value for name, _, value in pairs},
+        runner_env=asked.runner_env,
+        start_runner=target.is_loopback and not asked.no_runner,
+    )
+    up(target, wishes, progress)
+
+
+def _down(asked: argparse.Namespace, progress: Progress) -> None:
+    down(_target(asked), progress, delete_data=asked.data == "delete")
+
+
+def _status(asked: argparse.Namespace, progress: Progress) -> None:
+    status(_target(asked), progress)
+
+
+def _probe(asked: argparse.Namespace, progress: Progress) -> None:
+    progress.plain("\n" + probe(_target(asked), progress))
 
 
 if __name__ == "__main__":

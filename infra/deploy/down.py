@@ -1,0 +1,43 @@
+"""`make undeploy`: delete a stage. Data stays unless its deletion is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.deploy import artifacts
+from infra.deploy.errors import DeployError
+from infra.deploy.retained import KEY_DAYS, retained
+from infra.deploy.secrets import delete_secrets
+from infra.deploy.stack import Stack
+
+if TYPE_CHECKING:
+    from infra.deploy.progress import Progress
+    from infra.deploy.target import Target
+
+
+def down(target: Target, progress: Progress, *, delete_data: bool) -> None:
+    """Delete the stack and the code; then list the data that stays, or delete it. Raises DeployError."""
+    account = target.client("sts").get_caller_identity()["Account"]
+    stack = Stack(target, progress)
+    if stack.describe() is None:
+        raise DeployError(f"there is no stack {target.stack_name}: check STAGE, REGION and ENDPOINT")
+    kept = retained(stack.resources())
+    stack.delete()
+    progress.step("stack", f"{target.stack_name} is deleted")
+    artifacts.delete_bucket(target, artifacts.bucket_name(target, account))
+    progress.step("code", "its bucket is deleted")
+    left = [resource for resource in kept if resource.exists(target)]
+    if delete_data:
+        for resource in left:
+            resource.delete(target)
+            progress.step("deleted", f"{resource.name}  {resource.physical_id}")
+        for name in delete_secrets(target):
+            progress.step("deleted", name)
+        progress.plain(f"The KMS key can be restored for {KEY_DAYS} days: aws kms cancel-key-deletion")
+        return
+    progress.step("stays", f"secrets in SSM under /rustbox/{target.stage}/, for the next deployment of this stage")
+    for resource in left:
+        progress.step("stays", f"{resource.name}  {resource.physical_id}")
+    if left:
+        progress.plain("A new deployment does not use this data. To delete it:")
+        progress.plain("\n".join(f"  {resource.command}" for resource in left))

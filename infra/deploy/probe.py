@@ -1,0 +1,132 @@
+"""What CloudFormation of an emulator can do of what template.yaml needs: the table of docs/emulators.md."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from botocore.exceptions import ClientError
+
+from infra.deploy.artifacts import delete_bucket
+from infra.deploy.errors import DeployError
+from infra.deploy.stack import Stack
+from infra.deploy.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.deploy.progress import Progress
+
+_BUCKET = "rustbox-probe"
+_STREAM_SECS = 20
+_KEY = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+}
+_ROUTES = {"/body": {"get": {"x-amazon-apigateway-integration": {"type": "http_proxy", "uri": "https://example.com"}}}}
+_TEMPLATE: dict[str, Any] = {
+    "Parameters": {"Stage": {"Type": "String", "Default": "probe"}},
+    "Rules": {
+        "No": {"Assertions": [{"Assert": {"Fn::Equals": [{"Ref": "Stage"}, "probe"]}, "AssertDescription": "No"}]}
+    },
+    "Resources": {
+        "Kept": {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "Retain",
+            "Properties": {
+                **_KEY,
+                "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
+                "StreamSpecification": {"StreamViewType": "KEYS_ONLY"},
+            },
+        },
+        "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": {"Ref": "Stage"}, "ProtocolType": "HTTP"}},
+        "Route": {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {"ApiId": {"Ref": "Api"}, "RouteKey": "GET /resource"},
+        },
+        "BodyApi": {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {"Body": {"openapi": "3.0.1", "info": {"title": "probe", "version": "1"}, "paths": _ROUTES}},
+        },
+    },
+}
+
+
+def probe(target: Target, progress: Progress) -> str:
+    """Return the table. Creates a stack `rustbox-probe` and deletes it."""
+    if target.endpoint is None:
+        raise DeployError("probe is for emulators: set ENDPOINT")
+    target = Target("probe", target.region, target.endpoint)
+    lines = ["| template.yaml needs | works |", "|---|---|"]
+    lines += [f"| {need} | {'yes' if works else 'no'} |" for need, works in _answers(target, progress)]
+    return "\n".join([f"{_version(target)}:", "", *lines])
+
+
+def _version(target: Target) -> str:
+    health = httpx.get(f"{target.endpoint}/_localstack/health", timeout=10).json()
+    name = "ministack" if httpx.get(f"{target.endpoint}/_ministack/health", timeout=10).is_success else "LocalStack"
+    return f"{name} {health['version']}"
+
+
+def _answers(target: Target, progress: Progress) -> Iterator[tuple[str, bool]]:
+    stack = Stack(target, progress)
+    target.client("s3").create_bucket(Bucket=_BUCKET)
+
+    def deploy(template: dict[str, Any], **parameters: str) -> str:
+        target.client("s3").put_object(Bucket=_BUCKET, Key="template.json", Body=json.dumps(template))
+        try:
+            changed = stack.deploy(f"{target.endpoint}/{_BUCKET}/template.json", parameters)
+        except (DeployError, ClientError):
+            return "refused"
+        return "changed" if changed else "unchanged"
+
+    try:
+        yield "a change set creates a stack", deploy(_TEMPLATE) == "changed"
+        yield "a change set without changes is recognised", deploy(_TEMPLATE) == "unchanged"
+        resources, api = stack.resources(), target.client("apigatewayv2")
+        routes = [api.get_routes(ApiId=resources[name])["Items"] for name in ("Api", "BodyApi")]
+        yield "routes as resources", len(routes[0]) == 1
+        yield "(not needed) routes in the body of an HTTP API", len(routes[1]) == 1
+        table = resources["Kept"]
+        expiry = target.client("dynamodb").describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        yield "`TimeToLiveSpecification` of a table", expiry["TimeToLiveStatus"] == "ENABLED"
+        yield "a stream of keys", _stream(target, table)
+        yield "a broken rule of the template stops an update", deploy(_TEMPLATE, Stage="other") == "refused"
+        changed = json.loads(json.dumps(_TEMPLATE))
+        changed["Resources"]["More"] = {"Type": "AWS::SQS::Queue"}
+        yield (
+            "a change set updates a stack",
+            deploy(changed, Stage="probe") == "changed" and "More" in stack.resources(),
+        )
+        stack.delete()
+        yield "a stack is deleted", stack.describe() is None
+        yield "`DeletionPolicy: Retain`", table in target.client("dynamodb").list_tables()["TableNames"]
+    finally:
+        if stack.describe() is not None:
+            stack.delete()
+        delete_bucket(target, _BUCKET)
+
+
+def _stream(target: Target, table: str) -> bool:
+    """Return whether a written key, and no other attribute, arrives in the table's stream."""
+    dynamodb, streams = target.client("dynamodb"), target.client("dynamodbstreams")
+    arn = dynamodb.describe_table(TableName=table)["Table"].get("LatestStreamArn")
+    if arn is None:
+        return False
+    dynamodb.put_item(TableName=table, Item={"pk": {"S": "a"}, "code": {"S": "secret"}})
+    shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    iterators = [
+        streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
+        for shard in shards
+    ]
+    deadline = time.monotonic() + _STREAM_SECS
+    while time.monotonic() < deadline:
+        for iterator in iterators:
+            for record in streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]:
+                change = record["dynamodb"]
+                return bool(change["Keys"] == {"pk": {"S": "a"}} and "NewImage" not in change)
+        time.sleep(0.2)
+    return False

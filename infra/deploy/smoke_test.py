@@ -1,0 +1,72 @@
+"""One run for each way to get a result, through the deployed API."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from infra.deploy.errors import DeployError
+from infra.local.receiver import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.deploy.api import Api
+    from infra.deploy.progress import Progress
+
+RUNNER_SECS = 90
+_RESULT_SECS = 60
+_PROGRAM = {"language": "python", "code": "print(6 * 7)"}
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - a public test vector
+
+
+def wait_for_runner(api: Api, secs: float) -> bool:
+    """Return whether a runner reported within the time."""
+    deadline = time.monotonic() + secs
+    while api.status("GET", "/api/health/ready") != 200:  # noqa: PLR2004 - a runner is live
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def run(api: Api, progress: Progress, *, webhook: bool) -> None:
+    """Run the patterns and show their times. `webhook`: they can reach a receiver here. Raises DeployError."""
+    _show(progress, "wait", lambda: api.call("POST", "/api/submit?wait=true", _PROGRAM))
+    _show(progress, "poll", lambda: _poll(api))
+    if webhook:
+        _show(progress, "webhook", lambda: _webhook(api))
+    else:
+        progress.step("webhook", "not tested: AWS cannot call this machine; docs/deploy.md shows how to test it")
+
+
+def _show(progress: Progress, pattern: str, once: Callable[[], dict[str, Any]]) -> None:
+    started = time.monotonic()
+    result = once()
+    if result.get("verdict") != "AC" or result.get("stdout") != "42\n":
+        raise DeployError(f"smoke test, {pattern}: expected AC and 42, got {result}")
+    progress.step(pattern, f"AC  {1000 * (time.monotonic() - started):.0f} ms")
+
+
+def _poll(api: Api) -> dict[str, Any]:
+    submission_id = api.call("POST", "/api/submit", _PROGRAM)["id"]
+    deadline = time.monotonic() + _RESULT_SECS
+    while time.monotonic() < deadline:
+        result = api.call("GET", f"/api/result/{submission_id}?wait=10")
+        if "verdict" in result:
+            return result
+    raise DeployError(f"smoke test: {submission_id} has no result after {_RESULT_SECS} s: look at the runner's log")
+
+
+def _webhook(api: Api) -> dict[str, Any]:
+    with Receiver(_SECRET) as receiver:
+        submitted = api.call(
+            "POST", "/api/submit", {**_PROGRAM, "webhook_url": receiver.url, "webhook_secret": _SECRET}
+        )
+        body = receiver.wait(_RESULT_SECS)
+    if body is None:
+        raise DeployError(
+            f"smoke test: no webhook of {submitted['id']} with a valid signature within {_RESULT_SECS} s: "
+            "look at the log of WebhookFunction"
+        )
+    return body

@@ -1,0 +1,155 @@
+"""The CloudFormation stack: created or updated by a change set, followed until its end, deleted."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.deploy.progress import Progress
+    from infra.deploy.target import Target
+
+_CHANGE_SET_SECS = 300
+_STACK_SECS = 1800
+_POLL_SECS = 1.0
+_USABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"})
+# A stack whose creation failed takes no update; it holds nothing and is deleted first.
+_NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED"})
+_NO_CHANGE = ("didn't contain changes", "No updates are to be performed")
+_MOST_REASONS = 5
+
+
+class Stack:
+    """One stack. Methods raise DeployError, and what boto3 raises for a refused call."""
+
+    def __init__(self, target: Target, progress: Progress) -> None:
+        self._cloudformation: Any = target.client("cloudformation")
+        self._name = target.stack_name
+        self._progress = progress
+
+    def describe(self) -> dict[str, Any] | None:
+        """Return CloudFormation's description, None if there is no such stack."""
+        try:
+            found: dict[str, Any] = self._cloudformation.describe_stacks(StackName=self._name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return found
+
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs; empty without a stack."""
+        found = self.describe() or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def resources(self) -> dict[str, str]:
+        """Return the physical id of each resource, by logical id."""
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self._name)
+        return {
+            item["LogicalResourceId"]: item["PhysicalResourceId"]
+            for page in pages
+            for item in page["StackResourceSummaries"]
+            if item.get("PhysicalResourceId")
+        }
+
+    def deploy(self, template_url: str, parameters: Mapping[str, str]) -> bool:
+        """Create or update the stack. Return whether anything changed."""
+        found = self.describe()
+        status = found["StackStatus"] if found else None
+        if status in _NEVER_CREATED:
+            self._progress.step("stack", f"{self._name} was never created ({status}): deleting it first")
+            self.delete()
+            status = None
+        if status not in {None, "REVIEW_IN_PROGRESS", *_USABLE}:
+            raise DeployError(
+                f"the stack {self._name} is {status}: wait for its end, or repair it in the CloudFormation console"
+            )
+        kind = "UPDATE" if status in _USABLE else "CREATE"
+        name = f"deploy-{datetime.now(UTC):%Y%m%d%H%M%S%f}"
+        change_set = self._cloudformation.create_change_set(
+            StackName=self._name,
+            ChangeSetName=name,
+            ChangeSetType=kind,
+            TemplateURL=template_url,
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        )["Id"]
+        changes = self._changes(change_set)
+        if not changes:
+            with suppress(KeyError):  # ministack's answer has no body, which boto3 cannot parse
+                self._cloudformation.delete_change_set(ChangeSetName=change_set)
+            return False
+        self._progress.step("stack", f"{self._name}: {kind.lower()}, {changes} changes")
+        self._cloudformation.execute_change_set(ChangeSetName=change_set)
+        self._follow(changes)
+        return True
+
+    def delete(self) -> None:
+        """Delete the stack. Resources with `DeletionPolicy: Retain` stay."""
+        self._cloudformation.delete_stack(StackName=self._name)
+        deadline = time.monotonic() + _STACK_SECS
+        while (found := self.describe()) is not None and found["StackStatus"] != "DELETE_COMPLETE":
+            if found["StackStatus"] == "DELETE_FAILED":
+                raise DeployError(f"the stack {self._name} was not deleted:\n{self._reasons()}")
+            self._pause(deadline)
+
+    def _changes(self, change_set: str) -> int:
+        """Wait for a change set; return the number of its changes."""
+        deadline = time.monotonic() + _CHANGE_SET_SECS
+        while True:
+            found = self._cloudformation.describe_change_set(ChangeSetName=change_set, StackName=self._name)
+            reason = found.get("StatusReason") or ""
+            if found["Status"] == "CREATE_COMPLETE":
+                return len(found["Changes"])
+            if found["Status"] == "FAILED":
+                if any(text in reason for text in _NO_CHANGE):
+                    return 0
+                raise DeployError(f"CloudFormation refused the template: {reason}")
+            self._pause(deadline)
+
+    def _follow(self, changes: int) -> None:
+        """Show the progress until the operation ends."""
+        deadline, shown = time.monotonic() + _STACK_SECS, ""
+        while True:
+            found = self.describe() or {}
+            status = found.get("StackStatus", "")
+            if not status.endswith("_IN_PROGRESS"):
+                break
+            text = f"{status.lower().replace('_', ' ')}, {self._finished(found)} of about {changes}"
+            if text != shown:
+                self._progress.step("stack", text)
+                shown = text
+            self._pause(deadline)
+        if status not in _USABLE or "ROLLBACK" in status:
+            raise DeployError(f"the stack {self._name} ended as {status}. Reasons:\n{self._reasons()}")
+
+    def _finished(self, stack: Mapping[str, Any]) -> int:
+        since = stack.get("LastUpdatedTime") or stack["CreationTime"]
+        return len({
+            event["LogicalResourceId"]
+            for event in self._events()
+            if event["Timestamp"] >= since and event["ResourceStatus"].endswith("_COMPLETE")
+        })  # fmt: skip
+
+    def _reasons(self) -> str:
+        """Return the first failures of resources, oldest first, one a line."""
+        failed = [event for event in reversed(self._events()) if event["ResourceStatus"].endswith("_FAILED")]
+        lines = [f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
+        return "\n".join(lines[-_MOST_REASONS:]) or "  see the events in the CloudFormation console"
+
+    def _events(self) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = self._cloudformation.describe_stack_events(StackName=self._name)["StackEvents"]
+        return events
+
+    def _pause(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise DeployError(f"CloudFormation is still busy with {self._name}: look again with `make deploy-status`")
+        time.sleep(_POLL_SECS)

@@ -1,0 +1,76 @@
+"""Where a deployment goes: an account and region of AWS, or an emulator."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from infra.deploy.errors import DeployError
+
+_STAGE = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_EMULATOR_REGION = "us-east-1"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One stage of the service. `endpoint`: address of an emulator; None: AWS."""
+
+    stage: str
+    region: str
+    endpoint: str | None
+
+    @property
+    def stack_name(self) -> str:
+        """Name of the CloudFormation stack."""
+        return f"rustbox-{self.stage}"
+
+    @property
+    def admin_key_parameter(self) -> str:
+        """Name of the SSM parameter with the administrator's key."""
+        return f"/rustbox/{self.stage}/admin-key"
+
+    @property
+    def runner_token_parameter(self) -> str:
+        """Name of the SSM parameter with the runners' token."""
+        return f"/rustbox/{self.stage}/runner-token"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether an emulator on this machine is the target. It can call a webhook receiver on loopback."""
+        return self.endpoint is not None and urlsplit(self.endpoint).hostname in _LOOPBACK
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client. An emulator gets made-up credentials."""
+        if self.endpoint is None:
+            return boto3.client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=self.region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - what emulators expect
+            config=_CONFIG,
+        )
+
+
+def read_target(stage: str, region: str, endpoint: str) -> Target:
+    """Check the arguments; each may be empty. Raises DeployError."""
+    if endpoint and urlsplit(endpoint).scheme not in {"http", "https"}:
+        raise DeployError(f"ENDPOINT must be a URL, such as http://127.0.0.1:4566; got {endpoint}")
+    # On loopback, functions may send webhooks to loopback: the template allows that in this stage only.
+    stage = stage or ("local" if endpoint else "prod")
+    if _STAGE.fullmatch(stage) is None:
+        raise DeployError(f"STAGE must be a lower-case name of at most 16 characters, such as prod; got {stage}")
+    if not endpoint and stage == "local":
+        raise DeployError("the stage local is for emulators: choose another name, such as STAGE=dev")
+    region = region or boto3.Session().region_name or (_EMULATOR_REGION if endpoint else "")
+    if not region:
+        raise DeployError("no region is set: repeat with REGION=eu-central-1, or run `aws configure`")
+    return Target(stage, region, endpoint.rstrip("/") or None)

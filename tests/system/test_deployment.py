@@ -1,0 +1,183 @@
+"""`make deploy` against a real emulator: the built zip, CloudFormation, the HTTP API, a runner, a signed webhook."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from infra.deploy import runner
+from infra.deploy.errors import DeployError
+from infra.deploy.package import build, own_architecture
+from infra.deploy.probe import probe
+from infra.deploy.progress import Progress
+from infra.deploy.stack import Stack
+from infra.deploy.target import Target
+from tests.system.local_stack import ROOT
+from tests.system.ministack import ministack
+from tests.system.webhook_inbox import open_inbox
+from tests.until import until
+
+pytestmark = pytest.mark.timeout(240)
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ministack(tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+def _deploy(*arguments: str, code: int = 0) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.deploy", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _client(endpoint: str, service: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def _state(endpoint: str) -> dict[str, str]:
+    stack = _client(endpoint, "cloudformation").describe_stacks(StackName="rustbox-local")["Stacks"][0]
+    return {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+
+
+def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Path) -> None:
+    runner_env = tmp_path / "runner.env"
+    up = ("up", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
+
+    # Created, with three green patterns; the zip that runs is the one that was built.
+    said = _deploy(*up)
+    assert [re.search(rf" {name} +AC ", said) is not None for name in ("wait", "poll", "webhook")] == [True] * 3
+    (key,) = re.findall(r"^API key +(rb_live_\S+)$", said, re.MULTILINE)
+    (address,) = re.findall(r"^API +(http\S+)$", said, re.MULTILINE)
+    assert _state(endpoint)["Architecture"] == own_architecture()
+    digest = base64.b64encode(bytes.fromhex(build(own_architecture()).digest)).decode()
+    functions = _client(endpoint, "lambda").list_functions()["Functions"]
+    assert {function["CodeSha256"] for function in functions} == {digest}
+    tables = _client(endpoint, "dynamodb").list_tables()["TableNames"]
+    expiry = {
+        _client(endpoint, "dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
+        for name in tables
+    }
+    assert len(tables) == 5
+    assert expiry == {"ENABLED"}
+
+    # Used, with the file for runners as a host would use it.
+    variables = dict(line.split("=", 1) for line in runner_env.read_text().splitlines() if not line.startswith("#"))
+    target = Target("local", "us-east-1", endpoint)
+    outputs = Stack(target, Progress()).outputs()
+    assert variables == runner.settings(target, outputs)
+    assert not [name for name in variables if "KEY" in name or "TOKEN" in name or "SECRET" in name]
+    with (
+        runner.process(target, outputs, tmp_path),
+        open_inbox() as inbox,
+        httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=40) as client,
+    ):
+        submitted = client.post(
+            "/api/submit",
+            json={
+                "language": "python",
+                "code": "print(input()[::-1])",
+                "stdin": "deployed",
+                "webhook_url": inbox.url,
+                "webhook_secret": SECRET,
+            },
+        )
+        assert submitted.status_code == 202, submitted.text
+        submission_id = submitted.json()["id"]
+        until(inbox.all)
+        delivery = inbox.all()[0]
+        body = Webhook(SECRET).verify(delivery.body, delivery.headers)
+        assert (body["id"], body["verdict"], body["stdout"]) == (submission_id, "AC", "deyolped\n")
+        assert client.get("/api/nothing").status_code == 404
+        assert client.get("/api/results", headers={"X-API-Key": "rb_live_wrong"}).status_code == 401
+
+    # Updated: data and keys survive. Without a change, nothing changes.
+    said = _deploy(*up, "--no-runner", "--parameters=RetentionDays=7")
+    assert "rustbox-local: update" in said
+    assert "API key" not in said
+    assert _state(endpoint)["RetentionDays"] == "7"
+    result = httpx.get(f"{address}/api/result/{submission_id}", headers={"X-API-Key": key}, timeout=40)
+    assert result.json()["stdout"] == "deyolped\n"
+    assert "rustbox-local has no changes" in _deploy(*up, "--no-runner", "--parameters=RetentionDays=7")
+    said = _deploy("status", f"--endpoint={endpoint}")
+    assert re.search(r"^BatchQueue +0 +0 ", said, re.MULTILINE)
+    assert "UPDATE_COMPLETE" in said
+
+    # Deleted.
+    said = _deploy("down", f"--endpoint={endpoint}", "--data=delete")
+    assert "rustbox-local is deleted" in said
+    assert "/rustbox/local/admin-key" in said
+    assert _client(endpoint, "lambda").list_functions()["Functions"] == []
+    assert _client(endpoint, "ssm").describe_parameters()["Parameters"] == []
+    assert "there is no stack rustbox-local" in _deploy("down", f"--endpoint={endpoint}", code=1)
+
+
+def test_a_stack_that_cannot_be_created_says_why_and_the_next_deployment_replaces_it(endpoint: str) -> None:
+    target = Target("broken", "us-east-1", endpoint)
+    s3, stack = target.client("s3"), Stack(target, Progress())
+    s3.create_bucket(Bucket="templates")
+    policy = {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": "{}"}}
+    s3.put_object(Bucket="templates", Key="bad.json", Body=json.dumps({"Resources": {"Logs": policy}}))
+    with pytest.raises(DeployError, match=r"(?s)rustbox-broken ended as.*PolicyName"):
+        stack.deploy(f"{endpoint}/templates/bad.json", {})
+    s3.put_object(
+        Bucket="templates", Key="good.json", Body=json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
+    )
+    assert stack.deploy(f"{endpoint}/templates/good.json", {})
+    assert set(stack.resources()) == {"Q"}
+    stack.delete()
+    assert stack.describe() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "explanation"),
+    [
+        (("up", "--endpoint=http://127.0.0.1:9", "--stage=Prod"), "STAGE must be a lower-case name"),
+        (("up", "--endpoint=127.0.0.1:4566"), "ENDPOINT must be a URL"),
+        (("up", "--endpoint=http://127.0.0.1:9"), "start the emulator"),
+        (("up", "--stage=local", "--region=eu-central-1"), "the stage local is for emulators"),
+        (("up", "--stage=dev", "--region=eu-central-1"), "no AWS credentials"),
+    ],
+)
+def test_a_deployment_that_cannot_start_names_the_way_out(
+    arguments: tuple[str, ...], explanation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/nonexistent")  # no profile of the person who runs the tests
+    assert explanation in _deploy(*arguments, code=1)
+
+
+def test_an_unknown_parameter_stops_the_deployment_before_anything_is_created(endpoint: str) -> None:
+    said = _deploy("up", f"--endpoint={endpoint}", "--stage=other", "--parameters=Nonsense=1", code=1)
+    assert "template.yaml has no parameter Nonsense" in said
+    assert "rustbox-other-code-000000000000-us-east-1" not in str(_client(endpoint, "s3").list_buckets()["Buckets"])
+
+
+def test_the_page_about_emulators_tells_what_the_installed_one_can_do(endpoint: str) -> None:
+    assert probe(Target("any", "us-east-1", endpoint), Progress()) in (ROOT / "docs" / "emulators.md").read_text()
