@@ -22,7 +22,7 @@ suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests
     tests/jail/test_unprivileged.py tests/jail/test_answer.py tests/jail/test_groups.py tests/jail/test_memory_peak.py tests/jail/test_warm_start.py tests/jail/test_python_fork.py
     tests/jail/test_hostile_catalogue.py tests/jail/test_languages.py tests/jail/test_language_fidelity.py
     tests/jail/test_interpreter_fidelity.py tests/jail/test_small_init.py tests/jail/test_next_namespaces.py
-    tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py)
+    tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py tests/jail/test_inherited.py)
 # Whatever is done in another way than with cgroup v1: limits of memory, processes and CPU time, shares of the CPUs, and
 # the end of a run.
 part=(tests/vm tests/jail/test_slot.py tests/jail/test_cpu_share.py

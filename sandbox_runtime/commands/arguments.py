@@ -32,6 +32,8 @@ environment:
   REQUIRED_CONTROLS   the floor below which nothing is run even then: names from `doctor`, comma-separated (all)
   COMPILE_CACHE_MB    memory for compiled programs that come again, 0: none (64)
   COMPILE_CACHE_MAX_AGE_SECS   how long each may be used again (600)
+  PYTHON_FORK         false: start each Python program by exec, not as a fork of a warm interpreter (true)
+  WAITING_COMMANDS    false: start no Java compiler and JVM in advance; saves about 150 MB (true)
   LISTEN_ADDRESS      IP address and port of the direct path, such as 127.0.0.1:8080 (does not listen)
   RUNNER_TOKEN        what its callers must show, 32 characters or more; needed with LISTEN_ADDRESS
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)

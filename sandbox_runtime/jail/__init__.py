@@ -20,7 +20,8 @@ comes back in a memory file. The guest holds 0, 1 and 2 and nothing else.
 A slot is opened once for up to 1,000 runs:
 
  1. Make the cgroups: strict mode starts nothing without them.
- 2. Exec the template. Compile the filters and read init now, for the files are out of reach later.
+ 2. Exec the template. Reset the signals and the priority that it inherited, for guests inherit them in turn. Compile
+    the filters and read init now, for the files are out of reach later.
  3. Move to a private mount namespace. Record namespaces and filters: evidence compares with them, and the host's /proc
     goes away next.
  4. Build the root from overlays of the host's directories, pivot into it, remount it read-only. From here on no step

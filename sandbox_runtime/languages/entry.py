@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # The guest's whole environment before a language adds its own variables.
-GUEST_ENVIRONMENT = (("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/box"), ("LANG", "C.UTF-8"))
+GUEST_ENVIRONMENT = (("PATH", "/usr/bin:/bin"), ("HOME", "/box"), ("LANG", "C.UTF-8"))
 
 
 @dataclass(frozen=True, slots=True)

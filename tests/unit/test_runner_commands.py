@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, PreparationError
 from sandbox_runtime.languages.entry import Prepared
 from sandbox_runtime.messages import ExecutionCompleted, parse_time
+from sandbox_runtime.settings import worker_settings
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -170,6 +173,23 @@ def test_wrong_arguments_exit_with_2(capsys: pytest.CaptureFixture[str], argv: l
     with pytest.raises(SystemExit) as caught:
         main(argv)
     assert (caught.value.code, capsys.readouterr().out) == (2, "")
+
+
+def test_the_help_of_worker_names_every_variable_that_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    class Environment(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name)
+            return super().get(name, default)
+
+    read: set[str] = set()
+    needed = ("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET")
+    listens = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": "t" * 32}
+    worker_settings(Environment(dict.fromkeys(needed, "x") | listens))
+    with pytest.raises(SystemExit):
+        main(["worker", "--help"])
+    named = set(re.findall(r"\b[A-Z][A-Z_]+\b", capsys.readouterr().out))
+    assert len(read) > 20
+    assert read - named == set()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import fcntl
 import json
 import marshal
 import os
-import signal
 import time
 from collections.abc import Mapping
 from typing import NoReturn
@@ -25,7 +24,7 @@ from sandbox_runtime.jail.controls.seccomp import Program
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import in_force as evidence
 from sandbox_runtime.jail.evidence import measure
-from sandbox_runtime.jail.inside import placement
+from sandbox_runtime.jail.inside import inherited, placement
 from sandbox_runtime.jail.inside.set_up import set_up
 from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
@@ -89,13 +88,6 @@ def _await_files(status: int) -> None:
     os.close(_FIRST_FD)
 
 
-def _reset_signals() -> None:
-    """Python ignores SIGPIPE and SIGXFSZ, and ignored signals stay ignored over exec, execve(2)."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
 def _execute(request: RunRequest) -> None:
     """Never returns. Raises OSError when a program of the host cannot be started."""
     try:
@@ -117,7 +109,7 @@ def report_ready(status: int, controls: dict[str, bool]) -> None:
 def _start(request: RunRequest, fork: PythonFork | None, status: int) -> None:
     """Never returns."""
     if fork is None:
-        _reset_signals()
+        inherited.reset_for_exec()
         _execute(request)
     else:
         os.close(status)  # exec would have done so

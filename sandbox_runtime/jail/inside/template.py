@@ -22,6 +22,7 @@ from sandbox_runtime.jail.controls.seccomp import Program, build_programs
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence.measure import own_filters, own_namespaces
 from sandbox_runtime.jail.inside import init, small_init
+from sandbox_runtime.jail.inside.inherited import forget_inherited
 from sandbox_runtime.jail.inside.next_namespaces import NextNamespaces
 from sandbox_runtime.jail.inside.program import become_program_of_small_init
 from sandbox_runtime.jail.inside.small_init import SmallInit
@@ -160,6 +161,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
     channel.set_inheritable(False)
     directories_of_host = {path for path in guests_path if os.path.isdir(path)}
     try:
+        forget_inherited()
         filters = build_programs()
         built = small_init.load("" if terms.in_user_namespace else terms.small_init)
         terms, shown, executable_fd = _enter_root(terms, built.executable if built else b"")
