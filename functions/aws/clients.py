@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+# A service that does not answer costs 3 attempts of 8 s and pauses of at most 3 s. Functions have 30 s, so that they
+# can still answer 503 or give a message back.
+CONNECT_TIMEOUT_SECS = 2
+READ_TIMEOUT_SECS = 6
+MAX_ATTEMPTS = 3
+
 
 class Clients:
     """One client per service, created on first use. In boto3, creating a client is not thread-safe; using it is."""
@@ -60,9 +66,9 @@ def _client(service: str) -> Any:
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
-        connect_timeout=2,
-        read_timeout=10,
-        retries={"mode": "standard", "max_attempts": 3},
+        connect_timeout=CONNECT_TIMEOUT_SECS,
+        read_timeout=READ_TIMEOUT_SECS,
+        retries={"mode": "standard", "max_attempts": MAX_ATTEMPTS},
         user_agent="rustbox",  # botocore builds its own for each call: an eighth of the call's CPU time
         parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process

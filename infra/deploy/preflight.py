@@ -13,29 +13,40 @@ from infra.deploy.package import own_architecture
 if TYPE_CHECKING:
     from infra.deploy.target import Target
 
-RESERVED = 10
+SWEEPER = 10
 """Concurrent invocations that template.yaml reserves for the sweeper."""
 UNRESERVED_MINIMUM = 100
 """Lambda keeps as many of the account's quota unreserved, and refuses reservations that leave fewer.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
-LOW_CONCURRENCY = RESERVED + UNRESERVED_MINIMUM
-LOW_CONCURRENCY_ADVICE = (
-    "; waiting clients can use all of them, so nothing is reserved for the sweeper: "
+WAITING_MINIMUM = 25
+"""A smaller limit for `submit` and `result` would refuse clients without need."""
+LOW_QUOTA_ADVICE = (
+    "; waiting clients can use all of them, and nothing is reserved for the sweeper: "
     "request a higher quota at https://console.aws.amazon.com/servicequotas (Lambda, concurrent executions)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What the account allows. `architecture`: CPU of the functions."""
+    """What the account allows. `architecture`: CPU of the functions. `unreserved`: of the quota `concurrency`."""
 
     account: str
     caller: str
     concurrency: int
-    reserve_concurrency: bool
+    unreserved: int
     architecture: str
+
+
+def concurrency_parameters(unreserved: int) -> dict[str, str]:
+    """Return the parameters that divide what an account has left: a third each for submit, result and all others."""
+    free = unreserved - UNRESERVED_MINIMUM - SWEEPER
+    waiting = free // 3
+    return {
+        "ReserveConcurrency": "true" if free >= 0 else "false",
+        "WaitingConcurrency": str(waiting if waiting >= WAITING_MINIMUM else 0),
+    }
 
 
 def check(target: Target, architecture: str) -> Preflight:
@@ -50,11 +61,10 @@ def check(target: Target, architecture: str) -> Preflight:
     except (ClientError, BotoCoreError) as error:
         raise DeployError(f"the account refused a question ({error}): check credentials and their rights") from error
     limit = settings["AccountLimit"]
-    unreserved = limit.get("UnreservedConcurrentExecutions", limit["ConcurrentExecutions"])
     return Preflight(
         account=identity["Account"],
         caller=identity["Arn"],
         concurrency=limit["ConcurrentExecutions"],
-        reserve_concurrency=unreserved - RESERVED >= UNRESERVED_MINIMUM,
+        unreserved=limit.get("UnreservedConcurrentExecutions", limit["ConcurrentExecutions"]),
         architecture=architecture or (own_architecture() if target.is_loopback else "arm64"),
     )

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from infra.deploy.target import Target
 
-VISIBILITY_SECS = "60"
-"""The default of SubmissionVisibilitySecs in template.yaml."""
 _DRAIN_SECS = 10
 _END_SECS = 30
 
@@ -29,7 +27,7 @@ def settings(target: Target, outputs: Mapping[str, str]) -> dict[str, str]:
         "BATCH_QUEUE_URL": outputs["BatchQueueUrl"],
         "COMPLETIONS_QUEUE_URL": outputs["CompletionsQueueUrl"],
         "PAYLOADS_BUCKET": outputs["PayloadsBucketName"],
-        "VISIBILITY_SECS": VISIBILITY_SECS,
+        "VISIBILITY_SECS": outputs["SubmissionVisibilitySecs"],
         "AWS_DEFAULT_REGION": target.region,
     }
     return variables if target.endpoint is None else variables | {"AWS_ENDPOINT_URL": target.endpoint}

@@ -88,7 +88,8 @@ class Stack:
                 self._cloudformation.delete_change_set(ChangeSetName=change_set)
             return False
         self._progress.step("stack", f"{self._name}: {kind.lower()}, {changes} changes")
-        self._cloudformation.execute_change_set(ChangeSetName=change_set)
+        # RetainExceptOnCreate: a failed creation leaves no empty tables behind, although the template retains tables.
+        self._cloudformation.execute_change_set(ChangeSetName=change_set, RetainExceptOnCreate=True)
         self._follow(changes)
         return True
 

@@ -76,13 +76,14 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
 def _parameters(target: Target, wishes: Wishes, found: Preflight, stack: Stack) -> dict[str, str]:
     deployed = (stack.describe() or {}).get("Parameters", [])
     before = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in deployed}
-    # Once reserved, the account's unreserved rest is smaller: the answer of the first time stays.
-    reserves = found.reserve_concurrency or before.get("ReserveConcurrency") == "true"
+    concurrency = preflight.concurrency_parameters(found.unreserved)
+    if before.get("ReserveConcurrency") == "true":  # what is left now is less by our own part: keep the first division
+        concurrency = {name: before[name] for name in concurrency if name in before}
     parameters = {
         "Stage": target.stage,
         "Architecture": found.architecture,
         "AdminKeyParameter": target.admin_key_parameter,
-        "ReserveConcurrency": "true" if reserves else "false",
+        **concurrency,
     }
     if target.is_loopback:
         parameters |= {"AllowInsecureWebhookTargets": "true"}
@@ -93,7 +94,8 @@ def _announce(target: Target, found: Preflight, progress: Progress) -> None:
     where = target.endpoint or target.region
     progress.step("preflight", f"account {found.account}, {where}, as {found.caller}")
     progress.step("preflight", f"stage {target.stage}, functions on {found.architecture}")
-    note = "" if found.concurrency >= preflight.LOW_CONCURRENCY else preflight.LOW_CONCURRENCY_ADVICE
+    is_low = found.concurrency < preflight.UNRESERVED_MINIMUM + preflight.SWEEPER
+    note = preflight.LOW_QUOTA_ADVICE if is_low else ""
     progress.step("preflight", f"{found.concurrency} concurrent invocations{note}")
     if target.endpoint is None:
         costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in RUNS)

@@ -1,0 +1,127 @@
+"""Parts of the deployment that need no account: parameters, costs, limits, files."""
+
+import copy
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from functions.aws import clients
+from infra.deploy import emulator, runner
+from infra.deploy.costs import RUNS, dollars_per_million
+from infra.deploy.errors import DeployError
+from infra.deploy.package import ROOT
+from infra.deploy.preflight import SWEEPER, UNRESERVED_MINIMUM, concurrency_parameters
+from infra.deploy.retained import retained
+from infra.deploy.target import Target, read_target
+from infra.sam_template import read, translate
+
+TEMPLATE = ROOT / "template.yaml"
+OUTPUTS = {
+    "InteractiveQueueUrl": "https://sqs/i",
+    "BatchQueueUrl": "https://sqs/b",
+    "CompletionsQueueUrl": "https://sqs/c",
+    "PayloadsBucketName": "payloads",
+    "SubmissionVisibilitySecs": "90",
+}
+
+
+@pytest.mark.parametrize("unreserved", [10, 99, 109, 110, 184, 185, 400, 1000])
+def test_reservations_leave_what_lambda_demands_and_room_for_the_pipeline(unreserved: int) -> None:
+    parameters = concurrency_parameters(unreserved)
+    waiting = int(parameters["WaitingConcurrency"])
+    reserved = 2 * waiting + (SWEEPER if parameters["ReserveConcurrency"] == "true" else 0)
+    assert reserved == 0 or unreserved - reserved >= UNRESERVED_MINIMUM
+    assert (parameters["ReserveConcurrency"] == "true") == (unreserved >= 110)
+    assert (waiting > 0) == (unreserved >= 185)
+
+
+def test_reservations_are_left_out_by_default() -> None:
+    resources = translate(read(TEMPLATE), {}, "s3://code/functions.zip")["Resources"]
+    reserved = {
+        name: item["Properties"]["ReservedConcurrentExecutions"]["Fn::If"][2]
+        for name, item in resources.items()
+        if "ReservedConcurrentExecutions" in item.get("Properties", {})
+    }
+    assert reserved.keys() == {"SubmitFunction", "ResultFunction", "SweepFunction"}
+    assert all(value == {"Ref": "AWS::NoValue"} for value in reserved.values())
+
+
+def test_an_aws_service_that_does_not_answer_leaves_every_function_time_to_say_so() -> None:
+    pauses = sum(2**attempt for attempt in range(clients.MAX_ATTEMPTS - 1))  # standard mode: below 1, 2, 4 … s
+    longest = clients.MAX_ATTEMPTS * (clients.CONNECT_TIMEOUT_SECS + clients.READ_TIMEOUT_SECS) + pauses
+    timeouts = [
+        item["Properties"]["Timeout"]
+        for item in read(TEMPLATE)["Resources"].values()
+        if item["Type"] == "AWS::Serverless::Function"
+    ]
+    assert len(timeouts) >= 7
+    assert longest + 2 < min(timeouts)
+
+
+def test_a_run_costs_more_the_more_it_does_and_x86_more_than_arm() -> None:
+    dollars = [dollars_per_million(run, "arm64") for run in RUNS]
+    assert all(cheaper < dearer for cheaper, dearer in pairwise(dollars))
+    assert all(dollars_per_million(run, "x86_64") > arm for run, arm in zip(RUNS, dollars, strict=True))
+    assert 5 < dollars[0] < dollars[-1] < 50
+
+
+@pytest.mark.parametrize(
+    ("given", "stage", "endpoint"),
+    [
+        (("", "eu-central-1", ""), "prod", None),
+        (("dev", "eu-central-1", ""), "dev", None),
+        (("", "", "http://127.0.0.1:4566/"), "local", "http://127.0.0.1:4566"),
+    ],
+)
+def test_target_has_defaults(given: tuple[str, str, str], stage: str, endpoint: str | None) -> None:
+    target = read_target(*given)
+    assert (target.stage, target.endpoint, target.is_loopback) == (stage, endpoint, endpoint is not None)
+    assert target.stack_name == f"rustbox-{stage}"
+
+
+@pytest.mark.parametrize("stage", ["Prod", "1st", "a" * 17, "a_b", "a/b"])
+def test_stage_that_the_template_refuses_is_refused_at_once(stage: str) -> None:
+    with pytest.raises(DeployError, match="STAGE must be"):
+        read_target(stage, "eu-central-1", "")
+
+
+def test_an_emulator_elsewhere_cannot_call_this_machine() -> None:
+    assert not Target("local", "us-east-1", "http://192.0.2.1:4566").is_loopback
+
+
+def test_numbers_are_written_into_the_template_but_not_into_environments() -> None:
+    template = translate(read(TEMPLATE), {}, "s3://code/functions.zip")
+    before = copy.deepcopy(template)
+    changed = emulator.with_numbers(template, {"WebhookSenders": "7"})
+    assert template == before
+    mappings = [item["Properties"] for item in changed["Resources"].values() if item["Type"].endswith("SourceMapping")]
+    assert {"MaximumConcurrency": 7} in [mapping.get("ScalingConfig") for mapping in mappings]
+    environment = changed["Resources"]["SubmitFunction"]["Properties"]["Environment"]["Variables"]
+    assert environment["RETENTION_DAYS"] == {"Ref": "RetentionDays"}
+
+
+def test_runner_file_has_what_a_runner_needs_and_is_written_once(tmp_path: Path) -> None:
+    path, target = tmp_path / "runner.env", Target("dev", "eu-central-1", None)
+    assert runner.write_file(path, target, OUTPUTS)
+    assert not runner.write_file(path, target, OUTPUTS)
+    variables = dict(line.split("=", 1) for line in path.read_text().splitlines() if not line.startswith("#"))
+    assert variables == runner.settings(target, OUTPUTS)
+    assert "AWS_ENDPOINT_URL" not in variables
+    assert variables["VISIBILITY_SECS"] == "90"
+    assert OUTPUTS.keys() <= read(TEMPLATE)["Outputs"].keys()
+
+
+def test_everything_that_outlives_the_stack_can_be_deleted() -> None:
+    template = read(TEMPLATE)["Resources"]
+    kept = {item.name: item for item in retained({name: f"id-of-{name}" for name in template})}
+    assert kept.keys() == {
+        "ProjectsTable",
+        "SubmissionsTable",
+        "DeliveriesTable",
+        "EndpointSecretsKey",
+        "PayloadsBucket",
+    }
+    assert kept["ProjectsTable"].command == "aws dynamodb delete-table --table-name id-of-ProjectsTable"
+    assert "s3 rb --force s3://id-of-PayloadsBucket" in kept["PayloadsBucket"].command
+    assert "schedule-key-deletion --key-id id-of-EndpointSecretsKey" in kept["EndpointSecretsKey"].command
