@@ -31,7 +31,7 @@ def emulator(folder: Path) -> Iterator[Emulator]:
         "TMPDIR": str(folder),  # its pid file
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "SERVICES": "dynamodb,events,kms,s3,sqs,ssm",
+        "SERVICES": "dynamodb,dynamodbstreams,events,kms,s3,sqs,ssm",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded.dynamodb.expiry import expire_items
+from infra.embedded.dynamodb.streams import expire_records
 from infra.embedded.errors import ServiceError
 from infra.embedded.s3 import expire_objects
 from infra.embedded.sqs.receipts import expire_messages, release_dead
@@ -52,12 +53,16 @@ class Housekeeping:
 
 
 def expire(engine: Engine) -> None:
-    """Remove all items, messages and objects whose time is over. SQLite uses their space again."""
+    """Remove all items, stream records, messages and objects whose time is over. SQLite uses their space again."""
     now_ms = engine.clock()
     removed = _ITEMS_PER_TRANSACTION
     while removed == _ITEMS_PER_TRANSACTION:
         with engine.store.write() as connection:
-            removed = expire_items(connection, now_ms // 1000, _ITEMS_PER_TRANSACTION)
+            removed = expire_items(connection, now_ms, _ITEMS_PER_TRANSACTION)
+    removed = _ITEMS_PER_TRANSACTION
+    while removed == _ITEMS_PER_TRANSACTION:
+        with engine.store.write() as connection:
+            removed = expire_records(connection, now_ms, _ITEMS_PER_TRANSACTION)
     with engine.store.write() as connection:
         expire_messages(connection, now_ms)
     with engine.store.write() as connection:

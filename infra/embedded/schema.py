@@ -44,6 +44,12 @@ MIGRATIONS: Final = (
     CREATE TABLE kms_key (id TEXT PRIMARY KEY, description TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE kms_alias (name TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE stream_record (sequence INTEGER PRIMARY KEY, dynamo_table INTEGER NOT NULL,
+                                created_ms INTEGER NOT NULL, event TEXT NOT NULL, keys TEXT NOT NULL,
+                                by_expiry INTEGER NOT NULL);
+    CREATE INDEX stream_order ON stream_record (dynamo_table, sequence);
+    """,
 )
 _CHECKED_BYTES: Final = 256 * 1024 * 1024
 """SQLite reads about 500 MB/s here. A larger file is only opened, so that the start stays quick."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded import events, kms, s3, ssm
-from infra.embedded.dynamodb import reads, tables, transactions, writes
+from infra.embedded.dynamodb import reads, streams, tables, transactions, writes
 from infra.embedded.errors import unknown
 from infra.embedded.sqs import queues, receipts, receiving, sending
 
@@ -42,10 +42,13 @@ _RECEIVE: Final = (
 OPERATIONS: Final = {
     "dynamodb": {
         "CreateTable": _operation(
-            tables.create_table, "TableName BillingMode AttributeDefinitions KeySchema GlobalSecondaryIndexes"
+            tables.create_table,
+            "TableName BillingMode AttributeDefinitions KeySchema GlobalSecondaryIndexes StreamSpecification",
         ),
         "DescribeTable": _operation(tables.describe_table, "TableName"),
-        "UpdateTable": _operation(tables.update_table, "TableName AttributeDefinitions GlobalSecondaryIndexUpdates"),
+        "UpdateTable": _operation(
+            tables.update_table, "TableName AttributeDefinitions GlobalSecondaryIndexUpdates StreamSpecification"
+        ),
         "UpdateTimeToLive": _operation(tables.update_time_to_live, "TableName TimeToLiveSpecification"),
         "GetItem": _operation(
             reads.get_item,
@@ -64,6 +67,13 @@ OPERATIONS: Final = {
         "TransactWriteItems": _operation(
             transactions.transact_write_items, "TransactItems ClientRequestToken ReturnConsumedCapacity"
         ),
+    },
+    "dynamodbstreams": {
+        "DescribeStream": _operation(streams.describe_stream, "StreamArn Limit ExclusiveStartShardId"),
+        "GetShardIterator": _operation(
+            streams.get_shard_iterator, "StreamArn ShardId ShardIteratorType SequenceNumber"
+        ),
+        "GetRecords": _operation(streams.get_records, "ShardIterator Limit"),
     },
     "sqs": {
         "CreateQueue": _operation(queues.create_queue, "QueueName Attributes"),

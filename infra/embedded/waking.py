@@ -19,16 +19,19 @@ _numbers = itertools.count()
 
 
 class Waking:
-    """A folder of sockets named `<queue>.<pid>.<number>`. A file whose process died is removed by the next sender."""
+    """A folder of sockets named `<channel>.<pid>.<number>`. A file whose process died is removed by the next sender.
+
+    A channel is the number of a queue, or `stream-` and the number of a table.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = SocketFolder(folder)
 
-    def wake(self, queue: int) -> None:
-        """Wake all polls of a queue, whichever process they are in. Call it when the change is committed."""
-        prefix = f"{queue}."
+    def wake(self, channel: int | str) -> None:
+        """Wake all polls of a channel, whichever process they are in. Call it when the change is committed."""
+        prefix = f"{channel}."
         waiting = [name for name in os.listdir(self._folder) if name.startswith(prefix)]  # noqa: PTH208 - bare names
         if not waiting:
             return
@@ -42,9 +45,9 @@ class Waking:
                 except (FileNotFoundError, BlockingIOError):
                     continue  # it ended, or has a wake-up that it has not read yet
 
-    def waiter(self, queue: int) -> Waiter:
-        """Wait in a `with` statement. Look at the queue after entering it: from then on no message is missed."""
-        return Waiter(self, f"{queue}.{os.getpid()}.{next(_numbers)}")
+    def waiter(self, channel: int | str) -> Waiter:
+        """Wait in a `with` statement. Look again after entering it: from then on no change is missed."""
+        return Waiter(self, f"{channel}.{os.getpid()}.{next(_numbers)}")
 
     def close(self) -> None:
         """End all use."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
+from infra.embedded.dynamodb import streams
 from infra.embedded.engine import open_engine
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.hook import Hook
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.embedded.store import Synchronous
+    from infra.embedded.waking import Waiter
     from infra.local.intrinsics import Resolver
     from infra.local.template import Template
 
@@ -58,6 +60,10 @@ class EmbeddedAws:
         self._socket = RunnerSocket(self._socket_path, self._engine, policy)
         self._socket.start()
         return sys.executable, "-m", "infra.embedded.runner", str(self._socket_path), "worker"
+
+    def stream_waiter(self, stream_arn: str) -> Waiter:
+        """Return a waiter for records of a stream."""
+        return streams.waiter(self._engine, stream_arn)
 
     def stop(self) -> None:
         """Stop serving the runner, and stop the housekeeping.

@@ -28,6 +28,7 @@ from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.seeding import seed_admin_key, seed_project
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, ROOT, LocalSettings, read_settings
 from infra.local.stack import read_stack, refuse_unknown_types
+from infra.local.stream_mappings import StreamPollers
 from infra.local.template import translate
 from infra.local.web_server import WebServer
 
@@ -111,6 +112,8 @@ class Launcher:
         schedules = ScheduleThreads(invoker, console)
         parts.callback(schedules.stop, _THREADS_STOP_SECS)
         parts.callback(pollers.stop, _THREADS_STOP_SECS)
+        streams = StreamPollers(invoker, console, settings.state_dir, embedded.stream_waiter if embedded else None)
+        parts.callback(streams.stop, _THREADS_STOP_SECS)
         environment = self._runner_environment(template, resolver) | (direct.runner_variables if direct else {})
         mark_ended = partial(runner_liveness.mark_ended, resolver.values["RunnersTable"]["Ref"])
         command = embedded.serve_runner(template, resolver) if embedded else RUNNER_COMMAND
@@ -120,7 +123,7 @@ class Launcher:
         web_server = WebServer(Gateway(stack.routes, invoker, console), listener)
         parts.push_async_callback(web_server.stop)
         await web_server.start()
-        self._start_background(stack, resolver, pollers, schedules)
+        self._start_background(stack, resolver, pollers, streams, schedules)
         console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
         if not own_admin_key:
             console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
@@ -140,10 +143,17 @@ class Launcher:
         return embedded
 
     def _start_background(
-        self, stack: Stack, resolver: Resolver, pollers: MappingPollers, schedules: ScheduleThreads
+        self,
+        stack: Stack,
+        resolver: Resolver,
+        pollers: MappingPollers,
+        streams: StreamPollers,
+        schedules: ScheduleThreads,
     ) -> None:
         for mapping in stack.mappings:
             pollers.start(mapping, resolver.values[mapping.queue]["Ref"])
+        for stream in stack.streams:
+            streams.start(stream)
         for schedule in stack.schedules:
             schedules.start(schedule, self._settings.sweep_secs or interval_secs(schedule.expression))
 

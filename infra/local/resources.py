@@ -50,7 +50,8 @@ def create_resources(template: Template) -> Resolver:
         name = values[logical_id]["Name"]
         match kind:
             case "AWS::DynamoDB::Table":
-                _create_table(aws.client("dynamodb"), name, properties)
+                if (stream_arn := _create_table(aws.client("dynamodb"), name, properties)) is not None:
+                    values[logical_id]["StreamArn"] = stream_arn
             case "AWS::S3::Bucket":
                 _create_bucket(aws.client("s3"), name, properties)
             case "AWS::Events::EventBus":
@@ -81,17 +82,29 @@ def _attributes(logical_id: str, kind: str) -> dict[str, str]:
     return {"Ref": name, "Arn": arn, "Name": name, "QueueName": name}
 
 
-def _create_table(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> None:
+def _create_table(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> str | None:
+    """Return the ARN of the table's stream, None without one."""
     taken = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     try:
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in taken if key in properties})
     except dynamodb.exceptions.ResourceInUseException:
         _add_indexes(dynamodb, name, properties)
-        return
-    dynamodb.get_waiter("table_exists").wait(TableName=name)
-    ttl = properties.get("TimeToLiveSpecification")
-    if ttl is not None:
-        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+    else:
+        dynamodb.get_waiter("table_exists").wait(TableName=name)
+        ttl = properties.get("TimeToLiveSpecification")
+        if ttl is not None:
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+    return _set_stream(dynamodb, name, properties.get("StreamSpecification"))
+
+
+def _set_stream(dynamodb: DynamoDBClient, name: str, wanted: dict[str, Any] | None) -> str | None:
+    """Start or end the stream as the template says, also of a table that is there."""
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    is_on = table.get("StreamSpecification", {}).get("StreamEnabled", False)
+    if is_on != (wanted is not None):
+        dynamodb.update_table(TableName=name, StreamSpecification={"StreamEnabled": not is_on, **(wanted or {})})  # type: ignore[typeddict-item]
+        table = dynamodb.describe_table(TableName=name)["Table"]
+    return None if wanted is None else table["LatestStreamArn"]
 
 
 def _add_indexes(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the template declares, as typed values: routes, functions, queue mappings and schedules."""
+"""What the template declares, as typed values: routes, functions, mappings and schedules."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ _SERVED_TYPES = frozenset(
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Scheduler::Schedule",
+    }
+)
+
+_STREAM_PROPERTIES = frozenset(
+    {
+        "BatchSize",
+        "BisectBatchOnFunctionError",
+        "Enabled",
+        "EventSourceArn",
+        "FunctionName",
+        "FunctionResponseTypes",
+        "MaximumBatchingWindowInSeconds",
+        "MaximumRecordAgeInSeconds",
+        "MaximumRetryAttempts",
+        "StartingPosition",
+        "Tags",
     }
 )
 
@@ -78,6 +94,22 @@ class QueueMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """One DynamoDB Streams event source mapping. `most_retries` and `most_age_secs`: None for no bound."""
+
+    name: str
+    stream_arn: str
+    function: str
+    starts_at: str  # TRIM_HORIZON or LATEST
+    batch_size: int
+    window_secs: int
+    most_retries: int | None
+    most_age_secs: int | None
+    bisects: bool
+    reports_failures: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One EventBridge Scheduler schedule."""
 
@@ -93,6 +125,7 @@ class Stack:
     functions: dict[str, Function]
     routes: list[Route]
     mappings: list[QueueMapping]
+    streams: list[StreamMapping]
     schedules: list[Schedule]
 
 
@@ -111,10 +144,16 @@ def read_stack(template: Template, resolver: Resolver) -> Stack:
         if resource["Type"] in by_type:
             by_type[resource["Type"]].append((logical_id, resolver.resolve(resource["Properties"])))
     functions = [_function(*item) for item in by_type["AWS::Lambda::Function"]]
+    sources = [
+        (item, "/stream/" in item[1]["EventSourceArn"])
+        for item in by_type["AWS::Lambda::EventSourceMapping"]
+        if str(item[1].get("Enabled", True)).lower() == "true"
+    ]
     return Stack(
         functions={function.name: function for function in functions},
         routes=_routes(resolver, by_type["AWS::ApiGatewayV2::Integration"], by_type["AWS::ApiGatewayV2::Route"]),
-        mappings=[_mapping(properties) for _, properties in by_type["AWS::Lambda::EventSourceMapping"]],
+        mappings=[_mapping(properties) for (_, properties), is_stream in sources if not is_stream],
+        streams=[_stream(*item) for item, is_stream in sources if is_stream],
         schedules=[_schedule(*item) for item in by_type["AWS::Scheduler::Schedule"]],
     )
 
@@ -151,6 +190,26 @@ def _mapping(properties: dict[str, Any]) -> QueueMapping:
         function=properties["FunctionName"],
         batch_size=int(properties["BatchSize"]),
         max_concurrency=int(most) if (most := properties.get("ScalingConfig", {}).get("MaximumConcurrency")) else None,
+        reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
+    )
+
+
+def _stream(logical_id: str, properties: dict[str, Any]) -> StreamMapping:
+    if strange := properties.keys() - _STREAM_PROPERTIES:
+        raise StartError(f"template.yaml: the local stack does not know {min(strange)} of {logical_id}")
+    retries, age_secs = (
+        int(properties.get(name, -1)) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
+    )
+    return StreamMapping(
+        name=logical_id,
+        stream_arn=properties["EventSourceArn"],
+        function=properties["FunctionName"],
+        starts_at=properties["StartingPosition"],
+        batch_size=int(properties.get("BatchSize", 100)),
+        window_secs=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
+        most_retries=None if retries == -1 else retries,
+        most_age_secs=None if age_secs == -1 else age_secs,
+        bisects=str(properties.get("BisectBatchOnFunctionError", False)).lower() == "true",
         reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
     )
 

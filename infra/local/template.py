@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.errors import StartError
+from infra.local.intrinsics import Resolver
 from infra.local.settings import ROOT
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ class Template:
 
 
 def translate(path: Path, overrides: dict[str, str]) -> Template:
-    """Translate the SAM template at `path`. StartError for an unknown parameter or a bad template."""
+    """Translate the SAM template at `path`, and leave out resources whose condition does not hold.
+
+    StartError for an unknown parameter or a bad template.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-m", "infra.local.translation"],
@@ -48,4 +52,11 @@ def translate(path: Path, overrides: dict[str, str]) -> Template:
     answer = json.loads(done.stdout)
     if "error" in answer:
         raise StartError(answer["error"])
-    return Template(**answer["template"])
+    template = Template(**answer["template"])
+    resolver = Resolver(template.parameters, template.conditions, {})
+    kept = {
+        logical_id: resource
+        for logical_id, resource in template.resources.items()
+        if "Condition" not in resource or resolver.condition(resource["Condition"])
+    }
+    return replace(template, resources=kept)

@@ -25,6 +25,7 @@ def stack(template: Template) -> Stack:
         name: {
             "Ref": f"local-{name}" if kind["Type"] != "AWS::Lambda::Function" else name,
             "Arn": f"arn:x:local-{name}",
+            "StreamArn": f"arn:x:table/local-{name}/stream/label",
         }
         | ({"Arn": f"arn:aws:lambda:us-east-1:0:function:{name}"} if kind["Type"] == "AWS::Lambda::Function" else {})
         for name, kind in template.resources.items()

@@ -6,5 +6,5 @@ updates      a tree and an item to the next item
 values       what an attribute may hold, and how keys sort
 tables       definitions of tables
 items        rows of the file, and the entries of indexes that follow them
-reads, writes, transactions   the operations
+reads, writes, transactions, streams   the operations
 """

@@ -1,8 +1,8 @@
-"""Rows of items, and the entries of indexes and the expiry that follow them in the same transaction."""
+"""Rows of items. Entries of indexes, the expiry and the stream follow them in the same transaction."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from infra.embedded.dynamodb.values import MAX_ITEM_BYTES, dumps, item_size, loads
 from infra.embedded.errors import invalid
@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from infra.embedded.dynamodb.tables import Part, Table
     from infra.embedded.dynamodb.values import Item
 
+_NUMBERS_OF_A_MS: Final = 4096
+
 type Entry = tuple[int, Part, Part]
 
 
 class Row:
-    """One item in a write transaction. `item` is {} where there is none."""
+    """One item in a write transaction at `now_ms`. `item` is {} where there is none."""
 
-    def __init__(self, connection: sqlite3.Connection, table: Table, key: tuple[Part, Part]) -> None:
+    def __init__(self, connection: sqlite3.Connection, table: Table, key: tuple[Part, Part], now_ms: int) -> None:
         self._connection = connection
         self._table = table
         self._key = key
+        self._now_ms = now_ms
         found = connection.execute(
             "SELECT id, body FROM item WHERE dynamo_table = ? AND pk = ? AND sk = ?", (table.number, *key)
         ).fetchone()
@@ -35,6 +38,8 @@ class Row:
         body, expires = dumps(item), _expires(table, item)
         if len(body) > MAX_ITEM_BYTES and item_size(item) > MAX_ITEM_BYTES:
             raise invalid("Item size has exceeded the maximum allowed size")
+        if item != self.item:
+            self._stream("MODIFY" if self.item else "INSERT", item)
         if self._id is None:
             values = (table.number, *self._key, expires, body)
             sql = "INSERT INTO item (dynamo_table, pk, sk, expires, body) VALUES (?, ?, ?, ?, ?)"
@@ -45,11 +50,23 @@ class Row:
             connection.execute("UPDATE item SET body = ? WHERE id = ?", (body, self._id))
         self._follow(_entries(table, self.item), _entries(table, item))
 
-    def delete(self) -> None:
+    def delete(self, *, by_expiry: bool = False) -> None:
         """Remove the item, if it is there."""
         if self._id is not None:
+            self._stream("REMOVE", self.item, by_expiry=by_expiry)
             self._connection.execute("DELETE FROM item WHERE id = ?", (self._id,))
             self._follow(_entries(self._table, self.item), set())
+
+    def _stream(self, event: str, item: Item, *, by_expiry: bool = False) -> None:
+        if self._table.stream is None:
+            return
+        keys = dumps({name: item[name] for name in self._table.schema.names})
+        # The time is part of the number, so that a loss of power that undoes records frees no number for other ones.
+        self._connection.execute(
+            "INSERT INTO stream_record (sequence, dynamo_table, created_ms, event, keys, by_expiry) "
+            "VALUES (max(?, (SELECT coalesce(max(sequence), 0) + 1 FROM stream_record)), ?, ?, ?, ?, ?)",
+            (self._now_ms * _NUMBERS_OF_A_MS, self._table.number, self._now_ms, event, keys, by_expiry),
+        )
 
     def _follow(self, before: set[Entry], after: set[Entry]) -> None:
         self._connection.executemany(

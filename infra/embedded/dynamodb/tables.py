@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.dynamodb import items
 from infra.embedded.dynamodb.values import normalise, sortable
 from infra.embedded.engine import ACCOUNT_ID, REGION
-from infra.embedded.errors import ServiceError, invalid
+from infra.embedded.errors import ServiceError, invalid, unknown
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _INDEXES: Final = 20
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
+STREAM_VIEW: Final = "KEYS_ONLY"
 type Part = str | bytes
 
 
@@ -75,13 +77,19 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`ttl`: the attribute that holds the expiry in epoch seconds."""
+    """`ttl`: the attribute that holds the expiry in epoch seconds. `stream`: the label of the stream, None without."""
 
     number: int
     name: str
     schema: KeySchema
     indexes: dict[str, Index]
     ttl: str | None
+    stream: str | None
+
+    @property
+    def channel(self) -> str:
+        """Name the wake-ups of the stream's readers."""
+        return f"stream-{self.number}"
 
 
 def find_table(connection: sqlite3.Connection, name: str) -> Table:
@@ -107,7 +115,7 @@ def _table(number: int, name: str, spec_text: str) -> Table:
             own,
             None if projection["ProjectionType"] == "ALL" else kept,
         )
-    return Table(number, name, schema, indexes, spec["Ttl"])
+    return Table(number, name, schema, indexes, spec["Ttl"], spec.get("Stream"))
 
 
 def _schema(elements: list[dict[str, str]], kinds: dict[str, str]) -> KeySchema:
@@ -123,6 +131,7 @@ def create_table(engine: Engine, params: Params) -> Answer:
         "KeySchema": params["KeySchema"],
         "GlobalSecondaryIndexes": params.get("GlobalSecondaryIndexes", []),
         "Ttl": None,
+        "Stream": _stream(engine, params.get("StreamSpecification", {"StreamEnabled": False})),
     }
     name = params["TableName"]
     with engine.store.write() as connection:
@@ -140,16 +149,37 @@ def describe_table(engine: Engine, params: Params) -> Answer:
 
 
 def update_table(engine: Engine, params: Params) -> Answer:
-    """Add indexes, filled from the items that are there."""
-    name = params["TableName"]
+    """Add indexes, filled from the items that are there; start or end the stream."""
+    name, updates = params["TableName"], params.get("GlobalSecondaryIndexUpdates", [])
     with engine.store.write() as connection:
         spec = _spec(connection, name)
-        spec["AttributeDefinitions"] = params["AttributeDefinitions"]
-        for update in params["GlobalSecondaryIndexUpdates"]:
-            spec["GlobalSecondaryIndexes"].append(update["Create"])
+        spec["AttributeDefinitions"] = params.get("AttributeDefinitions", spec["AttributeDefinitions"])
+        spec["GlobalSecondaryIndexes"] += [update["Create"] for update in updates]
+        if "StreamSpecification" in params:
+            wanted = _stream(engine, params["StreamSpecification"])
+            if wanted is not None and spec.get("Stream") is not None:
+                raise invalid("Table already has an enabled stream")
+            spec["Stream"] = wanted
+            table = find_table(connection, name)
+            connection.execute("DELETE FROM stream_record WHERE dynamo_table = ?", (table.number,))
         _save(connection, name, spec)
-        items.fill_indexes(connection, find_table(connection, name))
+        if updates:
+            items.fill_indexes(connection, find_table(connection, name))
         return {"TableDescription": _description(name, spec)}
+
+
+def stream_arn(table: str, label: str) -> str:
+    """Return the ARN of a table's stream."""
+    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{table}/stream/{label}"
+
+
+def _stream(engine: Engine, wanted: dict[str, Any]) -> str | None:
+    """Return the label of a new stream, None for none."""
+    if not wanted["StreamEnabled"]:
+        return None
+    if wanted["StreamViewType"] != STREAM_VIEW:
+        raise unknown(f"StreamViewType={wanted['StreamViewType']}")
+    return datetime.fromtimestamp(engine.clock() / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
 def update_time_to_live(engine: Engine, params: Params) -> Answer:
@@ -175,7 +205,7 @@ def _save(connection: sqlite3.Connection, name: str, spec: dict[str, Any]) -> No
 
 
 def _description(name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    description = {
+    description: dict[str, Any] = {
         "TableName": name,
         "TableStatus": "ACTIVE",
         "TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}",
@@ -185,4 +215,7 @@ def _description(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     if spec["GlobalSecondaryIndexes"]:
         indexes = [{**index, "IndexStatus": "ACTIVE"} for index in spec["GlobalSecondaryIndexes"]]
         description["GlobalSecondaryIndexes"] = indexes
+    if (label := spec.get("Stream")) is not None:
+        description["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": STREAM_VIEW}
+        description |= {"LatestStreamLabel": label, "LatestStreamArn": stream_arn(name, label)}
     return description

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.embedded.dynamodb import capacity
 from infra.embedded.dynamodb.tables import find_table
 from infra.embedded.dynamodb.values import item_size
-from infra.embedded.dynamodb.writes import REFUSED, RefusedError, Write, prepare
+from infra.embedded.dynamodb.writes import REFUSED, RefusedError, Write, prepare, wake_readers
 from infra.embedded.errors import MismatchError, ServiceError, invalid, unknown
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ def transact_write_items(engine: Engine, params: Params) -> Answer:
     counts = capacity.is_wanted(params)
     with engine.store.write() as connection:
         _refuse_repeated(connection, actions)
-        writes, reasons = _prepare_all(connection, actions)
+        writes, reasons = _prepare_all(connection, actions, engine.clock())
         if any(reasons):
             raise _cancelled([reason or _NO_REASON for reason in reasons])
         for write in writes:
             write.apply()
+    wake_readers(engine, writes)
     if not counts:
         return {}
     units: dict[str, float] = {}
@@ -82,7 +83,7 @@ def _refuse_repeated(connection: sqlite3.Connection, actions: list[tuple[str, Pa
 
 
 def _prepare_all(
-    connection: sqlite3.Connection, actions: list[tuple[str, Params]]
+    connection: sqlite3.Connection, actions: list[tuple[str, Params]], now_ms: int
 ) -> tuple[list[Write], list[dict[str, Any] | None]]:
     writes: list[Write] = []
     reasons: list[dict[str, Any] | None] = []
@@ -90,7 +91,7 @@ def _prepare_all(
     for kind, body in actions:
         reason: dict[str, Any] | None = None
         try:
-            write = prepare(connection, kind, body)
+            write = prepare(connection, kind, body, now_ms)
             writes.append(write)
             total += item_size(write.new) if kind in {"Put", "Update"} else 0
         except RefusedError as refused:

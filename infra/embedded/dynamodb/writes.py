@@ -15,6 +15,7 @@ from infra.embedded.errors import ServiceError, invalid, unknown
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
@@ -55,7 +56,13 @@ class Write:
             self.row.delete()
 
 
-def prepare(connection: sqlite3.Connection, kind: str, params: Params) -> Write:
+def wake_readers(engine: Engine, writes: Iterable[Write]) -> None:
+    """Wake the readers of the streams that committed writes appended to."""
+    for channel in {write.table.channel for write in writes if write.table.stream is not None}:
+        engine.waking.wake(channel)
+
+
+def prepare(connection: sqlite3.Connection, kind: str, params: Params, now_ms: int) -> Write:
     """Read the item, check the condition, compute the next item. Raises RefusedError, ServiceError."""
     table = find_table(connection, params["TableName"])
     texts: list[Parsed[Any]] = []
@@ -67,9 +74,9 @@ def prepare(connection: sqlite3.Connection, kind: str, params: Params) -> Write:
     given = Placeholders.of(params, texts)
     if kind == "Put":
         new = normalise_item(params["Item"])
-        row = Row(connection, table, table.schema.parts(new))
+        row = Row(connection, table, table.schema.parts(new), now_ms)
     else:
-        row = Row(connection, table, table.schema.key_parts(params["Key"]))
+        row = Row(connection, table, table.schema.key_parts(params["Key"]), now_ms)
         new = row.item if kind == "ConditionCheck" else {}
     if not check(params, row.item, given):
         raise RefusedError(row.item or None if _shows_refused(params) else None)
@@ -110,8 +117,9 @@ def _write(engine: Engine, kind: str, params: Params) -> Answer:
     counts = capacity.is_wanted(params)
     try:
         with engine.store.write() as connection:
-            write = prepare(connection, kind, params)
+            write = prepare(connection, kind, params, engine.clock())
             write.apply()
+        wake_readers(engine, [write])
     except RefusedError as refused:
         more = {} if refused.item is None else {"Item": refused.item}
         raise ServiceError("ConditionalCheckFailedException", REFUSED, more=more) from None

@@ -1,0 +1,370 @@
+"""The local stack's stream mappings over the engine: batches, retries, partial failures, checkpoints."""
+
+import io
+import json
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.embedded import services
+from infra.embedded.dynamodb import streams
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.hook import Hook
+from infra.local import stream_mappings
+from infra.local.console import Console
+from infra.local.intrinsics import Resolver
+from infra.local.invoker import Invoker
+from infra.local.resources import create_resources, session
+from infra.local.stack import Function, StreamMapping, read_stack, refuse_unknown_types
+from infra.local.stream_batches import Batches
+from infra.local.stream_mappings import StreamPollers
+from infra.local.template import Template, translate
+from tests.emulator import emulator
+from tests.until import until
+
+TEMPLATE = """
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Bus: {Type: String, Default: "on"}
+Conditions:
+  HasBus: !Equals [!Ref Bus, "on"]
+Globals:
+  Function: {Runtime: python3.13, Timeout: 30, MemorySize: 128}
+Resources:
+  Runs:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: KEYS_ONLY}
+  Announce:
+    Type: AWS::Serverless::Function
+    Condition: HasBus
+    Properties:
+      Handler: announce.handler
+      Events:
+        Changes:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Runs.StreamArn
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 10
+            MaximumBatchingWindowInSeconds: 1
+            MaximumRetryAttempts: 3
+            BisectBatchOnFunctionError: true
+            FunctionResponseTypes: [ReportBatchItemFailures]
+"""
+
+
+class Handler:
+    """Notes the keys of each batch, then answers as the test says."""
+
+    def __init__(self, answer: Callable[[list[str]], Any] = lambda _keys: None) -> None:
+        self.answer = answer
+        self.events: list[dict[str, Any]] = []
+        self.batches: list[list[str]] = []
+
+    def __call__(self, event: dict[str, Any], _context: object) -> Any:
+        keys = [record["dynamodb"]["Keys"]["pk"]["S"] for record in event["Records"]]
+        self.events.append(event)
+        self.batches.append(keys)
+        return self.answer(keys)
+
+    def numbers(self, keys: list[str]) -> dict[str, Any]:
+        """Report these keys of the last batch as failed."""
+        failed = [
+            {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
+            for record in self.events[-1]["Records"]
+            if record["dynamodb"]["Keys"]["pk"]["S"] in keys
+        ]
+        return {"batchItemFailures": failed}
+
+
+@dataclass
+class World:
+    """A stack with one table and its mapping. `open_waiter` as in the launcher."""
+
+    state_dir: Path
+    template: Template
+    mapping: StreamMapping
+    table: str
+    open_waiter: Any = None
+    log: io.StringIO = field(default_factory=io.StringIO)
+    pollers: list[StreamPollers] = field(default_factory=list)
+
+    def start(self, handler: Callable[[Any, Any], Any], **changes: Any) -> StreamPollers:
+        invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
+        pollers = StreamPollers(invoker, Console(self.log), self.state_dir, self.open_waiter)
+        self.pollers.append(pollers)
+        pollers.start(replace(self.mapping, **changes))
+        return pollers
+
+    def write(self, *keys: str) -> None:
+        client = session().client("dynamodb")
+        for key in keys:
+            client.put_item(TableName=self.table, Item={"pk": {"S": key}})
+
+
+def read_template(folder: Path, **parameters: str) -> Template:
+    path = folder / "template.yaml"
+    path.write_text(TEMPLATE)
+    return translate(path, parameters)
+
+
+def build(folder: Path) -> World:
+    template = read_template(folder)
+    refuse_unknown_types(template)
+    resolver = create_resources(template)
+    (mapping,) = read_stack(template, resolver).streams
+    return World(folder, template, mapping, resolver.values["Runs"]["Ref"])
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    opened = open_engine(tmp_path / "engine", synchronous="NORMAL")
+    hook = Hook(partial(services.call, opened))
+    hook.attach_everywhere()
+    yield opened
+    hook.detach_everywhere()
+    opened.close()
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> Iterator[World]:
+    built = build(tmp_path)
+    built.open_waiter = partial(streams.waiter, engine)
+    yield built
+    for pollers in built.pollers:
+        pollers.stop(30)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(built.mapping.name)]
+
+
+@pytest.fixture
+def emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The same over the public API of a server, without wake-ups."""
+    with emulator(tmp_path) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        built = build(tmp_path)
+        yield built
+        for pollers in built.pollers:
+            pollers.stop(30)
+
+
+def flat(batches: list[list[str]]) -> list[str]:
+    return [key for batch in batches for key in batch]
+
+
+def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(world: World, tmp_path: Path) -> None:
+    assert world.mapping == StreamMapping(
+        name="AnnounceChanges",
+        stream_arn=world.mapping.stream_arn,
+        function="Announce",
+        starts_at="TRIM_HORIZON",
+        batch_size=10,
+        window_secs=1,
+        most_retries=3,
+        most_age_secs=None,
+        bisects=True,
+        reports_failures=True,
+    )
+    without = read_template(tmp_path, Bus="off")
+    values = {"Runs": {"Ref": world.table, "StreamArn": world.mapping.stream_arn}}
+    stack = read_stack(without, Resolver(without.parameters, without.conditions, values))
+    assert (stack.functions, stack.streams) == ({}, [])
+
+
+def test_events_have_lambdas_form(world: World) -> None:
+    handler = Handler()
+    world.write("a")
+    world.start(handler)
+    until(lambda: handler.events)
+    (record,) = json.loads(json.dumps(handler.events[0]))["Records"]
+    assert record["dynamodb"].pop("SequenceNumber").isdigit()
+    assert record["dynamodb"].pop("ApproximateCreationDateTime") > 1_700_000_000
+    assert len(record.pop("eventID")) == 32
+    assert record == {
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": world.mapping.stream_arn,
+        "dynamodb": {"Keys": {"pk": {"S": "a"}}, "SizeBytes": 3, "StreamViewType": "KEYS_ONLY"},
+    }
+
+
+@pytest.mark.parametrize("name", ["world", "emulated"])
+def test_records_arrive_in_order_in_batches(name: str, request: pytest.FixtureRequest) -> None:
+    world: World = request.getfixturevalue(name)
+    handler = Handler()
+    keys = [str(number) for number in range(25)]
+    world.write(*keys[:15])
+    world.start(handler)
+    until(lambda: len(flat(handler.batches)) >= 15)
+    world.write(*keys[15:])
+    until(lambda: len(flat(handler.batches)) >= 25)
+    assert flat(handler.batches) == keys
+    assert max(map(len, handler.batches)) <= 10
+
+
+def test_the_window_collects_records(world: World) -> None:
+    handler = Handler()
+    world.start(handler, window_secs=300, batch_size=3)
+    world.write("a", "b")
+    world.write("c")
+    until(lambda: handler.batches)
+    assert handler.batches == [["a", "b", "c"]]
+
+
+def test_a_record_wakes_the_poller(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_mappings, "_WAKE_MS", 600_000)  # only a wake-up ends the test in time
+    handler = Handler()
+    world.start(handler, window_secs=0)
+    for key in ("a", "b", "c"):
+        until(lambda: list((world.state_dir / "engine" / "wake").iterdir()))
+        world.write(key)
+        until(lambda key=key: [key] in handler.batches)  # type: ignore[misc]
+    monkeypatch.setattr(stream_mappings, "_WAKE_MS", 10)
+    world.pollers[0]._stopping.set()
+    world.write("end")  # ends the last wait
+
+
+def test_a_reported_failure_is_retried_from_there(world: World) -> None:
+    handler = Handler()
+    handler.answer = lambda _keys: handler.numbers(["c", "d"]) if len(handler.batches) == 1 else {}
+    world.write("a", "b", "c", "d", "e")
+    world.start(handler)
+    until(lambda: len(handler.batches) == 2)
+    assert handler.batches == [["a", "b", "c", "d", "e"], ["c", "d", "e"]]
+
+
+@pytest.mark.parametrize("identifier", ["", None, "1"])
+def test_a_report_that_names_no_record_fails_the_whole_batch(world: World, identifier: str | None) -> None:
+    handler = Handler()
+    report = {"batchItemFailures": [{"itemIdentifier": identifier}]}
+    handler.answer = lambda _keys: report if len(handler.batches) == 1 else None
+    world.write("a", "b")
+    world.start(handler, bisects=False)
+    until(lambda: len(handler.batches) == 2)
+    assert handler.batches == [["a", "b"], ["a", "b"]]
+
+
+def test_bisection_isolates_a_record_that_is_given_up_after_its_retries(world: World) -> None:
+    def fail_on_poison(keys: list[str]) -> None:
+        if "poison" in keys:
+            raise ValueError("poison")
+
+    handler = Handler(fail_on_poison)
+    world.write("a", "b", "poison", "c", "d")
+    world.start(handler, most_retries=2)
+
+    def done() -> list[str]:
+        return flat([batch for batch in handler.batches if "poison" not in batch])
+
+    until(lambda: "d" in done())
+    assert handler.batches.count(["poison"]) == 3
+    assert done() == ["a", "b", "c", "d"]
+    assert "gave up 1 records" in world.log.getvalue()
+
+
+def test_records_that_are_too_old_are_given_up_at_their_first_failure(world: World) -> None:
+    def fail(_keys: list[str]) -> None:
+        raise ValueError("always")
+
+    handler = Handler(fail)
+    world.write("a")
+    world.start(handler, most_retries=None, most_age_secs=-1, window_secs=0)
+    until(lambda: "gave up" in world.log.getvalue())
+    assert handler.batches == [["a"]]
+
+
+def test_an_event_is_never_larger_than_6_mb(world: World) -> None:
+    handler = Handler()
+    invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
+    batches = Batches(world.mapping, invoker, Console(world.log), threading.Event())
+    records = [
+        {"dynamodb": {"SequenceNumber": str(number), "Keys": {"pk": {"S": f"{number}" + "x" * 2048}}}}
+        for number in range(10_000)
+    ]
+    done = list(batches.process(records))
+    assert done[-1] == "9999"
+    assert len(flat(handler.batches)) == 10_000
+    assert max(len(json.dumps(event)) for event in handler.events) <= 6 * 1024 * 1024 + len('{"Records": }')
+    assert len(handler.batches) > 1
+
+
+def test_a_new_start_goes_on_behind_the_last_done_record(world: World) -> None:
+    first, second = Handler(), Handler()
+    world.write("a", "b")
+    pollers = world.start(first, window_secs=0)
+    until(lambda: flat(first.batches) == ["a", "b"])
+    pollers.stop(30)
+    world.write("c")
+    world.start(second, window_secs=0)
+    until(lambda: second.batches)
+    assert flat(second.batches) == ["c"]
+
+
+def test_a_checkpoint_whose_record_is_not_kept_any_more_reads_the_remainder(engine: Engine, world: World) -> None:
+    first, second = Handler(), Handler()
+    world.write("a", "b")
+    pollers = world.start(first, window_secs=0)
+    until(lambda: flat(first.batches) == ["a", "b"])
+    pollers.stop(30)
+    with engine.store.write() as connection:
+        connection.execute("DELETE FROM stream_record")
+    world.write("c")
+    world.start(second, window_secs=0)
+    until(lambda: second.batches)
+    assert flat(second.batches) == ["c"]
+
+
+def test_latest_leaves_out_earlier_records(world: World) -> None:
+    handler = Handler()
+    world.write("early")
+    world.start(handler, starts_at="LATEST", window_secs=0)
+    until(lambda: list((world.state_dir / "engine" / "wake").iterdir()))
+    world.write("late")
+    until(lambda: handler.batches)
+    assert flat(handler.batches) == ["late"]
+
+
+def handle_in_a_process(folder: Path, mapping: StreamMapping, output: Path) -> None:
+    """Run the mapping until the process is killed. The handler writes each key into a file."""
+    opened = open_engine(folder / "engine", synchronous="NORMAL", prepare=False)
+    Hook(partial(services.call, opened)).attach_everywhere()
+
+    def handler(event: dict[str, Any], _context: object) -> None:
+        with output.open("a") as file:
+            file.writelines(f"{record['dynamodb']['Keys']['pk']['S']}\n" for record in event["Records"])
+
+    invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
+    StreamPollers(invoker, Console(io.StringIO()), folder, partial(streams.waiter, opened)).start(mapping)
+    threading.Event().wait()
+
+
+def test_killed_processes_lose_no_record(world: World, tmp_path: Path) -> None:
+    output = tmp_path / "handled"
+    output.touch()
+    mapping, spawn = replace(world.mapping, window_secs=0, batch_size=2), multiprocessing.get_context("spawn")
+    keys = [str(number) for number in range(60)]
+    for start in (0, 20, 40):
+        process = spawn.Process(target=handle_in_a_process, args=(tmp_path, mapping, output))
+        process.start()
+        world.write(*keys[start : start + 20])
+        until(lambda start=start: len(output.read_text().split()) > start + 5)  # type: ignore[misc]
+        process.kill()
+        process.join()
+    handler = Handler()
+    world.start(handler, window_secs=0)
+    until(lambda: {*output.read_text().split(), *flat(handler.batches)} == {*keys})
