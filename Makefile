@@ -11,7 +11,8 @@ help: ## List the commands
 setup: ## Install what is missing: system packages, .venv, toolchains
 	@bash infra/setup/install.sh
 
-up: setup ## The whole service on this machine (PORT=4096); Ctrl-C stops it
+up: ## The whole service on this machine (PORT=4096), installing only what it needs; Ctrl-C stops it
+	@bash infra/setup/install.sh --run
 	@exec .venv/bin/python -m infra.local up
 
 deploy: setup ## Deploy to AWS (STAGE=prod REGION=…) or an emulator (ENDPOINT=http://127.0.0.1:4566)

@@ -42,6 +42,11 @@ report() {
 trap report EXIT
 
 (($#)) || set -- "${all_stages[@]}"
+# Before anything takes time.
+for stage in "$@"; do
+  [[ " jail system vm " != *" $stage "* ]] || ((EUID == 0)) ||
+    { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
+done
 for stage in "$@"; do
   printf '\n=== %s\n' "$stage"
   started=$SECONDS

