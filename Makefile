@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up package deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help setup up backup restore package deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -14,6 +14,12 @@ setup: ## Install what is missing: system packages, .venv, toolchains
 up: ## The whole service on this machine (PORT=4096), installing only what it needs; Ctrl-C stops it
 	@bash infra/setup/install.sh --run
 	@exec .venv/bin/python -m infra.local up
+
+backup: ## Write the state of a stack, which may run, into a file (FILE=rustbox.backup)
+	@.venv/bin/python -m infra.local backup "$(FILE)"
+
+restore: ## Put a backup in place of the state of a stopped stack (FILE=rustbox.backup)
+	@.venv/bin/python -m infra.local restore "$(FILE)"
 
 deploy: setup ## Deploy to AWS (STAGE=prod REGION=…) or an emulator (ENDPOINT=http://127.0.0.1:4566)
 	@.venv/bin/python -m infra.deploy up

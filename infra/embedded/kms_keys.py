@@ -23,12 +23,16 @@ class MasterKeys:
     """AES-256-GCM. A box is version, key id, nonce and ciphertext; the encryption context is authenticated with it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._known: dict[str, bytes] = {}
+
+    def ids(self) -> set[str]:
+        """Return the ids of all keys in the file."""
+        return set(self._read())
 
     def create(self, key_id: str) -> None:
         """Make the key and write the file. The caller holds the store's write transaction, which orders writers."""
-        draft = self._path.with_name(self._path.name + ".new")
+        draft = self.path.with_name(self.path.name + ".new")
         keys = self._read() | {key_id: AESGCM.generate_key(256)}
         text = json.dumps({name: base64.b64encode(key).decode() for name, key in keys.items()})
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -36,7 +40,7 @@ class MasterKeys:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(self._path)
+        draft.replace(self.path)
 
     def seal(self, key_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
         """Encrypt. Raises KeyError where the file has no such key."""
@@ -67,7 +71,7 @@ class MasterKeys:
 
     def _read(self) -> dict[str, bytes]:
         try:
-            text = self._path.read_text(encoding="ascii")
+            text = self.path.read_text(encoding="ascii")
         except FileNotFoundError:
             return {}
         return {name: base64.b64decode(key) for name, key in json.loads(text).items()}

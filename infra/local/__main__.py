@@ -1,15 +1,27 @@
-"""`python -m infra.local up`: exit code 0 after a clean stop, 1 if it could not start, 2 for bad usage."""
+"""`python -m infra.local up`: exit code 0 after a clean stop, 1 if it could not start, 2 for bad usage.
+
+`backup FILE` and `restore FILE` likewise.
+"""
 
 import sys
 
-_USAGE = "usage: python -m infra.local up"
+_USAGE = "usage: python -m infra.local up | backup FILE | restore FILE"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the one command there is."""
-    if arguments != ["up"]:
-        sys.stderr.write(_USAGE + "\n")
-        return 2
+    """Run a command."""
+    match arguments:
+        case ["up"]:
+            return _up()
+        case ["backup" | "restore" as command, file] if file:
+            from infra.local.backups import run  # noqa: PLC0415 - usage errors answer at once
+
+            return run(command, file)
+    sys.stderr.write(_USAGE + "\n")
+    return 2
+
+
+def _up() -> int:
     # Imported late: usage errors answer at once, and a missing package gets its own line.
     try:
         from infra.local.launcher import up  # noqa: PLC0415

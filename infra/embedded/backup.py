@@ -1,0 +1,103 @@
+"""Backups of the engine's file, taken while processes use it. Master keys are never part of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from infra.embedded.errors import StoreUnusableError
+from infra.embedded.kms_keys import MasterKeys
+from infra.embedded.schema import MIGRATIONS
+from infra.embedded.store import FILE_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS_FILE_NAME: Final = "kms.json"
+
+
+def back_up(folder: Path, target: Path) -> None:
+    """Write one committed state to `target`, whole or not at all; writers go on. Raises StoreUnusableError."""
+    source, draft = folder / FILE_NAME, target.with_name(target.name + ".new")
+    if not source.exists():
+        raise StoreUnusableError(f"{source} does not exist: there is nothing to back up")
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            with closing(sqlite3.connect(source, timeout=30)) as connection:
+                # Not a copy of the pages: what was deleted must not be in the backup.
+                connection.execute("VACUUM INTO ?", (str(draft),))
+            _sync(draft)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnusableError(f"the backup {target} cannot be written: {error}") from error
+
+
+def restore(folder: Path, source: Path) -> Path | None:
+    """Put a backup in place of the file. Nothing may use the folder.
+
+    Returns the folder of the earlier file, None without one.
+    Raises StoreUnusableError for a damaged or newer backup, and for one whose master keys are not in the folder.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, draft = folder / FILE_NAME, folder / "restored.new"
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            shutil.copyfile(source, draft)
+            _check(draft, source, MasterKeys(folder / KEYS_FILE_NAME))
+            _sync(draft)
+            kept = _keep_earlier(path)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnusableError(f"the backup {source} cannot be restored: {error}") from error
+    return kept
+
+
+def _check(draft: Path, source: Path, keys: MasterKeys) -> None:
+    with closing(sqlite3.connect(draft)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise StoreUnusableError(f"{source} was written by a newer version (schema {version}): use that version")
+        if version == 0:
+            raise StoreUnusableError(f"{source} is no backup of this service")
+        (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if problem != "ok":
+            raise StoreUnusableError(f"{source} is damaged ({problem}): use another backup")
+        wanted = {key for (key,) in connection.execute("SELECT id FROM kms_key")}
+    if wanted - keys.ids():
+        raise StoreUnusableError(
+            f"{keys.path} lacks a master key of the backup: copy the {KEYS_FILE_NAME} that belongs to it there first"
+        )
+
+
+def _keep_earlier(path: Path) -> Path | None:
+    """Keep the earlier file with its log beside it. The file itself stays in place until it is replaced."""
+    if not path.exists():
+        return None
+    kept = path.parent / f"before-restore-{time.strftime('%Y%m%d-%H%M%S')}"
+    kept.mkdir(mode=0o700)
+    os.link(path, kept / path.name)
+    for suffix in ("-wal", "-shm"):
+        log = path.with_name(path.name + suffix)
+        if log.exists():
+            log.rename(kept / log.name)
+    return kept
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

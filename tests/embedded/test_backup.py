@@ -1,0 +1,156 @@
+"""Backups: one committed state, without master keys and deleted data; refused where they cannot be used."""
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from infra.embedded.backup import back_up, restore
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.errors import StoreUnusableError
+from infra.embedded.store import FILE_NAME
+from tests.embedded.conftest import Backend, session_of
+from tests.until import until
+
+KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
+
+
+def test_a_backup_brings_back_what_was_there_and_keeps_the_later_state(tmp_path: Path) -> None:
+    folder, file = tmp_path / "engine", tmp_path / "backup"
+    engine = open_engine(folder)
+    aws = Backend("engine", session_of(engine))
+    client, table, url = aws.client("dynamodb"), aws.create_table(), aws.create_queue()
+    client.put_item(TableName=table, Item=KEY)
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    aws.client("ssm").put_parameter(Name="/p", Value="secret", Type="SecureString")
+    back_up(folder, file)
+    client.put_item(TableName=table, Item=KEY | {"sk": {"S": "later"}})
+    engine.close()
+    kept = restore(folder, file)
+    restored = open_engine(folder)
+    backend = Backend("engine", session_of(restored))
+    assert backend.client("dynamodb").scan(TableName=table)["Items"] == [KEY]
+    assert len(backend.client("sqs").receive_message(QueueUrl=url)["Messages"]) == 1
+    assert backend.client("ssm").get_parameter(Name="/p", WithDecryption=True)["Parameter"]["Value"] == "secret"
+    restored.close()
+    assert kept is not None
+    shutil.copyfile(folder / "kms.json", kept / "kms.json")
+    earlier = open_engine(kept)
+    assert Backend("engine", session_of(earlier)).client("dynamodb").scan(TableName=table)["Count"] == 2
+    earlier.close()
+
+
+def test_a_backup_under_load_is_one_committed_state(engine: Engine, aws: Backend, tmp_path: Path) -> None:
+    """Each transaction writes two items: a backup has both or none."""
+    folder, table, stop = engine.store.folder, aws.create_table(), threading.Event()
+    written = []
+
+    def write() -> None:
+        client = aws.client("dynamodb")
+        for number in range(1_000_000):
+            items = [{"pk": {"S": str(number)}, "sk": {"S": side}, "text": {"S": "x" * 500}} for side in ("l", "r")]
+            client.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}} for item in items])
+            written.append(number)
+            if stop.is_set():
+                return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for turn in range(3):
+            until(lambda turn=turn: len(written) > 100 * (turn + 1))  # type: ignore[misc]
+            before, file = len(written), tmp_path / f"backup{turn}"
+            back_up(folder, file)
+            with closing(sqlite3.connect(file)) as connection:
+                counts = connection.execute("SELECT pk, count(*) FROM item GROUP BY pk").fetchall()
+            assert {count for _, count in counts} == {2}
+            assert {key for key, _ in counts} >= {str(number) for number in range(before)}
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_neither_master_keys_nor_deleted_data_are_in_a_backup(engine: Engine, aws: Backend, tmp_path: Path) -> None:
+    file, table = tmp_path / "backup", aws.create_table()
+    aws.client("ssm").put_parameter(Name="/p", Value="hunter2-hunter2", Type="SecureString")
+    aws.client("dynamodb").put_item(TableName=table, Item=KEY | {"code": {"S": "deleted-program" * 100}})
+    aws.client("dynamodb").delete_item(TableName=table, Key=KEY)
+    back_up(engine.store.folder, file)
+    content = file.read_bytes()
+    (key,) = json.loads((engine.store.folder / "kms.json").read_text()).values()
+    assert not [secret for secret in (b"hunter2", key.encode(), b"deleted-program") if secret in content]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"engine", "backup"}
+
+
+def test_a_restore_without_the_master_keys_is_refused(engine: Engine, aws: Backend, tmp_path: Path) -> None:
+    file, other = tmp_path / "backup", tmp_path / "other"
+    aws.client("ssm").put_parameter(Name="/p", Value="secret", Type="SecureString")
+    back_up(engine.store.folder, file)
+    with pytest.raises(StoreUnusableError, match=r"other/kms.json lacks a master key of the backup: copy the kms.json"):
+        restore(other, file)
+    assert list(other.iterdir()) == []
+    shutil.copyfile(engine.store.folder / "kms.json", other / "kms.json")
+    assert restore(other, file) is None
+    restored = open_engine(other)
+    ssm = Backend("engine", session_of(restored)).client("ssm")
+    assert ssm.get_parameter(Name="/p", WithDecryption=True)["Parameter"]["Value"] == "secret"
+    restored.close()
+
+
+def newer(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+
+
+def foreign(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE other (x)")
+
+
+def damaged(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 8192] = os.urandom(8192)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (newer, r"written by a newer version \(schema 999\)"),
+        (foreign, "is no backup of this service"),
+        (damaged, "damaged|malformed"),
+        (Path.unlink, "cannot be restored: .*No such file"),
+    ],
+)
+def test_a_file_that_is_no_good_backup_changes_nothing(
+    engine: Engine, aws: Backend, tmp_path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    folder, file, table = engine.store.folder, tmp_path / "backup", aws.create_table()
+    for number in range(50):
+        aws.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": str(number)}, "sk": {"S": "x" * 500}})
+    back_up(folder, file)
+    spoil(file)
+    names = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(StoreUnusableError, match=words):
+        restore(folder, file)
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert aws.client("dynamodb").scan(TableName=table, Select="COUNT")["Count"] == 50
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing_behind(engine: Engine, tmp_path: Path) -> None:
+    missing = tmp_path / "missing" / "backup"
+    with pytest.raises(StoreUnusableError, match=r"missing/backup cannot be written: .*No such file"):
+        back_up(engine.store.folder, missing)
+    with pytest.raises(StoreUnusableError, match="there is nothing to back up"):
+        back_up(tmp_path, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+    assert (engine.store.folder / FILE_NAME).exists()

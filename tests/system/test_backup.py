@@ -1,0 +1,61 @@
+"""A backup of a busy stack, and a restore from it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.system.local_stack import ROOT, LocalStack, final_result, wait_until
+from tests.system.webhook_inbox import open_inbox
+
+
+def _command(local: LocalStack, name: str, file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local", name, str(file)],
+        cwd=ROOT,
+        env={**os.environ, "RUSTBOX_STATE_DIR": str(local.state_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_backup_under_load_restores_everything_accepted_before_it(
+    own_stack: Callable[..., LocalStack], tmp_path: Path
+) -> None:
+    local, file = own_stack(), tmp_path / "rustbox.backup"
+    local.start()
+    accepted: list[str] = []
+
+    def submit(_number: int) -> None:
+        with local.client() as client:
+            code = "import time\ntime.sleep(0.1)\nprint('done')"
+            accepted.append(client.post("/api/submit", json={"language": "python", "code": code}).json()["id"])
+
+    with open_inbox() as inbox:
+        with local.client() as client:
+            client.post("/api/webhooks", json={"url": inbox.url}).raise_for_status()
+        with ThreadPoolExecutor(4) as clients:
+            submitted = clients.map(submit, range(60))
+            wait_until(lambda: len(accepted) > 20, 60, "submissions are accepted", local.log)
+            before = list(accepted)
+            backed_up = _command(local, "backup", file)
+            assert len(list(submitted)) == 60
+        assert backed_up.returncode == 0, backed_up.stderr
+        assert f"Keep a copy of {local.state_dir / 'engine' / 'kms.json'}" in backed_up.stdout
+        refused = _command(local, "restore", file)
+        assert (refused.returncode, "already running" in refused.stderr) == (1, True)
+        assert local.stop() == 0, local.log()
+        (local.state_dir / "engine" / "rustbox.sqlite").write_bytes(b"damaged")
+        restored = _command(local, "restore", file)
+        assert restored.returncode == 0, restored.stderr
+        local.start()
+        with local.client() as client:
+            for submission_id in before:
+                assert final_result(client, submission_id)["stdout"] == "done\n"
+        # The endpoint's secret opens with the master key that stayed in its place.
+        wait_until(lambda: inbox.ids() >= set(before), 90, "every webhook", local.log)
+    assert local.stop() == 0, local.log()
