@@ -6,11 +6,13 @@ Never pass code, stdin, output, headers or secrets. Never use an id as a dimensi
 """
 
 import functools
+import os
 
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-NAMESPACE = "Rustbox"
+_DEFAULT_NAMESPACE = "Rustbox"
+"""Outside a deployment. template.yaml sets one for each stage, so that stages of one account do not mix."""
 
 
 @functools.cache
@@ -41,7 +43,8 @@ class Metrics:
 
     def add(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
         """Write one value with the dimension `service` and the given ones."""
-        with single_metric(name=name, unit=unit, value=value, namespace=NAMESPACE) as metric:
+        namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", _DEFAULT_NAMESPACE)
+        with single_metric(name=name, unit=unit, value=value, namespace=namespace) as metric:
             metric.add_dimension(name="service", value=self._service)
             for dimension, text in dimensions.items():
                 metric.add_dimension(name=dimension, value=text)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import py_compile
 import shutil
 import subprocess
 import sys
@@ -32,6 +31,21 @@ _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 # Lambda's Python 3.13 runs on Amazon Linux 2023, which has glibc 2.34.
 _GLIBC_MINORS = (17, 28, 34)
 _NEVER_SHIPPED = ("*.dist-info", "bin", "__pycache__", "*.pyi", "py.typed", "examples", "examples-1.json")
+_TASK_ROOT = Path("/var/task")
+# Arguments: folder, its name on Lambda, whether sources stay. UNCHECKED_HASH: the interpreter does not compare the
+# compiled files with their sources, whose dates are lost in the zip.
+_COMPILER = """
+import pathlib, py_compile, sys
+tree, name = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+for source in sorted(tree.rglob("*.py")):
+    py_compile.compile(
+        str(source),
+        cfile=None if sys.argv[3] == "True" else str(source.with_suffix(".pyc")),
+        dfile=str(name / source.relative_to(tree)),
+        doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+"""
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -117,16 +131,19 @@ def _compile(tree: Path, name: Path, *, keep_sources: bool) -> None:
 
     Lambda's file system is read-only, so a function without compiled files compiles its sources at each cold start.
     """
-    for source in sorted(tree.rglob("*.py")):
-        # UNCHECKED_HASH: the interpreter does not compare them with the sources, whose dates are lost in the zip.
-        py_compile.compile(
-            str(source),
-            cfile=None if keep_sources else str(source.with_suffix(".pyc")),
-            dfile=str(Path("/var/task") / name / source.relative_to(tree)),
-            doraise=True,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
-        if not keep_sources:
+    # A process of its own: the bytes depend on which strings the compiling process has seen before.
+    done = subprocess.run(
+        [sys.executable, "-S", "-s", "-P", "-c", _COMPILER, str(tree), str(_TASK_ROOT / name), str(keep_sources)],
+        env={"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PIP_SECS,
+    )
+    if done.returncode:
+        raise DeployError(f"a module of {tree.name} does not compile:\n{done.stderr.strip()}")
+    if not keep_sources:
+        for source in tree.rglob("*.py"):
             source.unlink()
 
 

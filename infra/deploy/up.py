@@ -147,4 +147,6 @@ def _tell(target: Target, base_url: str, first_key: str | None, outputs: dict[st
     progress.plain(f"admin key  aws ssm get-parameter --with-decryption --name {target.admin_key_parameter}")
     progress.plain(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
     progress.plain("           docs/runner.md#start-a-container")
+    if target.endpoint is None:
+        progress.plain(f"dashboard  {outputs['DashboardUrl']}")
     progress.plain(f"next       make deploy-status STAGE={target.stage}")

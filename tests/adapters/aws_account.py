@@ -73,6 +73,8 @@ class Aws:
         if isinstance(expression, dict) and "Ref" in expression:
             name = expression["Ref"]
             return self.parameters[name] if name in self.parameters else self.names[name]
+        if isinstance(expression, dict) and "Fn::Sub" in expression:
+            return str(expression["Fn::Sub"].replace("${Stage}", self.parameters["Stage"]))
         if isinstance(expression, dict) and "Fn::If" in expression:
             assert expression["Fn::If"][0] == "HasPublicBaseUrl"
             return "https://api.example.com"

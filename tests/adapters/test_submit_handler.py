@@ -213,7 +213,7 @@ def test_neither_program_nor_secret_is_logged(
     written = capsys.readouterr()
     (metric,) = [json.loads(text) for text in written.out.splitlines()]
     assert (metric["SubmissionAccepted"], metric["service"]) == ([1.0], "submit")
-    assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Rustbox"
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Rustbox/prod"
     for hidden in ("hidden", "print(42)", project_key):
         assert hidden not in written.out + written.err + json.dumps(logged)
 

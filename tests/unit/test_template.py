@@ -140,3 +140,41 @@ def test_functions_run_on_the_given_architecture() -> None:
     ]
     assert found
     assert all(value in (["x86_64"], [{"Ref": "Architecture"}]) for value in found)
+
+
+def test_every_alarm_has_an_entry_in_the_runbook_that_starts_with_a_command(deployed: dict[str, Any]) -> None:
+    runbook = (TEMPLATE.parent / "docs" / "runbook.md").read_text()
+    entries = dict(re.findall(r"^## (\w+)\n\n(```text\n\w.*\n)", runbook, re.MULTILINE))
+    alarms = {
+        name: item["Properties"]
+        for name, item in deployed["Resources"].items()
+        if item["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert len(alarms) > 10
+    assert entries.keys() == alarms.keys()
+    for name, properties in alarms.items():
+        assert properties["AlarmDescription"].endswith(f"docs/runbook.md#{name.lower()}")
+        assert properties["AlarmActions"] == {
+            "Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]
+        }
+
+
+def test_dashboard_is_json_that_refers_to_resources_of_the_template(deployed: dict[str, Any]) -> None:
+    text = deployed["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    names = set(re.findall(r"\$\{(\w+)[.}]", text))
+    assert names - {"Stage"} <= deployed["Resources"].keys()
+    assert {"Api", "BatchQueue", "SweepFunction"} <= names
+    widgets = json.loads(text)["widgets"]
+    assert len(widgets) == len({(widget["x"], widget["y"]) for widget in widgets}) == 12
+
+
+def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stage(deployed: dict[str, Any]) -> None:
+    namespace = {"Fn::Sub": "Rustbox/${Stage}"}
+    alarms = [item["Properties"] for item in deployed["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
+    own = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == namespace}
+    assert own == {"OldestDueAge", "DeliveryExhausted"}
+    sources = "".join(path.read_text() for path in (TEMPLATE.parent / "functions").rglob("*.py"))
+    assert all(f'"{metric}"' in sources for metric in own)
+    for item in deployed["Resources"].values():
+        if item["Type"] == "AWS::Lambda::Function":
+            assert item["Properties"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == namespace
