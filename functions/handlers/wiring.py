@@ -28,6 +28,7 @@ from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.slots import project_slots
+from functions.webhooks.sending.snapshots import Snapshots
 
 
 def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox:
@@ -58,9 +59,11 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     """Return the part that sends webhooks."""
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
-    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
+    slots = project_slots(settings.webhook_senders)
+    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, slots)
+    leases = Leases(table, dynamodb, slots)
     return Deliverer(
-        claimer=Claimer(box.deliveries, Leases(table, dynamodb), box.hints, lane_waker),
+        claimer=Claimer(box.deliveries, Snapshots(table, dynamodb), leases, box.hints, lane_waker),
         attempts=Attempts(table, dynamodb),
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         disabled_events=DisabledEvents(box.endpoints, box),

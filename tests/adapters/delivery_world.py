@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from functions.aws.dynamodb.items import to_item
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
 from functions.submissions import fan_out as fanout
@@ -27,16 +26,16 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Deliv
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
+from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.attempt_store import Attempts, Recorded
 from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.lane import host_of, run_lane_name
-from functions.webhooks.sending.lane_rows import slot_name, slot_value, slots_key
+from functions.webhooks.sending.lane import Lane, host_of, run_lane_name
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.schedule import MAX_DELAY_SECS
-from functions.webhooks.sending.slots import SLOT_MS, Slot
+from functions.webhooks.sending.slots import SLOT_MS, HeldSlot
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import DONE_STATES, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of
+from tests.adapters.pipeline import DONE_STATES, PROJECT_SLOTS, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,16 +163,11 @@ class DeliveryWorld:
 
     def hold(self, endpoint: Endpoint) -> None:
         """Take a slot of that endpoint, as a sender does that dies before it claims a delivery."""
-        slots = self.pipeline.lanes.slots(self.project_id)
-        taken = Slot(self.pipeline.time() + SLOT_MS, endpoint.endpoint_id, host_of(endpoint.url))
-        number = next(number for number in itertools.count() if number not in slots.taken)
-        self.pipeline.aws.client("dynamodb").update_item(
-            TableName=self.pipeline.aws.names["DeliveriesTable"],
-            Key=slots_key(self.project_id),
-            UpdateExpression="SET #slot = :slot, version = :version",
-            ExpressionAttributeNames={"#slot": slot_name(number)},
-            ExpressionAttributeValues=to_item({":slot": slot_value(taken), ":version": slots.version + 1}),
-        )
+        lane = Lane(self.project_id, endpoint.endpoint_id, host_of(endpoint.url), endpoint.max_concurrency)
+        slot = HeldSlot(new_id()[:8], self.pipeline.time() + SLOT_MS, lane, self.project_id)
+        take = slot_rows.take(slot, PROJECT_SLOTS, self.pipeline.time())
+        table = self.pipeline.aws.names["DeliveriesTable"]
+        take.is_applied(self.pipeline.aws.client("dynamodb"), table, slot_rows.slots_key(self.project_id))
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         """As PATCH does it."""

@@ -47,6 +47,7 @@ from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.sending.snapshots import Snapshots
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by
@@ -111,7 +112,8 @@ class Pipeline:
         self.deliveries = DeliveryStore(table, dynamodb, time)
         self.endpoints = EndpointStore(table, dynamodb, time)
         self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, time)
-        self.leases = Leases(table, dynamodb, time)
+        self.snapshots = Snapshots(table, dynamodb, time)
+        self.leases = Leases(table, dynamodb, PROJECT_SLOTS, time, no_sleep)
         self.lanes = LaneStore(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
@@ -127,7 +129,7 @@ class Pipeline:
             BatchLease(runs, dynamodb, time), BatchStore(runs, dynamodb, no_sleep), self.fanout, time
         )
         self.deliverer = Deliverer(
-            Claimer(self.deliveries, self.leases, self.delivery_hints, self.lane_waker, time, no_sleep),
+            Claimer(self.deliveries, self.snapshots, self.leases, self.delivery_hints, self.lane_waker, time, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
             self.boxes,
             self.disabled_events,

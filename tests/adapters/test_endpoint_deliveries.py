@@ -59,10 +59,9 @@ def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENC
     """Let that many sends to the endpoint be under way."""
     for _ in range(count):
         submission = finish(pipeline)
-        seen = pipeline.leases.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+        seen = pipeline.snapshots.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
         assert seen is not None
-        number, *_rest = seen.slots.free_numbers(seen.lane, PROJECT_SLOTS, pipeline.time())
-        assert pipeline.leases.claim(seen, "busy", number) is not None
+        assert pipeline.leases.claim(seen, "busy") is not None
 
 
 @pytest.fixture
@@ -340,7 +339,8 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
 
 
 def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
-    made = kind(pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb"), pipeline.time)
+    table, client = pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb")
+    made = kind(table, client, PROJECT_SLOTS, pipeline.time, no_sleep)
     claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=made)
     pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
 
@@ -348,11 +348,11 @@ def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> No
 def test_claims_that_collide_look_again_and_in_the_end_wait(
     pipeline: Pipeline, endpoint: Endpoint, owed: Submission, delays: list[int]
 ) -> None:
-    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 5))
+    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 23))
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
     second = finish(pipeline)
-    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 6))
+    use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 24))
     pipeline.webhook(hint_of(second, endpoint))
     assert (pipeline.state(second, endpoint.endpoint_id), delays) == (DeliveryState.PENDING, [1])
 

@@ -15,7 +15,16 @@ from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
 from tests.adapters.delivery_world import DeliveryWorld
-from tests.adapters.pipeline import RECORD_POINTS, Crash, Pipeline, crash_at, no_sleep, pipeline, receiver
+from tests.adapters.pipeline import (
+    PROJECT_SLOTS,
+    RECORD_POINTS,
+    Crash,
+    Pipeline,
+    crash_at,
+    no_sleep,
+    pipeline,
+    receiver,
+)
 from tests.adapters.test_delivery_machine import WEBHOOK_POINTS
 
 __all__ = ["pipeline", "receiver"]
@@ -227,7 +236,8 @@ def test_claim_that_was_applied_although_it_timed_out(world: DeliveryWorld, run:
     pipeline = world.pipeline
     world.record(run)
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
-    leases = Leases(pipeline.aws.names["DeliveriesTable"], deaf, pipeline.time)  # type: ignore[arg-type]
+    table = pipeline.aws.names["DeliveriesTable"]
+    leases = Leases(table, deaf, PROJECT_SLOTS, pipeline.time, no_sleep)  # type: ignore[arg-type]
     claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=leases)
     pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
     failed = [pipeline.webhook(hint) for hint in world.hints]

@@ -81,6 +81,7 @@ def test_the_older_revision_finds_its_fields_and_we_understand_its_hints() -> No
         *("", "[]", "1", "null", "{}", '{"event_id":"x"}'),
         '{"event_id":"x","endpoint_id":"run","project_id":"dev","copy":{}}',
         '{"event_id":"x","endpoint_id":"run","project_id":"dev","copy":[]}',
+        Hint.of(DELIVERY).text.replace('"attempt":0', '"attempt":"0"'),
     ],
 )
 def test_a_broken_hint_is_refused(text: str) -> None:
@@ -98,7 +99,8 @@ def test_a_large_body_and_an_unsealed_secret_stay_in_the_table() -> None:
     large = Hint.of(DELIVERY, b"x" * (MAX_BODY_BYTES + 1))
     assert (large.body, large.delivery) == (b"", DELIVERY)
     unsealed = Hint.of(replace(DELIVERY, secret="very-hidden"), BODY)
-    assert unsealed == Hint("event", "run", "dev", "hooks.example.com")
+    assert unsealed == Hint("event", "run", "dev", "hooks.example.com", body=BODY)
+    assert Hint.parse(unsealed.text) == unsealed
     assert "very-hidden" not in unsealed.text
 
 

@@ -13,10 +13,11 @@ from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN, STALE_MS
-from functions.webhooks.sending.lane_rows import lane_key, slots_key
+from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.slot_rows import slots_key
 from functions.webhooks.sending.slots import SLOT_MS
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
 from tests.adapters.test_endpoint_deliveries import finish, hint_of, hold, use_leases
@@ -135,13 +136,13 @@ def test_a_slot_that_is_taken_while_an_older_delivery_is_looked_for_is_not_taken
             ExpressionAttributeValues={":now": {"N": str(pipeline.time())}},
         )
     other, newer = finish(pipeline), finish(pipeline)
-    seen = pipeline.leases.read(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+    seen = pipeline.snapshots.read(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
     assert seen is not None
     oldest = LaneStore.oldest
 
     def taken_meanwhile(self: LaneStore, *arguments: Any) -> list[tuple[str, str]]:
         found = oldest(self, *arguments)
-        assert pipeline.leases.claim(seen, "other", 0) is not None
+        assert pipeline.leases.claim(seen, "other") is not None
         return found
 
     monkeypatch.setattr(LaneStore, "oldest", taken_meanwhile)

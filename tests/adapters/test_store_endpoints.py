@@ -329,8 +329,9 @@ def test_what_was_opened_is_kept_for_five_minutes(
         boxes.open(box, "dev", "endpoint")
 
 
-def test_not_everything_is_kept_for_ever(boxes: SecretBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_everything_is_kept_for_ever(aws: Aws, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.webhooks.sending.secret_box._MAX_CACHED", 2)
+    boxes = SecretBoxes(aws.names["EndpointSecretsKey"], Clients.kms, time)
     for number in range(5):
         boxes.open(boxes.seal(SECRET, "dev", str(number)), "dev", str(number))
-    assert len(boxes._opened._found) == len(boxes._sealed._found) == 2
+    assert len(boxes._opened) == len(boxes._sealed) == 2

@@ -331,7 +331,7 @@ class Conflicting:
         return self._client.transact_write_items(**arguments)
 
 
-@pytest.mark.parametrize(("conflicts", "failed"), [(1, []), (4, []), (5, [0])])
+@pytest.mark.parametrize(("conflicts", "failed"), [(1, []), (5, []), (6, [0])])
 def test_record_that_collides_is_tried_again(
     conflicts: int, failed: list[int], pipeline: Pipeline, owed: Submission
 ) -> None:

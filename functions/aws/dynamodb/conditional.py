@@ -92,3 +92,9 @@ class ConditionalUpdate:
         if values:
             arguments["ExpressionAttributeValues"] = to_item(values)
         return arguments
+
+
+def check(table_name: str, key: dict[str, AttributeValueTypeDef], condition: str, values: Mapping[str, Value]) -> Any:
+    """Return an action of a transaction that only checks a condition, written as in `ConditionalUpdate`."""
+    action = ConditionalUpdate({}, condition, values).action(table_name, key)["Update"]
+    return {"ConditionCheck": {name: part for name, part in action.items() if name != "UpdateExpression"}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.clock import MS_PER_SEC
@@ -53,17 +53,17 @@ class Hint:
     body: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def naming(cls, delivery: Delivery) -> Hint:
-        """Return a hint without a copy, for a delivery whose row differs from `delivery`."""
-        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url))
+    def naming(cls, delivery: Delivery, body: bytes = b"") -> Hint:
+        """Return a hint without a copy, for a delivery whose row or lane must be read anyway."""
+        kept = body if len(body) <= MAX_BODY_BYTES else b""
+        host = host_of(delivery.url)
+        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host, None, kept)
 
     @classmethod
     def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
         """Return a hint with a copy of the whole row, and the event's bytes if they are known and not too large."""
-        if delivery.secret:  # of an old revision, and unsealed
-            return cls.naming(delivery)
-        kept = body if len(body) <= MAX_BODY_BYTES else b""
-        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host_of(delivery.url), delivery, kept)
+        named = cls.naming(delivery, body)
+        return named if delivery.secret else replace(named, delivery=delivery)  # that secret is unsealed
 
     @classmethod
     def parse(cls, text: str) -> Hint:
@@ -76,17 +76,9 @@ class Hint:
                 str(values["endpoint_id"]),
                 None if project_id is None else str(project_id),
                 str(values.get("host", "")),
+                body=base64.b64decode(values.get("body", "")),
             )
-            if named.project_id is None or "copy" not in values:
-                return named
-            return cls(
-                named.event_id,
-                named.endpoint_id,
-                named.project_id,
-                named.host,
-                _to_delivery(named.event_id, named.endpoint_id, named.project_id, values["copy"]),
-                base64.b64decode(values.get("body", "")),
-            )
+            return replace(named, delivery=_to_delivery(named, values["copy"])) if "copy" in values else named
         except (ValueError, KeyError, TypeError, AttributeError):
             raise MessageInvalidError("the hint has no event_id and endpoint_id") from None
 
@@ -159,11 +151,12 @@ def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, st
         yield batch
 
 
-def _to_delivery(event_id: str, endpoint_id: str, project_id: str, copy: dict[str, Any]) -> Delivery:
+def _to_delivery(named: Hint, copy: dict[str, Any]) -> Delivery:
     values = {name: copy[name] for name in _COPIED}
     values |= {name: base64.b64decode(copy[name]) for name in _COPIED_BYTES}
     state = DeliveryState.RETRYING if values["attempt"] > values["attempts_before"] else DeliveryState.PENDING
-    return Delivery(event_id=event_id, endpoint_id=endpoint_id, project_id=project_id, state=state, **values)
+    values |= {"event_id": named.event_id, "endpoint_id": named.endpoint_id, "project_id": named.project_id or ""}
+    return Delivery(state=state, **values)
 
 
 def _to_text(content: bytes) -> str:

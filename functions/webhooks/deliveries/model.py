@@ -11,7 +11,7 @@ A delivery without a free send slot is parked: it keeps its state, has no hint, 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -128,6 +128,18 @@ class Delivery:
         if self.state is DeliveryState.SENDING and self.lease_until_ms is not None:
             return self.lease_until_ms
         return self.next_at_ms
+
+    def after_attempt(self, transition: Transition) -> Delivery:
+        """Return the row after the record of one more attempt."""
+        next_at_ms = self.next_at_ms if transition.next_at_ms is None else transition.next_at_ms
+        return replace(
+            self,
+            state=transition.state,
+            attempt=self.attempt + 1,
+            next_at_ms=next_at_ms,
+            lease_until_ms=None,
+            lease_owner=None,
+        )
 
     def is_claimable(self, now_ms: int) -> bool:
         """Whether a claim could succeed now. Must match the condition of the claim itself (`leases`)."""

@@ -23,6 +23,7 @@ from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import TOTAL_SECS, Egress
 from functions.webhooks.sending.headers import webhook_headers
+from functions.webhooks.sending.lane import is_unanswered
 from functions.webhooks.sending.leases import ClaimedDelivery
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.schedule import Schedule
@@ -32,6 +33,8 @@ from functions.webhooks.sending.slots import spacing_ms
 
 SESSION_MS = 10_000
 """A sender keeps its slot for this long while deliveries wait, then passes it on."""
+SHORT_REST_MS = 20
+"""A sender waits for a rest of its slot that is not longer, and then frees the slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,11 @@ class Deliverer:
 
     def _attempt(self, held: ClaimedDelivery) -> "_AttemptResult":
         delivery = held.delivery
-        event = self.claimer.deliveries.get_event(delivery.event_id)
-        if event is None:  # the submission was deleted
+        body = held.body or self._read_body(delivery)
+        if not body:  # the submission was deleted
             self.claimer.leases.cancel_claimed(held)
             return _AttemptResult()
-        rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(event.body))
+        rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(body))
         if held.slot is None:
             reply = Reply(0, error_code=NOT_SENT)
         else:
@@ -105,16 +108,22 @@ class Deliverer:
                 return (
                     _AttemptResult()
                 )  # stalled since the claim: the send could overlap with the send of the next lease owner
-            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, event.body)
+            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, body)
             reach("webhook.after_send")
+        short_rest_ms = rest_until_ms - self.clock()
+        if 0 < short_rest_ms <= SHORT_REST_MS:
+            # A resting slot would count until a sender that finds no free slot removes it.
+            self.claimer.sleep(short_rest_ms / MS_PER_SEC)
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
         recorded = self.attempts.record(held, reply, planned, rest_until_ms)
         reach("webhook.after_record")
         if recorded is None:
             return _AttemptResult(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
-        self._hint(delivery, recorded.transition)
-        if recorded.disabled is not None:
-            self.disabled_events.publish(recorded.disabled)
+        self._hint(delivery, reply, recorded.transition, body)
+        if recorded.endpoint is not None:
+            self.claimer.snapshots.keep(recorded.endpoint)
+            if recorded.is_newly_disabled:
+                self.disabled_events.publish(recorded.endpoint)
         attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
         return _AttemptResult(attempted, rest_until_ms, recorded.is_slot_free)
 
@@ -158,10 +167,16 @@ class Deliverer:
         headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers)
         return self.egress.post(target.url, headers, body)
 
-    def _hint(self, delivery: Delivery, transition: Transition) -> None:
+    def _read_body(self, delivery: Delivery) -> bytes:
+        event = self.claimer.deliveries.get_event(delivery.event_id)
+        return b"" if event is None else event.body
+
+    def _hint(self, delivery: Delivery, reply: Reply, transition: Transition, body: bytes) -> None:
         if transition.next_at_ms is None:
             return
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
-            claimer = self.claimer
-            claimer.hints.send(Hint.naming(delivery), delay_ms=delay_ms)
+            recorded = delivery.after_attempt(transition)
+            # Without a response, the circuit breaker has counted: the next claim must read the lane.
+            hint = Hint.naming(recorded, body) if is_unanswered(reply) else Hint.of(recorded, body)
+            self.claimer.hints.send(hint, delay_ms=delay_ms)

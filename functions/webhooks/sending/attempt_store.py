@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.webhooks.deliveries.model import (
     NOT_SENT,
@@ -22,10 +22,10 @@ from functions.webhooks.deliveries.model import (
     due_at,
 )
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key
-from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
+from functions.webhooks.endpoints.rows import endpoint_key, failing_is, to_endpoint
+from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.lane import is_unanswered
-from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key, slots_key
-from functions.webhooks.sending.leases import release
+from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,25 +37,23 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.leases import ClaimedDelivery
     from functions.webhooks.sending.reply import Reply
 
-MAX_TRIES = 5
+MAX_TRIES = 6
 _FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
 _BREAKER = ("failures", "failing_since_ms", "probe_at_ms")
 _NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 
 
-class RecordContendedError(Exception):
-    """Other writers kept changing the same rows. The attempt was not recorded."""
-
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Result of a record. `disabled`: the endpoint, if this attempt disabled it.
+    """Result of a record. `endpoint`: the endpoint with its new health; None if it was not written or for a run.
 
+    `is_newly_disabled`: this attempt disabled the endpoint.
     `is_slot_free`: the slot was freed too. Otherwise we still hold it, because deliveries of the project wait.
     """
 
     transition: Transition
-    disabled: Endpoint | None = None
+    endpoint: Endpoint | None = None
+    is_newly_disabled: bool = False
     is_slot_free: bool = False
 
 
@@ -81,10 +79,10 @@ class Attempts:
 
         `planned` is the transition for the reply alone; a disabled endpoint may stop the retries. The slot is freed
         unless deliveries wait for it. The last try writes attempt and delivery only, because other senders may keep
-        changing the other rows; the slot then expires. Raises RecordContendedError.
+        changing the other rows; the slot then expires. Raises RowsContendedError.
         """
         seen, frees = held.endpoint, held.slot is not None and not held.others_wait
-        for tried in range(MAX_TRIES):
+        for tried in tries(MAX_TRIES, self._sleep):
             is_last = tried + 1 == MAX_TRIES
             after = seen.after_reply(reply, self._clock()) if seen is not None else None
             transition = planned if held.endpoint is None or is_last else adjust_for_endpoint(planned, after)
@@ -95,16 +93,17 @@ class Attempts:
                 actions += self._of_slot(held, rest_until_ms) if frees else []
             codes = transact(self._client, actions)
             if not codes:
+                if is_last:
+                    return Recorded(transition)
                 is_newly_disabled = seen is not None and after is not None and seen.enabled and not after.enabled
-                return Recorded(transition, after if is_newly_disabled and not is_last else None, frees and not is_last)
+                return Recorded(transition, after, is_newly_disabled, frees)
             if codes[1] == CONDITION_FAILED:
                 return None
-            if frees and codes[-1] == CONDITION_FAILED:
+            if frees and codes[-1] == CONDITION_FAILED:  # others wait for the slot
                 frees = False
-            if held.endpoint is not None and set(codes[2:]) - {"None"}:
+            elif held.endpoint is not None and CONDITION_FAILED in codes:
                 seen = self._endpoint(held.endpoint)
-            self._sleep(random.uniform(0.005, 0.02) * 2**tried)  # noqa: S311 - jitter, no secret
-        raise RecordContendedError
+        raise RowsContendedError
 
     def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> list[Any]:
         sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
@@ -131,7 +130,7 @@ class Attempts:
         sets: dict[str, Value] = {}
         removes: tuple[str, ...] = ()
         values: dict[str, Value] = {"seen_enabled": seen.enabled}
-        condition = f"#enabled = :seen_enabled AND {_failing_is(seen, values)}"
+        condition = f"#enabled = :seen_enabled AND {failing_is(seen, values)}"
         if after.failing is None:
             removes = _FAILING
         else:
@@ -164,20 +163,15 @@ class Attempts:
     def _of_slot(self, held: ClaimedDelivery, rest_until_ms: int) -> list[Any]:
         if held.slot is None:
             return []
-        update = release(held.slot, rest_until_ms, self._clock(), _NOBODY_WAITS)
-        return [update.action(self._table, slots_key(held.slot.project_id))]
+        update = slot_rows.free(held.slot, rest_until_ms, self._clock())
+        condition = " AND ".join(filter(None, (update.condition, _NOBODY_WAITS)))
+        action = replace(update, condition=condition).action(self._table, slot_rows.slots_key(held.slot.project_id))
+        return [action]
 
     def _endpoint(self, endpoint: Endpoint) -> Endpoint | None:
         key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
         found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return to_endpoint(found["Item"]) if "Item" in found else None
-
-
-def _failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
-    if seen.failing is None:
-        return "attribute_not_exists(#failing_since_ms)"
-    values |= {"seen_since": seen.failing.since_ms, "seen_spread": seen.failing.spread}
-    return "#failing_since_ms = :seen_since AND #failing_spread = :seen_spread"
 
 
 def _disabling(after: Endpoint, now: int) -> dict[str, Value]:

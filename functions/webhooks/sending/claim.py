@@ -1,18 +1,21 @@
 """Claim deliveries that may be sent now. Park, pause or cancel the others."""
 
-import random
+import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from functions.aws.dynamodb.retries import tries
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID, Delivery
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.sending.lane import run_lane_name
+from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends, run_lane_name
 from functions.webhooks.sending.lane_waker import LaneWaker
-from functions.webhooks.sending.leases import ClaimedDelivery, DeliverySnapshot, HeldSlot, Leases
+from functions.webhooks.sending.leases import ClaimedDelivery, Leases
+from functions.webhooks.sending.slots import HeldSlot
+from functions.webhooks.sending.snapshots import DeliverySnapshot, Snapshots
 
 SEND_MS = 20_000
 """Time that a send needs from its slot: 15 s, and the writes before and after."""
@@ -26,6 +29,7 @@ class Claimer:
     """Claims deliveries for senders."""
 
     deliveries: DeliveryStore
+    snapshots: Snapshots
     leases: Leases
     hints: DeliveryHints
     lane_waker: LaneWaker
@@ -34,16 +38,18 @@ class Claimer:
 
     def claim(self, hint: Hint, owner: str) -> ClaimedDelivery | None:
         """Claim the hinted delivery, or an older one of its lane; None if nothing can be sent now."""
+        claimed = self._claim_unread(hint, owner)
+        if claimed is not None:
+            return claimed
         project_id = hint.project_id or self._project_of(hint)
-        for tried in range(_TRIES):
+        for _ in tries(_TRIES, self.sleep):
             seen = self._read_claimable(hint, project_id)
             if seen is None:
                 return None
-            held, is_settled = self._settle(seen, owner)
+            held, is_settled = self._settle(seen, owner, hint)
             if is_settled:
-                return held
+                return None if held is None else replace(held, body=_bytes_of(held.delivery, hint))
             # Another sender just changed one of the rows: read them again.
-            self.sleep(random.uniform(0.002, 0.01) * 2**tried)  # noqa: S311 - jitter, no secret
         self._defer(hint, project_id)
         return None
 
@@ -72,29 +78,46 @@ class Claimer:
     def release(self, slot: HeldSlot) -> None:
         """Free a slot and pass it on to a parked delivery."""
         slots = self.leases.release(slot)
-        if slots is not None:
-            reach("webhook.after_release")
-            self.lane_waker.pass_on(slots, slot.lane)
+        reach("webhook.after_release")
+        self.lane_waker.pass_on(slots, slot.lane)
 
-    def _settle(self, seen: DeliverySnapshot, owner: str) -> tuple[ClaimedDelivery | None, bool]:
+    def _claim_unread(self, hint: Hint, owner: str) -> ClaimedDelivery | None:
+        """Claim the delivery as the hint describes it, without a read; None if a row differs or a slot is missing."""
+        delivery, endpoint = hint.delivery, None
+        if delivery is None or not delivery.is_claimable(self.clock()):
+            return None
+        if delivery.endpoint_id != RUN_ENDPOINT_ID:
+            endpoint = self.snapshots.cached_endpoint(delivery.project_id, delivery.endpoint_id)
+            if endpoint is None or not endpoint.enabled:
+                return None
+        host = host_of(delivery.url if endpoint is None else endpoint.url)
+        lane = Lane(delivery.project_id, lane_name(delivery, host), host, max_concurrent_sends(endpoint))
+        if hint.body:
+            # Of the very bytes: the claim fails unless the row has the same digest.
+            delivery = replace(delivery, body_digest=hashlib.sha256(hint.body).digest())
+        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner)
+        return None if claimed is None else replace(claimed, body=hint.body)
+
+    def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
         """Claim, park, pause or cancel. Return the claim if any, and False if the rows have changed since."""
-        now = self.clock()
         if seen.is_orphan:
             return None, self.leases.cancel(seen.delivery)
         if seen.endpoint is not None and not seen.endpoint.enabled:
             return None, self.leases.pause(seen)
-        free = seen.slots.free_numbers(seen.lane, self.lane_waker.project_slots, now)
-        if not free:
-            return self._wait(seen, owner, now)
+        if not self._has_free_slot(seen):
+            return self._wait(seen, owner, hint)
         if seen.lane.waiting_ms is not None and (older := self._older(seen)) is not None:
             if not self.leases.park(seen):
                 return None, False
-            # `older` was read after `seen`. Its claim is conditional on the slots of that read.
-            seen, free = older, older.slots.free_numbers(older.lane, self.lane_waker.project_slots, self.clock())
-            if not free:
+            # `older` was read after `seen`. Its claim counts the slots again.
+            seen = older
+            if not self._has_free_slot(seen):
                 return None, True  # both wait, and the sender that took the slot will see them
-        held = self.leases.claim(seen, owner, free[0])
+        held = self.leases.claim(seen, owner)
         return held, held is not None
+
+    def _has_free_slot(self, seen: DeliverySnapshot) -> bool:
+        return seen.slots.count_free(seen.lane, self.lane_waker.project_slots, self.clock()) > 0
 
     def _older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
         """Return a delivery of the same lane that has waited longer; None if there is none."""
@@ -107,7 +130,8 @@ class Claimer:
                 return older
         return None
 
-    def _wait(self, seen: DeliverySnapshot, owner: str, now: int) -> tuple[ClaimedDelivery | None, bool]:
+    def _wait(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
+        now = self.clock()
         if seen.lane.is_open and now - seen.delivery.next_at_ms >= PARKED_MS:
             held = self.leases.claim_unsent(seen, owner)
             return held, held is not None
@@ -119,13 +143,13 @@ class Claimer:
         if not self.leases.park(seen, at_ms):
             return None, False
         reach("webhook.after_park")
-        self.hints.send(Hint.of(seen.delivery), delay_ms=at_ms - now)
+        self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=at_ms - now)
         return None, True
 
     def _read_claimable(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
         """Read a delivery with its endpoint, lane and slots; None if it cannot be claimed now."""
         lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
-        seen = self.leases.read(hint.event_id, hint.endpoint_id, project_id, lane)
+        seen = self.snapshots.read(hint.event_id, hint.endpoint_id, project_id, lane)
         if seen is None or not seen.delivery.is_claimable(self.clock()) or seen.delivery.project_id != project_id:
             return None
         return seen
@@ -138,4 +162,10 @@ class Claimer:
         """Send the hint again in a second, because other senders keep changing the rows."""
         seen = self._read_claimable(hint, project_id)
         if seen is not None:
-            self.hints.send(Hint.of(seen.delivery), delay_ms=MS_PER_SEC)
+            self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=MS_PER_SEC)
+
+
+def _bytes_of(delivery: Delivery, hint: Hint) -> bytes:
+    """Return the hint's bytes if they are those of the delivery, which may be an older one of the same lane."""
+    is_same = bool(hint.body) and hashlib.sha256(hint.body).digest() == delivery.body_digest
+    return hint.body if is_same else b""

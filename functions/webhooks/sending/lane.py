@@ -52,6 +52,11 @@ class Lane:
         return self.failures >= FAILURES_TO_OPEN
 
     @property
+    def limit(self) -> int:
+        """Limit of concurrent sends now: one probe while the circuit breaker is open."""
+        return 1 if self.is_open else self.most
+
+    @property
     def ref(self) -> str:
         """Partition key of the `waiting` index."""
         return f"{self.project_id}#{self.name}"

@@ -1,49 +1,21 @@
-"""Items of the deliveries table for send slots and lanes: one slots row per project, one row per lane."""
+"""Items of lanes, in the deliveries table: one row per lane."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from functions.aws.dynamodb.items import Value, from_item, key
+from functions.aws.dynamodb.items import from_item, key
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.rows import endpoint_pk
 from functions.webhooks.sending.lane import Lane
-from functions.webhooks.sending.slots import Slot, Slots
 
 LANE_PREFIX = "LANE#"
 LANE_TTL_SECS = 86_400
-_SLOT_PREFIX = "slot_"
-
-
-def slots_key(project_id: str) -> dict[str, Any]:
-    """Return the key of a project's slots row."""
-    return key(endpoint_pk(project_id), "SLOTS")
 
 
 def lane_key(project_id: str, name: str) -> dict[str, Any]:
     """Return the key of a lane's row. The row exists while deliveries wait or sends fail, and a day longer."""
     return key(endpoint_pk(project_id), LANE_PREFIX + name)
-
-
-def slot_name(number: int) -> str:
-    """Return the attribute of one slot; numbers start at 0. A free slot has no attribute."""
-    return f"{_SLOT_PREFIX}{number}"
-
-
-def slot_value(slot: Slot) -> Mapping[str, Value]:
-    """Build the value of one slot."""
-    return {"until": slot.until_ms, "lane": slot.lane, "host": slot.host, "resting": slot.is_resting}
-
-
-def to_slots(project_id: str, item: Mapping[str, Any]) -> Slots:
-    """Convert a slots item; {} if there is none."""
-    row = from_item(item)
-    taken = {
-        int(name.removeprefix(_SLOT_PREFIX)): Slot(slot["until"], slot["lane"], slot["host"], slot["resting"])
-        for name, slot in row.items()
-        if name.startswith(_SLOT_PREFIX)
-    }
-    return Slots(project_id, row.get("version", 0), row.get("waiting_ms"), taken)
 
 
 def to_lane(item: Mapping[str, Any]) -> Lane:

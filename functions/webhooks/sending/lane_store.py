@@ -16,7 +16,8 @@ from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.rows import endpoint_pk
 from functions.webhooks.sending.lane import STALE_MS, Lane
-from functions.webhooks.sending.lane_rows import LANE_PREFIX, LANE_TTL_SECS, lane_key, slots_key, to_lane, to_slots
+from functions.webhooks.sending.lane_rows import LANE_PREFIX, LANE_TTL_SECS, lane_key, to_lane
+from functions.webhooks.sending.slot_rows import slots_key, to_slots
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -42,10 +42,8 @@ class LaneWaker:
 
     def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
         """Send hints for the oldest deliveries of a lane, one per free slot; return their number."""
-        free = slots.free_numbers(lane, self.project_slots, self.clock())
-        if not free:
-            return 0
-        return self._hint(lane, min(len(free), most), 0)
+        free = slots.count_free(lane, self.project_slots, self.clock())
+        return self._hint(lane, min(free, most), 0) if free else 0
 
     def _plan_probe(self, lanes: list[Lane], slots: Slots) -> None:
         """Send the probe's hint if the circuit breaker is open and no other sender of the lane is left to do it."""

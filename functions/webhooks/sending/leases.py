@@ -1,49 +1,38 @@
 """Leases: the right to send a delivery, together with a send slot of its project.
 
-One transaction takes both and checks that the endpoint is enabled. Both expire after 60 s. A sender that holds a slot
-uses it for more deliveries of the same lane.
+One transaction takes both and checks that delivery and endpoint are as the sender knows them, and that the endpoint is
+enabled. Both leases expire after 60 s. A sender that holds a slot uses it for more deliveries of the same lane.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import secrets
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.transaction import transact
-from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.webhooks.deliveries.model import (
-    LEASE_MS,
-    PARKED_MS,
-    RUN_ENDPOINT_ID,
-    SKEW_MS,
-    Delivery,
-    DeliveryState,
-    due_at,
-)
-from functions.webhooks.deliveries.rows import delivery_key, to_delivery
-from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
-from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends
-from functions.webhooks.sending.lane_rows import (
-    LANE_TTL_SECS,
-    lane_key,
-    slot_name,
-    slot_value,
-    slots_key,
-    to_lane,
-    to_slots,
-)
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.clock import Clock, now_ms
+from functions.fresh_cache import FreshCache
+from functions.webhooks.deliveries.model import LEASE_MS, PARKED_MS, SKEW_MS, Delivery, DeliveryState, due_at
+from functions.webhooks.deliveries.rows import delivery_key
+from functions.webhooks.endpoints.rows import endpoint_key, failing_is
+from functions.webhooks.sending import slot_rows
+from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.lane_store import mark_lane
-from functions.webhooks.sending.slots import SLOT_MS, Slot, Slots
+from functions.webhooks.sending.slots import SLOT_MS, HeldSlot, Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.lane import Lane
+    from functions.webhooks.sending.snapshots import DeliverySnapshot
 
 _DUE = ("due_shard", "due_at_ms")
 _LEASE = ("lease_until_ms", "lease_owner")
@@ -52,38 +41,16 @@ _CLAIMABLE = (  # as Delivery.is_claimable
     "((#state = :pending AND #next_at_ms <= :soon) OR (#state = :retrying AND #next_at_ms <= :now)"
     " OR (#state = :sending AND #lease_until_ms <= :now))"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverySnapshot:
-    """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL."""
-
-    delivery: Delivery
-    endpoint: Endpoint | None
-    lane: Lane
-    slots: Slots
-
-    @property
-    def is_orphan(self) -> bool:
-        """Whether the endpoint of this delivery was deleted."""
-        return self.endpoint is None and self.delivery.endpoint_id != RUN_ENDPOINT_ID
-
-
-@dataclass(frozen=True, slots=True)
-class HeldSlot:
-    """A send slot that we hold until `until_ms`."""
-
-    number: int
-    until_ms: int
-    lane: Lane
-    project_id: str
+CROWDED_MS = 1_000
+_MOST_PROJECTS = 1_000
+_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
     """A delivery whose lease we hold. `slot` None: do not send it, only record a failed attempt.
 
-    `others_wait`: other deliveries of this project wait for a slot.
+    `others_wait`: other deliveries of this project wait for a slot. `body`: the event's bytes; b"" if not known yet.
     """
 
     delivery: Delivery
@@ -92,48 +59,61 @@ class ClaimedDelivery:
     slot: HeldSlot | None
     began_ms: int
     others_wait: bool = False
+    body: bytes = field(default=b"", repr=False)
 
 
 class Leases:
-    """Takes and frees leases of deliveries and send slots of projects."""
+    """Takes and frees leases of deliveries and send slots of projects. `project_slots`: slots of one project."""
 
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+    def __init__(
+        self,
+        table_name: str,
+        client: DynamoDBClient,
+        project_slots: int,
+        clock: Clock = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._table = table_name
         self._client = client
+        self._project_slots = project_slots
         self._clock = clock
+        self._sleep = sleep
+        self._crowded = FreshCache[str, bool](CROWDED_MS, _MOST_PROJECTS, clock)
 
-    def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
-        """Read a delivery with endpoint, lane and slots, consistently; None if it is gone.
+    def claim_unread(
+        self, delivery: Delivery, endpoint: Endpoint | None, lane: Lane, owner: str
+    ) -> ClaimedDelivery | None:
+        """Claim a delivery that a hint describes, and a slot, without a read; None if that is not possible.
 
-        `lane`: expected name of its lane. A wrong name costs a second request.
+        The claim fails unless delivery and endpoint are exactly as given, no delivery of the project waits, and the
+        circuit breaker of the lane has counted no failure. After a failure for the slot or the lane, the project's
+        claims for CROWDED_MS fail without a call.
         """
-        delivery_at, endpoint_at = delivery_key(event_id, endpoint_id), endpoint_key(project_id, endpoint_id)
-        slots_at, lane_at = slots_key(project_id), lane_key(project_id, lane)
-        items = self._read([delivery_at, slots_at, lane_at, *[endpoint_at] * (endpoint_id != RUN_ENDPOINT_ID)])
-        found, row = items.get(_name(delivery_at)), items.get(_name(endpoint_at))
-        if found is None:
+        if self._crowded.get(lane.project_id):
             return None
-        delivery, endpoint = to_delivery(found), to_endpoint(row) if row else None
-        host = host_of(delivery.url if endpoint is None else endpoint.url)
-        name = lane_name(delivery, host)
-        if name != lane:
-            lane_at = lane_key(project_id, name)
-            items |= self._read([lane_at])
-        known = items.get(_name(lane_at))
-        at_rest = Lane(project_id, name, host)
-        seen_lane = to_lane(known) if known else at_rest
-        slots = to_slots(project_id, items.get(_name(slots_at), {}))
-        return DeliverySnapshot(
-            delivery, endpoint, replace(seen_lane, host=host, most=max_concurrent_sends(endpoint)), slots
-        )
+        slot = self._new_slot(lane)
+        take = slot_rows.take(slot, self._project_slots, self._clock())
+        take = replace(take, condition=f"{take.condition} AND attribute_not_exists(#waiting_ms)")
+        claim, ours = self._lease(delivery, owner)
+        actions = [claim, take.action(self._table, slot_rows.slots_key(lane.project_id)), self._lane_is_calm(lane)]
+        if endpoint is not None:
+            actions.append(self._endpoint_is_unchanged(endpoint))
+        codes = self._transact(actions)
+        if CONDITION_FAILED in codes[1:3]:
+            self._crowded.keep(lane.project_id, True)
+        return None if codes else ClaimedDelivery(ours, endpoint, lane, slot, self._clock())
 
-    def claim(self, seen: DeliverySnapshot, owner: str, number: int) -> ClaimedDelivery | None:
-        """Claim a delivery and one slot of its project; None if a row has changed since `read`."""
-        slot = HeldSlot(number, self._clock() + SLOT_MS, seen.lane, seen.slots.project_id)
-        return self._claim(seen, owner, slot, [self._take(seen.slots, slot)])
+    def claim(self, seen: DeliverySnapshot, owner: str) -> ClaimedDelivery | None:
+        """Claim a delivery and a slot of its project; None if a row has changed since `seen` was read."""
+        if (remove := slot_rows.remove_expired(seen.slots, self._clock())) is not None:
+            # Otherwise they would count.
+            remove.is_applied(self._client, self._table, slot_rows.slots_key(seen.slots.project_id))
+        slot = self._new_slot(seen.lane)
+        take = slot_rows.take(slot, self._project_slots, self._clock())
+        return self._claim(seen, owner, slot, [take.action(self._table, slot_rows.slots_key(slot.project_id))])
 
     def claim_next(self, seen: DeliverySnapshot, owner: str, slot: HeldSlot) -> ClaimedDelivery | None:
-        """Claim another delivery for a slot that we hold; None if a row has changed since `read`."""
+        """Claim another delivery for a slot that we hold; None if a row has changed since `seen` was read."""
         return self._claim(seen, owner, slot, [])
 
     def claim_unsent(self, seen: DeliverySnapshot, owner: str) -> ClaimedDelivery | None:
@@ -143,12 +123,14 @@ class Leases:
     def pause(self, seen: DeliverySnapshot) -> bool:
         """Pause a claimable delivery of a disabled endpoint; False if either has changed."""
         pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*_LEASE, *_DUE, *_WAITING))
-        return not transact(self._client, [pause, self._endpoint_is(seen, enabled=False)])
+        key = endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id)
+        is_off = check(self._table, key, "#enabled = :enabled", {"enabled": False})
+        return not self._transact([pause, is_off])
 
     def cancel(self, delivery: Delivery) -> bool:
         """Cancel a claimable delivery of a deleted endpoint; False if it has changed."""
         cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*_LEASE, *_DUE, *_WAITING))
-        return not transact(self._client, [cancel])
+        return not self._transact([cancel])
 
     def park(self, seen: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
         """Park a delivery until a slot is free; False if a slot or the delivery has changed since.
@@ -167,12 +149,12 @@ class Leases:
         removes = _LEASE if hinted_for_ms is None else (*_LEASE, *_WAITING)
         actions = [self._change(delivery, sets, removes)]
         if not (seen.lane.is_marked(now) and seen.slots.is_marked(now)):
-            mark = ConditionalUpdate({"waiting_ms": now}, *_version_is(seen.slots))
+            project_id = seen.slots.project_id
             actions += [
-                mark_lane(seen.lane, now).action(self._table, lane_key(seen.slots.project_id, seen.lane.name)),
-                mark.action(self._table, slots_key(seen.slots.project_id)),
+                mark_lane(seen.lane, now).action(self._table, lane_key(project_id, seen.lane.name)),
+                slot_rows.mark(seen.slots, now).action(self._table, slot_rows.slots_key(project_id)),
             ]
-        return not transact(self._client, actions)
+        return not self._transact(actions)
 
     def cancel_claimed(self, held: ClaimedDelivery) -> bool:
         """Cancel a claimed delivery whose event is gone; False if the lease is no longer ours."""
@@ -185,17 +167,33 @@ class Leases:
         )
         return cancel.is_applied(self._client, self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
 
-    def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots | None:
-        """Free a slot, at `rest_until_ms` if that is later; return the new slots, None if it was not ours."""
-        update = release(slot, rest_until_ms, self._clock())
-        item = update.apply(self._client, self._table, slots_key(slot.project_id))
-        return to_slots(slot.project_id, item) if item is not None else None
+    def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots:
+        """Free a slot, at `rest_until_ms` if that is later; return the new slots. Repeating the call is safe."""
+        update = slot_rows.free(slot, rest_until_ms, self._clock())
+        item = update.apply(self._client, self._table, slot_rows.slots_key(slot.project_id))
+        return slot_rows.to_slots(slot.project_id, item or {})
+
+    def _transact(self, actions: list[Any]) -> tuple[str, ...]:
+        return transact(self._client, actions, _TRIES, self._sleep)
+
+    def _new_slot(self, lane: Lane) -> HeldSlot:
+        return HeldSlot(secrets.token_hex(6), self._clock() + SLOT_MS, lane, lane.project_id)
 
     def _claim(
         self, seen: DeliverySnapshot, owner: str, slot: HeldSlot | None, actions: list[Any]
     ) -> ClaimedDelivery | None:
-        now, delivery = self._clock(), seen.delivery
-        until_ms = now + LEASE_MS
+        claim, ours = self._lease(seen.delivery, owner)
+        actions = [claim, *actions]
+        if seen.endpoint is not None:
+            actions.append(self._endpoint_is_unchanged(seen.endpoint))
+        if self._transact(actions):
+            return None
+        others_wait = seen.slots.waiting_ms is not None
+        return ClaimedDelivery(ours, seen.endpoint, seen.lane, slot, self._clock(), others_wait)
+
+    def _lease(self, delivery: Delivery, owner: str) -> tuple[Any, Delivery]:
+        """Return the action that takes the lease of an unchanged delivery, and the delivery after it."""
+        until_ms = self._clock() + LEASE_MS
         sets: dict[str, Value] = {
             "state": DeliveryState.SENDING.value,
             "lease_until_ms": until_ms,
@@ -203,81 +201,55 @@ class Leases:
             "due_shard": due_shard(delivery.event_id),
             "due_at_ms": until_ms,
         }
-        actions = [self._change(delivery, sets, _WAITING), *actions]
-        if seen.endpoint is not None:
-            actions.append(self._endpoint_is(seen, enabled=True))
-        if transact(self._client, actions):
-            return None
         ours = replace(delivery, state=DeliveryState.SENDING, lease_until_ms=until_ms, lease_owner=owner)
-        others_wait = seen.slots.waiting_ms is not None
-        return ClaimedDelivery(replace(ours, lane_at_ms=None), seen.endpoint, seen.lane, slot, now, others_wait)
+        return self._change(delivery, sets, _WAITING, _is_same(delivery)), replace(ours, lane_at_ms=None)
 
-    def _take(self, slots: Slots, slot: HeldSlot) -> Any:
-        value = slot_value(Slot(slot.until_ms, slot.lane.name, slot.lane.host))
-        condition, values = _version_is(slots)
-        update = ConditionalUpdate(
-            {
-                slot_name(slot.number): value,
-                "version": slots.version + 1,
-                "ttl": self._clock() // MS_PER_SEC + LANE_TTL_SECS,
-            },
-            condition,
-            values,
-        )
-        return update.action(self._table, slots_key(slots.project_id))
+    def _lane_is_calm(self, lane: Lane) -> Any:
+        condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"
+        return check(self._table, lane_key(lane.project_id, lane.name), condition, {})
 
-    def _endpoint_is(self, seen: DeliverySnapshot, *, enabled: bool) -> Any:
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id),
-                "ConditionExpression": "enabled = :enabled",
-                "ExpressionAttributeValues": {":enabled": {"BOOL": enabled}},
-            }
-        }
+    def _endpoint_is_unchanged(self, seen: Endpoint) -> Any:
+        """Check settings and health: the sender uses both, and `seen` may come from a cache."""
+        values: dict[str, Value] = {"enabled": True, "seen_at": seen.updated_at}
+        condition = f"#enabled = :enabled AND #updated_at = :seen_at AND {failing_is(seen, values)}"
+        return check(self._table, endpoint_key(seen.project_id, seen.endpoint_id), condition, values)
 
-    def _change(self, delivery: Delivery, sets: dict[str, Value], removes: tuple[str, ...]) -> Any:
+    def _change(
+        self,
+        delivery: Delivery,
+        sets: dict[str, Value],
+        removes: tuple[str, ...],
+        is_same: tuple[str, dict[str, Value]] = ("", {}),
+    ) -> Any:
         """Change a claimable row that has had no attempt since it was read."""
         now = self._clock()
         states = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.SENDING)
         values: dict[str, Value] = {state.value: state.value for state in states}
         update = ConditionalUpdate(
             sets,
-            f"{_CLAIMABLE} AND #attempt = :seen_attempt",
-            {**values, "now": now, "soon": now + SKEW_MS, "seen_attempt": delivery.attempt},
+            f"{_CLAIMABLE} AND #attempt = :seen_attempt{is_same[0]}",
+            {**values, "now": now, "soon": now + SKEW_MS, "seen_attempt": delivery.attempt, **is_same[1]},
             removes,
         )
         return update.action(self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
 
-    def _read(self, keys: list[Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
-        answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
-        found = answer["Responses"].get(self._table, [])
-        left = answer.get("UnprocessedKeys", {}).get(self._table)
-        for key in left["Keys"] if left else ():
-            # The table throttles. A batch reports this here and does not raise.
-            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-            found = [*found, item] if item else found
-        return {_name(item): item for item in found}
 
-
-def release(slot: HeldSlot, rest_until_ms: int, now_ms: int, condition: str = "") -> ConditionalUpdate:
-    """Build the update that frees a slot we still hold. `condition`: an additional condition on the slots row."""
-    name = slot_name(slot.number)
-    ours = f"#{name}.#until = :ours AND #{name}.#resting = :no"
-    values: dict[str, Value] = {"ours": slot.until_ms, "no": False, "one": 1}
-    is_ours = f"{ours} AND {condition}" if condition else ours
-    count = "#version = #version + :one"
-    if rest_until_ms <= now_ms:
-        return ConditionalUpdate({}, is_ours, values, (name,), (count,))
-    rest = slot_value(Slot(rest_until_ms, slot.lane.name, slot.lane.host, is_resting=True))
-    return ConditionalUpdate({name: rest}, is_ours, values, computed=(count,))
-
-
-def _version_is(slots: Slots) -> tuple[str, dict[str, Value]]:
-    if not slots.version:
-        return "attribute_not_exists(#version)", {}
-    return "#version = :version_seen", {"version_seen": slots.version}
-
-
-def _name(key: Mapping[str, Any]) -> tuple[str, str]:
-    return key["pk"]["S"], key["sk"]["S"]
+def _is_same(delivery: Delivery) -> tuple[str, dict[str, Value]]:
+    """Return a condition that the row has all that a sender uses of `delivery`, which may come from a hint."""
+    condition = " AND #next_at_ms = :same_next_at_ms"
+    values: dict[str, Value] = {
+        "same_next_at_ms": delivery.next_at_ms,
+        "same_attempts_before": delivery.attempts_before,
+    }
+    if delivery.attempts_before:
+        condition += " AND #attempts_before = :same_attempts_before"
+    else:
+        condition += " AND (attribute_not_exists(#attempts_before) OR #attempts_before = :same_attempts_before)"
+    for name in ("project_id", "webhook_id", "url", "secret_box", "secret", "body_digest"):
+        value = getattr(delivery, name)
+        if value:
+            condition += f" AND #{name} = :same_{name}"
+            values[f"same_{name}"] = value
+        else:  # rows have no empty values
+            condition += f" AND attribute_not_exists(#{name})"
+    return condition, values

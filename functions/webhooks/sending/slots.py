@@ -39,8 +39,18 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSlot:
+    """A send slot that we hold until `until_ms`."""
+
+    slot_id: str
+    until_ms: int
+    lane: Lane
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slots:
-    """The slots row of a project. `version` changes when a slot is taken or freed.
+    """The slots row of a project: slots by id. `version` changes when a slot is taken or freed.
 
     `waiting_ms`: last time that a delivery of any lane was parked; None if none waits.
     """
@@ -48,20 +58,19 @@ class Slots:
     project_id: str
     version: int = 0
     waiting_ms: int | None = None
-    taken: Mapping[int, Slot] = field(default_factory=dict)
+    taken: Mapping[str, Slot] = field(default_factory=dict)
 
-    def free_numbers(self, lane: Lane, project_limit: int, now_ms: int) -> tuple[int, ...]:
-        """Return the numbers of the slots that a sender of `lane` may take now."""
+    def count_free(self, lane: Lane, project_limit: int, now_ms: int) -> int:
+        """Return how many slots senders of `lane` may take now."""
         if lane.is_open and now_ms < lane.probe_at_ms:
-            return ()
+            return 0
         live = self.live(now_ms)
         left = min(
-            (1 if lane.is_open else lane.most) - sum(slot.lane == lane.name for slot in live.values()),
+            lane.limit - sum(slot.lane == lane.name for slot in live.values()),
             HOST_SLOTS - sum(slot.host == lane.host for slot in live.values()),
             project_limit - len(live),
         )
-        numbers = [number for number in range(project_limit) if number not in live]
-        return tuple(numbers[: max(left, 0)])
+        return max(left, 0)
 
     def next_free_ms(self, lane: Lane, now_ms: int) -> int | None:
         """Return when a slot becomes free without a sender to pass it on; None if a sender will."""
@@ -73,9 +82,13 @@ class Slots:
         """Whether a sender of this lane holds a slot."""
         return any(slot.lane == lane.name and not slot.is_resting for slot in self.live(now_ms).values())
 
-    def live(self, now_ms: int) -> dict[int, Slot]:
+    def live(self, now_ms: int) -> dict[str, Slot]:
         """Return the slots that are not free now."""
-        return {number: slot for number, slot in self.taken.items() if slot.until_ms > now_ms}
+        return {slot_id: slot for slot_id, slot in self.taken.items() if slot.until_ms > now_ms}
+
+    def expired(self, now_ms: int) -> dict[str, Slot]:
+        """Return the slots that are still in the row although they are free."""
+        return {slot_id: slot for slot_id, slot in self.taken.items() if slot.until_ms <= now_ms}
 
     def is_marked(self, now_ms: int) -> bool:
         """Whether the waiting mark is fresh."""

@@ -1,0 +1,102 @@
+"""Read a delivery with its endpoint, lane and send slots. Endpoints are cached for claims that read nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from functions.clock import Clock, now_ms
+from functions.fresh_cache import FreshCache
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.rows import delivery_key, to_delivery
+from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
+from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends
+from functions.webhooks.sending.lane_rows import lane_key, to_lane
+from functions.webhooks.sending.slot_rows import slots_key, to_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.slots import Slots
+
+ENDPOINT_FRESH_MS = 60_000
+"""A claim checks that a cached endpoint is unchanged, so this bounds only how long it stays in memory."""
+_MOST_ENDPOINTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySnapshot:
+    """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL."""
+
+    delivery: Delivery
+    endpoint: Endpoint | None
+    lane: Lane
+    slots: Slots
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the endpoint of this delivery was deleted."""
+        return self.endpoint is None and self.delivery.endpoint_id != RUN_ENDPOINT_ID
+
+
+class Snapshots:
+    """Reads of the deliveries table, all consistent."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        self._table = table_name
+        self._client = client
+        self._endpoints = FreshCache[tuple[str, str], "Endpoint"](ENDPOINT_FRESH_MS, _MOST_ENDPOINTS, clock)
+
+    def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
+        """Read a delivery with endpoint, lane and slots; None if it is gone.
+
+        `lane`: expected name of its lane. A wrong name costs a second request.
+        """
+        delivery_at, endpoint_at = delivery_key(event_id, endpoint_id), endpoint_key(project_id, endpoint_id)
+        slots_at, lane_at = slots_key(project_id), lane_key(project_id, lane)
+        items = self._read([delivery_at, slots_at, lane_at, *[endpoint_at] * (endpoint_id != RUN_ENDPOINT_ID)])
+        found, row = items.get(_name(delivery_at)), items.get(_name(endpoint_at))
+        if found is None:
+            return None
+        delivery, endpoint = to_delivery(found), to_endpoint(row) if row else None
+        if endpoint is None:
+            self._endpoints.drop((project_id, endpoint_id))
+        else:
+            self.keep(endpoint)
+        host = host_of(delivery.url if endpoint is None else endpoint.url)
+        name = lane_name(delivery, host)
+        if name != lane:
+            lane_at = lane_key(project_id, name)
+            items |= self._read([lane_at])
+        known = items.get(_name(lane_at))
+        seen_lane = to_lane(known) if known else Lane(project_id, name, host)
+        slots = to_slots(project_id, items.get(_name(slots_at), {}))
+        return DeliverySnapshot(
+            delivery, endpoint, replace(seen_lane, host=host, most=max_concurrent_sends(endpoint)), slots
+        )
+
+    def cached_endpoint(self, project_id: str, endpoint_id: str) -> Endpoint | None:
+        """Return an endpoint as this process read it last; None if it did not, or not lately."""
+        return self._endpoints.get((project_id, endpoint_id))
+
+    def keep(self, endpoint: Endpoint) -> None:
+        """Keep an endpoint that we read or wrote."""
+        self._endpoints.keep((endpoint.project_id, endpoint.endpoint_id), endpoint)
+
+    def _read(self, keys: list[Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+        answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
+        found = answer["Responses"].get(self._table, [])
+        left = answer.get("UnprocessedKeys", {}).get(self._table)
+        for key in left["Keys"] if left else ():
+            # The table throttles. A batch reports this here and does not raise.
+            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+            found = [*found, item] if item else found
+        return {_name(item): item for item in found}
+
+
+def _name(key: Mapping[str, Any]) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]

@@ -1,0 +1,176 @@
+"""AWS calls of a delivery, counted by operation. Lambda's own receive and delete of each message come on top.
+
+KMS opens a secret once in five minutes, so each test first delivers with the same secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, Hint
+from functions.webhooks.deliveries.model import DeliveryState
+from tests.adapters.pipeline import Pipeline, path_of, pipeline, receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from functions.submissions.model import Submission
+    from functions.webhooks.endpoints.model import Endpoint
+
+__all__ = ["pipeline", "receiver"]
+
+CLAIM_AND_OUTCOME = {"TransactWriteItems": 2}
+
+
+@contextmanager
+def counted(pipeline: Pipeline) -> Iterator[Counter[str]]:
+    """Count the calls to AWS."""
+    calls: Counter[str] = Counter()
+
+    def note(model: Any, **_: object) -> None:
+        calls[model.name] += 1
+
+    watched = [pipeline.aws.client(name).meta.events for name in ("dynamodb", "sqs", "kms", "events")]
+    for events in watched:
+        events.register("before-call", note)
+    try:
+        yield calls
+    finally:
+        for events in watched:
+            events.unregister("before-call", note)
+
+
+def sent(pipeline: Pipeline, *hints: str) -> dict[str, int]:
+    """Handle hints; return the calls that it took."""
+    with counted(pipeline) as calls:
+        assert pipeline.webhook(*hints) == []
+    return dict(calls)
+
+
+def owed(pipeline: Pipeline, **changes: Any) -> tuple[Submission, list[str]]:
+    """Finish a run; return it with the hints of its deliveries."""
+    submission = pipeline.submit(**changes)
+    pipeline.finish(submission)
+    return submission, pipeline.hints()
+
+
+@pytest.fixture(autouse=True)
+def _opened(pipeline: Pipeline) -> None:
+    """Open the secret of all runs."""
+    pipeline.webhook(*owed(pipeline)[1])
+
+
+def known(pipeline: Pipeline, **changes: Any) -> Endpoint:
+    """Return an endpoint that got a delivery before, so that this process knows it and its secret."""
+    endpoint = pipeline.endpoint(**changes)
+    pipeline.webhook(*owed(pipeline, webhook_url=None, webhook_secret=None)[1])
+    pipeline.time.advance(1)
+    return endpoint
+
+
+def test_a_delivery_to_a_runs_own_url_is_a_claim_and_an_outcome(pipeline: Pipeline) -> None:
+    submission, hints = owed(pipeline)
+    assert sent(pipeline, *hints) == CLAIM_AND_OUTCOME
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+def test_a_delivery_to_an_endpoint_is_a_claim_and_an_outcome(pipeline: Pipeline) -> None:
+    endpoint = known(pipeline)
+    submission, hints = owed(pipeline, webhook_url=None, webhook_secret=None)
+    assert sent(pipeline, *hints) == CLAIM_AND_OUTCOME
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+def test_each_further_endpoint_takes_the_same_two_calls_and_no_call_for_its_hint(pipeline: Pipeline) -> None:
+    for _ in range(3):
+        known(pipeline)
+    submission = pipeline.submit()
+    with counted(pipeline) as calls:
+        pipeline.finish(submission)
+    assert calls["SendMessageBatch"] == 1
+    hints = pipeline.hints()
+    assert len(hints) == 4
+    assert sent(pipeline, *hints) == {"TransactWriteItems": 8}
+
+
+def test_a_process_reads_an_endpoint_and_opens_its_secret_once(pipeline: Pipeline) -> None:
+    pipeline.endpoint()
+    _, hints = owed(pipeline, webhook_url=None, webhook_secret=None)
+    assert sent(pipeline, *hints) == {**CLAIM_AND_OUTCOME, "BatchGetItem": 1, "Decrypt": 1}
+
+
+def test_a_retry_is_a_hint_a_claim_and_an_outcome(pipeline: Pipeline) -> None:
+    endpoint = known(pipeline)
+    pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)] = (500, {}, b"")
+    submission, hints = owed(pipeline, webhook_url=None, webhook_secret=None)
+    assert sent(pipeline, *hints) == {**CLAIM_AND_OUTCOME, "SendMessage": 1}
+    del pipeline.receiver.answers_of[path_of(endpoint.endpoint_id)]
+    pipeline.time.advance(5)
+    delivery = pipeline.delivery(submission, endpoint.endpoint_id)
+    event = pipeline.deliveries.get_event(submission.submission_id)
+    assert delivery is not None
+    assert event is not None
+    # The message is delayed in the queue, so we build the hint that it is.
+    hint = Hint.of(delivery, event.body).text
+    assert sent(pipeline, hint) == CLAIM_AND_OUTCOME
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+def test_a_retry_of_a_runs_own_url_is_a_hint_a_claim_and_an_outcome(pipeline: Pipeline) -> None:
+    sent_hints: list[str] = []
+
+    def note(params: Any, **_: object) -> None:
+        sent_hints.append(params["MessageBody"])
+
+    events = pipeline.aws.client("sqs").meta.events
+    events.register("provide-client-params.sqs.SendMessage", note)
+    pipeline.receiver.answers = [(500, {}, b"")]
+    submission, hints = owed(pipeline)
+    assert sent(pipeline, *hints) == {**CLAIM_AND_OUTCOME, "SendMessage": 1}
+    pipeline.receiver.answers = [(200, {}, b"")]
+    pipeline.time.advance(5)
+    assert sent(pipeline, *sent_hints) == CLAIM_AND_OUTCOME
+    events.unregister("provide-client-params.sqs.SendMessage", note)
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+def test_a_large_body_is_read_from_its_row(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    stdout = {"size_bytes": MAX_BODY_BYTES, "base64": "eHh4" * (MAX_BODY_BYTES // 3 + 1)}
+    assert pipeline.record(pipeline.completed(submission, stdout=stdout)) == []
+    assert sent(pipeline, *pipeline.hints()) == {**CLAIM_AND_OUTCOME, "GetItem": 1}
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+def test_a_repeated_hint_reads_the_row_and_writes_nothing(pipeline: Pipeline) -> None:
+    _, hints = owed(pipeline)
+    pipeline.webhook(*hints)
+    assert sent(pipeline, *hints) == {"TransactWriteItems": 1, "BatchGetItem": 1}
+    assert len(pipeline.receiver.received) == 2
+
+
+def test_a_hint_of_the_older_revision_is_read_first(pipeline: Pipeline) -> None:
+    submission, (hint,) = owed(pipeline)
+    names = ("event_id", "endpoint_id", "project_id", "host")
+    older = json.dumps({name: json.loads(hint)[name] for name in names})
+    assert sent(pipeline, older) == {**CLAIM_AND_OUTCOME, "BatchGetItem": 1, "GetItem": 1}
+    assert pipeline.state(submission) is DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_parked_delivery_costs_a_failed_claim_a_read_and_a_write(pipeline: Pipeline, count: int) -> None:
+    endpoint = known(pipeline, max_concurrency=1)
+    _, (busy,) = owed(pipeline, webhook_url=None, webhook_secret=None)
+    assert pipeline.deliverer.claimer.claim(Hint.parse(busy), "busy") is not None
+    pipeline.time.advance(2)
+    parked = [owed(pipeline, webhook_url=None, webhook_secret=None) for _ in range(count)]
+    calls = sent(pipeline, *(hint for _, hints in parked for hint in hints))
+    # The process remembers for a second that the project has no free slot.
+    assert calls == {"TransactWriteItems": 1 + count, "BatchGetItem": count}
+    for submission, _ in parked:
+        assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.PENDING
