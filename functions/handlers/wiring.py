@@ -59,11 +59,9 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     """Return the part that sends webhooks."""
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
-    slots = project_slots(settings.webhook_senders)
-    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, slots)
-    leases = Leases(table, dynamodb, slots)
+    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
     return Deliverer(
-        claimer=Claimer(box.deliveries, Snapshots(table, dynamodb), leases, box.hints, lane_waker),
+        claimer=Claimer(box.deliveries, Snapshots(table, dynamodb), Leases(table, dynamodb), box.hints, lane_waker),
         attempts=Attempts(table, dynamodb),
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         disabled_events=DisabledEvents(box.endpoints, box),

@@ -113,7 +113,7 @@ class Pipeline:
         self.endpoints = EndpointStore(table, dynamodb, time)
         self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, time)
         self.snapshots = Snapshots(table, dynamodb, time)
-        self.leases = Leases(table, dynamodb, PROJECT_SLOTS, time, no_sleep)
+        self.leases = Leases(table, dynamodb, time, no_sleep)
         self.lanes = LaneStore(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)

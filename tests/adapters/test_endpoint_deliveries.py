@@ -61,7 +61,7 @@ def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENC
         submission = finish(pipeline)
         seen = pipeline.snapshots.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
         assert seen is not None
-        assert pipeline.leases.claim(seen, "busy") is not None
+        assert pipeline.leases.claim(seen, "busy", PROJECT_SLOTS) is not None
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
 
 def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
     table, client = pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb")
-    made = kind(table, client, PROJECT_SLOTS, pipeline.time, no_sleep)
+    made = kind(table, client, pipeline.time, no_sleep)
     claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=made)
     pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
 

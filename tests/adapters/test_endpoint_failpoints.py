@@ -16,7 +16,6 @@ from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
 from tests.adapters.delivery_world import DeliveryWorld
 from tests.adapters.pipeline import (
-    PROJECT_SLOTS,
     RECORD_POINTS,
     Crash,
     Pipeline,
@@ -237,7 +236,7 @@ def test_claim_that_was_applied_although_it_timed_out(world: DeliveryWorld, run:
     world.record(run)
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
     table = pipeline.aws.names["DeliveriesTable"]
-    leases = Leases(table, deaf, PROJECT_SLOTS, pipeline.time, no_sleep)  # type: ignore[arg-type]
+    leases = Leases(table, deaf, pipeline.time, no_sleep)  # type: ignore[arg-type]
     claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=leases)
     pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
     failed = [pipeline.webhook(hint) for hint in world.hints]

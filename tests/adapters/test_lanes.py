@@ -19,7 +19,7 @@ from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.slot_rows import slots_key
 from functions.webhooks.sending.slots import SLOT_MS
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at, pipeline, receiver
 from tests.adapters.test_endpoint_deliveries import finish, hint_of, hold, use_leases
 from tests.adapters.test_webhook import Script
 
@@ -142,7 +142,7 @@ def test_a_slot_that_is_taken_while_an_older_delivery_is_looked_for_is_not_taken
 
     def taken_meanwhile(self: LaneStore, *arguments: Any) -> list[tuple[str, str]]:
         found = oldest(self, *arguments)
-        assert pipeline.leases.claim(seen, "other") is not None
+        assert pipeline.leases.claim(seen, "other", PROJECT_SLOTS) is not None
         return found
 
     monkeypatch.setattr(LaneStore, "oldest", taken_meanwhile)

@@ -95,7 +95,7 @@ class Claimer:
         if hint.body:
             # Of the very bytes: the claim fails unless the row has the same digest.
             delivery = replace(delivery, body_digest=hashlib.sha256(hint.body).digest())
-        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner)
+        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.lane_waker.project_slots)
         return None if claimed is None else replace(claimed, body=hint.body)
 
     def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
@@ -113,7 +113,7 @@ class Claimer:
             seen = older
             if not self._has_free_slot(seen):
                 return None, True  # both wait, and the sender that took the slot will see them
-        held = self.leases.claim(seen, owner)
+        held = self.leases.claim(seen, owner, self.lane_waker.project_slots)
         return held, held is not None
 
     def _has_free_slot(self, seen: DeliverySnapshot) -> bool:

@@ -63,25 +63,23 @@ class ClaimedDelivery:
 
 
 class Leases:
-    """Takes and frees leases of deliveries and send slots of projects. `project_slots`: slots of one project."""
+    """Takes and frees leases of deliveries and send slots of projects. `project_slots`: limit of a project's slots."""
 
     def __init__(
         self,
         table_name: str,
         client: DynamoDBClient,
-        project_slots: int,
         clock: Clock = now_ms,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table_name
         self._client = client
-        self._project_slots = project_slots
         self._clock = clock
         self._sleep = sleep
         self._crowded = FreshCache[str, bool](CROWDED_MS, _MOST_PROJECTS, clock)
 
     def claim_unread(
-        self, delivery: Delivery, endpoint: Endpoint | None, lane: Lane, owner: str
+        self, delivery: Delivery, endpoint: Endpoint | None, lane: Lane, owner: str, project_slots: int
     ) -> ClaimedDelivery | None:
         """Claim a delivery that a hint describes, and a slot, without a read; None if that is not possible.
 
@@ -92,7 +90,7 @@ class Leases:
         if self._crowded.get(lane.project_id):
             return None
         slot = self._new_slot(lane)
-        take = slot_rows.take(slot, self._project_slots, self._clock())
+        take = slot_rows.take(slot, project_slots, self._clock())
         take = replace(take, condition=f"{take.condition} AND attribute_not_exists(#waiting_ms)")
         claim, ours = self._lease(delivery, owner)
         actions = [claim, take.action(self._table, slot_rows.slots_key(lane.project_id)), self._lane_is_calm(lane)]
@@ -103,13 +101,13 @@ class Leases:
             self._crowded.keep(lane.project_id, True)
         return None if codes else ClaimedDelivery(ours, endpoint, lane, slot, self._clock())
 
-    def claim(self, seen: DeliverySnapshot, owner: str) -> ClaimedDelivery | None:
+    def claim(self, seen: DeliverySnapshot, owner: str, project_slots: int) -> ClaimedDelivery | None:
         """Claim a delivery and a slot of its project; None if a row has changed since `seen` was read."""
         if (remove := slot_rows.remove_expired(seen.slots, self._clock())) is not None:
             # Otherwise they would count.
             remove.is_applied(self._client, self._table, slot_rows.slots_key(seen.slots.project_id))
         slot = self._new_slot(seen.lane)
-        take = slot_rows.take(slot, self._project_slots, self._clock())
+        take = slot_rows.take(slot, project_slots, self._clock())
         return self._claim(seen, owner, slot, [take.action(self._table, slot_rows.slots_key(slot.project_id))])
 
     def claim_next(self, seen: DeliverySnapshot, owner: str, slot: HeldSlot) -> ClaimedDelivery | None:
