@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
 from functions.aws.dynamodb.items import cancellation_codes
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.errors import ServiceError, UnavailableError
 from functions.http.answers import JSON_TYPE
 
@@ -61,8 +62,8 @@ def _busy_dependency(error: Exception, log: Logger, request_id: str) -> ServiceE
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if codes.isdisjoint(_BUSY) and status < _SERVER_ERROR:
             return None
-    elif not isinstance(error, ConnectionError | HTTPClientError):  # no connection, timeout, connection lost
-        return None
+    elif not isinstance(error, RowsContendedError | ConnectionError | HTTPClientError):
+        return None  # the last two: no connection, timeout, connection lost
     log.warning("Dependency is busy", request_id=request_id, error_type=type(error).__name__)
     return UnavailableError(
         "A part of the service is busy. Repeat the request, with the same Idempotency-Key if it had one."

@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import cancellation_codes, from_item, key, to_item
+from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.ids import new_id
 from functions.projects.model import KeyRecord
@@ -142,14 +141,8 @@ class KeyStore:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _all_or_none(self, actions: list[Any]) -> bool:
-        """Write in one transaction. False if a condition failed."""
+        """Write in one transaction. False if a condition failed. Raises RowsContendedError."""
         for action in actions:
             (operation,) = action.values()
             operation["TableName"] = self._table
-        try:
-            self._client.transact_write_items(TransactItems=actions)
-        except ClientError as error:
-            if "ConditionalCheckFailed" in cancellation_codes(error):
-                return False
-            raise
-        return True
+        return not transact_or_raise(self._client, actions)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.projects.key_store import KeyStore
 from functions.projects.key_use import KeyUse
@@ -78,16 +79,15 @@ class ProjectStore:
         return _CachedKey(to_project(project), now_ms, expires_at_ms, row.get("last_used_at"))
 
     def create_project(self, project: Project) -> str:
-        """Write an enabled project, replacing one with the same id, and its list entry. Returns its creation time."""
+        """Write an enabled project, replacing one with the same id, and its list entry. Returns its creation time.
+
+        Raises RowsContendedError.
+        """
         before = self._get(project_key(project.project_id))
         created_at: str = before["created_at"] if before else to_rfc3339(self._clock())
         listed = to_item({"pk": LIST_PK, "sk": f"{created_at}#{project.project_id}"})
-        self._client.transact_write_items(
-            TransactItems=[
-                {"Put": {"TableName": self._table_name, "Item": to_item(project_row(project, created_at))}},
-                {"Put": {"TableName": self._table_name, "Item": listed}},
-            ]
-        )
+        puts = [to_item(project_row(project, created_at)), listed]
+        transact_or_raise(self._client, [{"Put": {"TableName": self._table_name, "Item": item}} for item in puts])
         return created_at
 
     def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:

@@ -8,19 +8,19 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.transaction import transact
+from functions.aws.dynamodb.retries import TRIES
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
 from functions.http.cursor import write_cursor
 from functions.ids import new_id
 from functions.webhooks.deliveries import list_store as delivery_listing
-from functions.webhooks.deliveries import replay as replays
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.replay import REPLAYABLE
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.busy_tables import refuse_transactions
 from tests.adapters.delivery_factory import (
     DAY_MS,
     hint_of,
@@ -335,26 +335,21 @@ def test_a_crash_between_row_and_hint_leaves_the_row_due(aws: Aws, project_key: 
     assert "due_at_ms" in raw_row(aws, delivery)
 
 
-@pytest.mark.parametrize(
-    ("codes", "status"),
-    [
-        (("TransactionConflict", "None"), 503),
-        (("None", "TransactionConflict"), 503),
-        (("None", "ConditionalCheckFailed"), 409),
-    ],
-)
-def test_a_replay_that_meets_other_writes_is_told_so(
-    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, codes: tuple[str, ...], status: int
-) -> None:
-    delivery = put_delivery(aws)
-    monkeypatch.setattr(replays, "transact", lambda *_: codes)
-    assert replay(project_key, delivery).status == status
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError"])
+def test_a_replay_of_a_busy_delivery_is_tried_again_and_not_for_ever(aws: Aws, project_key: str, code: str) -> None:
+    first, second = put_delivery(aws), put_delivery(aws)
+    codes = refuse_transactions(aws.monkeypatch)
+    codes += [code] * 3
+    assert replay(project_key, first).status == 202
+    codes += [code] * 100
+    assert replay(project_key, second).status == 503
+    assert len(codes) == 100 - TRIES
 
 
-def test_one_conflict_is_tried_again(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    delivery, calls = put_delivery(aws), [("TransactionConflict", "None")]
-    monkeypatch.setattr(replays, "transact", lambda *given: calls.pop() if calls else transact(*given))
-    assert replay(project_key, delivery).status == 202
+def test_a_replay_that_meets_another_one_is_told_so(aws: Aws, project_key: str) -> None:
+    codes = refuse_transactions(aws.monkeypatch)
+    codes += ["ConditionalCheckFailed"]
+    assert replay(project_key, put_delivery(aws)).status == 409
 
 
 # --- recovery -------------------------------------------------------------------------------------------------------

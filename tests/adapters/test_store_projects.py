@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import key, to_item
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import to_rfc3339
 from functions.projects import store as projects
 from functions.projects.key_store import KeyStore
@@ -14,6 +15,7 @@ from functions.projects.model import Project
 from functions.projects.registry import ProjectRegistry
 from functions.projects.store import KEY_FRESH_MS, ProjectStore
 from tests.adapters.aws_account import Aws
+from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime
 
 PROJECT = Project("dev", "Development", ("judge",))
@@ -224,3 +226,16 @@ def test_a_key_that_is_removed_does_not_come_back_by_a_note_of_its_use(store: Pr
     store._use.note(hashed, None, START_MS)
     assert issued[:12] not in repr(aws.items("ProjectsTable"))
     assert hashed not in [item["pk"]["S"].removeprefix("KEY#") for item in aws.items("ProjectsTable")]
+
+
+def test_busy_rows_of_a_project_are_tried_again_and_not_for_ever(aws: Aws, store: ProjectStore) -> None:
+    codes = refuse_transactions(aws.monkeypatch)
+    codes += ["TransactionConflict", "", "TransactionConflict"]
+    store.create_project(PROJECT)
+    assert store.find_key(store.issue_key(PROJECT.project_id)) == PROJECT
+    assert codes == []
+    codes += ["TransactionConflict"] * 100
+    with pytest.raises(RowsContendedError):
+        store.create_project(PROJECT)
+    with pytest.raises(RowsContendedError):
+        store.issue_key(PROJECT.project_id)

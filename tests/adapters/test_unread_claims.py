@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
@@ -16,6 +15,7 @@ from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
+from tests.adapters.busy_tables import refuse_transactions
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, path_of, pipeline, receiver
 from tests.adapters.test_delivery_calls import CLAIM_AND_OUTCOME, known, owed, sent
@@ -219,25 +219,9 @@ def test_nobody_passes_a_delivery_that_waits(pipeline: Pipeline, unread: list[bo
     assert received == [first[0].submission_id, second[0].submission_id]
 
 
-def cancelled(code: str, actions: int) -> ClientError:
-    reasons = [{"Code": code if number == 1 else "None"} for number in range(actions)]
-    answer: Any = {"Error": {"Code": "TransactionCanceledException", "Message": ""}, "CancellationReasons": reasons}
-    return ClientError(answer, "TransactWriteItems")
-
-
 @pytest.fixture
 def busy(pipeline: Pipeline) -> Iterator[list[str]]:
-    """Codes with which the next transactions are cancelled; the last one first. "" lets one through."""
-    codes: list[str] = []
-    client = pipeline.aws.client("dynamodb")
-    write = client.transact_write_items
-
-    def refusing(**given: Any) -> Any:
-        if codes and (code := codes.pop()):
-            raise cancelled(code, len(given["TransactItems"]))
-        return write(**given)
-
-    pipeline.aws.monkeypatch.setattr(client, "transact_write_items", refusing)
+    codes = refuse_transactions(pipeline.aws.monkeypatch)
     yield codes
     assert codes == []
 

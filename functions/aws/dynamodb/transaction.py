@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import cancellation_codes
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.retries import TRIES, tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,4 +49,15 @@ def transact(
                 return codes
         else:
             return ()
+    return codes
+
+
+def transact_or_raise(client: DynamoDBClient, actions: Sequence[Any]) -> tuple[str, ...]:
+    """Like `transact`, with TRIES tries. Raises RowsContendedError if the rows stayed busy.
+
+    So the codes, if any, hold CONDITION_FAILED.
+    """
+    codes = transact(client, actions, TRIES)
+    if codes and CONDITION_FAILED not in codes:
+        raise RowsContendedError
     return codes

@@ -10,10 +10,10 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
+from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.list_store import RECOVERABLE
@@ -23,13 +23,13 @@ from functions.webhooks.endpoints.rows import endpoint_key
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.aws.dynamodb.items import Value
+
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
 """Every final state, and `retrying`: its next attempt then starts at once."""
 
 MAX_ATTEMPTS = 1_000
 """Limit of attempts of one delivery. It bounds the size of the delivery's partition."""
-
-_TRIES = 4
 
 
 class ReplayResult(Enum):
@@ -57,16 +57,11 @@ class ReplayStore:
         actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             actions.append(self._endpoint_is_on(delivery))
-        for _ in range(_TRIES):
-            codes = transact(self._client, actions)
-            if not codes:
-                return ReplayResult.DONE
-            refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
-            if refused:
-                return refused[0]
-            if CONFLICT not in codes:
-                break
-        return ReplayResult.CONTENDED
+        codes = transact(self._client, actions, TRIES)
+        if not codes:
+            return ReplayResult.DONE
+        refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
+        return refused[0] if refused else ReplayResult.CONTENDED
 
     def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
         """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed."""
@@ -100,22 +95,9 @@ class ReplayStore:
         )
 
     def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": rows.event_key(delivery.event_id),
-                "ConditionExpression": "attribute_exists(body) AND #ttl > :now",
-                "ExpressionAttributeNames": {"#ttl": "ttl"},
-                "ExpressionAttributeValues": to_item({":now": now_ms // MS_PER_SEC}),
-            }
-        }
+        values = {"now": now_ms // MS_PER_SEC}
+        return check(self._table, rows.event_key(delivery.event_id), "attribute_exists(#body) AND #ttl > :now", values)
 
     def _endpoint_is_on(self, delivery: Delivery) -> Any:
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": endpoint_key(delivery.project_id, delivery.endpoint_id),
-                "ConditionExpression": "enabled = :true",
-                "ExpressionAttributeValues": to_item({":true": True}),
-            }
-        }
+        key = endpoint_key(delivery.project_id, delivery.endpoint_id)
+        return check(self._table, key, "#enabled = :true", {"true": True})

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.batch import read_rows
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.items import Value, from_item, to_item
-from functions.aws.dynamodb.retries import TRIES
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane, to_due
@@ -50,20 +49,16 @@ class DeliveryStore:
 
         Raises RowsContendedError.
         """
-        codes = transact(self._client, plan.actions, TRIES)
-        if codes and CONDITION_FAILED not in codes:
-            raise RowsContendedError
-        return not codes
+        return not transact_or_raise(self._client, plan.actions)
 
     def put_missing_deliveries(self, plan: "Publication") -> None:
         """Write the deliveries of an event that do not exist yet, unless its submission was deleted.
 
         An older revision wrote them one by one and may have crashed between them. Raises RowsContendedError.
         """
-        for put in plan.actions[1:]:
-            codes = transact(self._client, [self._event_is_kept(plan.deliveries[0].event_id), put], TRIES)
-            if codes and CONDITION_FAILED not in codes:
-                raise RowsContendedError
+        for delivery, put in zip(plan.deliveries, plan.actions[1:], strict=True):
+            is_kept = check(self.table_name, rows.event_key(delivery.event_id), "attribute_exists(#body)", {})
+            transact_or_raise(self._client, [is_kept, put])
 
     def pending_hints(self, event_id: str) -> list[Hint]:
         """Return hints, without bytes, of the event's deliveries that wait for their first hint."""
@@ -132,11 +127,6 @@ class DeliveryStore:
         cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
         for row in self._read(event_id, "DELIVERY#"):
             cancel.is_applied(self._client, self.table_name, rows.delivery_key(*rows.ids_of(row)))
-
-    def _event_is_kept(self, event_id: str) -> Any:
-        key = rows.event_key(event_id)
-        check = {"TableName": self.table_name, "Key": key, "ConditionExpression": "attribute_exists(body)"}
-        return {"ConditionCheck": check}
 
     def _read(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
         return [from_item(item) for item in self._items(event_id, sk_prefix)]

@@ -65,7 +65,7 @@ class EndpointActionRoutes:
         if overlap_secs:
             sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
-        if not self.endpoints.write(seen, sets, () if overlap_secs else _PREVIOUS):
+        if not self.endpoints.changes.change(seen, now, sets, () if overlap_secs else _PREVIOUS):
             raise ConflictError(CHANGED_MEANWHILE)
         changed = self.endpoints.own(app, id_text)
         self._log("Secret rotated", seen, app)

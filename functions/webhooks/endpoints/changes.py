@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.retries import TRIES
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.projects.endpoints_version import renew_endpoints_version
 from functions.webhooks.endpoints.deletions import deletion_put
@@ -103,7 +102,4 @@ class EndpointChanges:
     def _write(self, project_id: str, *actions: Any) -> tuple[str, ...]:
         """Write all rows and the new version; return () or the codes of the failed condition."""
         renew = renew_endpoints_version(self._quotas_table, project_id, self._clock())
-        codes = transact(self._client, [*actions, *renew], TRIES)
-        if codes and CONDITION_FAILED not in codes:
-            raise RowsContendedError
-        return codes
+        return transact_or_raise(self._client, [*actions, *renew])

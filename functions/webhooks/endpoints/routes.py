@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import Clock, to_rfc3339
-from functions.errors import ConflictError, NotFoundError, UnavailableError
+from functions.errors import ConflictError, NotFoundError
 from functions.failpoint import reach
 from functions.http import parameters
 from functions.http.answers import answer
@@ -29,8 +28,6 @@ from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
@@ -46,7 +43,6 @@ if TYPE_CHECKING:
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
 _UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
-_BUSY = "Too many requests change this project's endpoints at once. Repeat the request."
 _FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
 _CANCEL_MS = 5_000
@@ -94,8 +90,6 @@ class EndpointRoutes:
             self.changes.create(endpoint)
         except EndpointLimitError:
             raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
-        except RowsContendedError:
-            raise UnavailableError(_BUSY, 1) from None
         self._log("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
 
@@ -126,7 +120,7 @@ class EndpointRoutes:
         for _ in range(_TRIES):
             settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
             sets, removes = self._writes(seen, settings)
-            is_changed = self.write(seen, sets, removes)
+            is_changed = self.changes.change(seen, self.clock(), sets, removes)
             seen = self.own(app, id_text)
             if is_changed:
                 self._log("Endpoint changed", seen, app)
@@ -136,10 +130,7 @@ class EndpointRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete an endpoint. Paused deliveries are cancelled here or by the sweeper, others when they become due."""
         endpoint = self.own(app, id_text)
-        try:
-            due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id)
-        except RowsContendedError:
-            raise UnavailableError(_BUSY, 1) from None
+        due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id)
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
@@ -155,13 +146,6 @@ class EndpointRoutes:
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
-
-    def write(self, seen: Endpoint, sets: Mapping[str, Value], removes: tuple[str, ...]) -> bool:
-        """Write changed attributes; False if the endpoint was changed meanwhile. Raises UnavailableError."""
-        try:
-            return self.changes.change(seen, self.clock(), sets, removes)
-        except RowsContendedError:
-            raise UnavailableError(_BUSY, 1) from None
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return its custom headers with their values. Raises ConflictError."""
