@@ -173,6 +173,12 @@ def _listen_address(env: Mapping[str, str]) -> tuple[str, int] | None:
 
 def _token(env: Mapping[str, str]) -> str:
     token = env.get("RUNNER_TOKEN", "")
+    path = env.get("RUNNER_TOKEN_FILE", "")
+    if path:
+        try:
+            token = Path(path).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            raise SettingsInvalidError("RUNNER_TOKEN_FILE", "must name a readable file with the token") from None
     if len(token) < MIN_TOKEN_CHARS or not (token.isascii() and token.isprintable()) or " " in token:
         problem = f"must have at least {MIN_TOKEN_CHARS} printable ASCII characters when LISTEN_ADDRESS is set"
         raise SettingsInvalidError("RUNNER_TOKEN", problem)

@@ -36,6 +36,7 @@ environment:
   WAITING_COMMANDS    false: start no Java compiler and JVM in advance; saves about 150 MB (true)
   LISTEN_ADDRESS      IP address and port of the direct path, such as 127.0.0.1:8080 (does not listen)
   RUNNER_TOKEN        what its callers must show, 32 characters or more; needed with LISTEN_ADDRESS
+  RUNNER_TOKEN_FILE   a file with the token, instead of RUNNER_TOKEN; other users must not read it
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
   and what boto3 reads: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
 """

@@ -104,6 +104,20 @@ def test_a_worker_never_listens_without_a_good_token(token: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_the_token_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    listens = {**NEEDED, "LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN_FILE": str(file)}
+    with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_FILE"):
+        worker_settings(listens)
+    file.write_text(TOKEN + "\n")
+    assert worker_settings(listens).runner_token == TOKEN
+    for bad in (b"secret\n", "sécret".encode() * 6):
+        file.write_bytes(bad)
+        with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN") as caught:
+            worker_settings({**listens, "RUNNER_TOKEN": TOKEN})
+        assert "cret" not in str(caught.value)
+
+
 def test_permissive_isolation_must_be_asked_for() -> None:
     assert worker_settings(NEEDED).allow_permissive is False
     assert worker_settings({**NEEDED, "ALLOW_PERMISSIVE": "true"}).allow_permissive is True

@@ -1,0 +1,40 @@
+# Docker's default profile, with mounts, pivot_root and only the runner's capabilities allowed.
+#include <tunables/global>
+
+profile rustbox-runner flags=(attach_disconnected,mediate_deleted) {
+  #include <abstractions/base>
+
+  network,
+  file,
+  umount,
+  mount,
+  pivot_root,
+
+  capability sys_admin,
+  capability sys_chroot,
+  capability setuid,
+  capability setgid,
+  capability setpcap,
+  capability chown,
+  capability kill,
+
+  # Docker stops the container; the runner ends its guests.
+  signal (receive) peer=unconfined,
+  signal (send,receive) peer=rustbox-runner,
+  ptrace (read,readby) peer=rustbox-runner,
+
+  deny @{PROC}/* w,
+  deny @{PROC}/{[^1-9],[^1-9][^0-9],[^1-9s][^0-9y][^0-9s],[^1-9][^0-9][^0-9][^0-9/]*}/** w,
+  deny @{PROC}/sys/[^k]** w,
+  deny @{PROC}/sys/kernel/{?,??,[^s][^h][^m]**} w,
+  deny @{PROC}/sysrq-trigger rwklx,
+  deny @{PROC}/kcore rwklx,
+
+  deny /sys/[^f]*/** wklx,
+  deny /sys/f[^s]*/** wklx,
+  deny /sys/fs/[^c]*/** wklx,
+  deny /sys/fs/c[^g]*/** wklx,
+  deny /sys/fs/cg[^r]*/** wklx,
+  deny /sys/firmware/** rwklx,
+  deny /sys/kernel/security/** rwklx,
+}

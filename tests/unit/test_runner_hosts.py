@@ -1,0 +1,87 @@
+"""The files that start a runner on a host give it the same privileges, and time to drain."""
+
+import configparser
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox_runtime.commands import exit_codes
+from sandbox_runtime.settings import worker_settings
+
+ROOT = Path(__file__).parents[2]
+FILES = ROOT / "infra" / "runner"
+CLEAN_UP_SECS = 10
+CAPABILITIES = {"SYS_ADMIN", "SYS_CHROOT", "SETUID", "SETGID", "SETPCAP", "CHOWN", "KILL"}
+
+
+@pytest.fixture(scope="module")
+def service() -> dict[str, Any]:
+    document = yaml_parse((FILES / "compose.yaml").read_text())
+    found: dict[str, Any] = document["services"]["runner"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def unit() -> configparser.SectionProxy:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]  # systemd's names have capitals
+    parser.read(FILES / "rustbox-runner.service")
+    return parser["Service"]
+
+
+def test_all_ways_to_start_a_runner_give_it_the_same_capabilities(
+    service: dict[str, Any], unit: configparser.SectionProxy
+) -> None:
+    profile = (FILES / "apparmor.profile").read_text()
+    page = (ROOT / "docs" / "runner.md").read_text()
+    assert service["cap_drop"] == ["ALL"]
+    assert set(service["cap_add"]) == CAPABILITIES
+    assert {name.removeprefix("CAP_") for name in unit["CapabilityBoundingSet"].split()} == CAPABILITIES
+    assert {name.upper() for name in re.findall(r"^  capability (\w+),$", profile, re.MULTILINE)} == CAPABILITIES
+    assert set(re.findall(r"--cap-add (\w+)", page)) == CAPABILITIES
+
+
+def test_all_ways_leave_time_for_the_longest_drain(service: dict[str, Any], unit: configparser.SectionProxy) -> None:
+    needed = {
+        "INTERACTIVE_QUEUE_URL": "i",
+        "BATCH_QUEUE_URL": "b",
+        "COMPLETIONS_QUEUE_URL": "c",
+        "PAYLOADS_BUCKET": "p",
+    }
+    longest = worker_settings(needed).visibility_secs - 1  # settings allow no longer DRAIN_SECS
+    assert int(service["stop_grace_period"].removesuffix("s")) >= longest + CLEAN_UP_SECS
+    assert int(unit["TimeoutStopSec"]) >= longest + CLEAN_UP_SECS
+    assert unit["KillMode"] == "mixed"
+    assert (service["restart"], unit["Restart"]) == ("unless-stopped", "always")
+
+
+def test_container_has_no_more_than_the_runner_needs(service: dict[str, Any]) -> None:
+    assert service["read_only"] is True
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["volumes"] == ["/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+    assert not {"privileged", "network_mode", "pid", "devices", "ports"} & service.keys()
+
+
+def test_apparmor_profile_allows_mounts_and_is_the_one_that_compose_names() -> None:
+    profile = (FILES / "apparmor.profile").read_text()
+    assert re.search(r"^  mount,$", profile, re.MULTILINE)
+    assert "deny mount" not in profile
+    (name,) = re.findall(r"^profile (\S+) ", profile, re.MULTILINE)
+    override = yaml_parse((FILES / "compose.apparmor.yaml").read_text())["services"]["runner"]
+    assert override == {"security_opt": ["no-new-privileges:true", f"apparmor={name}"]}
+
+
+def test_command_of_the_unit_starts_a_worker(unit: configparser.SectionProxy) -> None:
+    python, *arguments = shlex.split(unit["ExecStart"])
+    assert python == "/usr/bin/python3"
+    done = subprocess.run(
+        [sys.executable, *arguments], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == exit_codes.USAGE
+    assert "INTERACTIVE_QUEUE_URL is not set" in done.stderr + done.stdout
