@@ -6,7 +6,7 @@ _hook: Callable[[str], None] | None = None
 
 
 def reach(name: str) -> None:
-    """Call the hook, if one is set, with `name`, such as "record.after_commit"."""
+    """Call the hook, if one is set, with `name`, such as "complete.after_write"."""
     if _hook is not None:
         _hook(name)
 

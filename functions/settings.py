@@ -48,8 +48,10 @@ class SubmitSettings:
     allow_insecure_webhook_targets: bool
     completions_queue_url: str
     deliveries_table: str
+    deliveries_queue_url: str
     quotas_table: str
     endpoint_secrets_key_id: str
+    public_base_url: str
     runner_url: str
     runner_token_parameter: str
 
@@ -79,6 +81,15 @@ class RecordSettings:
     quotas_table: str
     payloads_bucket: str
     deliveries_queue_url: str
+    public_base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceSettings:
+    """Settings of `functions.handlers.announce`."""
+
+    submissions_table: str
+    payloads_bucket: str
     event_bus_name: str
     public_base_url: str
 
@@ -151,7 +162,14 @@ class ManageSettings:
 
 
 type AnySettings = (
-    RateSettings | SubmitSettings | ResultSettings | RecordSettings | Outbound | SweepSettings | ManageSettings
+    RateSettings
+    | SubmitSettings
+    | ResultSettings
+    | RecordSettings
+    | AnnounceSettings
+    | Outbound
+    | SweepSettings
+    | ManageSettings
 )
 
 

@@ -61,6 +61,10 @@ class Payloads:
             raise PayloadMissingError("the key is another submission's")
         return self._read(key, OUTPUT_MAX_BYTES)
 
+    def delete_outputs(self, submission_id: str, keys: Iterable[str | None]) -> None:
+        """Delete those of these objects that are output of the submission. None stands for no object."""
+        self.delete_all(key for key in keys if key is not None and key.startswith(f"outputs/{submission_id}/"))
+
     def delete_all(self, keys: Iterable[str]) -> None:
         """Delete these objects. A missing object is no error."""
         for key in keys:

@@ -1,37 +1,54 @@
 """Lambda entry point of the completions queue: starts, results and heartbeats of the runners."""
 
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
-from functions.handlers.wiring import completions
-from functions.messages.wire import ExecutionCompleted, ExecutionStarted, parse_completions_message
+from functions.handlers.wiring import recorder
+from functions.messages.wire import CompletionsMessage, ExecutionCompleted, ExecutionStarted, parse_completions_message
 from functions.settings import RecordSettings, load
-from functions.submissions.complete import Completions
+from functions.submissions.model import Submission
+from functions.submissions.record import Recorder
 from functions.telemetry import logger
+from functions.webhooks.deliveries.hints import Hint
 
 SERVICE = "record"
 
 
 @cache
-def wired() -> Completions:
+def wired() -> Recorder:
     """Return the wired parts, created on the first call."""
-    return completions(load(RecordSettings), SERVICE)
+    return recorder(load(RecordSettings), SERVICE)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Record a batch. A failed message is received again; after too many receives it goes to the dead-letter queue."""
-    return handle_batch(event, context, _record)
+    parsed = {record["messageId"]: _parse(record["body"]) for record in event["Records"]}
+    rows = wired().rows_of(filter(None, parsed.values()))  # one read for the whole batch
+    hints: list[Hint] = []
+    answer = handle_batch(event, context, partial(_record, parsed, rows, hints))
+    wired().completer.send(hints)  # if this process dies before, the messages come again
+    return answer
 
 
-def _record(record: SQSRecord) -> None:
+def _parse(body: str) -> CompletionsMessage | None:
+    with suppress(MessageInvalidError):
+        return parse_completions_message(body)
+    return None
+
+
+def _record(
+    parsed: dict[str, CompletionsMessage | None], rows: dict[str, Submission], hints: list[Hint], record: SQSRecord
+) -> None:
     log = logger(SERVICE)
     try:
-        message = parse_completions_message(record.body)
-        wired().apply(message)
+        message = parsed[record.message_id] or parse_completions_message(record.body)  # again, for its error
+        hints += wired().apply(message, rows)
     except Exception:
         log.exception("Completion not recorded", message_id=record.message_id)
         raise

@@ -9,6 +9,7 @@ from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.aws.secrets import secret
 from functions.clock import now_ms
+from functions.handlers.wiring import completer
 from functions.http.long_poll import LongPoll
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.quota_store import QuotaStore
@@ -16,8 +17,6 @@ from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.submissions.accept import Acceptance
 from functions.submissions.answers import Results
-from functions.submissions.batch_trigger import BatchTrigger
-from functions.submissions.commit import CompletionWriter
 from functions.submissions.direct_run import DirectRun
 from functions.submissions.health import Health
 from functions.submissions.queues import Queues
@@ -26,8 +25,7 @@ from functions.submissions.runner_client import RunnerClient
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.submit_route import SubmitRoute
-from functions.telemetry import logger, metrics
-from functions.webhooks.endpoints.store import EndpointStore
+from functions.telemetry import logger
 from functions.webhooks.sending.secret_box import SecretBoxes
 
 refuse_insecure_stage()
@@ -47,10 +45,7 @@ def wiring() -> SubmitRoute:
     direct = None
     if settings.runner_url:
         runner = RunnerClient(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
-        writer = CompletionWriter(store, payloads, metrics("submit"))
-        endpoints = EndpointStore(settings.deliveries_table, dynamodb)
-        batches = BatchTrigger(endpoints, quotas, queues, settings.completions_queue_url, log)
-        direct = DirectRun(runner, writer, batches, queues, settings.completions_queue_url, log)
+        direct = DirectRun(runner, completer(settings, "submit"), queues, settings.completions_queue_url, log)
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),

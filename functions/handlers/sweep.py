@@ -12,12 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
-from functions.handlers.wiring import completions
+from functions.handlers.wiring import older_fan_out, outbox, recorder
 from functions.settings import SweepSettings, load
 from functions.submissions.backlog import Entry
-from functions.submissions.complete import Completions
 from functions.submissions.dead_letters import settle
 from functions.submissions.queues import Queues
+from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger, metrics
 from functions.webhooks.endpoints.deletions import Deletions
@@ -33,21 +33,30 @@ RESERVE_MS = 10_000
 
 
 @cache
-def wired() -> Completions:
+def wired() -> Recorder:
     """Return the wired parts that outlive one sweep, created on the first call."""
-    return completions(load(SweepSettings), SERVICE)
+    return recorder(load(SweepSettings), SERVICE)
 
 
 def new_sweep() -> Sweep:
     """Return a sweep over the wired parts."""
     settings = load(SweepSettings)
     urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
-    outbox, clock, table = wired().fanout.outbox, wired().clock, settings.deliveries_table
+    completer, table = wired().completer, settings.deliveries_table
+    box, clock = outbox(settings), completer.clock
     deletions = Deletions(table, Clients.dynamodb(), clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
-    lane_waker = LaneWaker(lanes, outbox.hints, project_slots(settings.webhook_senders), clock)
+    lane_waker = LaneWaker(lanes, box.hints, project_slots(settings.webhook_senders), clock)
     return Sweep(
-        wired(), deletions, lane_waker, Queues(Clients.sqs()), urls, settings.pending_redrive_secs * MS_PER_SEC, clock
+        completer,
+        box,
+        older_fan_out(completer, box),
+        deletions,
+        lane_waker,
+        Queues(Clients.sqs()),
+        urls,
+        settings.pending_redrive_secs * MS_PER_SEC,
+        clock,
     )
 
 

@@ -3,17 +3,17 @@
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.projects.quota_store import QuotaStore
-from functions.settings import RecordSettings, SweepSettings, WebhookSettings
-from functions.submissions.batch_lease import BatchLease
-from functions.submissions.batch_store import BatchStore
-from functions.submissions.batched_fan_out import BatchedFanOut
-from functions.submissions.complete import Completions
-from functions.submissions.fan_out import FanOut
+from functions.settings import AnnounceSettings, RecordSettings, SubmitSettings, SweepSettings, WebhookSettings
+from functions.submissions.announce import Announcer
+from functions.submissions.complete import Completer
+from functions.submissions.fan_out import OlderFanOut
+from functions.submissions.record import Recorder
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.telemetry import metrics
+from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.event_bus import Bus
@@ -31,28 +31,54 @@ from functions.webhooks.sending.slots import project_slots
 from functions.webhooks.sending.snapshots import Snapshots
 
 
-def outbox(settings: RecordSettings | SweepSettings | WebhookSettings) -> Outbox:
-    """Return the outbox, which publishes every event."""
-    dynamodb = Clients.dynamodb()
+def outbox(settings: SweepSettings | WebhookSettings) -> Outbox:
+    """Return the outbox, which publishes events without a submission."""
+    dynamodb, table = Clients.dynamodb(), settings.deliveries_table
     return Outbox(
-        deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
-        endpoints=EndpointStore(settings.deliveries_table, dynamodb),
+        deliveries=DeliveryStore(table, dynamodb),
+        endpoints=EndpointStore(table, dynamodb),
         hints=DeliveryHints(Clients.sqs(), settings.deliveries_queue_url),
-        bus=Bus(settings.event_bus_name, Clients.events(), settings.public_base_url),
+        bus=event_bus(settings),
     )
 
 
-def completions(settings: RecordSettings | SweepSettings, service: str) -> Completions:
-    """Return the part that records starts and results."""
+def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings) -> Bus:
+    """Return the event bus."""
+    return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
+
+
+def completer(settings: SubmitSettings | RecordSettings | SweepSettings, service: str) -> Completer:
+    """Return the part that writes final states."""
     dynamodb = Clients.dynamodb()
-    submissions = SubmissionStore(settings.submissions_table, dynamodb)
+    return Completer(
+        client=dynamodb,
+        submissions=SubmissionStore(settings.submissions_table, dynamodb),
+        payloads=Payloads(settings.payloads_bucket, Clients.s3),
+        quotas=QuotaStore(settings.quotas_table, dynamodb),
+        deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
+        endpoints=EndpointCache(EndpointStore(settings.deliveries_table, dynamodb)),
+        hints=DeliveryHints(Clients.sqs(), settings.deliveries_queue_url),
+        public_base_url=settings.public_base_url,
+        log=logger(service),
+        metrics=metrics(service),
+    )
+
+
+def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder:
+    """Return the part that applies the runners' messages."""
+    return Recorder(completer(settings, service), RunnerStore(settings.runners_table, Clients.dynamodb()))
+
+
+def announcer(settings: AnnounceSettings) -> Announcer:
+    """Return the part that puts final submissions on the event bus."""
+    submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
-    quotas = QuotaStore(settings.quotas_table, dynamodb)
-    fanout = FanOut(outbox(settings), submissions, payloads, settings.public_base_url, quotas)
-    table = settings.submissions_table
-    batched = BatchedFanOut(BatchLease(table, dynamodb), BatchStore(table, dynamodb), fanout)
-    runners = RunnerStore(settings.runners_table, dynamodb)
-    return Completions(submissions, runners, payloads, fanout, batched, metrics(service))
+    return Announcer(submissions, payloads, event_bus(settings), settings.public_base_url)
+
+
+def older_fan_out(parts: Completer, box: Outbox) -> OlderFanOut:
+    """Return the part that finishes final rows of an older revision."""
+    return OlderFanOut(box, parts.submissions, parts.payloads, parts.public_base_url, parts.quotas)
 
 
 def deliverer(settings: WebhookSettings) -> Deliverer:

@@ -6,11 +6,14 @@ or refuse the submission.
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import is_condition_failure, to_item
+from functions.aws.dynamodb.retries import TRIES, tries
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnavailableError
 from functions.projects.quota import Quota, Refusal, Usage, find_refusal
@@ -27,7 +30,7 @@ from functions.projects.quota_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -56,15 +59,30 @@ class KeyInFlightError(Exception):
         self.entry = entry
 
 
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A charged run. `usage`: with this run. `endpoints_version`: of the project's endpoints, None if never written."""
+
+    usage: Usage
+    endpoints_version: str | None
+
+
 class QuotaStore:
     """The quotas table. `clock` gives epoch milliseconds."""
 
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+    def __init__(
+        self,
+        table_name: str,
+        client: DynamoDBClient,
+        clock: Clock = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._table_name = table_name
         self._client = client
         self._clock = clock
+        self._sleep = sleep
 
-    def charge(self, claim: QuotaClaim, quota: Quota) -> Usage:
+    def charge(self, claim: QuotaClaim, quota: Quota) -> Charged:
         """Charge a run. It is in flight until it is released.
 
         Raises QuotaRefusedError, KeyInFlightError, UnavailableError.
@@ -77,7 +95,7 @@ class QuotaStore:
                 return written
             known, in_flight = to_usage(item), to_entries(item)
             if entry in in_flight:
-                return known  # our own write: boto3 retried it after a lost answer
+                return _to_charged(item)  # our own write: boto3 retried it after a lost answer
             same_key = [other for other in in_flight if entry.key and other.key == entry.key]
             if same_key:
                 raise KeyInFlightError(same_key[0])
@@ -102,34 +120,32 @@ class QuotaStore:
         """Stop counting a run that is final or gone as in flight. Repeating the call is safe."""
         self._remove(claim, (), None)
 
-    def release_if_held(self, ended: Sequence[QuotaClaim]) -> None:
-        """Release those of these final runs that are still in flight. All must be of one project and profile."""
-        # Usually only this read: the process that ends a run releases it, unless it dies first.
-        answer = self._client.get_item(
-            TableName=self._table_name,
-            Key=quota_key(ended[0].project_id, ended[0].profile),
-            ProjectionExpression="in_flight",
-            ConsistentRead=True,
-        )
-        held = set(to_entries(answer.get("Item", {})))
-        for claim in ended:
-            if claim.entry in held:
-                self.release(claim)
+    def release_action(self, claim: QuotaClaim) -> Any:
+        """Return the release as an action of a transaction. It has no condition, so it never cancels one."""
+        expression, values = _deletion(claim.entry)
+        return {
+            "Update": {
+                "TableName": self._table_name,
+                "Key": quota_key(claim.project_id, claim.profile),
+                "UpdateExpression": expression,
+                "ExpressionAttributeValues": values,
+            }
+        }
 
     def usage(self, project_id: str, profile: str) -> Usage:
         """Return the usage. The read is eventually consistent."""
         answer = self._client.get_item(TableName=self._table_name, Key=quota_key(project_id, profile))
         return to_usage(answer.get("Item", {}))
 
-    def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Usage | None, Item]:
+    def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Charged | None, Item]:
         """Add one to both counts if the item has these windows."""
         sets = "minute_count = minute_count + :one, day_count = day_count + :one"
         condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
         values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
         written, item = self._write_entry(claim, quota, sets, condition, values)
-        return (to_usage({**to_item(numbers_of(windows)), **written}) if written is not None else None), item
+        return (_to_charged(written) if written is not None else None), item
 
-    def _open_windows(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Usage | None, Item]:
+    def _open_windows(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Charged | None, Item]:
         """Write these windows with one more submission if the item has not changed since `was`."""
         begun = windows.with_one_more()
         values = numbers_of(begun) | counts_of(begun)
@@ -142,7 +158,7 @@ class QuotaStore:
             }
             condition = _equal(NUMBERS + COUNTS, ":was_")
             written, item = self._write_entry(claim, quota, sets, condition, values | before)
-        return (begun if written is not None else None), item
+        return (_to_charged(written) if written is not None else None), item
 
     def _write_entry(
         self,
@@ -170,18 +186,15 @@ class QuotaStore:
             condition,
             values,
             ExpressionAttributeNames={"#ttl": "ttl"},
-            ReturnValues="UPDATED_NEW",
+            ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
 
     def _remove(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
         """Remove an entry, and subtract one from each of the windows. False if it is gone or a window has ended."""
-        entry = claim.entry
-        values: dict[str, Any] = {":text": {"S": entry.text}, ":entry": {"SS": [entry.text]}}
-        expression, condition = "DELETE in_flight :entry", "contains(in_flight, :text)"
-        if entry.key:
-            expression += ", in_flight_keys :keys"
-            values[":keys"] = {"SS": [entry.key]}
+        expression, values = _deletion(claim.entry)
+        condition = "contains(in_flight, :text)"
+        values[":text"] = {"S": claim.entry.text}
         if taken is not None and windows:
             sets = ", ".join(f"{name}_count = {name}_count - :one" for name in windows)
             expression = f"SET {sets} {expression}"
@@ -195,20 +208,39 @@ class QuotaStore:
         self, claim: QuotaClaim, expression: str, condition: str, values: Mapping[str, Any], **more: Any
     ) -> tuple[Item | None, Item]:
         """Return the written attributes, or None and the item that failed the condition; `more` selects both."""
-        try:
-            answer = self._client.update_item(
-                TableName=self._table_name,
-                Key=quota_key(claim.project_id, claim.profile),
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=dict(values),
-                **more,
-            )
-        except ClientError as error:
-            if not is_condition_failure(error):
-                raise
-            return None, cast("Item", error.response.get("Item", {}))
-        return answer.get("Attributes", {}), {}
+        arguments: dict[str, Any] = {
+            "TableName": self._table_name,
+            "Key": quota_key(claim.project_id, claim.profile),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": dict(values),
+            **more,
+        }
+        for number in tries(sleep=self._sleep):
+            try:
+                answer = self._client.update_item(**arguments)
+            except ClientError as error:
+                if is_condition_failure(error):
+                    return None, cast("Item", error.response.get("Item", {}))
+                # The transaction that ends another run writes the same item.
+                if error.response["Error"]["Code"] != "TransactionConflictException" or number + 1 == TRIES:
+                    raise
+            else:
+                return answer.get("Attributes", {}), {}
+        raise AssertionError("unreachable")
+
+
+def _to_charged(item: Item) -> Charged:
+    return Charged(to_usage(item), item.get("endpoints_version", {}).get("S"))
+
+
+def _deletion(entry: InFlight) -> tuple[str, dict[str, Any]]:
+    """Return the update expression that removes an entry, and its values."""
+    expression, values = "DELETE in_flight :entry", {":entry": {"SS": [entry.text]}}
+    if entry.key:
+        expression += ", in_flight_keys :keys"
+        values[":keys"] = {"SS": [entry.key]}
+    return expression, values
 
 
 def _equal(names: tuple[str, ...], prefix: str = ":") -> str:

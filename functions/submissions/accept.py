@@ -108,6 +108,7 @@ class Acceptance:
             row = self._new_row(project, run, claim, interactive=interactive)
             try:
                 charge = self.admission.charge(project, row)
+                row = replace(row, endpoints_version=charge.endpoints_version)
                 submission = self._start_or_refund(row, run, claim, charge, queue_url)
             except RateLimitedError:
                 # Another request with this key may have used up the quota since the first check.

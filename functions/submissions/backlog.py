@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import batched
 
 from functions.aws.dynamodb.due_index import DUE_SHARDS
-from functions.submissions.model import BATCH_SHARDS
+from functions.submissions.model import OLDER_DUE_SHARDS
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
 from functions.webhooks.deliveries.store import DeliveryStore
@@ -20,8 +20,6 @@ BACKLOG_PER_SHARD = 15_000
 """Entries that a sweep reads of one shard if its first page is full; 240,000 in all."""
 FAIR_FROM = 500
 """Projects take turns from this many rows on. A sweep handles fewer in a second or two."""
-BATCH_LATE_MS = 60_000
-"""Until this age a batch may still handle the row, and it does not mark its rows."""
 _READERS = 8
 _KEYS_PER_CALL = 100
 
@@ -57,11 +55,10 @@ class Backlog:
         return round_robin(sorted(fresh, key=lambda entry: entry.due_at_ms), self._projects(fresh))
 
     def _entries(self, now_ms: int) -> Iterator[Entry]:
-        due_by_shard = dict.fromkeys(DUE_SHARDS, now_ms) | dict.fromkeys(BATCH_SHARDS, now_ms - BATCH_LATE_MS)
-        for shard, due_by_ms in due_by_shard.items():
-            page = self.submissions.due(shard, due_by_ms, PAGE_PER_SHARD)
+        for shard in DUE_SHARDS + OLDER_DUE_SHARDS:
+            page = self.submissions.due(shard, now_ms, PAGE_PER_SHARD)
             if len(page) == PAGE_PER_SHARD:
-                page = self.submissions.due(shard, due_by_ms, BACKLOG_PER_SHARD)
+                page = self.submissions.due(shard, now_ms, BACKLOG_PER_SHARD)
             yield from (DueSubmission(*due) for due in page)
         for shard in DUE_SHARDS:
             entries = self.deliveries.due(shard, now_ms, PAGE_PER_SHARD)

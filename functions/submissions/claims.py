@@ -7,46 +7,35 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import cancellation_codes, from_item, is_condition_failure, key, to_item
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.aws.dynamodb.transaction import CONDITION_FAILED
 from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
 from functions.submissions.rows import SUBMISSION_SK, submission_pk
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.aws.dynamodb.items import Value
+
 CLAIM_SK = "CLAIM"
 
 
-def put_with_claim(
-    client: DynamoDBClient, table_name: str, item: Any, submission_id: str, claim: Claim, now_secs: int
-) -> bool:
-    """Write a submission's item and its claim in one transaction.
-
-    False if the key is taken, if a concurrent request is taking it, or if the item exists.
-    """
-    claim_item = to_item(
-        {
-            "pk": claim.idempotency_pk,
-            "sk": CLAIM_SK,
-            "submission_id": submission_id,
-            "body_sha256": claim.body_sha256,
-            "ttl": now_secs + CLAIM_SECS,
-        }
-    )
-    put_claim: Any = {
+def new_claim(table_name: str, submission_id: str, claim: Claim, now_secs: int) -> Any:
+    """Return the Put of a claim, on condition that nobody holds its key."""
+    item: dict[str, Value | None] = {
+        "pk": claim.idempotency_pk,
+        "sk": CLAIM_SK,
+        "submission_id": submission_id,
+        "body_sha256": claim.body_sha256,
+        "ttl": now_secs + CLAIM_SECS,
+    }
+    return {
         "TableName": table_name,
-        "Item": claim_item,
+        "Item": to_item(item),
         # DynamoDB deletes expired items late; we treat them as deleted.
         "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
         "ExpressionAttributeNames": {"#ttl": "ttl"},
         "ExpressionAttributeValues": to_item({":now": now_secs}),
     }
-    put_row: Any = {
-        "TableName": table_name,
-        "Item": item,
-        "ConditionExpression": "attribute_not_exists(pk)",
-    }
-    return not transact(client, [{"Put": put_claim}, {"Put": put_row}])
 
 
 def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs: int) -> tuple[str, str] | None:

@@ -1,70 +1,206 @@
-"""Apply messages of the completions queue: starts, final states with their fan-out, heartbeats.
+"""Write the end of a run: the final state, the release of its quota and the webhooks that it owes, in one transaction.
 
-Used by `record` and by the dead-letter branch of `sweep`; `commit` writes the final state.
+`submit` calls this for direct runs, `record` for queued runs, and `sweep` for runs that the platform failed.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from functions.aws.payloads import Payloads
-from functions.clock import Clock, now_ms, to_rfc3339
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
+from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.errors import UnavailableError
+from functions.failpoint import reach
 from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
-from functions.messages.wire import CompletionsMessage, ExecutionStarted, FanoutsDue, RunnerHeartbeat
-from functions.submissions.batched_fan_out import BatchedFanOut
-from functions.submissions.commit import CompletionWriter
-from functions.submissions.fan_out import FanOut
-from functions.submissions.model import Completion, Fanout, Submission
-from functions.submissions.runner_store import RunnerStore
-from functions.submissions.store import SubmissionStore
-from functions.telemetry import Metrics
+from functions.submissions.completed_event import completed_event, render_event
+from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Submission
+from functions.submissions.rows import with_completion
+from functions.telemetry import warn
+from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.publication import Publication, RunTarget, plan_publication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aws_lambda_powertools import Logger
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.aws.payloads import Payloads
+    from functions.messages.wire import ExecutionCompleted, Stream
+    from functions.projects.quota_store import QuotaStore
+    from functions.submissions.store import SubmissionStore
+    from functions.telemetry import Metrics
+    from functions.webhooks.deliveries.hints import DeliveryHints, Hint
+    from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.endpoints.cache import EndpointCache
+
+_TRIES = 6
+"""Changes of the row by others that one call follows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Completions:
-    """Applies completions."""
+class Ended:
+    """A final submission, and the hints of its webhooks, which are not sent yet."""
 
+    submission: Submission
+    hints: tuple[Hint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completer:
+    """Completes submissions. `public_base_url` has no trailing slash."""
+
+    client: DynamoDBClient
     submissions: SubmissionStore
-    runners: RunnerStore
     payloads: Payloads
-    fanout: FanOut
-    batched: BatchedFanOut
+    quotas: QuotaStore
+    deliveries: DeliveryStore
+    endpoints: EndpointCache
+    hints: DeliveryHints
+    public_base_url: str
+    log: Logger
     metrics: Metrics
     clock: Clock = now_ms
+    sleep: Callable[[float], None] = time.sleep
 
-    def apply(self, message: CompletionsMessage) -> None:
-        """Apply a message. Repeated and late messages, and those of deleted submissions, change nothing."""
-        if isinstance(message, RunnerHeartbeat):
-            self.runners.put_heartbeat(message)
-        elif isinstance(message, FanoutsDue):
-            self.batched.fan_out_due()
-        elif isinstance(message, ExecutionStarted):
-            self.submissions.mark_started(
-                message.submission_id, message.execution_id, message.node_id, message.started_at
-            )
-        else:
-            self.commit(message.submission_id, self._writer.completion(message))
+    def complete(self, row: Submission, completion: Completion) -> Ended | None:
+        """Write the final state of an existing row. None if it is final already, or gone. Then `send` the hints.
+
+        Raises UnavailableError and the errors of the tables. The row is then as before.
+        """
+        final = with_completion(row, completion)
+        published = self._write([self.submissions.final_update(row, completion)], row, final)
+        return None if published is None else self._end(final, published)
+
+    def complete_new(self, row: Submission, completion: Completion, claim: Claim | None) -> Ended:
+        """Write a new row in its final state, with its claim. It has no code or input, because it never runs again.
+
+        Raises ClaimTakenError, UnavailableError and the errors of the tables.
+        """
+        final = with_completion(replace(row, code=None, stdin=None), completion)
+        for _ in range(_TRIES):
+            published = self._write(self.submissions.new_final(final, claim), row, final)
+            if published is not None:
+                return self._end(final, published)
+            if claim is not None:
+                self.submissions.check_claim(claim, except_for=row.submission_id)
+            # A pending row was written although its write seemed to fail, or the key has just become free.
+            ended = self.complete(row, completion)
+            if ended is not None:
+                return ended
+            written = self.submissions.get(row.submission_id)
+            if written is not None:
+                return Ended(written)
+        raise UnavailableError("The result could not be written, because others write the same rows.", 1)
 
     def fail(self, submission_id: str, cause: Cause, error_message: str) -> Submission | None:
         """Write the verdict IE because the platform could not run the submission. None if it is final or gone."""
-        return self.commit(submission_id, _platform_failure(cause, error_message, self.clock()))
-
-    def commit(self, submission_id: str, completion: Completion) -> Submission | None:
-        """Write the final state once and fan it out. None if the submission is final already, or gone."""
-        committed = self._writer.commit(submission_id, completion)
-        if committed is None:
-            self._repeat_fan_out(submission_id)
-            return None
-        self.fanout.fan_out(committed)
-        return committed
-
-    @property
-    def _writer(self) -> CompletionWriter:
-        return CompletionWriter(self.submissions, self.payloads, self.metrics)
-
-    def _repeat_fan_out(self, submission_id: str) -> None:
-        """Make the fan-out of a final submission if a crash prevented it."""
         row = self.submissions.get(submission_id)
-        if row is not None and row.is_final and row.fanout is Fanout.PENDING:
-            self.fanout.fan_out(row)
+        if row is None or row.is_final:
+            return None
+        ended = self.complete(row, _platform_failure(cause, error_message, self.clock()))
+        if ended is None:
+            return None
+        self.send(ended.hints)
+        return ended.submission
+
+    def end_again(self, row: Submission) -> Ended:
+        """Do what comes after the write of a final row, because the process that wrote it may have died."""
+        self.quotas.release(row.quota_claim)
+        return Ended(row, tuple(self.deliveries.pending_hints(row.event_id or row.submission_id)))
+
+    def send(self, hints: Sequence[Hint]) -> None:
+        """Send the hints of runs that have ended, ten a call. The sweeper sends those that fail."""
+        try:
+            self.hints.send_all(hints)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Hints not sent; the sweeper will send them", hints[0].event_id, error)
+        reach("complete.after_hint")
+
+    def completion(self, message: ExecutionCompleted) -> Completion:
+        """Convert a message. Output that is too large for the row is stored in the bucket."""
+        stdout, stdout_key = self._store_stream(message, "stdout", message.stdout, message.stderr)
+        stderr, stderr_key = self._store_stream(message, "stderr", message.stderr, message.stdout)
+        return Completion(
+            completed_at=message.completed_at,
+            result=message.result.model_dump(mode="json"),
+            integrity=message.integrity.value,
+            metrics=message.metrics.model_dump(mode="json") if message.metrics is not None else None,
+            evidence=message.evidence.model_dump(mode="json") if message.evidence is not None else None,
+            started_at=message.started_at,
+            node_id=message.node_id,
+            execution_id=message.execution_id,
+            stdout=stdout,
+            stdout_key=stdout_key,
+            stdout_size_bytes=message.stdout.size_bytes if stdout is None else len(stdout),
+            stderr=stderr,
+            stderr_key=stderr_key,
+            stderr_size_bytes=message.stderr.size_bytes if stderr is None else len(stderr),
+        )
+
+    def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
+        """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
+        webhooks = self._webhooks(row, final)
+        release = [self.quotas.release_action(row.quota_claim)]
+        for _ in tries(sleep=self.sleep):
+            reach("complete.before_write")
+            codes = transact(self.client, [*of_row, *webhooks.actions, *release])
+            reach("complete.after_write")
+            if not codes:
+                return webhooks if release else self._released(row, webhooks)
+            if CONDITION_FAILED in codes[: len(of_row)]:
+                return None
+            if CONDITION_FAILED in codes:  # the event was cancelled
+                webhooks = Publication()
+            if codes[-1] == CONFLICT:
+                # All submissions of a project write its quota item. Alone, the release does not cancel the others.
+                release = []
+        raise UnavailableError("The result could not be written, because others write the same rows.", 1)
+
+    def _webhooks(self, row: Submission, final: Submission) -> Publication:
+        endpoints = [
+            endpoint
+            for endpoint in self.endpoints.endpoints_for(row.project_id, row.endpoints_version)
+            if endpoint.wants(EVENT_COMPLETED)
+        ]
+        own = None
+        if row.webhook_url is not None:
+            own = RunTarget(row.webhook_url, row.webhook_secret_box or b"", row.webhook_secret or "")
+        if own is None and not endpoints:
+            return Publication()
+        event = completed_event(final, render_event(final, self.payloads, self.public_base_url))
+        return plan_publication(self.deliveries.table_name, event, endpoints, own, self.clock())
+
+    def _released(self, row: Submission, webhooks: Publication) -> Publication:
+        try:
+            self.quotas.release(row.quota_claim)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Quota not released; a later charge will find it", row.submission_id, error)
+        return webhooks
+
+    def _end(self, final: Submission, webhooks: Publication) -> Ended:
+        self.metrics.add("ExecutionCompleted", verdict=final.verdict or "", language=final.language)
+        if final.started_at is not None:
+            waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
+            self.metrics.add("QueueDelay", max(0, waited_ms), MetricUnit.Milliseconds)
+        return Ended(final, webhooks.hints)
+
+    def _store_stream(
+        self, message: ExecutionCompleted, name: Literal["stdout", "stderr"], stream: Stream, other: Stream
+    ) -> tuple[bytes | None, str | None]:
+        """Return the bytes for the row, or an object key: inline output may be too large for a table item."""
+        if stream.content is None:
+            return None, stream.object_key
+        together = len(stream.content) + len(other.content or b"")
+        if together <= INLINE_OUTPUT_MAX_BYTES or len(stream.content) <= INLINE_OUTPUT_MAX_BYTES // 2:
+            return stream.content, None
+        return None, self.payloads.put_output(message.submission_id, message.execution_id, name, stream.content)
 
 
 def _platform_failure(cause: Cause, error_message: str, at_ms: int) -> Completion:

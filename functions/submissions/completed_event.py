@@ -4,7 +4,10 @@ import codecs
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from functions.aws.payloads import PayloadMissingError, Payloads
+from functions.http.paths import result_path
 from functions.submissions.model import Submission, event_id_for
+from functions.submissions.views import result_body
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_types import EVENT_COMPLETED
@@ -28,6 +31,16 @@ def completed_event(submission: Submission, body: bytes) -> Event:
     )
 
 
+def render_event(final: Submission, payloads: Payloads, public_base_url: str) -> bytes:
+    """Return the event body of a final submission, with output from the bucket if it is there."""
+    return completed_body(
+        lambda stdout, stderr: result_body(final, stdout, stderr),
+        stdout=_stream(payloads, final.submission_id, final.stdout, final.stdout_key),
+        stderr=_stream(payloads, final.submission_id, final.stderr, final.stderr_key),
+        result_url=public_base_url + result_path(final.submission_id),
+    )
+
+
 def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: str) -> bytes:
     """Return the event body as JSON in UTF-8. The same submission always gives the same bytes.
 
@@ -48,6 +61,15 @@ def whole_body(render: Render, *, stdout: bytes, stderr: bytes) -> bytes | None:
         return None
     body = event_bytes(_event_of(render(stdout, stderr)))
     return body if len(body) <= MAX_BODY_BYTES else None
+
+
+def _stream(payloads: Payloads, submission_id: str, inline: bytes | None, key: str | None) -> bytes:
+    if key is None:
+        return inline or b""
+    try:
+        return payloads.get_output(submission_id, key)
+    except PayloadMissingError:  # deleted or expired meanwhile; targets still get the verdict
+        return b""
 
 
 def _event_of(result: Mapping[str, Any]) -> dict[str, Any]:

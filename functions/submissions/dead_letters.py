@@ -5,28 +5,27 @@ import json
 from functions.errors import MessageInvalidError
 from functions.messages.verdict import Cause
 from functions.messages.wire import parse_completions_message
-from functions.submissions.complete import Completions
+from functions.submissions.record import Recorder
 
 
-def settle(body: str, completions: Completions) -> str:
+def settle(body: str, recorder: Recorder) -> str:
     """Settle one message; return `hint`, `recorded`, `ended`, `ignored` or `unreadable`."""
     # The type of the message identifies its queue.
     submission_id, kind = _read_loosely(body)
     if kind in {"hint", "fanouts_due"}:
         return "hint"  # the row is still due, and the sweeper finds it
     if kind == "execution_requested" and submission_id is not None:
-        failed = completions.fail(
+        failed = recorder.fail(
             submission_id, Cause.IE_SUPERVISOR_FAILURE, "the submission could not be run after several tries"
         )
         return "ended" if failed is not None else "ignored"
     try:
-        completions.apply(parse_completions_message(body))
+        message = parse_completions_message(body)
+        recorder.completer.send(recorder.apply(message, recorder.rows_of([message])))
     except MessageInvalidError:
         if submission_id is None or kind == "execution_started":  # the pending row is still due
             return "unreadable"
-        failed = completions.fail(
-            submission_id, Cause.IE_SUPERVISOR_FAILURE, "the answer of the runner could not be read"
-        )
+        failed = recorder.fail(submission_id, Cause.IE_SUPERVISOR_FAILURE, "the answer of the runner could not be read")
         return "ended" if failed is not None else "ignored"
     return "recorded"
 

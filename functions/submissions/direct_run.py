@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.runner_client import RunnerUnavailableError
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.messages.wire import ExecutionCompleted
-    from functions.submissions.batch_trigger import BatchTrigger
-    from functions.submissions.commit import CompletionWriter
+    from functions.submissions.complete import Completer
     from functions.submissions.model import Claim, Submission
     from functions.submissions.queues import Queues
     from functions.submissions.runner_client import Call, RunnerClient
@@ -31,8 +31,7 @@ class DirectRun:
     """Runs submissions directly."""
 
     runner: RunnerClient
-    writer: CompletionWriter
-    batches: BatchTrigger
+    completer: Completer
     queues: Queues
     completions_queue_url: str
     log: Logger
@@ -57,44 +56,21 @@ class DirectRun:
 
     def record_new(self, completed: ExecutionCompleted, submission: Submission, claim: Claim | None) -> Submission:
         """Write the final row of a submission without a row. Raises ClaimTakenError and the errors of the tables."""
-        # The quota item holds the Idempotency-Key until the claim is written. Without a key we release in parallel.
-        wait_for_release = self.batches.release_quota(submission) if claim is None else None
-        try:
-            completion = self.writer.completion(completed)
-            is_batched = self.batches.is_bus_only(submission, completion)
-            final = self.writer.commit_new(submission, completion, claim, is_batched=is_batched)
-        finally:
-            if wait_for_release is not None:
-                wait_for_release()
-        if wait_for_release is None:
-            self.batches.release_quota(submission)()
-        self._request_fan_out(completed, final, is_batched=is_batched)
-        return final
+        ended = self.completer.complete_new(submission, self.completer.completion(completed), claim)
+        self.completer.send(ended.hints)
+        return ended.submission
 
     def record(self, completed: ExecutionCompleted, submission: Submission) -> Submission | None:
         """Write the final state into the pending row. None if the queue must run it again."""
-        # In parallel with the commit: a client that has its result may start the next run immediately.
-        wait_for_release = self.batches.release_quota(submission)
         try:
-            completion = self.writer.completion(completed)
-            is_batched = self.batches.is_bus_only(submission, completion)
-            final = self.writer.commit(submission.submission_id, completion, is_batched=is_batched, known=submission)
-        except (ClientError, BotoCoreError) as error:
+            ended = self.completer.complete(submission, self.completer.completion(completed))
+        except (ClientError, BotoCoreError, UnavailableError) as error:
             self._warn(submission, "Direct result not recorded", error)
             return submission if self._send_completion(completed, submission) else None
-        finally:
-            wait_for_release()
-        if final is None:  # a run from the queue was first, or the row was deleted: the caller reads the row
+        if ended is None:  # a run from the queue was first, or the row was deleted: the caller reads the row
             return submission
-        self._request_fan_out(completed, final, is_batched=is_batched)
-        return final
-
-    def _request_fan_out(self, completed: ExecutionCompleted, final: Submission, *, is_batched: bool) -> None:
-        if is_batched:
-            self.batches.trigger(final)
-        else:
-            # `record` finds the row final and makes the fan-out. If the message is lost, the sweeper does.
-            self._send_completion(completed, final)
+        self.completer.send(ended.hints)
+        return ended.submission
 
     def _send_completion(self, completed: ExecutionCompleted, submission: Submission) -> bool:
         """Send the completion to `record`, as a runner does for a queued run."""

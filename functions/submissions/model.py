@@ -25,8 +25,8 @@ RUN_GRACE_SECS = 60
 """The sweeper repeats a run older than the compile budget + the wall budget + this."""
 DIRECT_DUE_SECS = 35
 """The sweeper queues a direct run without a result after this time: no request lasts longer than 30 s."""
-BATCH_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
-"""Due shards of batched fan-outs. An index key takes 1,000 writes a second, and a run makes two. Stored names."""
+OLDER_DUE_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
+"""More due shards of final rows of an older revision."""
 
 _EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
 
@@ -44,7 +44,7 @@ FINAL_STATUSES = (Status.COMPLETED, Status.ERROR)
 
 
 class Fanout(StrEnum):
-    """The state of the fan-out of a final submission."""
+    """Whether the webhooks of a final row of an older revision are written."""
 
     PENDING = "PENDING"
     DONE = "DONE"
@@ -56,7 +56,8 @@ class Submission:
 
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
-    webhook. Only rows of older revisions have a `webhook_secret`; new rows are never written with one.
+    webhook. Only rows of older revisions have a `webhook_secret` or a `fanout`. `endpoints_version`: the version of the
+    project's endpoints when the run was charged.
     """
 
     submission_id: str
@@ -96,6 +97,7 @@ class Submission:
     stderr_size_bytes: int = 0
     event_id: str | None = None
     fanout: Fanout | None = None
+    endpoints_version: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -170,11 +172,6 @@ def event_id_for(submission_id: str, event_type: str) -> str:
     if event_type == EVENT_COMPLETED:
         return submission_id
     return str(uuid.uuid5(_EVENT_NAMESPACE, f"{submission_id}:{event_type}"))
-
-
-def batch_shard(submission_id: str) -> str:
-    """Return the due shard of a final row with a batched fan-out."""
-    return BATCH_SHARDS[int(submission_id[-1], 16) % len(BATCH_SHARDS)]
 
 
 def idempotency_pk(project_id: str, key: str) -> str:

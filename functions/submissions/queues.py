@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.clock import Clock, now_ms
-from functions.messages.wire import FanoutsDue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from functions.messages.wire import ExecutionCompleted, ExecutionRequested
 
 _DEPTH_FRESH_MS = 1_000
-_BATCH_DELAY_SECS = 1
 
 
 class Queues:
@@ -33,12 +31,6 @@ class Queues:
     def send_completion(self, queue_url: str, message: ExecutionCompleted) -> None:
         """Send a runner's completion to `record`."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
-
-    def send_fanouts_due(self, queue_url: str) -> None:
-        """Trigger a batch of fan-outs in `record`, a second from now."""
-        self._client.send_message(
-            QueueUrl=queue_url, MessageBody=FanoutsDue().serialise(), DelaySeconds=_BATCH_DELAY_SECS
-        )
 
     def depth(self, queue_url: str) -> int:
         """Return SQS's estimate of waiting and in-flight messages."""

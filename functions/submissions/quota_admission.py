@@ -30,9 +30,10 @@ _MOST_CHECKED = 25
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A charged run. `usage`: with this run. `has_overtaken`: we released another request, which may still succeed."""
+    """A charged run: see `Charged`. `has_overtaken`: we released another request, which may still succeed."""
 
     usage: Usage
+    endpoints_version: str | None
     has_overtaken: bool = False
 
 
@@ -54,23 +55,23 @@ class QuotaAdmission:
         has_overtaken = False
         try:
             try:
-                usage = self.quotas.charge(row.quota_claim, project.quota(row.profile))
+                charged = self.quotas.charge(row.quota_claim, project.quota(row.profile))
             except KeyInFlightError as held:
                 if self.clock() - held.entry.since_ms < OVERTAKEN_AFTER_MS:
                     raise
                 # It probably died before it wrote its row, and its client repeats the request. Its charge stays.
                 self.quotas.release(replace(row.quota_claim, entry=held.entry))
                 has_overtaken = True
-                usage = self.quotas.charge(row.quota_claim, project.quota(row.profile))
+                charged = self.quotas.charge(row.quota_claim, project.quota(row.profile))
             except QuotaRefusedError as refused:
                 if refused.refusal.limit is not Limit.IN_FLIGHT or not self._release_stale(row, refused.in_flight):
                     raise
-                usage = self.quotas.charge(row.quota_claim, project.quota(row.profile))
+                charged = self.quotas.charge(row.quota_claim, project.quota(row.profile))
         except QuotaRefusedError as refused:
             rate = refused.refusal.rate
             raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
         reach("submit.after_take")
-        return Charge(usage, has_overtaken)
+        return Charge(charged.usage, charged.endpoints_version, has_overtaken)
 
     def refund(self, row: Submission, charge: Charge) -> None:
         """Refund a run whose Idempotency-Key belongs to another submission: repeats are free."""

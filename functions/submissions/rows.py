@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.clock import MS_PER_SEC
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission, event_id_for
+from functions.webhooks.event_types import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ SUBMISSION_SK = "SUBMISSION"
 _JSON_FIELDS = ("limits", "summary", "evidence")
 _PLAIN_FIELDS = (
     *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "execution_id"),
-    *("wall_budget_secs", "code", "stdin", "input_key", "metadata", "idempotency_pk"),
+    *("wall_budget_secs", "code", "stdin", "input_key", "metadata", "idempotency_pk", "endpoints_version"),
     *(
         "webhook_url",
         "webhook_secret",
@@ -39,6 +40,11 @@ _PLAIN_FIELDS = (
     ),
     *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes", "event_id"),
 )
+
+
+def submission_id_of(pk: str) -> str:
+    """Return the submission id of a partition key."""
+    return pk.removeprefix("SUBMISSION#")
 
 
 def submission_pk(submission_id: str) -> str:
@@ -89,17 +95,47 @@ def decode_submission(item: Mapping[str, Any]) -> Submission:
     return submission_of(from_item(item))
 
 
-def with_completion(row: Submission, completion: Completion, written: Mapping[str, Value]) -> Submission:
-    """Return the row after its final write. `written`: the written attributes."""
-    plain: Any = {name: value for name, value in written.items() if name in _PLAIN_FIELDS}
+def with_completion(row: Submission, completion: Completion) -> Submission:
+    """Return the row in its final state. It is not due, and its webhook secret is in its delivery."""
+    plain: Any = {name: value for name, value in final_values(row, completion).items() if name in _PLAIN_FIELDS}
     return replace(
         row,
         **plain,
         status=completion.status,
         summary={"result": completion.result, "metrics": completion.metrics},
         evidence=completion.evidence if completion.evidence is not None else row.evidence,
-        fanout=Fanout.PENDING,
+        due_at_ms=None,
+        asked_directly=False,
+        webhook_secret=None,
+        webhook_secret_box=None,
     )
+
+
+def final_values(row: Submission, completion: Completion) -> dict[str, Value]:
+    """Return the attributes that the final state sets."""
+    sets: dict[str, Value | None] = {
+        "status": completion.status.value,
+        "completed_at": completion.completed_at,
+        "started_at": completion.started_at,
+        "node_id": completion.node_id,
+        "execution_id": completion.execution_id,
+        "verdict": completion.verdict,
+        "summary": to_json({"result": completion.result, "metrics": completion.metrics}),
+        "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
+        "integrity": completion.integrity,
+        "stdout": completion.stdout,
+        "stdout_key": completion.stdout_key,
+        "stdout_size_bytes": completion.stdout_size_bytes,
+        "stderr": completion.stderr,
+        "stderr_key": completion.stderr_key,
+        "stderr_size_bytes": completion.stderr_size_bytes,
+        "event_id": event_id_for(row.submission_id, EVENT_COMPLETED),
+    }
+    return {name: value for name, value in sets.items() if value is not None}
+
+
+FINAL_REMOVES = ("due_shard", "due_at_ms", "asked_directly", "webhook_secret", "webhook_secret_box")
+"""Attributes that the final state removes."""
 
 
 def submission_of(values: Mapping[str, Any]) -> Submission:

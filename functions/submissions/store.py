@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Value, is_condition_failure, to_item
+from functions.aws.dynamodb.items import Value, is_condition_failure
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnavailableError
-from functions.submissions.claims import delete_with_claim, find_claim, put_with_claim
+from functions.submissions.claims import delete_with_claim, find_claim, new_claim
 from functions.submissions.due import FANOUT_DONE, list_due, list_projects, row_key
-from functions.submissions.model import Claim, Completion, Fanout, Status, Submission, batch_shard, event_id_for
-from functions.submissions.rows import decode_submission, encode_submission, to_json, with_completion
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.submissions.model import Claim, Completion, Status, Submission
+from functions.submissions.rows import FINAL_REMOVES, decode_submission, encode_submission, final_values, submission_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -56,31 +56,49 @@ class SubmissionStore:
 
     def create(self, new: Submission, claim: Claim | None) -> None:
         """Write a pending row and its claim in one transaction. Raises ClaimTakenError, UnavailableError."""
-        # The id is random, so an existing row is our own: boto3 retried the write after a lost answer.
-        self._put(new.submission_id, encode_submission(new), claim)
+        put = self._new(encode_submission(new))
+        if claim is None:
+            self._create_alone(put)
+            return
+        put_claim = new_claim(self._table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
+        for attempt in range(_CONFLICT_ATTEMPTS):
+            codes = transact(self._client, [{"Put": put_claim}, {"Put": put}])
+            if not codes:
+                return
+            self.check_claim(claim, except_for=new.submission_id)
+            if codes[1] == CONDITION_FAILED:
+                return  # our own row: boto3 retried the write after a lost answer
+            # Another transaction on the same key is in progress, or its submission was just deleted.
+            self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
+        raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
-    def create_final(
-        self, new: Submission, completion: Completion, claim: Claim | None, *, is_batched: bool
-    ) -> Submission:
-        """Write a new row in its final state and its claim, in one transaction.
+    def new_final(self, final: Submission, claim: Claim | None) -> list[Any]:
+        """Return the actions that write a new final row and its claim, if neither exists."""
+        actions = [{"Put": self._new(encode_submission(final))}]
+        if claim is not None:
+            put_claim = new_claim(self._table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)
+            actions.append({"Put": put_claim})
+        return actions
 
-        The row has neither code nor input, because it never runs again. `is_batched` as in `commit_final`.
-        Raises ClaimTakenError, UnavailableError.
-        """
-        values = self._final_values(new.submission_id, completion, is_batched=is_batched)
-        final = with_completion(replace(new, code=None, stdin=None, asked_directly=False), completion, values)
-        item = {**encode_submission(final), **to_item({"due_shard": values["due_shard"]})}
-        if self._put(new.submission_id, item, claim):
-            return final
-        # The row exists: boto3 retried this write, or a pending row was written although its write seemed to fail.
-        committed = self.commit_final(new.submission_id, completion, is_batched=is_batched, known=new)
-        return committed or self.get(new.submission_id) or final
+    def final_update(self, row: Submission, completion: Completion) -> Any:
+        """Return the action that writes the final state of an existing row, unless it is final."""
+        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
+        update = ConditionalUpdate(
+            final_values(row, completion), "#status IN (:pending, :running)", values, FINAL_REMOVES
+        )
+        return update.action(self._table_name, row_key(row.submission_id))
 
-    def check_claim(self, claim: Claim) -> None:
-        """Raise ClaimTakenError if the key belongs to a submission."""
+    def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
+        """Raise ClaimTakenError if the key belongs to a submission other than `except_for`."""
         taken = find_claim(self._client, self._table_name, claim.idempotency_pk, self._clock() // MS_PER_SEC)
-        if taken is not None:
+        if taken is not None and taken[0] != except_for:
             raise ClaimTakenError(*taken)
+
+    def get_all(self, submission_ids: Sequence[str]) -> dict[str, Submission]:
+        """Read distinct submissions, by id, without missing ones."""
+        keys = [row_key(submission_id) for submission_id in submission_ids]
+        found = (submission_of(row) for row in read_rows(self._client, self._table_name, keys))
+        return {row.submission_id: row for row in found}
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row, expired or not."""
@@ -99,28 +117,6 @@ class SubmissionStore:
         values: dict[str, Value] = {"was": Status.PENDING.value, "now": self._clock()}
         due = ("#due_at_ms = #run_budget_ms + :now",)
         return self._change(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due))
-
-    def commit_final(
-        self,
-        submission_id: str,
-        completion: Completion,
-        *,
-        is_batched: bool = False,
-        known: Submission | None = None,
-    ) -> Submission | None:
-        """Write the final state, with its fan-out due. None if the row is gone or was final already.
-
-        `is_batched`: the fan-out is batched (`batched_fan_out`). `known`: the row, if the caller wrote it; it is then
-        not read back.
-        """
-        present = self._final_values(submission_id, completion, is_batched=is_batched)
-        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
-        update = ConditionalUpdate(present, "#status IN (:pending, :running)", values)
-        if known is not None:
-            is_applied = update.is_applied(self._client, self._table_name, row_key(submission_id))
-            return with_completion(known, completion, present) if is_applied else None
-        item = update.apply(self._client, self._table_name, row_key(submission_id))
-        return decode_submission(item) if item is not None else None
 
     def note_queued(self, submission_id: str, due_at_ms: int) -> None:
         """Clear the flag of a direct run and set the due time, after a message was queued."""
@@ -168,55 +164,16 @@ class SubmissionStore:
         """Delete the row and its claim. False if it is running or gone."""
         return delete_with_claim(self._client, self._table_name, row)
 
-    def _final_values(self, submission_id: str, completion: Completion, *, is_batched: bool) -> dict[str, Value]:
-        sets: dict[str, Value | None] = {
-            "status": completion.status.value,
-            "completed_at": completion.completed_at,
-            "started_at": completion.started_at,
-            "node_id": completion.node_id,
-            "execution_id": completion.execution_id,
-            "verdict": completion.verdict,
-            "summary": to_json({"result": completion.result, "metrics": completion.metrics}),
-            "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
-            "integrity": completion.integrity,
-            "stdout": completion.stdout,
-            "stdout_key": completion.stdout_key,
-            "stdout_size_bytes": completion.stdout_size_bytes,
-            "stderr": completion.stderr,
-            "stderr_key": completion.stderr_key,
-            "stderr_size_bytes": completion.stderr_size_bytes,
-            "event_id": event_id_for(submission_id, EVENT_COMPLETED),
-            "fanout": Fanout.PENDING.value,
-            "due_shard": batch_shard(submission_id) if is_batched else due_shard(submission_id),
-            "due_at_ms": self._clock(),
-        }
-        return {name: value for name, value in sets.items() if value is not None}
-
-    def _put(self, submission_id: str, item: Item, claim: Claim | None) -> bool:
-        """Write a new row. False if it exists. Raises ClaimTakenError, UnavailableError."""
-        if claim is None:
-            return self._put_alone(item)
-        for attempt in range(_CONFLICT_ATTEMPTS):
-            if put_with_claim(self._client, self._table_name, item, submission_id, claim, self._clock() // MS_PER_SEC):
-                return True
-            try:
-                self.check_claim(claim)
-            except ClaimTakenError as taken:
-                if taken.submission_id == submission_id:
-                    return False
-                raise
-            # Another transaction on the same key is in progress.
-            self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
-        raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
-
-    def _put_alone(self, item: Item) -> bool:
+    def _create_alone(self, put: Any) -> None:
         try:
-            self._client.put_item(TableName=self._table_name, Item=item, ConditionExpression="attribute_not_exists(pk)")
+            self._client.put_item(**put)
         except ClientError as error:
+            # The id is random, so an existing row is our own: boto3 retried the write after a lost answer.
             if not is_condition_failure(error):
                 raise
-            return False
-        return True
+
+    def _new(self, item: Item) -> Any:
+        return {"TableName": self._table_name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
         return update.is_applied(self._client, self._table_name, row_key(submission_id))

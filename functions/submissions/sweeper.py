@@ -15,8 +15,9 @@ from functions.failpoint import reach
 from functions.ids import new_id
 from functions.messages.verdict import Cause
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
-from functions.submissions.complete import Completions
+from functions.submissions.complete import Completer
 from functions.submissions.execution_request import execution_requested
+from functions.submissions.fan_out import OlderFanOut
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
 from functions.submissions.queues import Queues
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
@@ -42,7 +43,9 @@ class Sweep:
     `queue_urls` by priority. `oldest_due_age_ms`: the largest delay of the rows handled so far.
     """
 
-    completions: Completions
+    completer: Completer
+    outbox: Outbox
+    older: OlderFanOut
     deletions: Deletions
     lane_waker: LaneWaker
     queues: Queues
@@ -55,7 +58,7 @@ class Sweep:
 
     def entries(self) -> Iterator[Entry]:
         """Yield all due rows, in the order of `Backlog`; read again until there are no new ones."""
-        backlog = Backlog(self.completions.submissions, self._outbox.deliveries)
+        backlog = Backlog(self.completer.submissions, self.outbox.deliveries)
         seen: set[Entry] = set()
         while fresh := backlog.read(self.clock(), seen):
             seen.update(fresh)
@@ -76,29 +79,25 @@ class Sweep:
         else:
             self._handle_submission(entry)
 
-    @property
-    def _outbox(self) -> Outbox:
-        return self.completions.fanout.outbox
-
     def _handle_delivery(self, due: DueDelivery) -> None:
         now = self.clock()
-        row = self._outbox.deliveries.push_back(due, now + HINTED_MS)
+        row = self.outbox.deliveries.push_back(due, now + HINTED_MS)
         if row is None:
             return
         if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
             self._record_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self._outbox.hints.send(Hint.of(row))
+        self.outbox.hints.send(Hint.of(row))
 
     def _handle_endpoint(self, due: DueDisabledEvent) -> None:
         now = self.clock()
-        endpoints = self._outbox.endpoints
+        endpoints = self.outbox.endpoints
         row = endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
         if row is None:
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        DisabledEvents(endpoints, self._outbox).publish(row)
+        DisabledEvents(endpoints, self.outbox).publish(row)
 
     def _handle_deletion(self, due: DueDeletion) -> None:
         if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
@@ -114,16 +113,16 @@ class Sweep:
     def _handle_submission(self, due: DueSubmission) -> None:
         now = self.clock()
         taken_until_ms = now + TAKEN_MS
-        if not self.completions.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
+        if not self.completer.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        row = self.completions.submissions.get(due.submission_id)
+        row = self.completer.submissions.get(due.submission_id)
         if row is None:
             return
         if row.is_final:
             if row.fanout is Fanout.PENDING:
-                self.completions.fanout.fan_out(row)
+                self.older.finish(row)
         elif row.status is Status.PENDING:
             self._handle_pending(row, now, taken_until_ms)
         else:
@@ -132,7 +131,7 @@ class Sweep:
     def _handle_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
         age_ms = now - from_rfc3339(row.created_at)
         if age_ms > PENDING_MAX_MS:
-            self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
+            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
         # An empty queue means that the message was lost; a direct run never had one. A waiting submission is sent again
         # only every PENDING_REDRIVE_MS: the number of redrives stands for the time of the last one.
         elif (
@@ -145,9 +144,7 @@ class Sweep:
     def _handle_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
         rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
         if row.execution_id == rerun_id:
-            self.completions.fail(
-                row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice"
-            )
+            self.completer.fail(row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice")
         else:
             budget_ms = (COMPILE_BUDGET_SECS + row.wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
             self._send_again(row, rerun_id, now + budget_ms, taken_until_ms)
@@ -157,12 +154,12 @@ class Sweep:
             code, stdin = (
                 (row.code or b"", row.stdin or b"")
                 if row.input_key is None
-                else self.completions.payloads.get_input(row.submission_id)
+                else self.completer.payloads.get_input(row.submission_id)
             )
         except PayloadMissingError:
-            self.completions.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
+            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
-        if not self.completions.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+        if not self.completer.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
         repeated = replace(row, execution_id=execution_id)

@@ -76,8 +76,8 @@ class Aws:
         if isinstance(expression, dict) and "Fn::Sub" in expression:
             return str(expression["Fn::Sub"].replace("${Stage}", self.parameters["Stage"]))
         if isinstance(expression, dict) and "Fn::If" in expression:
-            assert expression["Fn::If"][0] == "HasPublicBaseUrl"
-            return "https://api.example.com"
+            condition, present, _ = expression["Fn::If"]
+            return self.value(present) if condition == "HasEventBus" else "https://api.example.com"
         return str(expression)
 
     def environment(self, function: str) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -29,6 +30,14 @@ __all__ = ["Aws", "admin_key", "aws", "logged", "project_key"]
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """Make an empty account with all functions' environments set; where two differ, use `aws.environment`."""
+    keep_named_items_only(monkeypatch)
+    with mock_aws(), new_account(monkeypatch) as account:
+        yield account
+
+
+@contextmanager
+def new_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """Make the template's resources in whatever answers botocore's calls."""
     for name, text in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -40,16 +49,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         monkeypatch.delenv(name, raising=False)
     template = load_template()
     parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
-    keep_named_items_only(monkeypatch)
-    with mock_aws():
-        forget()
-        account = Aws(template, {}, monkeypatch, parameters)
-        for logical_id, resource in template["Resources"].items():
-            create(account, logical_id, resource)
-        for logical_id, resource in template["Resources"].items():
-            if resource["Type"] == "AWS::Serverless::Function":
-                account.environment(logical_id)
-        yield account
+    forget()
+    account = Aws(template, {}, monkeypatch, parameters)
+    for logical_id, resource in template["Resources"].items():
+        create(account, logical_id, resource)
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            account.environment(logical_id)
+    yield account
     forget()
 
 
@@ -91,7 +98,7 @@ def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
     rates.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it
-    for module in ("submit", "result", "projects", "webhooks", "record", "deliver", "sweep"):
+    for module in ("submit", "result", "projects", "webhooks", "record", "announce", "deliver", "sweep"):
         for name in ("wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there

@@ -12,25 +12,26 @@ from typing import Any
 import pytest
 
 from functions import failpoint
+from functions.aws.dynamodb.items import from_item
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
+from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
-from functions.handlers import record, sweep
 from functions.ids import new_id
+from functions.projects.quota_rows import quota_key
 from functions.projects.quota_store import QuotaStore
-from functions.submissions.batch_lease import BatchLease
-from functions.submissions.batch_store import BatchStore
-from functions.submissions.batched_fan_out import BatchedFanOut
-from functions.submissions.complete import Completions
-from functions.submissions.fan_out import FanOut
+from functions.submissions.announce import Announcer
+from functions.submissions.complete import Completer
 from functions.submissions.model import Submission
+from functions.submissions.record import Recorder
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
-from functions.telemetry import metrics
+from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.model import Endpoint
@@ -56,14 +57,7 @@ from tests.submission_factory import FakeTime, golden, new_submission
 PROJECT_SLOTS = 25
 BASE_URL = "https://api.example.com"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-RECORD_POINTS = (
-    "record.before_commit",
-    "record.after_commit",
-    "fanout.after_rows",
-    "fanout.after_hint",
-    "fanout.after_bus",
-    "fanout.before_done",
-)
+RECORD_POINTS = ("complete.before_write", "complete.after_write", "complete.after_hint")
 DONE_STATES = {
     DeliveryState.DELIVERED,
     DeliveryState.EXHAUSTED,
@@ -123,11 +117,6 @@ class Pipeline:
         self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
         self.disabled_events = DisabledEvents(self.endpoints, self.outbox)
         self.lane_waker = LaneWaker(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
-        self.fanout = FanOut(self.outbox, self.submissions, self.payloads, BASE_URL, self.quotas)
-        runs = aws.names["SubmissionsTable"]
-        self.batched = BatchedFanOut(
-            BatchLease(runs, dynamodb, time), BatchStore(runs, dynamodb, no_sleep), self.fanout, time
-        )
         self.deliverer = Deliverer(
             Claimer(self.deliveries, self.snapshots, self.leases, self.delivery_hints, self.lane_waker, time, no_sleep),
             Attempts(table, dynamodb, time, no_sleep),
@@ -138,13 +127,29 @@ class Pipeline:
             time,
             random=lambda: 0.5,
         )
-        self._wire(record, "wired", self._completions("record"))
-        self._wire(sweep, "wired", self._completions("sweep"))
+        self._wire(record, "wired", self._recorder("record"))
+        self._wire(sweep, "wired", self._recorder("sweep"))
+        aws.monkeypatch.setattr(sweep, "outbox", lambda _settings: self.outbox)
+        self.announcer = Announcer(self.submissions, self.payloads, self.bus, BASE_URL)
+        self._wire(announce, "wired", self.announcer)
         self.use(self.deliverer)
 
-    def _completions(self, service: str) -> Completions:
-        parts = (self.submissions, self.runners, self.payloads, self.fanout, self.batched)
-        return Completions(*parts, metrics(service), self.time)
+    def _recorder(self, service: str) -> Recorder:
+        completer = Completer(
+            self.aws.client("dynamodb"),
+            self.submissions,
+            self.payloads,
+            self.quotas,
+            self.deliveries,
+            EndpointCache(self.endpoints, self.time),
+            self.delivery_hints,
+            BASE_URL,
+            logger(service),
+            metrics(service),
+            self.time,
+            no_sleep,
+        )
+        return Recorder(completer, self.runners)
 
     def _wire(self, module: object, name: str, parts: object) -> None:
         # Cached like the original, since the account's fixture clears what the entry points keep.
@@ -162,12 +167,22 @@ class Pipeline:
         """Put a pending submission that wants a webhook."""
         values = {"submission_id": new_id(), "webhook_url": self.receiver.url, "webhook_secret": SECRET}
         submission = new_submission(**values | changes)
+        version = self.endpoints_version(submission.project_id, submission.profile)
+        submission = dataclasses.replace(submission, endpoints_version=version)
         if submission.webhook_secret is not None:
             box = self.boxes.seal(submission.webhook_secret, submission.project_id, RUN_ENDPOINT_ID)
             submission = dataclasses.replace(submission, webhook_secret_box=box)
         self.submissions.create(submission, None)
         self.secrets[submission.submission_id] = [submission.webhook_secret or ""]
         return submission
+
+    def endpoints_version(self, project_id: str, profile: str) -> str | None:
+        """Return the version that a charge would return."""
+        found = self.aws.client("dynamodb").get_item(
+            TableName=self.aws.names["QuotasTable"], Key=quota_key(project_id, profile)
+        )
+        version: str | None = from_item(found.get("Item", {})).get("endpoints_version")
+        return version
 
     def endpoint(self, **changes: Any) -> Endpoint:
         """Put an endpoint of project `dev` at a path of its own; the first of its secrets is `SECRET`."""
@@ -237,9 +252,13 @@ class Pipeline:
         """Record the completion of a submission."""
         assert self.record(self.completed(submission)) == []
 
-    def run_batch(self) -> list[int]:
-        """Trigger a batch of fan-outs in `record`."""
-        return self.record(json.dumps(golden("fanouts_due/v1.typical")))
+    def announce(self, *submission_ids: str) -> list[int]:
+        """Give the stream records of changed rows to `announce`; return the places of those to repeat from."""
+        records = [
+            stream_record(place, f"SUBMISSION#{each}", "SUBMISSION") for place, each in enumerate(submission_ids)
+        ]
+        answer = announce.handler({"Records": records}, Context())  # type: ignore[arg-type]
+        return [int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
 
     def hints(self) -> list[str]:
         """Take what is visible in the deliveries queue."""
@@ -305,6 +324,23 @@ def call(handler: Callable[..., dict[str, Any]], bodies: tuple[str, ...]) -> lis
     ]
     answer = handler({"Records": records}, Context())
     return [int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
+
+
+def stream_record(place: int, pk: str, sk: str, name: str = "MODIFY") -> dict[str, Any]:
+    """Return a record of the submissions table's stream, as Lambda gets it."""
+    return {
+        "eventID": str(place),
+        "eventName": name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-central-1",
+        "dynamodb": {
+            "Keys": {"pk": {"S": pk}, "sk": {"S": sk}},
+            "SequenceNumber": str(place),
+            "SizeBytes": 100,
+            "StreamViewType": "KEYS_ONLY",
+        },
+    }
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:

@@ -6,14 +6,14 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.handlers import announce
 from functions.submissions.completed_event import MAX_BODY_BYTES
-from functions.submissions.model import Fanout
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
 from functions.webhooks.event_types import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
-from tests.adapters.pipeline import Pipeline, no_sleep, pipeline, receiver
+from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, no_sleep, pipeline, receiver, stream_record
 from tests.submission_factory import SUBMISSION_ID
 from tests.system.pages import blocks
 
@@ -41,6 +41,7 @@ def test_the_bus_gets_the_body_of_the_webhook(pipeline: Pipeline, watch: BusWatc
     submission = pipeline.submit()
     pipeline.finish(submission)
     pipeline.webhook(*pipeline.hints())
+    assert pipeline.announce(submission.submission_id) == []
     (seen,) = watch.seen()
     (request,) = pipeline.receiver.received
     assert (seen["source"], seen["detail-type"]) == ("rustbox", "submission.completed")
@@ -54,6 +55,7 @@ def test_the_rule_in_the_docs_matches_its_events(pipeline: Pipeline) -> None:
     failed_run, good_run = pipeline.submit(), pipeline.submit()
     pipeline.finish(good_run)
     assert pipeline.record(pipeline.completed(failed_run, "platform_failure")) == []
+    assert pipeline.announce(good_run.submission_id, failed_run.submission_id) == []
     assert [seen["detail"]["id"] for seen in watch.seen()] == [failed_run.submission_id]
 
 
@@ -66,9 +68,9 @@ def test_rule_can_name_one_project(aws: Aws, bus: Bus) -> None:
 def test_the_bus_gets_runs_without_webhooks(pipeline: Pipeline, watch: BusWatch) -> None:
     submission = pipeline.submit(webhook_url=None, webhook_secret=None)
     pipeline.finish(submission)
+    assert pipeline.announce(submission.submission_id) == []
     (seen,) = watch.seen()
     assert seen["detail"]["id"] == submission.submission_id
-    assert pipeline.row(submission).fanout is Fanout.DONE
     assert pipeline.aws.items("DeliveriesTable") == []
 
 
@@ -93,38 +95,62 @@ def test_call_that_fails_whole_is_repeated_by_botocore(bus: Bus, aws: Aws, watch
         bus.publish(event_of(BODY))
 
 
-def test_fan_out_stays_due_until_the_bus_has_taken_the_event(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit()
-    with bus_answers(pipeline.aws, *[failed()] * 4):
-        assert pipeline.record(pipeline.completed(submission)) == [0]
-    row = pipeline.row(submission)
-    assert (row.fanout, row.due_at_ms) == (Fanout.PENDING, pipeline.time.ms)
+def test_event_that_the_bus_refuses_is_repeated_alone(pipeline: Pipeline, watch: BusWatch) -> None:
+    runs = [pipeline.submit() for _ in range(3)]
+    for run in runs:
+        pipeline.finish(run)
+    with bus_answers(
+        pipeline.aws,
+        {"FailedEntryCount": 1, "Entries": [{"EventId": "a"}, {"ErrorCode": "X"}, {"EventId": "c"}]},
+        *[failed()] * 3,
+    ):
+        repeat_from = pipeline.announce(*sorted(run.submission_id for run in runs))
+    assert len(repeat_from) == 1
     pipeline.webhook(*pipeline.hints())
-    assert len(pipeline.receiver.received) == 1  # the webhook did not wait for the bus
-    pipeline.time.advance(61)
-    pipeline.sweep()
-    assert pipeline.row(submission).fanout is Fanout.DONE
-    assert [seen["detail"]["id"] for seen in watch.seen()] == [submission.submission_id]
-    pipeline.webhook(*pipeline.hints())
-    assert len(pipeline.receiver.received) == 1
+    assert len(pipeline.receiver.received) == 3  # webhooks do not wait for the bus
 
 
-def test_a_repeat_puts_the_stored_bytes(pipeline: Pipeline, watch: BusWatch) -> None:
+def test_error_of_the_bus_fails_the_whole_batch(pipeline: Pipeline, watch: BusWatch) -> None:
     submission = pipeline.submit()
-    with bus_answers(pipeline.aws, *[failed()] * 4):
-        pipeline.record(pipeline.completed(submission))
-    fanout = dataclasses.replace(pipeline.fanout, public_base_url="https://moved.example.com")
-    row = dataclasses.replace(pipeline.row(submission), metadata={"changed": "meanwhile"})
-    fanout.fan_out(row)
-    (seen,) = watch.seen()
-    assert seen["detail"]["metadata"] == {}
-
-
-def test_deleted_submission_is_not_put(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit()
-    pipeline.deliveries.cancel_event(submission.submission_id)
     pipeline.finish(submission)
+    with bus_answers(pipeline.aws, *[500] * 9), pytest.raises(ClientError):
+        pipeline.announce(submission.submission_id)
+    assert pipeline.announce(submission.submission_id) == []
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [submission.submission_id]
+
+
+def test_changed_row_that_is_not_final_or_was_deleted_is_not_put(pipeline: Pipeline, watch: BusWatch) -> None:
+    pending, deleted = pipeline.submit(), pipeline.submit()
+    pipeline.finish(deleted)
+    pipeline.submissions.delete(pipeline.row(deleted))
+    assert pipeline.announce(pending.submission_id, deleted.submission_id) == []
     assert watch.seen() == []
+
+
+def test_records_of_claims_and_deletions_are_skipped(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    pk = f"SUBMISSION#{submission.submission_id}"
+    records = [stream_record(0, "IDEMPOTENCY#dev#x", "CLAIM", "INSERT"), stream_record(1, pk, "SUBMISSION", "REMOVE")]
+    assert announce.handler({"Records": records}, Context()) == {"batchItemFailures": []}  # type: ignore[arg-type]
+    assert watch.seen() == []
+
+
+def test_several_changes_of_one_row_are_one_event(pipeline: Pipeline, watch: BusWatch) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    assert pipeline.announce(*[submission.submission_id] * 3) == []
+    assert len(watch.seen()) == 1
+
+
+@pytest.mark.parametrize("point", ["announce.after_read", "announce.after_bus"])
+def test_batch_whose_process_died_is_repeated(pipeline: Pipeline, watch: BusWatch, point: str) -> None:
+    submission = pipeline.submit()
+    pipeline.finish(submission)
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.announce(submission.submission_id)
+    assert pipeline.announce(submission.submission_id) == []
+    assert {seen["detail"]["id"] for seen in watch.seen()} == {submission.submission_id}
 
 
 # --- 256 KB ------------------------------------------------------------------------

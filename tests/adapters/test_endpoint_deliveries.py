@@ -8,7 +8,7 @@ from typing import Any, Self
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.submissions.model import Fanout, Submission
+from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import HINTED_MS, DeliveryState
 from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,
@@ -95,7 +95,6 @@ def test_every_endpoint_that_wants_the_event_and_the_run_s_own_url_get_it(pipeli
     }
     assert len({(request.webhook_id, request.body) for request in pipeline.receiver.received}) == 1
     assert pipeline.delivery(submission, other.endpoint_id) is None
-    assert pipeline.row(submission).fanout is Fanout.DONE
 
 
 def test_endpoint_of_another_project_gets_nothing(pipeline: Pipeline) -> None:
@@ -135,7 +134,6 @@ def test_hints_the_queue_refuses_for_good_are_the_sweeper_s(pipeline: Pipeline) 
     with Refusals(pipeline, refuse=[{"1"}] * 3):
         submission = pipeline.submit(webhook_url=None)
         pipeline.finish(submission)
-    assert pipeline.row(submission).fanout is Fanout.DONE
     hinted = {json.loads(hint)["endpoint_id"] for hint in pipeline.hints() if submission.submission_id in hint}
     assert len(hinted) == 2
     pipeline.time.advance(HINTED_MS / 1000)

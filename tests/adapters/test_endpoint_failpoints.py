@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from functions.handlers import record
 from functions.submissions.model import Submission
-from functions.submissions.store import SubmissionStore
+from functions.submissions.rows import with_completion
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.sending.attempt_store import Attempts
@@ -25,6 +26,7 @@ from tests.adapters.pipeline import (
     receiver,
 )
 from tests.adapters.test_delivery_machine import WEBHOOK_POINTS
+from tests.submission_factory import completion, older_final_item
 
 __all__ = ["pipeline", "receiver"]
 
@@ -53,8 +55,11 @@ def counts(world: DeliveryWorld) -> list[int]:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_an_older_revision_crashed_between_the_delivery_rows(count: int, world: DeliveryWorld, run: Submission) -> None:
+    final = dataclasses.replace(with_completion(run, completion()), webhook_secret_box=run.webhook_secret_box)
+    aws = world.pipeline.aws
+    aws.client("dynamodb").put_item(TableName=aws.names["SubmissionsTable"], Item=older_final_item(final))
     with crash_at("fanout.after_rows"), pytest.raises(Crash):
-        world.pipeline.record(world.pipeline.completed(run))
+        world.pipeline.sweep()
     rows = world.deliveries()
     assert (len(rows), world.pipeline.hints()) == (3, [])
     for delivery in rows[count:]:
@@ -218,15 +223,16 @@ class Deaf:
         return call if name == self._name else method
 
 
-def test_commit_that_was_applied_although_it_timed_out(
+def test_final_write_that_was_applied_although_it_timed_out(
     world: DeliveryWorld, run: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = world.pipeline
-    deaf = Deaf(pipeline.aws.client("dynamodb"), "update_item", lambda call: ":verdict" in str(call))
-    store = SubmissionStore(pipeline.aws.names["SubmissionsTable"], deaf, pipeline.time)  # type: ignore[arg-type]
-    monkeypatch.setattr(pipeline.submissions, "commit_final", store.commit_final)
+    deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda call: ":verdict" in str(call))
+    recorder = record.wired()
+    completer = dataclasses.replace(recorder.completer, client=deaf)  # type: ignore[arg-type]
+    monkeypatch.setattr(record, "wired", lambda: dataclasses.replace(recorder, completer=completer))
     assert pipeline.record(pipeline.completed(run)) == [0]
-    assert (deaf.lost, pipeline.row(run).verdict, world.deliveries()) == (1, "AC", [])
+    assert (deaf.lost, pipeline.row(run).verdict, len(world.deliveries())) == (1, "AC", 3)
     world.settle()
     assert counts(world) == [1, 1, 1]
 

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
+from functions.handlers import announce
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
+from tests.adapters.bus_watch import BusWatch
+from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import call
 from tests.submission_factory import EVENTS, GENEROUS, SUBMISSION_ID, completion, new_submission
 
@@ -41,7 +44,7 @@ def test_the_submit_sample_is_accepted_once(aws: Aws, store: SubmissionStore) ->
 def test_the_result_sample_gets_its_result(store: SubmissionStore) -> None:
     assert call(sample("result")).status == 404
     store.create(new_submission(), None)
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     answer = call(sample("result"))
     assert (answer.status, answer.json["verdict"]) == (200, "AC")
 
@@ -55,3 +58,11 @@ def test_every_function_of_the_template_has_a_sample(aws: Aws) -> None:
     functions = {name for name, part in aws.template["Resources"].items() if part["Type"].endswith("::Function")}
     sampled = {f"{path.stem.partition('_')[0].capitalize()}Function" for path in SAMPLES.glob("*.json")}
     assert sampled == functions
+
+
+def test_the_announce_sample_puts_a_final_submission_on_the_bus(store: SubmissionStore, aws: Aws) -> None:
+    watch = BusWatch(aws)
+    store.create(new_submission(), None)
+    write_final(store, SUBMISSION_ID, completion())
+    assert announce.handler(sample("announce"), None) == {"batchItemFailures": []}  # type: ignore[arg-type]
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [SUBMISSION_ID]

@@ -14,6 +14,7 @@ from functions.projects.in_flight import LEAKED_AFTER_MS
 from functions.projects.quota import Quota, Usage
 from functions.submissions.model import Submission
 from tests.adapters.aws_account import Aws
+from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event, get
 from tests.adapters.openapi_check import document
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
@@ -169,7 +170,7 @@ def repeat_after_look(
         look(claim)
         first.append(submit_with(key, "key"))
         if ends:
-            final = store.commit_final(first[0].json["id"], completion())
+            final = write_final(store, first[0].json["id"], completion())
             assert final is not None
             quotas.store.release(final.quota_claim)
 
@@ -310,9 +311,7 @@ def test_every_end_of_a_run_frees_its_place(
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-@pytest.mark.parametrize(
-    "failpoint", ["record.before_commit", "record.after_commit", "fanout.after_release", "fanout.after_rows"]
-)
+@pytest.mark.parametrize("failpoint", ["complete.before_write", "complete.after_write", "complete.after_hint"])
 def test_a_crash_on_the_way_to_the_end_frees_it_later(
     pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], failpoint: str
 ) -> None:
@@ -341,10 +340,10 @@ def test_a_deleted_run_frees_its_place(quotas: Quotas) -> None:
     assert submit_with(key, "key").status == 202
 
 
-def test_a_final_run_deleted_before_its_fan_out_frees_its_place(quotas: Quotas) -> None:
+def test_deleting_a_final_run_that_was_not_released_releases_it(quotas: Quotas) -> None:
     key = quotas.project(Quota(9, 9, 1))
     first = submit_with(key).json["id"]
-    submit.wiring().acceptance.store.commit_final(first, completion())
+    write_final(submit.wiring().acceptance.store, first, completion())
     assert get(key, f"/api/result/{first}", method="DELETE").status == 200
     assert quotas.counts() == (1, 1, 0)
 
@@ -366,11 +365,11 @@ def test_a_place_without_a_row_is_found_when_somebody_is_refused(quotas: Quotas)
     assert submit_with(key).status == 429  # this one has a row
 
 
-def test_a_final_run_holds_nobody_up_though_its_fan_out_is_yet_to_come(quotas: Quotas) -> None:
+def test_a_final_run_that_was_not_released_is_found_when_the_quota_is_full(quotas: Quotas) -> None:
     key = quotas.project(Quota(9, 9, 2))
     ids = [submit_with(key, name).json["id"] for name in ("a", "b")]
     assert submit_with(key).status == 429
-    submit.wiring().acceptance.store.commit_final(ids[0], completion())
+    write_final(submit.wiring().acceptance.store, ids[0], completion())
     quotas.time.advance(1)
     assert submit_with(key).status == 202
     assert submit_with(key).status == 429

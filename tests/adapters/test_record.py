@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from functions.submissions.model import Fanout, Status
+from functions.aws.payloads import PayloadMissingError
+from functions.submissions.model import Status
 from functions.submissions.runner_store import RunnerStore
 from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.model import DeliveryState
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged, pipeline, receiver
 from tests.submission_factory import START_MS, golden
 
@@ -76,7 +78,7 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
     pipeline.finish(submission)
     row = pipeline.row(submission)
     assert (row.status, row.verdict, row.stdout, row.stderr) == (Status.COMPLETED, "AC", b"42\n", b"")
-    assert (row.fanout, row.due_at_ms, row.event_id) == (Fanout.DONE, None, submission.submission_id)
+    assert (row.due_at_ms, row.event_id) == (None, submission.submission_id)
     assert row.evidence == golden("execution_completed/v1.accepted")["evidence"]
     (hint,) = map(Hint.parse, pipeline.hints())
     assert (hint.event_id, hint.endpoint_id, hint.project_id) == (submission.submission_id, "run", "dev")
@@ -93,7 +95,6 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
 def test_submission_without_a_webhook_owes_nothing(pipeline: Pipeline) -> None:
     submission = pipeline.submit(webhook_url=None, webhook_secret=None)
     pipeline.finish(submission)
-    assert pipeline.row(submission).fanout is Fanout.DONE
     assert pipeline.row(submission).due_at_ms is None
     assert pipeline.aws.items("DeliveriesTable") == []
     assert pipeline.hints() == []
@@ -112,12 +113,30 @@ def test_platform_failure_ends_as_error(pipeline: Pipeline) -> None:
 def test_second_completion_changes_nothing(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.finish(submission)
+    pipeline.webhook(*pipeline.hints())
     before, rows = pipeline.row(submission), pipeline.aws.items("DeliveriesTable")
-    pipeline.hints()
     assert pipeline.record(pipeline.completed(submission, "out_of_memory"), pipeline.completed(submission)) == []
     assert pipeline.row(submission) == before
     assert pipeline.aws.items("DeliveriesTable") == rows
     assert pipeline.hints() == []
+
+
+def test_output_that_comes_after_the_deletion_is_removed(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    execution_id = golden("execution_completed/v1.accepted")["execution_id"]
+    keys = [
+        pipeline.payloads.put_output(submission.submission_id, execution_id, name, b"late")
+        for name in ("stdout", "stderr")
+    ]
+    streams: dict[str, Any] = {
+        name: {"size_bytes": 4, "object_key": key} for name, key in zip(("stdout", "stderr"), keys, strict=True)
+    }
+    body = pipeline.completed(submission, **streams)
+    assert pipeline.submissions.delete(submission)
+    assert pipeline.record(body) == []
+    for key in keys:
+        with pytest.raises(PayloadMissingError):
+            pipeline.payloads.get_output(submission.submission_id, key)
 
 
 def test_completion_of_a_deleted_submission_is_acknowledged(pipeline: Pipeline) -> None:
@@ -128,13 +147,12 @@ def test_completion_of_a_deleted_submission_is_acknowledged(pipeline: Pipeline) 
     assert pipeline.aws.items("DeliveriesTable") == []
 
 
-def test_fan_out_that_a_crash_prevented_is_done_by_the_repeated_message(pipeline: Pipeline) -> None:
+def test_repeated_message_sends_the_hint_that_a_crash_prevented(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
-    with crash_at("record.after_commit"), pytest.raises(Crash):
+    with crash_at("complete.after_write"), pytest.raises(Crash):
         pipeline.record(pipeline.completed(submission))
-    assert (pipeline.row(submission).fanout, pipeline.delivery(submission)) == (Fanout.PENDING, None)
+    assert (pipeline.state(submission), pipeline.hints()) == (DeliveryState.PENDING, [])
     pipeline.finish(submission)
-    assert pipeline.row(submission).fanout is Fanout.DONE
     assert len(pipeline.hints()) == 1
 
 
@@ -168,7 +186,7 @@ def test_event_does_not_wait_for_output_that_is_gone(pipeline: Pipeline) -> None
     message = golden("execution_completed/v1.large_output")
     key = f"outputs/{submission.submission_id}/{message['execution_id']}/stdout"
     assert pipeline.record(pipeline.completed(submission, stdout={"size_bytes": 9, "object_key": key})) == []
-    assert pipeline.row(submission).fanout is Fanout.DONE
+    assert pipeline.state(submission) is DeliveryState.PENDING
 
 
 def test_heartbeat_is_kept(pipeline: Pipeline) -> None:

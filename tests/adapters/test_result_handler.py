@@ -23,6 +23,7 @@ from functions.webhooks.deliveries.model import DeliveryState, Event
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.publication import RunTarget, plan_publication
 from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission
 
@@ -68,7 +69,7 @@ def test_without_a_key_nothing_is_shown(store: SubmissionStore, project_key: str
 def test_what_is_not_ones_own_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
     assert get(project_key, path).status == 404
     put(store, project_id="other")
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     for method in ("GET", "DELETE"):
         answer = get(project_key, path if method == "GET" else PATHS[0], method=method)
         assert (answer.status, answer.json["error"]) == (404, "not_found")
@@ -100,7 +101,7 @@ def test_a_result_is_shown_in_each_of_its_states(store: SubmissionStore, project
     pending = get(project_key, PATHS[0])
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     running = get(project_key, PATHS[0].upper().replace("/API/RESULT", "/api/result"))
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     final = get(project_key, PATHS[0])
     assert [answer.status for answer in (pending, running, final)] == [200, 200, 200]
     assert [answer.json["status"] for answer in (pending, running, final)] == ["pending", "running", "completed"]
@@ -119,7 +120,7 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
     def sleep(secs: float) -> None:
         time.sleep(secs)
         if sum(time.slept) > 7:
-            store.commit_final(SUBMISSION_ID, completion())
+            write_final(store, SUBMISSION_ID, completion())
 
     patient = replace(parts.results, long_poll=LongPoll(sleep, time.monotonic))
     monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
@@ -133,7 +134,7 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
 
 def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> None:
     put(store)
-    store.commit_final(SUBMISSION_ID, completion(stdout=b"\xff\0", stderr=b"\x80"))
+    write_final(store, SUBMISSION_ID, completion(stdout=b"\xff\0", stderr=b"\x80"))
     answer = get(project_key, PATHS[0], query={"encoding": "base64"}).json
     assert base64.b64decode(answer["output"]["stdout"]) == b"\xff\0"
     assert base64.b64decode(answer["stderr"]) == b"\x80"
@@ -141,7 +142,7 @@ def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> 
 
 def finish_large(aws: Aws, store: SubmissionStore, content: bytes) -> None:
     key = result.wiring().results.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
-    store.commit_final(SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
+    write_final(store, SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
 
 
 def test_a_mebibyte_of_output_comes_back_whole(aws: Aws, store: SubmissionStore, project_key: str) -> None:
@@ -169,7 +170,7 @@ def test_a_response_that_is_too_large_says_where_the_whole_is(
 
 def test_raw_output_is_exact_and_may_be_empty(store: SubmissionStore, project_key: str) -> None:
     put(store)
-    store.commit_final(SUBMISSION_ID, completion(stdout=b"\xff\0<script>", stderr=b""))
+    write_final(store, SUBMISSION_ID, completion(stdout=b"\xff\0<script>", stderr=b""))
     assert get(project_key, PATHS[1]).raw == b"\xff\0<script>"
     assert get(project_key, PATHS[2]).raw == b""
 
@@ -203,7 +204,7 @@ def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: Submission
 
 def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: SubmissionStore, project_key: str) -> None:
     row = put(store)
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     table = aws.names["DeliveriesTable"]
     deliveries = DeliveryStore(table, Clients.dynamodb())
     event = Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
@@ -292,7 +293,7 @@ def test_the_list_pages_through_ones_own(aws: Aws, store: SubmissionStore, proje
 
 def test_an_item_of_the_list_is_the_result_without_its_output(store: SubmissionStore, project_key: str) -> None:
     put(store)
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     (item,) = get(project_key, "/api/results", query={"verdict": "AC", "language": "PY"}).json["items"]
     whole = get(project_key, PATHS[0]).json
     assert item == {name: whole[name] for name in item}
@@ -440,7 +441,7 @@ def test_another_projects_key_sees_nothing_of_ones_own(aws: Aws, store: Submissi
     projects.create_project(Project("other", "Other", quotas=GENEROUS))
     other = projects.issue_key("other")
     put(store, idempotency_pk=idempotency_pk(PROJECT_ID, "key"))
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     assert [get(other, path).status for path in PATHS] == [404, 404, 404]
     assert get(other, "/api/results").json["items"] == []
     assert len(get(project_key, "/api/results").json["items"]) == 1

@@ -8,6 +8,7 @@ from functions.submissions.model import Status, Submission
 from functions.submissions.rows import created_key
 from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
+from tests.adapters.final_rows import write_final
 from tests.submission_factory import START_MS, FakeTime, completion, new_submission
 
 
@@ -74,7 +75,7 @@ def test_filters_join(store: SubmissionStore, listed: SubmissionList) -> None:
     put(store, 0)
     put(store, 1, language="c")
     put(store, 2)
-    store.commit_final(submission_id(2), completion())
+    write_final(store, submission_id(2), completion())
 
     def numbers(**filters: str) -> list[int]:
         return [int(row.submission_id[:8], 16) for row in listed.page("dev", limit=10, filters=filters).rows]
@@ -87,7 +88,7 @@ def test_filters_join(store: SubmissionStore, listed: SubmissionList) -> None:
 
 def test_a_finished_row_is_listed_with_its_result(store: SubmissionStore, listed: SubmissionList) -> None:
     put(store, 0, metadata={"build": "1042"})
-    done = store.commit_final(submission_id(0), completion())
+    done = write_final(store, submission_id(0), completion())
     (row,) = listed.page("dev", limit=1).rows
     assert done is not None
     assert (row.status, row.verdict, row.result, row.metrics) == (Status.COMPLETED, "AC", done.result, done.metrics)

@@ -51,7 +51,7 @@ def refused(quotas: QuotaStore, quota: Quota, row: Submission | None = None) -> 
     ],
 )
 def test_each_limit_takes_as_many_as_it_says(quotas: QuotaStore, quota: Quota, limit: Limit) -> None:
-    taken = [quotas.charge(run().quota_claim, quota) for _ in range(3)]
+    taken = [quotas.charge(run().quota_claim, quota).usage for _ in range(3)]
     assert [usage.minute.count for usage in taken] == [usage.day.count for usage in taken] == [1, 2, 3]
     assert refused(quotas, quota) is limit
     assert counts(quotas) == (3, 3, 3)
@@ -69,7 +69,7 @@ def test_a_limit_that_was_lowered_below_the_count_refuses_and_one_that_was_raise
     assert refused(quotas, Quota(3, 1000, 1000)) is Limit.PER_MINUTE
     assert refused(quotas, Quota(1000, 3, 1000)) is Limit.PER_DAY
     assert refused(quotas, Quota(1000, 1000, 3)) is Limit.IN_FLIGHT
-    assert quotas.charge(run().quota_claim, Quota(6, 6, 6)).minute.count == 6
+    assert quotas.charge(run().quota_claim, Quota(6, 6, 6)).usage.minute.count == 6
 
 
 def test_windows_roll_each_by_itself(quotas: QuotaStore, time: FakeTime) -> None:
@@ -79,13 +79,13 @@ def test_windows_roll_each_by_itself(quotas: QuotaStore, time: FakeTime) -> None
     time.advance(59.999)
     assert refused(quotas, quota) is Limit.PER_MINUTE
     time.advance(0.001)
-    assert quotas.charge(run().quota_claim, quota) == Usage(
+    assert quotas.charge(run().quota_claim, quota).usage == Usage(
         Window(MINUTE_MS, START_MS // MINUTE_MS + 1, 1), Window(DAY_MS, START_MS // DAY_MS, 3), 3
     )
     time.advance(60)
     assert refused(quotas, quota) is Limit.PER_DAY
     time.advance(86_400)
-    assert quotas.charge(run().quota_claim, quota).day.count == 1
+    assert quotas.charge(run().quota_claim, quota).usage.day.count == 1
     assert counts(quotas) == (1, 1, 4)  # places are no window's
 
 
@@ -93,13 +93,13 @@ def test_a_machine_whose_clock_is_behind_counts_in_the_window_of_the_others(aws:
     time = FakeTime(START_MS - 5_000)
     behind, quota = QuotaStore(aws.names["QuotasTable"], aws.client("dynamodb"), time), Quota(3, 9, 9)
     assert [
-        quotas.charge(run().quota_claim, quota).minute.count,
-        behind.charge(run().quota_claim, quota).minute.count,
+        quotas.charge(run().quota_claim, quota).usage.minute.count,
+        behind.charge(run().quota_claim, quota).usage.minute.count,
     ] == [
         1,
         2,
     ]
-    assert quotas.charge(run().quota_claim, quota).minute.count == 3
+    assert quotas.charge(run().quota_claim, quota).usage.minute.count == 3
     for store in (behind, quotas):
         assert refused(store, quota) is Limit.PER_MINUTE
 
@@ -109,11 +109,11 @@ def test_a_clock_that_was_far_ahead_locks_nobody_out_and_gives_nothing_away(quot
     time.advance(86_400 * 400)
     quotas.charge(run().quota_claim, quota)
     time.advance(-86_400 * 400)
-    assert quotas.charge(run().quota_claim, quota).minute == Window(MINUTE_MS, START_MS // MINUTE_MS, 2)
+    assert quotas.charge(run().quota_claim, quota).usage.minute == Window(MINUTE_MS, START_MS // MINUTE_MS, 2)
     quotas.charge(run().quota_claim, quota)
     assert refused(quotas, quota) is Limit.PER_MINUTE
     time.advance(60)
-    assert quotas.charge(run().quota_claim, quota).minute.count == 1
+    assert quotas.charge(run().quota_claim, quota).usage.minute.count == 1
 
 
 def test_profiles_and_projects_have_quotas_of_their_own(quotas: QuotaStore) -> None:
@@ -135,12 +135,12 @@ def test_a_place_is_free_again_once_and_windows_stay(quotas: QuotaStore) -> None
     quotas.release(second.quota_claim)
     assert counts(quotas) == (2, 2, 0)
     quotas.release(run(project_id="unknown").quota_claim)
-    assert quotas.charge(run("key").quota_claim, Quota(9, 9, 1)).in_flight == 1
+    assert quotas.charge(run("key").quota_claim, Quota(9, 9, 1)).usage.in_flight == 1
 
 
 def test_what_is_given_back_is_given_back_once(quotas: QuotaStore) -> None:
     row = run("key")
-    taken = quotas.charge(row.quota_claim, PLENTY)
+    taken = quotas.charge(row.quota_claim, PLENTY).usage
     quotas.charge(run().quota_claim, PLENTY)
     for _ in range(2):
         quotas.refund(row.quota_claim, taken)
@@ -152,7 +152,7 @@ def test_what_is_given_back_late_leaves_newer_windows_alone(
     quotas: QuotaStore, time: FakeTime, after_secs: int, left: tuple[int, int, int]
 ) -> None:
     row = run()
-    taken = quotas.charge(row.quota_claim, PLENTY)
+    taken = quotas.charge(row.quota_claim, PLENTY).usage
     time.advance(after_secs)
     quotas.charge(run().quota_claim, PLENTY)
     quotas.refund(row.quota_claim, taken)
@@ -173,8 +173,8 @@ def test_a_key_takes_once_while_its_run_is_in_flight(quotas: QuotaStore) -> None
 
 def test_a_write_that_was_repeated_since_its_answer_was_lost_counts_once(quotas: QuotaStore) -> None:
     for row in (run(), run("key")):
-        taken = quotas.charge(row.quota_claim, PLENTY)
-        assert quotas.charge(row.quota_claim, PLENTY) == replace(taken)
+        taken = quotas.charge(row.quota_claim, PLENTY).usage
+        assert quotas.charge(row.quota_claim, PLENTY).usage == replace(taken)
     assert counts(quotas) == (2, 2, 2)
 
 
@@ -192,7 +192,7 @@ def test_others_that_roll_the_windows_at_the_same_moment_are_counted_too(
         return begin(*arguments)
 
     monkeypatch.setattr(quotas, "_open_windows", begin_late)
-    assert quotas.charge(run().quota_claim, PLENTY).minute.count == others + 1
+    assert quotas.charge(run().quota_claim, PLENTY).usage.minute.count == others + 1
     assert counts(quotas) == (others + 1, others + 2, others + 2)
 
 
@@ -228,7 +228,7 @@ def test_an_item_with_only_a_version_of_endpoints_counts_as_unused(aws: Aws, quo
     (version,) = {item["endpoints_version"]["S"] for item in aws.items("QuotasTable")}
     assert counts(quotas) == (0, 0, 0)
     first = run()
-    taken = quotas.charge(first.quota_claim, PLENTY)
+    taken = quotas.charge(first.quota_claim, PLENTY).usage
     assert counts(quotas) == (1, 1, 1)
     quotas.charge(run().quota_claim, PLENTY)
     assert counts(quotas) == (2, 2, 2)

@@ -8,8 +8,10 @@ from functions.aws.clients import Clients
 from functions.errors import UnavailableError
 from functions.ids import new_id
 from functions.submissions.model import Claim, Fanout, Status, idempotency_pk
+from functions.submissions.rows import with_completion
 from functions.submissions.store import ClaimTakenError, SubmissionStore
 from tests.adapters.aws_account import Aws
+from tests.adapters.final_rows import write_final
 from tests.submission_factory import (
     EXECUTION_ID,
     START_MS,
@@ -18,6 +20,7 @@ from tests.submission_factory import (
     completion,
     golden,
     new_submission,
+    older_final_item,
 )
 
 CLAIM = Claim(idempotency_pk("dev", "key"), "a" * 64)
@@ -108,7 +111,7 @@ def test_a_start_makes_it_running_and_due_after_its_budget(store: SubmissionStor
 def test_a_start_counts_only_while_it_is_pending(store: SubmissionStore) -> None:
     assert not store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
     store.create(new_submission(), None)
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     assert not store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-2", "2026-11-24T12:00:01.000Z")
     row = store.get(SUBMISSION_ID)
     assert row is not None
@@ -116,30 +119,30 @@ def test_a_start_counts_only_while_it_is_pending(store: SubmissionStore) -> None
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["pending", "running"])
-def test_a_completion_is_one_write_of_state_event_and_due_fanout(
+def test_a_completion_is_one_write_of_state_and_event_id(
     store: SubmissionStore, time: FakeTime, *, started: bool
 ) -> None:
     store.create(new_submission(metadata={"build": "1042"}), None)
     if started:
         store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
     time.advance(1)
-    row = store.commit_final(SUBMISSION_ID, completion())
+    row = write_final(store, SUBMISSION_ID, completion())
     assert row is not None
     assert row == store.get(SUBMISSION_ID)
     message = golden("execution_completed/v1.accepted")
     assert (row.status, row.verdict, row.integrity) == (Status.COMPLETED, "AC", "complete")
     assert (row.result, row.metrics, row.evidence) == (message["result"], message["metrics"], message["evidence"])
     assert (row.stdout, row.stderr, row.stdout_size_bytes) == (b"42\n", b"", 3)
-    assert (row.event_id, row.fanout, row.due_at_ms) == (SUBMISSION_ID, Fanout.PENDING, START_MS + 1_000)
+    assert (row.event_id, row.due_at_ms) == (SUBMISSION_ID, None)
     assert row.code == b"print(42)\n"
 
 
 def test_a_late_completion_changes_nothing(store: SubmissionStore) -> None:
-    assert store.commit_final(SUBMISSION_ID, completion()) is None
+    assert write_final(store, SUBMISSION_ID, completion()) is None
     store.create(new_submission(), None)
-    first = store.commit_final(SUBMISSION_ID, completion())
+    first = write_final(store, SUBMISSION_ID, completion())
     late = completion(result={"verdict": "IE"}, stdout=b"other", execution_id=new_id())
-    assert store.commit_final(SUBMISSION_ID, late) is None
+    assert write_final(store, SUBMISSION_ID, late) is None
     assert store.get(SUBMISSION_ID) == first
 
 
@@ -150,7 +153,7 @@ def test_a_platform_failure_keeps_what_the_row_has(store: SubmissionStore) -> No
         result={"verdict": "IE", "cause": "ie_not_run"},
         **dict.fromkeys(("metrics", "evidence", "started_at", "node_id", "execution_id", "stdout", "stderr")),
     )
-    row = store.commit_final(SUBMISSION_ID, failure)
+    row = write_final(store, SUBMISSION_ID, failure)
     assert row is not None
     assert (row.status, row.verdict, row.metrics, row.evidence) == (Status.ERROR, "IE", None, None)
     assert (row.started_at, row.node_id) == ("2026-11-24T12:00:00.012Z", "runner-1")
@@ -159,21 +162,24 @@ def test_a_platform_failure_keeps_what_the_row_has(store: SubmissionStore) -> No
 def test_large_output_is_kept_by_its_key(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
     key = f"outputs/{SUBMISSION_ID}/{EXECUTION_ID}/stdout"
-    row = store.commit_final(SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=1_048_576))
+    row = write_final(store, SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=1_048_576))
     assert row is not None
     assert (row.stdout, row.stdout_key, row.stdout_size_bytes) == (None, key, 1_048_576)
     assert row.object_keys == (key,)
 
 
-def test_after_the_fanout_nothing_is_due(store: SubmissionStore) -> None:
+def test_a_final_row_is_not_due(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
-    store.finish_fanout(SUBMISSION_ID)
-    row = store.get(SUBMISSION_ID)
-    assert row is not None
-    assert row.due_at_ms == START_MS + 120_000
-    store.commit_final(SUBMISSION_ID, completion())
-    store.finish_fanout(SUBMISSION_ID)
-    store.finish_fanout(SUBMISSION_ID)
+    write_final(store, SUBMISSION_ID, completion())
+    assert store.due("DUE#1", START_MS * 2, 10) == []
+
+
+def test_final_row_of_an_older_revision_is_due_until_its_fan_out_is_done(store: SubmissionStore, aws: Aws) -> None:
+    item = older_final_item(with_completion(new_submission(), completion()))
+    Clients.dynamodb().put_item(TableName=aws.names["SubmissionsTable"], Item=item)
+    assert store.due("DUE#1", START_MS * 2, 10) == [(SUBMISSION_ID, START_MS)]
+    for _ in range(2):
+        store.finish_fanout(SUBMISSION_ID)
     row = store.get(SUBMISSION_ID)
     assert row is not None
     assert (row.fanout, row.due_at_ms) == (Fanout.DONE, None)
@@ -195,10 +201,9 @@ def test_only_the_first_of_two_sweepers_moves_a_due_row(store: SubmissionStore) 
 
 def test_a_final_submission_is_not_driven_again(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
-    row = store.commit_final(SUBMISSION_ID, completion())
-    assert row is not None
-    assert row.due_at_ms is not None
-    assert not store.redrive(SUBMISSION_ID, new_id(), row.due_at_ms + 1, row.due_at_ms)
+    due_at_ms = START_MS + 120_000
+    assert write_final(store, SUBMISSION_ID, completion()) is not None
+    assert not store.redrive(SUBMISSION_ID, new_id(), due_at_ms + 1, due_at_ms)
 
 
 def test_due_rows_come_oldest_first_and_no_more_than_asked(store: SubmissionStore) -> None:
@@ -246,12 +251,11 @@ def test_an_error_that_nobody_knows_is_passed_on(aws: Aws) -> None:
         with pytest.raises(botocore.exceptions.ClientError):
             store.create(new_submission(), claim)
     with pytest.raises(botocore.exceptions.ClientError):
-        store.commit_final(SUBMISSION_ID, completion())
+        write_final(store, SUBMISSION_ID, completion())
     with pytest.raises(botocore.exceptions.ClientError):
         store.delete(new_submission(idempotency_pk=CLAIM.idempotency_pk))
 
 
-@pytest.mark.parametrize("is_batched", [False, True])
 @pytest.mark.parametrize(
     "done",
     [
@@ -260,15 +264,13 @@ def test_an_error_that_nobody_knows_is_passed_on(aws: Aws) -> None:
         completion(stdout=b"\xff", stderr=b"", started_at=None),
     ],
 )
-def test_a_row_that_is_known_need_not_be_read_back(store: SubmissionStore, done: Any, *, is_batched: bool) -> None:
+def test_final_row_in_memory_is_the_row_in_the_table(store: SubmissionStore, done: Any) -> None:
     row = new_submission(code=b"print(1)", stdin=b"", metadata={"a": "b"}, asked_directly=True)
     store.create(row, None)
-    final = store.commit_final(SUBMISSION_ID, done, is_batched=is_batched, known=row)
-    assert final is not None
-    assert final == store.get(SUBMISSION_ID)
-    assert store.commit_final(SUBMISSION_ID, done, known=row) is None
+    assert write_final(store, SUBMISSION_ID, done) == with_completion(row, done)
+    assert write_final(store, SUBMISSION_ID, done) is None
 
 
-def test_a_known_row_that_was_deleted_stays_so(store: SubmissionStore) -> None:
-    assert store.commit_final(SUBMISSION_ID, completion(), known=new_submission()) is None
+def test_a_row_that_was_deleted_stays_so(store: SubmissionStore) -> None:
+    assert write_final(store, SUBMISSION_ID, completion()) is None
     assert store.get(SUBMISSION_ID) is None

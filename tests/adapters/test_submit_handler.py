@@ -16,6 +16,7 @@ from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, Answer, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, FakeTime, completion
 
@@ -300,7 +301,7 @@ def test_what_nobody_foresaw_is_logged_once_and_tells_nothing(
 
 def _finish(aws: Aws) -> None:
     (row,) = rows(aws)
-    submit.wiring().results.store.commit_final(row["submission_id"]["S"], completion())
+    write_final(submit.wiring().results.store, row["submission_id"]["S"], completion())
 
 
 def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:

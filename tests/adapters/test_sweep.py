@@ -11,7 +11,7 @@ from functions.aws.dynamodb.items import to_item
 from functions.clock import to_rfc3339
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
-from functions.submissions.model import Fanout, Status, Submission
+from functions.submissions.model import Completion, Status, Submission
 from functions.submissions.sweeper import TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
@@ -234,12 +234,12 @@ def test_second_try_that_completes_is_the_result(pipeline: Pipeline) -> None:
 # --- fan-out and deliveries --------------------------------------------------------
 
 
-def test_fan_out_that_never_happened_is_made_up(pipeline: Pipeline) -> None:
+def test_hint_that_was_never_sent_is_sent_by_the_sweeper(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
-    with crash_at("record.after_commit"), pytest.raises(Crash):
+    with crash_at("complete.after_write"), pytest.raises(Crash):
         pipeline.record(pipeline.completed(submission))
+    pipeline.time.advance(HINTED_MS / 1000)
     pipeline.sweep()
-    assert pipeline.row(submission).fanout is Fanout.DONE
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
 
@@ -460,14 +460,14 @@ def test_dead_letter_that_cannot_be_settled_now_comes_again(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = pipeline.submit(), pipeline.submit()
-    commit = pipeline.submissions.commit_final
+    update = pipeline.submissions.final_update
 
-    def failing(submission_id: str, *arguments: Any, **more: Any) -> Any:
-        if submission_id == first.submission_id:
+    def failing(row: Submission, done: Completion) -> Any:
+        if row.submission_id == first.submission_id:
             raise ConnectionError
-        return commit(submission_id, *arguments, **more)
+        return update(row, done)
 
-    monkeypatch.setattr(pipeline.submissions, "commit_final", failing)
+    monkeypatch.setattr(pipeline.submissions, "final_update", failing)
     assert pipeline.dead_letters(requested(first), requested(second)) == [0]
     assert pipeline.row(second).verdict == "IE"
 

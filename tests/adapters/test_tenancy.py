@@ -20,6 +20,7 @@ from functions.submissions.store import SubmissionStore
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
+from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
 from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
@@ -104,7 +105,7 @@ def world(aws: Aws, project_key: str) -> World:
             dynamodb.put_item(TableName=aws.names["ProjectsTable"], Item=item)
     store = SubmissionStore(aws.names["SubmissionsTable"], dynamodb)
     store.create(new_submission(project_id=PROJECT_ID, created_at=to_rfc3339(now), ttl=now // 1_000 + 3_600), None)
-    store.commit_final(SUBMISSION_ID, completion())
+    write_final(store, SUBMISSION_ID, completion())
     webhook = send(project_key, "POST", "/api/webhooks", {"url": URL}).json["id"]
     delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
     return World(keys, SUBMISSION_ID, webhook, name_of(delivery))

@@ -10,6 +10,8 @@ import pytest
 
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.handlers import record
+from functions.handlers.wiring import older_fan_out
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
@@ -294,14 +296,14 @@ def delete(pipeline: Pipeline, submission: Submission) -> None:
 @pytest.mark.usefixtures("_unhooked")
 def test_a_submission_that_is_deleted_before_the_rows_owes_nothing(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
-    at("record.after_commit", lambda: delete(pipeline, submission))
+    at("complete.before_write", lambda: delete(pipeline, submission))
     pipeline.record(pipeline.completed(submission))
     assert pipeline.hints() == []
     assert pipeline.delivery(submission) is None
 
 
 @pytest.mark.usefixtures("_unhooked")
-@pytest.mark.parametrize("point", ["fanout.after_rows", "fanout.after_hint"])
+@pytest.mark.parametrize("point", ["complete.after_write", "complete.after_hint"])
 def test_a_submission_that_is_deleted_around_its_hints_is_not_sent(
     point: str, pipeline: Pipeline, endpoint: Endpoint, unread: list[bool]
 ) -> None:
@@ -371,7 +373,6 @@ def test_a_deletion_during_a_send_stops_every_later_send(point: str, pipeline: P
 def test_old_rows_of_a_deleted_submission_get_no_more_deliveries(pipeline: Pipeline) -> None:
     """An older revision wrote the event and died before the deliveries; then the submission was deleted."""
     submission = pipeline.submit()
-    at("fanout.after_rows", lambda: None)
     pipeline.finish(submission)
     pipeline.hints()
     pipeline.aws.client("dynamodb").delete_item(
@@ -379,7 +380,8 @@ def test_old_rows_of_a_deleted_submission_get_no_more_deliveries(pipeline: Pipel
         Key={"pk": {"S": f"EVENT#{submission.submission_id}"}, "sk": {"S": "DELIVERY#run"}},
     )
     delete(pipeline, submission)
-    pipeline.fanout.fan_out(pipeline.row(submission))
+    older = older_fan_out(record.wired().completer, pipeline.outbox)
+    older.finish(pipeline.row(submission))
     assert pipeline.delivery(submission) is None
     assert pipeline.hints() == []
 

@@ -21,7 +21,7 @@ from tests.system.local_stack import ROOT, LocalStack, traces, wait_until
 
 SEED = 56
 SECS = 35
-FAILPOINTS = ("webhook.after_send", "fanout.after_rows", "record.after_commit", "webhook.after_record")
+FAILPOINTS = ("webhook.after_send", "announce.after_bus", "complete.after_write", "webhook.after_record")
 
 
 @pytest.mark.timeout(SECS + ACCEPT_SECS + QUIET_SECS + 120)

@@ -1,0 +1,34 @@
+"""Lambda entry point of the stream of the submissions table: announce final submissions on the event bus."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.handlers.wiring import announcer
+from functions.settings import AnnounceSettings, load
+from functions.submissions.announce import Announcer
+from functions.submissions.rows import SUBMISSION_SK, submission_id_of
+from functions.telemetry import logger
+
+SERVICE = "announce"
+
+
+@cache
+def wired() -> Announcer:
+    """Return the wired parts, created on the first call."""
+    return announcer(load(AnnounceSettings))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Announce the submissions of a batch of records. Lambda calls again from the first failed one."""
+    latest = {}  # of several changes of one row, the last one counts
+    for record in event["Records"]:
+        keys = record["dynamodb"]["Keys"]
+        if record["eventName"] != "REMOVE" and keys["sk"]["S"] == SUBMISSION_SK:
+            latest[submission_id_of(keys["pk"]["S"])] = record["dynamodb"]["SequenceNumber"]
+    refused = wired().announce(list(latest)) if latest else {}
+    logger(SERVICE).info("Changed submissions announced", count=len(latest) - len(refused))
+    for submission_id, code in refused.items():
+        logger(SERVICE).warning("Event refused by the bus", submission_id=submission_id, error_code=code)
+    return {"batchItemFailures": [{"itemIdentifier": latest[submission_id]} for submission_id in refused]}

@@ -1,0 +1,70 @@
+"""Apply messages of the completions queue: starts, results and heartbeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.messages.wire import (
+    CompletionsMessage,
+    ExecutionCompleted,
+    ExecutionStarted,
+    FanoutsDue,
+    RunnerHeartbeat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from functions.messages.verdict import Cause
+    from functions.submissions.complete import Completer
+    from functions.submissions.model import Submission
+    from functions.submissions.runner_store import RunnerStore
+    from functions.webhooks.deliveries.hints import Hint
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Applies messages. Repeated and late ones, and those of deleted submissions, change nothing."""
+
+    completer: Completer
+    runners: RunnerStore
+
+    def rows_of(self, messages: Iterable[CompletionsMessage]) -> dict[str, Submission]:
+        """Read the rows that the completions among these messages need, by submission id."""
+        wanted = {message.submission_id for message in messages if isinstance(message, ExecutionCompleted)}
+        return self.completer.submissions.get_all(sorted(wanted))
+
+    def apply(self, message: CompletionsMessage, rows: Mapping[str, Submission]) -> tuple[Hint, ...]:
+        """Apply one message. `rows` holds the row of its submission, unless it is deleted.
+
+        Returns hints to send with those of the whole batch.
+        """
+        if isinstance(message, RunnerHeartbeat):
+            self.runners.put_heartbeat(message)
+        elif isinstance(message, ExecutionStarted):
+            self.completer.submissions.mark_started(
+                message.submission_id, message.execution_id, message.node_id, message.started_at
+            )
+        elif not isinstance(message, FanoutsDue):  # older revisions sent it; the sweeper finishes their fan-outs
+            return self._complete(message, rows.get(message.submission_id))
+        return ()
+
+    def fail(self, submission_id: str, cause: Cause, error_message: str) -> Submission | None:
+        """Give a submission the verdict IE. None if it is final or gone."""
+        return self.completer.fail(submission_id, cause, error_message)
+
+    def _complete(self, message: ExecutionCompleted, row: Submission | None) -> tuple[Hint, ...]:
+        outputs = (message.stdout.object_key, message.stderr.object_key)
+        if row is not None and not row.is_final:
+            completion = self.completer.completion(message)
+            ended = self.completer.complete(row, completion)
+            if ended is not None:
+                return ended.hints
+            outputs = (completion.stdout_key, completion.stderr_key)
+            row = self.completer.submissions.get(message.submission_id)
+        if row is None:  # deleted during the run: its late output goes too
+            self.completer.payloads.delete_outputs(message.submission_id, outputs)
+        elif row.execution_id == message.execution_id:
+            return self.completer.end_again(row).hints
+        return ()

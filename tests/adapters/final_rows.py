@@ -1,0 +1,14 @@
+"""Write a final state as `Completer` does, without webhooks and quota."""
+
+from functions.aws.clients import Clients
+from functions.aws.dynamodb.transaction import transact
+from functions.submissions.model import Completion, Submission
+from functions.submissions.store import SubmissionStore
+from tests.submission_factory import new_submission
+
+
+def write_final(store: SubmissionStore, submission_id: str, done: Completion) -> Submission | None:
+    """Write the final state of a submission; return its row, or None if it was final or gone."""
+    row = store.get(submission_id) or new_submission(submission_id=submission_id)
+    codes = transact(Clients.dynamodb(), [store.final_update(row, done)])
+    return None if codes else store.get(submission_id)

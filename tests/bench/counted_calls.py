@@ -1,0 +1,230 @@
+"""Count the AWS calls of each path: the real handlers and the real runner's worker over the embedded engine.
+
+No program runs, and nothing waits: the slots end at once. Receives are left out, and so are reads that happen by time:
+queue depths, secrets and keys. Lambda's pollers delete messages, so their deletes are counted here as they do them.
+"""
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.aws import clients
+from functions.handlers import announce, deliver, record, submit
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from infra.embedded import services
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.hook import Hook
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
+from tests.adapters.conftest import new_account
+from tests.adapters.hook_receiver import HookReceiver
+from tests.adapters.http_calls import post, send
+from tests.adapters.pipeline import Context, call, stream_record
+from tests.adapters.runner_system import TOKEN, Direct
+from tests.runner_doubles import RecordedSlot
+from tests.submission_factory import GENEROUS
+
+RUNS = 64
+_PER_BATCH = 10
+_STREAM_BATCH = 100
+_LEFT_OUT = frozenset({"ReceiveMessage", "GetQueueAttributes", "GetParameter", "Decrypt"})
+_TOKEN_PARAMETER = "/counted/runner-token"
+_PROGRAM = {"language": "python", "code": "print(42)"}
+
+
+@dataclass(slots=True)
+class Counted:
+    """Calls by operation, units of the tables, and events of the bus."""
+
+    calls: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    write_units: float = 0
+    read_units: float = 0
+    events: float = 0
+
+    @property
+    def total(self) -> float:
+        """All calls."""
+        return sum(self.calls.values())
+
+    def per(self, runs: int) -> "Counted":
+        """Return the share of one run."""
+        calls = {operation: count / runs for operation, count in self.calls.items()}
+        return Counted(calls, self.write_units / runs, self.read_units / runs, self.events / runs)
+
+    def minus(self, other: "Counted") -> "Counted":
+        """Return the difference."""
+        operations = self.calls.keys() | other.calls.keys()
+        calls = {name: self.calls.get(name, 0) - other.calls.get(name, 0) for name in operations}
+        return Counted(
+            {name: count for name, count in calls.items() if count},
+            self.write_units - other.write_units,
+            self.read_units - other.read_units,
+            self.events - other.events,
+        )
+
+
+class CountingEngine:
+    """Answers calls from the engine and counts them."""
+
+    def __init__(self, engine: Engine, latency_secs: float) -> None:
+        self._engine = engine
+        self._latency_secs = latency_secs
+        self.counted = Counted()
+
+    def reset(self) -> Counted:
+        """Return the counts and begin again."""
+        before, self.counted = self.counted, Counted()
+        return before
+
+    def __call__(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer one call."""
+        params = {name: value for name, value in params.items() if name != "CreateBucketConfiguration"}
+        asked = params | {"ReturnConsumedCapacity": "TOTAL"} if _has_capacity(service, operation) else params
+        time.sleep(self._latency_secs)
+        answer = services.call(self._engine, service, operation, asked)
+        if operation not in _LEFT_OUT and not _is_by_time(params):
+            self.counted.calls[operation] += 1
+            self.counted.events += len(params["Entries"]) if operation == "PutEvents" else 0
+            units = _units(answer)
+            if operation in {"GetItem", "BatchGetItem", "Query"}:
+                self.counted.read_units += units
+            else:
+                self.counted.write_units += units
+        return answer
+
+
+def _has_capacity(service: str, operation: str) -> bool:
+    return service == "dynamodb" and operation.endswith(("Item", "Items", "Query"))
+
+
+def _is_by_time(params: Mapping[str, Any]) -> bool:
+    """Tell whether it reads keys or the list of runners, which are cached for some seconds."""
+    return params.get("TableName") in {"projectstable", "runnerstable"}
+
+
+def _units(answer: Mapping[str, Any]) -> float:
+    consumed = answer.get("ConsumedCapacity", [])
+    parts = consumed if isinstance(consumed, list) else [consumed]
+    return float(sum(part["CapacityUnits"] for part in parts))
+
+
+@dataclass(slots=True)
+class CountedSystem:
+    """The functions, a runner and a receiver."""
+
+    aws: Aws
+    engine: CountingEngine
+    receiver: HookReceiver
+    runner: Direct
+    changed: list[str] = field(default_factory=list)
+
+    def add_endpoint(self) -> None:
+        """Give the project one more endpoint."""
+        answer = send(API_KEY, "POST", "/api/webhooks", {"url": self.receiver.url})
+        assert answer.json["enabled"], answer.raw
+
+    def synchronous(self, runs: int) -> None:
+        """Answer runs directly, one after the other."""
+        for _ in range(runs):
+            answer = post(API_KEY, _PROGRAM, query={"wait": "true"})
+            assert (answer.status, answer.json["verdict"]) == (200, "AC"), answer.raw
+            self.changed.append(answer.json["id"])
+
+    def submitted(self, in_flight: int) -> None:
+        """Submit runs, let the runner run them, record them, and deliver their webhooks."""
+        for _ in range(in_flight):
+            answer = post(API_KEY, _PROGRAM)
+            assert answer.status == 202, answer.raw
+            self.changed.append(answer.json["id"])
+        completions = self._take("CompletionsQueue", in_flight)
+        for batch in completions:
+            assert call(record.handler, tuple(message["Body"] for message in batch)) == []
+            self._delete("CompletionsQueue", batch)
+        self.deliver()
+
+    def announce(self) -> None:
+        """Give the changed rows to `announce` as Lambda does, a hundred at a time."""
+        for first in range(0, len(self.changed), _STREAM_BATCH):
+            some = self.changed[first : first + _STREAM_BATCH]
+            records = [stream_record(place, f"SUBMISSION#{each}", "SUBMISSION") for place, each in enumerate(some)]
+            assert announce.handler({"Records": records}, Context()) == {"batchItemFailures": []}  # type: ignore[arg-type]
+        self.changed.clear()
+
+    def deliver(self) -> None:
+        """Deliver all hints that are visible, one a call as the template says."""
+        while batch := self._receive("DeliveriesQueue", 1):
+            assert call(deliver.handler, (batch[0]["Body"],)) == []
+            self._delete("DeliveriesQueue", batch)
+
+    def fail_first(self, *requests: int) -> None:
+        """Let the receiver refuse so many requests and accept as many, for each number in turn."""
+        self.receiver.answers = [(status, {}, b"") for count in requests for status in (500, 200) for _ in range(count)]
+
+    def _take(self, queue: str, count: int) -> list[list[dict[str, Any]]]:
+        """Receive that many messages, in batches."""
+        taken: list[dict[str, Any]] = []
+        while len(taken) < count:
+            taken += [
+                message for message in self._receive(queue, _PER_BATCH) if "runner_heartbeat" not in message["Body"]
+            ]
+        return [taken[first : first + _PER_BATCH] for first in range(0, count, _PER_BATCH)]
+
+    def _receive(self, queue: str, most: int) -> list[dict[str, Any]]:
+        url = self.aws.names[queue]
+        answer = self.aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=most)
+        found: list[dict[str, Any]] = answer.get("Messages", [])
+        return found
+
+    def _delete(self, queue: str, batch: list[dict[str, Any]]) -> None:
+        entries = [{"Id": str(place), "ReceiptHandle": message["ReceiptHandle"]} for place, message in enumerate(batch)]
+        self.aws.client("sqs").delete_message_batch(QueueUrl=self.aws.names[queue], Entries=entries)
+
+
+@contextmanager
+def counted_system(*, slots: int = 1, latency_secs: float = 0) -> Iterator[CountedSystem]:
+    """Start everything over a new engine. The environment and botocore's handlers are as before afterwards."""
+    patch = pytest.MonkeyPatch()
+    with tempfile.TemporaryDirectory() as folder, HookReceiver().running() as receiver:
+        engine = open_engine(Path(folder) / "engine", synchronous="NORMAL")
+        counting = CountingEngine(engine, latency_secs)
+        hook = Hook(counting)
+        hook.attach_everywhere()
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        clients._client.cache_clear()  # clients of another session would not ask this engine
+        try:
+            with new_account(patch) as aws:
+                patch.setenv("STAGE", "local")
+                patch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
+                store = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb"))
+                store.create_project(Project(PROJECT_ID, "Counted", quotas=GENEROUS))
+                store.issue_key(PROJECT_ID, api_key=API_KEY)
+                runner = Direct(aws, Path(folder) / "alive")
+                runner.start(RecordedSlot, slots=slots)
+                boto3.client("ssm").put_parameter(Name=_TOKEN_PARAMETER, Value=TOKEN, Type="SecureString")
+                patch.setenv("RUNNER_URL", f"http://127.0.0.1:{runner.port}")
+                patch.setenv("RUNNER_TOKEN_PARAMETER", _TOKEN_PARAMETER)
+                patch.setenv("WEBHOOK_RETRY_SECS", "0,0")
+                try:
+                    yield CountedSystem(aws, counting, receiver, runner)
+                finally:
+                    _close_connections()
+                    runner.stop()
+        finally:
+            clients._client.cache_clear()
+            hook.detach_everywhere()
+            engine.close()
+            patch.undo()
+
+
+def _close_connections() -> None:
+    direct = submit.wiring().acceptance.direct
+    while direct is not None and direct.runner._kept:
+        direct.runner._kept.pop()[1].close()

@@ -1,0 +1,87 @@
+"""AWS calls of each path, by operation, with the tables' consumed capacity and their price."""
+
+from collections.abc import Sequence
+
+from tests.bench.answers import Tally
+from tests.bench.counted_calls import RUNS, Counted, counted_system
+from tests.bench.report import Figure, Section
+from tests.bench.rounds import Way
+from tests.bench.scale import Scale
+
+SYNCHRONOUS = "synchronous answer, no webhook"
+SUBMITTED = "submitted, run to the end"
+WEBHOOK = "submitted, webhook delivered at the first try"
+SECOND_ENDPOINT = "one more endpoint"
+RETRY = "one retry"
+_NOTES = [
+    "Counted in one process over the embedded engine: `tests/bench/counted_calls.py`. No time is measured.",
+    "Receives are left out, and so are reads that happen by time: queue depths, secrets, keys.",
+    "64 in flight: queues are full, so `record` gets whole batches, and each call takes 5 ms, as on AWS.",
+    "`announce` gets the 64 changes of a second together.",
+    "Prices: us-east-1, on demand, 2026-11. DynamoDB 0.625 and 0.125 $ per million units, SQS 0.40, EventBridge 1.00.",
+    "A price leaves out Lambda, the HTTP API and the machines of the runners.",
+]
+_LATENCY_SECS = 0.005
+"""A call of AWS takes 3 to 10 ms. Calls that wait meanwhile share the next one."""
+_WRITE_UNIT, _READ_UNIT, _SQS_CALL, _EVENT = 0.625, 0.125, 0.40, 1.00
+"""Dollars per million."""
+
+
+def run(_scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
+    """Start no process: the handlers run here."""
+    figures: list[Figure] = []
+    for in_flight in (1, RUNS):
+        for name, counted in measure(in_flight).items():
+            tally.right()
+            figures += _figures(f"{name}; {in_flight} in flight", counted)
+    return Section(title="AWS calls", missing=None, notes=_NOTES, series=[], figures=figures)
+
+
+def measure(in_flight: int) -> dict[str, Counted]:
+    """Return what one run costs on each path, as means over 64 runs. Every answer is checked."""
+    found: dict[str, Counted] = {}
+    with counted_system(slots=min(in_flight, 8), latency_secs=0 if in_flight == 1 else _LATENCY_SECS) as system:
+
+        def submitted() -> Counted:
+            system.submitted(1)  # opens the window of the quota, and fills caches
+            system.announce()
+            system.engine.reset()
+            for _ in range(RUNS // in_flight):
+                system.submitted(in_flight)
+            system.announce()  # the changes of a second together
+            return system.engine.reset()
+
+        found[SUBMITTED] = submitted().per(RUNS)
+        system.synchronous(1)
+        system.announce()
+        system.engine.reset()
+        system.synchronous(RUNS)
+        system.announce()
+        found[SYNCHRONOUS] = system.engine.reset().per(RUNS)
+        system.add_endpoint()
+        one = submitted()
+        found[WEBHOOK] = one.per(RUNS)
+        system.add_endpoint()
+        two = submitted()
+        found[SECOND_ENDPOINT] = two.minus(one).per(RUNS)
+        system.fail_first(2, *[2 * in_flight] * (RUNS // in_flight))
+        found[RETRY] = submitted().minus(two).per(2 * RUNS)
+    return found
+
+
+def _figures(name: str, counted: Counted) -> list[Figure]:
+    sqs = sum(count for operation, count in counted.calls.items() if "Message" in operation)
+    dollars = (
+        counted.write_units * _WRITE_UNIT + counted.read_units * _READ_UNIT + sqs * _SQS_CALL + counted.events * _EVENT
+    )
+    operations = ", ".join(f"{operation} {count:.2g}" for operation, count in sorted(counted.calls.items()))
+    values = {
+        "calls": (round(counted.total, 2), ""),
+        "write units": (round(counted.write_units, 1), ""),
+        "read units": (round(counted.read_units, 1), ""),
+        "price of a million": (round(dollars, 2), "$"),
+    }
+    return [
+        Figure(group=f"{name} ({operations})", name=kind, value=value, unit=unit)
+        for kind, (value, unit) in values.items()
+    ]
