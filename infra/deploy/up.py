@@ -17,6 +17,7 @@ from infra.deploy.costs import PRICES_OF, RUNS, dollars_per_million
 from infra.deploy.errors import DeployError
 from infra.deploy.package import ROOT, build
 from infra.deploy.projects import create_first_project, smoke_test_key
+from infra.deploy.receiver import receiver
 from infra.deploy.secrets import ensure_secret, find_secret
 from infra.deploy.stack import Stack
 from infra.sam_template import TemplateInvalidError, read, translate
@@ -69,7 +70,8 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:
         first_key = create_first_project(admin)
         check_key = smoke_test_key(target, admin, base_url)
-    _smoke_test(target, wishes, outputs, base_url, check_key, progress)
+    with Api(base_url, "X-API-Key", check_key) as api:
+        _smoke_test(target, wishes, outputs, api, bucket, progress)
     _tell(target, base_url, first_key, outputs, progress)
 
 
@@ -114,24 +116,28 @@ def _template(parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
 
 
 def _smoke_test(
-    target: Target, wishes: Wishes, outputs: dict[str, str], base_url: str, key: str, progress: Progress
+    target: Target, wishes: Wishes, outputs: dict[str, str], api: Api, bucket: str, progress: Progress
 ) -> None:
     with ExitStack() as parts:
-        api = parts.enter_context(Api(base_url, "X-API-Key", key))
         patience_secs = 0.0
         if wishes.start_runner and not smoke_test.wait_for_runner(api, 0):
             folder = Path(parts.enter_context(TemporaryDirectory()))
             parts.enter_context(runner.process(target, outputs, folder))
             progress.step("runner", "started on this machine, for the smoke test only")
             patience_secs = smoke_test.RUNNER_SECS
-        if smoke_test.wait_for_runner(api, patience_secs):
-            smoke_test.run(api, progress, webhook=target.is_loopback)
-        elif wishes.start_runner:
-            raise DeployError(
-                f"the runner did not report within {patience_secs:g} s:\n{_end_of(folder / 'runner.log')}"
-            )
-        else:
+        if not smoke_test.wait_for_runner(api, patience_secs):
+            if patience_secs:
+                log = _end_of(folder / "runner.log")
+                raise DeployError(f"the runner did not report within {patience_secs:g} s:\n{log}")
             progress.step("smoke test", "no runner has reported: start one, then repeat this command")
+            return
+        smoke_test.run(api, progress)
+        if target.is_loopback:
+            smoke_test.run_webhook_here(api, progress)
+        else:
+            progress.step("webhook", "creating a public receiver for this test; it is deleted at the end")
+            hook = parts.enter_context(receiver(target, bucket, progress))
+            smoke_test.run_webhook_on_aws(api, progress, hook.url, hook.secret)
 
 
 def _end_of(log: Path) -> str:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from infra.deploy import runner
+from infra.deploy import runner, smoke_test
+from infra.deploy.api import Api
 from infra.deploy.errors import DeployError
 from infra.deploy.package import build, own_architecture
 from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
+from infra.deploy.receiver import receiver
 from infra.deploy.stack import Stack
 from infra.deploy.target import Target
 from tests.system.local_stack import ROOT
@@ -115,6 +118,8 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
         delivery = inbox.all()[0]
         body = Webhook(SECRET).verify(delivery.body, delivery.headers)
         assert (body["id"], body["verdict"], body["stdout"]) == (submission_id, "AC", "deyolped\n")
+        with Api(address, "X-API-Key", key) as api:  # what the smoke test on AWS does, with another receiver
+            smoke_test.run_webhook_on_aws(api, Progress(), inbox.url, SECRET)
         assert client.get("/api/nothing").status_code == 404
         assert client.get("/api/results", headers={"X-API-Key": "rb_live_wrong"}).status_code == 401
 
@@ -154,6 +159,33 @@ def test_a_stack_that_cannot_be_created_says_why_and_the_next_deployment_replace
     assert set(stack.resources()) == {"Q"}
     stack.delete()
     assert stack.describe() is None
+
+
+def test_receiver_for_smoke_tests_on_aws_accepts_signed_webhooks_only_and_is_deleted(endpoint: str) -> None:
+    target = Target("dev", "us-east-1", endpoint)
+    target.client("s3").create_bucket(Bucket="receivers")
+    with receiver(target, "receivers", Progress()) as hook:
+        # Not its host name, which resolves on AWS only.
+        address = f"{endpoint}/_aws/lambda-url/{hook.url.partition('//')[2].partition('.')[0]}/"
+        now, body = datetime.now(UTC), '{"verdict": "AC"}'
+        signature = Webhook(base64.b64encode(hook.secret.encode()).decode()).sign("msg_1", now, body)
+        headers = {
+            "webhook-id": "msg_1",
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": f"v1,unknown {signature}",
+        }
+
+        def status(content: str, **changed: str) -> int:
+            given = headers | {name.replace("_", "-"): value for name, value in changed.items()}
+            return httpx.post(address, content=content, headers=given, timeout=40).status_code
+
+        assert status(body) == 200
+        assert status(body.replace("AC", "RE")) == 401
+        assert status(body, webhook_id="msg_2") == 401
+        assert status(body, webhook_timestamp=str(int(now.timestamp()) - 301)) == 401
+        assert status(body, webhook_timestamp="") == 401
+        assert status(body, webhook_signature="") == 401
+    assert Stack(Target("dev-receiver", "us-east-1", endpoint), Progress()).describe() is None
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """Parts of the deployment that need no account: parameters, costs, limits, files."""
 
 import copy
+import json
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from cfnlint.api import lint
 
 from functions.aws import clients
-from infra.deploy import emulator, runner
+from infra.deploy import emulator, receiver, runner
 from infra.deploy.costs import RUNS, dollars_per_million
 from infra.deploy.errors import DeployError
 from infra.deploy.package import ROOT
@@ -125,3 +127,10 @@ def test_everything_that_outlives_the_stack_can_be_deleted() -> None:
     assert kept["ProjectsTable"].command == "aws dynamodb delete-table --table-name id-of-ProjectsTable"
     assert "s3 rb --force s3://id-of-PayloadsBucket" in kept["PayloadsBucket"].command
     assert "schedule-key-deletion --key-id id-of-EndpointSecretsKey" in kept["EndpointSecretsKey"].command
+
+
+def test_receiver_stack_has_no_findings_and_its_function_no_permission() -> None:
+    stack = receiver.template("s" * 64)
+    assert [str(match) for match in lint(json.dumps(stack))] == []
+    assert stack["Resources"]["Role"]["Properties"].keys() == {"AssumeRolePolicyDocument"}
+    assert len(receiver.CODE) < 4096  # CloudFormation's limit for code in a template
