@@ -17,7 +17,7 @@ from tests.bench.peers import peers
 from tests.bench.report import LAYOUT, Report, Section
 from tests.bench.rounds import Way
 from tests.bench.scale import FULL, QUICK, Scale
-from tests.bench.sections import cold_start, jail, memory, neighbours, runner, soak, stack, throughput, webhooks
+from tests.bench.sections import calls, cold_start, jail, memory, neighbours, runner, soak, stack, throughput, webhooks
 
 SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "jail": jail.run,
@@ -28,6 +28,7 @@ SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "soak": soak.run,
     "webhooks": webhooks.run,
     "neighbours": neighbours.run,
+    "calls": calls.run,
     "cold-start": cold_start.run,
 }
 _UNPUBLISHED = ROOT / ".state" / "bench"

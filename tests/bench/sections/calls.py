@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tests.bench.answers import Tally
-from tests.bench.counted_calls import RUNS, Counted, counted_system
+from tests.bench.counted_calls import Counted, counted_system
 from tests.bench.report import Figure, Section
 from tests.bench.rounds import Way
 from tests.bench.scale import Scale
@@ -13,11 +13,13 @@ SUBMITTED = "submitted, run to the end"
 WEBHOOK = "submitted, webhook delivered at the first try"
 SECOND_ENDPOINT = "one more endpoint"
 RETRY = "one retry"
+IN_FLIGHT = 64
+_LEAST_RUNS = 16
 _NOTES = [
     "Counted in one process over the embedded engine: `tests/bench/counted_calls.py`. No time is measured.",
     "Receives are left out, and so are reads that happen by time: queue depths, secrets, keys.",
     "64 in flight: queues are full, so `record` gets whole batches, and each call takes 5 ms, as on AWS.",
-    "`announce` gets the 64 changes of a second together.",
+    "`announce` gets the changes of a second together.",
     "Prices: us-east-1, on demand, 2026-11. DynamoDB 0.625 and 0.125 $ per million units, SQS 0.40, EventBridge 1.00.",
     "A price leaves out Lambda, the HTTP API and the machines of the runners.",
 ]
@@ -30,7 +32,7 @@ _WRITE_UNIT, _READ_UNIT, _SQS_CALL, _EVENT = 0.625, 0.125, 0.40, 1.00
 def run(_scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
     """Start no process: the handlers run here."""
     figures: list[Figure] = []
-    for in_flight in (1, RUNS):
+    for in_flight in (1, IN_FLIGHT):
         for name, counted in measure(in_flight).items():
             tally.right()
             figures += _figures(f"{name}; {in_flight} in flight", counted)
@@ -38,34 +40,35 @@ def run(_scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
 
 
 def measure(in_flight: int) -> dict[str, Counted]:
-    """Return what one run costs on each path, as means over 64 runs. Every answer is checked."""
+    """Return what one run costs on each path, as a mean. Every answer is checked."""
     found: dict[str, Counted] = {}
+    runs = max(in_flight, _LEAST_RUNS)
     with counted_system(slots=min(in_flight, 8), latency_secs=0 if in_flight == 1 else _LATENCY_SECS) as system:
 
         def submitted() -> Counted:
             system.submitted(1)  # opens the window of the quota, and fills caches
             system.announce()
             system.engine.reset()
-            for _ in range(RUNS // in_flight):
+            for _ in range(runs // in_flight):
                 system.submitted(in_flight)
             system.announce()  # the changes of a second together
             return system.engine.reset()
 
-        found[SUBMITTED] = submitted().per(RUNS)
+        found[SUBMITTED] = submitted().per(runs)
         system.synchronous(1)
         system.announce()
         system.engine.reset()
-        system.synchronous(RUNS)
+        system.synchronous(runs)
         system.announce()
-        found[SYNCHRONOUS] = system.engine.reset().per(RUNS)
+        found[SYNCHRONOUS] = system.engine.reset().per(runs)
         system.add_endpoint()
         one = submitted()
-        found[WEBHOOK] = one.per(RUNS)
+        found[WEBHOOK] = one.per(runs)
         system.add_endpoint()
         two = submitted()
-        found[SECOND_ENDPOINT] = two.minus(one).per(RUNS)
-        system.fail_first(2, *[2 * in_flight] * (RUNS // in_flight))
-        found[RETRY] = submitted().minus(two).per(2 * RUNS)
+        found[SECOND_ENDPOINT] = two.minus(one).per(runs)
+        system.fail_first(2, *[2 * in_flight] * (runs // in_flight))
+        found[RETRY] = submitted().minus(two).per(2 * runs)
     return found
 
 
