@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up backup restore package deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help setup up backup restore zip deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -30,8 +30,8 @@ undeploy: setup ## Delete a deployment; its data stays unless DATA=delete
 deploy-status: setup ## Show a deployment: stack, runners, queues
 	@.venv/bin/python -m infra.deploy status
 
-package: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
-	@.venv/bin/python -m infra.deploy package
+zip: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
+	@.venv/bin/python -m infra.deploy zip
 
 check: setup ## The quick loop: lint, types, unit tests, contracts, functions over moto
 	@bash infra/setup/check.sh lint types unit contract adapters

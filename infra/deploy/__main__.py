@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.deploy", description="Deploy to AWS or an emulator.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    package = commands.add_parser("package", help="build .build/functions.zip")
+    package = commands.add_parser("zip", help="build .build/functions.zip")
     package.set_defaults(run=_package)
     deploy = commands.add_parser("up", help="create or update a stage, then test it")
     deploy.set_defaults(run=_up)

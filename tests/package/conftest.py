@@ -35,7 +35,7 @@ def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def package() -> Package:
-    """Build the zip for the CPU of this machine, in the folder that `make package` uses."""
+    """Build the zip for the CPU of this machine, in the folder that `make zip` uses."""
     return build(own_architecture())
 
 
