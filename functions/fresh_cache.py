@@ -38,8 +38,9 @@ class FreshCache[Key: Hashable, Value]:
             del self._kept[key]
             return None
 
-    def keep(self, key: Key, value: Value) -> Value:
-        """Keep a value from now on, and return it."""
+    def keep(self, key: Key, value: Value, read_at_ms: int | None = None) -> Value:
+        """Keep a value that was read at that time, by default now, and return it."""
+        now = self._clock() if read_at_ms is None else read_at_ms
         with self._lock:
             self._kept.pop(key, None)
             while self._kept:
@@ -47,7 +48,7 @@ class FreshCache[Key: Hashable, Value]:
                 if len(self._kept) < self._most and self._is_fresh(self._kept[oldest][0]):
                     break
                 del self._kept[oldest]
-            self._kept[key] = self._clock(), value
+            self._kept[key] = now, value
         return value
 
     def drop(self, key: Key) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.clients import Clients
 from functions.clock import Clock, now_ms
+from functions.fresh_cache import FreshCache
 from functions.messages.languages import Profile
 from functions.projects.quota import Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
@@ -27,15 +27,15 @@ FRESH_MS = 1_000
 _MOST_SEEN = 1_000
 
 
-@dataclass(frozen=True, slots=True)
 class Rates:
     """The remaining `judge` quota of projects, read at most once a second, so that polling stays cheap."""
 
-    quotas: QuotaStore
-    log: Logger
-    clock: Clock = now_ms
-    _seen: dict[str, tuple[int, Usage | None]] = field(default_factory=dict)
-    _reading: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, quotas: QuotaStore, log: Logger, clock: Clock = now_ms) -> None:
+        self._quotas = quotas
+        self._log = log
+        self._clock = clock
+        self._seen = FreshCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, clock)
+        self._reading = threading.Lock()
 
     def headers(self, project: Project) -> dict[str, str]:
         """Return the three headers; none if the quota cannot be read, since that must not fail the request."""
@@ -44,23 +44,19 @@ class Rates:
 
     def headers_of(self, usage: Usage, quota: Quota) -> dict[str, str]:
         """Return the three headers of a known usage, without a read."""
-        return tightest_rate(usage, quota, self.clock()).headers
+        return tightest_rate(usage, quota, self._clock()).headers
 
     def _usage(self, project_id: str) -> Usage | None:
         with self._reading:
-            now = self.clock()
-            read_at_ms, usage = self._seen.get(project_id, (0, None))
-            if 0 <= now - read_at_ms < FRESH_MS:
-                return usage
-            try:
-                usage = self.quotas.usage(project_id, Profile.JUDGE)
-            except (ClientError, BotoCoreError) as error:
-                self.log.warning("Quota not read", project_id=project_id, error_type=type(error).__name__)
-                usage = None
-            if len(self._seen) >= _MOST_SEEN:
-                self._seen.clear()
-            self._seen[project_id] = now, usage
+            (usage,) = self._seen.get(project_id) or self._seen.keep(project_id, (self._read(project_id),))
             return usage
+
+    def _read(self, project_id: str) -> Usage | None:
+        try:
+            return self._quotas.usage(project_id, Profile.JUDGE)
+        except (ClientError, BotoCoreError) as error:
+            self._log.warning("Quota not read", project_id=project_id, error_type=type(error).__name__)
+            return None
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.fresh_cache import FreshCache
 from functions.projects.key_store import KeyStore
 from functions.projects.key_use import KeyUse
 from functions.projects.rows import LIST_PK, Key, digest, key_key, project_key, project_row, to_project
@@ -29,13 +30,11 @@ class _CachedKey:
     """A cached key that was valid when it was read."""
 
     project: Project
-    read_at_ms: int
     expires_at_ms: int | None
     last_used_at: str | None
 
     def is_valid(self, now_ms: int) -> bool:
-        is_fresh = 0 <= now_ms - self.read_at_ms < KEY_FRESH_MS
-        return is_fresh and (self.expires_at_ms is None or now_ms < self.expires_at_ms)
+        return self.expires_at_ms is None or now_ms < self.expires_at_ms
 
 
 class ProjectStore:
@@ -45,7 +44,7 @@ class ProjectStore:
         self._table_name = table_name
         self._client = client
         self._clock = clock
-        self._cached: dict[str, _CachedKey] = {}
+        self._cached = FreshCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
         self._use = KeyUse(table_name, client)
 
     def find_key(self, api_key: str) -> Project | None:
@@ -59,16 +58,14 @@ class ProjectStore:
         key_digest, now = digest(api_key), self._clock()
         cached = self._cached.get(key_digest)
         if cached is None or not cached.is_valid(now):
-            cached = self._read_key(key_digest, now)
+            cached = self._read_key(key_digest)
             if cached is None or not cached.is_valid(now):
                 return None
-            if len(self._cached) >= _MAX_CACHED:
-                self._cached = {}
-            self._cached[key_digest] = cached
+            self._cached.keep(key_digest, cached, now)
             self._use.note(key_digest, cached.last_used_at, now)
         return cached.project
 
-    def _read_key(self, key_digest: str, now_ms: int) -> _CachedKey | None:
+    def _read_key(self, key_digest: str) -> _CachedKey | None:
         row = self._get(key_key(key_digest))
         if row is None or not hmac.compare_digest(row["pk"], f"KEY#{key_digest}") or "revoked_at" in row:
             return None
@@ -76,7 +73,7 @@ class ProjectStore:
         if project is None or "disabled_at" in project:
             return None
         expires_at_ms = from_rfc3339(row["expires_at"]) if "expires_at" in row else None
-        return _CachedKey(to_project(project), now_ms, expires_at_ms, row.get("last_used_at"))
+        return _CachedKey(to_project(project), expires_at_ms, row.get("last_used_at"))
 
     def create_project(self, project: Project) -> str:
         """Write an enabled project, replacing one with the same id, and its list entry. Returns its creation time.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.clock import Clock, now_ms
+from functions.fresh_cache import FreshCache
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from functions.messages.wire import ExecutionCompleted, ExecutionRequested
 
 _DEPTH_FRESH_MS = 1_000
+_MOST_QUEUES = 2
 
 
 class Queues:
@@ -19,8 +21,7 @@ class Queues:
 
     def __init__(self, client: SQSClient, clock: Clock = now_ms) -> None:
         self._client = client
-        self._clock = clock
-        self._depths: dict[str, tuple[int, int]] = {}
+        self._depths = FreshCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
     def send_execution(self, queue_url: str, message: ExecutionRequested) -> None:
         """Request one execution."""
@@ -38,13 +39,9 @@ class Queues:
             QueueUrl=queue_url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
-        depth = sum(int(count) for count in answer["Attributes"].values())
-        self._depths[queue_url] = (self._clock(), depth)
-        return depth
+        return self._depths.keep(queue_url, sum(int(count) for count in answer["Attributes"].values()))
 
     def recent_depth(self, queue_url: str) -> int:
         """Like `depth`, cached for a second."""
-        read_at_ms, depth = self._depths.get(queue_url, (0, 0))
-        if 0 <= self._clock() - read_at_ms < _DEPTH_FRESH_MS:
-            return depth
-        return self.depth(queue_url)
+        depth = self._depths.get(queue_url)
+        return self.depth(queue_url) if depth is None else depth

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import from_item, is_condition_failure, to_item
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms
+from functions.fresh_cache import FreshCache
 from functions.messages.wire import RunnerHeartbeat
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class RunnerStore:
         self._table_name = table_name
         self._client = client
         self._clock = clock
-        self._recent: tuple[int, list[SeenRunner]] = (0, [])
+        self._recent = FreshCache[str, list[SeenRunner]](_FRESH_MS, 1, clock)
 
     def put_heartbeat(self, heartbeat: RunnerHeartbeat) -> None:
         """Store a heartbeat for 24 h, unless the node has a later one."""
@@ -87,8 +88,5 @@ class RunnerStore:
 
     def recent(self) -> list[SeenRunner]:
         """Like `list_recent`, cached for three seconds."""
-        read_at_ms, seen = self._recent
-        if not 0 <= self._clock() - read_at_ms < _FRESH_MS:
-            seen = self.list_recent()
-            self._recent = (self._clock(), seen)
-        return seen
+        seen = self._recent.get(_PK)
+        return self._recent.keep(_PK, self.list_recent()) if seen is None else seen

@@ -88,9 +88,10 @@ def test_a_new_key_is_good_although_it_was_tried_before(store: ProjectStore) -> 
 
 
 def test_a_kept_key_is_not_read_again_and_many_are_not_kept_for_ever(
-    store: ProjectStore, monkeypatch: pytest.MonkeyPatch
+    store: ProjectStore, aws: Aws, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projects, "_MAX_CACHED", 2)
+    store = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     issued = [store.issue_key("dev") for _ in range(5)]
     assert [store.find_key(key) for key in issued] == [PROJECT] * 5
     assert len(store._cached) <= 2

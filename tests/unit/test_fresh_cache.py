@@ -79,3 +79,12 @@ def test_threads_share_it() -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(use, range(8)))
     assert len(cache) == 50
+
+
+def test_value_is_as_old_as_its_read() -> None:
+    time = FakeTime()
+    cache = FreshCache[str, int](1_000, 10, time)
+    assert cache.keep("a", 1, time.ms - 999) == 1
+    assert cache.get("a") == 1
+    time.advance(0.001)
+    assert cache.get("a") is None
