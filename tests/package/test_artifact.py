@@ -20,6 +20,7 @@ FUNCTIONS = (
     "ManageFunction",
     "EndpointsFunction",
     "RecordFunction",
+    "AnnounceFunction",
     "WebhookFunction",
     "SweepFunction",
 )

@@ -15,6 +15,7 @@ MODELS = {
     "ResultFunction": functions.settings.ResultSettings,
     "ManageFunction": functions.settings.ManageSettings,
     "RecordFunction": functions.settings.RecordSettings,
+    "AnnounceFunction": functions.settings.AnnounceSettings,
     "WebhookFunction": functions.settings.WebhookSettings,
     "SweepFunction": functions.settings.SweepSettings,
     "EndpointsFunction": functions.settings.EndpointsSettings,
