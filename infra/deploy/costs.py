@@ -6,6 +6,10 @@ An estimate of the parts that grow with the number of runs. Runners, logs, stora
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PRICES_OF = "us-east-1, January 2025"
 # Dollars for each unit. https://aws.amazon.com/{api-gateway,lambda,dynamodb,sqs,eventbridge}/pricing
@@ -19,6 +23,9 @@ _DOLLARS = {
     "SQS request": 0.40e-6,
     "EventBridge event": 1.00e-6,
 }
+
+# Dollars a month for each resource, used or not, without the free tier.
+_DOLLARS_A_MONTH = {"AWS::CloudWatch::Alarm": 0.10, "AWS::CloudWatch::Dashboard": 3.0, "AWS::KMS::Key": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +62,8 @@ def dollars_per_million(run: Run, architecture: str) -> float:
         "EventBridge event": run.events,
     }
     return 1e6 * sum(_DOLLARS[unit] * count for unit, count in units.items())
+
+
+def dollars_a_month(template: Mapping[str, Any]) -> float:
+    """Return what the resources of a template cost a month without any run."""
+    return sum(_DOLLARS_A_MONTH.get(resource["Type"], 0.0) for resource in template["Resources"].values())

@@ -13,7 +13,7 @@ from cfnlint.api import lint
 
 from infra.deploy import artifacts, emulator, preflight, runner, smoke_test
 from infra.deploy.api import Api, address
-from infra.deploy.costs import PRICES_OF, RUNS, dollars_per_million
+from infra.deploy.costs import PRICES_OF, RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
 from infra.deploy.package import ROOT, build
 from infra.deploy.projects import create_first_project, smoke_test_key
@@ -51,6 +51,8 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     if target.endpoint is not None:
         template = emulator.with_numbers(template, parameters)
     progress.step("lint", f"{len(template['Resources'])} resources, no findings")
+    if target.endpoint is None:
+        progress.step("costs", f"without any run ${dollars_a_month(template):.0f} a month: alarms, dashboard, key")
 
     for name in (target.admin_key_parameter, target.runner_token_parameter):
         progress.step("secret", f"{name} {'created' if ensure_secret(target, name) else 'exists'}")

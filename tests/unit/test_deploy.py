@@ -10,7 +10,7 @@ from cfnlint.api import lint
 
 from functions.aws import clients
 from infra.deploy import emulator, receiver, runner
-from infra.deploy.costs import RUNS, dollars_per_million
+from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
 from infra.deploy.package import ROOT
 from infra.deploy.preflight import SWEEPER, UNRESERVED_MINIMUM, concurrency_parameters
@@ -66,6 +66,12 @@ def test_a_run_costs_more_the_more_it_does_and_x86_more_than_arm() -> None:
     assert all(cheaper < dearer for cheaper, dearer in pairwise(dollars))
     assert all(dollars_per_million(run, "x86_64") > arm for run, arm in zip(RUNS, dollars, strict=True))
     assert 5 < dollars[0] < dollars[-1] < 50
+
+
+def test_a_stage_without_runs_costs_a_few_dollars_a_month() -> None:
+    assert dollars_a_month({"Resources": {"Table": {"Type": "AWS::DynamoDB::Table"}}}) == 0
+    template = translate(read(TEMPLATE), {}, "s3://code/functions.zip")
+    assert 5 < dollars_a_month(template) < 10
 
 
 @pytest.mark.parametrize(
