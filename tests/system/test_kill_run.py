@@ -19,7 +19,7 @@ from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, VARIABLES, kill_run
 from tests.system.local_stack import ROOT, LocalStack, traces, wait_until
 
-SEED = 56
+SEED = 259
 SECS = 35
 FAILPOINTS = ("webhook.after_send", "announce.after_bus", "complete.after_write", "webhook.after_record")
 
