@@ -20,7 +20,7 @@ from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, VARIABLES, kill_r
 from tests.system.local_stack import ROOT, LocalStack, traces, wait_until
 
 SEED = 259
-SECS = 35
+SECS = 50
 FAILPOINTS = ("webhook.after_send", "announce.after_bus", "complete.after_write", "webhook.after_record")
 
 
