@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -200,6 +201,7 @@ class Deliveries(RuleBasedStateMachine):
             self.world.close()
 
 
+@pytest.mark.timeout(400)  # several minutes on a busy machine
 def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline) -> None:
     run_state_machine_as_test(
         type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline}),

@@ -310,6 +310,7 @@ class Play:
         assert len(pipeline.receiver.received) == attempts + self.world.unrecorded_sends
 
 
+@pytest.mark.timeout(400)  # several minutes on a busy machine
 @settings(
     max_examples=20,
     deadline=None,
