@@ -13,8 +13,9 @@ stage_lint() {
   "$bin/ruff" check "${python_paths[@]}"
   "$bin/ruff" format --check "${python_paths[@]}"
   "$bin/lint-imports"
-  "$bin/cfn-lint" template.yaml
+  "$bin/cfn-lint" template.yaml &
   "$bin/sam" validate --lint
+  wait $!
 }
 
 stage_types() { "$bin/mypy" "${python_paths[@]}"; }
@@ -24,10 +25,8 @@ stage_vm() { bash infra/vm/test.sh part; }
 
 stage_tests() { "$bin/pytest" "tests/$1"; }
 
-# Each test has an account of its own: two at a time. Those of the jail and of the stack need the machine to themselves.
-stage_adapters() { "$bin/pytest" -n 2 tests/adapters; }
-
-stage_embedded() { "$bin/pytest" -n 2 tests/embedded; }
+# Two at a time. Tests of the jail and of the stack need the machine to themselves.
+stage_two_at_a_time() { "$bin/pytest" -n 2 "tests/$1"; }
 
 durations=()
 stage=""
@@ -55,9 +54,8 @@ for stage in "$@"; do
     lint) stage_lint ;;
     types) stage_types ;;
     vm) stage_vm ;;
-    adapters) stage_adapters ;;
-    embedded) stage_embedded ;;
-    unit | contract | jail | package | system) stage_tests "$stage" ;;
+    unit | adapters | embedded) stage_two_at_a_time "$stage" ;;
+    contract | jail | package | system) stage_tests "$stage" ;;
     *) echo "unknown stage $stage: ${all_stages[*]}" >&2; exit 2 ;;
   esac
   durations+=("$stage $((SECONDS - started)) s")

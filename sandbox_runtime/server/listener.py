@@ -5,6 +5,7 @@ import logging
 import socket
 from threading import BoundedSemaphore, Event, Thread
 
+from sandbox_runtime.background import start_background
 from sandbox_runtime.server.connection import Connection, Routes
 
 MAX_CONNECTIONS = 256
@@ -39,7 +40,7 @@ class Server:
 
     def start(self) -> None:
         """Start to accept."""
-        Thread(target=self._accept, name="listener", daemon=True).start()
+        start_background(self._accept, stop=self._stopping)
 
     def stop(self) -> None:
         """Stop accepting. Open connections end with the process."""

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Protocol
 
+from sandbox_runtime.background import start_background
 from sandbox_runtime.jail import JailError, JailSpec, Outcome
 
 QUIET_SECS = 0.25
@@ -97,13 +98,13 @@ class WaitingPool:
         self._entries = [_Entry(index, spec) for index, spec in enumerate(specs)]
         self._opener = opener
         self._changed = Condition()
-        self._closed = False
-        self._thread = Thread(target=self._keep_filled, daemon=True)
+        self._closed = Event()
+        self._thread: Thread | None = None
 
     def start(self) -> None:
         """Start the thread that fills the pool."""
         if self._entries:
-            self._thread.start()
+            self._thread = start_background(self._keep_filled, stop=self._closed)
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome | None:
         """Run this step in a waiting slot. None: no slot is ready for it, or the sandbox failed."""
@@ -124,9 +125,9 @@ class WaitingPool:
     def close(self) -> None:
         """Close all slots. This kills a run that is still going on."""
         with self._changed:
-            self._closed = True
+            self._closed.set()
             self._changed.notify_all()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
         for entry in self._entries:
             entry.close()
@@ -134,7 +135,7 @@ class WaitingPool:
     def _take(self, spec: JailSpec) -> _Entry | None:
         with self._changed:
             for entry in self._entries:
-                if entry.spec.waiting != spec.waiting or entry.is_busy or self._closed:
+                if entry.spec.waiting != spec.waiting or entry.is_busy or self._closed.is_set():
                     continue
                 if entry.is_ready_for(spec):
                     entry.is_busy = True
@@ -159,7 +160,7 @@ class WaitingPool:
     def _next_due(self) -> _Entry | None:
         """Wait until an entry needs a command, and take it. None: closed."""
         with self._changed:
-            while not self._closed:
+            while not self._closed.is_set():
                 idle = [entry for entry in self._entries if not entry.is_busy]
                 entry = min(idle, key=lambda entry: entry.start_at, default=None)
                 left_secs = inf if entry is None else entry.start_at - monotonic()

@@ -11,6 +11,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from functions.aws.clients import Clients
+from tests.adapters.moto_snapshot import Snapshot
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 API_KEY = "rb_live_for_tests_only"
@@ -100,6 +101,25 @@ class Aws:
         """Every raw item of a table."""
         found: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=self.names[table])["Items"]
         return found
+
+
+_created: list[tuple[dict[str, str], Snapshot]] = []
+
+
+def create_all(account: Aws) -> None:
+    """Create the template's resources."""
+    for logical_id, resource in account.template["Resources"].items():
+        create(account, logical_id, resource)
+
+
+def copy_all(account: Aws) -> None:
+    """Create them in moto; after the first time in this process, restore a copy of them."""
+    if not _created:
+        create_all(account)
+        _created.append((dict(account.names), Snapshot.take()))
+    names, snapshot = _created[0]
+    account.names.update(names)
+    snapshot.restore()
 
 
 def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,16 @@ from functions.projects.model import Project
 from functions.projects.rate_limit_headers import rates
 from functions.projects.store import ProjectStore
 from functions.telemetry import logger
-from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws, create, load_template
+from tests.adapters.aws_account import (
+    ADMIN_KEY,
+    ADMIN_KEY_PARAMETER,
+    API_KEY,
+    PROJECT_ID,
+    Aws,
+    copy_all,
+    create_all,
+    load_template,
+)
 from tests.adapters.moto_transactions import keep_named_items_only
 from tests.submission_factory import GENEROUS
 
@@ -30,13 +39,13 @@ __all__ = ["Aws", "admin_key", "aws", "logged", "project_key"]
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """Make an empty account with all functions' environments set; where two differ, use `aws.environment`."""
-    keep_named_items_only(monkeypatch)
-    with mock_aws(), new_account(monkeypatch) as account:
+    with mock_aws(), new_account(monkeypatch, copy_all) as account:
+        keep_named_items_only(monkeypatch)  # after the copies: it makes tables uncopyable
         yield account
 
 
 @contextmanager
-def new_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws], None] = create_all) -> Iterator[Aws]:
     """Make the template's resources in whatever answers botocore's calls."""
     for name, text in {
         "AWS_ACCESS_KEY_ID": "testing",
@@ -51,8 +60,7 @@ def new_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
     forget()
     account = Aws(template, {}, monkeypatch, parameters)
-    for logical_id, resource in template["Resources"].items():
-        create(account, logical_id, resource)
+    make_resources(account)
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             account.environment(logical_id)

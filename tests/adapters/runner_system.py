@@ -3,8 +3,10 @@
 import http.client
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from sandbox_runtime.jail import HostSupport
@@ -41,6 +43,21 @@ class HeldSlot(RecordedSlot):
         return super().answer(spec, cancel_fd=cancel_fd)
 
 
+class ShortPolls:
+    """A client whose long polls end when the worker stops, so that no test waits for the end of one."""
+
+    def __init__(self, client: Any, is_stopping: Callable[[], bool]) -> None:
+        self._client, self._is_stopping = client, is_stopping
+
+    def receive_message(self, *, WaitTimeSeconds: int, **params: Any) -> Any:  # noqa: N803 - boto3's name
+        end = monotonic() + WaitTimeSeconds
+        while not (answer := self._client.receive_message(WaitTimeSeconds=0, **params)).get("Messages"):
+            if self._is_stopping() or monotonic() >= end:
+                break
+            sleep(0.02)
+        return answer
+
+
 class System:
     """One worker on one account; remembers what the completions queue brought."""
 
@@ -63,8 +80,10 @@ class System:
         return worker_settings({**needed, "RECEIVE_WAIT_SECS": "1", "NODE_ID": "node", **changes})
 
     def transport(self, settings: WorkerSettings) -> Transport:
+        clients = self.wrap(connect(slots=settings.slots, receive_wait_secs=1))
+        receiving: Any = ShortPolls(clients.receiving, self._is_stopping)
         return Transport(
-            self.wrap(connect(slots=settings.slots, receive_wait_secs=1)),
+            replace(clients, receiving=receiving),
             completions_queue_url=settings.completions_queue_url,
             bucket=settings.payloads_bucket,
             visibility_secs=settings.visibility_secs,
@@ -87,6 +106,9 @@ class System:
         self.worker = Worker(settings, self.transport(settings), managed_slots, facts, self.compile_cache, listener)
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
+
+    def _is_stopping(self) -> bool:
+        return hasattr(self, "worker") and self.worker._stopping.is_set()
 
     def stop(self) -> None:
         if self._thread is not None:

@@ -6,8 +6,7 @@ Needs the image `rustbox-runner` and a Docker engine: `infra/image/test.sh` brin
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ import boto3
 import pytest
 
 from tests.emulator import Emulator, emulator
+from tests.until import until
 
 PATIENCE_SECS = 180
 # The image's own health check, looked at more often; everything else is the image's.
@@ -26,14 +26,6 @@ def docker(*arguments: str) -> str:
     done = subprocess.run(["/usr/bin/docker", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return (done.stdout + done.stderr).strip() if arguments[0] == "logs" else done.stdout.strip()
-
-
-def until(condition: Callable[[], object], log: Callable[[], str]) -> None:
-    """Wait for something to become true; the bound only ends a broken test."""
-    end = time.monotonic() + PATIENCE_SECS
-    while not condition():
-        assert time.monotonic() < end, log()
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -87,7 +79,7 @@ def test_the_container_is_healthy_as_long_as_its_heartbeats_arrive(server: Emula
     def log() -> str:
         return f"{status()} {docker('logs', container)}"
 
-    until(lambda: status() == "healthy", log)
+    until(lambda: status() == "healthy", log, PATIENCE_SECS)
     code, line = last_look()
     assert (code, line.startswith("healthy: the last heartbeat was sent ")) == (0, True)
 

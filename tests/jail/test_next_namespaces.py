@@ -13,8 +13,8 @@ from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.slots import slot_config
 from tests.jail.test_evidence import ChangedSlot
-from tests.jail.test_small_init import until
 from tests.jail.test_warm_start import PREWARMED, good, python
+from tests.until import until
 
 AHEAD = ("net", "ipc", "uts")
 SHOW = f"import os\nprint(*[os.readlink('/proc/self/ns/' + name) for name in {AHEAD}])"
@@ -90,7 +90,7 @@ def test_with_those_of_the_last_run_it_would_be_seen() -> None:
 
 def test_the_template_leaves_them_behind_the_run(slot: Slot) -> None:
     shown = set(good(slot.run(python(SHOW))).decode().split())
-    until(lambda: not namespaces_of(slot.template_pid) & shown or None)
+    until(lambda: not namespaces_of(slot.template_pid) & shown)
 
 
 @pytest.mark.parametrize("is_prewarmed", [False, True])

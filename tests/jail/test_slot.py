@@ -29,6 +29,7 @@ from sandbox_runtime.jail import (
 )
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
+from tests.until import until
 
 LIMITS = Limits(
     cpu_time_secs=2 * SLOWNESS,
@@ -39,6 +40,7 @@ LIMITS = Limits(
     max_file_bytes=4 << 20,
     output_bytes=1000,
 )
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -244,25 +246,17 @@ def processes_of(uid: int) -> list[int]:
     return found
 
 
-def wait_until(condition: object, watched: subprocess.Popen[bytes] | None = None) -> None:
-    """Poll, bounded by the test's own time limit."""
-    pause = threading.Event()
-    while not condition():  # type: ignore[operator] # a plain callable
-        assert watched is None or watched.poll() is None
-        pause.wait(0.02)
-
-
 def test_a_killed_runner_leaves_no_guest_and_its_groups_are_removed_by_the_next_one() -> None:
     runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(ROOT)], stdout=subprocess.PIPE)
     assert runner.stdout is not None
     uid = json.loads(runner.stdout.readline())
-    wait_until(lambda: len(processes_of(uid)) >= 4, runner)
+    until(lambda: len(processes_of(uid)) >= 4)
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     runner.stdout.close()
-    wait_until(lambda: not processes_of(uid))
+    until(lambda: not processes_of(uid))
     assert groups_of(runner.pid)
-    wait_until(lambda: remove_stale_groups() >= 0 and not groups_of(runner.pid))
+    until(lambda: remove_stale_groups() >= 0 and not groups_of(runner.pid))
 
 
 def test_groups_of_a_live_runner_are_left_alone(own_slot: Slot) -> None:

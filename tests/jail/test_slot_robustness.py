@@ -23,6 +23,7 @@ from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
+from tests.until import until
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(
@@ -34,6 +35,7 @@ LIMITS = Limits(
     max_file_bytes=1 << 20,
     output_bytes=1000,
 )
+
 SLEEP = JailSpec(argv=("/usr/bin/sleep", "100"), limits=LIMITS)
 
 
@@ -50,13 +52,6 @@ def open_descriptors() -> int:
 def opened() -> Iterator[Slot]:
     with open_slot(slot_config("robust", 50)) as made:
         yield made
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Poll, bounded by the test's own time limit."""
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.01)
 
 
 GARBAGE = [b"{", b"null", b"[]", b'{"argv":["/usr/bin/true"]}', b"\xff\xfe", b'{"kind":"open"}', b"x" * 50_000]

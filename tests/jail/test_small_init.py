@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from sandbox_runtime.languages.process_one import build_init
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
+from tests.until import until
 
 _JUDGE = PYTHON.run_limits("judge")
 LIMITS = replace(_JUDGE, cpu_time_secs=4 * SLOWNESS, wall_time_secs=7 * SLOWNESS)
@@ -38,14 +39,6 @@ def python(code: str) -> JailSpec:
 def status_of(process: Path) -> dict[str, list[str]]:
     lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
     return {key: value.split() for key, _, value in lines}
-
-
-def until[T](look: Callable[[], T | None]) -> T:
-    """Bounded by the test's own time limit."""
-    pause = threading.Event()
-    while (found := look()) is None:
-        pause.wait(0.01)
-    return found
 
 
 def inits_of(template_pid: int) -> list[Path]:
@@ -77,7 +70,7 @@ def running(slot: Slot, spec: JailSpec) -> Iterator[tuple[Path, list[Outcome | J
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield until(lambda: next(iter(inits_of(template_pid)), None)), ends
+        yield until(lambda: inits_of(template_pid))[0], ends
     finally:
         os.close(write_end)
         thread.join()
@@ -169,7 +162,7 @@ def test_init_killed_from_outside_is_our_failure_and_not_the_guests() -> None:
     with open_slot(slot_config("small-init-dies", 53)) as slot:
         with running(slot, SLEEP) as (init, ends):
             os.kill(int(init.name), signal.SIGKILL)
-            until(lambda: ends or None)
+            until(lambda: ends)
         (end,) = ends
         assert isinstance(end, JailError)
         assert not slot.healthy
@@ -180,8 +173,8 @@ def test_a_template_that_dies_takes_init_and_the_guest_with_it() -> None:
         template_pid = slot.template_pid
         with running(slot, SLEEP) as (init, ends):
             os.kill(template_pid, signal.SIGKILL)
-            until(lambda: None if init.exists() else True)
-            until(lambda: ends or None)
+            until(lambda: not init.exists())
+            until(lambda: ends)
         assert isinstance(ends[0], JailError)
 
 

@@ -1,6 +1,5 @@
 """What becomes of the memory of a crashed guest: the limit keeps it from files, nothing from a program of the host."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,18 +9,12 @@ from sandbox_runtime.jail import HostFacts, JailSpec, Limits, Slot, advice, open
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
+from tests.until import until
 
 PATTERN = Path("/proc/sys/kernel/core_pattern")
 LIMITS = Limits(4 * SLOWNESS, 20 * SLOWNESS, 64 << 20, 8, 32, 1 << 20, 4096)
 # A path of the pattern is looked up where the crashed process lives.
 CRASH = JailSpec(argv=("/bin/sh", "-c", "sh -c 'kill -SEGV $$'; ls /tmp"), limits=LIMITS)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Poll, bounded by the test's own time limit."""
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.05)
 
 
 @pytest.fixture
