@@ -10,7 +10,15 @@ from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, max_concurrent_sends
 from functions.webhooks.sending.reply import Reply
-from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, Slot, Slots, project_slots, spacing_ms
+from functions.webhooks.sending.slots import (
+    HOST_SLOTS,
+    SLOT_BYTES_PER_SEC,
+    Slot,
+    Slots,
+    project_slots,
+    shared_slots,
+    spacing_ms,
+)
 
 NOW = 1_000_000
 LANE = Lane("p", "e", "example.com", most=3)
@@ -37,6 +45,18 @@ def taken(count: int, *, lane: str = "e", host: str = "example.com", until_ms: i
 )
 def test_a_slot_is_free_within_the_caps_of_lane_host_and_project(slots: Slots, free: int) -> None:
     assert slots.count_free(LANE, 25, NOW) == free
+
+
+def test_the_last_quarter_of_a_project_is_for_lanes_without_a_slot() -> None:
+    busy = taken(18, lane="other", host="other.example.com").taken
+    ours = {"ours": Slot(NOW + 1, "e", "example.com")}
+    assert Slots("p", taken={**busy, **ours}).count_free(LANE, 25, NOW) == 0
+    assert Slots("p", taken={**busy, **ours}).count_free(replace(LANE, name="third"), 25, NOW) == 1
+    assert Slots("p", taken={**dict(list(busy.items())[:-1]), **ours}).count_free(LANE, 25, NOW) == 1
+
+
+def test_a_project_with_few_slots_shares_all() -> None:
+    assert [shared_slots(limit) for limit in (1, 10, 13, 16, 25)] == [1, 10, 10, 12, 19]
 
 
 def test_an_open_circuit_breaker_lets_one_probe_through_when_it_is_due() -> None:

@@ -21,7 +21,7 @@ from functions.aws.dynamodb.items import from_item, key
 from functions.clock import MS_PER_SEC
 from functions.webhooks.endpoints.rows import endpoint_pk
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS
-from functions.webhooks.sending.slots import HOST_SLOTS, HeldSlot, Slot, Slots
+from functions.webhooks.sending.slots import HOST_SLOTS, HeldSlot, Slot, Slots, shared_slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +50,13 @@ def to_slots(project_id: str, item: Mapping[str, Any]) -> Slots:
 
 
 def take(slot: HeldSlot, project_limit: int, now_ms: int) -> ConditionalUpdate:
-    """Build the update that takes a slot if project, host and lane have a free one."""
+    """Build the update that takes a slot if project, host and lane have a free one. See `shared_slots`."""
     lane = slot.lane
     limits = {"all": project_limit, _of_lane(lane.name): lane.limit, _of_host(lane.host): HOST_SLOTS}
-    conditions = (f"(attribute_not_exists(#{name}) OR size(#{name}) < :most_{name})" for name in limits)
+    conditions = [f"(attribute_not_exists(#{name}) OR size(#{name}) < :most_{name})" for name in limits]
+    conditions.append(f"(attribute_not_exists(#{_of_lane(lane.name)}) OR size(#all) < :shared)")
     values: dict[str, Value] = {f"most_{name}": most for name, most in limits.items()}
+    values["shared"] = shared_slots(project_limit)
     return ConditionalUpdate(
         {_HELD + slot.slot_id: _value(slot, slot.until_ms, is_resting=False), "ttl": _ttl(now_ms)},
         " AND ".join(conditions),

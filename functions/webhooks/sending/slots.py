@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.sending.lane import FRESH_MS, max_concurrent_sends
 
 if TYPE_CHECKING:
@@ -65,11 +66,11 @@ class Slots:
         if lane.is_open and now_ms < lane.probe_at_ms:
             return 0
         live = self.live(now_ms)
-        left = min(
-            lane.limit - sum(slot.lane == lane.name for slot in live.values()),
-            HOST_SLOTS - sum(slot.host == lane.host for slot in live.values()),
-            project_limit - len(live),
-        )
+        of_lane = sum(slot.lane == lane.name for slot in live.values())
+        of_project = shared_slots(project_limit) - len(live)
+        if not of_lane:
+            of_project = max(of_project, min(1, project_limit - len(live)))
+        left = min(lane.limit - of_lane, HOST_SLOTS - sum(slot.host == lane.host for slot in live.values()), of_project)
         return max(left, 0)
 
     def next_free_ms(self, lane: Lane, now_ms: int) -> int | None:
@@ -98,6 +99,16 @@ class Slots:
 def project_slots(senders: int) -> int:
     """Return the slots of one project, a share of all `senders`."""
     return max(1, senders // PROJECT_SHARE)
+
+
+def shared_slots(project_limit: int) -> int:
+    """Return how many slots of a project all lanes share. Only a lane without a slot may take one of the others.
+
+    So two targets that hang do not hold up the other targets of their project until their circuit breakers open. One
+    target can always use its own limit: a project with few slots shares all of them.
+    """
+    shared = project_limit - project_limit // 4
+    return shared if shared >= DEFAULT_CONCURRENCY else project_limit
 
 
 def spacing_ms(endpoint: Endpoint | None, body_bytes: int) -> int:
