@@ -5,10 +5,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.handlers.wiring import announcer
+from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
+from functions.handlers.wiring import event_bus
 from functions.settings import AnnounceSettings, load
 from functions.submissions.announce import Announcer
 from functions.submissions.rows import SUBMISSION_SK, submission_id_of
+from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
 
 SERVICE = "announce"
@@ -17,7 +20,10 @@ SERVICE = "announce"
 @cache
 def wired() -> Announcer:
     """Return the wired parts, created on the first call."""
-    return announcer(load(AnnounceSettings))
+    settings = load(AnnounceSettings)
+    submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
+    payloads = Payloads(settings.payloads_bucket, Clients.s3)
+    return Announcer(submissions, payloads, event_bus(settings), settings.public_base_url)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

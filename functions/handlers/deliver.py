@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.handlers.batches import handle_batch
-from functions.handlers.wiring import deliverer
+from functions.handlers.webhook_wiring import deliverer
 from functions.settings import WebhookSettings, load, refuse_insecure_stage
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import Hint

@@ -12,7 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
-from functions.handlers.wiring import older_fan_out, outbox, recorder
+from functions.handlers.webhook_wiring import older_fan_out, outbox
+from functions.handlers.wiring import recorder
 from functions.settings import SweepSettings, load
 from functions.submissions.backlog import Entry
 from functions.submissions.dead_letters import settle

@@ -1,12 +1,13 @@
-"""Wire the parts that several entry points share from their settings."""
+"""Wire the parts that complete submissions, which several entry points share.
+
+`submit` imports this module at its cold start, so it must not import the parts that send webhooks.
+"""
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.projects.quota_store import QuotaStore
 from functions.settings import AnnounceSettings, RecordSettings, SubmitSettings, SweepSettings, WebhookSettings
-from functions.submissions.announce import Announcer
 from functions.submissions.complete import Completer
-from functions.submissions.fan_out import OlderFanOut
 from functions.submissions.record import Recorder
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
@@ -14,32 +15,8 @@ from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
-from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.event_bus import Bus
-from functions.webhooks.publish import Outbox
-from functions.webhooks.sending.attempt import Deliverer
-from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.claim import Claimer
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.lane_store import LaneStore
-from functions.webhooks.sending.lane_waker import LaneWaker
-from functions.webhooks.sending.leases import Leases
-from functions.webhooks.sending.schedule import Schedule
-from functions.webhooks.sending.secret_box import SecretBoxes
-from functions.webhooks.sending.slots import project_slots
-from functions.webhooks.sending.snapshots import Snapshots
-
-
-def outbox(settings: SweepSettings | WebhookSettings) -> Outbox:
-    """Return the outbox, which publishes events without a submission."""
-    dynamodb, table = Clients.dynamodb(), settings.deliveries_table
-    return Outbox(
-        deliveries=DeliveryStore(table, dynamodb),
-        endpoints=EndpointStore(table, dynamodb),
-        hints=DeliveryHints(Clients.sqs(), settings.deliveries_queue_url),
-        bus=event_bus(settings),
-    )
 
 
 def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings) -> Bus:
@@ -67,30 +44,3 @@ def completer(settings: SubmitSettings | RecordSettings | SweepSettings, service
 def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder:
     """Return the part that applies the runners' messages."""
     return Recorder(completer(settings, service), RunnerStore(settings.runners_table, Clients.dynamodb()))
-
-
-def announcer(settings: AnnounceSettings) -> Announcer:
-    """Return the part that puts final submissions on the event bus."""
-    submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
-    payloads = Payloads(settings.payloads_bucket, Clients.s3)
-    return Announcer(submissions, payloads, event_bus(settings), settings.public_base_url)
-
-
-def older_fan_out(parts: Completer, box: Outbox) -> OlderFanOut:
-    """Return the part that finishes final rows of an older revision."""
-    return OlderFanOut(box, parts.submissions, parts.payloads, parts.public_base_url, parts.quotas)
-
-
-def deliverer(settings: WebhookSettings) -> Deliverer:
-    """Return the part that sends webhooks."""
-    box = outbox(settings)
-    table, dynamodb = settings.deliveries_table, Clients.dynamodb()
-    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
-    return Deliverer(
-        claimer=Claimer(box.deliveries, Snapshots(table, dynamodb), Leases(table, dynamodb), box.hints, lane_waker),
-        attempts=Attempts(table, dynamodb),
-        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
-        disabled_events=DisabledEvents(box.endpoints, box),
-        egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
-        schedule=Schedule(settings.webhook_retry_secs),
-    )

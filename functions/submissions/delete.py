@@ -36,7 +36,7 @@ class Deletion:
             self.deliveries.cancel_event(row.event_id or row.submission_id)
             self.payloads.delete_all(row.object_keys)
             self.store.delete(row)
-            self.quotas.release(row.quota_claim)  # usually its fan-out has already done this
+            self.quotas.release(row.quota_claim)  # usually the final write has already done this
             return
         # A pending run may start at any time and then needs its input, so we delete the row first.
         if not self.store.delete(row):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, is_condition_failure
+from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnavailableError
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 type Item = dict[str, Any]
-
-_CONFLICT_ATTEMPTS = 5
 
 
 class ClaimTakenError(Exception):
@@ -61,15 +59,14 @@ class SubmissionStore:
             self._create_alone(put)
             return
         put_claim = new_claim(self._table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
-        for attempt in range(_CONFLICT_ATTEMPTS):
+        for _ in tries(sleep=self._sleep):
             codes = transact(self._client, [{"Put": put_claim}, {"Put": put}])
             if not codes:
                 return
             self.check_claim(claim, except_for=new.submission_id)
             if codes[1] == CONDITION_FAILED:
                 return  # our own row: boto3 retried the write after a lost answer
-            # Another transaction on the same key is in progress, or its submission was just deleted.
-            self._sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, no secret
+            # Else another transaction on the same key is in progress, or its submission was just deleted.
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
     def new_final(self, final: Submission, claim: Claim | None) -> list[Any]:

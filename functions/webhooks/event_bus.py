@@ -33,7 +33,7 @@ class BusRefusedError(Exception):
 
 
 class Bus:
-    """Puts events on one bus. `public_base_url` has no trailing slash."""
+    """Puts events on one bus; without a name on none. `public_base_url` has no trailing slash."""
 
     def __init__(
         self,
@@ -58,6 +58,8 @@ class Bus:
         Raises ClientError, BotoCoreError. The bus may then have accepted some of the events.
         """
         refused: dict[str, str] = {}
+        if not self._name:  # the deployment has switched the bus off
+            return refused
         entries = [(event.event_id, self._entry(event)) for event in events]
         while entries:
             count = _count_for_one_call([entry for _, entry in entries])

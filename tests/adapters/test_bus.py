@@ -74,6 +74,12 @@ def test_the_bus_gets_runs_without_webhooks(pipeline: Pipeline, watch: BusWatch)
     assert pipeline.aws.items("DeliveriesTable") == []
 
 
+def test_bus_that_is_switched_off_gets_nothing(aws: Aws) -> None:
+    with bus_answers(aws) as put:
+        Bus("", aws.client("events")).publish(event_of(BODY))
+    assert put == []
+
+
 def test_entry_that_fails_is_put_again(bus: Bus, aws: Aws, watch: BusWatch) -> None:
     with bus_answers(aws, failed(), failed("InternalFailure")) as put:
         bus.publish(event_of(BODY))

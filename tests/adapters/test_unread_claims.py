@@ -11,7 +11,7 @@ import pytest
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.handlers import record
-from functions.handlers.wiring import older_fan_out
+from functions.handlers.webhook_wiring import older_fan_out
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key

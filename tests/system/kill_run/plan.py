@@ -29,7 +29,7 @@ FAILPOINTS = (
 
 
 class Victim(StrEnum):
-    """Who is killed."""
+    """A part of the stack that a kill hits."""
 
     EVERYTHING = "everything"  # launcher, runner and all below them, at once
     LAUNCHER = "launcher"  # the functions, their pollers and the engine
