@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 from tests.system.kill_run.killer import kill_child
-from tests.system.kill_run.plan import FAILPOINTS, Victim, make_plan
+from tests.system.kill_run.plan import FAILPOINTS, REQUIRED, Victim, make_plan
 
 
 def test_a_seed_repeats_its_plan_and_another_makes_another() -> None:
@@ -23,6 +23,20 @@ def test_a_plan_kills_every_kind_at_every_step_and_has_every_kind_of_job() -> No
         assert {*plan.failpoints} == {*FAILPOINTS, None}
         assert len({job.key for job in plan.jobs}) == 300
         assert len({(job.waits, job.repeats, job.own) for job in plan.jobs}) == 12
+
+
+def test_every_plan_begins_with_a_kill_of_every_kind_in_one_order_whatever_its_time_and_seed() -> None:
+    plans = [make_plan(seed, secs, 60) for seed in range(20) for secs in (1, 120)]
+    assert {tuple(kill.victim for kill in plan.required) for plan in plans} == {REQUIRED}
+    assert {*REQUIRED} == {*Victim}
+    assert all(kill.settled for plan in plans for kill in plan.required)
+
+
+def test_the_first_launcher_that_is_started_again_has_the_required_failpoint() -> None:
+    plan = make_plan(1, 50, 60, ("webhook.after_send", "announce.after_bus"))
+    assert plan.required[0].victim is Victim.LAUNCHER
+    assert plan.required_failpoint == plan.failpoints[0] == "webhook.after_send"
+    assert make_plan(1, 50, 60).required_failpoint is None
 
 
 def test_only_a_child_of_the_named_parent_is_killed() -> None:

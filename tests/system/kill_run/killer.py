@@ -1,5 +1,6 @@
 """Kills the parts of a local stack by plan, and starts its launcher again whenever that is dead."""
 
+import math
 import os
 import random
 import signal
@@ -21,7 +22,7 @@ _POLL_SECS = 0.02
 
 
 class Killer:
-    """Owns the launcher from `start` to `finish`."""
+    """Owns the launcher from `start` to `finish`. `missing`: required victims that it has not killed yet."""
 
     def __init__(self, stack: LocalStack, plan: Plan, seed: int) -> None:
         self._stack = stack
@@ -29,6 +30,7 @@ class Killer:
         self._chance = random.Random(seed)  # noqa: S311 - no secret comes of it
         self._failpoints = iter(plan.failpoints)
         self._over = threading.Event()
+        self._failpoint: str | None = None
         self._killed_as: Victim | None = None
         self._log_begins = 0
         self._works_after = 0
@@ -37,6 +39,7 @@ class Killer:
         self.generations: list[Generation] = []
         self.runners: set[int] = set()
         self.problems: list[str] = []
+        self.missing = [kill.victim for kill in plan.required]
 
     def start(self) -> None:
         """Kill from now on; the stack is ready, and the launcher that made it so is the first generation."""
@@ -62,14 +65,29 @@ class Killer:
         self._note_runner()
 
     def _kill_all(self) -> None:
+        """Kill every required victim, however long that takes, then the others while the time of the plan lasts."""
         ends = time.monotonic() + self._plan.secs
-        for kill in self._plan.kills:
-            while kill.settled and not self._works() and time.monotonic() < ends:
-                if self._over.wait(_POLL_SECS):
+        for kill in self._plan.required:
+            while not self._kill_in_time(kill, math.inf):
+                if self._over.is_set():
                     return
-            if self._over.wait(min(kill.pause_secs, max(0.0, ends - time.monotonic()))) or time.monotonic() >= ends:
+            self.missing.remove(kill.victim)
+        for kill in self._plan.kills:
+            if time.monotonic() >= ends or self._over.is_set():
                 return
-            self._kill(kill)
+            self._kill_in_time(kill, ends)
+
+    def _kill_in_time(self, kill: PlannedKill, ends: float) -> bool:
+        """Kill one when it is its turn, and tell whether that hit; nothing is killed from `ends` on."""
+        while (kill.settled and not self._works()) or (self.missing and self._has_required_failpoint()):
+            if time.monotonic() >= ends or self._over.wait(_POLL_SECS):
+                return False
+        if self._over.wait(min(kill.pause_secs, max(0.0, ends - time.monotonic()))) or time.monotonic() >= ends:
+            return False
+        return self._kill(kill)
+
+    def _has_required_failpoint(self) -> bool:
+        return self._failpoint is not None and self._failpoint == self._plan.required_failpoint
 
     def _works(self) -> bool:
         """Whether a runner has started since the last kill of one, or of its launcher."""
@@ -77,8 +95,8 @@ class Killer:
             log.seek(self._works_after)
             return b"worker started" in log.read()
 
-    def _kill(self, planned: PlannedKill) -> None:
-        """Kill one of the kind; where there is none for long, as while the launcher starts, nothing is killed."""
+    def _kill(self, planned: PlannedKill) -> bool:
+        """Kill one of the kind; False if there is none for long, as while the launcher starts."""
         if planned.victim not in {Victim.TEMPLATE, Victim.GUEST}:
             self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
@@ -88,13 +106,14 @@ class Killer:
                 process = self._stack.process
                 if process is not None and process.poll() is None:
                     self._kill_launcher(process, planned.victim)  # `_keep_alive` notes it
-                    return
+                    return True
             else:
                 victims = list(self._victims(planned.victim))
                 if victims and kill_child(*self._chance.choice(victims)):
                     self.kills.append(Kill(planned.victim, time.time()))
-                    return
+                    return True
             time.sleep(_POLL_SECS)
+        return False
 
     def _victims(self, kind: Victim) -> Iterator[tuple[int, int]]:
         """Pids with their parents', so that nobody else is hit who got the same number."""
@@ -112,22 +131,22 @@ class Killer:
                     yield from ((guest, template) for guest in _children_of(template))
 
     def _keep_alive(self) -> None:
-        failpoint: str | None = None
         while True:
             process = self._stack.process
             if process is not None and process.poll() is None:
                 if not self._over.is_set():
                     self._over.wait(_POLL_SECS)
-                elif failpoint is None:
+                elif self._failpoint is None:
                     return
                 else:  # it would die later, when nobody starts another
                     self._kill_launcher(process, Victim.LAUNCHER)
                 continue
-            self._end_generation(failpoint)
+            self._end_generation(self._failpoint)
             if self.problems:
                 return
-            failpoint = None if self._over.is_set() else next(self._failpoints, None)
+            # Order: while `_works` may still mean the dead one, the failpoint is still its own.
             self._log_begins = self._works_after = self._stack.log_path.stat().st_size
+            self._failpoint = failpoint = None if self._over.is_set() else next(self._failpoints, None)
             self.generations.append(Generation(launched_at=time.time()))
             self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
 

@@ -38,6 +38,9 @@ class Victim(StrEnum):
     GUEST = "guest"  # the first process of a run's namespaces, whose end takes the run along
 
 
+# A launcher first: the next one has the required failpoint, and nearly all jobs are still to come for it.
+REQUIRED = (Victim.LAUNCHER, Victim.RUNNER, Victim.TEMPLATE, Victim.GUEST, Victim.EVERYTHING)
+_REQUIRED_PAUSE_SECS = 0.5
 _ENDS = (Victim.EVERYTHING, Victim.LAUNCHER, Victim.RUNNER)
 
 
@@ -78,23 +81,34 @@ class PlannedKill:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`kills`: in order, more than fit into `secs`. `failpoints`: of the launchers; None lives until it is killed."""
+    """What happens in which order.
+
+    `required`: the first kills, which the run waits for however slow the machine is. `kills`: those after them, more
+    than fit into `secs`. `failpoints`: of the launchers; None lives until it is killed. `required_failpoint`: while
+    required kills are left, the launcher that has it is killed by nothing else.
+    """
 
     secs: float
     jobs: tuple[Job, ...]
+    required: tuple[PlannedKill, ...]
     kills: tuple[PlannedKill, ...]
     failpoints: tuple[str | None, ...]
+    required_failpoint: str | None
 
 
 def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, ...] = ()) -> Plan:
-    """Equal for equal arguments. `failpoints`: of the first launchers; none named: all, in an order of the seed."""
+    """Equal for equal arguments.
+
+    `failpoints`: of the first launchers, the first of them required; none named: all, in an order of the seed.
+    """
     chance = random.Random(seed)  # noqa: S311 - no secret comes of it
     jobs = tuple(_job(chance, f"{seed}-{number}", secs * number / submissions) for number in range(submissions))
+    required = tuple(PlannedKill(victim, _REQUIRED_PAUSE_SECS, settled=True) for victim in REQUIRED)
     kills = tuple(kill for _ in range(int(secs)) for kill in _kills_of_one_life(chance))
     named = failpoints or tuple(chance.sample(FAILPOINTS, len(FAILPOINTS)))
     # Every second launcher gets one: in between there is one that works until it is killed.
     armed = tuple(step for name in named for step in (name, None))
-    return Plan(secs, jobs, kills, armed)
+    return Plan(secs, jobs, required, kills, armed, failpoints[0] if failpoints else None)
 
 
 def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:

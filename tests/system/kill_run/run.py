@@ -26,6 +26,8 @@ VARIABLES = {
 QUIET_SECS = 600
 """Bound of the time until all is done: a killed sender's lease lasts 60 s, a wait for a free one up to 300 s more."""
 ACCEPT_SECS = 180
+REQUIRED_SECS = 300
+"""Bound of the time until every required victim is killed, beyond the time of the plan."""
 _AFTERWARDS_SECS = 3.0
 """Behind the last delivery: time for one that should not come."""
 
@@ -88,13 +90,15 @@ def _run(
     began = time.monotonic()
     killer.start()
     clients.start()
-    killer.finish(plan.secs + ACCEPT_SECS)
+    killer.finish(plan.secs + REQUIRED_SECS)
     if killer.problems:
         raise LauncherEndedError(killer.problems[0])
     killed_secs = time.monotonic() - began
     accepted, ended = len(clients.submitted), len((tables := read_tables(stack)).jobs) - len(tables.open_ids)
     tell(f"killed for {killed_secs:.0f} s; until then {accepted} of {len(plan.jobs)} were accepted, {ended} had ended")
-    problems = [] if clients.finish(ACCEPT_SECS) else ["some clients were not answered in the end"]
+    problems = [f"no {victim} was killed" for victim in killer.missing]
+    if not clients.finish(ACCEPT_SECS):
+        problems.append("some clients were not answered in the end")
     quiet_began = time.monotonic()
     tables = _settle(stack)
     quiet_secs = time.monotonic() - quiet_began - _AFTERWARDS_SECS
