@@ -32,6 +32,7 @@ class SubmitSettings:
     """Settings of `functions.handlers.submit`. An empty `runner_url` switches direct runs off.
 
     `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter with the runner's token.
+    `longest_wait_secs`: the most that a request waits for a queued run.
     """
 
     stage: str
@@ -45,6 +46,7 @@ class SubmitSettings:
     retention_days: int
     max_queue_depth: int
     pending_redrive_secs: int
+    longest_wait_secs: int
     allow_insecure_webhook_targets: bool
     completions_queue_url: str
     deliveries_table: str
@@ -69,6 +71,7 @@ class ResultSettings:
     interactive_queue_url: str
     batch_queue_url: str
     offered_languages: tuple[str, ...]
+    longest_wait_secs: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,13 @@
 """Secrets in SSM parameters."""
 
-_FRESH_SECS = 60
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.aws.clients import Clients
+from functions.fresh_cache import FreshCache
+
+_FRESH_MS = 60_000
+_MOST = 8
+_secrets = FreshCache[str, str](_FRESH_MS, _MOST)
 
 
 class SecretUnavailableError(Exception):
@@ -9,11 +16,11 @@ class SecretUnavailableError(Exception):
 
 def secret(parameter: str) -> str:
     """Return a secret from SSM, at most a minute old. Raises SecretUnavailableError."""
-    # Imported here: it imports boto3, which slows the cold start of functions that need no secret.
-    from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415
-    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError  # noqa: PLC0415
-
+    kept = _secrets.get(parameter)
+    if kept is not None:
+        return kept
     try:
-        return parameters.get_parameter(parameter, decrypt=True, max_age=_FRESH_SECS)
-    except GetParameterError:
+        answer = Clients.ssm().get_parameter(Name=parameter, WithDecryption=True)
+    except (ClientError, BotoCoreError):
         raise SecretUnavailableError(parameter) from None
+    return _secrets.keep(parameter, str(answer["Parameter"]["Value"]))

@@ -52,6 +52,7 @@ def wiring() -> Wiring:
                 payloads,
             ),
             long_poll=LongPoll(),
+            longest_wait_secs=settings.longest_wait_secs,
         ),
         Health(runners, queues, queue_urls, settings.offered_languages, logger("result")),
     )

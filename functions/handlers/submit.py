@@ -53,6 +53,7 @@ def wiring() -> SubmitRoute:
         results=Results(store, payloads, now_ms),
         long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,
+        longest_wait_secs=settings.longest_wait_secs,
         log=log,
     )
 

@@ -30,7 +30,8 @@ SERVICE = "sweep"
 ALONE_ROWS = 100
 """Rows that one thread handles before HELPERS more threads start."""
 HELPERS = 7
-RESERVE_MS = 10_000
+RESERVE_MS = 20_000
+"""No row is begun in this last part of an invocation, so that its calls end in time."""
 
 
 @cache

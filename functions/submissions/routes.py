@@ -34,12 +34,13 @@ class ResultRoutes:
     listing: SubmissionList
     deletion: Deletion
     long_poll: LongPoll
+    longest_wait_secs: float
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with one result; with `wait`, hold the request until it is final."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
-        secs, encoding = parameters.wait_secs(query), output_encoding(query)
+        secs, encoding = min(parameters.wait_secs(query), self.longest_wait_secs), output_encoding(query)
         submission_id = parameters.submission_id(id_text)
         row = self.results.get(submission_id, project_id)
         seen = self.long_poll.wait(

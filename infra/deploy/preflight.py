@@ -11,6 +11,8 @@ from infra.deploy.errors import DeployError
 from infra.deploy.package import own_architecture
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.deploy.target import Target
 
 SWEEPER = 10
@@ -22,10 +24,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 WAITING_MINIMUM = 25
 """A smaller limit for `submit` and `result` would refuse clients without need."""
-LOW_QUOTA_ADVICE = (
-    "; waiting clients can use all of them, and nothing is reserved for the sweeper: "
-    "request a higher quota at https://console.aws.amazon.com/servicequotas (Lambda, concurrent executions)"
-)
+LONGEST_WAIT_SECS = 28
+SHORT_WAIT_SECS = 5
+"""The longest wait where nothing limits waiting clients: invocations become free for the pipeline this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,24 @@ def concurrency_parameters(unreserved: int) -> dict[str, str]:
         "ReserveConcurrency": "true" if free >= 0 else "false",
         "WaitingConcurrency": str(waiting if waiting >= WAITING_MINIMUM else 0),
     }
+
+
+def longest_wait_secs(concurrency: Mapping[str, str]) -> int:
+    """Return the longest wait of a request. Without a limit, waiting clients can hold every invocation: it is short."""
+    return SHORT_WAIT_SECS if concurrency["WaitingConcurrency"] == "0" else LONGEST_WAIT_SECS
+
+
+def describe_concurrency(quota: int, parameters: Mapping[str, str]) -> str:
+    """Say what the parameters mean for waiting clients and the pipeline, and what to do about a low quota."""
+    reserved = f"{SWEEPER} reserved for the sweeper" if parameters["ReserveConcurrency"] == "true" else "none reserved"
+    text = f"{quota} concurrent invocations, {reserved}"
+    if parameters["WaitingConcurrency"] != "0":
+        return f"{text}, at most {parameters['WaitingConcurrency']} each for submit and result"
+    return (
+        f"{text}; waiting clients can use all others and delay results and webhooks, so requests wait "
+        f"at most {parameters['LongestWaitSecs']} s: request a higher quota at "
+        "https://console.aws.amazon.com/servicequotas (Lambda, concurrent executions)"
+    )
 
 
 def check(target: Target, architecture: str) -> Preflight:

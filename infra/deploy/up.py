@@ -23,6 +23,8 @@ from infra.deploy.stack import Stack
 from infra.sam_template import TemplateInvalidError, read, translate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.deploy.preflight import Preflight
     from infra.deploy.progress import Progress
     from infra.deploy.target import Target
@@ -43,7 +45,7 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     stack = Stack(target, progress)
     found = preflight.check(target, wishes.architecture)
     parameters = _parameters(target, wishes, found, stack)
-    _announce(target, found, progress)
+    _announce(target, found, parameters, progress)
     package = build(found.architecture)
     progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
     bucket = artifacts.bucket_name(target, found.account)
@@ -88,19 +90,18 @@ def _parameters(target: Target, wishes: Wishes, found: Preflight, stack: Stack) 
         "Architecture": found.architecture,
         "AdminKeyParameter": target.admin_key_parameter,
         **concurrency,
+        "LongestWaitSecs": str(preflight.longest_wait_secs(concurrency)),
     }
     if target.is_loopback:
         parameters |= {"AllowInsecureWebhookTargets": "true"}
     return parameters | wishes.parameters
 
 
-def _announce(target: Target, found: Preflight, progress: Progress) -> None:
+def _announce(target: Target, found: Preflight, parameters: Mapping[str, str], progress: Progress) -> None:
     where = target.endpoint or target.region
     progress.step("preflight", f"account {found.account}, {where}, as {found.caller}")
     progress.step("preflight", f"stage {target.stage}, functions on {found.architecture}")
-    is_low = found.concurrency < preflight.UNRESERVED_MINIMUM + preflight.SWEEPER
-    note = preflight.LOW_QUOTA_ADVICE if is_low else ""
-    progress.step("preflight", f"{found.concurrency} concurrent invocations{note}")
+    progress.step("preflight", preflight.describe_concurrency(found.concurrency, parameters))
     if target.endpoint is None:
         costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in RUNS)
         progress.step("costs", f"a million runs (prices of {PRICES_OF}, without runners, logs, storage): {costs}")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto import mock_aws
 
+from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.projects.model import Project
 from functions.projects.rate_limit_headers import rates
@@ -105,7 +105,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
 def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
     rates.cache_clear()
-    clear_caches()  # type: ignore[no-untyped-call]  # powertools has no types for it
+    secrets._secrets.drop(ADMIN_KEY_PARAMETER)
     for module in ("submit", "result", "projects", "webhooks", "record", "announce", "deliver", "sweep"):
         for name in ("wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)

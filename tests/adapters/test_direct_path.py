@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from botocore.exceptions import ClientError
 
+from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.transaction import CONFLICT, transact
 from functions.clock import now_ms, to_rfc3339
@@ -75,7 +75,7 @@ def forget_wiring() -> None:
 
 def use(aws: Aws, port: int, token: str = TOKEN) -> None:
     """Tell submit where to ask."""
-    parameters.clear_caches()  # type: ignore[no-untyped-call]  # powertools' own
+    secrets._secrets.drop(PARAMETER)
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
     aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)

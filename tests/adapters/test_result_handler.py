@@ -132,6 +132,18 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
     assert sum(time.slept) < 8
 
 
+def test_a_long_poll_ends_at_the_longest_wait_of_the_deployment(
+    aws: Aws, store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store)
+    aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "5")
+    time, parts = FakeTime(), result.wiring()
+    patient = replace(parts.results, long_poll=LongPoll(time.sleep, time.monotonic))
+    monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
+    assert get(project_key, PATHS[0], query={"wait": "20"}).json["status"] == "pending"
+    assert sum(time.slept) == pytest.approx(5, abs=0.1)
+
+
 def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> None:
     put(store)
     write_final(store, SUBMISSION_ID, completion(stdout=b"\xff\0", stderr=b"\x80"))

@@ -333,6 +333,15 @@ def test_a_wait_that_is_over_says_so_without_a_verdict(
     assert row["status"] == {"S": "pending"}
 
 
+def test_a_wait_ends_at_the_longest_wait_of_the_deployment(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "5")
+    time = waiting(monkeypatch)
+    assert post(project_key, PROGRAM, query={"wait": "true"}).status == 408
+    assert sum(time.slept) == pytest.approx(5, abs=0.1)
+
+
 def test_a_submission_deleted_during_the_wait_is_not_found(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

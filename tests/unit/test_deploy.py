@@ -13,7 +13,15 @@ from infra.deploy import emulator, receiver, runner
 from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
 from infra.deploy.package import ROOT
-from infra.deploy.preflight import SWEEPER, UNRESERVED_MINIMUM, concurrency_parameters
+from infra.deploy.preflight import (
+    LONGEST_WAIT_SECS,
+    SHORT_WAIT_SECS,
+    SWEEPER,
+    UNRESERVED_MINIMUM,
+    concurrency_parameters,
+    describe_concurrency,
+    longest_wait_secs,
+)
 from infra.deploy.retained import retained
 from infra.deploy.target import Target, read_target
 from infra.sam_template import read, translate
@@ -36,6 +44,27 @@ def test_reservations_leave_what_lambda_demands_and_room_for_the_pipeline(unrese
     assert reserved == 0 or unreserved - reserved >= UNRESERVED_MINIMUM
     assert (parameters["ReserveConcurrency"] == "true") == (unreserved >= 110)
     assert (waiting > 0) == (unreserved >= 185)
+
+
+def test_waiting_clients_of_an_account_with_the_usual_quota_leave_the_pipeline_its_invocations() -> None:
+    template = read(TEMPLATE)
+    parameters = concurrency_parameters(1000)
+    senders = template["Parameters"]["WebhookSenders"]["Default"]
+    left = 1000 - 2 * int(parameters["WaitingConcurrency"]) - SWEEPER
+    assert left >= senders + UNRESERVED_MINIMUM  # `deliver` at its maximum, and as many again for `record` and others
+    sweeper = template["Resources"]["SweepFunction"]["Properties"]["ReservedConcurrentExecutions"]
+    assert sweeper["Fn::If"][1] == SWEEPER
+    assert longest_wait_secs(parameters) == LONGEST_WAIT_SECS == template["Parameters"]["LongestWaitSecs"]["Default"]
+    assert "at most 296 each for submit and result" in describe_concurrency(1000, parameters)
+
+
+@pytest.mark.parametrize(("quota", "reserved"), [(10, "none reserved"), (110, "10 reserved"), (184, "10 reserved")])
+def test_preflight_of_a_low_quota_shortens_waits_and_says_why(quota: int, reserved: str) -> None:
+    parameters = concurrency_parameters(quota)
+    parameters["LongestWaitSecs"] = str(longest_wait_secs(parameters))
+    text = describe_concurrency(quota, parameters)
+    assert text.startswith(f"{quota} concurrent invocations, {reserved}")
+    assert f"wait at most {SHORT_WAIT_SECS} s: request a higher quota" in text
 
 
 def test_reservations_are_left_out_by_default() -> None:

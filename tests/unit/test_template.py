@@ -126,6 +126,26 @@ def test_sam_has_no_question_to_ask_about_authentication() -> None:
     assert not {"Api", "HttpApi"} & set(events)  # SAM asks for each of these
 
 
+def test_tables_whose_data_is_kept_have_backups_and_the_others_have_none(deployed: dict[str, Any]) -> None:
+    tables = {name: item for name, item in deployed["Resources"].items() if item["Type"] == "AWS::DynamoDB::Table"}
+    kept = {name for name, item in tables.items() if item["DeletionPolicy"] == "Retain"}
+    backed_up = {
+        name: item["Properties"]["PointInTimeRecoverySpecification"]
+        for name, item in tables.items()
+        if "PointInTimeRecoverySpecification" in item["Properties"]
+    }
+    assert backed_up.keys() == kept == {"ProjectsTable", "SubmissionsTable", "DeliveriesTable"}
+    for specification in backed_up.values():
+        assert specification == {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": {"Ref": "BackupDays"}}
+
+
+def test_contract_and_deployment_page_name_the_default_days_of_backups(deployed: dict[str, Any]) -> None:
+    days = deployed["Parameters"]["BackupDays"]["Default"]
+    contract, deploy = ((TEMPLATE.parent / "docs" / name).read_text() for name in ("contract.md", "deploy.md"))
+    assert f"Backups of the tables reach back {days} days by default (`BackupDays`)" in contract
+    assert f"1 to {days} (default); deleted submissions stay" in deploy
+
+
 def test_unknown_parameter_is_refused() -> None:
     with pytest.raises(TemplateInvalidError, match=r"Nonsense.*Stage"):
         translate(read(TEMPLATE), {"Nonsense": "1"}, "s3://code/functions.zip")
