@@ -36,7 +36,7 @@ def _spoofed(number: int) -> dict[str, str]:
     }
 
 
-# By the day, for a minute may end meanwhile. Every limit by itself: tests/adapters/test_quotas_parallel.py.
+# By the day, for a minute may end meanwhile. Every limit by itself: tests/adapters/projects/test_quotas_parallel.py.
 @pytest.mark.parametrize("headers", [lambda _: {}, _spoofed, lambda number: {"Idempotency-Key": f"key {number}"}])
 def test_of_50_clients_at_once_exactly_the_limit_is_accepted(
     stack: LocalStack, headers: Callable[[int], dict[str, str]]

@@ -25,7 +25,7 @@ from tests.adapters.pipeline import (
     pipeline,
     receiver,
 )
-from tests.adapters.test_delivery_machine import WEBHOOK_POINTS
+from tests.adapters.webhooks.test_delivery_machine import WEBHOOK_POINTS
 from tests.submission_factory import completion, older_final_item
 
 __all__ = ["pipeline", "receiver"]

@@ -10,7 +10,17 @@ import pytest
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.egress import Egress
 from tests.adapters.pipeline import Pipeline, pipeline, receiver
-from tests.adapters.test_egress import OK, Authority, Receiver, Serve, answer, authority, drip, read_request, start
+from tests.adapters.webhooks.test_egress import (
+    OK,
+    Authority,
+    Receiver,
+    Serve,
+    answer,
+    authority,
+    drip,
+    read_request,
+    start,
+)
 
 __all__ = ["authority", "pipeline", "receiver", "start"]
 

@@ -647,7 +647,7 @@ def test_the_help_lists_all_exit_codes(rustbox: Rustbox) -> None:
 
 
 def test_the_version_is_that_of_the_project(rustbox: Rustbox) -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     assert project["version"] == VERSION
     assert VERSION in rustbox("--version").stdout
 

@@ -11,7 +11,7 @@ from functions.webhooks.endpoints.model import DisabledReason, Endpoint
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Crash, Pipeline, crash_at, path_of, pipeline, receiver
-from tests.adapters.test_endpoint_deliveries import hint_of
+from tests.adapters.webhooks.test_endpoint_deliveries import hint_of
 
 __all__ = ["pipeline", "receiver"]
 

@@ -37,7 +37,7 @@ from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
-from tests.adapters.test_submit_handler import waiting
+from tests.adapters.submissions.test_submit_handler import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import golden, new_submission
 from tests.until import until
