@@ -11,7 +11,7 @@ from threading import Event
 from sandbox_runtime import log, settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.executor import CompileCache
+from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import (
     CONTROLS,
     STRICT_CONTROLS,
@@ -155,9 +155,9 @@ def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Run
     return RunnerFacts(languages, versions, support)
 
 
-def _compile_cache(found: settings.WorkerSettings, runner_facts: RunnerFacts) -> CompileCache | None:
+def _compile_cache(found: settings.WorkerSettings, runner_facts: RunnerFacts) -> CompileCache:
     if found.compile_cache_mb == 0:
-        return None
+        return NO_CACHE
     toolchains = {
         name: toolchain_digest(language, found.toolchains_dir, runner_facts.toolchains[name])
         for name, language in runner_facts.languages.items()

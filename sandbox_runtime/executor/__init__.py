@@ -1,16 +1,17 @@
 """Execute one request: its steps in a slot, then the classified result with metrics and evidence."""
 
 from sandbox_runtime.executor.attempts import ExecutionCancelledError, Jail
-from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.report import slot_is_suspect
-from sandbox_runtime.executor.steps import execute, limits_of, platform_failure
+from sandbox_runtime.executor.steps import execute, limits_of, not_run
 
 __all__ = [
+    "NO_CACHE",
     "CompileCache",
     "ExecutionCancelledError",
     "Jail",
     "execute",
     "limits_of",
-    "platform_failure",
+    "not_run",
     "slot_is_suspect",
 ]

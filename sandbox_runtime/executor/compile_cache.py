@@ -62,11 +62,11 @@ class CompileCache:
         toolchain = self._toolchains.get(language)
         return None if not toolchain else compile_key(project_id, language, toolchain, step)
 
-    def find(self, key: CompileKey) -> bytes | None:
+    def find(self, key: CompileKey | None) -> bytes | None:
         """Return the program of a key. None: not cached, expired or damaged."""
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
+            entry = None if key is None else self._entries.get(key)
+            if key is None or entry is None:
                 return None
             if self._is_expired(entry):
                 self._remove(key)
@@ -81,10 +81,10 @@ class CompileCache:
                 self._remove(key)
         return None
 
-    def keep(self, key: CompileKey, artifact: bytes) -> None:
+    def keep(self, key: CompileKey | None, artifact: bytes) -> None:
         """Store a program unless it is too large, and evict the least recently used entries above the limits."""
         size_bytes = len(artifact) + ENTRY_BYTES
-        if size_bytes > self._max_bytes // _LARGEST_PART:
+        if key is None or size_bytes > self._max_bytes // _LARGEST_PART:
             return
         entry = _Entry(artifact, _digest(key, artifact), size_bytes, self._clock())
         project = key.project_id
@@ -128,3 +128,7 @@ def _digest(key: CompileKey, artifact: bytes) -> bytes:
     digest = hashlib.sha256(key.digest)
     digest.update(artifact)
     return digest.digest()
+
+
+NO_CACHE = CompileCache({}, max_bytes=0, max_age_secs=0)
+"""A cache that keeps nothing and makes no keys."""

@@ -1,8 +1,8 @@
 """Turn the outcome of a step into the metrics and the evidence of a completion message."""
 
-from sandbox_runtime.classify import OVERLOADED, Classification, Verdict
+from sandbox_runtime.classify import OVERLOADED, Classification, Phase, Verdict
 from sandbox_runtime.jail.evidence.in_force import is_strict
-from sandbox_runtime.jail.spec import CgroupUsage, Outcome, StopReason
+from sandbox_runtime.jail.spec import CgroupUsage, Evidence, Outcome, StopReason
 from sandbox_runtime.messages import (
     CgroupEvidence,
     ExecutionEvidence,
@@ -46,18 +46,18 @@ def slot_is_suspect(found: Result) -> bool:
     return found.verdict == Verdict.IE and found.cause != OVERLOADED
 
 
-def metrics(
-    compiled: Outcome | None, ran: Outcome | None, queue_ms: float, found_usec: int | None = None
-) -> Metrics | None:
-    """Times and memory of the last step, set-up times of all steps. None when no step ran.
+def is_isolation_proven(facts: Evidence) -> bool:
+    """Whether strict isolation and the clean-up are proven. Only then may a compiled program be cached."""
+    is_whole = is_strict(facts.controls_missing) and facts.cgroup is not None and not facts.collection_errors
+    return is_whole and facts.cleanup_verified and facts.leftover_processes == 0
 
-    `found_usec`: the compile cache had the program; its look-up time replaces the compile time.
+
+def metrics(outcomes: tuple[Outcome, ...], phase: Phase, queue_ms: float, compile_usec: int | None) -> Metrics:
+    """Times and memory of the last step, set-up times of all steps.
+
+    `phase`: of the last step. `compile_usec`: time of the compile step, or of finding its program in the cache.
     """
-    last = ran or compiled
-    if last is None:
-        return None
-    steps = [step for step in (compiled, ran) if step is not None]
-    compile_usec = found_usec if compiled is None else compiled.wall_usec
+    last, has_run = outcomes[-1], phase is Phase.RUN
     return Metrics(
         cpu_time_secs=last.cpu_usec / 1e6,
         wall_time_secs=last.wall_usec / 1e6,
@@ -65,10 +65,10 @@ def metrics(
         cpu_wall_ratio=_cpu_wall_ratio(last),
         divergence=_divergence(last),
         queue_ms=round(queue_ms, 3),
-        setup_ms=sum(step.setup_usec for step in steps) / 1e3,
+        setup_ms=sum(step.setup_usec for step in outcomes) / 1e3,
         compile_ms=None if compile_usec is None else compile_usec / 1e3,
-        run_ms=None if ran is None else ran.wall_usec / 1e3,
-        compile_cached=None if compile_usec is None else compiled is None,
+        run_ms=last.wall_usec / 1e3 if has_run else None,
+        compile_cached=None if compile_usec is None else has_run and len(outcomes) == 1,
     )
 
 

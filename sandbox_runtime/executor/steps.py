@@ -1,28 +1,28 @@
 """Run one request in a slot: compile if the language needs it, run, classify."""
 
+import time
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.attempts import Attempts, Jail
-from sandbox_runtime.executor.compile_cache import CompileCache
-from sandbox_runtime.executor.compile_search import CompileSearch, search
+from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, compile_spec, run_spec, without_paths
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, format_time, parse_time
+from sandbox_runtime.messages import (
+    Addressee,
+    ExecutionCompleted,
+    ExecutionRequested,
+    InlineOutput,
+    format_time,
+    parse_time,
+)
 
 
 def limits_of(request: ExecutionRequested, language: Language) -> Limits:
     """Limits of the request's run step. Raises LimitRefusedError."""
-    asked = request.limits
-    return language.run_limits(
-        request.profile,
-        cpu_time_secs=asked.cpu_time_secs,
-        wall_time_secs=asked.wall_time_secs,
-        memory_mb=asked.memory_mb,
-        max_processes=asked.max_processes,
-        output_kb=asked.output_kb,
-    )
+    return language.run_limits(request.profile, **asdict(request.limits))
 
 
 def execute(
@@ -33,7 +33,7 @@ def execute(
     node_id: str,
     started_at: datetime,
     cancel_fd: int | None = None,
-    compile_cache: CompileCache | None = None,
+    compile_cache: CompileCache = NO_CACHE,
 ) -> ExecutionCompleted:
     """Run a request and classify its outcome. The output is inline. `compile_cache` may replace the compile step.
 
@@ -42,54 +42,32 @@ def execute(
     limits = limits_of(request, language)
     attempts = Attempts(jail, cancel_fd)
     compiled: Outcome | None = None
-    earlier = CompileSearch()
     artifact: bytes | None = None
+    compile_usec: int | None = None
     if language.compile is not None:
         step = compile_spec(language, language.compile, request.code)
-        earlier = search(compile_cache, request.project_id, language.name, step)
-        artifact = earlier.artifact
+        begun_ns = time.monotonic_ns()
+        key = compile_cache.key(request.project_id, language.name, step)
+        artifact = compile_cache.find(key)
+        compile_usec = (time.monotonic_ns() - begun_ns) // 1000
         if artifact is None:
             compiled, found = attempts.run(step, Phase.COMPILE)
-            artifact = compiled.artifact
+            artifact, compile_usec = compiled.artifact, compiled.wall_usec
             if found.verdict is not Verdict.AC or artifact is None:
-                stderr = _diagnostics(language, compiled, found)
-                return _completed(request, node_id, started_at, (compiled, None), found, (b"", stderr))
-            earlier.keep(compiled)
+                streams = b"", _diagnostics(language, compiled, found)
+                return _measured(request, node_id, started_at, found, streams, (compiled,), compile_usec)
+            if report.is_isolation_proven(compiled.evidence):
+                compile_cache.keep(key, artifact)
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin)
     ran, found = attempts.run(spec, Phase.RUN)
-    streams = ran.stdout, ran.stderr
-    return _completed(request, node_id, started_at, (compiled, ran), found, streams, earlier.found_usec)
+    outcomes = (ran,) if compiled is None else (compiled, ran)
+    return _measured(request, node_id, started_at, found, (ran.stdout, ran.stderr), outcomes, compile_usec)
 
 
-def platform_failure(
-    request_ids: tuple[str, str],
-    language_name: str,
-    *,
-    node_id: str,
-    started_at: datetime,
-    cause: str,
-    message: str,
-) -> ExecutionCompleted:
-    """Build the IE completion of an execution that could not be run.
-
-    `request_ids`: (submission id, execution id). `message`: for the client.
-    """
-    submission_id, execution_id = request_ids
-    found = Classification(Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message)
-    return ExecutionCompleted(
-        submission_id=submission_id,
-        execution_id=execution_id,
-        node_id=node_id,
-        language=language_name,
-        started_at=format_time(started_at),
-        completed_at=format_time(datetime.now(UTC)),
-        result=report.result(found),
-        stdout=InlineOutput.of(b""),
-        stderr=InlineOutput.of(b""),
-        integrity="write_error",
-        metrics=None,
-        evidence=None,
-    )
+def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:
+    """Build the IE completion of a request that is never run. `message` is for the client."""
+    found = Classification(Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message, integrity="write_error")
+    return _completed(request, node_id, datetime.now(UTC), found, (b"", b""))
 
 
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
@@ -101,19 +79,31 @@ def _diagnostics(language: Language, compiled: Outcome, found: Classification) -
     return f"{language.name} Compilation Error:\n".encode() + text
 
 
-def _completed(
+def _measured(
     request: ExecutionRequested,
     node_id: str,
     started_at: datetime,
-    steps: tuple[Outcome | None, Outcome | None],
     found: Classification,
     streams: tuple[bytes, bytes],
-    found_usec: int | None = None,
+    outcomes: tuple[Outcome, ...],
+    compile_usec: int | None,
 ) -> ExecutionCompleted:
-    compiled, ran = steps
-    last = ran or compiled
+    """Build the completion of an execution. `outcomes`: of its steps; `found` classifies the last one."""
     # The two clocks belong to two machines: a negative difference is clock skew.
     queue_ms = max(0.0, (started_at - parse_time(request.requested_at)).total_seconds() * 1000)
+    completed = _completed(request, node_id, started_at, found, streams)
+    metrics = report.metrics(outcomes, found.phase, queue_ms, compile_usec)
+    return replace(completed, metrics=metrics, evidence=report.evidence(outcomes[-1], found))
+
+
+def _completed(
+    request: ExecutionRequested | Addressee,
+    node_id: str,
+    started_at: datetime,
+    found: Classification,
+    streams: tuple[bytes, bytes],
+) -> ExecutionCompleted:
+    stdout, stderr = streams
     return ExecutionCompleted(
         submission_id=request.submission_id,
         execution_id=request.execution_id,
@@ -122,9 +112,9 @@ def _completed(
         started_at=format_time(started_at),
         completed_at=format_time(datetime.now(UTC)),
         result=report.result(found),
-        stdout=InlineOutput.of(streams[0]),
-        stderr=InlineOutput.of(streams[1]),
+        stdout=InlineOutput.of(stdout),
+        stderr=InlineOutput.of(stderr),
         integrity=found.integrity,
-        metrics=report.metrics(compiled, ran, queue_ms, found_usec),
-        evidence=None if last is None else report.evidence(last, found),
+        metrics=None,
+        evidence=None,
     )

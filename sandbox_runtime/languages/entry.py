@@ -149,22 +149,6 @@ class Language:
             *(path for path in files if not os.access(path, os.R_OK)),
         )
 
-    def run_limits(
-        self,
-        profile: str,
-        *,
-        cpu_time_secs: float | None = None,
-        wall_time_secs: float | None = None,
-        memory_mb: int | None = None,
-        max_processes: int | None = None,
-        output_kb: int | None = None,
-    ) -> Limits:
-        """Limits of the run step, None standing for the profile's default. Raises LimitRefusedError."""
-        return choose_limits(
-            self.profiles[profile],
-            cpu_time_secs=cpu_time_secs,
-            wall_time_secs=wall_time_secs,
-            memory_mb=memory_mb,
-            max_processes=max_processes,
-            output_kb=output_kb,
-        )
+    def run_limits(self, profile: str, **asked: float | None) -> Limits:
+        """Limits of the run step. `asked`: of the request, by the names of the API. Raises LimitRefusedError."""
+        return choose_limits(self.profiles[profile], asked)

@@ -1,11 +1,14 @@
 """Limits that a request asks for, checked against the ceilings of its profile."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sandbox_runtime.jail.spec import Limits
 
 KIB = 1024
 MIB = 1024 * KIB
+_IN_LARGER_UNITS = {"memory_mb": ("memory_bytes", MIB), "output_kb": ("output_bytes", KIB)}
 
 
 class LimitRefusedError(Exception):
@@ -25,34 +28,14 @@ class Profile:
     ceiling: Limits
 
 
-def choose_limits(
-    profile: Profile,
-    *,
-    cpu_time_secs: float | None,
-    wall_time_secs: float | None,
-    memory_mb: int | None,
-    max_processes: int | None,
-    output_kb: int | None,
-) -> Limits:
-    """Limits of the run step, None standing for the profile's default. Raises LimitRefusedError."""
-    limits, ceiling = profile.limits, profile.ceiling
-    return replace(
-        limits,
-        cpu_time_secs=_chosen("cpu_time_secs", cpu_time_secs, limits.cpu_time_secs, ceiling.cpu_time_secs),
-        wall_time_secs=_chosen("wall_time_secs", wall_time_secs, limits.wall_time_secs, ceiling.wall_time_secs),
-        memory_bytes=_bytes("memory_mb", memory_mb, MIB, limits.memory_bytes, ceiling.memory_bytes),
-        max_processes=int(_chosen("max_processes", max_processes, limits.max_processes, ceiling.max_processes)),
-        output_bytes=_bytes("output_kb", output_kb, KIB, limits.output_bytes, ceiling.output_bytes),
-    )
-
-
-def _chosen(name: str, asked: float | None, default: float, ceiling: float) -> float:
-    if asked is None:
-        return default
-    if not 0 < asked <= ceiling:  # NaN fails both comparisons
-        raise LimitRefusedError(name, ceiling)
-    return asked
-
-
-def _bytes(name: str, asked: int | None, unit: int, default: int, ceiling: int) -> int:
-    return default if asked is None else int(_chosen(name, asked, 0, ceiling // unit)) * unit
+def choose_limits(profile: Profile, asked: Mapping[str, float | None]) -> Limits:
+    """Replace the profile's default limits by those that a request asks for. Raises LimitRefusedError."""
+    chosen: dict[str, Any] = {}
+    for name, value in asked.items():
+        if value is not None:
+            field, unit = _IN_LARGER_UNITS.get(name, (name, 1))
+            ceiling = getattr(profile.ceiling, field) // unit
+            if not 0 < value <= ceiling:  # NaN fails both comparisons
+                raise LimitRefusedError(name, ceiling)
+            chosen[field] = value * unit
+    return replace(profile.limits, **chosen)

@@ -10,37 +10,14 @@ from dataclasses import dataclass
 from math import inf
 from threading import Condition, Event, Thread
 from time import monotonic
-from typing import Protocol
 
 from sandbox_runtime.background import start_background
-from sandbox_runtime.jail import JailError, JailSpec, Outcome
+from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot
 
 QUIET_SECS = 0.25
 RETRY_SECS = 30.0
 
 _LOG = logging.getLogger(__name__)
-
-
-class WaitingSlot(Protocol):
-    """The methods of a slot that the pool uses."""
-
-    healthy: bool
-
-    def prewarm(self, spec: JailSpec) -> None:
-        """Start the waiting command. Raises JailError."""
-        ...
-
-    def is_ready_for(self, spec: JailSpec) -> bool:
-        """Whether its command is ready for a run like this one. Raises JailError."""
-        ...
-
-    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step. Raises JailError."""
-        ...
-
-    def close(self) -> None:
-        """Kill all processes of the slot and remove its groups."""
-        ...
 
 
 @dataclass(slots=True)
@@ -52,7 +29,7 @@ class _Entry:
 
     index: int
     spec: JailSpec
-    slot: WaitingSlot | None = None
+    slot: Slot | None = None
     start_at: float = 0.0
     is_busy: bool = False
 
@@ -67,7 +44,7 @@ class _Entry:
             self.slot.healthy = False
             return False
 
-    def start(self, opener: Callable[[int], WaitingSlot]) -> None:
+    def start(self, opener: Callable[[int], Slot]) -> None:
         """Start a command, in a new slot if the old one failed. Retries after RETRY_SECS."""
         try:
             if self.slot is not None and not self.slot.healthy:
@@ -94,7 +71,7 @@ class _Entry:
 class WaitingPool:
     """One slot for each of `specs`. `opener(index)` opens the slot of an entry; it raises JailError."""
 
-    def __init__(self, specs: Sequence[JailSpec], opener: Callable[[int], WaitingSlot]) -> None:
+    def __init__(self, specs: Sequence[JailSpec], opener: Callable[[int], Slot]) -> None:
         self._entries = [_Entry(index, spec) for index, spec in enumerate(specs)]
         self._opener = opener
         self._changed = Condition()

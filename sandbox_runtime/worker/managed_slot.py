@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable
 from threading import Event, Lock
-from typing import Protocol
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.retry import Backoff
+from sandbox_runtime.warm import WarmSlot
 
 # All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.
 RUNS_PER_TEMPLATE = 1000
@@ -15,40 +15,10 @@ RUNS_PER_TEMPLATE = 1000
 _LOG = logging.getLogger(__name__)
 
 
-class ClosableSlot(Protocol):
-    """The methods of a slot that the worker uses."""
-
-    @property
-    def healthy(self) -> bool:
-        """Whether it may be used again."""
-        ...
-
-    @property
-    def runs(self) -> int:
-        """How many runs were started in it."""
-        ...
-
-    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
-        """Run one step. The sandbox may still be cleaned up when this returns. Raises JailError."""
-        ...
-
-    def settle(self) -> None:
-        """Wait until the last run is cleaned up. Raises JailError."""
-        ...
-
-    def prewarm(self, spec: JailSpec) -> None:
-        """Start the set-up of a run like this one in advance. Raises JailError."""
-        ...
-
-    def close(self) -> None:
-        """Kill all processes of the slot and remove its groups."""
-        ...
-
-
 class ManagedSlot:
     """Owns one slot at a time. `prewarmed`: the run to set up in advance while the slot is idle."""
 
-    def __init__(self, index: int, opener: Callable[[int], ClosableSlot], prewarmed: JailSpec | None = None) -> None:
+    def __init__(self, index: int, opener: Callable[[int], WarmSlot], prewarmed: JailSpec | None = None) -> None:
         self.index = index
         self._opener = opener
         self._prewarmed = prewarmed
@@ -95,7 +65,7 @@ class ManagedSlot:
             stop.wait(backoff.next_delay_secs())
         return False
 
-    def _open(self) -> ClosableSlot:
+    def _open(self) -> WarmSlot:
         """Raises JailError for every failure, so that `_replace` retries: another error would end the slot's thread."""
         try:
             return self._opener(self.index)

@@ -13,19 +13,20 @@ from threading import Event
 from time import monotonic
 
 from sandbox_runtime.background import start_background
-from sandbox_runtime.executor import CompileCache
+from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.messages import MAX_MESSAGE_BYTES, ExecutionStarted, RunnerHeartbeat, serialise
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.direct import DirectPath
-from sandbox_runtime.worker.handling import Handler
+from sandbox_runtime.worker.direct_intake import DirectIntake
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.managed_slot import ManagedSlot
 from sandbox_runtime.worker.polling import Poller, polled_queues
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
+from sandbox_runtime.worker.queue_intake import QueueIntake
+from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_threads import SlotThreads
@@ -50,7 +51,7 @@ class Worker:
         transport: Transport,
         managed_slots: Sequence[ManagedSlot],
         runner_facts: RunnerFacts,
-        compile_cache: CompileCache | None = None,
+        compile_cache: CompileCache = NO_CACHE,
         listener: socket.socket | None = None,
     ) -> None:
         self._settings = settings
@@ -73,38 +74,32 @@ class Worker:
         self._deleter = BatchDeleter(transport)
         self._long_runs = LongRuns(self._send_if_reachable)
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
-        self._handler = Handler(
+        runner = RequestRunner(
+            transport=transport,
+            sender=self._sender,
+            languages=runner_facts.languages,
+            node_id=settings.node_id,
+            cancel_fd=self._cancel_fd,
+            quit_now=self._quit_now,
+            compile_cache=compile_cache,
+        )
+        self._intake = QueueIntake(
+            runner=runner,
             transport=transport,
             keeper=self._keeper,
-            sender=self._sender,
             deleter=self._deleter,
             long_runs=self._long_runs,
             running=self._running,
-            languages=runner_facts.languages,
-            node_id=settings.node_id,
             max_receives=settings.max_receives,
-            cancel_fd=self._cancel_fd,
-            quit_now=self._quit_now,
             capacity=self._capacity,
             put=self._slot_threads.put,
-            compile_cache=compile_cache,
         )
-        self._server = None if listener is None else self._make_server(listener)
+        self._server = None if listener is None else self._make_server(runner, listener)
 
-    def _make_server(self, listener: socket.socket) -> Server:
-        direct = DirectPath(
-            transport=self._transport,
-            sender=self._sender,
-            capacity=self._capacity,
-            running=self._running,
-            languages=self._runner_facts.languages,
-            node_id=self._settings.node_id,
-            cancel_fd=self._cancel_fd,
-            put=self._slot_threads.put,
-            compile_cache=self._compile_cache,
-        )
+    def _make_server(self, runner: RequestRunner, listener: socket.socket) -> Server:
+        direct = DirectIntake(runner, self._running, self._capacity, self._slot_threads.put)
         routes = Routes(
-            execute=direct.take,
+            execute=direct.accept,
             is_accepting=lambda: not self._stopping.is_set(),
             token=self._settings.runner_token.encode(),
             max_body_bytes=MAX_MESSAGE_BYTES,
@@ -154,7 +149,7 @@ class Worker:
                 queues,
                 self._transport,
                 self._capacity,
-                accept=self._handler.accept,
+                accept=self._intake.accept,
                 stopping=self._stopping,
             )
             start_background(poller.run, stop=self._quit_now)
@@ -184,8 +179,7 @@ class Worker:
     def _beat(self) -> None:
         while True:
             self._send_if_reachable(self._heartbeat(), on_sent=self._liveness.show)
-            if self._compile_cache is not None:
-                self._compile_cache.drop_expired()
+            self._compile_cache.drop_expired()
             if self._stopping.wait(self._settings.heartbeat_secs):
                 self._send_if_reachable(self._heartbeat(), on_sent=self._liveness.show)
                 return

@@ -1,15 +1,25 @@
 """The threads that run jobs, one for each managed slot."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Thread
 
+from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.job import Job
 from sandbox_runtime.worker.managed_slot import ManagedSlot
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of a project. `run` returns False when the slot must not be used again. `name`: an id, for the log."""
+
+    run: Callable[[WarmSlot], bool]
+    project_id: str
+    name: str
 
 
 class SlotThreads:

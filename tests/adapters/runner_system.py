@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import LANGUAGES
@@ -20,9 +21,6 @@ from sandbox_runtime.worker import ManagedSlot, RunnerFacts, Worker
 from tests.adapters.aws_account import Aws
 from tests.runner_doubles import RecordedSlot, requested
 from tests.until import PATIENCE_SECS, until
-
-if TYPE_CHECKING:
-    from sandbox_runtime.executor import CompileCache
 
 SUPPORT = HostSupport("cgroup_v2", namespace_support=True, controls=("seccomp",), problems=())
 # All but one: a submission may ask for a language that this runner lacks.
@@ -66,7 +64,7 @@ class System:
         self.liveness_file = liveness_file
         self.slots: list[RecordedSlot] = []
         self.sent: list[dict[str, Any]] = []
-        self.compile_cache: CompileCache | None = None
+        self.compile_cache: CompileCache = NO_CACHE
         self.wrap: Callable[[Clients], Clients] = lambda clients: clients
         self.port = 0
         self.worker: Worker
@@ -92,7 +90,7 @@ class System:
     def start(
         self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, spare_slots: int = 0, **changes: str
     ) -> None:
-        def opener(_index: int) -> RecordedSlot:
+        def opener(_index: int) -> Any:
             self.slots.append(make_slot())
             return self.slots[-1]
 

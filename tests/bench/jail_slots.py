@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox_runtime.executor import CompileCache, execute
+from sandbox_runtime.executor import NO_CACHE, CompileCache, execute
 from sandbox_runtime.jail import JailError, JailSpec, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import (
     DEFAULT_PROFILE,
@@ -156,7 +156,7 @@ def new_cache(offered: Mapping[str, Language]) -> CompileCache:
 
 
 def timed(
-    slot: Slot | WarmSlot, language: Language, program: Program, cache: CompileCache | None = None
+    slot: Slot | WarmSlot, language: Language, program: Program, cache: CompileCache = NO_CACHE
 ) -> tuple[float, ExecutionCompleted]:
     """(milliseconds, answer), the answer checked. Raises WrongAnswerError and JailError."""
     asked = request(program)

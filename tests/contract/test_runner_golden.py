@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from sandbox_runtime.executor import CompileCache, execute, platform_failure
+from sandbox_runtime.executor import CompileCache, execute, not_run
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import (
@@ -120,14 +120,7 @@ def test_a_run_of_a_program_that_was_compiled_before_is_valid() -> None:
 
 def test_a_platform_failure_is_valid() -> None:
     request = requested()
-    failure = platform_failure(
-        (request.submission_id, request.execution_id),
-        "python",
-        node_id="runner-1",
-        started_at=STARTED_AT,
-        cause="ie_supervisor_failure",
-        message="the sandbox could not be set up",
-    )
+    failure = not_run(request, "runner-1", "ie_supervisor_failure", "the sandbox could not be set up")
     golden = json.loads((EVENTS / "execution_completed" / "v1.platform_failure.json").read_text())
     assert validate(failure)["result"] == golden["result"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute
+from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionCancelledError, execute
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language
@@ -23,7 +23,7 @@ def cache() -> CompileCache:
     return CompileCache(dict.fromkeys(BY_NAME, "digest"), max_bytes=1 << 20, max_age_secs=600)
 
 
-def run(cache: CompileCache | None, slot: RecordedSlot, language: str = "c", **fields: Any) -> ExecutionCompleted:
+def run(cache: CompileCache, slot: RecordedSlot, language: str = "c", **fields: Any) -> ExecutionCompleted:
     request = requested(language, **fields)
     return execute(slot, request, BY_NAME[language], node_id="n", started_at=datetime.now(UTC), compile_cache=cache)
 
@@ -153,4 +153,4 @@ def test_the_metric_is_null_where_nothing_is_compiled(cache: CompileCache, langu
 
 def test_without_a_cache_everything_is_compiled() -> None:
     slot = RecordedSlot(COMPILED, outcome())
-    assert [cached(run(None, slot)) for _ in range(2)] == [False, False]
+    assert [cached(run(NO_CACHE, slot)) for _ in range(2)] == [False, False]

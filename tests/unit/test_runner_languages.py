@@ -122,7 +122,7 @@ REFUSED = [
 @pytest.mark.parametrize(("limit", "asked", "ceiling"), REFUSED)
 def test_a_limit_above_the_ceiling_is_refused_by_name(limit: str, asked: float, ceiling: float) -> None:
     with pytest.raises(LimitRefusedError) as caught:
-        BY_NAME["python"].run_limits("judge", **{limit: asked})  # type: ignore[arg-type]
+        BY_NAME["python"].run_limits("judge", **{limit: asked})
     assert (caught.value.limit, caught.value.ceiling) == (limit, ceiling)
 
 

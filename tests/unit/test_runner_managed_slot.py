@@ -1,6 +1,7 @@
 """A managed_slot gives out a slot that is whole, not worn, and prewarmed."""
 
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ class Unstageable(RecordedSlot):
         raise JailError("clone", spec.argv[0])
 
 
-def managed_slot_of(*slots: RecordedSlot) -> ManagedSlot:
-    left = iter(slots)
+def managed_slot_of(*slots: RecordedSlot) -> Any:
+    left: Any = iter(slots)
     return ManagedSlot(0, lambda _index: next(left), PREWARMED)
 
 
@@ -61,13 +62,13 @@ def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCap
     broken, good = RecordedSlot(), RecordedSlot()
     coming = iter((broken, OSError(24, "Too many open files"), JailError("clone"), good))
 
-    def opener(_index: int) -> RecordedSlot:
+    def opener(_index: int) -> Any:
         found = next(coming)
         if isinstance(found, Exception):
             raise found
         return found
 
-    managed_slot = ManagedSlot(0, opener, PREWARMED)
+    managed_slot: Any = ManagedSlot(0, opener, PREWARMED)
     assert managed_slot.get_ready(NEVER, is_usable=False)
     assert managed_slot.slot is good
     failures = [vars(record) for record in caplog.records if record.message == "slot not opened"]
@@ -84,14 +85,14 @@ def test_a_slot_that_is_opened_while_the_worker_stops_is_closed_too() -> None:
     slots, is_opening, may_open = [RecordedSlot(), RecordedSlot()], Event(), Event()
     late = slots[1]
 
-    def opener(_index: int) -> RecordedSlot:
+    def opener(_index: int) -> Any:
         slot = slots.pop(0)
         if slot is late:
             is_opening.set()
             assert may_open.wait(60)
         return slot
 
-    managed_slot = ManagedSlot(0, opener, PREWARMED)
+    managed_slot: Any = ManagedSlot(0, opener, PREWARMED)
     threads = [
         Thread(target=managed_slot.get_ready, args=(NEVER,), kwargs={"is_usable": False}),
         Thread(target=managed_slot.close),

@@ -19,11 +19,17 @@ from contextlib import suppress
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls import identity, mounts, user_namespace
 from sandbox_runtime.jail.controls.seccomp import INIT, Program
-from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.inside import program
 from sandbox_runtime.jail.inside.set_up import set_up
 from sandbox_runtime.jail.protocol.slot_terms import Terms
-from sandbox_runtime.jail.protocol.wire import RunDescriptors, RunRequest, read_request, report, report_failure
+from sandbox_runtime.jail.protocol.wire import (
+    FAILURES,
+    RunDescriptors,
+    RunRequest,
+    read_request,
+    report,
+    report_failure,
+)
 from sandbox_runtime.jail.python_fork.fork import PythonFork
 
 _COPY_BYTES = 1 << 20
@@ -159,11 +165,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
         if not is_alone:
             with suppress(OSError):  # the report is sent; an error no longer matters
                 _await_hangup(status_fd, None)  # until it is killed, by the supervisor
-    except JailError as error:
-        report_failure(status_fd, error)
-    except OSError as error:
-        report_failure(status_fd, JailError("set up the run", errno=error.errno or 0))
-    except (ValueError, TypeError, LookupError, EOFError) as error:
-        report_failure(status_fd, JailError("read request", type(error).__name__))
+    except FAILURES as error:
+        report_failure(status_fd, error, "set up the run")
     finally:
         os._exit(0)

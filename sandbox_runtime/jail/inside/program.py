@@ -29,6 +29,7 @@ from sandbox_runtime.jail.inside.set_up import set_up
 from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import (
+    FAILURES,
     FILES_TABLE_BYTES,
     STATUS_AT,
     RunDescriptors,
@@ -163,12 +164,8 @@ def become_program(
         step = "start " + request.argv[0]
         report_ready(status, controls)
         _start(request, fork, status)
-    except JailError as error:
-        report_failure(status, error)
-    except OSError as error:
-        report_failure(status, JailError(step, errno=error.errno or 0))
-    except (ValueError, TypeError, LookupError, EOFError) as error:
-        report_failure(status, JailError(step, type(error).__name__))
+    except FAILURES as error:
+        report_failure(status, error, step)
     finally:
         os._exit(255)
 
@@ -190,11 +187,7 @@ def become_program_of_small_init(
         set_up(request, descriptors, terms)
         first.wait_for_init()  # as late as possible: init is most likely ready by now
         become_program(request, descriptors, terms, filters[request.family], fork)
-    except JailError as error:
-        report_failure(status, error)
-    except OSError as error:
-        report_failure(status, JailError("set up the run", errno=error.errno or 0))
-    except (ValueError, TypeError, LookupError, EOFError) as error:
-        report_failure(status, JailError("read request", type(error).__name__))
+    except FAILURES as error:
+        report_failure(status, error, "set up the run")
     finally:
         os._exit(255)

@@ -152,7 +152,7 @@ def _unshare_mounts() -> None:
 
 
 def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[], object] = lambda: None) -> None:
-    """Run the template. `arguments`: `Terms` as JSON. `guests_path`: `sys.path` of a script, without its directory.
+    """Run the template. `arguments`: of `Terms.parse`. `guests_path`: `sys.path` of a script, without its directory.
 
     `collapse`: of `huge_pages.ArenasInHeap`.
     """

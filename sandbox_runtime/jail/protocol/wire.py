@@ -32,6 +32,9 @@ DONT_WAIT = int(socket.MSG_DONTWAIT)
 _CLOSE_ON_EXEC, _CUT = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _RIGHTS = (int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS))
 
+FAILURES = (JailError, OSError, ValueError, TypeError, LookupError, EOFError)
+"""Errors of the set-up of a run: a refused step, or a message of another revision."""
+
 FilesTable = tuple[tuple[str, int, bool], ...]
 """(name, size in the files descriptor, executable) of each."""
 
@@ -164,8 +167,12 @@ def report(status_fd: int, /, **fields: object) -> None:
     os.write(status_fd, json.dumps(fields).encode())
 
 
-def report_failure(status_fd: int, error: JailError) -> None:
-    """Report an error, which the supervisor raises again."""
+def report_failure(status_fd: int, error: Exception, step: str) -> None:
+    """Report one of FAILURES, which the supervisor raises as a JailError. `step`: of an error that is none yet."""
+    if isinstance(error, OSError):
+        error = JailError(step, errno=error.errno or 0)
+    elif not isinstance(error, JailError):
+        error = JailError(step, type(error).__name__)
     with contextlib.suppress(OSError):  # the supervisor has closed its end
         report(status_fd, kind="failed", **error.facts)
 

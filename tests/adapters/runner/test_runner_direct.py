@@ -11,7 +11,7 @@ import pytest
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
 from sandbox_runtime.transport import Received, Transport
-from sandbox_runtime.worker import direct, handling
+from sandbox_runtime.worker import direct_intake, queue_intake
 from tests.adapters.conftest import Aws
 from tests.adapters.runner_system import Direct, HeldSlot, comparable
 from tests.runner_doubles import BROKEN, CLEAN, EndlessSlot, RecordedSlot, outcome, requested
@@ -20,7 +20,7 @@ from tests.until import PATIENCE_SECS, until
 
 @pytest.fixture
 def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Direct]:
-    monkeypatch.setattr(handling, "RETRY_DELAY_SECS", 0)
+    monkeypatch.setattr(queue_intake, "RETRY_DELAY_SECS", 0)
     made = Direct(aws, tmp_path / "alive")
     yield made
     for client in made.clients:
@@ -68,7 +68,7 @@ def test_the_answer_leaves_before_the_slot_is_made_ready(system: Direct) -> None
 def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_than_the_slots(
     system: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
+    monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
     may_settle = Event()
 
     class Settling(RecordedSlot):
@@ -79,7 +79,7 @@ def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_th
     system.start(Settling, slots=1, spare_slots=1)
     assert [system.ask(requested())[0] for _ in range(2)] == [200, 200]
     assert [len(slot.specs) for slot in system.slots] == [1, 1]
-    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", 0.2)
+    monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", 0.2)
     assert system.ask(requested()) == (503, {"error": "no_free_slot"})  # both slots are being made ready
     may_settle.set()
     assert until(lambda: system.ask(requested())[0] == 200)
@@ -145,7 +145,7 @@ def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, mon
 
 
 def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
+    monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
     begun: list[bool] = []
 
     class First(EndlessSlot):
@@ -249,7 +249,7 @@ def test_a_run_that_the_drain_cancels_sends_its_caller_to_the_queue(system: Dire
 
 
 def test_direct_runs_and_both_queues_share_the_slots(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "SLOT_WAIT_SECS", PATIENCE_SECS)
+    monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)
     system.start(RecordedSlot, slots=2)
     queued = [system.request(queue) for queue in ("BatchQueue", "InteractiveQueue") for _ in range(5)]
     statuses: list[int] = []

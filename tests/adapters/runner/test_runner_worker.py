@@ -11,7 +11,7 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import LimitOverrides, serialise
-from sandbox_runtime.worker import handling, long_runs
+from sandbox_runtime.worker import long_runs, queue_intake
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.conftest import Aws
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
@@ -21,7 +21,7 @@ from tests.until import PATIENCE_SECS, until
 
 @pytest.fixture
 def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
-    monkeypatch.setattr(handling, "RETRY_DELAY_SECS", 0)
+    monkeypatch.setattr(queue_intake, "RETRY_DELAY_SECS", 0)
     made = System(aws, tmp_path / "alive")
     yield made
     made.stop()

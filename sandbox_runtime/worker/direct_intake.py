@@ -1,0 +1,70 @@
+"""The direct path: run an execution requested over HTTP, and answer with its completion message.
+
+Without a free slot the caller gets 503 within SLOT_WAIT_SECS and uses the queue instead.
+When the caller disconnects, the run continues and its completion goes to the completions queue.
+The answer is sent before the slot is cleaned up for the next run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, MessageInvalidError, parse, serialise
+from sandbox_runtime.server import Reply
+from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.run_request import NotRun, RequestRunner, log_completed
+from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.slot_share import Priority
+from sandbox_runtime.worker.slot_threads import Job
+
+# In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a
+# direct answer. When long runs hold every slot this second is lost; then another runner may receive the message.
+SLOT_WAIT_SECS = 1.0
+_STATUSES = {NotRun.LANGUAGE_NOT_OFFERED: 422, NotRun.CANCELLED: 503}
+_OTHER_STATUS = 502
+
+
+@dataclass(frozen=True, slots=True)
+class DirectIntake:
+    """Accept requests on connection threads and run them on slot threads. `put`: hand a job to the slot threads."""
+
+    runner: RequestRunner
+    running: RunningSubmissions
+    capacity: Capacity
+    put: Callable[[Job], None]
+
+    def accept(self, body: bytes, reply: Reply) -> None:
+        """Start one execution, or refuse it before any work."""
+        try:
+            request = parse(ExecutionRequested, body)
+        except MessageInvalidError:
+            reply.refuse(400, "bad_request")
+            return
+        if not self.running.add(request.submission_id):
+            reply.refuse(409, "already_running")
+        elif not self.capacity.acquire(request.project_id, Priority.INTERACTIVE, SLOT_WAIT_SECS):
+            self.running.discard(request.submission_id)
+            reply.refuse(503, "no_free_slot")
+        else:
+            self.put(Job(partial(self._run, request, reply), request.project_id, request.submission_id))
+
+    def _run(self, request: ExecutionRequested, reply: Reply, slot: WarmSlot) -> bool:
+        """Run on the slot's thread. False: the slot must not be used again."""
+        try:
+            answer, is_usable = self.runner.run(slot, request, datetime.now(UTC), store_secs=0)
+            if isinstance(answer, NotRun):
+                reply.refuse(_STATUSES.get(answer, _OTHER_STATUS), answer)
+            else:
+                self._deliver(answer, reply)
+            return is_usable
+        finally:
+            self.running.discard(request.submission_id)
+            reply.refuse(500, "internal")  # has no effect unless a bug of ours left the caller without an answer
+
+    def _deliver(self, completed: ExecutionCompleted, reply: Reply) -> None:
+        if reply.send(200, serialise(completed).encode()):
+            log_completed(completed)
+        else:
+            self.runner.send(completed)
