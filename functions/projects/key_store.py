@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.ids import new_id
 from functions.projects.model import KeyRecord
 from functions.projects.rows import (
@@ -23,22 +24,14 @@ from functions.projects.rows import (
     to_key_record,
 )
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
 KEY_PREFIX = "rb_live_"
 REVOKED_KEPT_SECS = 90 * 86_400
 """A revoked key stays in its project's list for this time."""
 _SHOWN_CHARS = 12
 
 
-class KeyStore:
-    """The keys of the projects table. `clock` gives epoch milliseconds. Reads are consistent."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
+class KeyStore(Table):
+    """The keys of the projects table. Reads are consistent."""
 
     def issue(
         self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None
@@ -68,13 +61,13 @@ class KeyStore:
     def list_all(self, project_id: str) -> list[KeyRecord]:
         """Return all keys of a project, newest first."""
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=to_item({":pk": project_pk(project_id), ":prefix": LISTED_KEY}),
             ConsistentRead=True,
         )
         keys = [key_key(item["digest"]["S"]) for page in pages for item in page["Items"]]
-        found = read_rows(self._client, self._table, keys)
+        found = read_rows(self._client, self.table_name, keys)
         now_secs = self._clock() // MS_PER_SEC
         records = [to_key_record(row) for row in found if row.get("ttl", now_secs) >= now_secs]
         return sorted(records, key=lambda record: (record.created_at, record.key_id), reverse=True)
@@ -95,7 +88,7 @@ class KeyStore:
             condition_values={},
             removes=("expires_at",) if expires_at is None else (),
         )
-        item = update.apply(self._client, self._table, key(found["pk"], found["sk"]))
+        item = update.apply(self._client, self.table_name, key(found["pk"], found["sk"]))
         return to_key_record(from_item(item)) if item is not None else None
 
     def revoke(self, project_id: str, key_id: str) -> KeyRecord | None:
@@ -130,19 +123,21 @@ class KeyStore:
         return self.get(project_id, key_id) if self._all_or_none(actions) else None
 
     def _find(self, project_id: str, key_id: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self._table, Key=listed_key(project_id, key_id), ConsistentRead=True)
+        answer = self._client.get_item(
+            TableName=self.table_name, Key=listed_key(project_id, key_id), ConsistentRead=True
+        )
         row = self._row(answer["Item"]["digest"]["S"]) if "Item" in answer else None
         if row is None or (row.get("key_id"), row["project_id"]) != (key_id, project_id):
             return None
         return row
 
     def _row(self, key_digest: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self._table, Key=key_key(key_digest), ConsistentRead=True)
+        answer = self._client.get_item(TableName=self.table_name, Key=key_key(key_digest), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _all_or_none(self, actions: list[Any]) -> bool:
         """Write in one transaction. False if a condition failed. Raises RowsContendedError."""
         for action in actions:
             (operation,) = action.values()
-            operation["TableName"] = self._table
+            operation["TableName"] = self.table_name
         return not transact_or_raise(self._client, actions)

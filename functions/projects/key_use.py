@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.items import is_condition_failure, to_item
+from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
 from functions.projects.rows import key_key
 from functions.telemetry import logger
@@ -19,12 +20,11 @@ USE_NOTED_MS = 60_000
 _MOST_TRIED = 1_000
 
 
-class KeyUse:
+class KeyUse(Table):
     """Writes `last_used_at` of keys."""
 
     def __init__(self, table_name: str, client: DynamoDBClient) -> None:
-        self._table = table_name
-        self._client = client
+        super().__init__(table_name, client)
         self._tried: dict[str, int] = {}
 
     def note(self, key_digest: str, last_used_at: str | None, now_ms: int) -> None:
@@ -41,7 +41,7 @@ class KeyUse:
         try:
             # IAM allows exactly these attributes and no returned values (template.yaml).
             self._client.update_item(
-                TableName=self._table,
+                TableName=self.table_name,
                 Key=key_key(key_digest),
                 UpdateExpression="SET last_used_at = :now",
                 # A key deleted meanwhile must not come back as a row without a project.

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
-from functions.clock import Clock, now_ms, to_rfc3339
+from functions.aws.dynamodb.table import Table
+from functions.clock import to_rfc3339
 from functions.projects.rows import LIST_PK, project_key, quotas_value, to_project_record
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from functions.projects.model import Project, ProjectRecord
 
 
@@ -25,23 +24,18 @@ class ProjectPage:
     next_created_key: str | None
 
 
-class ProjectRegistry:
-    """The projects of the projects table. `clock` gives epoch milliseconds. Reads are consistent."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
+class ProjectRegistry(Table):
+    """The projects of the projects table. Reads are consistent."""
 
     def get(self, project_id: str) -> ProjectRecord | None:
         """Return one project, disabled or not."""
-        answer = self._client.get_item(TableName=self._table, Key=project_key(project_id), ConsistentRead=True)
+        answer = self._client.get_item(TableName=self.table_name, Key=project_key(project_id), ConsistentRead=True)
         return to_project_record(from_item(answer["Item"])) if "Item" in answer else None
 
     def page(self, limit: int, after: str | None = None) -> ProjectPage:
         """Return at most `limit` projects after the list position `after`, newest first."""
         request: dict[str, Any] = {
-            "TableName": self._table,
+            "TableName": self.table_name,
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": to_item({":pk": LIST_PK}),
             "ScanIndexForward": False,
@@ -52,7 +46,7 @@ class ProjectRegistry:
             request["ExclusiveStartKey"] = key(LIST_PK, after)
         positions = [item["sk"]["S"] for item in self._client.query(**request)["Items"]]
         ids = [position.partition("#")[2] for position in positions[:limit]]
-        rows = read_rows(self._client, self._table, [project_key(project_id) for project_id in ids])
+        rows = read_rows(self._client, self.table_name, [project_key(project_id) for project_id in ids])
         found = {record.project.project_id: record for record in map(to_project_record, rows)}
         records = tuple(found[project_id] for project_id in ids if project_id in found)
         return ProjectPage(records, positions[limit - 1] if len(positions) > limit else None)
@@ -79,5 +73,5 @@ class ProjectRegistry:
         if not (sets or computed or removes):
             return before
         update = ConditionalUpdate(sets, condition, values, removes, computed)
-        item = update.apply(self._client, self._table, project_key(before.project.project_id))
+        item = update.apply(self._client, self.table_name, project_key(before.project.project_id))
         return to_project_record(from_item(item)) if item is not None else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.fresh_cache import FreshCache
@@ -37,13 +38,11 @@ class _CachedKey:
         return self.expires_at_ms is None or now_ms < self.expires_at_ms
 
 
-class ProjectStore:
-    """The projects table. `clock` gives epoch milliseconds."""
+class ProjectStore(Table):
+    """The projects table."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table_name = table_name
-        self._client = client
-        self._clock = clock
+        super().__init__(table_name, client, clock)
         self._cached = FreshCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
         self._use = KeyUse(table_name, client)
 
@@ -84,17 +83,17 @@ class ProjectStore:
         created_at: str = before["created_at"] if before else to_rfc3339(self._clock())
         listed = to_item({"pk": LIST_PK, "sk": f"{created_at}#{project.project_id}"})
         puts = [to_item(project_row(project, created_at)), listed]
-        transact_or_raise(self._client, [{"Put": {"TableName": self._table_name, "Item": item}} for item in puts])
+        transact_or_raise(self._client, [{"Put": {"TableName": self.table_name, "Item": item}} for item in puts])
         return created_at
 
     def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:
         """Like `KeyStore.issue`, but returns only the key. Raises LookupError if the project does not exist."""
-        keys = KeyStore(self._table_name, self._client, self._clock)
+        keys = KeyStore(self.table_name, self._client, self._clock)
         issued = keys.issue(project_id, api_key=api_key, expires_at=expires_at)
         if issued is None:
             raise LookupError(project_id)
         return issued[1]
 
     def _get(self, row_key: Key) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self._table_name, Key=row_key, ConsistentRead=True)
+        answer = self._client.get_item(TableName=self.table_name, Key=row_key, ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None

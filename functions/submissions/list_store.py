@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, key, to_item
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.aws.dynamodb.table import Table
+from functions.clock import MS_PER_SEC
 from functions.submissions.rows import SUBMISSION_SK, created_key, decode_submission, submission_pk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.submissions.model import Submission
 
@@ -29,13 +28,8 @@ class Page:
     next_created_key: str | None
 
 
-class SubmissionList:
+class SubmissionList(Table):
     """The `by_project` index, updated about a second after the table."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table_name = table_name
-        self._client = client
-        self._clock = clock
 
     def page(
         self, project_id: str, *, limit: int, after: str | None = None, filters: Mapping[str, str] | None = None
@@ -66,7 +60,7 @@ class SubmissionList:
         values: dict[str, Value | None] = {":project": project_id, ":now": self._clock() // MS_PER_SEC}
         values |= {f":{name}": value for name, value in filters.items()}
         return {
-            "TableName": self._table_name,
+            "TableName": self.table_name,
             "IndexName": INDEX,
             "KeyConditionExpression": "project_id = :project",
             "FilterExpression": " AND ".join(["#ttl > :now"] + [f"#{name} = :{name}" for name in filters]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import from_item, is_condition_failure, to_item
+from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms
 from functions.fresh_cache import FreshCache
 from functions.messages.wire import RunnerHeartbeat
@@ -34,13 +35,11 @@ class SeenRunner:
         return self.age_ms < LIVE_MS and self.heartbeat.slots > 0
 
 
-class RunnerStore:
-    """The runners table. `clock` gives epoch milliseconds."""
+class RunnerStore(Table):
+    """The runners table."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table_name = table_name
-        self._client = client
-        self._clock = clock
+        super().__init__(table_name, client, clock)
         self._recent = FreshCache[str, list[SeenRunner]](_FRESH_MS, 1, clock)
 
     def put_heartbeat(self, heartbeat: RunnerHeartbeat) -> None:
@@ -58,7 +57,7 @@ class RunnerStore:
         )
         try:
             self._client.put_item(
-                TableName=self._table_name,
+                TableName=self.table_name,
                 Item=item,
                 ConditionExpression="attribute_not_exists(pk) OR sent_at <= :sent",
                 ExpressionAttributeValues={":sent": {"S": heartbeat.sent_at}},
@@ -71,7 +70,7 @@ class RunnerStore:
         """Return the runners with a heartbeat in the last 24 h, latest first."""
         now = self._clock()
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table_name,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": _PK}},
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,8 +11,9 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, is_condition_failure
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, new_claim
 from functions.submissions.due import FANOUT_DONE, list_due, list_projects, row_key
@@ -21,9 +21,8 @@ from functions.submissions.model import Claim, Completion, Status, Submission
 from functions.submissions.rows import FINAL_REMOVES, decode_submission, encode_submission, final_values, submission_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 type Item = dict[str, Any]
 
@@ -37,20 +36,8 @@ class ClaimTakenError(Exception):
         self.body_sha256 = body_sha256
 
 
-class SubmissionStore:
-    """The submissions table. Reads are consistent. `clock` gives epoch milliseconds."""
-
-    def __init__(
-        self,
-        table_name: str,
-        client: DynamoDBClient,
-        clock: Clock = now_ms,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._table_name = table_name
-        self._client = client
-        self._clock = clock
-        self._sleep = sleep
+class SubmissionStore(Table):
+    """The submissions table. Reads are consistent."""
 
     def create(self, new: Submission, claim: Claim | None) -> None:
         """Write a pending row and its claim in one transaction. Raises ClaimTakenError, UnavailableError."""
@@ -58,7 +45,7 @@ class SubmissionStore:
         if claim is None:
             self._create_alone(put)
             return
-        put_claim = new_claim(self._table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
+        put_claim = new_claim(self.table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
         for _ in tries(sleep=self._sleep):
             codes = transact(self._client, [{"Put": put_claim}, {"Put": put}])
             if not codes:
@@ -73,7 +60,7 @@ class SubmissionStore:
         """Return the actions that write a new final row and its claim, if neither exists."""
         actions = [{"Put": self._new(encode_submission(final))}]
         if claim is not None:
-            put_claim = new_claim(self._table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)
+            put_claim = new_claim(self.table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)
             actions.append({"Put": put_claim})
         return actions
 
@@ -83,23 +70,23 @@ class SubmissionStore:
         update = ConditionalUpdate(
             final_values(row, completion), "#status IN (:pending, :running)", values, FINAL_REMOVES
         )
-        return update.action(self._table_name, row_key(row.submission_id))
+        return update.action(self.table_name, row_key(row.submission_id))
 
     def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
         """Raise ClaimTakenError if the key belongs to a submission other than `except_for`."""
-        taken = find_claim(self._client, self._table_name, claim.idempotency_pk, self._clock() // MS_PER_SEC)
+        taken = find_claim(self._client, self.table_name, claim.idempotency_pk, self._clock() // MS_PER_SEC)
         if taken is not None and taken[0] != except_for:
             raise ClaimTakenError(*taken)
 
     def get_all(self, submission_ids: Sequence[str]) -> dict[str, Submission]:
         """Read distinct submissions, by id, without missing ones."""
         keys = [row_key(submission_id) for submission_id in submission_ids]
-        found = (submission_of(row) for row in read_rows(self._client, self._table_name, keys))
+        found = (submission_of(row) for row in read_rows(self._client, self.table_name, keys))
         return {row.submission_id: row for row in found}
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row, expired or not."""
-        answer = self._client.get_item(TableName=self._table_name, Key=row_key(submission_id), ConsistentRead=True)
+        answer = self._client.get_item(TableName=self.table_name, Key=row_key(submission_id), ConsistentRead=True)
         return decode_submission(answer["Item"]) if "Item" in answer else None
 
     def mark_started(self, submission_id: str, execution_id: str, node_id: str, started_at: str) -> bool:
@@ -151,15 +138,15 @@ class SubmissionStore:
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
         """Return (submission id, due_at_ms) of rows due by `now_ms`, oldest first."""
-        return list_due(self._client, self._table_name, shard, now_ms, limit)
+        return list_due(self._client, self.table_name, shard, now_ms, limit)
 
     def projects_of(self, submission_ids: list[str]) -> dict[str, str]:
         """Return the project of each submission, without deleted ones."""
-        return list_projects(self._client, self._table_name, submission_ids)
+        return list_projects(self._client, self.table_name, submission_ids)
 
     def delete(self, row: Submission) -> bool:
         """Delete the row and its claim. False if it is running or gone."""
-        return delete_with_claim(self._client, self._table_name, row)
+        return delete_with_claim(self._client, self.table_name, row)
 
     def _create_alone(self, put: Any) -> None:
         try:
@@ -170,7 +157,7 @@ class SubmissionStore:
                 raise
 
     def _new(self, item: Item) -> Any:
-        return {"TableName": self._table_name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        return {"TableName": self.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
-        return update.is_applied(self._client, self._table_name, row_key(submission_id))
+        return update.is_applied(self._client, self.table_name, row_key(submission_id))

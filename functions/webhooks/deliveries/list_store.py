@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, from_item, to_item
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.aws.dynamodb.table import Table
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.webhooks.deliveries.views import DeliveryFilters
 
@@ -34,13 +33,8 @@ class DeliveryPage:
     next_created_key: str | None
 
 
-class DeliveryList:
+class DeliveryList(Table):
     """Reads the indexes `by_project` and `by_endpoint`. They lag behind the table by about a second."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
 
     def page(self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None) -> DeliveryPage:
         """Return at most `limit` deliveries, newest first, that follow the `created_key` in `after`.
@@ -90,7 +84,7 @@ class DeliveryList:
     def last_attempts(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
         """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first, in the shape of `attempt_row`."""
         found = self._client.query(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": f"ATTEMPT#{endpoint_id}#"}),
             ScanIndexForward=False,
@@ -108,7 +102,7 @@ class DeliveryList:
             ":now": self._clock() // MS_PER_SEC,
         }
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             FilterExpression="project_id = :project AND #ttl > :now",
             ExpressionAttributeNames={"#ttl": "ttl"},
@@ -134,7 +128,7 @@ class DeliveryList:
             names["#state"], values[":state"] = "state", state
             condition += " AND #state = :state"
         return {
-            "TableName": self._table,
+            "TableName": self.table_name,
             "IndexName": "by_project" if endpoint_id is None else "by_endpoint",
             "KeyConditionExpression": f"{'project_id' if endpoint_id is None else 'endpoint_ref'} = :owner",
             "FilterExpression": condition,

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.list_store import RECOVERABLE
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, due_at
 from functions.webhooks.endpoints.rows import endpoint_key
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from functions.aws.dynamodb.items import Value
 
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
@@ -42,13 +41,8 @@ class ReplayResult(Enum):
     CONTENDED = auto()
 
 
-class ReplayStore:
+class ReplayStore(Table):
     """Makes deliveries of the deliveries table due again."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
 
     def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> ReplayResult:
         """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row."""
@@ -66,7 +60,9 @@ class ReplayStore:
     def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
         """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed."""
         update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
-        return update.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
+        return update.is_applied(
+            self._client, self.table_name, rows.delivery_key(delivery.event_id, delivery.endpoint_id)
+        )
 
     def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
         update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))
@@ -77,7 +73,7 @@ class ReplayStore:
         elif delivery.endpoint_id == RUN_ENDPOINT_ID:
             can_sign = "(attribute_exists(#secret_box) OR attribute_exists(#secret))"
             update = replace(update, condition=f"{update.condition} AND {can_sign}")
-        return update.action(self._table, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
+        return update.action(self.table_name, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
         was: dict[str, Value] = {f"was_{state.value}": state.value for state in states}
@@ -96,8 +92,10 @@ class ReplayStore:
 
     def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
         values = {"now": now_ms // MS_PER_SEC}
-        return check(self._table, rows.event_key(delivery.event_id), "attribute_exists(#body) AND #ttl > :now", values)
+        return check(
+            self.table_name, rows.event_key(delivery.event_id), "attribute_exists(#body) AND #ttl > :now", values
+        )
 
     def _endpoint_is_on(self, delivery: Delivery) -> Any:
         key = endpoint_key(delivery.project_id, delivery.endpoint_id)
-        return check(self._table, key, "#enabled = :true", {"true": True})
+        return check(self.table_name, key, "#enabled = :true", {"true": True})

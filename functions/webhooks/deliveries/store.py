@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane, to_due
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import TTL_MS, Delivery, DeliveryState, Event
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from functions.webhooks.publication import Publication
 
 _RELEASED = (
@@ -36,13 +35,8 @@ _PROJECT = ("pk", "sk", "project_id")
 _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
-class DeliveryStore:
+class DeliveryStore(Table):
     """Rows of the deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
-
-    def __init__(self, table_name: str, client: "DynamoDBClient", clock: Clock = now_ms) -> None:
-        self.table_name = table_name
-        self._client = client
-        self._clock = clock
 
     def put_publication(self, plan: "Publication") -> bool:
         """Write an event with its deliveries; False if it exists, or if its submission was deleted.

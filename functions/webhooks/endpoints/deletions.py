@@ -7,19 +7,17 @@ before its deletion may have written another paused delivery.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, from_item, to_item
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.aws.dynamodb.table import Table
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.failpoint import reach
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.rows import deletion_key
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 TAKEN_MS = 60_000
 GRACE_MS = 900_000
@@ -44,13 +42,8 @@ def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -
     return {"Put": {"TableName": table_name, "Item": deletion_key(project_id, endpoint_id) | to_item(row)}}
 
 
-class Deletions:
+class Deletions(Table):
     """Cancels the paused deliveries of deleted endpoints."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
 
     def cancel_paused(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
         """Cancel pages for about `work_ms`; False for a stale entry of the due index."""
@@ -58,7 +51,7 @@ class Deletions:
         key, now = deletion_key(project_id, endpoint_id), self._clock()
         taken_until_ms = now + TAKEN_MS
         take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = take.apply(self._client, self._table, key)
+        item = take.apply(self._client, self.table_name, key)
         if item is None:
             return False
         reach("deletion.after_take")
@@ -76,13 +69,13 @@ class Deletions:
             done = ConditionalUpdate({"read_to": again, "due_at_ms": second_check_ms}, "#due_at_ms = :mine", mine)
         else:
             done = ConditionalUpdate({}, "#due_at_ms = :mine", mine, _DUE)
-        done.is_applied(self._client, self._table, key)
+        done.is_applied(self._client, self.table_name, key)
         return True
 
     def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
         """Cancel one page of paused deliveries, oldest first; return the new `read_to`, None at the end."""
         answer = self._client.query(
-            TableName=self._table,
+            TableName=self.table_name,
             IndexName="by_endpoint",
             KeyConditionExpression="endpoint_ref = :owner AND created_key > :after",
             ExpressionAttributeValues=to_item(
@@ -93,6 +86,6 @@ class Deletions:
         for item in answer["Items"]:
             delivery = rows.to_delivery(item)
             if delivery.state is DeliveryState.PAUSED:
-                _CANCEL.is_applied(self._client, self._table, rows.delivery_key(delivery.event_id, endpoint_id))
+                _CANCEL.is_applied(self._client, self.table_name, rows.delivery_key(delivery.event_id, endpoint_id))
         last = answer.get("LastEvaluatedKey")
         return str(last["created_key"]["S"]) if last else None

@@ -6,34 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, to_item
-from functions.clock import Clock, now_ms
+from functions.aws.dynamodb.table import Table
 from functions.webhooks.endpoints.rows import ENDPOINT_PREFIX, endpoint_key, endpoint_pk, to_endpoint
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from functions.webhooks.endpoints.model import Endpoint
 
 
-class EndpointStore:
+class EndpointStore(Table):
     """Endpoint rows of the deliveries table. `EndpointChanges` writes their settings."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
         """Read one endpoint of the project."""
         found = self._client.get_item(
-            TableName=self._table, Key=endpoint_key(project_id, endpoint_id), ConsistentRead=True
+            TableName=self.table_name, Key=endpoint_key(project_id, endpoint_id), ConsistentRead=True
         )
         return to_endpoint(found["Item"]) if "Item" in found else None
 
     def list_all(self, project_id: str) -> list[Endpoint]:
         """Return all endpoints of the project, oldest first."""
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
             ConsistentRead=True,
@@ -44,7 +37,7 @@ class EndpointStore:
     def has_any(self, project_id: str) -> bool:
         """Whether the project has any endpoint."""
         found = self._client.query(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
             Select="COUNT",
@@ -56,7 +49,7 @@ class EndpointStore:
     def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
         """Move the due key of an endpoint with an unpublished `endpoint.disabled`; None for a stale entry."""
         update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = update.apply(self._client, self._table, endpoint_key(project_id, endpoint_id))
+        item = update.apply(self._client, self.table_name, endpoint_key(project_id, endpoint_id))
         return to_endpoint(item) if item is not None else None
 
     def finish_disabled_event(self, endpoint: Endpoint) -> None:
@@ -67,7 +60,7 @@ class EndpointStore:
             condition += " OR #disabled_at = :seen"
             values["seen"] = endpoint.disabled_at
         update = ConditionalUpdate({}, f"attribute_exists(#pk) AND ({condition})", values, ("due_shard", "due_at_ms"))
-        update.is_applied(self._client, self._table, _key(endpoint))
+        update.is_applied(self._client, self.table_name, _key(endpoint))
 
     def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
         """Lock the endpoint for a long call until `until_ms`; False if another call has the lock, or it is gone."""
@@ -76,12 +69,12 @@ class EndpointStore:
             "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
             {"now": now_ms},
         )
-        return update.is_applied(self._client, self._table, _key(endpoint))
+        return update.is_applied(self._client, self.table_name, _key(endpoint))
 
     def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
         """Unlock the endpoint, if the lock is still ours."""
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
-        update.is_applied(self._client, self._table, _key(endpoint))
+        update.is_applied(self._client, self.table_name, _key(endpoint))
 
 
 def _key(endpoint: Endpoint) -> dict[str, Any]:

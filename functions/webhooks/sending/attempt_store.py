@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries.model import (
     NOT_SENT,
     TTL_MS,
@@ -28,10 +28,6 @@ from functions.webhooks.sending.lane import is_unanswered
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.leases import ClaimedDelivery
@@ -57,20 +53,8 @@ class Recorded:
     is_slot_free: bool = False
 
 
-class Attempts:
+class Attempts(Table):
     """Records attempts, and changes delivery, endpoint, lane and slot with them."""
-
-    def __init__(
-        self,
-        table_name: str,
-        client: DynamoDBClient,
-        clock: Clock = now_ms,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
-        self._sleep = sleep
 
     def record(
         self, held: ClaimedDelivery, reply: Reply, planned: Transition, rest_until_ms: int = 0
@@ -119,8 +103,8 @@ class Attempts:
         attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
         update = ConditionalUpdate(sets, condition, values, removes)
         return [
-            {"Put": {"TableName": self._table, "Item": attempt}},
-            update.action(self._table, delivery_key(delivery.event_id, delivery.endpoint_id)),
+            {"Put": {"TableName": self.table_name, "Item": attempt}},
+            update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)),
         ]
 
     def _of_endpoint(self, seen: Endpoint | None, after: Endpoint | None) -> list[Any]:
@@ -138,7 +122,7 @@ class Attempts:
             sets = dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True))
         sets |= _disabling(after, self._clock()) if not after.enabled else {}
         update = ConditionalUpdate(sets, condition, values, removes)
-        return [update.action(self._table, endpoint_key(seen.project_id, seen.endpoint_id))]
+        return [update.action(self.table_name, endpoint_key(seen.project_id, seen.endpoint_id))]
 
     def _of_lane(self, held: ClaimedDelivery, reply: Reply) -> list[Any]:
         """Count a send without a response for the circuit breaker; a response closes it."""
@@ -155,9 +139,9 @@ class Attempts:
                 "#failing_since_ms = if_not_exists(#failing_since_ms, :now)",
             )
             update = ConditionalUpdate(sets, "", {"zero": 0, "one": 1, "now": now}, computed=computed)
-            return [update.action(self._table, key)]
+            return [update.action(self.table_name, key)]
         if lane.failures and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
-            return [ConditionalUpdate({}, "", {}, _BREAKER).action(self._table, key)]
+            return [ConditionalUpdate({}, "", {}, _BREAKER).action(self.table_name, key)]
         return []
 
     def _of_slot(self, held: ClaimedDelivery, rest_until_ms: int) -> list[Any]:
@@ -165,12 +149,12 @@ class Attempts:
             return []
         update = slot_rows.free(held.slot, rest_until_ms, self._clock())
         condition = " AND ".join(filter(None, (update.condition, _NOBODY_WAITS)))
-        action = replace(update, condition=condition).action(self._table, slot_rows.slots_key(held.slot.project_id))
+        action = replace(update, condition=condition).action(self.table_name, slot_rows.slots_key(held.slot.project_id))
         return [action]
 
     def _endpoint(self, endpoint: Endpoint) -> Endpoint | None:
         key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
-        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         return to_endpoint(found["Item"]) if "Item" in found else None
 
 

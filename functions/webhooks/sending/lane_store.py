@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import Value, from_item, to_item
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.aws.dynamodb.table import Table
+from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.rows import endpoint_pk
@@ -20,31 +21,24 @@ from functions.webhooks.sending.lane_rows import LANE_PREFIX, LANE_TTL_SECS, lan
 from functions.webhooks.sending.slot_rows import slots_key, to_slots
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.sending.slots import Slots
 
 _DUE = ("due_shard", "due_at_ms")
 
 
-class LaneStore:
+class LaneStore(Table):
     """Reads and clears waiting marks. Methods that may lose a race return False or None."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
 
     def slots(self, project_id: str) -> Slots:
         """Read the send slots of a project consistently."""
-        found = self._client.get_item(TableName=self._table, Key=slots_key(project_id), ConsistentRead=True)
+        found = self._client.get_item(TableName=self.table_name, Key=slots_key(project_id), ConsistentRead=True)
         return to_slots(project_id, found.get("Item", {}))
 
     def marked(self, project_id: str) -> tuple[list[Lane], bool]:
         """Return the marked lanes of a project, and whether these are all. The read is consistent."""
         found = self._client.query(
-            TableName=self._table,
+            TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             FilterExpression="attribute_exists(waiting_ms)",
             ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": LANE_PREFIX}),
@@ -60,7 +54,7 @@ class LaneStore:
             condition += " AND lane_at_ms < :before"
             bound = {":before": before_ms}
         found = self._client.query(
-            TableName=self._table,
+            TableName=self.table_name,
             IndexName="waiting",
             KeyConditionExpression=condition,
             ExpressionAttributeValues=to_item({**values, **bound}),
@@ -73,13 +67,13 @@ class LaneStore:
         update = ConditionalUpdate(
             {"due_at_ms": hinted_for_ms + HINTED_MS}, "attribute_exists(#lane_ref)", {}, ("lane_ref",)
         )
-        item = update.apply(self._client, self._table, rows.delivery_key(event_id, endpoint_id))
+        item = update.apply(self._client, self.table_name, rows.delivery_key(event_id, endpoint_id))
         return rows.to_delivery(item) if item is not None else None
 
     def push_back(self, project_id: str, name: str, seen_due_at_ms: int, due_at_ms: int) -> Lane | None:
         """Move the due key of a lane; None for a stale entry."""
         update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = update.apply(self._client, self._table, lane_key(project_id, name))
+        item = update.apply(self._client, self.table_name, lane_key(project_id, name))
         return to_lane(item) if item is not None else None
 
     def clear(self, lane: Lane) -> None:
@@ -87,12 +81,12 @@ class LaneStore:
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
             return
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": lane.waiting_ms}, ("waiting_ms", *_DUE))
-        update.is_applied(self._client, self._table, lane_key(lane.project_id, lane.name))
+        update.is_applied(self._client, self.table_name, lane_key(lane.project_id, lane.name))
 
     def clear_project(self, slots: Slots) -> None:
         """Clear the mark of a project without marked lanes."""
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": slots.waiting_ms or 0}, ("waiting_ms",))
-        update.is_applied(self._client, self._table, slots_key(slots.project_id))
+        update.is_applied(self._client, self.table_name, slots_key(slots.project_id))
 
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:

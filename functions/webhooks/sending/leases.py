@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
@@ -62,7 +63,7 @@ class ClaimedDelivery:
     body: bytes = field(default=b"", repr=False)
 
 
-class Leases:
+class Leases(Table):
     """Takes and frees leases of deliveries and send slots of projects. `project_slots`: limit of a project's slots."""
 
     def __init__(
@@ -72,10 +73,7 @@ class Leases:
         clock: Clock = now_ms,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._table = table_name
-        self._client = client
-        self._clock = clock
-        self._sleep = sleep
+        super().__init__(table_name, client, clock, sleep)
         self._crowded = FreshCache[str, bool](CROWDED_MS, _MOST_PROJECTS, clock)
 
     def claim_unread(
@@ -93,7 +91,7 @@ class Leases:
         take = slot_rows.take(slot, project_slots, self._clock())
         take = replace(take, condition=f"{take.condition} AND attribute_not_exists(#waiting_ms)")
         claim, ours = self._lease(delivery, owner)
-        actions = [claim, take.action(self._table, slot_rows.slots_key(lane.project_id)), self._lane_is_calm(lane)]
+        actions = [claim, take.action(self.table_name, slot_rows.slots_key(lane.project_id)), self._lane_is_calm(lane)]
         if endpoint is not None:
             actions.append(self._endpoint_is_unchanged(endpoint))
         codes = self._transact(actions)
@@ -105,10 +103,10 @@ class Leases:
         """Claim a delivery and a slot of its project; None if a row has changed since `seen` was read."""
         if (remove := slot_rows.remove_expired(seen.slots, self._clock())) is not None:
             # Otherwise they would count.
-            remove.is_applied(self._client, self._table, slot_rows.slots_key(seen.slots.project_id))
+            remove.is_applied(self._client, self.table_name, slot_rows.slots_key(seen.slots.project_id))
         slot = self._new_slot(seen.lane)
         take = slot_rows.take(slot, project_slots, self._clock())
-        return self._claim(seen, owner, slot, [take.action(self._table, slot_rows.slots_key(slot.project_id))])
+        return self._claim(seen, owner, slot, [take.action(self.table_name, slot_rows.slots_key(slot.project_id))])
 
     def claim_next(self, seen: DeliverySnapshot, owner: str, slot: HeldSlot) -> ClaimedDelivery | None:
         """Claim another delivery for a slot that we hold; None if a row has changed since `seen` was read."""
@@ -122,7 +120,7 @@ class Leases:
         """Pause a claimable delivery of a disabled endpoint; False if either has changed."""
         pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*_LEASE, *_DUE, *_WAITING))
         key = endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id)
-        is_off = check(self._table, key, "#enabled = :enabled", {"enabled": False})
+        is_off = check(self.table_name, key, "#enabled = :enabled", {"enabled": False})
         return not self._transact([pause, is_off])
 
     def cancel(self, delivery: Delivery) -> bool:
@@ -149,8 +147,8 @@ class Leases:
         if not (seen.lane.is_marked(now) and seen.slots.is_marked(now)):
             project_id = seen.slots.project_id
             actions += [
-                mark_lane(seen.lane, now).action(self._table, lane_key(project_id, seen.lane.name)),
-                slot_rows.mark(seen.slots, now).action(self._table, slot_rows.slots_key(project_id)),
+                mark_lane(seen.lane, now).action(self.table_name, lane_key(project_id, seen.lane.name)),
+                slot_rows.mark(seen.slots, now).action(self.table_name, slot_rows.slots_key(project_id)),
             ]
         return not self._transact(actions)
 
@@ -163,12 +161,12 @@ class Leases:
             {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
             (*_LEASE, *_DUE, "secret", "secret_box"),
         )
-        return cancel.is_applied(self._client, self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
+        return cancel.is_applied(self._client, self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots:
         """Free a slot, at `rest_until_ms` if that is later; return the new slots. Repeating the call is safe."""
         update = slot_rows.free(slot, rest_until_ms, self._clock())
-        item = update.apply(self._client, self._table, slot_rows.slots_key(slot.project_id))
+        item = update.apply(self._client, self.table_name, slot_rows.slots_key(slot.project_id))
         return slot_rows.to_slots(slot.project_id, item or {})
 
     def _transact(self, actions: list[Any]) -> tuple[str, ...]:
@@ -204,13 +202,13 @@ class Leases:
 
     def _lane_is_calm(self, lane: Lane) -> Any:
         condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"
-        return check(self._table, lane_key(lane.project_id, lane.name), condition, {})
+        return check(self.table_name, lane_key(lane.project_id, lane.name), condition, {})
 
     def _endpoint_is_unchanged(self, seen: Endpoint) -> Any:
         """Check settings and health: the sender uses both, and `seen` may come from a cache."""
         values: dict[str, Value] = {"enabled": True, "seen_at": seen.updated_at}
         condition = f"#enabled = :enabled AND #updated_at = :seen_at AND {failing_is(seen, values)}"
-        return check(self._table, endpoint_key(seen.project_id, seen.endpoint_id), condition, values)
+        return check(self.table_name, endpoint_key(seen.project_id, seen.endpoint_id), condition, values)
 
     def _change(
         self,
@@ -229,7 +227,7 @@ class Leases:
             {**values, "now": now, "soon": now + SKEW_MS, "seen_attempt": delivery.attempt, **is_same[1]},
             removes,
         )
-        return update.action(self._table, delivery_key(delivery.event_id, delivery.endpoint_id))
+        return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
 
 
 def _is_same(delivery: Delivery) -> tuple[str, dict[str, Value]]:

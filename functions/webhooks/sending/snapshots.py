@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.table import Table
 from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
@@ -43,12 +44,11 @@ class DeliverySnapshot:
         return self.endpoint is None and self.delivery.endpoint_id != RUN_ENDPOINT_ID
 
 
-class Snapshots:
+class Snapshots(Table):
     """Reads of the deliveries table, all consistent."""
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
-        self._table = table_name
-        self._client = client
+        super().__init__(table_name, client, clock)
         self._endpoints = FreshCache[tuple[str, str], "Endpoint"](ENDPOINT_FRESH_MS, _MOST_ENDPOINTS, clock)
 
     def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
@@ -88,12 +88,12 @@ class Snapshots:
         self._endpoints.keep((endpoint.project_id, endpoint.endpoint_id), endpoint)
 
     def _read(self, keys: list[Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
-        answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
-        found = answer["Responses"].get(self._table, [])
-        left = answer.get("UnprocessedKeys", {}).get(self._table)
+        answer = self._client.batch_get_item(RequestItems={self.table_name: {"Keys": keys, "ConsistentRead": True}})
+        found = answer["Responses"].get(self.table_name, [])
+        left = answer.get("UnprocessedKeys", {}).get(self.table_name)
         for key in left["Keys"] if left else ():
             # The table throttles. A batch reports this here and does not raise.
-            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+            item = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True).get("Item")
             found = [*found, item] if item else found
         return {_name(item): item for item in found}
 
