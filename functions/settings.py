@@ -28,50 +28,39 @@ class RateSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class SubmitSettings:
-    """Settings of `functions.handlers.submit`. An empty `runner_url` switches direct runs off.
+class ResultSettings:
+    """Settings of `functions.handlers.result`. `longest_wait_secs`: the most that a request waits for a queued run."""
 
-    `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter with the runner's token.
-    `longest_wait_secs`: the most that a request waits for a queued run.
-    """
-
-    stage: str
     projects_table: str
     submissions_table: str
+    deliveries_table: str
     runners_table: str
+    quotas_table: str
     payloads_bucket: str
     interactive_queue_url: str
     batch_queue_url: str
     offered_languages: tuple[str, ...]
+    longest_wait_secs: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitSettings(ResultSettings):
+    """Settings of `functions.handlers.submit`. An empty `runner_url` switches direct runs off.
+
+    `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter with the runner's token.
+    """
+
+    stage: str
     retention_days: int
     max_queue_depth: int
     pending_redrive_secs: int
-    longest_wait_secs: int
     allow_insecure_webhook_targets: bool
     completions_queue_url: str
-    deliveries_table: str
     deliveries_queue_url: str
-    quotas_table: str
     endpoint_secrets_key_id: str
     public_base_url: str
     runner_url: str
     runner_token_parameter: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResultSettings:
-    """Settings of `functions.handlers.result`."""
-
-    projects_table: str
-    submissions_table: str
-    deliveries_table: str
-    runners_table: str
-    quotas_table: str
-    payloads_bucket: str
-    interactive_queue_url: str
-    batch_queue_url: str
-    offered_languages: tuple[str, ...]
-    longest_wait_secs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +124,10 @@ class EndpointsSettings(Outbound):
 
 
 @dataclass(frozen=True, slots=True)
-class SweepSettings:
+class SweepSettings(RecordSettings):
     """Settings of `functions.handlers.sweep`."""
 
-    submissions_table: str
-    deliveries_table: str
-    runners_table: str
-    quotas_table: str
-    payloads_bucket: str
-    deliveries_queue_url: str
     event_bus_name: str
-    public_base_url: str
     interactive_queue_url: str
     batch_queue_url: str
     pending_redrive_secs: int

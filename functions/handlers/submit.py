@@ -6,13 +6,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.clients import Clients
-from functions.aws.payloads import Payloads
 from functions.aws.secrets import secret
 from functions.clock import now_ms
 from functions.handlers.wiring import completer
 from functions.http.long_poll import LongPoll
 from functions.http.resolver import PerThread, Resolver
-from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.submissions.accept import Acceptance
@@ -23,7 +21,6 @@ from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.runner_client import RunnerClient
 from functions.submissions.runner_store import RunnerStore
-from functions.submissions.store import SubmissionStore
 from functions.submissions.submit_route import SubmitRoute
 from functions.telemetry import logger
 from functions.webhooks.sending.secret_box import SecretBoxes
@@ -36,16 +33,15 @@ def wiring() -> SubmitRoute:
     """Return the wired parts, created on the first call."""
     log, settings = logger("submit"), load(SubmitSettings)
     dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
-    store = SubmissionStore(settings.submissions_table, dynamodb)
-    payloads = Payloads(settings.payloads_bucket, Clients.s3)
+    ending = completer(settings, "submit")
+    store, payloads = ending.submissions, ending.payloads
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     runners = RunnerStore(settings.runners_table, dynamodb)
-    quotas = QuotaStore(settings.quotas_table, dynamodb)
-    admission = QuotaAdmission(quotas, store, now_ms, log)
+    admission = QuotaAdmission(ending.quotas, store, now_ms, log)
     direct = None
     if settings.runner_url:
         runner = RunnerClient(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
-        direct = DirectRun(runner, completer(settings, "submit"), queues, settings.completions_queue_url, log)
+        direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
         health=Health(runners, queues, (), settings.offered_languages, log),

@@ -7,13 +7,13 @@ sweeper sends it again.
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.aws.dynamodb.retries import tries
 from functions.clock import MS_PER_SEC, Clock, to_rfc3339
 from functions.errors import ForbiddenError, IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
@@ -50,11 +50,8 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 _SECS_PER_DAY = 86_400
-_ATTEMPTS = 90
-"""With the pauses below they last longer than OVERTAKEN_AFTER_MS, so that a repeat overtakes a request that died."""
-_FIRST_STEP_SECS = 0.005
-_LONGEST_STEP_SECS = 0.100
-
+_MOST_TRIES = 75
+"""With the pauses of `tries`, 7 s on average, a repeat overtakes a request that died (OVERTAKEN_AFTER_MS)."""
 
 ROW_AFTER_SECS = 0.5
 """A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
@@ -101,7 +98,7 @@ class Acceptance:
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
         claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
-        for attempt in range(_ATTEMPTS):
+        for _ in tries(_MOST_TRIES, self.sleep):
             earlier = self._find_earlier(claim)
             if earlier is not None:
                 return Accepted(earlier, depth, None)
@@ -117,10 +114,8 @@ class Acceptance:
                     raise
                 return Accepted(earlier, depth, None)
             except (ClaimTakenError, KeyInFlightError):
-                # Another request holds this key. Its row exists or will exist in a moment.
-                self.sleep(random.uniform(0.5, 1) * min(_LONGEST_STEP_SECS, _FIRST_STEP_SECS * 2**attempt))  # noqa: S311 - jitter, no secret
-            else:
-                return Accepted(submission, depth, charge.usage)
+                continue  # another request holds this key, and its row exists or will exist in a moment
+            return Accepted(submission, depth, charge.usage)
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
     def _start_or_refund(

@@ -34,18 +34,6 @@ class EndpointStore(Table):
         found = [to_endpoint(item) for page in pages for item in page["Items"]]
         return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))
 
-    def has_any(self, project_id: str) -> bool:
-        """Whether the project has any endpoint."""
-        found = self._client.query(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
-            Select="COUNT",
-            Limit=1,
-            ConsistentRead=True,
-        )
-        return found["Count"] > 0
-
     def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
         """Move the due key of an endpoint with an unpublished `endpoint.disabled`; None for a stale entry."""
         update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
