@@ -31,11 +31,11 @@ class Routes:
     """The request handlers and limits of a server.
 
     `execute`: gets the body of an authorised POST, and must make sure that the reply is sent once.
-    `is_accepting`: False while the worker drains.
+    `obstacle`: why no work is taken now, as status and problem; None: work is taken.
     """
 
     execute: Callable[[bytes, "Reply"], None]
-    is_accepting: Callable[[], bool]
+    obstacle: Callable[[], tuple[str, str] | None]
     token: bytes = field(repr=False)
     max_body_bytes: int
 
@@ -115,8 +115,7 @@ class Connection:
                 return False
             if (request.method, request.target) == (b"GET", b"/healthz"):
                 self._body(request, deadline, 0)
-                ready = self._routes.is_accepting()
-                reply.send(200 if ready else 503, b'{"status":"ok"}' if ready else b'{"status":"draining"}')
+                self._tell_health(reply)
             else:
                 self._execute(request, deadline, reply)
         except _RefusedError as refused:
@@ -127,6 +126,14 @@ class Connection:
             return False
         reply.wait()
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
+
+    def _tell_health(self, reply: Reply) -> None:
+        obstacle = self._routes.obstacle()
+        if obstacle is None:
+            reply.send(200, b'{"status":"ok"}')
+            return
+        status, problem = obstacle
+        reply.send(503, json.dumps({"status": status, "problem": problem}).encode())
 
     def _execute(self, request: h11.Request, deadline: float, reply: Reply) -> None:
         self._check_token(request)

@@ -14,6 +14,7 @@ from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, Mes
 from sandbox_runtime.server import Reply
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.run_request import NotRun, RequestRunner, log_completed
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
@@ -34,9 +35,13 @@ class DirectIntake:
     running: RunningSubmissions
     capacity: Capacity
     put: Callable[[Job], None]
+    reporting: Reporting
 
     def accept(self, body: bytes, reply: Reply) -> None:
         """Start one execution, or refuse it before any work."""
+        if not self.reporting.works:
+            reply.refuse(503, "cannot_report")
+            return
         try:
             request = parse(ExecutionRequested, body)
         except MessageInvalidError:

@@ -7,7 +7,8 @@ from threading import Event
 
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS, Capacity
+from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.slot_share import Priority
 
 # An interactive run may take the free slot during a batch poll, so that poll is short.
@@ -50,17 +51,21 @@ class Poller:
         capacity: Capacity,
         accept: Callable[[Received, Priority], None],
         stopping: Event,
+        reporting: Reporting,
     ) -> None:
         self._queues = queues
         self._transport = transport
         self._capacity = capacity
         self._accept = accept
         self._stopping = stopping
+        self._reporting = reporting
         self._backoff = Backoff()
 
     def run(self) -> None:
         """Poll until the worker stops."""
         while not self._stopping.is_set():
+            if not self._reporting.wait(PEEK_PERIOD_SECS):
+                continue  # each receive would cost its submission one of its attempts
             for queue in self._queues:
                 self._poll(queue)
 

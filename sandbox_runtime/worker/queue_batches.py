@@ -10,6 +10,7 @@ from time import monotonic
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import MAX_BATCH_BYTES, MOST_PER_CALL, Received, Transport, TransportError
 from sandbox_runtime.worker.batch_thread import BatchThread
+from sandbox_runtime.worker.reporting import Reporting
 
 # An outage of the completions queue may last this long before a completion is given up and its request runs again.
 COMPLETION_GIVE_UP_SECS = 120
@@ -34,8 +35,9 @@ class Outgoing:
 class BatchSender:
     """Sends messages, several in one call when several wait. A refused message does not delay the others."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, reporting: Reporting) -> None:
         self._transport = transport
+        self._reporting = reporting
         self._backoff = Backoff()
         self._gives_up = Event()
         self._thread = BatchThread[Outgoing](self._send_some)
@@ -60,6 +62,10 @@ class BatchSender:
             codes = self._transport.send([message.body for message in batch])
         except TransportError as error:
             codes = [error.code] * count
+        if None in codes:
+            self._reporting.sent()
+        else:
+            self._reporting.failed(codes[0] or "")
         again = []
         for message, code in zip(batch, codes, strict=True):
             if code is None:

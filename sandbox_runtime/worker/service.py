@@ -26,6 +26,7 @@ from sandbox_runtime.worker.managed_slot import ManagedSlot
 from sandbox_runtime.worker.polling import Poller, polled_queues
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
 from sandbox_runtime.worker.queue_intake import QueueIntake
+from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.running import RunningSubmissions
@@ -70,9 +71,10 @@ class Worker:
         self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
         self._liveness = Liveness(settings.liveness_file)
         self._liveness.begin()
-        self._sender = BatchSender(transport)
+        self._reporting = Reporting()
+        self._sender = BatchSender(transport, self._reporting)
         self._deleter = BatchDeleter(transport)
-        self._long_runs = LongRuns(self._send_if_reachable)
+        self._long_runs = LongRuns(self._send_once)
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
         runner = RequestRunner(
             transport=transport,
@@ -97,14 +99,19 @@ class Worker:
         self._server = None if listener is None else self._make_server(runner, listener)
 
     def _make_server(self, runner: RequestRunner, listener: socket.socket) -> Server:
-        direct = DirectIntake(runner, self._running, self._capacity, self._slot_threads.put)
+        direct = DirectIntake(runner, self._running, self._capacity, self._slot_threads.put, self._reporting)
         routes = Routes(
             execute=direct.accept,
-            is_accepting=lambda: not self._stopping.is_set(),
+            obstacle=self._obstacle,
             token=self._settings.runner_token.encode(),
             max_body_bytes=MAX_MESSAGE_BYTES,
         )
         return Server(listener, routes)
+
+    def _obstacle(self) -> tuple[str, str] | None:
+        if self._stopping.is_set():
+            return "draining", "this runner stops"
+        return None if self._reporting.works else ("cannot_report", self._reporting.problem)
 
     def drain(self) -> None:
         """Start the drain; a second call cancels all runs at once. Takes no lock: safe in a signal handler."""
@@ -151,6 +158,7 @@ class Worker:
                 self._capacity,
                 accept=self._intake.accept,
                 stopping=self._stopping,
+                reporting=self._reporting,
             )
             start_background(poller.run, stop=self._quit_now)
 
@@ -178,26 +186,31 @@ class Worker:
 
     def _beat(self) -> None:
         while True:
-            self._send_if_reachable(self._heartbeat(), on_sent=self._liveness.show)
+            self._send_heartbeat()
             self._compile_cache.drop_expired()
             if self._stopping.wait(self._settings.heartbeat_secs):
-                self._send_if_reachable(self._heartbeat(), on_sent=self._liveness.show)
+                self._send_heartbeat()
                 return
+
+    def _send_heartbeat(self) -> None:
+        # Retried until the next one: so `reporting` learns the end of an outage.
+        give_up_at = monotonic() + self._settings.heartbeat_secs
+        self._send(self._heartbeat(), self._liveness.show, give_up_at)
 
     def _heartbeat(self) -> RunnerHeartbeat:
         # While draining we report 0 slots: the service then does not count this runner as available.
         slots = 0 if self._stopping.is_set() else self._slots
         return self._runner_facts.heartbeat(self._settings.node_id, slots=slots, busy=self._capacity.running)
 
-    def _send_if_reachable(
-        self, message: ExecutionStarted | RunnerHeartbeat, on_sent: Callable[[], None] = lambda: None
+    def _send_once(self, message: ExecutionStarted) -> None:
+        """Send a message that the completion replaces: it is not sent again."""
+        self._send(message, lambda: None, 0.0)
+
+    def _send(
+        self, message: ExecutionStarted | RunnerHeartbeat, on_sent: Callable[[], None], give_up_at: float
     ) -> None:
-        """Send a message that a later one replaces: it is not sent again."""
-
-        def lost(code: str) -> None:
-            _LOG.warning("message not sent", extra={"step": type(message).__name__, "code": code})
-
-        self._sender.put(Outgoing(serialise(message), on_sent, lost))
+        # `reporting` logs each failed call.
+        self._sender.put(Outgoing(serialise(message), on_sent, lambda _code: None, give_up_at))
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)

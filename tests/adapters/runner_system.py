@@ -154,6 +154,11 @@ class Direct(System):
         self.clients: list[http.client.HTTPConnection] = []
 
     def start(self, *arguments: Any, **changes: Any) -> None:
+        """Start the worker, and wait until its first heartbeat was accepted."""
+        self.start_only(*arguments, **changes)
+        until(lambda: self.worker._reporting.works)
+
+    def start_only(self, *arguments: Any, **changes: Any) -> None:
         super().start(*arguments, LISTEN_ADDRESS="127.0.0.1:8080", RUNNER_TOKEN=TOKEN, **changes)
 
     def send(self, body: str) -> http.client.HTTPConnection:

@@ -14,6 +14,7 @@ from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, Tran
 from sandbox_runtime.worker import long_runs
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
+from sandbox_runtime.worker.reporting import Reporting
 from tests.until import PATIENCE_SECS, until
 
 
@@ -49,7 +50,7 @@ class Sender:
     lost: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.batches = BatchSender(cast("Transport", self.queues))
+        self.batches = BatchSender(cast("Transport", self.queues), Reporting())
 
     def put(self, *bodies: str, give_up_secs: float = PATIENCE_SECS) -> None:
         for body in bodies:

@@ -20,7 +20,7 @@ class Site:
 
     port: int = 0
     bodies: list[bytes] = field(default_factory=list)
-    is_accepting: bool = True
+    obstacle: tuple[str, str] | None = None
     clients: list[http.client.HTTPConnection] = field(default_factory=list)
 
     def execute(self, body: bytes, reply: Reply) -> None:
@@ -45,7 +45,7 @@ def site() -> Iterator[Site]:
     made = Site()
     listening = bind("127.0.0.1", 0)
     made.port = listening.getsockname()[1]
-    server = Server(listening, Routes(made.execute, lambda: made.is_accepting, TOKEN.encode(), max_body_bytes=1000))
+    server = Server(listening, Routes(made.execute, lambda: made.obstacle, TOKEN.encode(), max_body_bytes=1000))
     server.start()
     yield made
     for client in made.clients:
@@ -93,8 +93,11 @@ def test_two_tokens_are_none(site: Site) -> None:
 def test_health_needs_no_token_and_says_when_the_worker_drains(site: Site) -> None:
     client = site.client()
     assert ask(client, b"", token="", path="/healthz", method="GET") == (200, b'{"status":"ok"}')
-    site.is_accepting = False
-    assert ask(client, b"", token="", path="/healthz", method="GET") == (503, b'{"status":"draining"}')
+    site.obstacle = ("draining", "this runner stops")
+    assert ask(client, b"", token="", path="/healthz", method="GET") == (
+        503,
+        b'{"status": "draining", "problem": "this runner stops"}',
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ def test_a_stranger_who_says_nothing_is_sent_away(site: Site, monkeypatch: pytes
 def test_more_connections_than_the_bound_are_closed_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
     listening = bind("127.0.0.1", 0)
-    server = Server(listening, Routes(site.execute, lambda: True, TOKEN.encode(), max_body_bytes=1000))
+    server = Server(listening, Routes(site.execute, lambda: None, TOKEN.encode(), max_body_bytes=1000))
     server.start()
     site.port = listening.getsockname()[1]
     clients = [site.client() for _ in range(2)]
@@ -179,7 +182,7 @@ def test_a_reply_to_somebody_who_left_says_so(site: Site, monkeypatch: pytest.Mo
         left.clear()
 
     monkeypatch.setattr(site, "execute", late)
-    server = Server(bind("127.0.0.1", 0), Routes(late, lambda: True, TOKEN.encode(), max_body_bytes=1000))
+    server = Server(bind("127.0.0.1", 0), Routes(late, lambda: None, TOKEN.encode(), max_body_bytes=1000))
     server.start()
     client = http.client.HTTPConnection("127.0.0.1", server._listener.getsockname()[1], timeout=PATIENCE_SECS)
     client.request("POST", "/v1/execute", b"{}", {"Authorization": f"Bearer {TOKEN}"})

@@ -60,7 +60,7 @@ def test_a_heartbeat_that_sqs_did_not_accept_is_no_sign_of_life(
 ) -> None:
     system.aws.names["CompletionsQueue"] += "-gone"
     system.start(RecordedSlot, HEARTBEAT_SECS="1")
-    until(lambda: [record for record in caplog.records if record.getMessage() == "message not sent"])
+    until(lambda: [record for record in caplog.records if record.getMessage() == "messages not sent"])
     assert not system.liveness_file.exists()
 
 
