@@ -29,6 +29,7 @@ from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
@@ -104,6 +105,7 @@ class Pipeline:
         self.submissions = SubmissionStore(aws.names["SubmissionsTable"], dynamodb, clock=time)
         table = aws.names["DeliveriesTable"]
         self.deliveries = DeliveryStore(table, dynamodb, time)
+        self.listing = DeliveryList(table, dynamodb, time)
         self.endpoints = EndpointStore(table, dynamodb, time)
         self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, time)
         self.snapshots = Snapshots(table, dynamodb, time)
@@ -292,8 +294,11 @@ class Pipeline:
         return self.attempts_at(submission.submission_id, endpoint_id)
 
     def attempts_at(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
-        """The rows of attempts, in order."""
-        return [dict(row) for row in self.deliveries._read(event_id, f"ATTEMPT#{endpoint_id}#")]
+        """The attempts, in order."""
+        delivery = self.deliveries.get_delivery(event_id, endpoint_id)
+        if delivery is None:
+            return []
+        return [dict(attempt) for attempt in self.listing.last_attempts(delivery)]
 
     def sends(self, submission: Submission) -> int:
         return sum(request.webhook_id == submission.submission_id for request in self.receiver.received)

@@ -1,4 +1,4 @@
-"""A run costs no more AWS calls than its budget."""
+"""A run costs no more AWS calls and write units than its budget."""
 
 import pytest
 
@@ -14,6 +14,14 @@ BUDGET = {
         calls.RETRY: 4,
     },
 }
+WRITE_UNITS = {
+    calls.SYNCHRONOUS: 8,
+    calls.SUBMITTED: 12,
+    calls.WEBHOOK: 34,
+    calls.SECOND_ENDPOINT: 20,
+    calls.RETRY: 30,
+}
+"""With one run in flight. With more, rows that name each run in flight are larger."""
 _SPARE = 0.25
 """The runner shares calls as its threads meet, and reports the start of a run that a busy machine holds up."""
 
@@ -24,3 +32,5 @@ def test_each_path_keeps_its_budget(in_flight: int) -> None:
     assert {
         name: dict(one.calls) for name, one in counted.items() if one.total > BUDGET[in_flight][name] + _SPARE
     } == {}
+    if in_flight == 1:
+        assert {name: one.write_units for name, one in counted.items()} == WRITE_UNITS

@@ -12,7 +12,7 @@ from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from functions.webhooks.deliveries.views import DeliveryFilters
 
@@ -81,17 +81,20 @@ class DeliveryList(Table):
                 return
             request["ExclusiveStartKey"] = last
 
-    def last_attempts(self, event_id: str, endpoint_id: str) -> list[dict[str, Any]]:
-        """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first, in the shape of `attempt_row`."""
+    def last_attempts(self, delivery: Delivery) -> list[Mapping[str, Any]]:
+        """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first, in the shape of `attempt_values`."""
+        prefix = f"ATTEMPT#{delivery.endpoint_id}#"
         found = self._client.query(
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": f"ATTEMPT#{endpoint_id}#"}),
+            ExpressionAttributeValues=to_item({":pk": f"EVENT#{delivery.event_id}", ":prefix": prefix}),
             ScanIndexForward=False,
             Limit=ATTEMPTS_SHOWN,
             ConsistentRead=True,
         )
-        return [from_item(item) for item in reversed(found["Items"])]
+        attempts = [from_item(item) for item in reversed(found["Items"])]
+        first = [] if delivery.only_attempt is None else [delivery.only_attempt]
+        return [*first, *attempts][-ATTEMPTS_SHOWN:]
 
     def _of_submission(self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None) -> DeliveryPage:
         """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""

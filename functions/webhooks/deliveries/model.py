@@ -14,12 +14,14 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.sending.schedule import Schedule, parse_retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.reply import Reply
 
@@ -27,6 +29,10 @@ LEASE_MS = 60_000
 MAX_HINT_DELAY_MS = 900_000  # the maximum of SQS DelaySeconds; the sweeper handles later due times
 HINTED_MS = 180_000
 """The sweeper sends a new hint when a hint has not been received for this long. A delivery has one live hint."""
+FIRST_HINTED_MS = LEASE_MS
+"""The same for the first hint of a new delivery. The first lease may then end at the due key, see `LEASE_LEEWAY_MS`."""
+LEASE_LEEWAY_MS = 1_000
+"""A lease may be so much longer or shorter if it then ends at the due key: moving the key costs two index writes."""
 PARKED_MS = 3_600_000
 """The sweeper checks a delivery parked for this long. If the circuit breaker is open, that counts as an attempt."""
 SKEW_MS = 1_000
@@ -95,7 +101,9 @@ class Delivery:
     `url` and `secret_box` are set for a run's own `webhook_url` only. An endpoint's URL and secret stay in its row, so
     that changes apply to the next attempt. A final state removes the secret. A replay or a recovery restarts the
     schedule and keeps counting attempts: `attempts_before` of them came before it. `lane_at_ms` orders parked
-    deliveries within their lane. `body_digest`: see `Event.digest`; empty in rows of an older revision.
+    deliveries within their lane. `due_at_ms`: the due key; None if unknown. `body_digest`: see `Event.digest`; empty in
+    rows of an older revision. `only_attempt`: the first attempt if it ended the delivery (`rows.attempt_values`); other
+    attempts have rows of their own.
     """
 
     event_id: str
@@ -115,7 +123,9 @@ class Delivery:
     attempts_before: int = 0
     event_type: str = EVENT_COMPLETED
     lane_at_ms: int | None = None
+    due_at_ms: int | None = None
     body_digest: bytes = field(default=b"", repr=False)
+    only_attempt: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
 
     @property
     def scheduled_attempts(self) -> int:

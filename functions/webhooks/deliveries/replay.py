@@ -93,7 +93,7 @@ class ReplayStore(Table):
     def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
         values = {"now": now_ms // MS_PER_SEC}
         return check(
-            self.table_name, rows.event_key(delivery.event_id), "attribute_exists(#body) AND #ttl > :now", values
+            self.table_name, rows.event_key(delivery.event_id), f"{rows.EVENT_IS_KEPT} AND #ttl > :now", values
         )
 
     def _endpoint_is_on(self, delivery: Delivery) -> Any:

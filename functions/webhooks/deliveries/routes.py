@@ -100,7 +100,7 @@ class DeliveryRoutes:
         return self.boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
 
     def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
-        attempts = self.listing.last_attempts(delivery.event_id, delivery.endpoint_id)
+        attempts = self.listing.last_attempts(delivery)
         return answer(delivery_detail_body(delivery, attempts), status)
 
     def _age_ms(self, delivery: Delivery) -> int:

@@ -1,14 +1,18 @@
 """Items of the deliveries table: keys, and conversion between rows and deliveries."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, from_item, key
 from functions.clock import to_rfc3339
-from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
 from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.sending.reply import Reply
+
+EVENT_IS_KEPT = "(attribute_exists(#body_zlib) OR attribute_exists(#body))"
+"""Condition of an event row that still has its bytes. An older revision did not compress them."""
 
 
 def event_key(event_id: str) -> dict[str, Any]:
@@ -37,7 +41,10 @@ def endpoint_ref(project_id: str, endpoint_id: str) -> str:
 
 
 def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
-    """Build an event row; `ttl` in epoch seconds."""
+    """Build an event row; `ttl` in epoch seconds.
+
+    The bytes are compressed, because a write costs by the KiB: the event of a small run takes 0.8 KiB instead of 2.1.
+    """
     return {
         "pk": f"EVENT#{event.event_id}",
         "sk": "EVENT",
@@ -45,7 +52,7 @@ def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
         "schema": event.schema,
         "project_id": event.project_id,
         "submission_id": event.submission_id,
-        "body": event.body,
+        "body_zlib": zlib.compress(event.body),
         "ttl": ttl,
     }
 
@@ -71,37 +78,50 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
         "event_type": delivery.event_type,
         "due_shard": due_shard(delivery.event_id) if is_due else None,
-        "due_at_ms": delivery.next_at_ms + HINTED_MS if is_due else None,
+        "due_at_ms": delivery.next_at_ms + FIRST_HINTED_MS if is_due else None,
         "ttl": ttl,
     }
 
 
 def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[str, Value | None]:
     """Build the row of the attempt that follows the attempts counted in `delivery`."""
-    number = delivery.attempt + 1
     return {
         "pk": f"EVENT#{delivery.event_id}",
-        "sk": f"ATTEMPT#{delivery.endpoint_id}#{number:04d}",
-        "n": number,
+        "sk": f"ATTEMPT#{delivery.endpoint_id}#{delivery.attempt + 1:04d}",
+        **attempt_values(delivery, reply, at_ms),
+        "ttl": ttl,
+    }
+
+
+def attempt_values(delivery: Delivery, reply: Reply, at_ms: int) -> dict[str, Value]:
+    """Build what is kept of that attempt."""
+    values: dict[str, Value | None] = {
+        "n": delivery.attempt + 1,
         "at": to_rfc3339(at_ms),
         "latency_ms": reply.latency_ms,
         "status_code": reply.status_code,
         "error_code": reply.error_code,
         "head": reply.head,
         "address": reply.address,
-        "ttl": ttl,
     }
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def to_event(event_id: str, row: Mapping[str, Any]) -> Event:
-    """Convert an event row that still has its bytes."""
+def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
+    """Convert an event row; None if its bytes are gone."""
+    if "body_zlib" in row:
+        body = zlib.decompress(row["body_zlib"])
+    elif "body" in row:  # of an older revision
+        body = row["body"]
+    else:
+        return None
     return Event(
         event_id=event_id,
         type=row["type"],
         schema=row["schema"],
         project_id=row["project_id"],
         submission_id=row["submission_id"],
-        body=row["body"],
+        body=body,
     )
 
 
@@ -127,5 +147,7 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         attempts_before=row.get("attempts_before", 0),
         event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
         lane_at_ms=row.get("lane_at_ms"),
+        due_at_ms=row.get("due_at_ms"),
         body_digest=row.get("body_digest", b""),
+        only_attempt=row.get("only_attempt"),
     )

@@ -51,7 +51,7 @@ class DeliveryStore(Table):
         An older revision wrote them one by one and may have crashed between them. Raises RowsContendedError.
         """
         for delivery, put in zip(plan.deliveries, plan.actions[1:], strict=True):
-            is_kept = check(self.table_name, rows.event_key(delivery.event_id), "attribute_exists(#body)", {})
+            is_kept = check(self.table_name, rows.event_key(delivery.event_id), rows.EVENT_IS_KEPT, {})
             transact_or_raise(self._client, [is_kept, put])
 
     def pending_hints(self, event_id: str) -> list[Hint]:
@@ -65,7 +65,7 @@ class DeliveryStore(Table):
         key = rows.event_key(event_id)
         found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         row = from_item(found.get("Item") or {})
-        if "body" not in row or row["ttl"] * MS_PER_SEC <= self._clock():
+        if not row or row["ttl"] * MS_PER_SEC <= self._clock():
             return None
         return rows.to_event(event_id, row)
 
@@ -113,7 +113,7 @@ class DeliveryStore(Table):
         self._client.update_item(
             TableName=self.table_name,
             Key=rows.event_key(event_id),
-            UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body",
+            UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body, body_zlib",
             ExpressionAttributeNames={"#ttl": "ttl"},
             ExpressionAttributeValues=to_item({":true": True, ":ttl": self._ttl()}),
         )

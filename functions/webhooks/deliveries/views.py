@@ -70,7 +70,7 @@ def delivery_body(delivery: Delivery) -> Body:
 
 
 def delivery_detail_body(delivery: Delivery, attempts: Iterable[Mapping[str, Any]]) -> Body:
-    """Return one delivery with its attempts, given in the shape of `attempt_row`."""
+    """Return one delivery with its attempts, given in the shape of `attempt_values`."""
     return delivery_body(delivery) | {"attempts": [_attempt_body(attempt) for attempt in attempts]}
 
 

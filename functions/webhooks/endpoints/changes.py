@@ -16,6 +16,8 @@ from functions.projects.endpoints_version import renew_endpoints_version
 from functions.webhooks.endpoints.deletions import deletion_put
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS
 from functions.webhooks.endpoints.rows import count_key, endpoint_key, endpoint_row
+from functions.webhooks.sending.lane_rows import lane_key
+from functions.webhooks.sending.lane_store import close_breaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +80,12 @@ class EndpointChanges:
             removes,
         )
         key = endpoint_key(seen.project_id, seen.endpoint_id)
-        return not self._write(seen.project_id, update.action(self._table, key))
+        actions = [update.action(self._table, key)]
+        if "failing_since_ms" in removes:
+            # An endpoint without failures has a lane without failures, see `attempt_store`.
+            lane = lane_key(seen.project_id, seen.endpoint_id)
+            actions.append(close_breaker(now_ms).action(self._table, lane))
+        return not self._write(seen.project_id, *actions)
 
     def delete(self, project_id: str, endpoint_id: str) -> int | None:
         """Delete an endpoint; None if there is no such endpoint.

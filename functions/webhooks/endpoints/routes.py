@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
 _UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
-_FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
+FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
 _CANCEL_MS = 5_000
 """Time limit for cancelling paused deliveries in the request. The sweeper cancels the rest."""
@@ -181,7 +181,7 @@ class EndpointRoutes:
         else:
             sets["headers_box"] = box
         if settings.enabled and not seen.enabled:
-            removes += _FORGET_FAILURES
+            removes += FORGET_FAILURES
         elif seen.enabled and not settings.enabled:
             sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}
         return sets, removes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
@@ -21,21 +21,22 @@ from functions.webhooks.deliveries.model import (
     adjust_for_endpoint,
     due_at,
 )
-from functions.webhooks.deliveries.rows import attempt_row, delivery_key
+from functions.webhooks.deliveries.rows import attempt_row, attempt_values, delivery_key
 from functions.webhooks.endpoints.rows import endpoint_key, failing_is, to_endpoint
 from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.lane import is_unanswered
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key
+from functions.webhooks.sending.lane_store import close_breaker
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.lane import Lane
     from functions.webhooks.sending.leases import ClaimedDelivery
     from functions.webhooks.sending.reply import Reply
 
 MAX_TRIES = 6
 _FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
-_BREAKER = ("failures", "failing_since_ms", "probe_at_ms")
 _NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 
 
@@ -73,7 +74,7 @@ class Attempts(Table):
             actions = self._of_delivery(held.delivery, reply, transition)
             if not is_last:
                 # The slot comes last, so that its code is the last.
-                actions += self._of_endpoint(seen, after) + self._of_lane(held, reply)
+                actions += self._of_endpoint(seen, after, reply) + self._of_lane(held.lane, seen, reply)
                 actions += self._of_slot(held, rest_until_ms) if frees else []
             codes = transact(self._client, actions)
             if not codes:
@@ -81,7 +82,7 @@ class Attempts(Table):
                     return Recorded(transition)
                 is_newly_disabled = seen is not None and after is not None and seen.enabled and not after.enabled
                 return Recorded(transition, after, is_newly_disabled, frees)
-            if codes[1] == CONDITION_FAILED:
+            if codes[0] == CONDITION_FAILED:
                 return None
             if frees and codes[-1] == CONDITION_FAILED:  # others wait for the slot
                 frees = False
@@ -100,21 +101,30 @@ class Attempts(Table):
         condition = "#state = :sending AND #lease_owner = :me"
         values: dict[str, Value] = {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""}
         now = self._clock()
-        attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
+        actions: list[Any] = []
+        if delivery.attempt == 0 and transition.next_at_ms is None:
+            # Nearly every delivery ends like this, so it costs no row of its own.
+            sets["only_attempt"] = attempt_values(delivery, reply, now)
+        else:
+            attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
+            actions = [{"Put": {"TableName": self.table_name, "Item": attempt}}]
         update = ConditionalUpdate(sets, condition, values, removes)
-        return [
-            {"Put": {"TableName": self.table_name, "Item": attempt}},
-            update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)),
-        ]
+        return [update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)), *actions]
 
-    def _of_endpoint(self, seen: Endpoint | None, after: Endpoint | None) -> list[Any]:
-        """Write the endpoint's changed health, on condition that the row still matches `seen`."""
-        if seen is None or after is None or after == seen:
+    def _of_endpoint(self, seen: Endpoint | None, after: Endpoint | None, reply: Reply) -> list[Any]:
+        """Write the endpoint's changed health, on condition that the row still matches `seen`.
+
+        A send without a response checks it also if nothing changes, because the circuit breaker counts it (`_of_lane`).
+        """
+        if seen is None or after is None or (after == seen and not is_unanswered(reply)):
             return []
+        key = endpoint_key(seen.project_id, seen.endpoint_id)
         sets: dict[str, Value] = {}
         removes: tuple[str, ...] = ()
         values: dict[str, Value] = {"seen_enabled": seen.enabled}
         condition = f"#enabled = :seen_enabled AND {failing_is(seen, values)}"
+        if after == seen:
+            return [check(self.table_name, key, condition, values)]
         if after.failing is None:
             removes = _FAILING
         else:
@@ -122,11 +132,15 @@ class Attempts(Table):
             sets = dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True))
         sets |= _disabling(after, self._clock()) if not after.enabled else {}
         update = ConditionalUpdate(sets, condition, values, removes)
-        return [update.action(self.table_name, endpoint_key(seen.project_id, seen.endpoint_id))]
+        return [update.action(self.table_name, key)]
 
-    def _of_lane(self, held: ClaimedDelivery, reply: Reply) -> list[Any]:
-        """Count a send without a response for the circuit breaker; a response closes it."""
-        lane, now = held.lane, self._clock()
+    def _of_lane(self, lane: Lane, endpoint: Endpoint | None, reply: Reply) -> list[Any]:
+        """Count a send without a response for the circuit breaker; a response closes it.
+
+        An endpoint without failures has a lane without failures: both change in one transaction. So a claim for such an
+        endpoint need not check the lane (`leases`).
+        """
+        now = self._clock()
         key = lane_key(lane.project_id, lane.name)
         if is_unanswered(reply):
             sets: dict[str, Value] = {
@@ -140,8 +154,9 @@ class Attempts(Table):
             )
             update = ConditionalUpdate(sets, "", {"zero": 0, "one": 1, "now": now}, computed=computed)
             return [update.action(self.table_name, key)]
-        if lane.failures and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
-            return [ConditionalUpdate({}, "", {}, _BREAKER).action(self.table_name, key)]
+        has_failed = lane.failures or (endpoint is not None and endpoint.failing is not None and reply.is_success)
+        if has_failed and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
+            return [close_breaker(now).action(self.table_name, key)]
         return []
 
     def _of_slot(self, held: ClaimedDelivery, rest_until_ms: int) -> list[Any]:

@@ -9,7 +9,7 @@ from functions.aws.dynamodb.retries import tries
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID, Delivery
+from functions.webhooks.deliveries.model import FIRST_HINTED_MS, MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID, Delivery
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends, run_lane_name
 from functions.webhooks.sending.lane_waker import LaneWaker
@@ -86,6 +86,9 @@ class Claimer:
         delivery, endpoint = hint.delivery, None
         if delivery is None or not delivery.is_claimable(self.clock()):
             return None
+        if delivery.attempt == 0:
+            # If it has been parked meanwhile, the claim fails.
+            delivery = replace(delivery, due_at_ms=delivery.next_at_ms + FIRST_HINTED_MS)
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             endpoint = self.snapshots.cached_endpoint(delivery.project_id, delivery.endpoint_id)
             if endpoint is None or not endpoint.enabled:

@@ -105,6 +105,12 @@ def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
     )
 
 
+def close_breaker(now_ms: int) -> ConditionalUpdate:
+    """Build the update of a lane's row that forgets its failures."""
+    sets: dict[str, Value] = {"ttl": now_ms // MS_PER_SEC + LANE_TTL_SECS}
+    return ConditionalUpdate(sets, "", {}, ("failures", "failing_since_ms", "probe_at_ms"))
+
+
 def lane_shard(lane: Lane) -> str:
     """Return the lane's partition of the due index."""
     return DUE_SHARDS[sum(lane.ref.encode()) % len(DUE_SHARDS)]

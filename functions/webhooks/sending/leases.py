@@ -17,7 +17,15 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
-from functions.webhooks.deliveries.model import LEASE_MS, PARKED_MS, SKEW_MS, Delivery, DeliveryState, due_at
+from functions.webhooks.deliveries.model import (
+    LEASE_LEEWAY_MS,
+    LEASE_MS,
+    PARKED_MS,
+    SKEW_MS,
+    Delivery,
+    DeliveryState,
+    due_at,
+)
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.rows import endpoint_key, failing_is
 from functions.webhooks.sending import slot_rows
@@ -91,11 +99,15 @@ class Leases(Table):
         take = slot_rows.take(slot, project_slots, self._clock())
         take = replace(take, condition=f"{take.condition} AND attribute_not_exists(#waiting_ms)")
         claim, ours = self._lease(delivery, owner)
-        actions = [claim, take.action(self.table_name, slot_rows.slots_key(lane.project_id)), self._lane_is_calm(lane)]
+        actions = [claim, take.action(self.table_name, slot_rows.slots_key(lane.project_id))]
+        if endpoint is None or endpoint.failing is not None:
+            actions.append(self._lane_is_calm(lane))
+        # Else the lane has no failure (`Attempts`), and nothing waits in it if nothing of the project waits.
+        is_checked_to = len(actions)
         if endpoint is not None:
             actions.append(self._endpoint_is_unchanged(endpoint))
         codes = self._transact(actions)
-        if CONDITION_FAILED in codes[1:3]:
+        if CONDITION_FAILED in codes[1:is_checked_to]:
             self._crowded.keep(lane.project_id, True)
         return None if codes else ClaimedDelivery(ours, endpoint, lane, slot, self._clock())
 
@@ -190,15 +202,23 @@ class Leases(Table):
     def _lease(self, delivery: Delivery, owner: str) -> tuple[Any, Delivery]:
         """Return the action that takes the lease of an unchanged delivery, and the delivery after it."""
         until_ms = self._clock() + LEASE_MS
-        sets: dict[str, Value] = {
-            "state": DeliveryState.SENDING.value,
-            "lease_until_ms": until_ms,
-            "lease_owner": owner,
-            "due_shard": due_shard(delivery.event_id),
-            "due_at_ms": until_ms,
-        }
-        ours = replace(delivery, state=DeliveryState.SENDING, lease_until_ms=until_ms, lease_owner=owner)
-        return self._change(delivery, sets, _WAITING, _is_same(delivery)), replace(ours, lane_at_ms=None)
+        is_same, values = _is_same(delivery)
+        sets: dict[str, Value] = {"state": DeliveryState.SENDING.value, "lease_owner": owner}
+        if delivery.due_at_ms is not None and abs(delivery.due_at_ms - until_ms) <= LEASE_LEEWAY_MS:
+            until_ms = delivery.due_at_ms
+            is_same += " AND #due_at_ms = :lease_until_ms"
+        else:
+            sets |= {"due_shard": due_shard(delivery.event_id), "due_at_ms": until_ms}
+        sets["lease_until_ms"] = until_ms
+        ours = replace(
+            delivery,
+            state=DeliveryState.SENDING,
+            lease_until_ms=until_ms,
+            lease_owner=owner,
+            lane_at_ms=None,
+            due_at_ms=until_ms,
+        )
+        return self._change(delivery, sets, _WAITING, (is_same, values)), ours
 
     def _lane_is_calm(self, lane: Lane) -> Any:
         condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"

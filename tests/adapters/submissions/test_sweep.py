@@ -13,7 +13,7 @@ from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Completion, Status, Submission
 from functions.submissions.sweeper import TAKEN_MS, Sweep
-from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver
 from tests.submission_factory import EXECUTION_ID, START_MS, golden
@@ -326,7 +326,7 @@ def test_oldest_rows_come_first_across_shards_and_kinds(pipeline: Pipeline) -> N
     for age in ages:
         pipeline.submit(due_at_ms=START_MS - age * 1000)
     late = pipeline.submit()
-    pipeline.time.ms = START_MS - 35_000 - HINTED_MS
+    pipeline.time.ms = START_MS - 35_000 - FIRST_HINTED_MS
     pipeline.finish(late)
     pipeline.time.ms = START_MS
     dues = [entry.due_at_ms for entry in pipeline.new_sweep().entries()]

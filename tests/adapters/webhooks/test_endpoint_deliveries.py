@@ -516,7 +516,7 @@ def test_deleted_submission_is_not_sent_and_gives_its_lease_back(
             pipeline.aws.client("dynamodb").update_item(
                 TableName=pipeline.aws.names["DeliveriesTable"],
                 Key={"pk": {"S": f"EVENT#{owed.submission_id}"}, "sk": {"S": "EVENT"}},
-                UpdateExpression="REMOVE body",
+                UpdateExpression="REMOVE body_zlib",
             )
             return held
 
