@@ -1,8 +1,7 @@
-"""An AWS account in memory with exactly the tables, queues and bucket that template.yaml declares."""
+"""An AWS account with exactly the tables, queues and bucket that template.yaml declares."""
 
 import functools
 import json
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from functions.aws.clients import Clients
-from tests.adapters.moto_snapshot import Snapshot
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 API_KEY = "rb_live_for_tests_only"
@@ -58,17 +56,6 @@ class Aws:
         """The client of `dynamodb`, `sqs`, `events`, `kms` or `s3` that the functions use too."""
         return getattr(Clients, service)()
 
-    def make_tables_atomic(self) -> None:
-        """Let one call of the tables at a time through: theirs are atomic, moto's are not across threads."""
-        client, lock = self.client("dynamodb"), threading.Lock()
-        make = client._make_api_call
-
-        def locked(*given: Any) -> Any:
-            with lock:
-                return make(*given)
-
-        self.monkeypatch.setattr(client, "_make_api_call", locked)
-
     def value(self, expression: Any) -> str:
         """Return a template expression as its text."""
         if isinstance(expression, dict) and "Ref" in expression:
@@ -103,23 +90,10 @@ class Aws:
         return found
 
 
-_created: list[tuple[dict[str, str], Snapshot]] = []
-
-
 def create_all(account: Aws) -> None:
     """Create the template's resources."""
     for logical_id, resource in account.template["Resources"].items():
         create(account, logical_id, resource)
-
-
-def copy_all(account: Aws) -> None:
-    """Create them in moto; after the first time in this process, restore a copy of them."""
-    if not _created:
-        create_all(account)
-        _created.append((dict(account.names), Snapshot.take()))
-    names, snapshot = _created[0]
-    account.names.update(names)
-    snapshot.restore()
 
 
 def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
@@ -132,7 +106,7 @@ def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
     elif resource["Type"] == "AWS::SQS::Queue":
         # A redrive policy would need the other queue's address; what dead letters do is tested by calling the sweeper.
         attributes = {key: str(value) for key, value in properties.items() if isinstance(value, int)}
-        # moto's long poll would only slow the tests down.
+        # A long poll would only slow the tests down.
         attributes["ReceiveMessageWaitTimeSeconds"] = "0"
         attributes.pop("SqsManagedSseEnabled", None)
         name = account.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
@@ -141,9 +115,7 @@ def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
     elif resource["Type"] == "AWS::KMS::Key":
         name = account.client("kms").create_key(Description=properties["Description"])["KeyMetadata"]["KeyId"]
     elif resource["Type"] == "AWS::S3::Bucket":
-        account.client("s3").create_bucket(
-            Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
+        account.client("s3").create_bucket(Bucket=name)
     else:
         return
     account.names[logical_id] = name

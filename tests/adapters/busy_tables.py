@@ -1,4 +1,4 @@
-"""Transactions that meet other writers or throttling, which moto never reports by itself."""
+"""Transactions that meet other writers or throttling, which the engine never reports by itself."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""Fixtures of all adapter tests: an AWS account in memory, and a project with a key in it."""
+"""Fixtures of all adapter tests: an AWS account, a project with a key in it, and the pipeline behind the queues."""
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -23,39 +25,78 @@ from tests.adapters.aws_account import (
     API_KEY,
     PROJECT_ID,
     Aws,
-    copy_all,
     create_all,
     load_template,
 )
-from tests.adapters.moto_transactions import keep_named_items_only
+from tests.adapters.engine_account import engine_in
+from tests.adapters.pipeline import pipeline, receiver
 from tests.submission_factory import GENEROUS
 
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["Aws", "admin_key", "aws", "logged", "project_key"]
+__all__ = [
+    "Aws",
+    "admin_key",
+    "aws",
+    "local_engine",
+    "logged",
+    "pipeline",
+    "prepared_account",
+    "project_key",
+    "receiver",
+]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test marked `answered_by` on these; the others run on the engine."""
+    marker = metafunc.definition.get_closest_marker("answered_by")
+    if marker is not None and "aws" in metafunc.fixturenames:
+        metafunc.parametrize("aws", marker.args, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def prepared_account(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Make the template's resources in an engine; return its folder and their names."""
+    folder = tmp_path_factory.mktemp("account") / "engine"
+    with pytest.MonkeyPatch.context() as patch, engine_in(folder), new_account(patch) as account:
+        return folder, account.names
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    """Make an empty account with all functions' environments set; where two differ, use `aws.environment`."""
-    with mock_aws(), new_account(monkeypatch, copy_all) as account:
-        keep_named_items_only(monkeypatch)  # after the copies: it makes tables uncopyable
+def aws(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    prepared_account: tuple[Path, dict[str, str]],
+    tmp_path: Path,
+) -> Iterator[Aws]:
+    """Make an empty account with all functions' environments set; where two differ, use `aws.environment`.
+
+    The engine answers. With `answered_by("moto")` moto does, over the wire format.
+    """
+    if getattr(request, "param", "engine") == "moto":
+        with mock_aws(), new_account(monkeypatch) as account:
+            yield account
+        return
+    prepared, names = prepared_account
+    folder = tmp_path / "account"
+    shutil.copytree(prepared, folder)
+    with engine_in(folder), new_account(monkeypatch, lambda account: account.names.update(names)) as account:
         yield account
+
+
+@pytest.fixture
+def local_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Answer all clients from an engine with nothing in it, as in the launcher."""
+    set_credentials(monkeypatch)
+    with engine_in(tmp_path / "engine"):
+        yield
 
 
 @contextmanager
 def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws], None] = create_all) -> Iterator[Aws]:
     """Make the template's resources in whatever answers botocore's calls."""
-    for name, text in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "POWERTOOLS_METRICS_NAMESPACE": "Rustbox",
-    }.items():
-        monkeypatch.setenv(name, text)
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+    set_credentials(monkeypatch)
     template = load_template()
     parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
     forget()
@@ -66,6 +107,18 @@ def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws],
             account.environment(logical_id)
     yield account
     forget()
+
+
+def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "POWERTOOLS_METRICS_NAMESPACE": "Rustbox",
+    }.items():
+        monkeypatch.setenv(name, text)
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -103,7 +156,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
 
 
 def forget() -> None:
-    """Drop what entry points keep between calls. Clients stay: moto answers them in every test."""
+    """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
     rates.cache_clear()
     secrets._secrets.drop(ADMIN_KEY_PARAMETER)
     for module in ("submit", "result", "projects", "webhooks", "record", "announce", "deliver", "sweep"):

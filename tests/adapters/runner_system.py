@@ -1,4 +1,4 @@
-"""One worker over moto's queues, with recorded outcomes in place of the jail."""
+"""One worker over the engine's queues, with recorded outcomes in place of the jail."""
 
 import http.client
 import json

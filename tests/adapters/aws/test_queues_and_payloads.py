@@ -9,6 +9,8 @@ from functions.submissions.queues import Queues
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 
 def received(aws: Aws, queue: str) -> dict[str, Any]:
     answer = aws.client("sqs").receive_message(QueueUrl=aws.names[queue], MessageSystemAttributeNames=["All"])

@@ -10,6 +10,8 @@ from botocore.parsers import ResponseParserError
 from functions.aws.clients import Clients
 from tests.adapters.aws_account import Aws
 
+pytestmark = pytest.mark.answered_by("moto")  # the engine answers behind botocore's parser
+
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}
 EVERY_KIND: dict[str, Any] = {
     "text": {"S": "\u00e9 B \U0001f600"},

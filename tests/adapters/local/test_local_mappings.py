@@ -13,10 +13,7 @@ from infra.local.invoker import Invoker
 from infra.local.mappings import MappingPollers
 from infra.local.resources import create_bus, session
 from infra.local.stack import Function, QueueMapping
-from tests.adapters.local_engine import local_engine
 from tests.until import until
-
-__all__ = ["local_engine"]
 
 HANGING = 10  # two endpoints, five sends each
 

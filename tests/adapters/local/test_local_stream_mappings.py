@@ -3,10 +3,11 @@
 import io
 import json
 import multiprocessing
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,17 @@ class World:
             client.put_item(TableName=self.table, Item={"pk": {"S": key}})
 
 
-def read_template(folder: Path, **parameters: str) -> Template:
-    path = folder / "template.yaml"
-    path.write_text(TEMPLATE)
-    return translate(path, parameters)
+@cache
+def read_template(**parameters: str) -> Template:
+    """Translate it once for all tests: a process that takes seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.yaml"
+        path.write_text(TEMPLATE)
+        return translate(path, parameters)
 
 
 def build(folder: Path) -> World:
-    template = read_template(folder)
+    template = read_template()
     refuse_unknown_types(template)
     resolver = create_resources(template)
     (mapping,) = read_stack(template, resolver).streams
@@ -178,7 +182,7 @@ def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(wor
         bisects=True,
         reports_failures=True,
     )
-    without = read_template(tmp_path, Bus="off")
+    without = read_template(Bus="off")
     values = {"Runs": {"Ref": world.table, "StreamArn": world.mapping.stream_arn}}
     stack = read_stack(without, Resolver(without.parameters, without.conditions, values))
     assert (stack.functions, stack.streams) == ({}, [])

@@ -160,7 +160,6 @@ def test_quotas_are_changed_bit_by_bit_and_go_back_to_the_default(calls: Admin, 
 
 
 def test_changes_of_quotas_at_the_same_time_do_not_undo_each_other(aws: Aws, calls: Admin) -> None:
-    aws.make_tables_atomic()
     project_id = calls.project()
     registry = manage.wiring().projects.registry
     before = registry.get(project_id)

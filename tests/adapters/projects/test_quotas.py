@@ -17,11 +17,9 @@ from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event, get
 from tests.adapters.openapi_check import document
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.quota_projects import PROGRAM, Quotas, on_time, rate, submit_with
 from tests.submission_factory import SUBMISSION_ID, completion
-
-__all__ = ["pipeline", "receiver"]
 
 DAY_SECS = 86_400
 PLENTY = Quota(1000, 1000, 1000)

@@ -1,23 +1,15 @@
-"""Many clients at once, through the handlers, on the engine, which writes one after the other as DynamoDB does.
-
-moto looks at a condition and writes in two steps, so what it says of threads proves nothing.
-"""
+"""Many clients at once, through the handlers, on the engine, which writes one after the other as DynamoDB does."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.aws import clients
 from functions.projects.quota import Quota
-from tests.adapters.aws_account import Aws, create, load_template
-from tests.adapters.conftest import forget
+from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, get
-from tests.adapters.local_engine import local_engine
 from tests.adapters.quota_projects import Quotas, on_time, submit_with
-
-__all__ = ["local_engine"]
 
 CLIENTS = 50
 PLENTY = 1_000
@@ -25,30 +17,8 @@ LIMITS = [Quota(17, PLENTY, PLENTY), Quota(PLENTY, 17, PLENTY), Quota(PLENTY, PL
 
 
 @pytest.fixture
-def quotas(local_engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Quotas]:
-    """Make the template's account in the engine."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Rustbox")
-    _forget_all()
-    try:
-        template = load_template()
-        parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
-        account = Aws(template, {}, monkeypatch, parameters)
-        for logical_id, resource in template["Resources"].items():
-            if resource["Type"] in {"AWS::KMS::Key", "AWS::S3::Bucket"}:
-                account.names[logical_id] = "unused"  # these tests seal nothing and have no large output
-            else:
-                create(account, logical_id, resource)
-        for function in ("SubmitFunction", "ResultFunction"):
-            account.environment(function)
-        yield on_time(account, monkeypatch)
-    finally:
-        _forget_all()
-
-
-def _forget_all() -> None:
-    """Clients too, which the other tests have moto answer."""
-    clients._client.cache_clear()
-    forget()
+def quotas(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
+    return on_time(aws, monkeypatch)
 
 
 def at_once(*calls: Callable[[], Answer]) -> list[Answer]:

@@ -18,6 +18,8 @@ from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 PROJECT = Project("dev", "Development", ("judge",))
 
 

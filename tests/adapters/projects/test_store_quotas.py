@@ -13,6 +13,8 @@ from functions.submissions.model import Submission, idempotency_pk
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, new_submission
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 PLENTY = Quota(1000, 1000, 1000)
 
 

@@ -1,4 +1,4 @@
-"""The direct path of a worker: real HTTP, moto's queues, recorded outcomes in place of the jail."""
+"""The direct path of a worker: real HTTP, the engine's queues, recorded outcomes in place of the jail."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The runner's queues and bucket against moto."""
+"""The runner's queues and bucket."""
 
 import json
 from dataclasses import replace
@@ -15,15 +15,21 @@ from sandbox_runtime.transport.failures import translated
 from tests.adapters.conftest import Aws
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 KIB = 1024
 
 
 @pytest.fixture
 def transport(aws: Aws) -> Transport:
+    return new_transport(aws, aws.names["PayloadsBucket"])
+
+
+def new_transport(aws: Aws, bucket: str) -> Transport:
     return Transport(
         connect(slots=2, receive_wait_secs=0),
         completions_queue_url=aws.names["CompletionsQueue"],
-        bucket=aws.names["PayloadsBucket"],
+        bucket=bucket,
         visibility_secs=60,
     )
 
@@ -119,8 +125,8 @@ def test_a_missing_queue_is_an_error_with_the_code_of_aws(transport: Transport, 
     assert (caught.value.operation, "NonExistentQueue" in caught.value.code) == ("receive", True)
 
 
-def test_output_that_the_bucket_refuses_is_an_error(aws: Aws, transport: Transport) -> None:
-    aws.client("s3").delete_bucket(Bucket=aws.names["PayloadsBucket"])
+def test_output_that_the_bucket_refuses_is_an_error(aws: Aws) -> None:
+    transport = new_transport(aws, "no-such-bucket")
     with pytest.raises(TransportError) as caught:
         transport.without_large_output(completed(b"x" * (200 * KIB)))
     assert caught.value.code == "NoSuchBucket"

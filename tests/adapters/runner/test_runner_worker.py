@@ -1,4 +1,4 @@
-"""The worker from queue to completion over moto, with recorded outcomes in place of the jail."""
+"""The worker from queue to completion over the engine, with recorded outcomes in place of the jail."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The direct path whole: submit's handler, a real worker behind real HTTP, moto for the rest."""
+"""The direct path whole: submit's handler, a real worker behind real HTTP, the engine for the rest."""
 
 import http.server
 import json
@@ -23,7 +23,7 @@ from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
-from functions.submissions import complete
+from functions.submissions import complete, quota_admission
 from functions.submissions import runner_client as runner
 from functions.submissions.complete import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
@@ -35,14 +35,12 @@ from functions.webhooks.endpoints.store import EndpointStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, get, post
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
 from tests.adapters.submissions.test_submit_handler import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import golden, new_submission
 from tests.until import until
-
-__all__ = ["pipeline", "receiver"]
 
 PROGRAM = {"language": "python", "code": "print(42)"}
 HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
@@ -640,6 +638,7 @@ def test_a_submission_deleted_meanwhile_is_gone(
 def test_a_crash_before_the_first_write_leaves_nothing_and_a_repeat_runs(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
 ) -> None:
+    aws.monkeypatch.setattr(quota_admission, "OVERTAKEN_AFTER_MS", 100)  # else a repeat with the key waits for 5 s
     start(system)
     with crash_at(point), pytest.raises(Crash):
         wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)

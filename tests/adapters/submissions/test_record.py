@@ -11,10 +11,8 @@ from functions.submissions.model import Status
 from functions.submissions.runner_store import RunnerStore
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged, pipeline, receiver
+from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged
 from tests.submission_factory import START_MS, golden
-
-__all__ = ["pipeline", "receiver"]
 
 OTHER_EXECUTION = "99999999-58a1-4d4c-b1c5-7b0f5e1f9c02"
 

@@ -11,6 +11,8 @@ from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
 from tests.submission_factory import START_MS, FakeTime, completion, new_submission
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 
 def submission_id(number: int) -> str:
     return f"{number:08x}-0000-4000-8000-000000000000"

@@ -8,6 +8,8 @@ from infra.local.runner_liveness import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, golden
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 
 def heartbeat(node_id: str = "runner-1", sent_ms: int = START_MS, slots: int = 4) -> RunnerHeartbeat:
     message = RunnerHeartbeat.model_validate(golden("runner_heartbeat/v1.strict"), strict=False)

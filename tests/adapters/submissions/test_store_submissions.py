@@ -24,6 +24,8 @@ from tests.submission_factory import (
     older_final_item,
 )
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 CLAIM = Claim(idempotency_pk("dev", "key"), "a" * 64)
 
 

@@ -14,6 +14,7 @@ from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
+from functions.submissions import quota_admission
 from functions.submissions.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
@@ -415,6 +416,7 @@ def test_a_key_is_free_again_after_its_submission_is_deleted(aws: Aws, project_k
 def test_a_submission_deleted_between_claim_and_look_is_taken_in_anew(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(quota_admission, "OVERTAKEN_AFTER_MS", 100)  # else the second one waits for 5 s
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
     store = submit.wiring().acceptance.store
     found = store.get

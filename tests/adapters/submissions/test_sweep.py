@@ -9,16 +9,15 @@ import pytest
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import to_item
 from functions.clock import to_rfc3339
+from functions.handlers.sweep import RESERVE_MS
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Completion, Status, Submission
 from functions.submissions.sweeper import TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
-from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at
 from tests.submission_factory import EXECUTION_ID, START_MS, golden
-
-__all__ = ["pipeline", "receiver"]
 
 HOUR_SECS = 3600
 
@@ -317,7 +316,7 @@ def test_sweep_stops_while_there_is_time_and_the_next_goes_on(pipeline: Pipeline
     for _ in range(10):
         pipeline.submit()
     pipeline.time.advance(121)
-    assert pipeline.sweep(Context(remaining_ms=13_500, step_ms=1000)) == {"driven": 3, "failed": 0}
+    assert pipeline.sweep(Context(remaining_ms=RESERVE_MS + 3_500, step_ms=1000)) == {"driven": 3, "failed": 0}
     assert pipeline.sweep() == {"driven": 7, "failed": 0}
 
 
@@ -505,7 +504,7 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
     monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
-    driven = pipeline.sweep(Context(remaining_ms=40_500, step_ms=1000))["driven"]
+    driven = pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))["driven"]
     assert driven == 30
     hinted = [json.loads(hint)["event_id"] for hint in pipeline.hints()]
     assert (len(hinted), victim in hinted) == (30, True)
@@ -516,13 +515,12 @@ def test_without_turns_it_would_wait_for_the_whole_flood(pipeline: Pipeline, mon
     monkeypatch.setattr("functions.submissions.backlog.FAIR_FROM", 10**9)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
-    pipeline.sweep(Context(remaining_ms=40_500, step_ms=1000))
+    pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))
     assert victim not in [json.loads(hint)["event_id"] for hint in pipeline.hints()]
 
 
 def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.handlers.sweep.ALONE_ROWS", 5)
-    pipeline.aws.make_tables_atomic()
     owed = owe(pipeline, "flood", START_MS - 60_000, 60)
     threads = set()
     act = Sweep.handle

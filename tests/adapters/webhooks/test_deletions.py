@@ -14,9 +14,7 @@ from functions.webhooks.endpoints.model import Endpoint
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.http_calls import send
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
-
-__all__ = ["pipeline", "receiver"]
+from tests.adapters.pipeline import Crash, Pipeline, crash_at
 
 PATH = "/api/webhooks"
 MINUTE_SECS = 60

@@ -14,15 +14,13 @@ import pytest
 
 from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from tests.adapters.pipeline import Pipeline, path_of, pipeline, receiver
+from tests.adapters.pipeline import Pipeline, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-
-__all__ = ["pipeline", "receiver"]
 
 CLAIM_AND_OUTCOME = {"TransactWriteItems": 2}
 
@@ -37,7 +35,7 @@ def counted(pipeline: Pipeline) -> Iterator[Counter[str]]:
 
     watched = [pipeline.aws.client(name).meta.events for name in ("dynamodb", "sqs", "kms", "events")]
     for events in watched:
-        events.register("before-call", note)
+        events.register_first("before-call", note)
     try:
         yield calls
     finally:

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
-from tests.adapters.pipeline import RECORD_POINTS, Pipeline, pipeline, receiver
+from tests.adapters.pipeline import RECORD_POINTS, Pipeline
 
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
-
-__all__ = ["pipeline", "receiver"]
 
 WEBHOOK_POINTS = (
     "webhook.after_claim",

@@ -23,11 +23,9 @@ from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import PROJECT_SLOTS, SECRET, Pipeline, no_sleep, path_of, pipeline, receiver
+from tests.adapters.pipeline import PROJECT_SLOTS, SECRET, Pipeline, no_sleep, path_of
 from tests.adapters.webhooks.test_webhook import Conflicting, Script
 from tests.submission_factory import START_MS
-
-__all__ = ["pipeline", "receiver"]
 
 DAY_SECS = 86_400
 

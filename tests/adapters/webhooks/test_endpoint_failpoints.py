@@ -22,13 +22,9 @@ from tests.adapters.pipeline import (
     Pipeline,
     crash_at,
     no_sleep,
-    pipeline,
-    receiver,
 )
 from tests.adapters.webhooks.test_delivery_machine import WEBHOOK_POINTS
 from tests.submission_factory import completion, older_final_item
-
-__all__ = ["pipeline", "receiver"]
 
 
 @pytest.fixture

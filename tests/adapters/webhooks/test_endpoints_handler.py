@@ -24,10 +24,7 @@ from functions.webhooks.sending.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.hook_receiver import HookReceiver
 from tests.adapters.http_calls import Answer, call, event, send
-from tests.adapters.pipeline import receiver
 from tests.submission_factory import SUBMISSION_ID
-
-__all__ = ["receiver"]
 
 URL = "https://hooks.example.com/x?token=very-hidden"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -206,7 +203,6 @@ def test_a_project_has_at_most_fifty_and_room_again_after_a_deletion(aws: Aws, p
 
 
 def test_of_many_at_once_exactly_so_many_are_made_as_there_is_room(aws: Aws, project_key: str) -> None:
-    aws.make_tables_atomic()
     for _ in range(MAX_ENDPOINTS - 5):
         create(project_key)
     with ThreadPoolExecutor(16) as threads:

@@ -10,13 +10,11 @@ import pytest
 from functions.webhooks.sending import lane as lanes
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN
 from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, project_slots
-from tests.adapters.pipeline import Pipeline, pipeline, receiver
 from tests.adapters.virtual_senders import OVERHEAD_MS, VirtualSenders, percentile, quiet
 
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
-
-__all__ = ["pipeline", "receiver"]
+    from tests.adapters.pipeline import Pipeline
 
 SENDERS = 40
 HOSTILE, VICTIM = "hostile", "victim"

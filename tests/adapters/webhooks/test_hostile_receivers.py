@@ -9,7 +9,7 @@ import pytest
 
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.egress import Egress
-from tests.adapters.pipeline import Pipeline, pipeline, receiver
+from tests.adapters.pipeline import Pipeline
 from tests.adapters.webhooks.test_egress import (
     OK,
     Authority,
@@ -22,7 +22,7 @@ from tests.adapters.webhooks.test_egress import (
     start,
 )
 
-__all__ = ["authority", "pipeline", "receiver", "start"]
+__all__ = ["authority", "start"]
 
 
 def drips(peer: socket.socket) -> None:

@@ -19,15 +19,13 @@ from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.slot_rows import slots_key
 from functions.webhooks.sending.slots import SLOT_MS
-from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
 from tests.adapters.webhooks.test_endpoint_deliveries import finish, hint_of, hold, use_leases
 from tests.adapters.webhooks.test_webhook import Script
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-
-__all__ = ["pipeline", "receiver"]
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import HINTED_MS, DeliveryState
-from tests.adapters.pipeline import DONE_STATES, RECORD_POINTS, Crash, Pipeline, crash_at, pipeline, receiver
-
-__all__ = ["pipeline", "receiver"]
+from tests.adapters.pipeline import DONE_STATES, RECORD_POINTS, Crash, Pipeline, crash_at
 
 WEBHOOK_POINTS = ("webhook.after_claim", "webhook.after_send", "webhook.after_record")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page")

@@ -13,10 +13,8 @@ from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.http_calls import send
-from tests.adapters.pipeline import SECRET, Pipeline, logged, pipeline, receiver
+from tests.adapters.pipeline import SECRET, Pipeline, logged
 from tests.submission_factory import new_submission
-
-__all__ = ["pipeline", "receiver"]
 
 HIDDEN = "very-hidden"
 HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": HIDDEN}

@@ -145,7 +145,6 @@ def test_a_mark_fails_if_a_slot_was_taken_or_freed_since_the_read(row: Row) -> N
 
 
 def test_many_senders_at_once_never_pass_a_limit(row: Row) -> None:
-    row.aws.make_tables_atomic()
 
     def work(number: int) -> int:
         most = 0

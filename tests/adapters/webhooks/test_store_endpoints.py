@@ -23,6 +23,8 @@ from tests.submission_factory import START_MS, FakeTime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.answered_by("engine", "moto")
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 

@@ -19,7 +19,7 @@ from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.busy_tables import refuse_transactions
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import SECRET, Pipeline, path_of, pipeline, receiver
+from tests.adapters.pipeline import SECRET, Pipeline, path_of
 from tests.adapters.webhooks.test_delivery_calls import CLAIM_AND_OUTCOME, known, owed, sent
 from tests.adapters.webhooks.test_webhook import Script
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-
-__all__ = ["pipeline", "receiver"]
 
 NO_URL = {"webhook_url": None, "webhook_secret": None}
 

@@ -21,10 +21,8 @@ from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.reply import Reply
-from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep, pipeline, receiver
+from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
 from tests.submission_factory import START_MS
-
-__all__ = ["pipeline", "receiver"]
 
 
 def hint_of(submission: Submission) -> str:
@@ -254,7 +252,6 @@ def test_expired_event_is_not_sent(pipeline: Pipeline, owed: Submission) -> None
 
 
 def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Submission) -> None:
-    pipeline.aws.make_tables_atomic()
     start, outcomes = threading.Barrier(8), []
 
     def work() -> None:
