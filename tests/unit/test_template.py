@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from cfnlint.api import lint
 
 from infra.sam_template import TemplateInvalidError, read, translate
+from tests.template_policies import references, statements
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
@@ -20,42 +20,10 @@ def deployed() -> dict[str, Any]:
     return translate(read(TEMPLATE), {}, "s3://code/functions.zip")
 
 
-def _references(node: Any) -> Iterator[str]:
-    """Logical ids that a part of the template refers to."""
-    if isinstance(node, list):
-        for part in node:
-            yield from _references(part)
-    elif isinstance(node, dict):
-        for name, value in node.items():
-            if name == "Ref":
-                yield value
-            elif name == "Fn::GetAtt":
-                yield value[0] if isinstance(value, list) else value.partition(".")[0]
-            elif name == "DependsOn":
-                yield from [value] if isinstance(value, str) else value
-            else:
-                if name == "Fn::Sub":
-                    text = value if isinstance(value, str) else value[0]
-                    yield from re.findall(r"\$\{(\w+)[.}]", text)
-                yield from _references(value)
-
-
-def _statements(deployed: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Statements of roles and managed policies: the logical id and the statement."""
-    for name, resource in deployed["Resources"].items():
-        properties = resource.get("Properties", {})
-        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-        if resource["Type"] == "AWS::IAM::ManagedPolicy":
-            documents = [properties["PolicyDocument"]]
-        for document in documents:
-            for statement in document["Statement"]:
-                yield name, statement["Fn::If"][1] if "Fn::If" in statement else statement
-
-
 def _check_cycles(template: dict[str, Any]) -> None:
     """Raise CycleError if a resource depends on itself."""
     resources = template["Resources"]
-    graph = {name: set(_references(resource)) & resources.keys() for name, resource in resources.items()}
+    graph = {name: set(references(resource)) & resources.keys() for name, resource in resources.items()}
     assert "Api" in graph["EndpointsFunction"]
     assert "EndpointsFunction" in graph["EndpointsIntegration"]
     TopologicalSorter(graph).prepare()
@@ -78,9 +46,9 @@ def test_both_checks_find_an_api_that_depends_on_its_functions(deployed: dict[st
 
 
 def test_no_policy_allows_a_wildcard_action_or_every_resource(deployed: dict[str, Any]) -> None:
-    statements = list(_statements(deployed))
-    assert len(statements) > 40
-    for name, statement in statements:
+    found = list(statements(deployed))
+    assert len(found) > 40
+    for name, statement in found:
         assert statement["Effect"] == "Allow", name
         assert not [action for action in statement["Action"] if "*" in action], name
         assert "*" not in statement["Resource"], name
@@ -93,8 +61,8 @@ def test_only_the_account_has_every_permission_on_the_key(deployed: dict[str, An
 
 def test_runner_may_use_three_queues_and_write_outputs_and_nothing_else(deployed: dict[str, Any]) -> None:
     allowed = {
-        action: sorted(set(_references(statement["Resource"])))
-        for name, statement in _statements(deployed)
+        action: sorted(set(references(statement["Resource"])))
+        for name, statement in statements(deployed)
         if name == "RunnerPolicy"
         for action in statement["Action"]
     }

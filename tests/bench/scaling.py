@@ -1,0 +1,114 @@
+"""`python -m tests.bench.scaling`: quotas of AWS that 10, 1,000 and 50,000 runs a second use up, and what runs cost.
+
+Quotas are AWS's defaults, as its documentation had them in November 2026; those of an account may differ.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+
+from infra.deploy.costs import PRICES_OF, RUNS, Run, dollars_per_million
+
+RATES = (10, 1_000, 50_000)
+BUSY = 0.6
+"""Share of the slots that run programs when the fleet has its size."""
+SLOTS = 4
+HOST_DOLLARS = 0.145
+"""An hour of c7g.xlarge, on demand in us-east-1. Spot costs about 40 % of it."""
+HEARTBEAT_SECS = 20
+_DELIVERY_SECS = 0.2
+SYNCHRONOUS, POLLED, WEBHOOK = RUNS
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Runs of one kind. `run_secs`: mean time in a slot. `projects`: share the load equally."""
+
+    rate: float
+    run: Run
+    run_secs: float
+    projects: int
+
+    @property
+    def runners(self) -> int:
+        """Runners of SLOTS slots, BUSY of them busy."""
+        return ceil(self.rate * self.run_secs / SLOTS / BUSY)
+
+    @property
+    def invocations(self) -> float:
+        """Concurrent invocations: a synchronous one lasts as long as its run."""
+        waits = self.run_secs if self.run is SYNCHRONOUS else 0.0
+        return self.rate * (self.run.gb_secs + waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One limit. `used`: by a workload, in the limit's unit. `way_out`: what to change when it is reached."""
+
+    name: str
+    limit: float
+    used: Callable[[Workload], float]
+    way_out: str
+
+
+QUOTAS = (
+    Quota("HTTP API: requests a second of the stage", 1_000, lambda w: w.rate * w.run.requests, "ThrottlingRateLimit"),
+    Quota("HTTP API: requests a second of the account", 10_000, lambda w: w.rate * w.run.requests, "request"),
+    Quota("Lambda: concurrent invocations", 1_000, lambda w: w.invocations, "request"),
+    Quota("DynamoDB: write units a second of a table", 40_000, lambda w: w.rate * w.run.writes, "request"),
+    Quota("DynamoDB: one project's quota item, writes a second", 1_000, lambda w: w.rate * 3 / w.projects, "projects"),
+    Quota("DynamoDB: one project in by_project, writes a second", 1_000, lambda w: w.rate * 2 / w.projects, "projects"),
+    Quota("DynamoDB: 16 shards of the due index, writes a second", 16_000, lambda w: w.rate * 3, "more shards"),
+    Quota("SQS: messages in flight of a queue", 120_000, lambda w: w.rate * w.run_secs, "more queues"),
+    Quota("KMS: operations a second (runs with own secrets)", 10_000, lambda w: w.rate * 2, "request; endpoints"),
+    Quota("EventBridge: PutEvents a second, smallest regions", 600, lambda w: w.rate * w.run.events / 10, "request"),
+    Quota("EC2: vCPUs of spot or on-demand hosts", 640, lambda w: w.runners * SLOTS, "request"),
+    Quota("ECS: hosts of a cluster", 5_000, lambda w: w.runners, "more fleets"),
+    Quota("ECS: tasks of a cluster that wait for a host", 500, lambda w: w.runners * 0.5, "higher Floor; request"),
+    Quota("ALB: targets", 1_000, lambda w: w.runners, "more fleets"),
+    Quota("DynamoDB: heartbeats a second on one key", 1_000, lambda w: w.runners / HEARTBEAT_SECS, "HEARTBEAT_SECS"),
+    Quota("health: bytes of all runners' rows in one query", 1_048_576, lambda w: w.runners * 1_000, "summary row"),
+    Quota("WebhookSenders: webhooks at once", 1_000, lambda w: w.rate * _DELIVERY_SECS, "request; batches"),
+)
+# A new account has 10 to 1,000 concurrent invocations, and 5 to 640 vCPUs.
+
+
+def table(run: Run, run_secs: float, projects: int) -> str:
+    """Return one line for each quota. A star: it is used up."""
+    lines = [f"{'quota':<54}{'default':>10}" + "".join(f"{f'{rate:,}/s':>12}" for rate in RATES) + "  way out"]
+    for quota in QUOTAS:
+        used = [quota.used(Workload(rate, run, run_secs, projects)) for rate in RATES]
+        cells = "".join(f"{f'{value:,.0f}':>11}{'*' if value > quota.limit else ' '}" for value in used)
+        lines.append(f"{quota.name:<54}{quota.limit:>10,.0f}{cells}  {quota.way_out}")
+    return "\n".join(lines)
+
+
+def costs(run_secs: float, host_dollars: float) -> str:
+    """Return the dollars of a million runs of each kind: AWS's services, and the runners' hosts."""
+    hosts = 1e6 * run_secs / SLOTS / BUSY / 3600 * host_dollars
+    lines = [f"{'a million runs':<24}{'services':>10}{'hosts':>8}{'together':>10}"]
+    for run in RUNS:
+        services = dollars_per_million(run, "arm64")
+        lines.append(f"{run.name:<24}{services:>9.1f}${hosts:>7.1f}${services + hosts:>9.1f}$")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--run-secs", type=float, default=0.5, help="mean time of a run in its slot")
+    parser.add_argument("--projects", type=int, default=100, help="projects that share the load equally")
+    parser.add_argument("--host-dollars", type=float, default=HOST_DOLLARS, help="an hour of a host with 4 vCPUs")
+    asked = parser.parse_args(arguments)
+    for run in (POLLED, WEBHOOK):
+        print(f"{run.name}, {asked.run_secs:g} s each, {asked.projects} projects")  # noqa: T201 - the output
+        print(table(run, asked.run_secs, asked.projects) + "\n")  # noqa: T201
+    print(f"prices of {PRICES_OF}, a host ${asked.host_dollars:g} an hour, {BUSY:.0%} of its slots busy")  # noqa: T201
+    print(costs(asked.run_secs, asked.host_dollars))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,171 @@
+"""The templates of network and fleet: no findings, least privilege, and nobody reaches a runner but who must."""
+
+import json
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+
+from infra.sam_template import read
+from tests.template_policies import references, statements
+
+INFRA = Path(__file__).parents[2] / "infra"
+# AWS has no resource for these: https://docs.aws.amazon.com/service-authorization/latest/reference/
+WITHOUT_RESOURCE = {"ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"}
+
+
+@pytest.fixture(scope="module", params=["network.yaml", "runner_fleet.yaml"])
+def template(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(INFRA / request.param)
+
+
+@pytest.fixture(scope="module")
+def network() -> dict[str, Any]:
+    return {name: item["Properties"] for name, item in read(INFRA / "network.yaml")["Resources"].items()}
+
+
+@pytest.fixture(scope="module")
+def fleet() -> dict[str, Any]:
+    return {name: item["Properties"] for name, item in read(INFRA / "runner_fleet.yaml")["Resources"].items()}
+
+
+def test_cfn_lint_finds_nothing(template: dict[str, Any]) -> None:
+    assert [str(match) for match in lint(json.dumps(template))] == []
+
+
+def test_no_resource_depends_on_itself(template: dict[str, Any]) -> None:
+    resources = template["Resources"]
+    graph = {name: set(references(resource)) & resources.keys() for name, resource in resources.items()}
+    TopologicalSorter(graph).prepare()
+
+
+def test_no_role_has_a_wildcard_action_nor_a_right_outside_its_own_things() -> None:
+    found = list(statements(read(INFRA / "runner_fleet.yaml")))
+    assert len(found) == 7
+    for name, statement in found:
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action], name
+        if statement["Resource"] == "*":
+            assert set(statement["Action"]) <= WITHOUT_RESOURCE, name
+        assert not [action for action in statement["Action"] if action.startswith(("dynamodb", "iam", "sts"))]
+
+
+def test_a_runner_has_the_policy_of_the_stage_and_nothing_else(fleet: dict[str, Any]) -> None:
+    role = fleet["RunnerRole"]
+    assert role.keys() == {"AssumeRolePolicyDocument", "ManagedPolicyArns"}
+    assert role["ManagedPolicyArns"] == [{"Ref": "RunnerPolicyArn"}]
+    assert fleet["Runner"]["TaskRoleArn"] == {"Fn::GetAtt": ["RunnerRole", "Arn"]}
+    # The agent's roles read no queue and no bucket.
+    services = {
+        action.partition(":")[0]
+        for _, statement in statements(read(INFRA / "runner_fleet.yaml"))
+        for action in statement["Action"]
+    }
+    assert services == {"ecs", "ecr", "logs", "ssm"}
+
+
+def test_a_host_gives_its_role_to_nobody(fleet: dict[str, Any]) -> None:
+    data = fleet["Host"]["LaunchTemplateData"]
+    assert data["MetadataOptions"] == {
+        "HttpEndpoint": "enabled",
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+    }
+    script = data["UserData"]["Fn::Base64"]["Fn::Sub"]
+    for line in ("ECS_AWSVPC_BLOCK_IMDS=true", "ECS_DISABLE_PRIVILEGED=true", "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true"):
+        assert f"{line}\n" in script
+    assert fleet["Runner"]["NetworkMode"] == "awsvpc"
+    assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
+    assert "KeyName" not in data
+    assert "SecurityGroupIngress" not in fleet["HostGroup"]
+
+
+def test_a_runner_has_the_privileges_of_the_documented_container(fleet: dict[str, Any]) -> None:
+    compose = read(INFRA / "runner" / "compose.yaml")["services"]["runner"]
+    (container,) = fleet["Runner"]["ContainerDefinitions"]
+    assert container["LinuxParameters"]["Capabilities"] == {"Drop": compose["cap_drop"], "Add": compose["cap_add"]}
+    assert (container["User"], container["ReadonlyRootFilesystem"]) == (compose["user"], compose["read_only"])
+    assert [mount["ContainerPath"] for mount in container["LinuxParameters"]["Tmpfs"]] == compose["tmpfs"]
+    assert container["DockerSecurityOptions"] == ["no-new-privileges"]
+    assert container["StopTimeout"] == int(compose["stop_grace_period"].removesuffix("s"))
+    assert "Privileged" not in container
+    assert "default-cgroupns-mode" in fleet["Host"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+
+
+def test_a_host_on_spot_is_drained_and_a_lost_one_replaced(fleet: dict[str, Any]) -> None:
+    provider = fleet["Capacity"]["AutoScalingGroupProvider"]
+    assert (provider["ManagedDraining"], provider["ManagedTerminationProtection"]) == ("ENABLED", "ENABLED")
+    assert fleet["Hosts"]["NewInstancesProtectedFromScaleIn"] is True  # else the protection above is refused
+    assert fleet["Hosts"]["CapacityRebalance"] is True
+    arm, intel = fleet["Hosts"]["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]["Fn::If"][1:]
+    assert len(arm) == len(intel) == 4  # four pools of spot hosts, all with four CPUs
+    assert {item["InstanceType"].partition(".")[2] for item in arm + intel} == {"xlarge"}
+    assert all(item["InstanceType"].partition(".")[0].endswith("g") for item in arm)
+    assert not [item for item in intel if item["InstanceType"].partition(".")[0].endswith("g")]
+
+
+def test_only_submit_reaches_the_load_balancer_and_only_it_the_runners(fleet: dict[str, Any]) -> None:
+    (submit,) = fleet["BalancerGroup"]["SecurityGroupIngress"]
+    assert (submit["SourceSecurityGroupId"], submit["FromPort"]) == ({"Ref": "SubmitGroupId"}, 443)
+    assert fleet["BalancerToRunners"]["SourceSecurityGroupId"] == {"Ref": "BalancerGroup"}
+    assert "SecurityGroupIngress" not in fleet["RunnerGroup"]
+    assert fleet["Balancer"]["Scheme"] == "internal"
+    assert (fleet["Listener"]["Protocol"], fleet["Listener"]["Port"]) == ("HTTPS", 443)
+
+
+def test_the_direct_path_needs_certificate_caller_and_token() -> None:
+    (rule,) = read(INFRA / "runner_fleet.yaml")["Rules"].values()
+    needed = {part["Assert"]["Fn::Not"][0]["Fn::Equals"][0]["Ref"] for part in rule["Assertions"]}
+    assert needed == {"CertificateArn", "SubmitGroupId", "RunnerTokenParameter"}
+
+
+def test_the_network_has_no_way_to_the_internet() -> None:
+    types = {item["Type"] for item in read(INFRA / "network.yaml")["Resources"].values()}
+    assert types == {
+        "AWS::EC2::VPC",
+        "AWS::EC2::Subnet",
+        "AWS::EC2::RouteTable",
+        "AWS::EC2::SubnetRouteTableAssociation",
+        "AWS::EC2::VPCEndpoint",
+        "AWS::EC2::SecurityGroup",
+    }
+
+
+def test_endpoints_that_carry_data_serve_this_account_only(network: dict[str, Any]) -> None:
+    endpoints = {name: item for name, item in network.items() if "ServiceName" in item}
+    own = {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}
+    without_policy = {name for name, item in endpoints.items() if "PolicyDocument" not in item}
+    assert without_policy == {"EcsEndpoint", "EcsAgentEndpoint", "EcsTelemetryEndpoint"}
+    for name in endpoints.keys() - without_policy:
+        for statement in endpoints[name]["PolicyDocument"]["Statement"]:
+            assert not [action for action in statement["Action"] if "*" in action]
+            if statement.get("Sid") == "LayersOfImages":
+                assert statement["Action"] == ["s3:GetObject"]
+                continue
+            assert own.items() <= statement["Condition"]["StringEquals"].items(), name
+
+
+def test_every_service_that_a_runner_calls_has_an_endpoint(network: dict[str, Any]) -> None:
+    names = [item["ServiceName"]["Fn::Sub"] for item in network.values() if "ServiceName" in item]
+    services = {name.rpartition("}.")[2] for name in names}
+    policy = read(INFRA.parent / "template.yaml")["Resources"]["RunnerPolicy"]
+    called = {
+        action.partition(":")[0]
+        for _, statement in statements({"Resources": {"RunnerPolicy": policy}})
+        for action in statement["Action"]
+    }
+    assert called == {"sqs", "s3"}
+    of_the_agent = {"logs", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry"}
+    of_submit = {"kms", "ssm", "dynamodb"}
+    assert services == called | of_the_agent | of_submit
+
+
+def test_outputs_of_the_network_and_of_the_stage_are_the_parameters_of_the_fleet() -> None:
+    parameters = read(INFRA / "runner_fleet.yaml")["Parameters"].keys()
+    outputs = read(INFRA / "network.yaml")["Outputs"].keys()
+    assert outputs <= parameters
+    stage = read(INFRA.parent / "template.yaml")["Outputs"].keys()
+    needed = {"RunnerPolicyArn", "InteractiveQueueUrl", "BatchQueueUrl", "CompletionsQueueUrl", "PayloadsBucketName"}
+    assert needed | {"SubmissionVisibilitySecs"} <= stage & parameters
