@@ -1,15 +1,21 @@
 """Logs and metrics, both as JSON lines on standard output.
 
-Pass `correlation_id` (the submission id) and keys with every log call: `log.info("Submission accepted",
-correlation_id=..., submission_id=...)`. State kept on the logger would leak between threads of the local stack.
+Lines of an API request carry its correlation id by themselves (`http.resolver`). Everywhere else, and on other threads,
+pass it: `log.info("Completion recorded", **row.log_ids)`. Other state on the logger would leak between requests.
 Never pass code, stdin, output, headers or secrets. Never use an id as a dimension of a metric.
 """
 
+from __future__ import annotations
+
 import functools
 import os
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DEFAULT_NAMESPACE = "Rustbox"
 """Outside a deployment. template.yaml sets one for each stage, so that stages of one account do not mix."""
@@ -21,18 +27,12 @@ def logger(service: str) -> Logger:
     return Logger(service=service, utc=True)
 
 
-def warn(log: Logger, phrase: str, submission_id: str, error: Exception, problem: str | None = None) -> None:
+def warn(log: Logger, phrase: str, ids: Mapping[str, Any], error: Exception, problem: str | None = None) -> None:
     """Log a failure that did not fail the request of a submission: the type of the error, never its text.
 
-    `problem`: a text of our own without any message content.
+    `ids`: the correlation id and others. `problem`: a text of our own without any message content.
     """
-    log.warning(
-        phrase,
-        correlation_id=submission_id,
-        submission_id=submission_id,
-        error_type=type(error).__name__,
-        problem=problem,
-    )
+    log.warning(phrase, **ids, error_type=type(error).__name__, problem=problem)
 
 
 class Metrics:

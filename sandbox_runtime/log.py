@@ -37,7 +37,7 @@ KEYS: Final = (
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON. `correlation_id` is the submission's id, as in every part of the service."""
+    """One line of JSON. `correlation_id` is that of the request, as in every part of the service."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line; of an exception only its type and where it was raised."""
@@ -49,7 +49,9 @@ class JsonFormatter(logging.Formatter):
         }
         submission_id = getattr(record, "submission_id", None)
         if submission_id is not None:
-            entry["correlation_id"] = entry["submission_id"] = submission_id
+            # A submission that was sent by functions of the revision before has no correlation id of its own.
+            entry["correlation_id"] = getattr(record, "correlation_id", None) or submission_id
+            entry["submission_id"] = submission_id
         entry.update({key: record.__dict__[key] for key in KEYS if record.__dict__.get(key) is not None})
         if record.exc_info and record.exc_info[0] is not None:
             entry["exception"] = record.exc_info[0].__name__

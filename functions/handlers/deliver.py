@@ -47,7 +47,7 @@ def _report(attempted: Attempted) -> None:
     outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
     logger(SERVICE).info(
         "Delivery attempted",
-        correlation_id=delivery.submission_id or delivery.event_id,
+        **delivery.log_ids,
         delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
         attempt=delivery.attempt + 1,
         outcome=outcome,

@@ -55,7 +55,7 @@ def _record(
     if isinstance(message, ExecutionStarted | ExecutionCompleted):
         log.info(
             "Completion recorded",
-            correlation_id=message.submission_id,
+            correlation_id=message.correlation_id or message.submission_id,
             submission_id=message.submission_id,
             message_type=message.type,
         )

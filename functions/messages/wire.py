@@ -55,6 +55,7 @@ def _checked_time(text: str) -> str:
 Base64 = Annotated[bytes, PlainValidator(_decode_base64), PlainSerializer(lambda raw: base64.b64encode(raw).decode())]
 Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3,6}Z$"), AfterValidator(_checked_time)]
+CorrelationId = Annotated[str, Field(pattern=r"^[0-9A-Za-z._~:=+/-]{1,128}$")]
 NodeId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -77,6 +78,16 @@ class _Message(Shape):
     def serialise(self) -> str:
         """Return the message as one line of JSON."""
         return self.model_dump_json(by_alias=True)
+
+
+class _Correlated(_Message):
+    """A message about one submission. The id is that of its request; a runner of an older revision sends none."""
+
+    correlation_id: CorrelationId | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "correlation_id" or value is not None}
 
 
 class RequestedLimits(Shape):
@@ -109,7 +120,7 @@ class ExecutionRequested(_Message):
     requested_at: Time
 
 
-class ExecutionStarted(_Message):
+class ExecutionStarted(_Correlated):
     """A runner has started the submission."""
 
     type: Literal["execution_started"] = "execution_started"
@@ -150,7 +161,7 @@ class Stream(Shape):
         return {name: value for name, value in handler(self).items() if value is not None}
 
 
-class ExecutionCompleted(_Message):
+class ExecutionCompleted(_Correlated):
     """The outcome of one execution. Its object keys must be under its own submission and execution."""
 
     type: Literal["execution_completed"] = "execution_completed"

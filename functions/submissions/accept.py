@@ -85,7 +85,9 @@ class Acceptance:
     sleep: Callable[[float], None] = time.sleep
     row_after_secs: float = ROW_AFTER_SECS
 
-    def accept(self, project: Project, run: RunRequest, key: str | None, *, interactive: bool) -> Accepted:
+    def accept(
+        self, project: Project, run: RunRequest, key: str | None, *, interactive: bool, correlation_id: str
+    ) -> Accepted:
         """Run a submission, or queue it.
 
         Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
@@ -102,7 +104,7 @@ class Acceptance:
             earlier = self._find_earlier(claim)
             if earlier is not None:
                 return Accepted(earlier, depth, None)
-            row = self._new_row(project, run, claim, interactive=interactive)
+            row = self._new_row(project, run, claim, interactive=interactive, correlation_id=correlation_id)
             try:
                 charge = self.admission.charge(project, row)
                 row = replace(row, endpoints_version=charge.endpoints_version)
@@ -185,7 +187,9 @@ class Acceptance:
             return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 
-    def _new_row(self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool) -> Submission:
+    def _new_row(
+        self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool, correlation_id: str
+    ) -> Submission:
         now = self.clock()
         asked_directly = interactive and self.direct is not None
         due_secs = DIRECT_DUE_SECS if asked_directly else self.settings.pending_redrive_secs
@@ -208,16 +212,17 @@ class Acceptance:
             wall_budget_secs=run.wall_budget_secs,
             due_at_ms=now + due_secs * MS_PER_SEC,
             asked_directly=asked_directly,
+            correlation_id=correlation_id,
         )
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
         message = execution_requested(submission, run.code, run.stdin, submission.created_at)
         try:
             reach("submit.before_send")
-            self.queues.send_execution(queue_url, message)
+            self.queues.send_execution(queue_url, message, submission.correlation_id)
             reach("submit.after_send")
             if submission.asked_directly:
                 due_at_ms = self.clock() + self.settings.pending_redrive_secs * MS_PER_SEC
                 self.store.note_queued(submission.submission_id, due_at_ms)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Submission not queued; the sweeper will send it", submission.submission_id, error)
+            warn(self.log, "Submission not queued; the sweeper will send it", submission.log_ids, error)

@@ -120,7 +120,7 @@ class Completer:
         try:
             self.hints.send_all(hints)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Hints not sent; the sweeper will send them", hints[0].event_id, error)
+            warn(self.log, "Hints not sent; the sweeper will send them", hints[0].log_ids, error)
         reach("complete.after_hint")
 
     def completion(self, message: ExecutionCompleted) -> Completion:
@@ -181,7 +181,7 @@ class Completer:
         try:
             self.quotas.release(row.quota_claim)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Quota not released; a later charge will find it", row.submission_id, error)
+            warn(self.log, "Quota not released; a later charge will find it", row.log_ids, error)
         return webhooks
 
     def _end(self, final: Submission, webhooks: Publication) -> Ended:

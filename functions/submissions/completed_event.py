@@ -28,6 +28,7 @@ def completed_event(submission: Submission, body: bytes) -> Event:
         project_id=submission.project_id,
         submission_id=submission.submission_id,
         body=body,
+        correlation_id=submission.correlation_id or "",
     )
 
 

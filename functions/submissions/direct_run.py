@@ -38,8 +38,9 @@ class DirectRun:
 
     def start(self, submission: Submission, code: bytes, stdin: bytes) -> Call | None:
         """Send the execution to a runner. None if no runner accepts it."""
+        message = execution_requested(submission, code, stdin, submission.created_at)
         try:
-            return self.runner.start(execution_requested(submission, code, stdin, submission.created_at))
+            return self.runner.start(message, submission.correlation_id)
         except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner not called directly", unavailable)
             return None
@@ -84,4 +85,4 @@ class DirectRun:
 
     def _warn(self, submission: Submission, phrase: str, error: Exception) -> None:
         problem = str(error) if isinstance(error, RunnerUnavailableError) else None
-        warn(self.log, phrase, submission.submission_id, error, problem)
+        warn(self.log, phrase, submission.log_ids, error, problem)

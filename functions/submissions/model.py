@@ -57,7 +57,8 @@ class Submission:
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
     webhook. Only rows of older revisions have a `webhook_secret` or a `fanout`. `endpoints_version`: the version of the
-    project's endpoints when the run was charged.
+    project's endpoints when the run was charged. `correlation_id`: of the request that created the row; None in rows of
+    older revisions.
     """
 
     submission_id: str
@@ -98,6 +99,12 @@ class Submission:
     event_id: str | None = None
     fanout: Fanout | None = None
     endpoints_version: str | None = None
+    correlation_id: str | None = None
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of every log line about this submission."""
+        return {"correlation_id": self.correlation_id or self.submission_id, "submission_id": self.submission_id}
 
     @property
     def is_final(self) -> bool:

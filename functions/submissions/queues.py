@@ -9,6 +9,7 @@ from functions.fresh_cache import FreshCache
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
     from functions.messages.wire import ExecutionCompleted, ExecutionRequested
 
@@ -23,10 +24,16 @@ class Queues:
         self._client = client
         self._depths = FreshCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
-    def send_execution(self, queue_url: str, message: ExecutionRequested) -> None:
-        """Request one execution."""
+    def send_execution(self, queue_url: str, message: ExecutionRequested, correlation_id: str | None = None) -> None:
+        """Request one execution. The correlation id is an attribute: a runner of the revision before passes over it."""
+        attributes: dict[str, MessageAttributeValueTypeDef] = {}
+        if correlation_id is not None:
+            attributes["correlation_id"] = {"DataType": "String", "StringValue": correlation_id}
         self._client.send_message(
-            QueueUrl=queue_url, MessageBody=message.serialise(), MessageGroupId=message.project_id
+            QueueUrl=queue_url,
+            MessageBody=message.serialise(),
+            MessageGroupId=message.project_id,
+            MessageAttributes=attributes,
         )
 
     def send_completion(self, queue_url: str, message: ExecutionCompleted) -> None:

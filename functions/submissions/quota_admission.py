@@ -88,7 +88,7 @@ class QuotaAdmission:
                 self.quotas.refund(row.quota_claim, charge.usage)
         except (ClientError, BotoCoreError) as error:
             # The windows end by themselves, and `_release_stale` finds the entry.
-            warn(self.log, "Quota not given back", row.submission_id, error)
+            warn(self.log, "Quota not given back", row.log_ids, error)
 
     def _release_stale(self, row: Submission, in_flight: tuple[InFlight, ...]) -> bool:
         """Release runs in flight that are final or never started. True if there was one."""

@@ -25,7 +25,16 @@ SUBMISSION_SK = "SUBMISSION"
 _JSON_FIELDS = ("limits", "summary", "evidence")
 _PLAIN_FIELDS = (
     *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "execution_id"),
-    *("wall_budget_secs", "code", "stdin", "input_key", "metadata", "idempotency_pk", "endpoints_version"),
+    *(
+        "wall_budget_secs",
+        "code",
+        "stdin",
+        "input_key",
+        "metadata",
+        "idempotency_pk",
+        "endpoints_version",
+        "correlation_id",
+    ),
     *(
         "webhook_url",
         "webhook_secret",

@@ -45,6 +45,7 @@ class Call:
     _runner: RunnerClient
     _connection: http.client.HTTPConnection
     _message: ExecutionRequested
+    _correlation_id: str | None
     _is_reused: bool
     _deadline: float
 
@@ -80,7 +81,7 @@ class Call:
             if not self._is_reused:
                 raise
             # The runner closed the idle connection. A repeat is safe: a submission never runs twice at once.
-            self._connection = self._runner.send(self._message, None)
+            self._connection = self._runner.send(self._message, self._correlation_id, None)
             response = self._connection.getresponse()
         length = response.length
         if length is None or length > MAX_ANSWER_BYTES:
@@ -119,24 +120,28 @@ class RunnerClient:
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._paused_until = 0.0
 
-    def start(self, message: ExecutionRequested) -> Call:
+    def start(self, message: ExecutionRequested, correlation_id: str | None = None) -> Call:
         """Send the request. Raises RunnerUnavailableError."""
         if time.monotonic() < self._paused_until:
             raise RunnerUnavailableError("connection failed in the last 2 s")
         kept = self._take()
         try:
-            connection = self.send(message, kept)
+            connection = self.send(message, correlation_id, kept)
         except (OSError, http.client.HTTPException) as error:
             raise RunnerUnavailableError(_reason(error)) from None
-        return Call(self, connection, message, connection is kept, time.monotonic() + ANSWER_SECS)
+        return Call(self, connection, message, correlation_id, connection is kept, time.monotonic() + ANSWER_SECS)
 
-    def send(self, message: ExecutionRequested, kept: http.client.HTTPConnection | None) -> http.client.HTTPConnection:
+    def send(
+        self, message: ExecutionRequested, correlation_id: str | None, kept: http.client.HTTPConnection | None
+    ) -> http.client.HTTPConnection:
         """Send on the idle connection, or on a new one. Raises OSError, HTTPException."""
         body = message.serialise().encode()
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         except SecretUnavailableError:
             raise RunnerUnavailableError("no token") from None
+        if correlation_id is not None:
+            headers["X-Request-Id"] = correlation_id
         if kept is not None:
             try:
                 kept.request("POST", self._path, body, headers)

@@ -52,7 +52,7 @@ class SubmitRoute:
             allow_insecure=self.allow_insecure,
             own_host=event.request_context.domain_name or "",
         )
-        accepted = self.acceptance.accept(project, run, key, interactive=wait)
+        accepted = self.acceptance.accept(project, run, key, interactive=wait, correlation_id=app.correlation_id)
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
             self._report_accepted(accepted, app.request_id)
@@ -78,8 +78,7 @@ class SubmitRoute:
         metrics("submit").add("SubmissionAccepted")
         self.log.info(
             "Submission accepted",
-            correlation_id=row.submission_id,
-            submission_id=row.submission_id,
+            **row.log_ids,
             request_id=request_id,
             project_id=row.project_id,
             language=row.language,

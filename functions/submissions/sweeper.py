@@ -164,7 +164,7 @@ class Sweep:
         reach("sweep.after_redrive")
         repeated = replace(row, execution_id=execution_id)
         message = execution_requested(repeated, code, stdin, to_rfc3339(self.clock()))
-        self.queues.send_execution(self.queue_urls[row.priority], message)
+        self.queues.send_execution(self.queue_urls[row.priority], message, row.correlation_id)
 
     def _depth(self, priority: str) -> int:
         """Return the depth before this sweep sent anything, because messages are usually lost together."""

@@ -91,6 +91,7 @@ def _deliveries(
         created_at=to_rfc3339(now_ms),
         event_type=event.type,
         body_digest=event.digest,
+        correlation_id=event.correlation_id,
     )
     if run_target is not None:
         yield replace(blank, **asdict(run_target))

@@ -50,6 +50,9 @@ MIGRATIONS: Final = (
                                 by_expiry INTEGER NOT NULL);
     CREATE INDEX stream_order ON stream_record (dynamo_table, sequence);
     """,
+    """
+    ALTER TABLE message ADD COLUMN attributes TEXT
+    """,
 )
 _CHECKED_BYTES: Final = 256 * 1024 * 1024
 """SQLite reads about 500 MB/s here. A larger file is only opened, so that the start stays quick."""

@@ -36,7 +36,7 @@ _CONDITION: Final = (
 _PAGE: Final = "TableName ExclusiveStartKey Limit Select ConsistentRead ReturnConsumedCapacity "
 _RECEIVE: Final = (
     "QueueUrl MaxNumberOfMessages WaitTimeSeconds VisibilityTimeout MessageSystemAttributeNames AttributeNames "
-    "MessageAttributeNames"  # no message has attributes of its own: sending refuses them
+    "MessageAttributeNames"
 )
 
 OPERATIONS: Final = {
@@ -80,7 +80,9 @@ OPERATIONS: Final = {
         "SetQueueAttributes": _operation(queues.set_queue_attributes, "QueueUrl Attributes"),
         "GetQueueUrl": _operation(queues.get_queue_url, "QueueName"),
         "GetQueueAttributes": _operation(queues.get_queue_attributes, "QueueUrl AttributeNames"),
-        "SendMessage": _operation(sending.send_message, "QueueUrl MessageBody DelaySeconds MessageGroupId"),
+        "SendMessage": _operation(
+            sending.send_message, "QueueUrl MessageBody DelaySeconds MessageGroupId MessageAttributes"
+        ),
         "SendMessageBatch": _operation(sending.send_message_batch, "QueueUrl Entries"),
         "ReceiveMessage": _operation(receiving.receive_message, _RECEIVE),
         "DeleteMessage": _operation(receipts.delete_message, "QueueUrl ReceiptHandle"),

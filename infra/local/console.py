@@ -15,7 +15,7 @@ _METRICS_START = '{"_aws":'
 # Keys that every record of Lambda's loggers carries, and that say nothing on one machine.
 _NOISE = frozenset({
     "timestamp", "time", "ts", "level", "location", "service", "message", "event", "msg", "cold_start", "function_name",
-    "function_memory_size", "function_arn", "function_request_id", "correlation_id", "xray_trace_id", "sampling_rate",
+    "function_memory_size", "function_arn", "function_request_id", "xray_trace_id", "sampling_rate",
     "exception_name", "stack_trace", "exception", "logger", "component",
 })  # fmt: skip
 

@@ -14,7 +14,7 @@ from sandbox_runtime.messages.evidence import (
     TimingEvidence,
 )
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, MAX_STDIN_BYTES, ExecutionRequested, LimitOverrides
-from sandbox_runtime.messages.rules import format_time, parse_time
+from sandbox_runtime.messages.rules import format_time, is_correlation_id, parse_time
 from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "addressee",
     "as_fields",
     "format_time",
+    "is_correlation_id",
     "parse",
     "parse_time",
     "serialise",

@@ -5,7 +5,17 @@ from typing import Annotated, Self
 
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key
 from sandbox_runtime.messages.evidence import ACTOR, CAUSE, DIVERGENCE, ExecutionEvidence
-from sandbox_runtime.messages.rules import Amount, Count, LanguageName, NodeId, OutputKey, Timestamp, Uuid, one_of
+from sandbox_runtime.messages.rules import (
+    Amount,
+    CorrelationId,
+    Count,
+    LanguageName,
+    NodeId,
+    OutputKey,
+    Timestamp,
+    Uuid,
+    one_of,
+)
 
 LAST_SIGNAL = 64
 
@@ -87,3 +97,4 @@ class ExecutionCompleted:
     ]
     metrics: Metrics | None
     evidence: ExecutionEvidence | None
+    correlation_id: CorrelationId | None = None

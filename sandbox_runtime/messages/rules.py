@@ -7,6 +7,7 @@ from typing import Annotated
 from sandbox_runtime.messages.codec import Check
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_CORRELATION_ID = re.compile(r"[0-9A-Za-z._~:=+/-]{1,128}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3,6}Z")
 _OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/(stdout|stderr)")
 
@@ -31,6 +32,11 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def is_correlation_id(text: str) -> bool:
+    """1 to 128 characters that no log or query needs to escape."""
+    return _CORRELATION_ID.fullmatch(text) is not None
+
+
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and `Z`."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -53,6 +59,7 @@ def _is_time(text: str) -> bool:
 
 Uuid = Annotated[str, Check(is_uuid, "a UUID")]
 Timestamp = Annotated[str, Check(_is_time, "an RFC 3339 time in UTC with milliseconds")]
+CorrelationId = Annotated[str, Check(is_correlation_id, "a correlation id")]
 NodeId = Annotated[str, length(1, 128)]
 LanguageName = Annotated[str, one_of("python", "c", "cpp", "java", "javascript", "typescript", "go", "rust")]
 IsolationMode = Annotated[str, one_of("strict", "permissive")]

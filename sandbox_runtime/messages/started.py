@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import Check
-from sandbox_runtime.messages.rules import CgroupBackend, Count, IsolationMode, LanguageName, NodeId, Timestamp, Uuid
+from sandbox_runtime.messages.rules import (
+    CgroupBackend,
+    CorrelationId,
+    Count,
+    IsolationMode,
+    LanguageName,
+    NodeId,
+    Timestamp,
+    Uuid,
+)
 
 _UNIQUE = Check(lambda items: len(set(items)) == len(items), "without repetition")
 
@@ -17,6 +26,7 @@ class ExecutionStarted:
     execution_id: Uuid
     node_id: NodeId
     started_at: Timestamp
+    correlation_id: CorrelationId | None = None
 
 
 @dataclass(frozen=True, slots=True)

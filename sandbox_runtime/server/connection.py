@@ -30,11 +30,12 @@ _LOG = logging.getLogger(__name__)
 class Routes:
     """The request handlers and limits of a server.
 
-    `execute`: gets the body of an authorised POST, and must make sure that the reply is sent once.
+    `execute`: gets the body and the X-Request-Id (or "") of an authorised POST, and must make sure that the reply is
+    sent once.
     `obstacle`: why no work is taken now, as status and problem; None: work is taken.
     """
 
-    execute: Callable[[bytes, "Reply"], None]
+    execute: Callable[[bytes, str, "Reply"], None]
     obstacle: Callable[[], tuple[str, str] | None]
     token: bytes = field(repr=False)
     max_body_bytes: int
@@ -143,7 +144,7 @@ class Connection:
             raise _RefusedError(405, "method_not_allowed")
         body = self._body(request, deadline, self._routes.max_body_bytes)
         try:
-            self._routes.execute(body, reply)
+            self._routes.execute(body, _header(request, b"x-request-id"), reply)
         except Exception:  # noqa: BLE001 - the entry point of a request
             _LOG.exception("request failed")
             reply.refuse(500, "internal")
@@ -188,6 +189,10 @@ class Connection:
             self._stream.settimeout(left_secs)
             self._protocol.receive_data(self._stream.recv(_READ_BYTES))
         return event
+
+
+def _header(request: h11.Request, name: bytes) -> str:
+    return next((value.decode("latin-1") for found, value in request.headers if found == name), "")
 
 
 def _has_gone(stream: socket.socket) -> bool:

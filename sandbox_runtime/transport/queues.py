@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, is_correlation_id
 from sandbox_runtime.transport.failures import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
 
     from sandbox_runtime.transport.clients import Clients
 
@@ -35,6 +35,7 @@ class Received:
     message_id: str
     receive_count: int
     body: str
+    correlation_id: str | None = None
 
 
 class Transport:
@@ -55,6 +56,7 @@ class Transport:
                 WaitTimeSeconds=wait_secs,
                 VisibilityTimeout=self._visibility_secs,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageAttributeNames=["correlation_id"],
             )
         return [
             Received(
@@ -63,6 +65,7 @@ class Transport:
                 message_id=message["MessageId"],
                 receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
                 body=message["Body"],
+                correlation_id=_correlation_id(message),
             )
             for message in answer.get("Messages", [])
         ]
@@ -121,6 +124,13 @@ class Transport:
                 Bucket=self._bucket, Key=object_key, Body=output.content, ContentType="application/octet-stream"
             )
         return StoredOutput(size_bytes=output.size_bytes, object_key=object_key)
+
+
+def _correlation_id(message: MessageTypeDef) -> str | None:
+    """Read the attribute. The functions of the revision before send none."""
+    attribute = message.get("MessageAttributes", {}).get("correlation_id")
+    text = attribute.get("StringValue", "") if attribute is not None else ""
+    return text if is_correlation_id(text) else None
 
 
 def _codes(failed: Iterable[BatchResultErrorEntryTypeDef], count: int) -> list[str | None]:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, MessageInvalidError, parse, serialise
+from sandbox_runtime.messages import (
+    ExecutionCompleted,
+    ExecutionRequested,
+    MessageInvalidError,
+    is_correlation_id,
+    parse,
+    serialise,
+)
 from sandbox_runtime.server import Reply
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.capacity import Capacity
@@ -37,8 +44,8 @@ class DirectIntake:
     put: Callable[[Job], None]
     reporting: Reporting
 
-    def accept(self, body: bytes, reply: Reply) -> None:
-        """Start one execution, or refuse it before any work."""
+    def accept(self, body: bytes, request_id: str, reply: Reply) -> None:
+        """Start one execution, or refuse it before any work. `request_id`: the correlation id; else it is ignored."""
         if not self.reporting.works:
             reply.refuse(503, "cannot_report")
             return
@@ -53,12 +60,16 @@ class DirectIntake:
             self.running.discard(request.submission_id)
             reply.refuse(503, "no_free_slot")
         else:
-            self.put(Job(partial(self._run, request, reply), request.project_id, request.submission_id))
+            correlation_id = request_id if is_correlation_id(request_id) else None
+            run = partial(self._run, request, correlation_id, reply)
+            self.put(Job(run, request.project_id, request.submission_id))
 
-    def _run(self, request: ExecutionRequested, reply: Reply, slot: WarmSlot) -> bool:
+    def _run(self, request: ExecutionRequested, correlation_id: str | None, reply: Reply, slot: WarmSlot) -> bool:
         """Run on the slot's thread. False: the slot must not be used again."""
         try:
-            answer, is_usable = self.runner.run(slot, request, datetime.now(UTC), store_secs=0)
+            answer, is_usable = self.runner.run(
+                slot, request, datetime.now(UTC), correlation_id=correlation_id, store_secs=0
+            )
             if isinstance(answer, NotRun):
                 reply.refuse(_STATUSES.get(answer, _OTHER_STATUS), answer)
             else:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -79,7 +79,8 @@ class QueueIntake:
             return True
         if not self.running.add(to.submission_id):
             # A duplicate, or its visibility timeout expired. It becomes visible again after the present run.
-            _LOG.info("submission already running", extra={"submission_id": to.submission_id})
+            extra = {"correlation_id": received.correlation_id, "submission_id": to.submission_id}
+            _LOG.info("submission already running", extra=extra)
             self.keeper.drop(received)
             return True
         try:
@@ -102,9 +103,14 @@ class QueueIntake:
     def _run(self, slot: WarmSlot, received: Received, request: ExecutionRequested) -> bool:
         started_at = datetime.now(UTC)
         node_id = self.runner.node_id
-        started = ExecutionStarted(request.submission_id, request.execution_id, node_id, format_time(started_at))
+        correlation_id = received.correlation_id
+        started = ExecutionStarted(
+            request.submission_id, request.execution_id, node_id, format_time(started_at), correlation_id
+        )
         with self.long_runs.watch(started):
-            answer, is_usable = self.runner.run(slot, request, started_at, store_secs=COMPLETION_GIVE_UP_SECS)
+            answer, is_usable = self.runner.run(
+                slot, request, started_at, correlation_id=correlation_id, store_secs=COMPLETION_GIVE_UP_SECS
+            )
         if isinstance(answer, ExecutionCompleted):
             self._finish(received, answer)
         elif answer is NotRun.LANGUAGE_NOT_OFFERED:  # another runner may offer it
@@ -123,6 +129,7 @@ class QueueIntake:
 
     def _finish(self, received: Received, completed: ExecutionCompleted) -> None:
         """Send the completion. After SQS has accepted it, delete the request."""
+        completed = replace(completed, correlation_id=received.correlation_id)
 
         def delete() -> None:
             self.keeper.drop(received)

@@ -5,7 +5,7 @@ An intake parses a request, claims its submission, calls `RequestRunner.run` in 
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from threading import BoundedSemaphore, Event
@@ -49,7 +49,13 @@ class RequestRunner:
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
     def run(
-        self, slot: WarmSlot, request: ExecutionRequested, started_at: datetime, *, store_secs: float
+        self,
+        slot: WarmSlot,
+        request: ExecutionRequested,
+        started_at: datetime,
+        *,
+        correlation_id: str | None,
+        store_secs: float,
     ) -> tuple[ExecutionCompleted | NotRun, bool]:
         """Run a request, and store its large output. Returns the answer, and whether the slot may be used again.
 
@@ -69,12 +75,14 @@ class RequestRunner:
                 compile_cache=self.compile_cache,
             )
         except LimitRefusedError as error:
-            return not_run(request, self.node_id, "ie_not_run", str(error)), True
+            refused = not_run(request, self.node_id, "ie_not_run", str(error))
+            return replace(refused, correlation_id=correlation_id), True
         except ExecutionCancelledError:
             return NotRun.CANCELLED, slot.healthy
         except JailError as error:
-            _log_sandbox_failure(request, error)
+            _log_sandbox_failure(request, correlation_id, error)
             return NotRun.SANDBOX_FAILED, False
+        completed = replace(completed, correlation_id=correlation_id)
         return self._store(completed, store_secs), slot.healthy and not slot_is_suspect(completed.result)
 
     def send(
@@ -123,10 +131,15 @@ def _log_not_sent(completed: ExecutionCompleted, step: str, code: str) -> None:
     _LOG.error("completion not sent", extra={**_ids(completed), "step": step, "code": code})
 
 
-def _log_sandbox_failure(request: ExecutionRequested, error: JailError) -> None:
+def _log_sandbox_failure(request: ExecutionRequested, correlation_id: str | None, error: JailError) -> None:
     facts = {"step": error.step, "target": error.target, "errno": error.errno, "problem": error.hint}
-    _LOG.error("sandbox failed", extra={**_ids(request), **facts})
+    _LOG.error("sandbox failed", extra={**_ids(request), "correlation_id": correlation_id, **facts})
 
 
-def _ids(message: ExecutionRequested | ExecutionCompleted) -> dict[str, str]:
-    return {"submission_id": message.submission_id, "execution_id": message.execution_id}
+def _ids(message: ExecutionRequested | ExecutionCompleted) -> dict[str, str | None]:
+    own = message.correlation_id if isinstance(message, ExecutionCompleted) else None
+    return {
+        "correlation_id": own,
+        "submission_id": message.submission_id,
+        "execution_id": message.execution_id,
+    }

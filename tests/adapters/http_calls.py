@@ -102,10 +102,16 @@ def post(
     *,
     query: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
+    request_id: str | None = None,
     content_type: str | None = "application/json",
 ) -> Answer:
     """POST /api/submit; `body` is sent as it is if it is text or bytes, else as JSON."""
-    headers = {"X-API-Key": key, "Idempotency-Key": idempotency_key, "Content-Type": content_type}
+    headers = {
+        "X-API-Key": key,
+        "Idempotency-Key": idempotency_key,
+        "X-Request-Id": request_id,
+        "Content-Type": content_type,
+    }
     present = {name: value for name, value in headers.items() if value is not None}
     sent = body if isinstance(body, str | bytes) else json.dumps(body)
     return call(event("POST", "/api/submit", headers=present, query=query, body=sent))

@@ -64,9 +64,19 @@ def test_a_message_of_the_completions_queue_is_told_by_its_type(path: Path) -> N
 @pytest.mark.parametrize("path", GOLDEN, ids=name)
 def test_a_message_without_one_of_its_fields_is_refused(path: Path) -> None:
     document = json.loads(path.read_text())
-    for field in document.keys() - {"type", "version"}:
+    for field in document.keys() - {"type", "version", "correlation_id"}:
         with pytest.raises(MessageInvalidError):
             MESSAGES[path.parent.name].parse(json.dumps({key: document[key] for key in document if key != field}))
+
+
+@pytest.mark.parametrize("kind", ["execution_started", "execution_completed"])
+def test_a_message_of_a_runner_that_was_not_told_the_correlation_id_is_valid(kind: str) -> None:
+    path = next(path for path in GOLDEN if path.parent.name == kind and "correlation_id" in path.read_text())
+    document = json.loads(path.read_text())
+    del document["correlation_id"]  # as every runner of the revision before sends it
+    message = MESSAGES[kind].parse(json.dumps(document))
+    assert json.loads(message.serialise()) == document
+    schema(kind).validate(document)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_golden_message_with_one_key_more_or_less_is_refused(name: str, path: 
     golden = json.loads(path.read_text())
     with pytest.raises(MessageInvalidError):
         parse(KINDS[name], json.dumps({**golden, "surprise": 1}))
-    for key in golden:
+    for key in golden.keys() - {"correlation_id"}:
         with pytest.raises(MessageInvalidError):
             parse(KINDS[name], json.dumps({other: value for other, value in golden.items() if other != key}))
 

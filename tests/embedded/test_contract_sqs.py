@@ -44,6 +44,31 @@ def test_a_message_is_invisible_until_it_is_deleted(backend: Backend, sqs: Any) 
     assert depths(sqs, url) == [0, 0, 0]
 
 
+def test_a_message_keeps_its_own_attributes(backend: Backend, sqs: Any) -> None:
+    url = backend.create_queue()
+    own = {
+        "correlation_id": {"StringValue": "h\u00e9llo-1", "DataType": "String"},
+        "another": {"StringValue": "x", "DataType": "String"},
+    }
+    sent = sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=own)
+    (message,) = receive(sqs, url, MessageAttributeNames=["All"], VisibilityTimeout=0)
+    assert message["MessageAttributes"] == own
+    assert message["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
+    (message,) = receive(sqs, url, MessageAttributeNames=["another"], VisibilityTimeout=0)
+    assert message["MessageAttributes"] == {"another": own["another"]}
+    (message,) = receive(sqs, url)  # a receiver of the revision before names none
+    assert "MessageAttributes" not in message
+
+
+@only("engine")  # as on AWS; the others count the body alone
+def test_attributes_count_towards_the_size_of_a_message(backend: Backend, sqs: Any) -> None:
+    url = backend.create_queue(MaximumMessageSize="1024")
+    own = {"a": {"StringValue": "b" * 10, "DataType": "String"}}
+    sqs.send_message(QueueUrl=url, MessageBody="x" * (1024 - 17), MessageAttributes=own)
+    with pytest.raises(ClientError, match="must be 1 to 1024 bytes; got 1025"):
+        sqs.send_message(QueueUrl=url, MessageBody="x" * (1024 - 16), MessageAttributes=own)
+
+
 def test_visibility_is_given_back_and_extended(backend: Backend, sqs: Any) -> None:
     url = backend.create_queue(VisibilityTimeout="60")
     sqs.send_message(QueueUrl=url, MessageBody="x")

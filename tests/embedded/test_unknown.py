@@ -14,7 +14,12 @@ KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
     ("service", "operation", "request_", "named"),
     [
         ("sqs", "purge_queue", {"QueueUrl": "x"}, "PurgeQueue"),
-        ("sqs", "send_message", {"QueueUrl": "x", "MessageBody": "x", "MessageAttributes": {}}, "MessageAttributes"),
+        (
+            "sqs",
+            "send_message",
+            {"QueueUrl": "x", "MessageBody": "x", "MessageSystemAttributes": {}},
+            "MessageSystemAttributes",
+        ),
         ("sqs", "create_queue", {"QueueName": "x.fifo", "Attributes": {"FifoQueue": "true"}}, "FifoQueue"),
         ("dynamodb", "query", {"TableName": "x", "KeyConditions": {}}, "KeyConditions"),
         ("s3", "copy_object", {"Bucket": "b", "Key": "k", "CopySource": "b/x"}, "CopyObject"),

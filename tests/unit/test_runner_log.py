@@ -13,8 +13,13 @@ def record(**extra: object) -> logging.LogRecord:
     return made
 
 
-def test_a_line_carries_the_submission_as_correlation_id() -> None:
-    line = json.loads(JsonFormatter().format(record(submission_id="s-1", verdict="AC")))
+def test_a_line_carries_the_correlation_id_of_the_request() -> None:
+    line = json.loads(JsonFormatter().format(record(submission_id="s-1", correlation_id="request-1")))
+    assert (line["correlation_id"], line["submission_id"]) == ("request-1", "s-1")
+
+
+def test_without_the_id_of_a_request_the_submission_is_the_correlation_id() -> None:
+    line = json.loads(JsonFormatter().format(record(submission_id="s-1", correlation_id=None, verdict="AC")))
     assert (line["message"], line["level"], line["service"]) == ("execution completed", "INFO", "runner")
     assert (line["correlation_id"], line["submission_id"], line["verdict"]) == ("s-1", "s-1", "AC")
     assert line["timestamp"].endswith("+00:00")

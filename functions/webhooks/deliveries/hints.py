@@ -36,6 +36,8 @@ _COPIED: Final = (
     *("next_at_ms", "attempt", "attempts_before", "url"),
 )
 _COPIED_BYTES: Final = ("secret_box", "body_digest")
+_COPIED_IF_KNOWN: Final = "correlation_id"
+"""A revision before this one neither writes nor reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class Hint:
     host: str = ""
     delivery: Delivery | None = None
     body: bytes = field(default=b"", repr=False)
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of a log line about this hint."""
+        return {"correlation_id": self.event_id} if self.delivery is None else self.delivery.log_ids
 
     @classmethod
     def naming(cls, delivery: Delivery, body: bytes = b"") -> Hint:
@@ -94,6 +101,7 @@ class Hint:
             values["host"] = self.host
         if self.delivery is not None:
             copy = {name: getattr(self.delivery, name) for name in _COPIED}
+            copy[_COPIED_IF_KNOWN] = self.delivery.correlation_id
             values["copy"] = copy | {name: _to_text(getattr(self.delivery, name)) for name in _COPIED_BYTES}
         if self.body:
             # Base64, because SQS refuses some characters that a program may print.
@@ -154,6 +162,7 @@ def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, st
 def _to_delivery(named: Hint, copy: dict[str, Any]) -> Delivery:
     values = {name: copy[name] for name in _COPIED}
     values |= {name: base64.b64decode(copy[name]) for name in _COPIED_BYTES}
+    values[_COPIED_IF_KNOWN] = str(copy.get(_COPIED_IF_KNOWN, ""))
     state = DeliveryState.RETRYING if values["attempt"] > values["attempts_before"] else DeliveryState.PENDING
     values |= {"event_id": named.event_id, "endpoint_id": named.endpoint_id, "project_id": named.project_id or ""}
     return Delivery(state=state, **values)

@@ -79,7 +79,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event with the immutable bytes that every attempt signs and sends. `submission_id` is "" without a run."""
+    """An event with the immutable bytes that every attempt signs and sends.
+
+    `submission_id` and `correlation_id` are "" without a run.
+    """
 
     event_id: str
     type: str
@@ -87,6 +90,7 @@ class Event:
     project_id: str
     submission_id: str
     body: bytes = field(repr=False)
+    correlation_id: str = ""
 
     @property
     def digest(self) -> bytes:
@@ -126,6 +130,13 @@ class Delivery:
     due_at_ms: int | None = None
     body_digest: bytes = field(default=b"", repr=False)
     only_attempt: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
+    correlation_id: str = ""
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of every log line about this delivery. Without a run, the event's id stands for the request's."""
+        run = {"submission_id": self.submission_id} if self.submission_id else {}
+        return {"correlation_id": self.correlation_id or self.submission_id or self.event_id, **run}
 
     @property
     def scheduled_attempts(self) -> int:

@@ -70,6 +70,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "secret_box": delivery.secret_box or None,
         "secret": delivery.secret or None,
         "body_digest": delivery.body_digest or None,
+        "correlation_id": delivery.correlation_id or None,
         "state": delivery.state.value,
         "attempt": delivery.attempt,
         "next_at_ms": delivery.next_at_ms,
@@ -150,4 +151,5 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         due_at_ms=row.get("due_at_ms"),
         body_digest=row.get("body_digest", b""),
         only_attempt=row.get("only_attempt"),
+        correlation_id=row.get("correlation_id", ""),
     )

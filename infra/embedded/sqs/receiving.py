@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.errors import ServiceError
 from infra.embedded.sqs.fairness import choose
 from infra.embedded.sqs.queues import Queue, find_named, find_queue
-from infra.embedded.sqs.sending import MOST_ENTRIES, md5_of
+from infra.embedded.sqs.sending import MOST_ENTRIES, md5_of, md5_of_attributes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,6 +25,14 @@ _LOOK_MS: Final = 1000
 """A poll looks this often whether its client still lives; messages wake it at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Names of the system's attributes and of the message's own ones that a receiver wants; `All` names every one."""
+
+    system: frozenset[str]
+    own: frozenset[str]
+
+
 def receive_message(engine: Engine, params: Params) -> Answer:
     """Receive up to ten messages, waiting for the first one. They belong to the engine's receiver."""
     most = params.get("MaxNumberOfMessages", 1)
@@ -34,7 +44,10 @@ def receive_message(engine: Engine, params: Params) -> Answer:
     visibility_secs = params.get("VisibilityTimeout", queue.visibility)
     if not (0 <= wait_secs <= _MOST_WAIT_SECS and 0 <= visibility_secs <= _MOST_VISIBILITY_SECS):
         raise ServiceError("InvalidParameterValue", "WaitTimeSeconds or VisibilityTimeout is out of range")
-    wanted = {*params.get("MessageSystemAttributeNames", ()), *params.get("AttributeNames", ())}
+    wanted = Wanted(
+        frozenset({*params.get("MessageSystemAttributeNames", ()), *params.get("AttributeNames", ())}),
+        frozenset(params.get("MessageAttributeNames", ())),
+    )
     deadline = time.monotonic() + wait_secs
     received = _take(engine, queue, most, visibility_secs, wanted)
     if not received and wait_secs:
@@ -58,7 +71,7 @@ def _next_change_ms(engine: Engine, queue: Queue) -> float:
     return float("inf") if next_ms is None else max(1, next_ms - now)
 
 
-def _take(engine: Engine, queue: Queue, most: int, visibility_secs: int, wanted: set[str]) -> list[dict[str, Any]]:
+def _take(engine: Engine, queue: Queue, most: int, visibility_secs: int, wanted: Wanted) -> list[dict[str, Any]]:
     now = engine.clock()
     with engine.store.read() as connection:  # an empty queue costs no write
         sql = "SELECT 1 FROM message WHERE queue = ? AND visible_ms <= ? LIMIT 1"
@@ -109,12 +122,12 @@ def _receive(
     now: int,
     visible_ms: int,
     holder: str,
-    wanted: set[str],
+    wanted: Wanted,
 ) -> dict[str, Any]:
-    sent_ms, first_ms, receives, tenant, body, public_id = connection.execute(
+    sent_ms, first_ms, receives, tenant, body, public_id, own = connection.execute(
         "UPDATE message SET receives = receives + 1, first_received_ms = coalesce(first_received_ms, ?), receipt = ?, "
         "holder = ?, visible_ms = ? WHERE id = ? "
-        "RETURNING sent_ms, first_received_ms, receives, tenant, body, message_id",
+        "RETURNING sent_ms, first_received_ms, receives, tenant, body, message_id, attributes",
         (now, receipt, holder, visible_ms, message_id),
     ).fetchone()
     attributes = {
@@ -125,11 +138,14 @@ def _receive(
     }
     if tenant:
         attributes["MessageGroupId"] = tenant
-    shown = {name: value for name, value in attributes.items() if name in wanted or "All" in wanted}
+    shown = {name: value for name, value in attributes.items() if {name, "All"} & wanted.system}
     message = {
         "MessageId": public_id,
         "ReceiptHandle": f"{message_id}.{receipt}",
         "MD5OfBody": md5_of(body),
         "Body": body,
     }
+    named = {name: value for name, value in json.loads(own or "{}").items() if {name, "All"} & wanted.own}
+    if named:
+        message |= {"MessageAttributes": named, "MD5OfMessageAttributes": md5_of_attributes(named)}
     return message | ({"Attributes": shown} if shown else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,19 @@ _ENTRY: Final = {"Id", "MessageBody", "DelaySeconds", "MessageGroupId"}
 def md5_of(body: str) -> str:
     """Return the digest by which clients check a body."""
     return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+
+
+def md5_of_attributes(attributes: Params) -> str:
+    """Return the digest by which clients check attributes: lengths and texts of names, types and values, sorted.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+    """
+    digest = hashlib.md5(usedforsecurity=False)
+    for name in sorted(attributes):
+        for text, mark in ((name, b""), (attributes[name]["DataType"], b""), (attributes[name]["StringValue"], b"\1")):
+            raw = text.encode()
+            digest.update(mark + len(raw).to_bytes(4) + raw)
+    return digest.hexdigest()
 
 
 def send_message(engine: Engine, params: Params) -> Answer:
@@ -85,7 +99,10 @@ def batch_answer(successful: list[dict[str, Any]], failed: list[dict[str, Any]])
 
 def _insert(connection: sqlite3.Connection, queue: Queue, given: Params, now: int) -> dict[str, Any]:
     body, delay = given["MessageBody"], given.get("DelaySeconds", queue.delay)
-    size = len(body.encode("utf-8", "surrogatepass"))
+    attributes = _attributes(given)
+    size = len(body.encode("utf-8", "surrogatepass")) + sum(
+        len(text.encode()) for name, value in attributes.items() for text in (name, *value.values())
+    )
     if not 1 <= size <= queue.most_bytes:
         problem = f"Message must be 1 to {queue.most_bytes} bytes; got {size}"
         raise ServiceError("InvalidParameterValue", f"One or more parameters are invalid. Reason: {problem}.")
@@ -95,7 +112,23 @@ def _insert(connection: sqlite3.Connection, queue: Queue, given: Params, now: in
         raise ServiceError("InvalidParameterValue", f"DelaySeconds must be 0 to {_MOST_DELAY_SECS}; got {delay}")
     message_id = str(uuid.uuid4())
     connection.execute(
-        "INSERT INTO message (queue, tenant, visible_ms, sent_ms, message_id, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (queue.number, given.get("MessageGroupId", ""), now + delay * 1000, now, message_id, body),
+        "INSERT INTO message (queue, tenant, visible_ms, sent_ms, message_id, body, attributes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(queue.number, given.get("MessageGroupId", ""), now + delay * 1000, now, message_id, body),
+            json.dumps(attributes) if attributes else None,
+        ),
     )
-    return {"MessageId": message_id, "MD5OfMessageBody": md5_of(body)}
+    digests = {"MD5OfMessageAttributes": md5_of_attributes(attributes)} if attributes else {}
+    return {"MessageId": message_id, "MD5OfMessageBody": md5_of(body), **digests}
+
+
+def _attributes(given: Params) -> Params:
+    """Return the attributes of a message. The engine knows texts only."""
+    attributes: Params = given.get("MessageAttributes", {})
+    for name, value in attributes.items():
+        if value.keys() != {"DataType", "StringValue"} or value["DataType"] != "String":
+            raise unknown(f"the message attribute {name} with another type than String")
+        if not value["StringValue"] or _FORBIDDEN.search(value["StringValue"]):
+            raise ServiceError("InvalidParameterValue", f"The message attribute {name} must have a valid text.")
+    return attributes

@@ -23,7 +23,7 @@ class Site:
     obstacle: tuple[str, str] | None = None
     clients: list[http.client.HTTPConnection] = field(default_factory=list)
 
-    def execute(self, body: bytes, reply: Reply) -> None:
+    def execute(self, body: bytes, _request_id: str, reply: Reply) -> None:
         self.bodies.append(body)
         if body == b"fault":
             raise ZeroDivisionError
@@ -176,7 +176,7 @@ def test_a_fault_of_ours_is_500_and_the_connection_goes_on(site: Site) -> None:
 def test_a_reply_to_somebody_who_left_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     left, told = Event(), []
 
-    def late(_body: bytes, reply: Reply) -> None:
+    def late(_body: bytes, _request_id: str, reply: Reply) -> None:
         assert left.wait(PATIENCE_SECS)
         told.append((reply.send(200, b"{}"), reply.send(200, b"again")))
         left.clear()

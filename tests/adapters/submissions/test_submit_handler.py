@@ -210,8 +210,8 @@ def test_neither_program_nor_secret_is_logged(
     answer = post(project_key, {**PROGRAM, **WEBHOOK, "stdin": "hidden-input"}, idempotency_key="hidden-key")
     (line,) = logged
     assert line["message"] == "Submission accepted"
-    assert line["correlation_id"] == line["submission_id"] == answer.json["id"]
-    assert line["request_id"] == REQUEST_ID
+    assert line["submission_id"] == answer.json["id"]
+    assert line["correlation_id"] == line["request_id"] == REQUEST_ID
     written = capsys.readouterr()
     (metric,) = [json.loads(text) for text in written.out.splitlines()]
     assert (metric["SubmissionAccepted"], metric["service"]) == ([1.0], "submit")
