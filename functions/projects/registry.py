@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
+from functions.aws.dynamodb.page import Page
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
 from functions.projects.rows import LIST_PK, project_key, quotas_value, to_project_record
 
 if TYPE_CHECKING:
     from functions.projects.model import Project, ProjectRecord
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectPage:
-    """One page of projects. `next_created_key`: the position of the next page; None after the last."""
-
-    records: tuple[ProjectRecord, ...]
-    next_created_key: str | None
 
 
 class ProjectRegistry(Table):
@@ -32,7 +24,7 @@ class ProjectRegistry(Table):
         answer = self._client.get_item(TableName=self.table_name, Key=project_key(project_id), ConsistentRead=True)
         return to_project_record(from_item(answer["Item"])) if "Item" in answer else None
 
-    def page(self, limit: int, after: str | None = None) -> ProjectPage:
+    def page(self, limit: int, after: str | None = None) -> Page[ProjectRecord]:
         """Return at most `limit` projects after the list position `after`, newest first."""
         request: dict[str, Any] = {
             "TableName": self.table_name,
@@ -49,7 +41,7 @@ class ProjectRegistry(Table):
         rows = read_rows(self._client, self.table_name, [project_key(project_id) for project_id in ids])
         found = {record.project.project_id: record for record in map(to_project_record, rows)}
         records = tuple(found[project_id] for project_id in ids if project_id in found)
-        return ProjectPage(records, positions[limit - 1] if len(positions) > limit else None)
+        return Page(records, positions[limit - 1] if len(positions) > limit else None)
 
     def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
         """Write the differences. None if the project is gone or its quotas have changed since `before`."""

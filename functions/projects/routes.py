@@ -55,7 +55,7 @@ class ProjectRoutes:
         page = self.registry.page(parameters.page_limit(query), after)
         return answer(
             {
-                "items": [project_body(record) for record in page.records],
+                "items": [project_body(record) for record in page.rows],
                 "next_cursor": write_cursor(_LIST, page.next_created_key) if page.next_created_key else None,
             }
         )

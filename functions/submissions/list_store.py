@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, key, to_item
+from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.submissions.rows import SUBMISSION_SK, created_key, decode_submission, submission_pk
@@ -16,16 +16,7 @@ if TYPE_CHECKING:
     from functions.submissions.model import Submission
 
 INDEX = "by_project"
-_QUERIES_MAX = 5
 _ITEMS_PER_QUERY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of rows. `next_created_key`: the position of the next page; None after the last."""
-
-    rows: tuple[Submission, ...]
-    next_created_key: str | None
 
 
 class SubmissionList(Table):
@@ -33,27 +24,15 @@ class SubmissionList(Table):
 
     def page(
         self, project_id: str, *, limit: int, after: str | None = None, filters: Mapping[str, str] | None = None
-    ) -> Page:
+    ) -> Page[Submission]:
         """Return at most `limit` rows after the `created_key` `after`.
 
-        `filters`: attribute -> value. One call reads a bounded number of items, so a page of a rare value may be short
-        and still have a next page.
+        `filters`: attribute -> value. A page of a rare value may be short, see `query_page`.
         """
         request = self._request(project_id, filters or {})
-        rows: list[Submission] = []
-        start = _start_key(project_id, after) if after else None
-        for _ in range(_QUERIES_MAX):
-            if start is not None:
-                request["ExclusiveStartKey"] = start
-            answer = self._client.query(**request)
-            rows += [decode_submission(item) for item in answer["Items"]]
-            if len(rows) > limit:
-                rows = rows[:limit]
-                return Page(tuple(rows), created_key(rows[-1].created_at, rows[-1].submission_id))
-            start = answer.get("LastEvaluatedKey")
-            if start is None:
-                return Page(tuple(rows), None)
-        return Page(tuple(rows), start["created_key"]["S"] if start else None)
+        if after is not None:
+            request["ExclusiveStartKey"] = _start_key(project_id, after)
+        return query_page(self._client, request, limit, decode_submission, _created_key)
 
     def _request(self, project_id: str, filters: Mapping[str, str]) -> dict[str, Any]:
         names = {"#ttl": "ttl"} | {f"#{name}": name for name in filters}
@@ -69,6 +48,10 @@ class SubmissionList(Table):
             "ScanIndexForward": False,
             "Limit": _ITEMS_PER_QUERY,
         }
+
+
+def _created_key(row: Submission) -> str:
+    return created_key(row.created_at, row.submission_id)
 
 
 def _start_key(project_id: str, after: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.page import Page, cut, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries import rows
@@ -21,25 +21,18 @@ RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOC
 ATTEMPTS_SHOWN = 100
 """Replays add attempts, and a response must stay below 6 MB."""
 
-_QUERIES_MAX = 5
 _ITEMS_PER_QUERY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryPage:
-    """Deliveries without URL and secret. `next_created_key`: start of the next page; None after the last page."""
-
-    deliveries: tuple[Delivery, ...]
-    next_created_key: str | None
 
 
 class DeliveryList(Table):
     """Reads the indexes `by_project` and `by_endpoint`. They lag behind the table by about a second."""
 
-    def page(self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None) -> DeliveryPage:
+    def page(
+        self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None
+    ) -> Page[Delivery]:
         """Return at most `limit` deliveries, newest first, that follow the `created_key` in `after`.
 
-        A call reads a bounded number of items. So a filter for a rare state may return a short page before the last.
+        The deliveries have no URL and no secret. A page of a rare state may be short, see `query_page`.
         """
         if filters.submission_id is not None:
             return self._of_submission(project_id, filters, limit, after)
@@ -47,18 +40,9 @@ class DeliveryList(Table):
         start = _start_key(request["ExpressionAttributeValues"][":owner"]["S"], request["IndexName"], after)
         if filters.state is None:
             request["Limit"] = limit + 1  # nearly every entry matches
-        found: list[Delivery] = []
-        for _ in range(_QUERIES_MAX):
-            if start is not None:
-                request["ExclusiveStartKey"] = start
-            answer = self._client.query(**request)
-            found += [rows.to_delivery(item) for item in answer["Items"]]
-            if len(found) > limit:
-                return _cut(found, limit)
-            start = answer.get("LastEvaluatedKey")
-            if start is None:
-                return DeliveryPage(tuple(found), None)
-        return DeliveryPage(tuple(found), start["created_key"]["S"] if start else None)
+        if start is not None:
+            request["ExclusiveStartKey"] = start
+        return query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
 
     def recoverable(self, project_id: str, endpoint_id: str, since_ms: int) -> Iterator[tuple[list[Delivery], str]]:
         """Yield pages of an endpoint's recoverable deliveries created since `since_ms`, oldest first.
@@ -96,7 +80,9 @@ class DeliveryList(Table):
         first = [] if delivery.only_attempt is None else [delivery.only_attempt]
         return [*first, *attempts][-ATTEMPTS_SHOWN:]
 
-    def _of_submission(self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None) -> DeliveryPage:
+    def _of_submission(
+        self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None
+    ) -> Page[Delivery]:
         """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""
         values: dict[str, Value | None] = {
             ":pk": f"EVENT#{filters.submission_id}",
@@ -120,7 +106,7 @@ class DeliveryList(Table):
             and filters.state in {None, delivery.state}
             and (after is None or rows.created_key(delivery) < after)
         ]
-        return _cut(matching, limit) if len(matching) > limit else DeliveryPage(tuple(matching), None)
+        return cut(matching, limit, rows.created_key)
 
     def _request(self, project_id: str, endpoint_id: str | None, state: str | None) -> dict[str, Any]:
         owner = project_id if endpoint_id is None else rows.endpoint_ref(project_id, endpoint_id)
@@ -140,10 +126,6 @@ class DeliveryList(Table):
             "ScanIndexForward": False,
             "Limit": _ITEMS_PER_QUERY,
         }
-
-
-def _cut(found: list[Delivery], limit: int) -> DeliveryPage:
-    return DeliveryPage(tuple(found[:limit]), rows.created_key(found[limit - 1]))
 
 
 def _start_key(owner: str, index: str, after: str | None) -> dict[str, Any] | None:

@@ -65,7 +65,7 @@ class DeliveryRoutes:
         page = self.listing.page(project_id, filters, limit=limit, after=after)
         return answer(
             {
-                "items": [delivery_body(delivery) for delivery in page.deliveries],
+                "items": [delivery_body(delivery) for delivery in page.rows],
                 "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
             }
         )

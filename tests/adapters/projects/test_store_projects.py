@@ -164,7 +164,7 @@ def test_such_rows_get_the_newer_ones_when_they_are_seeded_again(
         assert found is not None
         store.create_project(found.project)
         store.issue_key("old", api_key=old_key)
-    (listed,) = [record for record in registry.page(10).records if record.project.project_id == "old"]
+    (listed,) = [record for record in registry.page(10).rows if record.project.project_id == "old"]
     (known,) = keys.list_all("old")
     assert listed.created_at == known.created_at == to_rfc3339(START_MS)
     assert store.find_key(old_key) == Project("old", "Old", ("judge",))
