@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.aws.dynamodb.retries import tries
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import answer
@@ -69,7 +70,7 @@ class ProjectRoutes:
         """Rename, disable or enable a project, change its profiles and quotas."""
         self.gate.require(app)
         known, request = project_id(id_text), parse_body(ChangeProjectRequest, json_body(app.current_event))
-        for _ in range(_TRIES):
+        for _ in tries(_TRIES):
             before = self.find(known)
             after = self.registry.change(before, request.applied_to(before.project), enabled=request.enabled)
             if after is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.aws.dynamodb.retries import tries
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.failpoint import reach
@@ -117,7 +118,7 @@ class EndpointRoutes:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
         seen = self.own(app, id_text)
         request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
-        for _ in range(_TRIES):
+        for _ in tries(_TRIES):
             settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
             sets, removes = self._writes(seen, settings)
             is_changed = self.changes.change(seen, self.clock(), sets, removes)
