@@ -146,6 +146,28 @@ class ManageSettings:
     admin_key_parameter: str
 
 
+@dataclass(frozen=True, slots=True)
+class OperationSettings:
+    """Settings of `functions.handlers.operations`. `log_group_prefix`: start of the names of all log groups."""
+
+    stage: str
+    projects_table: str
+    submissions_table: str
+    deliveries_table: str
+    quotas_table: str
+    payloads_bucket: str
+    interactive_queue_url: str
+    interactive_dead_letters_url: str
+    batch_queue_url: str
+    batch_dead_letters_url: str
+    completions_queue_url: str
+    completions_dead_letters_url: str
+    deliveries_queue_url: str
+    deliveries_dead_letters_url: str
+    admin_key_parameter: str
+    log_group_prefix: str
+
+
 type AnySettings = (
     RateSettings
     | SubmitSettings
@@ -155,6 +177,7 @@ type AnySettings = (
     | Outbound
     | SweepSettings
     | ManageSettings
+    | OperationSettings
 )
 
 

@@ -10,6 +10,7 @@ import click
 from rustbox_cli import VERSION
 from rustbox_cli.administration import keys, projects
 from rustbox_cli.errors import EXIT_CODES, ExitCode
+from rustbox_cli.operations import admin
 from rustbox_cli.programs import result, run, submit
 from rustbox_cli.session import Session
 from rustbox_cli.settings import DEFAULT_URL
@@ -26,7 +27,7 @@ from rustbox_cli.webhooks import deliveries, webhooks
     envvar="RUSTBOX_API_KEY",
     help="RUSTBOX_API_KEY, the project's key. Prefer the variable: other users can see options.",
 )
-@click.option("--admin-key", envvar="RUSTBOX_ADMIN_KEY", help="RUSTBOX_ADMIN_KEY, for `projects` and `keys`.")
+@click.option("--admin-key", envvar="RUSTBOX_ADMIN_KEY", help="RUSTBOX_ADMIN_KEY, for `projects`, `keys` and `admin`.")
 @click.option(
     "--allow-http",
     envvar="RUSTBOX_ALLOW_HTTP",
@@ -49,7 +50,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-for command in (run, submit, result, projects, keys, webhooks, deliveries):
+for command in (run, submit, result, projects, keys, webhooks, deliveries, admin):
     cli.add_command(command)
 
 

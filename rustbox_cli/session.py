@@ -19,6 +19,10 @@ class Session:
     admin_key: str | None
     allow_http: bool
 
+    def is_local(self) -> bool:
+        """Whether the service runs on this machine. Raises CommandError for invalid settings."""
+        return read_settings(self.url, self.api_key, self.admin_key, allow_http=self.allow_http).is_local
+
     def api(self) -> Api:
         """Return a client; the caller closes it. Raises CommandError for invalid settings."""
         return Api(read_settings(self.url, self.api_key, self.admin_key, allow_http=self.allow_http))

@@ -4,6 +4,7 @@ import functools
 
 from functions.http.json_body import to_json
 from functions.http.openapi.document import Document
+from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
 from functions.projects.openapi import ADMIN_OPERATIONS
 from functions.submissions import openapi as operations
 from functions.webhooks import openapi_events as webhooks
@@ -14,7 +15,7 @@ from functions.webhooks.openapi import WEBHOOK_OPERATIONS
 def openapi_text() -> str:
     """Return the document as JSON."""
     document = Document(
-        operations=(*operations.OPERATIONS, *WEBHOOK_OPERATIONS, *ADMIN_OPERATIONS),
+        operations=(*operations.OPERATIONS, *WEBHOOK_OPERATIONS, *ADMIN_OPERATIONS, *OPERATIONS_OF_STAGES),
         webhooks={**operations.WEBHOOKS, **webhooks.WEBHOOKS},
         event_headers=webhooks.HEADERS,
         links=operations.LINKS,

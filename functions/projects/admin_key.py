@@ -1,4 +1,4 @@
-"""Check the administrator's key: one per installation, valid for /api/projects only."""
+"""Check the administrator's key: one per installation, valid for /api/projects and /api/admin only."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
     rates.cache_clear()
     secrets._secrets.drop(ADMIN_KEY_PARAMETER)
-    for module in ("submit", "result", "projects", "webhooks", "record", "announce", "deliver", "sweep"):
+    for module in ("submit", "result", "projects", "operations", "webhooks", "record", "announce", "deliver", "sweep"):
         for name in ("wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there

@@ -14,6 +14,7 @@ MODELS = {
     "SubmitFunction": functions.settings.SubmitSettings,
     "ResultFunction": functions.settings.ResultSettings,
     "ManageFunction": functions.settings.ManageSettings,
+    "OperateFunction": functions.settings.OperationSettings,
     "RecordFunction": functions.settings.RecordSettings,
     "AnnounceFunction": functions.settings.AnnounceSettings,
     "WebhookFunction": functions.settings.WebhookSettings,

@@ -78,7 +78,7 @@ def test_runner_may_use_three_queues_and_write_outputs_and_nothing_else(deployed
 
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
     permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
-    assert len(permissions) == 4
+    assert len(permissions) == 5
     assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}
     assert {permission["SourceArn"]["Fn::Sub"].rpartition(":")[2] for permission in permissions} == {"${Api}/*"}
 

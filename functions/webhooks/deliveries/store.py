@@ -54,10 +54,15 @@ class DeliveryStore(Table):
             is_kept = check(self.table_name, rows.event_key(delivery.event_id), rows.EVENT_IS_KEPT, {})
             transact_or_raise(self._client, [is_kept, put])
 
+    def deliveries_of(self, event_id: str) -> list[Delivery]:
+        """Return the event's deliveries."""
+        return [rows.to_delivery(item) for item in self._items(event_id, "DELIVERY#")]
+
     def pending_hints(self, event_id: str) -> list[Hint]:
         """Return hints, without bytes, of the event's deliveries that wait for their first hint."""
-        found = [rows.to_delivery(item) for item in self._items(event_id, "DELIVERY#")]
-        waiting = [row for row in found if row.state is DeliveryState.PENDING and row.lane_at_ms is None]
+        waiting = [
+            row for row in self.deliveries_of(event_id) if row.state is DeliveryState.PENDING and row.lane_at_ms is None
+        ]
         return [Hint.of(row) for row in waiting if row.attempt == 0]
 
     def get_event(self, event_id: str) -> Event | None:

@@ -1,0 +1,62 @@
+"""OpenAPI operations of /api/admin. They need the administrator's key."""
+
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import BAD, ID, KEYED, Answer, Operation
+from functions.operations import openapi_bodies as bodies
+from functions.operations.queue_names import QUEUE_NAMES
+
+_UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
+_ADMIN: dict[int, Answer] = {400: BAD, **KEYED, 401: _UNAUTHORIZED}
+_QUEUE = {
+    "name": "queue",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "enum": list(QUEUE_NAMES)},
+    "description": "The queue that the dead letters came from.",
+}
+_PROJECT_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"},
+    "description": "The project's id.",
+}
+
+OPERATIONS = (
+    Operation(
+        "/api/admin/submissions/{id}",
+        "GET",
+        "traceSubmission",
+        "The life of a submission: row, deliveries, attempts, and where its log lines are",
+        {
+            200: ("What is known.", (bodies.TraceBody,)),
+            404: ("`not_found`: no such submission.", (Error,)),
+            **_ADMIN,
+        },
+        (ID,),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/admin/dead-letters/{queue}/redrive",
+        "POST",
+        "redriveDeadLetters",
+        "Move dead letters back to their queue, for up to ten seconds",
+        {200: ("What was moved.", (bodies.RedrivenBody,)), **_ADMIN},
+        (_QUEUE,),
+        security="AdminKey",
+    ),
+    Operation(
+        "/api/admin/projects/{id}/purge",
+        "POST",
+        "purgeProject",
+        "Delete the submissions and endpoints of a disabled project, for up to ten seconds",
+        {
+            200: ("What was deleted; repeat until `complete`.", (bodies.PurgedBody,)),
+            404: ("`not_found`: no such project.", (Error,)),
+            409: ("`conflict`: the project is enabled.", (Error,)),
+            **_ADMIN,
+        },
+        (_PROJECT_ID,),
+        security="AdminKey",
+    ),
+)

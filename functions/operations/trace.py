@@ -1,0 +1,118 @@
+"""The life of one submission from its rows: state changes, deliveries, attempts, and where its log lines are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.webhooks.deliveries.views import delivery_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from functions.http.json_body import Body
+    from functions.submissions.model import Submission
+    from functions.webhooks.deliveries.model import Delivery
+
+type Attempts = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows of attempts by endpoint id."""
+
+_MARGIN_SECS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that is known about a submission. `has_event`: the bytes of its webhooks exist."""
+
+    row: Submission
+    deliveries: Sequence[Delivery]
+    attempts: Attempts
+    has_event: bool
+
+
+def trace_body(trace: Trace, log_group_prefix: str, now_ms: int) -> Body:
+    """Return the answer. It holds no code, input, output, metadata, URL, and no text of a receiver."""
+    return {
+        "id": trace.row.submission_id,
+        "project_id": trace.row.project_id,
+        "correlation_id": trace.row.log_ids["correlation_id"],
+        "row": _row_body(trace.row),
+        "event_stored": trace.has_event,
+        "deliveries": [_delivery_body(delivery, trace.attempts) for delivery in trace.deliveries],
+        "history": _history(trace),
+        "logs": _logs_body(trace, log_group_prefix, now_ms),
+    }
+
+
+def _row_body(row: Submission) -> Body:
+    return {
+        "status": row.status.value,
+        "verdict": row.verdict,
+        "cause": row.result.get("cause"),
+        "language": row.language,
+        "profile": row.profile,
+        "priority": row.priority,
+        "execution_id": row.execution_id,
+        "node_id": row.node_id,
+        "redrives": row.redrives,
+        "due_at": to_rfc3339(row.due_at_ms) if row.due_at_ms is not None else None,
+        "waits_for_direct_run": row.asked_directly,
+        "has_webhook": row.webhook_url is not None,
+        "stdout_size_bytes": row.stdout_size_bytes,
+        "stderr_size_bytes": row.stderr_size_bytes,
+        "objects": list(row.object_keys),
+        "expires_at": to_rfc3339(row.ttl * MS_PER_SEC),
+    }
+
+
+def _delivery_body(delivery: Delivery, attempts: Attempts) -> Body:
+    lease = delivery.lease_until_ms
+    return delivery_body(delivery) | {
+        "lease_until": to_rfc3339(lease) if lease is not None else None,
+        "parked": delivery.lane_at_ms is not None,
+        "attempts": [_attempt_body(attempt) for attempt in attempts.get(delivery.endpoint_id, ())],
+    }
+
+
+def _attempt_body(attempt: Mapping[str, Any]) -> Body:
+    known = ("n", "at", "status_code", "error_code", "latency_ms", "address")
+    return {name: attempt.get(name) for name in known}
+
+
+def _history(trace: Trace) -> list[Body]:
+    """Return the state changes, oldest first."""
+    row = trace.row
+    steps: list[tuple[str | None, str, str]] = [
+        (row.created_at, "submission accepted", f"{row.priority} queue"),
+        (row.started_at, "execution started", row.node_id or ""),
+        (row.completed_at, "execution completed", row.verdict or ""),
+    ]
+    for delivery in trace.deliveries:
+        steps.append((delivery.created_at, "delivery created", delivery.endpoint_id))
+        for attempt in trace.attempts.get(delivery.endpoint_id, ()):
+            answer = attempt.get("status_code") or attempt.get("error_code")
+            steps.append((attempt["at"], f"attempt {attempt['n']}", f"{delivery.endpoint_id}: {answer}"))
+    known = [(at, what, detail) for at, what, detail in steps if at is not None]
+    # Times have three to six decimals, so texts do not sort.
+    ordered = sorted(known, key=lambda step: from_rfc3339(step[0]))
+    return [{"at": at, "what": what, "detail": detail} for at, what, detail in ordered]
+
+
+def _logs_body(trace: Trace, log_group_prefix: str, now_ms: int) -> Body:
+    """Return the query of CloudWatch Logs Insights, and the seconds between which the lines were written.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Source.html
+    """
+    ids = trace.row.log_ids
+    query = (
+        f'SOURCE logGroups(namePrefix: ["{log_group_prefix}"]) '
+        "| fields @timestamp, service, level, message, outcome, error_type "
+        f'| filter correlation_id = "{ids["correlation_id"]}" or submission_id = "{ids["submission_id"]}" '
+        "| sort @timestamp asc"
+    )
+    return {
+        "query": query,
+        "from_secs": from_rfc3339(trace.row.created_at) // MS_PER_SEC - _MARGIN_SECS,
+        "to_secs": now_ms // MS_PER_SEC + _MARGIN_SECS,
+    }

@@ -1,0 +1,111 @@
+"""Commands `admin`: operate a stage. They need the administrator's key."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+
+from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.options import as_json, confirm, yes_option
+from rustbox_cli.output import plain, show_json, show_record, show_table
+from rustbox_cli.session import Session, pass_session
+
+_QUEUES = ("interactive", "batch", "completions", "deliveries")
+
+
+def _call(session: Session, method: str, path: tuple[str, ...]) -> Any:
+    with session.api() as api:
+        # Each of these requests may be repeated: it continues where the last one stopped.
+        return api.call(method, ("admin", *path), key="X-Admin-Key", repeatable=True).body
+
+
+@click.group()
+def admin() -> None:
+    """Operate a stage. Needs the administrator's key.
+
+    \b
+    Examples:
+      rustbox admin trace SUBMISSION_ID
+      rustbox admin redrive completions
+      rustbox admin purge PROJECT_ID
+    """
+
+
+@admin.command("trace")
+@click.argument("submission_id")
+@as_json
+@pass_session
+def trace(session: Session, submission_id: str, as_json: bool) -> None:
+    """Show the life of a submission: state changes, deliveries, attempts, and the command that shows its log lines."""
+    found = _call(session, "GET", ("submissions", submission_id))
+    if as_json:
+        show_json(found)
+        return
+    show_record({name: found[name] for name in ("id", "project_id", "correlation_id")} | found["row"])
+    click.echo()
+    show_table(
+        ("AT", "WHAT", "DETAIL"), [[step[name] for name in ("at", "what", "detail")] for step in found["history"]], ""
+    )
+    if found["deliveries"]:
+        click.echo()
+        names = ("endpoint_id", "state", "attempts_made", "next_attempt_at", "lease_until", "parked")
+        rows = [[delivery[name] for name in names] for delivery in found["deliveries"]]
+        show_table(("ENDPOINT", "STATE", "ATTEMPTS", "NEXT", "LEASE UNTIL", "PARKED"), rows, "")
+    click.echo("\nLog lines of the functions:")
+    for line in _log_commands(found["logs"], is_local=session.is_local()):
+        click.echo(f"  {plain(line)}")
+    if found["row"]["node_id"]:
+        click.echo(f"Log lines of the runner, on the host of {plain(found['row']['node_id'])}:")
+        click.echo(f"  docker logs rustbox-runner 2>&1 | grep {shlex.quote(plain(found['id']))}")
+
+
+def _log_commands(logs: dict[str, Any], *, is_local: bool) -> list[str]:
+    if is_local:
+        return ["they are in the terminal of `make up`; each has the correlation id"]
+    query = shlex.quote(logs["query"])
+    times = f"--start-time {logs['from_secs']} --end-time {logs['to_secs']}"
+    start = f"ID=$(aws logs start-query {times} --query-string {query} --query queryId --output text)"
+    return [start, "aws logs get-query-results --query-id $ID"]
+
+
+@admin.command("redrive")
+@click.argument("queue", type=click.Choice(_QUEUES))
+@as_json
+@pass_session
+def redrive(session: Session, queue: str, as_json: bool) -> None:
+    """Move the dead letters of QUEUE back to it, after you have repaired their cause."""
+    moved = 0
+    while True:
+        found = _call(session, "POST", ("dead-letters", queue, "redrive"))
+        moved += found["moved"]
+        if not found["moved"] or not found["left"]:
+            break
+    body = {**found, "moved": moved}
+    show_json(body) if as_json else show_record(body)
+
+
+@admin.command("purge")
+@click.argument("project_id")
+@yes_option
+@as_json
+@pass_session
+def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
+    """Delete all submissions and endpoints of a disabled project. Backups keep them for `BackupDays`."""
+    confirm(f"Delete every submission and endpoint of project {project_id}, with code and output?", yes=yes)
+    submissions = endpoints = 0
+    while True:
+        found = _call(session, "POST", ("projects", project_id, "purge"))
+        submissions += found["submissions_deleted"]
+        endpoints += found["endpoints_deleted"]
+        if found["complete"] or not found["submissions_deleted"]:
+            break
+    body = {**found, "submissions_deleted": submissions, "endpoints_deleted": endpoints}
+    show_json(body) if as_json else show_record(body)
+    if not found["complete"]:
+        raise CommandError(
+            f"{found['submissions_running']} submissions still run.",
+            ExitCode.BUSY,
+            "Repeat the command when they have ended.",
+        )

@@ -1,0 +1,104 @@
+"""The commands `rustbox admin` against a scripted service."""
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+
+from tests.adapters.cli.test_cli import Rustbox, pauses, rustbox, service
+from tests.adapters.scripted_service import Reply, Service
+from tests.submission_factory import SUBMISSION_ID as ID
+
+__all__ = ["pauses", "rustbox", "service"]
+
+QUERY = 'SOURCE logGroups(namePrefix: ["rustbox-dev-"]) | filter correlation_id = "own-id"'
+TRACE: dict[str, Any] = {
+    "id": ID,
+    "project_id": "dev",
+    "correlation_id": "own-id",
+    "row": {"status": "completed", "verdict": "AC", "node_id": "runner-1\x1b[2J"},
+    "event_stored": True,
+    "deliveries": [
+        {
+            "endpoint_id": "run",
+            "state": "retrying",
+            "attempts_made": 1,
+            "next_attempt_at": "2026-11-24T12:05:00.000Z",
+            "lease_until": None,
+            "parked": False,
+            "attempts": [],
+        }
+    ],
+    "history": [{"at": "2026-11-24T12:00:00.000Z", "what": "attempt 1", "detail": "run: 500"}],
+    "logs": {"query": QUERY, "from_secs": 1, "to_secs": 2},
+}
+
+
+def test_a_trace_shows_history_deliveries_and_where_the_log_lines_are(service: Service, rustbox: Rustbox) -> None:
+    service.will(Reply(200, TRACE))
+    ended = rustbox("admin", "trace", ID)
+    assert ended.exit_code == 0, ended.stderr
+    (asked,) = service.asked
+    assert (asked.method, asked.path) == ("GET", f"/api/admin/submissions/{ID}")
+    assert asked.headers["x-admin-key"] == "admin_local_development_only"
+    for text in (
+        "own-id",
+        "attempt 1",
+        "run: 500",
+        "retrying",
+        "make up",
+        f"docker logs rustbox-runner 2>&1 | grep {ID}",
+    ):
+        assert text in ended.stdout
+    assert "\x1b" not in ended.stdout
+
+
+def test_the_trace_of_a_deployed_service_has_commands_for_a_shell(
+    service: Service, rustbox: Rustbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rustbox_cli.session.Session.is_local", lambda _session: False)
+    service.will(Reply(200, TRACE))
+    (line,) = [line for line in rustbox("admin", "trace", ID).stdout.splitlines() if "start-query" in line]
+    words = shlex.split(line.strip().removeprefix("ID=$(").removesuffix(")"))
+    assert words[words.index("--query-string") + 1] == QUERY
+    assert words[words.index("--start-time") + 1 : words.index("--start-time") + 4] == ["1", "--end-time", "2"]
+
+
+def test_a_trace_as_json_is_the_answer(service: Service, rustbox: Rustbox) -> None:
+    service.will(Reply(200, TRACE))
+    assert json.loads(rustbox("admin", "trace", ID, "--json").stdout) == TRACE
+
+
+def test_a_redrive_is_repeated_until_nothing_is_left(service: Service, rustbox: Rustbox) -> None:
+    service.will(*(Reply(200, {"queue": "batch", "moved": moved, "left": left}) for moved, left in ((9, 4), (4, 0))))
+    ended = rustbox("admin", "redrive", "batch", "--json")
+    assert json.loads(ended.stdout) == {"queue": "batch", "moved": 13, "left": 0}
+    assert [call.path for call in service.asked] == ["/api/admin/dead-letters/batch/redrive"] * 2
+
+
+def test_a_redrive_ends_when_nothing_can_be_moved(service: Service, rustbox: Rustbox) -> None:
+    service.will(Reply(200, {"queue": "batch", "moved": 0, "left": 2}))
+    assert json.loads(rustbox("admin", "redrive", "batch", "--json").stdout)["left"] == 2
+    assert rustbox("admin", "redrive", "orders").exit_code == 2
+
+
+def _purged(submissions: int, running: int, *, complete: bool) -> Reply:
+    body = {"submissions_deleted": submissions, "endpoints_deleted": 1, "submissions_running": running}
+    return Reply(200, {"project_id": "dev", **body, "complete": complete})
+
+
+def test_a_purge_asks_first_and_goes_on_until_nothing_is_left(service: Service, rustbox: Rustbox) -> None:
+    assert rustbox("admin", "purge", "dev").exit_code == 2
+    assert service.asked == []
+    service.will(_purged(100, 0, complete=False), _purged(50, 0, complete=False), _purged(0, 0, complete=True))
+    ended = rustbox("admin", "purge", "dev", "--yes", "--json")
+    found = json.loads(ended.stdout)
+    assert (ended.exit_code, found["submissions_deleted"], found["complete"]) == (0, 150, True)
+
+
+def test_a_purge_says_that_submissions_still_run(service: Service, rustbox: Rustbox) -> None:
+    service.will(_purged(1, 2, complete=False), _purged(0, 2, complete=False))
+    ended = rustbox("admin", "purge", "dev", "--yes")
+    assert ended.exit_code == 75
+    assert "2 submissions still run" in ended.stderr

@@ -1,0 +1,250 @@
+"""Trace, redrive and purge over the administrator's API."""
+
+import json
+
+import pytest
+
+from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
+from functions.handlers import operations
+from functions.http.paths import ROUTES
+from functions.ids import new_id
+from functions.operations import purge, redrive
+from functions.operations.queue_names import QUEUE_NAMES
+from functions.projects.registry import ProjectRegistry
+from functions.webhooks.deliveries.hints import Hint
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
+from tests.adapters.http_calls import Answer, admin, call, event, get, post
+from tests.adapters.pipeline import SECRET, Pipeline, pipeline, receiver
+from tests.submission_factory import SUBMISSION_ID
+
+__all__ = ["pipeline", "receiver"]
+
+PROGRAM = {
+    "language": "python",
+    "code": "print('hidden-code')",
+    "stdin": "hidden-input",
+    "metadata": {"a": "hidden-note"},
+}
+PATHS = {
+    "/api/admin/submissions/{id}": f"/api/admin/submissions/{SUBMISSION_ID}",
+    "/api/admin/dead-letters/{queue}/redrive": "/api/admin/dead-letters/batch/redrive",
+    "/api/admin/projects/{id}/purge": f"/api/admin/projects/{PROJECT_ID}/purge",
+}
+
+
+@pytest.mark.parametrize("template", [path for path in ROUTES if path.startswith("/api/admin")])
+@pytest.mark.parametrize("headers", [{}, {"X-Admin-Key": "wrong"}, {"X-Admin-Key": API_KEY}, {"X-API-Key": API_KEY}])
+def test_only_the_administrators_key_is_let_in(
+    aws: Aws, project_key: str, admin_key: str, template: str, headers: dict[str, str]
+) -> None:
+    (method,) = ROUTES[template]
+    answer = call(event(method, PATHS[template], headers=headers))
+    assert (answer.status, answer.json["error"]) == (401, "unauthorized")
+
+
+# --- trace ------------------------------------------------------------------------------------------------------------
+
+
+def trace(key: str, submission_id: str) -> Answer:
+    return admin(key, "GET", f"/api/admin/submissions/{submission_id}")
+
+
+def test_a_trace_tells_the_whole_life_of_a_submission(
+    aws: Aws, project_key: str, admin_key: str, pipeline: Pipeline
+) -> None:
+    endpoint = pipeline.endpoint(project_id=PROJECT_ID)
+    pipeline.with_schedule(0, 5, 300)
+    pipeline.receiver.answers = [(500, {}, b"hidden-answer"), (200, {}, b"hidden-answer")]
+    submitted = post(project_key, PROGRAM, request_id="own-id").json["id"]
+    accepted = trace(admin_key, submitted).json
+    assert (accepted["row"]["status"], accepted["row"]["verdict"]) == ("pending", None)
+    assert accepted["row"]["due_at"] is not None
+    assert [step["what"] for step in accepted["history"]] == ["submission accepted"]
+
+    (request,) = aws.messages("BatchQueue")
+    pipeline.time.ms = now_ms()
+    times = {"started_at": to_rfc3339(pipeline.time()), "completed_at": to_rfc3339(pipeline.time() + 10)}
+    row = pipeline.submissions.get(submitted)
+    assert row is not None
+    ids = {"execution_id": request["execution_id"], "language": "python"}
+    assert pipeline.record(pipeline.completed(row, **ids, **times)) == []
+    pipeline.webhook(*pipeline.hints())
+    pipeline.time.advance(6)
+    delivery = pipeline.deliveries.get_delivery(submitted, endpoint.endpoint_id)
+    assert delivery is not None
+    pipeline.delivery_hints.send(Hint.of(delivery))
+    pipeline.webhook(*pipeline.hints())
+
+    answer = trace(admin_key, submitted)
+    found = answer.json
+    assert (found["id"], found["project_id"], found["correlation_id"]) == (submitted, PROJECT_ID, "own-id")
+    assert (found["row"]["status"], found["row"]["verdict"], found["row"]["due_at"]) == ("completed", "AC", None)
+    assert found["row"]["node_id"] == "runner-1"
+    assert found["event_stored"] is True
+    (sent,) = found["deliveries"]
+    assert (sent["endpoint_id"], sent["state"], sent["attempts_made"]) == (endpoint.endpoint_id, "delivered", 2)
+    assert [(attempt["n"], attempt["status_code"]) for attempt in sent["attempts"]] == [(1, 500), (2, 200)]
+    assert {step["what"] for step in found["history"]} == {
+        "submission accepted",
+        "execution started",
+        "execution completed",
+        "delivery created",
+        "attempt 1",
+        "attempt 2",
+    }
+    assert found["history"][-1]["what"] == "attempt 2"
+    assert "hidden" not in answer.raw.decode()
+    assert SECRET not in answer.raw.decode()
+    logs = found["logs"]
+    assert 'namePrefix: ["' in logs["query"]
+    assert f'correlation_id = "own-id" or submission_id = "{submitted}"' in logs["query"]
+    assert logs["from_secs"] < now_ms() // MS_PER_SEC < logs["to_secs"]
+
+
+def test_an_unknown_or_deleted_submission_has_no_trace(aws: Aws, project_key: str, admin_key: str) -> None:
+    assert trace(admin_key, SUBMISSION_ID).status == 404
+    assert trace(admin_key, "not-a-uuid").status == 400
+    submitted = post(project_key, PROGRAM).json["id"]
+    assert get(project_key, f"/api/result/{submitted}", method="DELETE").status == 200
+    assert trace(admin_key, submitted).status == 404
+
+
+# --- redrive ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("queue", QUEUE_NAMES)
+def test_dead_letters_go_back_to_their_queue_as_they_were(aws: Aws, admin_key: str, queue: str) -> None:
+    sqs, name = aws.client("sqs"), queue.title()
+    attributes = {"correlation_id": {"DataType": "String", "StringValue": "own-id"}}
+    for number in range(12):
+        sqs.send_message(
+            QueueUrl=aws.names[f"{name}DeadLetters"],
+            MessageBody=json.dumps({"number": number}),
+            MessageGroupId="dev",
+            MessageAttributes=attributes,
+        )
+    answer = admin(admin_key, "POST", f"/api/admin/dead-letters/{queue}/redrive")
+    assert (answer.status, answer.json) == (200, {"queue": queue, "moved": 12, "left": 0})
+    received = sqs.receive_message(
+        QueueUrl=aws.names[f"{name}Queue"], MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"]
+    )
+    (first,) = received["Messages"]
+    assert first["Attributes"]["MessageGroupId"] == "dev"
+    assert first["MessageAttributes"] == attributes
+    found = [json.loads(first["Body"])["number"], *(message["number"] for message in aws.messages(f"{name}Queue"))]
+    assert sorted(found) == list(range(12))
+    assert admin(admin_key, "POST", f"/api/admin/dead-letters/{queue}/redrive").json["moved"] == 0
+
+
+def test_a_redrive_tells_what_the_sweeper_holds(aws: Aws, admin_key: str) -> None:
+    sqs, url = aws.client("sqs"), aws.names["BatchDeadLetters"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="dev")
+    assert sqs.receive_message(QueueUrl=url)["Messages"]
+    answer = admin(admin_key, "POST", "/api/admin/dead-letters/batch/redrive")
+    assert answer.json == {"queue": "batch", "moved": 0, "left": 1}
+
+
+def test_a_message_that_cannot_be_sent_stays_among_the_dead_letters(
+    aws: Aws, admin_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs, url = aws.client("sqs"), aws.names["BatchDeadLetters"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="dev")
+
+    def fail(*_given: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(redrive.Redrive, "_send", fail)
+    assert admin(admin_key, "POST", "/api/admin/dead-letters/batch/redrive").status == 500
+    monkeypatch.undo()
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])
+    assert counts["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "1"}
+
+
+def test_an_unknown_queue_is_refused(aws: Aws, admin_key: str) -> None:
+    answer = admin(admin_key, "POST", "/api/admin/dead-letters/orders/redrive")
+    assert answer.status == 400
+    assert "interactive, batch, completions, deliveries" in answer.json["message"]
+
+
+# --- purge ------------------------------------------------------------------------------------------------------------
+
+
+def purge_project(key: str, project_id: str = PROJECT_ID) -> Answer:
+    return admin(key, "POST", f"/api/admin/projects/{project_id}/purge")
+
+
+@pytest.fixture
+def disabled(aws: Aws, project_key: str, admin_key: str) -> list[str]:
+    """Submissions of a project that was then disabled."""
+    submitted = [post(project_key, PROGRAM).json["id"] for _ in range(3)]
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    return submitted
+
+
+def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
+    aws: Aws, admin_key: str, pipeline: Pipeline, disabled: list[str]
+) -> None:
+    other = pipeline.submit(project_id="another", webhook_url=None, webhook_secret=None)
+    pipeline.endpoint(project_id=PROJECT_ID)
+    kept = pipeline.endpoint(project_id="another")
+    first = pipeline.submissions.get(disabled[0])
+    assert first is not None
+    assert pipeline.record(pipeline.completed(first, execution_id=first.execution_id)) == []
+    purged = purge_project(admin_key).json
+    assert purged == {
+        "project_id": PROJECT_ID,
+        "submissions_deleted": 3,
+        "endpoints_deleted": 1,
+        "submissions_running": 0,
+        "complete": False,
+    }
+    assert purge_project(admin_key).json["complete"] is True
+    left = [item for item in aws.items("SubmissionsTable") if item["sk"]["S"] == "SUBMISSION"]
+    assert [item["submission_id"]["S"] for item in left] == [other.submission_id]
+    assert pipeline.endpoints.list_all(PROJECT_ID) == []
+    assert [one.endpoint_id for one in pipeline.endpoints.list_all("another")] == [kept.endpoint_id]
+    assert pipeline.deliveries.get_event(disabled[0]) is None
+
+
+def test_a_running_submission_is_purged_when_it_has_ended(
+    aws: Aws, admin_key: str, pipeline: Pipeline, disabled: list[str]
+) -> None:
+    row = pipeline.submissions.get(disabled[0])
+    assert row is not None
+    assert pipeline.submissions.mark_started(row.submission_id, row.execution_id, "runner-1", row.created_at)
+    purged = purge_project(admin_key).json
+    assert (purged["submissions_deleted"], purged["submissions_running"], purged["complete"]) == (2, 1, False)
+    assert purge_project(admin_key).json["complete"] is False
+    assert pipeline.record(pipeline.completed(row, execution_id=row.execution_id)) == []
+    assert purge_project(admin_key).json["submissions_deleted"] == 1
+    assert purge_project(admin_key).json["complete"] is True
+
+
+def test_a_purge_whose_time_is_over_continues_with_the_next_call(
+    aws: Aws, admin_key: str, disabled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "WORK_SECS", 0)
+    assert purge_project(admin_key).json["submissions_deleted"] == 0
+    monkeypatch.undo()
+    assert purge_project(admin_key).json["submissions_deleted"] == 3
+
+
+def test_an_enabled_project_is_not_purged(aws: Aws, project_key: str, admin_key: str) -> None:
+    submitted = post(project_key, PROGRAM).json["id"]
+    answer = purge_project(admin_key)
+    assert (answer.status, answer.json["error"]) == (409, "conflict")
+    assert get(project_key, f"/api/result/{submitted}").status == 200
+    assert purge_project(admin_key, new_id()).status == 404
+
+
+def test_every_action_is_logged_with_its_ids(
+    aws: Aws, admin_key: str, disabled: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    record = ProjectRegistry(aws.names["ProjectsTable"], aws.client("dynamodb")).get(PROJECT_ID)
+    assert record is not None
+    trace(admin_key, disabled[0])
+    admin(admin_key, "POST", "/api/admin/dead-letters/batch/redrive")
+    purge_project(admin_key)
+    messages = [entry.getMessage() for entry in caplog.records]
+    assert {"Submission traced", "Dead letters redriven", "Project purged"} <= set(messages)
+    assert operations.wiring().log_group_prefix
