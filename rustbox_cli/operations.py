@@ -1,8 +1,9 @@
-"""Commands `admin`: operate a stage. They need the administrator's key."""
+"""Commands `admin`: operate a stage. They need the administrator's key, `drain` a runner's token."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ import click
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import as_json, confirm, yes_option
 from rustbox_cli.output import plain, show_json, show_record, show_table
+from rustbox_cli.runner_api import stop_intake
 from rustbox_cli.session import Session, pass_session
 
 _QUEUES = ("interactive", "batch", "completions", "deliveries")
@@ -29,6 +31,7 @@ def admin() -> None:
     Examples:
       rustbox admin trace SUBMISSION_ID
       rustbox admin redrive completions
+      rustbox admin drain http://10.0.0.5:8080 --token-file runner.token
       rustbox admin purge PROJECT_ID
     """
 
@@ -109,3 +112,26 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
             ExitCode.BUSY,
             "Repeat the command when they have ended.",
         )
+
+
+@admin.command("drain")
+@click.argument("runner_url")
+@click.option(
+    "--token-file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the runner's token.",
+)
+@as_json
+@pass_session
+def drain(session: Session, runner_url: str, token_file: Path, as_json: bool) -> None:
+    """Stop the intake of one runner: it ends its runs and takes no more.
+
+    RUNNER_URL is the runner's own address, not that of a load balancer. The runner stays alive without work, so that
+    no restart policy brings the intake back. Stop or restart its process when its host is ready.
+    """
+    stop_intake(runner_url, token_file.read_text(encoding="utf-8").strip(), allow_http=session.allow_http)
+    if as_json:
+        show_json({"runner": runner_url, "status": "draining"})
+        return
+    click.echo("The runner ends its runs and takes no more.")

@@ -15,6 +15,8 @@ from time import monotonic
 
 import h11
 
+from sandbox_runtime.metrics import CONTENT_TYPE
+
 MAX_HEAD_BYTES = 8192
 REQUEST_SECS = 10.0  # from the first byte of a request to its last
 UNAUTHENTICATED_IDLE_SECS = 10.0  # until a client has authenticated
@@ -32,11 +34,14 @@ class Routes:
 
     `execute`: gets the body and the X-Request-Id (or "") of an authorised POST, and must make sure that the reply is
     sent once.
-    `obstacle`: why no work is taken now, as status and problem; None: work is taken.
+    `obstacle`: why no work is taken now, as status and problem; None: work is taken. `metrics` returns the page of
+    /metrics. `hold` stops the intake for good.
     """
 
     execute: Callable[[bytes, str, "Reply"], None]
     obstacle: Callable[[], tuple[str, str] | None]
+    metrics: Callable[[], str]
+    hold: Callable[[], None]
     token: bytes = field(repr=False)
     max_body_bytes: int
 
@@ -64,11 +69,11 @@ class Reply:
         """Answer with an error code."""
         self.send(status, json.dumps({"error": code}).encode())
 
-    def send(self, status: int, body: bytes, *, is_last: bool = False) -> bool:
-        """Send JSON. False: the client has disconnected, or an answer was sent before."""
+    def send(self, status: int, body: bytes, *, is_last: bool = False, content_type: str = "application/json") -> bool:
+        """Send JSON or another type. False: the client has disconnected, or an answer was sent before."""
         if not self._once.acquire(blocking=False):
             return False
-        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        headers = [("content-type", content_type), ("content-length", str(len(body)))]
         if is_last:
             headers.append(("connection", "close"))
         try:
@@ -117,6 +122,9 @@ class Connection:
             if (request.method, request.target) == (b"GET", b"/healthz"):
                 self._body(request, deadline, 0)
                 self._tell_health(reply)
+            elif (request.method, request.target) == (b"GET", b"/metrics"):
+                self._body(request, deadline, 0)
+                reply.send(200, self._routes.metrics().encode(), content_type=CONTENT_TYPE)
             else:
                 self._execute(request, deadline, reply)
         except _RefusedError as refused:
@@ -138,6 +146,11 @@ class Connection:
 
     def _execute(self, request: h11.Request, deadline: float, reply: Reply) -> None:
         self._check_token(request)
+        if (request.method, request.target) == (b"POST", b"/v1/drain"):
+            self._body(request, deadline, 0)
+            self._routes.hold()
+            reply.send(202, b'{"status":"draining"}')
+            return
         if request.target != b"/v1/execute":
             raise _RefusedError(404, "not_found")
         if request.method != b"POST":

@@ -22,7 +22,7 @@ from sandbox_runtime.server import Reply
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.reporting import Reporting
-from sandbox_runtime.worker.run_request import NotRun, RequestRunner, log_completed
+from sandbox_runtime.worker.run_request import NotRun, RequestRunner
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.slot_threads import Job
@@ -81,6 +81,6 @@ class DirectIntake:
 
     def _deliver(self, completed: ExecutionCompleted, reply: Reply) -> None:
         if reply.send(200, serialise(completed).encode()):
-            log_completed(completed)
+            self.runner.report(completed)
         else:
             self.runner.send(completed)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
+from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import Received, Transport, TransportError
 from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS, Capacity
@@ -52,6 +53,7 @@ class Poller:
         accept: Callable[[Received, Priority], None],
         stopping: Event,
         reporting: Reporting,
+        metrics: Metrics,
     ) -> None:
         self._queues = queues
         self._transport = transport
@@ -59,6 +61,7 @@ class Poller:
         self._accept = accept
         self._stopping = stopping
         self._reporting = reporting
+        self._metrics = metrics
         self._backoff = Backoff()
 
     def run(self) -> None:
@@ -89,6 +92,7 @@ class Poller:
         return found
 
     def _pause(self, queue: PolledQueue, error: TransportError) -> None:
+        self._metrics.count_receive_error(queue.priority.name.lower())
         delay_secs = self._backoff.next_delay_secs()
         _LOG.warning(
             "queue not reachable",

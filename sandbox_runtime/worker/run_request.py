@@ -15,6 +15,7 @@ from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, exec
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import Language, LimitRefusedError
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, serialise
+from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import Transport, TransportError
 from sandbox_runtime.warm import WarmSlot
@@ -22,6 +23,7 @@ from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchS
 
 # With more unsent completions, slots wait: the memory of this process is bounded.
 MOST_UNSENT = 10
+_PHASES = ("queue", "setup", "compile", "run")
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class RequestRunner:
     cancel_fd: int
     quit_now: Event
     compile_cache: CompileCache
+    metrics: Metrics
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
     def run(
@@ -96,7 +99,7 @@ class RequestRunner:
         def sent() -> None:
             self.unsent.release()
             on_sent()
-            log_completed(completed)
+            self.report(completed)
 
         def lost(code: str) -> None:
             self.unsent.release()
@@ -105,6 +108,16 @@ class RequestRunner:
 
         self.unsent.acquire()
         self.sender.put(Outgoing(serialise(completed), sent, lost, monotonic() + COMPLETION_GIVE_UP_SECS))
+
+    def report(self, completed: ExecutionCompleted) -> None:
+        """Log and count the end of an execution, after its completion was accepted."""
+        result, measured = completed.result, completed.metrics
+        times = {"run_ms": measured.run_ms, "queue_ms": measured.queue_ms} if measured is not None else {}
+        facts = {"verdict": result.verdict, "cause": result.cause, "language": completed.language}
+        _LOG.info("execution completed", extra={**_ids(completed), **facts, **times})
+        phases = {name: getattr(measured, f"{name}_ms", None) for name in _PHASES}
+        known = {name: time_ms / 1000 for name, time_ms in phases.items() if time_ms is not None}
+        self.metrics.count_run(completed.language, result.verdict, known)
 
     def _store(self, completed: ExecutionCompleted, store_secs: float) -> ExecutionCompleted | NotRun:
         try:
@@ -117,14 +130,6 @@ class RequestRunner:
         except TransportError as error:
             _log_not_sent(completed, error.operation, error.code)
             return NotRun.OUTPUT_NOT_STORED
-
-
-def log_completed(completed: ExecutionCompleted) -> None:
-    """Log the end of an execution."""
-    result, metrics = completed.result, completed.metrics
-    times = {"run_ms": metrics.run_ms, "queue_ms": metrics.queue_ms} if metrics is not None else {}
-    facts = {"verdict": result.verdict, "cause": result.cause, "language": completed.language}
-    _LOG.info("execution completed", extra={**_ids(completed), **facts, **times})
 
 
 def _log_not_sent(completed: ExecutionCompleted, step: str, code: str) -> None:

@@ -18,6 +18,15 @@ class RunnerFacts:
     toolchains: Mapping[str, str]
     support: HostSupport
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the runner and of each toolchain, and the isolation of this host."""
+        return {
+            "version": RUNNER_VERSION,
+            "isolation": "strict" if self.support.is_strict else "permissive",
+            **self.toolchains,
+        }
+
     def heartbeat(self, node_id: str, *, slots: int, busy: int) -> RunnerHeartbeat:
         """Build a heartbeat with the current time."""
         return RunnerHeartbeat(

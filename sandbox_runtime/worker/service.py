@@ -16,6 +16,7 @@ from sandbox_runtime.background import start_background
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.messages import MAX_MESSAGE_BYTES, ExecutionStarted, RunnerHeartbeat, serialise
+from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
@@ -63,6 +64,8 @@ class Worker:
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._drain_requests = 0
+        self._is_held = False
+        self._metrics = Metrics()
         self._stopping = Event()
         self._quit_now = Event()
         self._slots = min(settings.slots, len(managed_slots))
@@ -84,6 +87,7 @@ class Worker:
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
             compile_cache=compile_cache,
+            metrics=self._metrics,
         )
         self._intake = QueueIntake(
             runner=runner,
@@ -103,6 +107,8 @@ class Worker:
         routes = Routes(
             execute=direct.accept,
             obstacle=self._obstacle,
+            metrics=self._metrics_page,
+            hold=self.hold,
             token=self._settings.runner_token.encode(),
             max_body_bytes=MAX_MESSAGE_BYTES,
         )
@@ -112,6 +118,20 @@ class Worker:
         if self._stopping.is_set():
             return "draining", "this runner stops"
         return None if self._reporting.works else ("cannot_report", self._reporting.problem)
+
+    def _metrics_page(self) -> str:
+        gauges = {
+            "rustbox_slots": ("Slots, each for one run.", self._slots),
+            "rustbox_slots_busy": ("Slots with a run.", self._capacity.running),
+            "rustbox_draining": ("1 while this runner takes no more work, because it stops.", self._stopping.is_set()),
+            "rustbox_reporting": ("1 while the completions queue takes this runner's messages.", self._reporting.works),
+        }
+        return self._metrics.text(gauges, {"rustbox_runner_info": self._runner_facts.versions})
+
+    def hold(self) -> None:
+        """End the runs and take no more, but stay alive until `drain`. So no restart policy brings the intake back."""
+        self._is_held = True
+        self._wake()
 
     def drain(self) -> None:
         """Start the drain; a second call cancels all runs at once. Takes no lock: safe in a signal handler."""
@@ -128,9 +148,10 @@ class Worker:
             start_background(self._keep_visible, stop=self._quit_now)
             start_background(self._beat, stop=self._quit_now)
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
-            self._wait_until(lambda: self._drain_requests > 0, None)
+            self._wait_until(lambda: self._drain_requests > 0 or self._is_held, None)
             self._finish_running()
             self._slot_threads.finish(CANCEL_SECS)
+            self._wait_until(lambda: self._drain_requests > 0, None)
         finally:
             self._stopping.set()
             self._quit()
@@ -159,6 +180,7 @@ class Worker:
                 accept=self._intake.accept,
                 stopping=self._stopping,
                 reporting=self._reporting,
+                metrics=self._metrics,
             )
             start_background(poller.run, stop=self._quit_now)
 
@@ -216,7 +238,7 @@ class Worker:
         os.eventfd_write(self._wake_fd, 1)
 
     def _wake_if_draining(self) -> None:
-        if self._drain_requests:  # else the main thread would only find that it has nothing to do
+        if self._drain_requests or self._is_held:  # else the main thread would only find that it has nothing to do
             self._wake()
 
     def _wait_until(self, condition: Callable[[], bool], deadline: float | None) -> None:

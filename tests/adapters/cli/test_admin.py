@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +82,29 @@ def test_a_redrive_ends_when_nothing_can_be_moved(service: Service, rustbox: Rus
     service.will(Reply(200, {"queue": "batch", "moved": 0, "left": 2}))
     assert json.loads(rustbox("admin", "redrive", "batch", "--json").stdout)["left"] == 2
     assert rustbox("admin", "redrive", "orders").exit_code == 2
+
+
+def test_a_drain_sends_the_runners_token_to_the_runner_alone(
+    service: Service, rustbox: Rustbox, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("t" * 40 + "\n")
+    service.will(Reply(202, {"status": "draining"}), Reply(401, {"error": "unauthorized"}), Reply(404, {}))
+    ended = rustbox("admin", "drain", service.url, "--token-file", str(token))
+    assert (ended.exit_code, ended.stdout) == (0, "The runner ends its runs and takes no more.\n")
+    (asked,) = service.asked
+    assert (asked.method, asked.path, asked.headers["authorization"]) == ("POST", "/v1/drain", "Bearer " + "t" * 40)
+    assert asked.headers.get("x-admin-key") is None
+    assert rustbox("admin", "drain", service.url, "--token-file", str(token)).exit_code == 77
+    assert rustbox("admin", "drain", service.url, "--token-file", str(token)).exit_code == 70
+
+
+def test_a_token_is_not_sent_unencrypted_unless_allowed(rustbox: Rustbox, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t" * 40)
+    ended = rustbox("admin", "drain", "http://192.0.2.1:8080", "--token-file", str(token))
+    assert ended.exit_code == 78
+    assert "not encrypted" in ended.stderr
 
 
 def _purged(submissions: int, running: int, *, complete: bool) -> Reply:

@@ -22,6 +22,17 @@ class Site:
     bodies: list[bytes] = field(default_factory=list)
     obstacle: tuple[str, str] | None = None
     clients: list[http.client.HTTPConnection] = field(default_factory=list)
+    held: Event = field(default_factory=Event)
+
+    def routes(self) -> Routes:
+        return Routes(
+            self.execute,
+            lambda: self.obstacle,
+            lambda: "a_metric 1\n",
+            self.held.set,
+            TOKEN.encode(),
+            max_body_bytes=1000,
+        )
 
     def execute(self, body: bytes, _request_id: str, reply: Reply) -> None:
         self.bodies.append(body)
@@ -45,7 +56,7 @@ def site() -> Iterator[Site]:
     made = Site()
     listening = bind("127.0.0.1", 0)
     made.port = listening.getsockname()[1]
-    server = Server(listening, Routes(made.execute, lambda: made.obstacle, TOKEN.encode(), max_body_bytes=1000))
+    server = Server(listening, made.routes())
     server.start()
     yield made
     for client in made.clients:
@@ -154,10 +165,31 @@ def test_a_stranger_who_says_nothing_is_sent_away(site: Site, monkeypatch: pytes
     assert site.raw(b"") == b""
 
 
+def test_metrics_need_no_token(site: Site) -> None:
+    client = site.client()
+    client.request("GET", "/metrics")
+    response = client.getresponse()
+    assert (response.status, response.read()) == (200, b"a_metric 1\n")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+@pytest.mark.parametrize("token", ["", "Bearer wrong"])
+def test_a_stranger_cannot_stop_the_intake(site: Site, token: str) -> None:
+    assert ask(site.client(), b"", token=token, path="/v1/drain")[0] == 401
+    assert not site.held.is_set()
+
+
+def test_the_intake_is_stopped_with_the_token(site: Site) -> None:
+    assert ask(site.client(), b"", path="/v1/drain", method="GET")[0] == 404
+    assert not site.held.is_set()
+    assert ask(site.client(), b"", path="/v1/drain") == (202, b'{"status":"draining"}')
+    assert site.held.is_set()
+
+
 def test_more_connections_than_the_bound_are_closed_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
     listening = bind("127.0.0.1", 0)
-    server = Server(listening, Routes(site.execute, lambda: None, TOKEN.encode(), max_body_bytes=1000))
+    server = Server(listening, site.routes())
     server.start()
     site.port = listening.getsockname()[1]
     clients = [site.client() for _ in range(2)]
@@ -182,7 +214,7 @@ def test_a_reply_to_somebody_who_left_says_so(site: Site, monkeypatch: pytest.Mo
         left.clear()
 
     monkeypatch.setattr(site, "execute", late)
-    server = Server(bind("127.0.0.1", 0), Routes(late, lambda: None, TOKEN.encode(), max_body_bytes=1000))
+    server = Server(bind("127.0.0.1", 0), site.routes())
     server.start()
     client = http.client.HTTPConnection("127.0.0.1", server._listener.getsockname()[1], timeout=PATIENCE_SECS)
     client.request("POST", "/v1/execute", b"{}", {"Authorization": f"Bearer {TOKEN}"})
