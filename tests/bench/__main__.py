@@ -17,13 +17,26 @@ from tests.bench.peers import peers
 from tests.bench.report import LAYOUT, Report, Section
 from tests.bench.rounds import Way
 from tests.bench.scale import FULL, QUICK, Scale
-from tests.bench.sections import calls, cold_start, jail, memory, neighbours, runner, soak, stack, throughput, webhooks
+from tests.bench.sections import (
+    calls,
+    cold_start,
+    jail,
+    memory,
+    neighbours,
+    ratios,
+    runner,
+    soak,
+    stack,
+    throughput,
+    webhooks,
+)
 
 SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "jail": jail.run,
     "runner": runner.run,
     "stack": stack.run,
     "throughput": throughput.run,
+    "ratios": ratios.run,
     "memory": memory.run,
     "soak": soak.run,
     "webhooks": webhooks.run,

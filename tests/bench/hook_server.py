@@ -7,7 +7,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -30,11 +30,12 @@ class Receipt:
 
 
 class HookServer:
-    """Use as a context manager; `expect` tells the secrets."""
+    """Use as a context manager; `expect` tells the secrets. `told` is called with each request, by a thread of ours."""
 
     def __init__(self) -> None:
         self.receipts: list[Receipt] = []
         self.most_at_once: Counter[str] = Counter()
+        self.told: Callable[[Receipt], None] | None = None
         self.port = 0
         self._open: Counter[str] = Counter()
         self._secrets: dict[str, Webhook] = {}
@@ -103,4 +104,7 @@ class HookServer:
             is_genuine = True
         except (KeyError, WebhookVerificationError):
             is_genuine = False
-        self.receipts.append(Receipt(path, headers.get("webhook-id", ""), at, is_genuine, body))
+        receipt = Receipt(path, headers.get("webhook-id", ""), at, is_genuine, body)
+        self.receipts.append(receipt)
+        if self.told is not None:
+            self.told(receipt)
