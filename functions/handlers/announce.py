@@ -9,10 +9,10 @@ from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.handlers.wiring import event_bus
 from functions.settings import AnnounceSettings, load
-from functions.submissions.announce import Announcer
+from functions.submissions.announce import Announced, Announcer
 from functions.submissions.rows import SUBMISSION_SK, submission_id_of
 from functions.submissions.store import SubmissionStore
-from functions.telemetry import logger
+from functions.telemetry import logger, metrics
 
 SERVICE = "announce"
 
@@ -33,8 +33,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         keys = record["dynamodb"]["Keys"]
         if record["eventName"] != "REMOVE" and keys["sk"]["S"] == SUBMISSION_SK:
             latest[submission_id_of(keys["pk"]["S"])] = record["dynamodb"]["SequenceNumber"]
-    refused = wired().announce(list(latest)) if latest else {}
-    logger(SERVICE).info("Changed submissions announced", count=len(latest) - len(refused))
-    for submission_id, code in refused.items():
-        logger(SERVICE).warning("Event refused by the bus", submission_id=submission_id, error_code=code)
-    return {"batchItemFailures": [{"itemIdentifier": latest[submission_id]} for submission_id in refused]}
+    announced = wired().announce(list(latest)) if latest else Announced()
+    log = logger(SERVICE)
+    log.info("Changed submissions announced", count=announced.count)
+    for submission_id, code in announced.refused.items():
+        log.warning("Event refused by the bus; Lambda repeats it", submission_id=submission_id, error_code=code)
+    for submission_id, code in announced.skipped.items():
+        log.error("Event skipped, because no retry can help", submission_id=submission_id, error_code=code)
+        metrics(SERVICE).add("EventSkipped")
+    return {"batchItemFailures": [{"itemIdentifier": latest[submission_id]} for submission_id in announced.refused]}

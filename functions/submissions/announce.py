@@ -2,23 +2,43 @@
 
 The stream holds keys only, so it never holds code or output, and a deleted submission is not announced. Lambda calls
 again from the first failed record: an event may come twice, and none is lost while the stream keeps it (24 hours).
+An event that no retry can help is skipped, because it would block all later ones for those 24 hours.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.Lambda.html
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failpoint import reach
 from functions.submissions.completed_event import completed_event, render_event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from functions.aws.payloads import Payloads
     from functions.submissions.store import SubmissionStore
+    from functions.webhooks.deliveries.model import Event
     from functions.webhooks.event_bus import Bus
+
+
+_NEVER_ACCEPTED = frozenset({"InvalidArgument", "MalformedDetail"})
+"""Error codes of the bus that depend on the event alone. Others depend on the time or on permissions.
+
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The result. `refused`, `skipped`: submission id to error code of events to repeat, and of events to give up."""
+
+    count: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +50,23 @@ class Announcer:
     bus: Bus
     public_base_url: str
 
-    def announce(self, submission_ids: Sequence[str]) -> dict[str, str]:
-        """Put the events of those that are final. Return the error code of each refused one, by submission id.
-
-        Raises the errors of the table, the bucket and the bus.
-        """
+    def announce(self, submission_ids: Sequence[str]) -> Announced:
+        """Put the events of those that are final. Raises the errors of the table, the bucket and the bus."""
         rows = self.submissions.get_all(submission_ids)
         reach("announce.after_read")
-        events = [
-            completed_event(row, render_event(row, self.payloads, self.public_base_url))
-            for row in rows.values()
-            if row.is_final
-        ]
-        refused = self.bus.publish_all(events)
+        events: list[Event] = []
+        skipped: dict[str, str] = {}
+        for row in rows.values():
+            if row.is_final:
+                try:
+                    events.append(completed_event(row, render_event(row, self.payloads, self.public_base_url)))
+                except (ClientError, BotoCoreError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a row that breaks our code breaks it at each retry
+                    skipped[row.submission_id] = type(error).__name__
+        codes = self.bus.publish_all(events)
         reach("announce.after_bus")
-        return {event.submission_id: refused[event.event_id] for event in events if event.event_id in refused}
+        not_put = {event.submission_id: codes[event.event_id] for event in events if event.event_id in codes}
+        skipped |= {run: code for run, code in not_put.items() if code in _NEVER_ACCEPTED}
+        refused = {run: code for run, code in not_put.items() if code not in _NEVER_ACCEPTED}
+        return Announced(len(events) - len(not_put), refused, skipped)

@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from functions.handlers import announce
+from functions.submissions import announce as announcing
+from functions.submissions import completed_event
 from functions.submissions.completed_event import MAX_BODY_BYTES
+from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
 from functions.webhooks.event_types import EVENT_COMPLETED
@@ -114,6 +118,39 @@ def test_event_that_the_bus_refuses_is_repeated_alone(pipeline: Pipeline, watch:
     assert len(repeat_from) == 1
     pipeline.webhook(*pipeline.hints())
     assert len(pipeline.receiver.received) == 3  # webhooks do not wait for the bus
+
+
+@pytest.mark.parametrize("code", ["MalformedDetail", "InvalidArgument"])
+def test_event_that_the_bus_never_accepts_is_skipped_and_counted(
+    pipeline: Pipeline, watch: BusWatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    bad, good = pipeline.submit(), pipeline.submit()
+    pipeline.finish(bad)
+    pipeline.finish(good)
+    with bus_answers(pipeline.aws, *[failed(code)] * 9):
+        assert pipeline.announce(bad.submission_id) == []
+    assert '"EventSkipped":[1.0]' in capsys.readouterr().out
+    assert pipeline.announce(good.submission_id) == []
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]
+
+
+def test_row_that_cannot_be_rendered_does_not_block_the_others(
+    pipeline: Pipeline, watch: BusWatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, good = pipeline.submit(), pipeline.submit()
+    pipeline.finish(bad)
+    pipeline.finish(good)
+    render = completed_event.render_event
+
+    def rendered(row: Submission, *arguments: Any) -> bytes:
+        if row.submission_id == bad.submission_id:
+            raise KeyError("a defect of ours")
+        return render(row, *arguments)
+
+    monkeypatch.setattr(announcing, "render_event", rendered)
+    assert pipeline.announce(bad.submission_id, good.submission_id) == []
+    assert '"EventSkipped":[1.0]' in capsys.readouterr().out
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]
 
 
 def test_error_of_the_bus_fails_the_whole_batch(pipeline: Pipeline, watch: BusWatch) -> None:
