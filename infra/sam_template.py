@@ -6,11 +6,6 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -24,6 +19,8 @@ class TemplateInvalidError(Exception):
 
 def read(path: Path) -> dict[str, Any]:
     """Return the SAM document."""
+    from samtranslator.yaml_helper import yaml_parse  # noqa: PLC0415 - takes half a second, and a start may not need it
+
     # Through JSON: the YAML anchors become copies, so that the translator cannot change one by the other.
     document: dict[str, Any] = json.loads(json.dumps(yaml_parse(path.read_text(encoding="utf-8"))))
     return document
@@ -38,16 +35,25 @@ def parameter_values(document: Mapping[str, Any], overrides: Mapping[str, str]) 
     return {name: str(overrides.get(name, declared[name].get("Default", ""))) for name in declared}
 
 
-def translate(document: dict[str, Any], overrides: Mapping[str, str], code_uri: str) -> dict[str, Any]:
+def translate(document: dict[str, Any], overrides: Mapping[str, str] | None, code_uri: str) -> dict[str, Any]:
     """Return the document without SAM's resource types. `code_uri`: S3 address of the package.
 
+    `overrides`: values of parameters; None leaves each reference to a parameter as it is.
     Changes `document`. Raises TemplateInvalidError.
     """
+    from samtranslator.model.exceptions import InvalidDocumentException  # noqa: PLC0415 - as in `read`
+    from samtranslator.parser.parser import Parser  # noqa: PLC0415
+    from samtranslator.translator.translator import Translator  # noqa: PLC0415
+
+    values = {} if overrides is None else parameter_values(document, overrides)
+    if overrides is None:
+        for declared in document.get("Parameters", {}).values():
+            declared.pop("Default", None)
     document["Globals"]["Function"]["CodeUri"] = code_uri
     # The translator derives the partition of managed policies from the region.
     os.environ.setdefault("AWS_DEFAULT_REGION", _DEFAULT_REGION)
     try:
-        translated = Translator({}, Parser()).translate(document, dict(parameter_values(document, overrides)))
+        translated = Translator({}, Parser()).translate(document, values)
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)
         raise TemplateInvalidError(f"template.yaml does not translate ({causes}): run `make lint`") from error

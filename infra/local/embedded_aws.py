@@ -15,6 +15,7 @@ from infra.embedded.hook import Hook
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.runner_policy import Policy
 from infra.embedded.runner_socket import RunnerSocket
+from infra.embedded.sqs.receipts import release_dead
 from infra.local.aws_environment import prepare_for_engine
 from infra.local.errors import StartError
 from infra.local.processes import read_process, stop
@@ -34,9 +35,9 @@ _OLD_SERVER_SECS: Final = 20
 
 
 class EmbeddedAws:
-    """Answers every AWS client that this process makes from now on. Make it before the first client.
+    """Answers every AWS client that this process, and those forked from it, make from now on.
 
-    Raises StartError for a folder that cannot be used.
+    Make it before the first client. Raises StartError for a folder that cannot be used.
     """
 
     def __init__(self, state_dir: Path, synchronous: Synchronous) -> None:
@@ -49,7 +50,14 @@ class EmbeddedAws:
         self._socket_path = state_dir / "runner.sock"
         self._socket: RunnerSocket | None = None
         Hook(partial(services.call, self._engine)).attach_everywhere()
+
+    def start(self) -> None:
+        """Begin the housekeeping, in one process of the stack."""
         self._housekeeping.start()
+
+    def release_dead(self) -> None:
+        """Return the messages of processes that died."""
+        release_dead(self._engine)
 
     def serve_runner(self, template: Template, resolver: Resolver) -> tuple[str, ...]:
         """Open the runner's socket under the template's RunnerPolicy, and return the runner's command."""

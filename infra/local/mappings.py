@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,8 +33,19 @@ _RETRY_SECS: Final = 0.5
 _CONFIG: Final = Config(max_pool_connections=_MAX_THREADS_OF_SINGLES, user_agent="rustbox", parameter_validation=False)
 
 
+class Share(NamedTuple):
+    """The part of one process in the work of `processes` equal ones; `number` counts them from 0."""
+
+    number: int
+    processes: int
+
+    def of(self, total: int) -> int:
+        """Divide: the shares of all processes add up to `total`."""
+        return total // self.processes + (self.number < total % self.processes)
+
+
 class MappingPollers:
-    """All threads of all mappings."""
+    """All threads of all mappings, as far as they are this process's share."""
 
     def __init__(self, invoker: Invoker, console: Console) -> None:
         self._invoker = invoker
@@ -43,10 +54,10 @@ class MappingPollers:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self, mapping: QueueMapping, queue_url: str) -> None:
-        """Start this mapping's threads, at most as many as its MaximumConcurrency."""
+    def start(self, mapping: QueueMapping, queue_url: str, share: Share) -> None:
+        """Start this process's share of the mapping's threads: all shares are at most its MaximumConcurrency."""
         most = _MAX_THREADS_OF_SINGLES if mapping.batch_size == 1 else _MAX_THREADS
-        count = min(mapping.max_concurrency or _DEFAULT_THREADS, most)
+        count = share.of(min(mapping.max_concurrency or _DEFAULT_THREADS, most))
         turns = threading.Semaphore(_RECEIVERS)
         for number in range(count):
             thread = threading.Thread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,10 +30,11 @@ class LocalSettings:
     """`endpoint_url`: the user's own AWS server, None for the embedded engine. Times in seconds.
 
     `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
-    FULL also when the machine loses power.
+    FULL also when the machine loses power. `processes` run the functions.
     """
 
     port: int
+    processes: int
     state_dir: Path
     endpoint_url: str | None
     synchronous: Synchronous
@@ -54,6 +56,7 @@ def read_settings(environ: Mapping[str, str]) -> LocalSettings:
     state_dir = Path(environ.get("RUSTBOX_STATE_DIR") or ROOT / ".state").absolute()
     return LocalSettings(
         port=port,
+        processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, 64)),
         state_dir=state_dir,
         endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
         synchronous=_synchronous(environ),
@@ -64,6 +67,11 @@ def read_settings(environ: Mapping[str, str]) -> LocalSettings:
     )
 
 
+def _default_processes() -> int:
+    """One for two cores: the runner and its programs need the other one."""
+    return max(1, (os.process_cpu_count() or 1) // 2)
+
+
 def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
     parameters = {
         "Stage": "local",
@@ -71,7 +79,7 @@ def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
         "AllowInsecureWebhookTargets": "true",
         "PendingRedriveSecs": "15",
         "PublicBaseUrl": f"http://127.0.0.1:{port}",
-        "WebhookSenders": "64",  # as many as one process has threads for; see infra.local.mappings
+        "WebhookSenders": "64",  # as many as all processes have threads for; see infra.local.mappings
     }
     if "WEBHOOK_RETRY_SECS" in environ:
         parameters["WebhookRetrySecs"] = environ["WEBHOOK_RETRY_SECS"]

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.errors import StartError
 from infra.local.intrinsics import Resolver
-from infra.local.settings import ROOT
+from infra.local.settings import ACCOUNT_ID, REGION, ROOT
+from infra.sam_template import TemplateInvalidError, parameter_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_SECS = 60
+_CACHE: Final = ROOT / ".build" / "translated"
+# Whatever a translation follows from, beside the template: the translator's version is in the first file.
+_SOURCES: Final = ("requirements/run.txt", "infra/sam_template.py", "infra/local/translation.py")
+_PSEUDO_PARAMETERS: Final = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackName": "rustbox-local",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +46,42 @@ def translate(path: Path, overrides: dict[str, str]) -> Template:
 
     StartError for an unknown parameter or a bad template.
     """
+    document = _translated(path)
+    try:
+        parameters = parameter_values(document, overrides)
+    except TemplateInvalidError as error:
+        raise StartError(str(error)) from error
+    template = Template(document["Resources"], _PSEUDO_PARAMETERS | parameters, document["Conditions"])
+    resolver = Resolver(template.parameters, template.conditions, {})
+    kept = {
+        logical_id: resource
+        for logical_id, resource in template.resources.items()
+        if "Condition" not in resource or resolver.condition(resource["Condition"])
+    }
+    return replace(template, resources=kept)
+
+
+def _translated(path: Path) -> dict[str, Any]:
+    """Return `Resources`, `Parameters` and `Conditions`: of an earlier translation, if nothing changed since."""
+    sources = [path.read_bytes(), *((ROOT / name).read_bytes() for name in _SOURCES)]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
+    cached = _CACHE / f"{digest}.json"
+    with suppress(OSError, ValueError):
+        found: dict[str, Any] = json.loads(cached.read_text(encoding="utf-8"))
+        return found
+    document = _translate(path)
+    with suppress(OSError):  # a read-only installation translates at each start
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        draft = _CACHE / f"{digest}.{os.getpid()}"
+        draft.write_text(json.dumps(document), encoding="utf-8")
+        draft.replace(cached)
+    return document
+
+
+def _translate(path: Path) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "infra.local.translation"],
-            input=json.dumps({"path": str(path), "overrides": overrides}),
+            [sys.executable, "-m", "infra.local.translation", str(path)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
@@ -49,14 +94,7 @@ def translate(path: Path, overrides: dict[str, str]) -> Template:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StartError(f"{path.name} was not translated: {reason}: run `make setup`")
-    answer = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
     if "error" in answer:
         raise StartError(answer["error"])
-    template = Template(**answer["template"])
-    resolver = Resolver(template.parameters, template.conditions, {})
-    kept = {
-        logical_id: resource
-        for logical_id, resource in template.resources.items()
-        if "Condition" not in resource or resolver.condition(resource["Condition"])
-    }
-    return replace(template, resources=kept)
+    return answer

@@ -1,4 +1,4 @@
-"""uvicorn inside the launcher's event loop."""
+"""uvicorn inside the event loop of a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FINISH_SECS: Final = 2
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the launcher: it stops more than this server."""
+        """Leave the signals to the process: it stops more than this server."""
         yield
 
 

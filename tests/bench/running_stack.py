@@ -34,7 +34,7 @@ class RunningStack:
         runner = self.local.pid_of("runner")
         below = descendants(runner)[1:]
         return {
-            "launcher and functions": [self.pid],
+            "launcher and functions": [self.pid, *(pid for pid in descendants(self.pid) if is_child(pid, self.pid))],
             "runner": [runner],
             "templates": [pid for pid in below if is_child(pid, runner)],
             "guests": [pid for pid in below if not is_child(pid, runner)],

@@ -99,7 +99,7 @@ def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[...,
 @pytest.mark.parametrize(
     ("code", "is_accepted"), [("print(7)", False), ("import time; time.sleep(1.5); print(7)", True)]
 )
-def test_a_launcher_killed_before_the_answer_costs_no_result_that_was_accepted(
+def test_a_process_killed_before_the_answer_costs_no_result_that_was_accepted(
     own_stack: Callable[..., LocalStack], code: str, *, is_accepted: bool
 ) -> None:
     local = own_stack(DRAIN_SECS="1")
@@ -108,9 +108,6 @@ def test_a_launcher_killed_before_the_answer_costs_no_result_that_was_accepted(
     with local.client() as client:
         with pytest.raises(httpx.TransportError):
             client.post("/api/submit?wait=true", **request)
-        assert local.process is not None
-        assert local.process.wait(30) == -signal.SIGKILL
-        local.start()
         # A run of more than half a second has a row by then; a shorter one was never accepted.
         assert len(client.get("/api/results").json()["items"]) == is_accepted
         repeated = client.post("/api/submit?wait=true", **request)

@@ -12,6 +12,8 @@ from infra.local.schedules import interval_secs
 from infra.local.settings import ROOT, read_settings
 from infra.local.stack import Function, Stack, read_stack, refuse_unknown_types
 from infra.local.template import Template, translate
+from infra.sam_template import read
+from infra.sam_template import translate as translate_sam
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +113,41 @@ def test_what_cannot_be_resolved_stops_the_start(node: Any) -> None:
         Resolver({}, {}, {}).resolve(node)
 
 
-def test_a_translation_that_does_not_end_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_translation_that_does_not_end_stops_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("infra.local.template._CACHE", tmp_path)
     monkeypatch.setattr("infra.local.template._TIMEOUT_SECS", 0.01)  # an interpreter does not even start in that
     with pytest.raises(StartError, match="not translated within"):
         translate(ROOT / "template.yaml", {})
+
+
+def test_a_translation_is_kept_until_the_template_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cache, path = tmp_path / "cache", tmp_path / "template.yaml"
+    monkeypatch.setattr("infra.local.template._CACHE", cache)
+    path.write_text((ROOT / "template.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    first = translate(path, {"Stage": "local"})
+    (kept,) = cache.iterdir()
+    monkeypatch.setattr("infra.local.template._TIMEOUT_SECS", 0.01)  # none is made from here on
+    assert translate(path, {"Stage": "local"}) == first
+    assert translate(path, {"Stage": "prod"}).parameters["Stage"] == "prod"
+    kept.write_text("{", encoding="utf-8")  # cut off
+    with pytest.raises(StartError, match="not translated within"):
+        translate(path, {})
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with pytest.raises(StartError, match="not translated within"):
+        translate(path, {})
+
+
+def test_values_of_parameters_give_what_the_translator_makes_of_them() -> None:
+    overrides = {"Stage": "prod", "UseEventBus": "false", "WebhookSenders": "7", "RunnerUrl": "https://runner"}
+    template = translate(ROOT / "template.yaml", overrides)
+    by_translator = translate_sam(read(ROOT / "template.yaml"), overrides, "s3://local/code")["Resources"]
+    attributes = ("Ref", "Arn", "StreamArn", "QueueName", "ApiEndpoint")
+    values = {name: {attribute: f"{name}.{attribute}" for attribute in attributes} for name in by_translator}
+    resolver = Resolver(template.parameters, template.conditions, values)
+    assert template.resources
+    for logical_id, resource in template.resources.items():
+        expected = by_translator[logical_id].get("Properties", {})
+        assert resolver.resolve(resource.get("Properties", {})) == resolver.resolve(expected), logical_id
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from functions.ids import new_id
 from infra.local.console import Console
 from infra.local.invoker import Invoker
-from infra.local.mappings import MappingPollers
+from infra.local.mappings import MappingPollers, Share
 from infra.local.resources import create_bus, session
 from infra.local.stack import Function, QueueMapping
 from tests.until import until
@@ -47,7 +47,7 @@ def test_sends_that_hang_do_not_hold_up_others(queue_url: str) -> None:
     bodies = [f"hangs {number}" for number in range(HANGING)] + [f"quick {number}" for number in range(40)]
     for body in bodies:
         sqs.send_message(QueueUrl=queue_url, MessageBody=body)
-    pollers.start(QueueMapping("Deliveries", "Webhook", 1, 50, reports_failures=True), queue_url)
+    pollers.start(QueueMapping("Deliveries", "Webhook", 1, 50, reports_failures=True), queue_url, Share(0, 1))
     try:
         until(lambda: len(handler.ended) == 40 and len(handler.begun) == 50)
         assert all(body.startswith("quick") for body in handler.ended)
@@ -77,7 +77,7 @@ def test_idle_pollers_ask_two_at_a_time(queue_url: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(MappingPollers, "_receive", counted)
     pollers = MappingPollers(Invoker({}, {}), Console(io.StringIO()))
-    pollers.start(QueueMapping("Idle", "Webhook", 1, 50, reports_failures=True), queue_url)
+    pollers.start(QueueMapping("Idle", "Webhook", 1, 50, reports_failures=True), queue_url, Share(0, 1))
     until(lambda: asked >= 6)
     pollers.stop(30)
     assert most == 2

@@ -9,7 +9,7 @@ from tests.system.kill_run.plan import Job, Victim
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One SIGKILL that hit. `failpoint`: the step at which a launcher killed itself."""
+    """One SIGKILL that hit. `failpoint`: the step at which a process killed itself."""
 
     victim: Victim
     at: float
@@ -18,7 +18,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Generation:
-    """One life of the launcher. `log`: what it wrote; `ended_at` None: it was stopped in the end, not killed."""
+    """One life of the process of the functions. `ended_at` None: it was stopped in the end, not killed."""
 
     launched_at: float
     ended_at: float | None = None

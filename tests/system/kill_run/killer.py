@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from tests.system.local_stack import LocalStack
 
 _PRESENT_SECS = 3.0
 _POLL_SECS = 0.02
+_REPLACED = re.compile(rb"stack +rb-(functions|background) (\d+) ended \(signal 9\)")
 
 
 class Killer:
@@ -32,7 +34,9 @@ class Killer:
         self._over = threading.Event()
         self._failpoint: str | None = None
         self._killed_as: Victim | None = None
+        self._killed_pids: set[int] = set()
         self._log_begins = 0
+        self._log_seen = 0
         self._works_after = 0
         self._threads = [threading.Thread(target=task, daemon=True) for task in (self._kill_all, self._keep_alive)]
         self.kills: list[Kill] = []
@@ -43,7 +47,7 @@ class Killer:
 
     def start(self) -> None:
         """Kill from now on; the stack is ready, and the launcher that made it so is the first generation."""
-        self._log_begins = self._stack.log_path.stat().st_size
+        self._log_begins = self._log_seen = self._stack.log_path.stat().st_size
         self.generations.append(Generation(launched_at=time.time() - _PRESENT_SECS))
         for thread in self._threads:
             thread.start()
@@ -97,7 +101,7 @@ class Killer:
 
     def _kill(self, planned: PlannedKill) -> bool:
         """Kill one of the kind; False if there is none for long, as while the launcher starts."""
-        if planned.victim not in {Victim.TEMPLATE, Victim.GUEST}:
+        if planned.victim not in {Victim.TEMPLATE, Victim.GUEST, Victim.FUNCTIONS}:
             self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
         while time.monotonic() < deadline and not self._over.is_set():
@@ -109,20 +113,36 @@ class Killer:
                     return True
             else:
                 victims = list(self._victims(planned.victim))
-                if victims and kill_child(*self._chance.choice(victims)):
-                    self.kills.append(Kill(planned.victim, time.time()))
+                if victims and self._kill_child(planned.victim, *self._chance.choice(victims)):
                     return True
             time.sleep(_POLL_SECS)
         return False
+
+    def _kill_child(self, victim: Victim, pid: int, parent: int) -> bool:
+        is_of_launcher = victim in {Victim.FUNCTIONS, Victim.BACKGROUND}
+        if is_of_launcher:
+            self._killed_pids.add(pid)  # before its end is in the log: `_note_replaced` notes it
+        if not kill_child(pid, parent):
+            return False
+        if not is_of_launcher:
+            self.kills.append(Kill(victim, time.time()))
+        return True
 
     def _victims(self, kind: Victim) -> Iterator[tuple[int, int]]:
         """Pids with their parents', so that nobody else is hit who got the same number."""
         with suppress(OSError, ValueError, KeyError):
             runner, launcher = self._stack.pid_of("runner"), self._stack.process
-            if launcher is None or _parent_of(runner) != launcher.pid:
+            background = _parent_of(runner)
+            if launcher is None or _parent_of(background) != launcher.pid:
                 return
             if kind is Victim.RUNNER:
-                yield runner, launcher.pid
+                yield runner, background
+                return
+            if kind is Victim.BACKGROUND:
+                yield background, launcher.pid
+                return
+            if kind is Victim.FUNCTIONS:
+                yield from ((pid, launcher.pid) for pid in _children_of(launcher.pid) if pid != background)
                 return
             for template in _children_of(runner):
                 if kind is Victim.TEMPLATE:
@@ -133,22 +153,41 @@ class Killer:
     def _keep_alive(self) -> None:
         while True:
             process = self._stack.process
+            self._note_replaced()
             if process is not None and process.poll() is None:
                 if not self._over.is_set():
                     self._over.wait(_POLL_SECS)
                 elif self._failpoint is None:
                     return
-                else:  # it would die later, when nobody starts another
+                else:  # a process of it would die later, when nobody counts it
                     self._kill_launcher(process, Victim.LAUNCHER)
                 continue
-            self._end_generation(self._failpoint)
+            self._end_launcher()
             if self.problems:
                 return
             # Order: while `_works` may still mean the dead one, the failpoint is still its own.
-            self._log_begins = self._works_after = self._stack.log_path.stat().st_size
+            self._log_begins = self._log_seen = self._works_after = self._stack.log_path.stat().st_size
             self._failpoint = failpoint = None if self._over.is_set() else next(self._failpoints, None)
             self.generations.append(Generation(launched_at=time.time()))
             self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
+
+    def _note_replaced(self) -> None:
+        """Note the ends of single processes of the launcher. One that nobody here killed is the failpoint's."""
+        with self._stack.log_path.open("rb") as log:
+            log.seek(self._log_seen)
+            text = log.read()
+        text = text[: text.rfind(b"\n") + 1]
+        for found in _REPLACED.finditer(text):
+            victim, pid = Victim(found[1].decode()), int(found[2])
+            failpoint = None
+            if pid not in self._killed_pids:
+                failpoint, self._failpoint = self._failpoint, None
+            self.kills.append(Kill(victim, time.time(), failpoint))
+            if victim is Victim.FUNCTIONS:
+                self._end_generation(self._log_seen + found.end())
+                self._log_begins = self._log_seen + found.end()
+                self.generations.append(Generation(launched_at=time.time()))
+        self._log_seen += len(text)
 
     def _kill_launcher(self, process: subprocess.Popen[bytes], victim: Victim) -> None:
         self._killed_as = victim
@@ -158,20 +197,23 @@ class Killer:
             process.kill()
             process.wait()
 
-    def _end_generation(self, failpoint: str | None) -> None:
-        generation = self.generations[-1]
-        generation.ended_at, generation.log = time.time(), self._log_of_generation()
+    def _end_launcher(self) -> None:
+        self._end_generation()
         victim, self._killed_as = self._killed_as, None
         code = self._stack.process.returncode if self._stack.process is not None else None
-        if code != -signal.SIGKILL or not (victim or failpoint):
-            self.problems.append(f"the launcher ended by itself with {code}\n{generation.log[-2000:]}")
+        if code != -signal.SIGKILL or victim is None:
+            self.problems.append(f"the launcher ended by itself with {code}\n{self.generations[-1].log[-2000:]}")
         else:
-            self.kills.append(Kill(victim or Victim.LAUNCHER, generation.ended_at, None if victim else failpoint))
+            self.kills.append(Kill(victim, time.time()))
 
-    def _log_of_generation(self) -> str:
+    def _end_generation(self, log_ends: int | None = None) -> None:
+        generation = self.generations[-1]
+        generation.ended_at, generation.log = time.time(), self._log_of_generation(log_ends)
+
+    def _log_of_generation(self, log_ends: int | None = None) -> str:
         with self._stack.log_path.open("rb") as log:
             log.seek(self._log_begins)
-            return log.read().decode(errors="replace")
+            return log.read(-1 if log_ends is None else log_ends - self._log_begins).decode(errors="replace")
 
     def _note_runner(self) -> None:
         with suppress(OSError, ValueError, KeyError):

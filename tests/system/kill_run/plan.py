@@ -32,16 +32,26 @@ class Victim(StrEnum):
     """A part of the stack that a kill hits."""
 
     EVERYTHING = "everything"  # launcher, runner and all below them, at once
-    LAUNCHER = "launcher"  # the functions, their pollers and the engine
+    LAUNCHER = "launcher"  # and the processes that it forked
+    FUNCTIONS = "functions"  # HTTP and queues; a failpoint kills it, or the one below
+    BACKGROUND = "background"  # schedules, streams and the runner's socket
     RUNNER = "runner"
     TEMPLATE = "template"  # of a slot: what its runs are forked from
     GUEST = "guest"  # the first process of a run's namespaces, whose end takes the run along
 
 
 # A launcher first: the next one has the required failpoint, and nearly all jobs are still to come for it.
-REQUIRED = (Victim.LAUNCHER, Victim.RUNNER, Victim.TEMPLATE, Victim.GUEST, Victim.EVERYTHING)
+REQUIRED = (
+    Victim.LAUNCHER,
+    Victim.RUNNER,
+    Victim.TEMPLATE,
+    Victim.GUEST,
+    Victim.FUNCTIONS,
+    Victim.BACKGROUND,
+    Victim.EVERYTHING,
+)
 _REQUIRED_PAUSE_SECS = 0.5
-_ENDS = (Victim.EVERYTHING, Victim.LAUNCHER, Victim.RUNNER)
+_ENDS = (Victim.EVERYTHING, Victim.LAUNCHER, Victim.LAUNCHER, Victim.FUNCTIONS, Victim.BACKGROUND, Victim.RUNNER)
 
 
 class Own(StrEnum):
@@ -84,15 +94,15 @@ class Plan:
     """What happens in which order.
 
     `required`: the first kills, which the run waits for however slow the machine is. `kills`: those after them, more
-    than fit into `secs`. `failpoints`: of the launchers; None lives until it is killed. `required_failpoint`: while
-    required kills are left, the launcher that has it is killed by nothing else.
+    than fit into `secs`. `failpoints`: of the launchers, in order; one kills a single process of its launcher.
+    `required_failpoint`: while required kills are left, nothing else kills the launcher that has it.
     """
 
     secs: float
     jobs: tuple[Job, ...]
     required: tuple[PlannedKill, ...]
     kills: tuple[PlannedKill, ...]
-    failpoints: tuple[str | None, ...]
+    failpoints: tuple[str, ...]
     required_failpoint: str | None
 
 
@@ -106,13 +116,11 @@ def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, .
     required = tuple(PlannedKill(victim, _REQUIRED_PAUSE_SECS, settled=True) for victim in REQUIRED)
     kills = tuple(kill for _ in range(int(secs)) for kill in _kills_of_one_life(chance))
     named = failpoints or tuple(chance.sample(FAILPOINTS, len(FAILPOINTS)))
-    # Every second launcher gets one: in between there is one that works until it is killed.
-    armed = tuple(step for name in named for step in (name, None))
-    return Plan(secs, jobs, required, kills, armed, failpoints[0] if failpoints else None)
+    return Plan(secs, jobs, required, kills, named, failpoints[0] if failpoints else None)
 
 
 def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:
-    """Some slots lose what they hold, then the runner, the launcher or both die: sometimes before they have started."""
+    """Some slots lose what they hold. Then the runner, a process of the launcher or all die, some at their start."""
     for _ in range(chance.choice([0, 1, 2, 3])):
         yield PlannedKill(chance.choice([Victim.TEMPLATE, Victim.GUEST]), chance.uniform(0.2, 1.2), settled=True)
     is_settled = chance.random() < 0.85

@@ -1,7 +1,7 @@
 """Which sends of a delivery were recorded, and why the others were not.
 
-A send whose record is missing is done again: a duplicate. Only the death of the launcher between send and record may
-be the cause. That it was is seen from three things: the launcher that sent it was killed, soon after; and its log
+A send whose record is missing is done again: a duplicate. Only the death of the process between send and record may
+be the cause. That it was is seen from three things: the process that sent it was killed, soon after; and its log
 does not tell of an end of that attempt, as it does of every attempt that came to one, good or bad.
 """
 
@@ -73,11 +73,11 @@ def _explain(reception: Reception, others: Iterable[Reception], generations: Seq
         failures += _FAILED in line and line[:12] >= _stamp(reception.received_at)
     if ends >= len(sent) or failures:
         return None
-    return f"the launcher that sent it was killed {sender.ended_at - reception.received_at:.3f} s later"
+    return f"the process that sent it was killed {sender.ended_at - reception.received_at:.3f} s later"
 
 
 def _sender(reception: Reception, generations: Sequence[Generation]) -> Generation | None:
-    """The launcher that lived when it came: a new one takes longer than that to start."""
+    """The process that lived when it came. A new one sends nothing of the old one's while the lease lasts."""
     started = [
         generation for generation in generations if generation.launched_at + ON_ITS_WAY_SECS <= reception.received_at
     ]

@@ -1,0 +1,93 @@
+"""The process of all that a stack has once: runner, schedules, stream mappings, and the engine's housekeeping."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import uvloop
+
+from infra.local import runner_liveness
+from infra.local.runner_process import RUNNER_COMMAND, RunnerProcess, runner_environment
+from infra.local.schedules import ScheduleThreads, interval_secs
+from infra.local.seeding import seed_project
+from infra.local.settings import ADMIN_KEY, API_KEY
+from infra.local.stream_mappings import StreamPollers
+
+if TYPE_CHECKING:
+    from infra.local.preparation import Prepared
+
+_THREADS_STOP_SECS: Final = 5
+
+
+def run(prepared: Prepared, drained: int) -> None:
+    """Run everything until SIGTERM, then drain the runner."""
+    os.close(drained)  # it serves no requests
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Background(prepared).run())
+
+
+class _Background:
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._end = asyncio.Event()
+
+    async def run(self) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end.set)
+        async with AsyncExitStack() as parts:
+            self._start(parts)
+            if self._prepared.settings.first_run and not self._end.is_set():
+                await self._first_run()
+            await self._end.wait()
+
+    def _start(self, parts: AsyncExitStack) -> None:
+        """Stops run backwards: runner drained, its socket closed, then the threads."""
+        prepared = self._prepared
+        settings, console, stack, values = prepared.settings, prepared.console, prepared.stack, prepared.resolver.values
+        if prepared.embedded is not None:
+            prepared.embedded.start()
+            parts.callback(prepared.embedded.stop)
+        seed_project(values["ProjectsTable"]["Ref"])
+        schedules = ScheduleThreads(prepared.invoker, console)
+        parts.callback(schedules.stop, _THREADS_STOP_SECS)
+        open_waiter = prepared.embedded.stream_waiter if prepared.embedded else None
+        streams = StreamPollers(prepared.invoker, console, settings.state_dir, open_waiter)
+        parts.callback(streams.stop, _THREADS_STOP_SECS)
+        mark_ended = partial(runner_liveness.mark_ended, values["RunnersTable"]["Ref"])
+        embedded = prepared.embedded
+        command = embedded.serve_runner(prepared.template, prepared.resolver) if embedded else RUNNER_COMMAND
+        runner = RunnerProcess(command, self._runner_environment(), settings.state_dir, console, mark_ended)
+        parts.push_async_callback(runner.stop)
+        runner.start()
+        for stream in stack.streams:
+            streams.start(stream)
+        for schedule in stack.schedules:
+            schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
+        console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
+        if not prepared.has_own_admin_key:
+            console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
+
+    def _runner_environment(self) -> dict[str, str]:
+        """Read visibility and receives from the template: the runner must agree with its queues."""
+        prepared, values = self._prepared, self._prepared.resolver.values
+        queue: dict[str, Any] = prepared.resolver.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
+        queues = {
+            "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
+            "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
+            "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
+            "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
+            "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),
+        }
+        environment = runner_environment(queues, values["PayloadsBucket"]["Ref"], prepared.settings.state_dir)
+        return environment | (prepared.direct.runner_variables if prepared.direct else {})
+
+    async def _first_run(self) -> None:
+        from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
+
+        settings, console = self._prepared.settings, self._prepared.console
+        if await asyncio.to_thread(show_first_run, settings.base_url, console, self._end.is_set):
+            console.line("stack", "ready; Ctrl-C stops everything")

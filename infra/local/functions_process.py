@@ -1,0 +1,53 @@
+"""One of the processes that run the functions: it serves HTTP on the shared port, and polls the queues' mappings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from infra.local.gateway import Gateway
+from infra.local.mappings import MappingPollers
+from infra.local.supervisor import DRAIN_SIGNAL
+from infra.local.web_server import WebServer
+
+if TYPE_CHECKING:
+    import socket
+
+    from infra.local.mappings import Share
+    from infra.local.preparation import Prepared
+
+_THREADS_STOP_SECS: Final = 5
+
+
+def run(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> None:
+    """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(prepared, listener, share, drained))
+
+
+async def _serve(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> None:
+    loop = asyncio.get_running_loop()
+    drain, end = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(DRAIN_SIGNAL, drain.set)
+
+    def stop() -> None:
+        drain.set()
+        end.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    if prepared.embedded is not None:
+        prepared.embedded.release_dead()  # this process may replace a dead one
+    pollers = MappingPollers(prepared.invoker, prepared.console)
+    web_server = WebServer(Gateway(prepared.stack.routes, prepared.invoker, prepared.console), listener)
+    await web_server.start()
+    for mapping in prepared.stack.mappings:
+        pollers.start(mapping, prepared.resolver.values[mapping.queue]["Ref"], share)
+    await drain.wait()
+    await web_server.stop()
+    os.close(drained)
+    await end.wait()
+    await asyncio.to_thread(pollers.stop, _THREADS_STOP_SECS)

@@ -1,0 +1,80 @@
+"""What a start does before the stack has processes: template, engine, resources, and the functions' imports."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.local.aws_environment import prepare_for_server
+from infra.local.console import Console, LogStream
+from infra.local.direct_path import LocalDirectPath, choose
+from infra.local.embedded_aws import EmbeddedAws, set_aside_old_state
+from infra.local.invoker import Invoker, load
+from infra.local.preflight import check_stage, check_toolchains
+from infra.local.resources import create_resources
+from infra.local.seeding import seed_admin_key
+from infra.local.settings import ADMIN_KEY_PARAMETER, ROOT, LocalSettings
+from infra.local.stack import Stack, read_stack, refuse_unknown_types
+from infra.local.template import Template, translate
+
+if TYPE_CHECKING:
+    from infra.local.intrinsics import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What every process of the stack starts from. `embedded`: None with an AWS server of the user."""
+
+    settings: LocalSettings
+    console: Console
+    template: Template
+    resolver: Resolver
+    stack: Stack
+    invoker: Invoker
+    embedded: EmbeddedAws | None
+    direct: LocalDirectPath | None
+
+    @property
+    def has_own_admin_key(self) -> bool:
+        """Whether the user named a parameter for the administrator's key."""
+        return self.settings.parameters["AdminKeyParameter"] != ADMIN_KEY_PARAMETER
+
+
+def prepare(settings: LocalSettings, console: Console) -> Prepared:
+    """Start no thread, and keep no connection: processes are forked from this one. Raises StartError."""
+    direct = choose(settings.parameters)
+    parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
+    template = translate(ROOT / "template.yaml", parameters)
+    refuse_unknown_types(template)
+    check_stage(template.parameters)
+    check_toolchains(template.parameters["OfferedLanguages"])
+    embedded = _start_aws(settings, console)
+    resolver = create_resources(template)
+    if direct is not None:
+        direct.store_token()
+    if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
+        seed_admin_key()
+    stack = read_stack(template, resolver)
+    sys.stdout = LogStream(console, "function")
+    invoker = load(stack.functions)
+    if settings.failpoint:
+        from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load`
+
+        arm(settings.failpoint)
+    gc.collect()
+    gc.freeze()  # collections in the processes would otherwise copy the pages that they share
+    return Prepared(settings, console, template, resolver, stack, invoker, embedded, direct)
+
+
+def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:
+    """Return the embedded engine, None where the user has an AWS server."""
+    if settings.endpoint_url is not None:
+        prepare_for_server(settings.endpoint_url)
+        console.line("stack", f"uses the AWS server at {settings.endpoint_url}")
+        return None
+    if (folder := set_aside_old_state(settings.state_dir)) is not None:
+        text = f"the state of an older version is now in {folder}; this version does not read it"
+        console.line("stack", text, "warning")
+    return EmbeddedAws(settings.state_dir, settings.synchronous)

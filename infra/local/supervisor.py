@@ -1,0 +1,185 @@
+"""Forks the processes of the stack, replaces those that die, and stops them in order.
+
+The launcher imports everything once and stays without threads, so that it can fork at any time. Its processes share
+the memory of the imports, and open their connections after the fork.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from infra.local.console import Console
+
+_STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+_SIGNALS: Final = _STOP_SIGNALS | {signal.SIGCHLD}
+DRAIN_SIGNAL: Final = signal.SIGUSR1
+"""Tells a process to serve no more requests, and to go on with its other work."""
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+# A process that lived this long was well: it is replaced at once. Another one waits, twice as long each time.
+_STEADY_SECS: Final = 2.0
+_FIRST_BACKOFF_SECS: Final = 0.5
+_MAX_BACKOFF_SECS: Final = 30.0
+_STOP_SECS: Final = 60.0
+
+
+@dataclass(slots=True)
+class Child:
+    """One process. `run` gets a descriptor, which it closes when it has drained, and ends on SIGTERM.
+
+    `name` has at most 15 characters: tools such as `top` show it.
+    """
+
+    name: str
+    run: Callable[[int], None]
+    pid: int = 0
+    drained: int = -1
+    started: float = 0.0
+    start_at: float = 0.0
+    backoff_secs: float = field(default=_FIRST_BACKOFF_SECS)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self.pid != 0
+
+
+class Supervisor:
+    """`first`: the children that drain first and end last. `then`: the child that ends in between.
+
+    `release` is called when a stop begins.
+    """
+
+    def __init__(self, first: Sequence[Child], then: Child, release: Callable[[], None], console: Console) -> None:
+        self._first = first
+        self._then = then
+        self._children = (then, *first)
+        self._release = release
+        self._console = console
+
+    def run(self) -> None:
+        """Keep all children alive until a signal asks for the stop."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        while True:
+            pause_secs = self._start_due()
+            got = signal.sigtimedwait(_SIGNALS, pause_secs)
+            self._reap()
+            if got is not None and got.si_signo in _STOP_SIGNALS:
+                break
+        self._console.line("stack", "stopping")
+        self._stop()
+        self._console.line("stack", "stopped")
+
+    def _start_due(self) -> float:
+        """Start the children whose time has come. Return the seconds until the next one's."""
+        now = time.monotonic()
+        for child in self._children:
+            if not child.is_running and child.start_at <= now:
+                _fork(child)
+        waiting = [child.start_at - now for child in self._children if not child.is_running]
+        return min(waiting, default=3600.0)
+
+    def _reap(self) -> None:
+        for child in self._children:
+            pid = child.pid
+            if not child.is_running or (code := _exit_code(child)) is None:
+                continue
+            now = time.monotonic()
+            is_steady = now - child.started > _STEADY_SECS
+            pause_secs = 0.0 if is_steady else child.backoff_secs
+            child.backoff_secs = _FIRST_BACKOFF_SECS if is_steady else min(2 * child.backoff_secs, _MAX_BACKOFF_SECS)
+            child.start_at = now + pause_secs
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            text = f"{child.name} {pid} ended ({how}): starting another in {pause_secs:g} s"
+            self._console.line("stack", text, "error")
+
+    def _stop(self) -> None:
+        self._release()
+        for child in self._first:
+            _send(child, DRAIN_SIGNAL)
+        deadline = time.monotonic() + _STOP_SECS
+        for child in self._first:
+            _wait_until_drained(child, deadline)
+        self._end([self._then])
+        self._end(self._first)
+
+    def _end(self, children: Sequence[Child]) -> None:
+        for child in children:
+            _send(child, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECS
+        for child in children:
+            while child.is_running and _exit_code(child) is None:
+                if time.monotonic() > deadline:
+                    self._console.line("stack", f"{child.name} did not end in time: killed", "warning")
+                    _send(child, signal.SIGKILL)
+                    deadline = time.monotonic() + _STOP_SECS
+                signal.sigtimedwait({signal.SIGCHLD}, 0.2)
+
+
+def _fork(child: Child) -> None:
+    supervisor_pid = os.getpid()
+    drained, told = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        _become(child, supervisor_pid, told)
+    os.close(told)
+    child.pid, child.drained, child.started = pid, drained, time.monotonic()
+
+
+def _become(child: Child, supervisor_pid: int, told: int) -> None:
+    """Be the child; does not return."""
+    code = 1
+    try:
+        _die_with(supervisor_pid)
+        os.setpgid(0, 0)  # Ctrl-C on the terminal is for the supervisor alone
+        Path("/proc/self/comm").write_text(child.name, encoding="ascii")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        child.run(told)
+        code = 0
+    except BaseException:  # noqa: BLE001 - the end of this process, whatever it was
+        traceback.print_exc()
+    finally:
+        # Handlers that wait for a result hold their threads for up to 28 s, and a normal exit would wait for them;
+        # their clients are gone and the table keeps what matters.
+        os._exit(code)
+
+
+def _die_with(supervisor_pid: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    # Order: only behind the prctl can a supervisor that is gone already be noticed without a gap.
+    if os.getppid() != supervisor_pid:
+        raise ProcessLookupError("the supervisor is gone")
+
+
+def _exit_code(child: Child) -> int | None:
+    """Collect a child that has ended: its code, negative for a signal. None while it runs."""
+    pid, status = os.waitpid(child.pid, os.WNOHANG)
+    if pid == 0:
+        return None
+    os.close(child.drained)
+    child.pid, child.drained = 0, -1
+    return os.waitstatus_to_exitcode(status)
+
+
+def _send(child: Child, number: signal.Signals) -> None:
+    # A pid that was not waited for yet belongs to nobody else.
+    if child.is_running:
+        os.kill(child.pid, number)
+
+
+def _wait_until_drained(child: Child, deadline: float) -> None:
+    if child.is_running:
+        poller = select.poll()
+        poller.register(child.drained, select.POLLIN)
+        poller.poll(max(0.0, deadline - time.monotonic()) * 1000)

@@ -1,0 +1,147 @@
+"""The functions in several processes on one port: one that dies is replaced, and limits hold for all together."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from tests.system.local_stack import LocalStack, final_result, run, wait_until
+from tests.system.webhook_inbox import open_inbox
+
+
+def children(local: LocalStack, name: str) -> list[int]:
+    """Return the pids of the launcher's processes of this name."""
+    assert local.process is not None
+    pids = Path(f"/proc/{local.process.pid}/task/{local.process.pid}/children").read_text().split()
+    return [int(pid) for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+
+
+def connections(local: LocalStack, pid: int) -> int:
+    """Count the HTTP connections of a process."""
+    inodes = {
+        link.removeprefix("socket:[").removesuffix("]")
+        for entry in Path(f"/proc/{pid}/fd").iterdir()
+        if (link := str(entry.readlink())).startswith("socket:")
+    }
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    port = f":{local.port:04X}"
+    return sum(row[1].endswith(port) and row[3] == "01" and row[9] in inodes for row in rows)
+
+
+def test_all_processes_answer_on_one_port(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PROCESSES="3")
+    local.start()
+    pids = children(local, "rb-functions")
+    assert len(pids) == 3
+    assert len(children(local, "rb-background")) == 1
+    clients: list[httpx.Client] = []
+
+    def have_all_answered() -> bool:
+        clients.append(local.client())
+        assert run(clients[-1], "print(1)")["stdout"] == "1\n"
+        return all(connections(local, pid) for pid in pids)
+
+    wait_until(have_all_answered, 60, "each process has a connection", local.log)
+    for client in clients:
+        client.close()
+
+
+def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PROCESSES="1")
+    local.start()
+    (killed,) = children(local, "rb-functions")
+    over = threading.Event()
+    refused: list[httpx.TransportError] = []
+    answers: list[str] = []
+
+    def ask() -> None:
+        while not over.is_set():
+            with local.client() as client:  # a connection of its own each time
+                try:
+                    answers.append(run(client, "print(1)")["stdout"])
+                except httpx.ConnectError as error:
+                    refused.append(error)
+                except httpx.TransportError:
+                    pass  # its process was killed
+
+    with ThreadPoolExecutor(2) as threads:
+        tasks = [threads.submit(ask) for _ in range(2)]
+        wait_until(lambda: len(answers) > 4, 60, "answers", local.log)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: children(local, "rb-functions") not in ([], [killed]), 20, "another process", local.log)
+        before = len(answers)
+        wait_until(lambda: len(answers) > before + 4, 60, "answers of the new process", local.log)
+        over.set()
+        assert [task.exception() for task in tasks] == [None, None]
+    assert refused == []
+    assert f"rb-functions {killed} ended (signal 9): starting another" in local.log()
+
+
+def test_a_killed_background_process_is_replaced_with_its_runner(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(DRAIN_SECS="1")
+    local.start()
+    (killed,), runner = children(local, "rb-background"), local.pid_of("runner")
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: local.pid_of("runner") != runner, 40, "a new runner", local.log)
+    with local.client() as client:
+        queued = client.post("/api/submit", json={"language": "python", "code": "print(2)"}).json()["id"]
+        assert final_result(client, queued)["stdout"] == "2\n"
+    assert local.stop() == 0
+
+
+def test_a_failpoint_kills_one_process_once(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PROCESSES="2")
+    local.start(RUSTBOX_FAILPOINT="submit.after_create")
+    lost = 0
+    for _ in range(10):
+        with local.client() as client:
+            try:
+                client.post("/api/submit", json={"language": "python", "code": "print(1)"})
+            except httpx.TransportError:
+                lost += 1
+    assert lost == 1
+    assert local.log().count("ended (signal 9)") == 1
+
+
+def test_messages_of_a_killed_process_return_at_once(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PARAM_PipelineVisibilitySecs="600", DRAIN_SECS="1")
+    local.start(RUSTBOX_FAILPOINT="complete.before_write")
+    with local.client() as client, open_inbox() as inbox:
+        body = {"language": "python", "code": "print(3)", "webhook_url": inbox.url, "webhook_secret": "x"}
+        queued = client.post("/api/submit", json=body).json()["id"]
+        wait_until(lambda: "ended (signal 9)" in local.log(), 60, "a process is killed with a message", local.log)
+    with local.client() as client:
+        # The message itself is invisible for ten minutes.
+        assert final_result(client, queued, 30)["stdout"] == "3\n"
+
+
+def test_quotas_hold_for_all_processes_together(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PROCESSES="3")
+    local.start()
+    few = Quota(per_minute=1000, per_day=5, in_flight=MAX_IN_FLIGHT)
+    key = local.add_project("few", quotas={"judge": few, "agent": few})
+
+    def submit(_: int) -> int:
+        with local.client(key) as client:
+            return client.post("/api/submit", json={"language": "python", "code": "print(1)"}).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(submit, range(24)))
+    assert sorted(statuses) == [202] * 5 + [429] * 19
+
+
+def test_a_stop_ends_requests_and_runs_under_way_in_order(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PROCESSES="2")
+    local.start()
+    code = "import time; time.sleep(1); print('done')"
+    with local.client() as client, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(run, client, code)
+        wait_until(lambda: client.get("/api/results").json()["items"] != [], 20, "it is accepted", local.log)
+        assert local.stop() == 0
+        assert answer.result()["stdout"] == "done\n"
+    wait_until(lambda: local.process is not None and local.process.poll() == 0, 5, "the stack ended")
