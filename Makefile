@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up backup restore zip deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help setup up serve admin-key export import backup restore zip deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -14,6 +14,19 @@ setup: ## Install what is missing: system packages, .venv, toolchains
 up: ## The whole service on this machine (PORT=4096), installing only what it needs; Ctrl-C stops it
 	@bash infra/setup/install.sh --run
 	@exec .venv/bin/python -m infra.local up
+
+serve: ## The whole service in production on this machine: RUSTBOX_PUBLIC_URL=https://… (docs/one-machine.md)
+	@bash infra/setup/install.sh --run
+	@exec .venv/bin/python -m infra.local serve
+
+admin-key: ## Make a new administrator's key for `make serve`, and show it
+	@.venv/bin/python -m infra.local admin-key
+
+export: ## Write projects, keys, endpoints and quotas into a file (FILE=rustbox.json)
+	@.venv/bin/python -m infra.local export "$(FILE)"
+
+import: setup ## Write an export into a deployment (FILE=rustbox.json STAGE=prod REGION=…)
+	@.venv/bin/python -m infra.deploy import "$(FILE)"
 
 backup: ## Write the state of a stack, which may run, into a file (FILE=rustbox.backup)
 	@.venv/bin/python -m infra.local backup "$(FILE)"

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.down import down
 from infra.deploy.errors import DeployError
+from infra.deploy.importing import import_file
 from infra.deploy.package import ARCHITECTURES, BUILD_DIR, ROOT, build
 from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
@@ -49,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     look.set_defaults(run=_probe)
     for command in (package, deploy):
         command.add_argument("--architecture", choices=ARCHITECTURES, default=_variable("ARCHITECTURE"))
-    for command in (deploy, remove, show, look):
+    take = commands.add_parser("import", help="write an export of one machine into a stage")
+    take.set_defaults(run=_import)
+    take.add_argument("file", type=Path)
+    for command in (deploy, remove, show, look, take):
         command.add_argument("--stage", default=_variable("STAGE"), help="name of the deployment; default prod")
         command.add_argument("--region", default=_variable("REGION"), help="AWS region; default that of the profile")
         command.add_argument("--endpoint", default=_variable("ENDPOINT"), help="address of an emulator")
@@ -95,6 +99,10 @@ def _down(asked: argparse.Namespace, progress: Progress) -> None:
 
 def _status(asked: argparse.Namespace, progress: Progress) -> None:
     status(_target(asked), progress)
+
+
+def _import(asked: argparse.Namespace, progress: Progress) -> None:
+    import_file(_target(asked), asked.file, progress)
 
 
 def _probe(asked: argparse.Namespace, progress: Progress) -> None:

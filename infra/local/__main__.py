@@ -1,34 +1,43 @@
-"""`python -m infra.local up`: exit code 0 after a clean stop, 1 if it could not start, 2 for bad usage.
+"""`python -m infra.local COMMAND`: exit code 0 after a clean end, 1 if it could not start, 2 for bad usage.
 
-`backup FILE` and `restore FILE` likewise.
+up             the development stage
+serve          one machine in production
+admin-key      make a new administrator's key for `serve`
+backup FILE    write the state of a stack, which may run
+restore FILE   put a backup in place of the state of a stopped stack
+export FILE    write projects, API keys, endpoints and quotas, to import them elsewhere
 """
 
 import sys
 
-_USAGE = "usage: python -m infra.local up | backup FILE | restore FILE"
+_USAGE = "usage: python -m infra.local up | serve | admin-key | backup FILE | restore FILE | export FILE"
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command."""
-    match arguments:
-        case ["up"]:
-            return _up()
-        case ["backup" | "restore" as command, file] if file:
-            from infra.local.backups import run  # noqa: PLC0415 - usage errors answer at once
-
-            return run(command, file)
-    sys.stderr.write(_USAGE + "\n")
-    return 2
-
-
-def _up() -> int:
-    # Imported late: usage errors answer at once, and a missing package gets its own line.
+    """Run a command. Imports are late: usage errors answer at once, and a missing package gets its own line."""
     try:
-        from infra.local.launcher import up  # noqa: PLC0415
+        match arguments:
+            case ["up" | "serve" as command]:
+                from infra.local import launcher  # noqa: PLC0415
+
+                return launcher.run(production=command == "serve")
+            case ["admin-key"]:
+                from infra.local import admin_key  # noqa: PLC0415
+
+                return admin_key.replace()
+            case ["backup" | "restore" as command, file] if file:
+                from infra.local import backups  # noqa: PLC0415
+
+                return backups.run(command, file)
+            case ["export", file] if file:
+                from infra.local import export  # noqa: PLC0415
+
+                return export.run(file)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"rustbox: Python package {error.name} is missing: run `make setup`\n")
         return 1
-    return up()
+    sys.stderr.write(_USAGE + "\n")
+    return 2
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from infra.local import runner_liveness
 from infra.local.runner_process import RUNNER_COMMAND, RunnerProcess, runner_environment
 from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.seeding import seed_project
-from infra.local.settings import ADMIN_KEY, API_KEY
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY
 from infra.local.stream_mappings import StreamPollers
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class _Background:
         if prepared.embedded is not None:
             prepared.embedded.start()
             parts.callback(prepared.embedded.stop)
-        seed_project(values["ProjectsTable"]["Ref"])
+        if not settings.production:
+            seed_project(values["ProjectsTable"]["Ref"])
         schedules = ScheduleThreads(prepared.invoker, console)
         parts.callback(schedules.stop, _THREADS_STOP_SECS)
         open_waiter = prepared.embedded.stream_waiter if prepared.embedded else None
@@ -67,8 +68,29 @@ class _Background:
             streams.start(stream)
         for schedule in stack.schedules:
             schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
+        if settings.metrics_port is not None:
+            self._serve_metrics(parts, settings.metrics_port)
+        self._tell_addresses()
+
+    def _serve_metrics(self, parts: AsyncExitStack, port: int) -> None:
+        from infra.local.metrics_server import MetricsServer  # noqa: PLC0415 - `make up` has none
+
+        try:
+            server = MetricsServer(self._prepared, port)
+        except OSError as error:
+            text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
+            self._prepared.console.line("stack", text, "error")
+            return
+        server.start()
+        parts.callback(server.stop)
+
+    def _tell_addresses(self) -> None:
+        settings, console = self._prepared.settings, self._prepared.console
+        if settings.production:
+            console.line("stack", f"serving {settings.parameters['PublicBaseUrl']} at {settings.base_url}")
+            return
         console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
-        if not prepared.has_own_admin_key:
+        if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
             console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
 
     def _runner_environment(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "dim": "\x1b[2m"}
@@ -18,6 +19,8 @@ _NOISE = frozenset({
     "function_memory_size", "function_arn", "function_request_id", "xray_trace_id", "sampling_rate",
     "exception_name", "stack_trace", "exception", "logger", "component",
 })  # fmt: skip
+
+_RENAMED = frozenset({"timestamp", "time", "ts", "level", "service", "message", "event", "msg"})
 
 
 class Console:
@@ -67,6 +70,25 @@ class Console:
             self.line(part, trace_line, level)
 
 
+class JsonConsole(Console):
+    """Writes each line as one JSON object, for programs that collect logs."""
+
+    def line(self, part: str, text: str, level: str = "info") -> None:
+        """Write time, level, part and message."""
+        self._write(part, level, {"message": text})
+
+    def _record(self, part: str, record: dict[str, Any]) -> None:
+        kept = {name: value for name, value in record.items() if name not in _RENAMED and value is not None}
+        phrase = record.get("message") or record.get("event") or record.get("msg") or ""
+        service = record.get("service")
+        level = str(record.get("level", "info")).lower()
+        self._write(str(service) if isinstance(service, str) else part, level, {"message": phrase, **kept})
+
+    def _write(self, part: str, level: str, fields: dict[str, Any]) -> None:
+        time_text = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.raw(json.dumps({"time": time_text, "level": level, "part": part, **fields}, default=str))
+
+
 class LogStream(io.TextIOBase):
     """Stands in for sys.stdout: whatever the handlers print goes through the console, line by line."""
 
@@ -90,9 +112,9 @@ class LogStream(io.TextIOBase):
         return len(text)
 
 
-def stdout_console() -> Console:
+def stdout_console(*, as_json: bool = False) -> Console:
     """Return the console on the real standard output."""
-    return Console(sys.stdout)
+    return JsonConsole(sys.stdout) if as_json else Console(sys.stdout)
 
 
 def _short(value: object) -> str:

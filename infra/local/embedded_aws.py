@@ -40,10 +40,10 @@ class EmbeddedAws:
     Make it before the first client. Raises StartError for a folder that cannot be used.
     """
 
-    def __init__(self, state_dir: Path, synchronous: Synchronous) -> None:
+    def __init__(self, state_dir: Path, synchronous: Synchronous, *, prepare: bool = True) -> None:
         prepare_for_engine()
         try:
-            self._engine = open_engine(state_dir / FOLDER, synchronous=synchronous)
+            self._engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
         except StoreUnusableError as error:
             raise StartError(str(error)) from error
         self._housekeeping = Housekeeping(self._engine)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from infra.local.preparation import Prepared
 
 _THREADS_STOP_SECS: Final = 5
+_FINISH_SECS: Final = 2
+_PRODUCTION_FINISH_SECS: Final = 30  # as long as an HTTP API waits for a function
 
 
 def run(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> None:
@@ -41,8 +43,11 @@ async def _serve(prepared: Prepared, listener: socket.socket, share: Share, drai
     loop.add_signal_handler(signal.SIGTERM, stop)
     if prepared.embedded is not None:
         prepared.embedded.release_dead()  # this process may replace a dead one
-    pollers = MappingPollers(prepared.invoker, prepared.console)
-    web_server = WebServer(Gateway(prepared.stack.routes, prepared.invoker, prepared.console), listener)
+    prepared.counters.use_row(share.number)
+    pollers = MappingPollers(prepared.invoker, prepared.console, prepared.counters)
+    gateway = Gateway(prepared.stack.routes, prepared.invoker, prepared.console, prepared.counters)
+    finish_secs = _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS
+    web_server = WebServer(gateway, listener, finish_secs)
     await web_server.start()
     for mapping in prepared.stack.mappings:
         pollers.start(mapping, prepared.resolver.values[mapping.queue]["Ref"], share)

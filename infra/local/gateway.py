@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.http_event import HttpAnswer, HttpRequest, from_result, gateway_answer, to_event
+from infra.local.metrics import duration_name, request_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from infra.local.console import Console
     from infra.local.invoker import Invoker
+    from infra.local.metrics import Counters
     from infra.local.stack import Route
 
 # Handlers block, most of them while a client waits for its result.
@@ -70,8 +72,9 @@ class Router:
 class Gateway:
     """The ASGI application."""
 
-    def __init__(self, routes: Iterable[Route], invoker: Invoker, console: Console) -> None:
+    def __init__(self, routes: Iterable[Route], invoker: Invoker, console: Console, counters: Counters) -> None:
         self._router = Router(routes)
+        self._counters = counters
         self._invoker = invoker
         self._console = console
         self._threads = ThreadPoolExecutor(_MAX_CONCURRENT_INVOCATIONS, thread_name_prefix="request")
@@ -79,21 +82,24 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         started = time.perf_counter()
-        answer = await self._answer(scope, receive)
+        function, answer = await self._answer(scope, receive)
         head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         head.append((b"content-length", str(len(answer.body)).encode()))
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": head})
         await send({"type": "http.response.body", "body": body})
         elapsed_ms = (time.perf_counter() - started) * 1000
+        self._counters.add(request_name(function, answer.status))
+        self._counters.add(duration_name(function), int(elapsed_ms * 1000))
         level = "error" if answer.status >= 500 else "info"  # noqa: PLR2004 - HTTP's server errors
         line = f"{scope['method']} {scope['path']} {answer.status} {elapsed_ms:.0f} ms"
         self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> HttpAnswer:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[str, HttpAnswer]:
+        """Return the function, empty for an answer of the gateway itself, and the answer."""
         body = await _read_body(receive)
         if body is None:
-            return gateway_answer(413, "Request Entity Too Large")
+            return "", gateway_answer(413, "Request Entity Too Large")
         request = HttpRequest(
             method=scope["method"],
             path=scope["path"],
@@ -104,18 +110,18 @@ class Gateway:
         )
         found = self._router.find(request.method, request.path)
         if found is None:
-            return gateway_answer(404, "Not Found")
+            return "", gateway_answer(404, "Not Found")
         route, path_parameters = found
         event = to_event(request, route.key, path_parameters)
         if _is_too_large(event):
-            return gateway_answer(413, "Request Too Long")
+            return route.function, gateway_answer(413, "Request Too Long")
         loop = asyncio.get_running_loop()
         invocation = loop.run_in_executor(self._threads, self._invoke, route.function, event)
         try:
             # shield: the function goes on, as it would on Lambda; only this client stops waiting.
-            return await asyncio.wait_for(asyncio.shield(invocation), _INTEGRATION_TIMEOUT_SECS)
+            return route.function, await asyncio.wait_for(asyncio.shield(invocation), _INTEGRATION_TIMEOUT_SECS)
         except TimeoutError:
-            return gateway_answer(503, "Service Unavailable")
+            return route.function, gateway_answer(503, "Service Unavailable")
 
     def _invoke(self, function: str, event: dict[str, Any]) -> HttpAnswer:
         try:

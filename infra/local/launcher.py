@@ -10,19 +10,20 @@ from infra.local import background_process, functions_process
 from infra.local.console import stdout_console
 from infra.local.errors import StartError
 from infra.local.mappings import Share
-from infra.local.preflight import check_host, listen, lock_state
+from infra.local.preflight import check_host, claim_state, listen, lock_state
 from infra.local.preparation import prepare
 from infra.local.settings import read_settings
 from infra.local.supervisor import Child, Supervisor
 
 
-def up() -> int:
-    """Run the stack until Ctrl-C. Returns the exit code."""
-    console = stdout_console()
+def run(*, production: bool) -> int:
+    """Run the stack until Ctrl-C or SIGTERM. Returns the exit code."""
+    console = stdout_console(as_json=production)
     try:
-        settings = read_settings(os.environ)
+        settings = read_settings(os.environ, production=production)
         check_host()
         with lock_state(settings.state_dir), listen(settings.port) as listener:
+            claim_state(settings.state_dir, "serve" if production else "up")
             prepared = prepare(settings, console)
             functions = [
                 Child(

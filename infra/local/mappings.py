@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.local.metrics import message_name
 from infra.local.resources import session
 from infra.local.settings import ACCOUNT_ID, REGION
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from infra.local.console import Console
     from infra.local.invoker import Invoker
+    from infra.local.metrics import Counters
     from infra.local.stack import QueueMapping
 
 _MAX_THREADS: Final = 8
@@ -47,9 +49,10 @@ class Share(NamedTuple):
 class MappingPollers:
     """All threads of all mappings, as far as they are this process's share."""
 
-    def __init__(self, invoker: Invoker, console: Console) -> None:
+    def __init__(self, invoker: Invoker, console: Console, counters: Counters) -> None:
         self._invoker = invoker
         self._console = console
+        self._counters = counters
         self._sqs: SQSClient = session().client("sqs", config=_CONFIG)  # one for all: making one takes 60 ms
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -78,7 +81,10 @@ class MappingPollers:
                 with turns:
                     received = self._receive(mapping, queue_url)
                 if received:
-                    self._delete(queue_url, self._handled(mapping, received))
+                    handled = self._handled(mapping, received)
+                    self._counters.add(message_name(mapping.queue, "handled"), len(handled))
+                    self._counters.add(message_name(mapping.queue, "failed"), len(received) - len(handled))
+                    self._delete(queue_url, handled)
             except (BotoCoreError, ClientError) as error:
                 if not self._stopping.wait(_RETRY_SECS):
                     self._console.line("queue", f"{mapping.queue}: {error}", "warning")

@@ -7,11 +7,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.local import admin_key
 from infra.local.aws_environment import prepare_for_server
 from infra.local.console import Console, LogStream
 from infra.local.direct_path import LocalDirectPath, choose
 from infra.local.embedded_aws import EmbeddedAws, set_aside_old_state
 from infra.local.invoker import Invoker, load
+from infra.local.metrics import Counters, counter_names
 from infra.local.preflight import check_stage, check_toolchains
 from infra.local.resources import create_resources
 from infra.local.seeding import seed_admin_key
@@ -35,11 +37,7 @@ class Prepared:
     invoker: Invoker
     embedded: EmbeddedAws | None
     direct: LocalDirectPath | None
-
-    @property
-    def has_own_admin_key(self) -> bool:
-        """Whether the user named a parameter for the administrator's key."""
-        return self.settings.parameters["AdminKeyParameter"] != ADMIN_KEY_PARAMETER
+    counters: Counters
 
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
@@ -55,7 +53,10 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     if direct is not None:
         direct.store_token()
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
-        seed_admin_key()
+        if not settings.production:
+            seed_admin_key()
+        elif (key := admin_key.ensure()) is not None:
+            admin_key.show(key)
     stack = read_stack(template, resolver)
     sys.stdout = LogStream(console, "function")
     invoker = load(stack.functions)
@@ -65,7 +66,8 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
         arm(settings.failpoint)
     gc.collect()
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
-    return Prepared(settings, console, template, resolver, stack, invoker, embedded, direct)
+    counters = Counters(counter_names(stack), settings.processes)
+    return Prepared(settings, console, template, resolver, stack, invoker, embedded, direct, counters)
 
 
 def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:

@@ -23,6 +23,8 @@ API_KEY = "rb_live_local_development_only"
 ADMIN_KEY = "admin_local_development_only"
 ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
+_WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.mappings
+_MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,12 @@ class LocalSettings:
     """`endpoint_url`: the user's own AWS server, None for the embedded engine. Times in seconds.
 
     `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
-    FULL also when the machine loses power. `processes` run the functions.
+    FULL also when the machine loses power. `processes` run the functions. `production`: `serve`, not `up`.
+    `metrics_port`: of Prometheus' metrics, on loopback.
     """
+
+    production: bool
+    metrics_port: int | None
 
     port: int
     processes: int
@@ -45,25 +51,31 @@ class LocalSettings:
 
     @property
     def base_url(self) -> str:
-        """The address the API is served at."""
+        """The address the API is served at, on this machine."""
         return f"http://127.0.0.1:{self.port}"
 
 
-def read_settings(environ: Mapping[str, str]) -> LocalSettings:
+def read_settings(environ: Mapping[str, str], *, production: bool = False) -> LocalSettings:
     """Raise StartError for a value that cannot be used."""
-    port = int(_number(environ, "PORT", "4096", 1, 65535))
+    port = int(_number(environ, "PORT", "4096", 1, _MAX_PORT))
     sweep_secs = _number(environ, "SWEEP_SECS", environ["SWEEP_SECS"], 0.1, 86400) if "SWEEP_SECS" in environ else None
-    state_dir = Path(environ.get("RUSTBOX_STATE_DIR") or ROOT / ".state").absolute()
+    state_dir = Path(environ.get("RUSTBOX_STATE_DIR") or ("/var/lib/rustbox" if production else ROOT / ".state"))
+    default_metrics = str(port + 1 if port < _MAX_PORT else port - 1) if production else ""
+    metrics_port = environ.get("RUSTBOX_METRICS_PORT", default_metrics)
     return LocalSettings(
+        production=production,
+        metrics_port=int(_number(environ, "RUSTBOX_METRICS_PORT", metrics_port, 1, _MAX_PORT))
+        if metrics_port
+        else None,
         port=port,
         processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, 64)),
-        state_dir=state_dir,
+        state_dir=state_dir.absolute(),
         endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
         synchronous=_synchronous(environ),
         sweep_secs=sweep_secs,
-        first_run=environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
+        first_run=not production and environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
         failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
-        parameters=_parameters(environ, port),
+        parameters=_production_parameters(environ) if production else _parameters(environ, port),
     )
 
 
@@ -79,14 +91,36 @@ def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
         "AllowInsecureWebhookTargets": "true",
         "PendingRedriveSecs": "15",
         "PublicBaseUrl": f"http://127.0.0.1:{port}",
-        "WebhookSenders": "64",  # as many as all processes have threads for; see infra.local.mappings
+        "WebhookSenders": _WEBHOOK_SENDERS,
     }
     if "WEBHOOK_RETRY_SECS" in environ:
         parameters["WebhookRetrySecs"] = environ["WEBHOOK_RETRY_SECS"]
-    for name, value in environ.items():
-        if name.startswith(_PARAMETER_PREFIX):
-            parameters[name.removeprefix(_PARAMETER_PREFIX)] = value
+    return parameters | _given_parameters(environ)
+
+
+def _production_parameters(environ: Mapping[str, str]) -> dict[str, str]:
+    url = environ.get("RUSTBOX_PUBLIC_URL", "")
+    if not url.startswith("https://"):
+        raise StartError(
+            f"RUSTBOX_PUBLIC_URL must be the https:// address at which clients reach the reverse proxy; got {url!r}"
+        )
+    parameters = {
+        "Stage": "prod",
+        "AdminKeyParameter": ADMIN_KEY_PARAMETER,
+        "PublicBaseUrl": url.rstrip("/"),
+        "WebhookSenders": _WEBHOOK_SENDERS,
+    } | _given_parameters(environ)
+    if parameters["Stage"] == "local":
+        raise StartError("the stage local is for `make up`: unset RUSTBOX_PARAM_Stage")
     return parameters
+
+
+def _given_parameters(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(_PARAMETER_PREFIX): value
+        for name, value in environ.items()
+        if name.startswith(_PARAMETER_PREFIX)
+    }
 
 
 def _synchronous(environ: Mapping[str, str]) -> Synchronous:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.local.gateway import Gateway
-
-_FINISH_SECS: Final = 2
 
 
 class _Server(uvicorn.Server):
@@ -25,9 +23,9 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves the gateway on a bound socket."""
+    """Serves the gateway on a bound socket. A stop gives requests under way `finish_secs`."""
 
-    def __init__(self, gateway: Gateway, listener: socket.socket) -> None:
+    def __init__(self, gateway: Gateway, listener: socket.socket, finish_secs: int) -> None:
         config = uvicorn.Config(
             gateway,
             lifespan="off",
@@ -38,7 +36,7 @@ class WebServer:
             ws="none",
             proxy_headers=False,
             timeout_keep_alive=65,
-            timeout_graceful_shutdown=_FINISH_SECS,
+            timeout_graceful_shutdown=finish_secs,
         )
         self._server = _Server(config)
         self._listener = listener
@@ -51,7 +49,7 @@ class WebServer:
             await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
-        """Accept no more, give requests under way a moment, then close."""
+        """Accept no more, let requests under way end, then close."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task

@@ -33,7 +33,9 @@ STOP_SECS = 60
 
 
 class LocalStack:
-    """`python -m infra.local up`. `variables` come on top of the environment."""
+    """`python -m infra.local up`, or another `command`. `variables` come on top of the environment."""
+
+    command = "up"
 
     def __init__(self, state_dir: Path, **variables: str) -> None:
         self.state_dir = state_dir
@@ -56,7 +58,7 @@ class LocalStack:
         environment |= {"PORT": str(self.port), "RUSTBOX_STATE_DIR": str(self.state_dir), **self._variables}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local", "up"],
+                [sys.executable, "-m", "infra.local", self.command],
                 cwd=ROOT,
                 env=environment | variables,
                 stdin=subprocess.DEVNULL,

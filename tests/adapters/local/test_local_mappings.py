@@ -11,10 +11,12 @@ from functions.ids import new_id
 from infra.local.console import Console
 from infra.local.invoker import Invoker
 from infra.local.mappings import MappingPollers, Share
+from infra.local.metrics import Counters, message_name
 from infra.local.resources import create_bus, session
 from infra.local.stack import Function, QueueMapping
 from tests.until import until
 
+COUNTERS = Counters([message_name(queue, how) for queue in ("Deliveries", "Idle") for how in ("handled", "failed")], 1)
 HANGING = 10  # two endpoints, five sends each
 
 
@@ -43,7 +45,7 @@ class Handler:
 def test_sends_that_hang_do_not_hold_up_others(queue_url: str) -> None:
     sqs, handler = session().client("sqs"), Handler()
     function = Function("Webhook", "m.handler", 30, 128, {})
-    pollers = MappingPollers(Invoker({"Webhook": function}, {"Webhook": handler}), Console(io.StringIO()))
+    pollers = MappingPollers(Invoker({"Webhook": function}, {"Webhook": handler}), Console(io.StringIO()), COUNTERS)
     bodies = [f"hangs {number}" for number in range(HANGING)] + [f"quick {number}" for number in range(40)]
     for body in bodies:
         sqs.send_message(QueueUrl=queue_url, MessageBody=body)
@@ -76,7 +78,7 @@ def test_idle_pollers_ask_two_at_a_time(queue_url: str, monkeypatch: pytest.Monk
                 at_once -= 1
 
     monkeypatch.setattr(MappingPollers, "_receive", counted)
-    pollers = MappingPollers(Invoker({}, {}), Console(io.StringIO()))
+    pollers = MappingPollers(Invoker({}, {}), Console(io.StringIO()), COUNTERS)
     pollers.start(QueueMapping("Idle", "Webhook", 1, 50, reports_failures=True), queue_url, Share(0, 1))
     until(lambda: asked >= 6)
     pollers.stop(30)

@@ -1,0 +1,69 @@
+"""`import`: writes an export of one machine into the tables of a stage. The stage's own key seals the secrets anew."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from infra.deploy.errors import DeployError
+from infra.deploy.stack import Stack
+from infra.local.export import BOXES, VERSION, owner_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.deploy.progress import Progress
+    from infra.deploy.target import Target
+
+
+def import_file(target: Target, path: Path, progress: Progress) -> None:
+    """Write what is not there yet, so that repeating it is safe. Raises DeployError."""
+    document, stack = _read(path), Stack(target, progress)
+    if stack.describe() is None:
+        raise DeployError(f"there is no stack {target.stack_name}: run `make deploy STAGE={target.stage}` first")
+    resources = stack.resources()
+    dynamodb, kms = target.client("dynamodb"), target.client("kms")
+    deliveries, key_id = resources["DeliveriesTable"], resources["EndpointSecretsKey"]
+    endpoints = [_sealed(kms, key_id, found) for found in document["endpoints"]]
+    # Endpoints first: a project is usable when its row is there.
+    new = sum(_put(dynamodb, deliveries, item) for item in endpoints)
+    new += sum(_put(dynamodb, resources["ProjectsTable"], _bytes(item)) for item in document["projects"])
+    old = len(endpoints) + len(document["projects"]) - new
+    progress.step("import", f"{new} rows written, {old} were there already; delete {path}, it holds secrets")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeployError(f"{path} cannot be read: {error}") from error
+    if document.get("version") != VERSION:
+        raise DeployError(f"{path} is no export of this version: make it anew with `make export FILE={path}`")
+    return document
+
+
+def _sealed(kms: Any, key_id: str, found: dict[str, Any]) -> dict[str, Any]:
+    item: dict[str, Any] = _bytes(found["row"])
+    for name, secret in found["secrets"].items():
+        context = owner_of(item) | BOXES[name]
+        sealed = kms.encrypt(KeyId=key_id, Plaintext=secret.encode(), EncryptionContext=context)
+        item[name] = {"B": sealed["CiphertextBlob"]}
+    return item
+
+
+def _put(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
+    """Write an item unless it exists; tell whether it was written."""
+    try:
+        dynamodb.put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)")
+    except dynamodb.exceptions.ConditionalCheckFailedException:
+        return False
+    return True
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"base64"}:
+            return base64.b64decode(value["base64"])
+        return {name: _bytes(part) for name, part in value.items()}
+    return [_bytes(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,50 @@
+"""The administrator's key of one machine in production: made once, and shown only then."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+
+from infra.local.embedded_aws import EmbeddedAws
+from infra.local.errors import StartError
+from infra.local.preflight import claim_state, lock_state
+from infra.local.resources import session
+from infra.local.settings import ADMIN_KEY_PARAMETER, read_settings
+
+_BYTES = 32
+
+
+def ensure() -> str | None:
+    """Make the key where there is none. Return it, None where there is one."""
+    key, ssm = secrets.token_urlsafe(_BYTES), session().client("ssm")
+    try:
+        ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString")
+    except ssm.exceptions.ParameterAlreadyExists:
+        return None
+    return key
+
+
+def replace() -> int:
+    """`admin-key`: make a new key, also while the stack runs, and show it. Returns the exit code."""
+    try:
+        settings = read_settings(os.environ, production=True)
+        try:
+            lock = lock_state(settings.state_dir)
+        except StartError:  # the stack runs, so the file is prepared
+            lock = None
+        claim_state(settings.state_dir, "serve")
+        EmbeddedAws(settings.state_dir, settings.synchronous, prepare=lock is not None)
+    except StartError as error:
+        sys.stderr.write(f"rustbox: {error}\n")
+        return 1
+    key = secrets.token_urlsafe(_BYTES)
+    session().client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString", Overwrite=True)
+    show(key)
+    return 0
+
+
+def show(key: str) -> None:
+    """Show a new key: not in the log, which is kept."""
+    sys.stderr.write(f"rustbox: the administrator's key, shown only now: {key}\n")
+    sys.stderr.flush()

@@ -1,0 +1,123 @@
+"""`export`: projects, hashed API keys, quotas, and endpoints with their secrets, for `make import`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.local.embedded_aws import FOLDER, EmbeddedAws
+from infra.local.errors import StartError
+from infra.local.resources import session
+from infra.local.settings import API_KEY, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+
+VERSION: Final = 1
+BOXES: Final[dict[str, dict[str, str]]] = {
+    "secret_box": {},
+    "previous_secret_box": {},
+    "headers_box": {"purpose": "headers"},
+}
+"""Attributes of endpoints that KMS sealed, and their encryption context beside the owner."""
+_TABLES: Final = ("rustbox-local-ProjectsTable", "rustbox-local-DeliveriesTable")
+_LOCK: Final = "busy_until_ms"  # of a call that ran when the row was read
+
+type Item = dict[str, Any]
+
+
+def run(file: str) -> int:
+    """Write the file, for its owner only: it holds the endpoints' secrets in clear. Returns the exit code."""
+    try:
+        settings, target = read_settings(os.environ), Path(file).absolute()
+        EmbeddedAws(_with_state(settings.state_dir), settings.synchronous, prepare=False)
+        aws = session()
+        document = document_of(aws.client("dynamodb"), aws.client("kms"), *_TABLES)
+        _write(target, document)
+    except (StartError, OSError) as error:
+        sys.stderr.write(f"rustbox: {error}\n")
+        return 1
+    sys.stdout.write(f"{target}: {len(document['projects'])} rows of projects and {len(document['endpoints'])} of ")
+    sys.stdout.write("endpoints, with secrets in clear. Delete it after the import.\n")
+    return 0
+
+
+def _with_state(state_dir: Path) -> Path:
+    if not (state_dir / FOLDER).exists():
+        raise StartError(f"{state_dir} holds no state: set RUSTBOX_STATE_DIR")
+    return state_dir
+
+
+def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, deliveries_table: str) -> Item:
+    """Return the whole document: JSON, with bytes as `{"base64": text}`."""
+    # Imported late: `read_settings` answers first, without the imports of the functions.
+    from functions.projects.rows import KEY_SK, digest  # noqa: PLC0415
+
+    public = {f"KEY#{digest(API_KEY)}"}  # of `make up`; it must open nothing elsewhere
+    pages = dynamodb.get_paginator("scan").paginate(TableName=projects_table, ConsistentRead=True)
+    rows = [item for page in pages for item in page["Items"]]
+    rows = [
+        item
+        for item in rows
+        if item["pk"]["S"] not in public and f"KEY#{item.get('digest', {}).get('S')}" not in public
+    ]
+    projects = [item["pk"]["S"] for item in rows if item["sk"]["S"] == "PROJECT"]
+    endpoints = [
+        _opened(kms, item) for project in projects for item in _endpoint_rows(dynamodb, deliveries_table, project)
+    ]
+    keys = sum(item["sk"]["S"] == KEY_SK for item in rows)
+    return {"version": VERSION, "keys": keys, "projects": list(map(_plain, rows)), "endpoints": endpoints}
+
+
+def owner_of(item: Item) -> dict[str, str]:
+    """Return the encryption context of an endpoint's boxes."""
+    return {
+        "project_id": item["pk"]["S"].removeprefix("PROJECT#"),
+        "endpoint_id": item["sk"]["S"].removeprefix("ENDPOINT#"),
+    }
+
+
+def _endpoint_rows(dynamodb: DynamoDBClient, table: str, pk: str) -> Iterator[Item]:
+    """Return a project's endpoints and the row with their number. Deliveries are not moved."""
+    for condition, prefix in (("begins_with(sk, :sk)", "ENDPOINT#"), ("sk = :sk", "ENDPOINTS")):
+        pages = dynamodb.get_paginator("query").paginate(
+            TableName=table,
+            KeyConditionExpression=f"pk = :pk AND {condition}",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":sk": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        yield from (item for page in pages for item in page["Items"])
+
+
+def _opened(kms: KMSClient, item: Item) -> Item:
+    """Open the boxes: another machine or account has another key."""
+    found: Item = {name: value for name, value in item.items() if name not in BOXES and name != _LOCK}
+    secrets = {
+        name: kms.decrypt(CiphertextBlob=item[name]["B"], EncryptionContext=owner_of(item) | more)["Plaintext"].decode()
+        for name, more in BOXES.items()
+        if name in item
+    }
+    return {"row": _plain(found), "secrets": secrets}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _write(target: Path, document: Item) -> None:
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())

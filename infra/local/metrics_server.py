@@ -1,0 +1,88 @@
+"""Serves `/metrics` to a Prometheus on this machine, on a port that no reverse proxy passes on."""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded.store import FILE_NAME
+from infra.local.embedded_aws import FOLDER
+from infra.local.metrics import exposition
+from infra.local.resources import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from infra.local.preparation import Prepared
+
+_STATES = {
+    "visible": "ApproximateNumberOfMessages",
+    "in_flight": "ApproximateNumberOfMessagesNotVisible",
+    "delayed": "ApproximateNumberOfMessagesDelayed",
+}
+
+
+class MetricsServer:
+    """A thread. `port`: on loopback. Raises OSError where the port is not free."""
+
+    def __init__(self, prepared: Prepared, port: int) -> None:
+        sqs = session().client("sqs")
+        queues = {
+            logical_id: prepared.resolver.values[logical_id]["Ref"]
+            for logical_id, resource in prepared.template.resources.items()
+            if resource["Type"] == "AWS::SQS::Queue"
+        }
+
+        def gauges() -> Iterator[tuple[str, float]]:
+            for name, url in queues.items():
+                found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]  # type: ignore[list-item]
+                for state, attribute in _STATES.items():
+                    yield f'rustbox_queue_messages{{queue="{name}",state="{state}"}}', int(found[attribute])  # type: ignore[index]
+            yield from _runner_gauges(prepared.resolver.values["RunnersTable"]["Ref"])
+            for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
+                yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
+
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", port), _handler(lambda: exposition(prepared.counters, [*gauges()]))
+        )
+
+    def start(self) -> None:
+        """Answer from now on."""
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _runner_gauges(runners_table: str) -> Iterator[tuple[str, float]]:
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415
+
+    live = [seen.heartbeat for seen in RunnerStore(runners_table, Clients.dynamodb()).list_recent() if seen.is_live]
+    yield "rustbox_runners", len(live)
+    yield "rustbox_runner_slots", sum(heartbeat.slots for heartbeat in live)
+    yield "rustbox_runner_slots_busy", sum(heartbeat.slots_busy for heartbeat in live)
+
+
+def _handler(text: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/metrics":
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            body = text().encode()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+            """Stay silent: a scrape comes every few seconds."""
+
+    return Handler

@@ -1,0 +1,150 @@
+"""`make serve`: one machine in production."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, wait_until
+
+ADMIN_KEY = re.compile(r"rustbox: the administrator's key, shown only now: (\S+)")
+
+
+@pytest.fixture
+def served(own_stack: Callable[..., LocalStack]) -> LocalStack:
+    local = own_stack(
+        RUSTBOX_PUBLIC_URL="https://rustbox.example", RUSTBOX_METRICS_PORT=str(free_port()), SLOTS="2", SWEEP_SECS="1"
+    )
+    local.command = "serve"
+    return local
+
+
+def admin_keys(local: LocalStack) -> list[str]:
+    return ADMIN_KEY.findall(local.log_path.read_text(encoding="utf-8"))
+
+
+def first_project(local: LocalStack, admin_key: str) -> str:
+    """Create a project and return its key."""
+    with httpx.Client(base_url=local.url, headers={"X-Admin-Key": admin_key}, trust_env=False) as admin:
+        created = admin.post("/api/projects", json={"name": "first"})
+        assert created.status_code == 201, created.text
+        issued = admin.post(f"/api/projects/{created.json()['id']}/keys")
+        return str(issued.json()["key"])
+
+
+def metrics(local: LocalStack) -> str:
+    text = Path(f"/proc/{local.process.pid}/environ").read_text() if local.process else ""
+    port = re.findall(r"RUSTBOX_METRICS_PORT=(\d+)", text)[0]
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+
+
+def submit(client: httpx.Client, **fields: Any) -> httpx.Response:
+    return client.post("/api/submit", json={"language": "python", "code": "print(1)", **fields})
+
+
+def test_from_the_first_start_to_a_restart(served: LocalStack) -> None:
+    served.start()
+    (admin_key,) = admin_keys(served)
+    key = first_project(served, admin_key)
+    with served.client(key) as client:
+        assert run(client, "print('waited')")["stdout"] == "waited\n"
+        polled = submit(client, code="print('polled')").json()["id"]
+        assert final_result(client, polled)["stdout"] == "polled\n"
+        for url in (
+            "http://127.0.0.1:9/hook",
+            "https://127.0.0.1/hook",
+            "https://10.0.0.1/",
+            "http://example.com/hook",
+        ):
+            refused = submit(client, webhook_url=url, webhook_secret="x")
+            assert refused.status_code == 422, (url, refused.text)
+        assert client.post("/api/webhooks", json={"url": "https://192.168.0.1/", "events": ["*"]}).status_code == 422
+    with served.client(API_KEY) as client:
+        assert submit(client).status_code == 401
+    text = metrics(served)
+    assert 'rustbox_http_requests_total{function="SubmitFunction",status="2xx"} 2\n' in text
+    assert 'rustbox_queue_messages{queue="InteractiveQueue",state="visible"} 0\n' in text
+    assert "rustbox_runner_slots 2\n" in text
+    assert served.stop() == 0
+    lines = served.log_path.read_text(encoding="utf-8").splitlines()
+    told = [json.loads(line) for line in lines if not line.startswith("rustbox: ")]
+    assert all({"time", "level", "part", "message"} <= record.keys() for record in told)
+    assert admin_key not in json.dumps(told)
+
+    served.start()
+    assert len(admin_keys(served)) == 1
+    with served.client(key) as client:
+        assert client.get(f"/api/result/{polled}").json()["stdout"] == "polled\n"
+        assert run(client, "print('again')")["stdout"] == "again\n"
+    with httpx.Client(base_url=served.url, headers={"X-Admin-Key": admin_key}, trust_env=False) as admin:
+        assert [project["name"] for project in admin.get("/api/projects").json()["items"]] == ["first"]
+
+
+def test_a_stop_waits_for_requests_under_way(served: LocalStack) -> None:
+    served.start()
+    key = first_project(served, admin_keys(served)[0])
+    with served.client(key) as client, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(run, client, "import time; time.sleep(4); print('done')")
+        wait_until(lambda: client.get("/api/results").json()["items"] != [], 20, "it is accepted", served.log)
+        assert served.stop(signal.SIGTERM) == 0
+        assert answer.result()["stdout"] == "done\n"
+
+
+def test_a_new_administrators_key_replaces_the_first(served: LocalStack) -> None:
+    environment = {**os.environ, "RUSTBOX_STATE_DIR": str(served.state_dir), "RUSTBOX_PUBLIC_URL": "https://x.example"}
+    command = [sys.executable, "-m", "infra.local", "admin-key"]
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    served.start()
+    assert admin_keys(served) == []  # it was made before the first start, and is in no log
+    first_project(served, ADMIN_KEY.findall(made.stderr)[0])
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert served.stop() == 0
+    served.start()  # a running stack takes the new key within a minute
+    first_project(served, ADMIN_KEY.findall(again.stderr)[0])
+    old = httpx.get(
+        f"{served.url}/api/projects", headers={"X-Admin-Key": ADMIN_KEY.findall(made.stderr)[0]}, trust_env=False
+    )
+    assert old.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"RUSTBOX_PUBLIC_URL": ""}, "RUSTBOX_PUBLIC_URL must be the https://"),
+        ({"RUSTBOX_PUBLIC_URL": "http://x.example"}, "RUSTBOX_PUBLIC_URL must be the https://"),
+        ({"RUSTBOX_PARAM_Stage": "local"}, "the stage local is for `make up`"),
+        ({"RUSTBOX_PARAM_AllowInsecureWebhookTargets": "true"}, "AllowInsecureWebhookTargets"),
+    ],
+)
+def test_an_unsafe_setting_says_so_in_one_line(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    assert words in start_and_fail(tmp_path, **variables)
+
+
+def test_a_folder_of_the_development_stage_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    assert f"{tmp_path} belongs to `make up`" in start_and_fail(tmp_path)
+
+
+def start_and_fail(state_dir: Path, **variables: str) -> str:
+    own = {"RUSTBOX_STATE_DIR": str(state_dir), "PORT": str(free_port()), "RUSTBOX_PUBLIC_URL": "https://x.example"}
+    finished = subprocess.run(
+        [sys.executable, "-m", "infra.local", "serve"],
+        cwd=ROOT,
+        env={**os.environ, **own, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert finished.returncode == 1, finished.stdout
+    (line,) = finished.stderr.splitlines()
+    return line
