@@ -11,7 +11,7 @@ import uvloop
 
 from infra.local.gateway import Gateway
 from infra.local.mappings import MappingPollers
-from infra.local.supervisor import DRAIN_SIGNAL
+from infra.local.child_processes import DRAIN_SIGNAL
 from infra.local.web_server import WebServer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from infra.local.mappings import Share
 from infra.local.preflight import check_host, claim_state, listen, lock_state
 from infra.local.preparation import prepare
 from infra.local.settings import read_settings
-from infra.local.supervisor import Child, Supervisor
+from infra.local.child_processes import Child, ChildProcesses
 
 
 def run(*, production: bool) -> int:
@@ -33,7 +33,7 @@ def run(*, production: bool) -> int:
                 for number in range(settings.processes)
             ]
             background = Child("rb-background", partial(background_process.run, prepared))
-            Supervisor(functions, background, listener.close, console).run()
+            ChildProcesses(functions, background, listener.close, console).run()
     except StartError as error:
         sys.stderr.write(f"rustbox: {error}\n")
         return 1

@@ -54,7 +54,7 @@ class Child:
         return self.pid != 0
 
 
-class Supervisor:
+class ChildProcesses:
     """`first`: the children that drain first and end last. `then`: the child that ends in between.
 
     `release` is called when a stop begins.
@@ -127,21 +127,21 @@ class Supervisor:
 
 
 def _fork(child: Child) -> None:
-    supervisor_pid = os.getpid()
+    launcher_pid = os.getpid()
     drained, told = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        _become(child, supervisor_pid, told)
+        _become(child, launcher_pid, told)
     os.close(told)
     child.pid, child.drained, child.started = pid, drained, time.monotonic()
 
 
-def _become(child: Child, supervisor_pid: int, told: int) -> None:
+def _become(child: Child, launcher_pid: int, told: int) -> None:
     """Be the child; does not return."""
     code = 1
     try:
-        _die_with(supervisor_pid)
-        os.setpgid(0, 0)  # Ctrl-C on the terminal is for the supervisor alone
+        _die_with(launcher_pid)
+        os.setpgid(0, 0)  # Ctrl-C on the terminal is for the launcher alone
         Path("/proc/self/comm").write_text(child.name, encoding="ascii")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         child.run(told)
@@ -154,12 +154,12 @@ def _become(child: Child, supervisor_pid: int, told: int) -> None:
         os._exit(code)
 
 
-def _die_with(supervisor_pid: int) -> None:
+def _die_with(launcher_pid: int) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    # Order: only behind the prctl can a supervisor that is gone already be noticed without a gap.
-    if os.getppid() != supervisor_pid:
-        raise ProcessLookupError("the supervisor is gone")
+    # Order: only behind the prctl can a launcher that is gone already be noticed without a gap.
+    if os.getppid() != launcher_pid:
+        raise ProcessLookupError("the launcher is gone")
 
 
 def _exit_code(child: Child) -> int | None:
