@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+from infra.local.child_processes import DRAIN_SIGNAL
 from infra.local.gateway import Gateway
 from infra.local.mappings import MappingPollers
-from infra.local.child_processes import DRAIN_SIGNAL
 from infra.local.web_server import WebServer
 
 if TYPE_CHECKING:

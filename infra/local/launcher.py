@@ -1,4 +1,4 @@
-"""Checks the host, prepares, and supervises the processes of the stack until a signal."""
+"""Checks the host, prepares, and keeps the processes of the stack alive until a signal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from functools import partial
 
 from infra.local import background_process, functions_process
+from infra.local.child_processes import Child, ChildProcesses
 from infra.local.console import stdout_console
 from infra.local.errors import StartError
 from infra.local.mappings import Share
 from infra.local.preflight import check_host, claim_state, listen, lock_state
 from infra.local.preparation import prepare
 from infra.local.settings import read_settings
-from infra.local.child_processes import Child, ChildProcesses
 
 
 def run(*, production: bool) -> int:
