@@ -10,7 +10,7 @@ from infra.local.embedded_aws import EmbeddedAws
 from infra.local.errors import StartError
 from infra.local.preflight import claim_state, lock_state
 from infra.local.resources import session
-from infra.local.settings import ADMIN_KEY_PARAMETER, read_settings
+from infra.local.settings import ADMIN_KEY_PARAMETER, read_state_dir
 
 _BYTES = 32
 
@@ -28,13 +28,13 @@ def ensure() -> str | None:
 def replace() -> int:
     """`admin-key`: make a new key, also while the stack runs, and show it. Returns the exit code."""
     try:
-        settings = read_settings(os.environ, production=True)
+        state_dir = read_state_dir(os.environ, production=True)
         try:
-            lock = lock_state(settings.state_dir)
+            lock = lock_state(state_dir)
         except StartError:  # the stack runs, so the file is prepared
             lock = None
-        claim_state(settings.state_dir, "serve")
-        EmbeddedAws(settings.state_dir, settings.synchronous, prepare=lock is not None)
+        claim_state(state_dir, "serve")
+        EmbeddedAws(state_dir, "FULL", prepare=lock is not None)
     except StartError as error:
         sys.stderr.write(f"rustbox: {error}\n")
         return 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.local.embedded_aws import FOLDER, EmbeddedAws
 from infra.local.errors import StartError
 from infra.local.resources import session
-from infra.local.settings import API_KEY, read_settings
+from infra.local.settings import API_KEY, read_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,8 @@ type Item = dict[str, Any]
 def run(file: str) -> int:
     """Write the file, for its owner only: it holds the endpoints' secrets in clear. Returns the exit code."""
     try:
-        settings, target = read_settings(os.environ), Path(file).absolute()
-        EmbeddedAws(_with_state(settings.state_dir), settings.synchronous, prepare=False)
+        target = Path(file).absolute()
+        EmbeddedAws(_with_state(read_state_dir(os.environ, production=True)), "NORMAL", prepare=False)
         aws = session()
         document = document_of(aws.client("dynamodb"), aws.client("kms"), *_TABLES)
         _write(target, document)
@@ -57,8 +57,8 @@ def _with_state(state_dir: Path) -> Path:
 
 def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, deliveries_table: str) -> Item:
     """Return the whole document: JSON, with bytes as `{"base64": text}`."""
-    # Imported late: `read_settings` answers first, without the imports of the functions.
-    from functions.projects.rows import KEY_SK, digest  # noqa: PLC0415
+    # Imported late: a missing folder is told at once, without the imports of the functions.
+    from functions.projects.rows import digest  # noqa: PLC0415
 
     public = {f"KEY#{digest(API_KEY)}"}  # of `make up`; it must open nothing elsewhere
     pages = dynamodb.get_paginator("scan").paginate(TableName=projects_table, ConsistentRead=True)
@@ -72,8 +72,7 @@ def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, d
     endpoints = [
         _opened(kms, item) for project in projects for item in _endpoint_rows(dynamodb, deliveries_table, project)
     ]
-    keys = sum(item["sk"]["S"] == KEY_SK for item in rows)
-    return {"version": VERSION, "keys": keys, "projects": list(map(_plain, rows)), "endpoints": endpoints}
+    return {"version": VERSION, "projects": list(map(_plain, rows)), "endpoints": endpoints}
 
 
 def owner_of(item: Item) -> dict[str, str]:

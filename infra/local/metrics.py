@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from infra.local.stack import Stack
 
 _COUNTER_BYTES: Final = 8
+_MICROSECONDS: Final = 1_000_000
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 
 
@@ -21,8 +22,8 @@ def request_name(function: str, status: int) -> str:
 
 
 def duration_name(function: str) -> str:
-    """Name the counter of all requests' time, in microseconds."""
-    return f'rustbox_http_request_microseconds_total{{function="{function}"}}'
+    """Name the counter of all requests' time. It counts microseconds, and is shown in seconds."""
+    return f'rustbox_http_request_seconds_total{{function="{function}"}}'
 
 
 def message_name(queue: str, outcome: str) -> str:
@@ -68,7 +69,7 @@ class Counters:
         return ((name, sum(self._values[place::width])) for name, place in self._places.items())
 
 
-def exposition(counters: Counters, gauges: Sequence[tuple[str, float]]) -> str:
+def exposition(counters: Counters, gauges: Sequence[tuple[str, int]]) -> str:
     """Return the metrics as Prometheus reads them.
 
     https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -81,5 +82,5 @@ def exposition(counters: Counters, gauges: Sequence[tuple[str, float]]) -> str:
             if (own := name.partition("{")[0]) != family:
                 family = own
                 lines.append(f"# TYPE {family} {kind}")
-            lines.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+            lines.append(f"{name} {value / _MICROSECONDS}" if own.endswith("_seconds_total") else f"{name} {value}")
     return "\n".join(lines) + "\n"

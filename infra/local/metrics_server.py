@@ -35,7 +35,7 @@ class MetricsServer:
             if resource["Type"] == "AWS::SQS::Queue"
         }
 
-        def gauges() -> Iterator[tuple[str, float]]:
+        def gauges() -> Iterator[tuple[str, int]]:
             for name, url in queues.items():
                 found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]  # type: ignore[list-item]
                 for state, attribute in _STATES.items():
@@ -58,7 +58,7 @@ class MetricsServer:
         self._server.server_close()
 
 
-def _runner_gauges(runners_table: str) -> Iterator[tuple[str, float]]:
+def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415

@@ -59,7 +59,6 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
     """Raise StartError for a value that cannot be used."""
     port = int(_number(environ, "PORT", "4096", 1, _MAX_PORT))
     sweep_secs = _number(environ, "SWEEP_SECS", environ["SWEEP_SECS"], 0.1, 86400) if "SWEEP_SECS" in environ else None
-    state_dir = Path(environ.get("RUSTBOX_STATE_DIR") or ("/var/lib/rustbox" if production else ROOT / ".state"))
     default_metrics = str(port + 1 if port < _MAX_PORT else port - 1) if production else ""
     metrics_port = environ.get("RUSTBOX_METRICS_PORT", default_metrics)
     return LocalSettings(
@@ -69,7 +68,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         else None,
         port=port,
         processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, 64)),
-        state_dir=state_dir.absolute(),
+        state_dir=read_state_dir(environ, production=production),
         endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
         synchronous=_synchronous(environ),
         sweep_secs=sweep_secs,
@@ -77,6 +76,12 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
         parameters=_production_parameters(environ) if production else _parameters(environ, port),
     )
+
+
+def read_state_dir(environ: Mapping[str, str], *, production: bool) -> Path:
+    """Return the folder of all state."""
+    default = Path("/var/lib/rustbox") if production else ROOT / ".state"
+    return Path(environ.get("RUSTBOX_STATE_DIR") or default).absolute()
 
 
 def _default_processes() -> int:

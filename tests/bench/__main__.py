@@ -24,6 +24,7 @@ from tests.bench.sections import (
     memory,
     neighbours,
     ratios,
+    rows,
     runner,
     soak,
     stack,
@@ -43,6 +44,7 @@ SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "neighbours": neighbours.run,
     "calls": calls.run,
     "cold-start": cold_start.run,
+    "rows": rows.run,
 }
 _UNPUBLISHED = ROOT / ".state" / "bench"
 

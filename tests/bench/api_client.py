@@ -57,6 +57,10 @@ class ApiClient:
         query = "" if wait_secs is None else f"?wait={wait_secs}"
         return parsed(self._ask("GET", f"/api/result/{submission_id}{query}", b"", 200))
 
+    def results(self, limit: int) -> dict[str, Any]:
+        """Return the first page of the project's results."""
+        return parsed(self._ask("GET", f"/api/results?limit={limit}", b"", 200))
+
     def _ask(self, method: str, path: str, body: bytes, expected_status: int) -> bytes:
         try:
             self._connection.request(method, path, body or None, self._headers)

@@ -22,6 +22,7 @@ class Scale:
     attack_runs: int
     attack_due_rows: int
     cold_starts: int
+    rows: int
 
 
 FULL = Scale(
@@ -40,6 +41,7 @@ FULL = Scale(
     attack_runs=200,
     attack_due_rows=50_000,
     cold_starts=30,
+    rows=1_000_000,
 )
 QUICK = Scale(
     print_rounds=20,
@@ -57,4 +59,5 @@ QUICK = Scale(
     attack_runs=20,
     attack_due_rows=1_000,
     cold_starts=4,
+    rows=20_000,
 )

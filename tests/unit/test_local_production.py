@@ -1,0 +1,101 @@
+"""Parts of `make serve` that need no stack: metrics, JSON logs, settings, and whose folder it is."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.local.console import JsonConsole, LogStream
+from infra.local.errors import StartError
+from infra.local.metrics import Counters, duration_name, exposition, message_name, request_name
+from infra.local.preflight import claim_state
+from infra.local.settings import read_settings
+
+PUBLIC = {"RUSTBOX_PUBLIC_URL": "https://rustbox.example/"}
+
+
+def test_counters_add_up_over_processes_and_survive_one() -> None:
+    names = (request_name("Submit", 202), message_name("Queue", "handled"))
+    counters = Counters(names, 2)
+    for _ in range(2):  # the second one replaces the first
+        pid = os.fork()
+        if pid == 0:
+            counters.use_row(1)
+            counters.add(names[0])
+            os._exit(0)
+        os.waitpid(pid, 0)
+    counters.use_row(0)
+    counters.add(names[0])
+    counters.add(names[1], 10)
+    assert dict(counters.totals()) == {names[0]: 3, names[1]: 10}
+
+
+def test_metrics_are_text_as_prometheus_reads_it() -> None:
+    names = (request_name("Submit", 202), request_name("Submit", 503), duration_name("Submit"))
+    counters = Counters(names, 1)
+    counters.add(names[1])
+    counters.add(names[2], 1_500_000)
+    assert exposition(counters, [("rustbox_runners", 1)]) == (
+        "# TYPE rustbox_http_requests_total counter\n"
+        'rustbox_http_requests_total{function="Submit",status="2xx"} 0\n'
+        'rustbox_http_requests_total{function="Submit",status="5xx"} 1\n'
+        "# TYPE rustbox_http_request_seconds_total counter\n"
+        'rustbox_http_request_seconds_total{function="Submit"} 1.5\n'
+        "# TYPE rustbox_runners gauge\n"
+        "rustbox_runners 1\n"
+    )
+
+
+def test_each_log_line_is_one_json_object() -> None:
+    stream = io.StringIO()
+    console = JsonConsole(stream)
+    console.line("stack", "two\nlines", "warning")
+    functions = LogStream(console, "function")
+    functions.write('{"level": "INFO", "service": "submit", "message": "Accepted", "submission_id": "1"}\n')
+    functions.write('{"_aws": {}}\nplain text\n')
+    records = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [record.pop("time")[-6:] for record in records] == ["+00:00"] * 3
+    assert records == [
+        {"level": "warning", "part": "stack", "message": "two\nlines"},
+        {"level": "info", "part": "submit", "message": "Accepted", "submission_id": "1"},
+        {"level": "info", "part": "function", "message": "plain text"},
+    ]
+
+
+def test_production_has_the_rules_of_the_production_stage() -> None:
+    settings = read_settings(PUBLIC | {"RUSTBOX_PARAM_RetentionDays": "7"}, production=True)
+    assert settings.parameters["Stage"] == "prod"
+    assert settings.parameters["PublicBaseUrl"] == "https://rustbox.example"
+    assert settings.parameters["RetentionDays"] == "7"
+    assert "AllowInsecureWebhookTargets" not in settings.parameters  # the template's default is false
+    assert not settings.first_run
+    assert str(settings.state_dir) == "/var/lib/rustbox"
+    assert settings.metrics_port == settings.port + 1
+    assert read_settings({}).metrics_port is None
+
+
+@pytest.mark.parametrize("url", ["", "http://rustbox.example", "rustbox.example"])
+def test_production_needs_its_public_address(url: str) -> None:
+    with pytest.raises(StartError, match="RUSTBOX_PUBLIC_URL must be the https://"):
+        read_settings({"RUSTBOX_PUBLIC_URL": url}, production=True)
+
+
+def test_production_refuses_the_development_stage() -> None:
+    with pytest.raises(StartError, match="the stage local"):
+        read_settings(PUBLIC | {"RUSTBOX_PARAM_Stage": "local"}, production=True)
+
+
+@pytest.mark.parametrize(("first", "second"), [("up", "serve"), ("serve", "up")])
+def test_a_folder_serves_one_command(tmp_path: Path, first: str, second: str) -> None:
+    claim_state(tmp_path, first)
+    claim_state(tmp_path, first)
+    with pytest.raises(StartError, match=f"belongs to `make {first}`"):
+        claim_state(tmp_path, second)
+
+
+def test_a_folder_of_an_older_version_is_of_the_development_stage(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    with pytest.raises(StartError, match="belongs to `make up`"):
+        claim_state(tmp_path, "serve")
