@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
+from typing import Any
 
 from functions.clock import now_ms, to_rfc3339
 from functions.ids import new_id
@@ -53,7 +54,7 @@ class _Filled:
             with self.engine.store.write() as connection:
                 table = find_table(connection, _TABLE)
                 for submission in batch:
-                    item = encode_submission(submission)
+                    item: Any = encode_submission(submission)
                     Row(connection, table, table.schema.parts(item), now_ms()).replace(item)
                     self.ids.append(submission.submission_id)
         return time.monotonic() - begun
