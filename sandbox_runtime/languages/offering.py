@@ -13,6 +13,7 @@ from sandbox_runtime.languages.preparation import PreparationError, prepare
 from sandbox_runtime.languages.process_one import init_program
 from sandbox_runtime.languages.registry import binds, present
 from sandbox_runtime.languages.specs import compile_spec, run_spec
+from sandbox_runtime.languages.trials import Trials
 from sandbox_runtime.languages.warming import warm
 
 _LOG = logging.getLogger(__name__)
@@ -26,11 +27,18 @@ _UNTRIED = "not tried"
 def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, Language]:
     """Languages that work on this host, by name. Makes what is missing below `toolchains_dir` first.
 
+    Where all languages have passed their trial since the host booted, none is tried again.
     `floor`: controls without which no trial program is run; None: those of a slot that names none.
     A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
     """
     installed = present(toolchains_dir)
+    trials = Trials(tuple(installed.values()), toolchains_dir, default_floor() if floor is None else floor)
+    is_ready = not any(_make_ready(language, toolchains_dir) for language in installed.values())
+    if is_ready and trials.have_passed():
+        return MappingProxyType(dict(installed))
     problems = examine(toolchains_dir, floor)
+    if not any(problems.values()):
+        trials.note()
     for name, problem in problems.items():
         if problem:
             _LOG.warning("language not offered", extra={"language": name, "reason": problem})

@@ -1,4 +1,4 @@
-"""A toolchain is offered only when it has just compiled and run a program; the reason is told when it has not."""
+"""A toolchain is offered only when it has compiled and run a program here; the reason is told when it has not."""
 
 import logging
 import os
@@ -133,3 +133,38 @@ def test_a_broken_toolchain_is_logged_and_left_out(
     assert [(record.message, getattr(record, "language", "")) for record in caplog.records] == [
         ("language not offered", "broken")
     ]
+
+
+def test_trials_that_passed_are_not_repeated_until_something_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[SlotConfig] = []
+
+    def open_counted(config: SlotConfig) -> Slot:
+        opened.append(config)
+        return open_slot(config)
+
+    monkeypatch.setattr(offering, "open_slot", open_counted)
+    monkeypatch.setattr(offering, "present", lambda _: {"python": BY_NAME["python"]})
+    floor = tuple(name for name in CONTROLS if name != "cpu_share")
+    for tried, wanted in [(1, None), (1, None), (2, floor), (2, floor), (3, None)]:
+        assert list(offered(str(tmp_path), wanted)) == ["python"]
+        assert len(opened) == tried
+    (tmp_path / "trials").write_bytes(b"\xff damaged")
+    assert list(offered(str(tmp_path))) == ["python"]
+    assert len(opened) == 4
+    another = replace(BY_NAME["python"], needed_files=(*BY_NAME["python"].needed_files, str(tmp_path / "trials")))
+    monkeypatch.setattr(offering, "present", lambda _: {"python": another})
+    assert list(offered(str(tmp_path))) == ["python"]
+    assert len(opened) == 5
+
+
+def test_a_failed_trial_is_repeated_at_each_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    c = BY_NAME["c"]
+    assert c.compile is not None
+    broken = replace(c, compile=replace(c.compile, argv=("/usr/bin/false",)))
+    monkeypatch.setattr(offering, "present", lambda _: {"c": broken})
+    assert not offered(str(tmp_path))
+    assert not (tmp_path / "trials").exists()
+    monkeypatch.setattr(offering, "present", lambda _: {"c": c})
+    assert list(offered(str(tmp_path))) == ["c"]
