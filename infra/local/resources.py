@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from localstack_client.session import Session
 
 from infra.local.intrinsics import Resolver
 from infra.local.settings import ACCOUNT_ID, REGION
@@ -27,11 +25,9 @@ _PREFIX = "rustbox-local-"
 _ARN_SERVICE = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SQS::Queue": "sqs", "AWS::Lambda::Function": "lambda"}
 
 
-def session() -> boto3.Session | Session:
+def session() -> boto3.Session:
     """Return a session on the embedded engine, or on the server that AWS_ENDPOINT_URL names."""
-    if "AWS_ENDPOINT_URL" not in os.environ:
-        return boto3.Session(region_name=REGION)
-    return Session(aws_access_key_id="test", aws_secret_access_key="test", aws_session_token="", region_name=REGION)  # noqa: S106 - what emulators expect
+    return boto3.Session(region_name=REGION)
 
 
 def create_resources(template: Template) -> Resolver:
