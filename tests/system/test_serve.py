@@ -36,7 +36,7 @@ def first_project(local: LocalStack, admin_key: str) -> str:
     """Create a project and return its key."""
     with httpx.Client(base_url=local.url, headers={"X-Admin-Key": admin_key}, trust_env=False) as admin:
         created = admin.post("/api/projects", json={"name": "first"})
-        assert created.status_code == 201, created.text
+        assert created.status_code == 200, created.text
         issued = admin.post(f"/api/projects/{created.json()['id']}/keys")
         return str(issued.json()["key"])
 
@@ -66,8 +66,9 @@ def test_from_the_first_start_to_a_restart(served: LocalStack) -> None:
             "http://example.com/hook",
         ):
             refused = submit(client, webhook_url=url, webhook_secret="x")
-            assert refused.status_code == 422, (url, refused.text)
-        assert client.post("/api/webhooks", json={"url": "https://192.168.0.1/", "events": ["*"]}).status_code == 422
+            assert (refused.status_code, "webhook_url" in refused.text) == (422, True), (url, refused.text)
+        refused = client.post("/api/webhooks", json={"url": "https://192.168.0.1/"})
+        assert (refused.status_code, "url" in refused.text) == (422, True), refused.text
     with served.client(API_KEY) as client:
         assert submit(client).status_code == 401
     text = metrics(served)
