@@ -85,7 +85,11 @@ class ChildProcesses:
         now = time.monotonic()
         for child in self._children:
             if not child.is_running and child.start_at <= now:
-                _fork(child)
+                try:
+                    _fork(child)
+                except OSError as error:  # such as a full process table
+                    child.start_at = now + _MAX_BACKOFF_SECS
+                    self._console.line("stack", f"{child.name} cannot be started: {error.strerror}", "error")
         waiting = [child.start_at - now for child in self._children if not child.is_running]
         return min(waiting, default=3600.0)
 
