@@ -1,6 +1,6 @@
 """What the tables hold after a kill run, read without the API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,13 +39,17 @@ def read_tables(stack: LocalStack) -> Tables:
         kind, _, rest = row["sk"].partition("#")
         if kind == "DELIVERY":
             read.deliveries[event_id, rest] = row["state"]
+            if "only_attempt" in row:
+                read.attempts.append(_attempt(rest, event_id, row["only_attempt"]))
         elif kind == "ATTEMPT":
-            read.attempts.append(
-                AttemptRow(rest.partition("#")[0], event_id, epoch_secs(row["at"]), row.get("status_code"))
-            )
+            read.attempts.append(_attempt(rest.partition("#")[0], event_id, row))
     for row in _rows(stack, "QuotasTable"):
         read.held.update(read_entry(text).submission_id for text in row.get("in_flight", ()))
     return read
+
+
+def _attempt(target: str, event_id: str, values: Mapping[str, Any]) -> AttemptRow:
+    return AttemptRow(target, event_id, epoch_secs(values["at"]), values.get("status_code"))
 
 
 def _rows(stack: LocalStack, table: str) -> Iterator[dict[str, Any]]:
