@@ -3,10 +3,13 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help setup up serve admin-key export import backup restore zip deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help preflight setup up serve admin-key export import backup restore zip deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
+
+preflight: ## Check that this host can run the service; changes nothing
+	@bash infra/setup/preflight.sh
 
 setup: ## Install what is missing: system packages, .venv, toolchains
 	@bash infra/setup/install.sh

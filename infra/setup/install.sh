@@ -15,9 +15,11 @@ fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 mode=${1:-}
 steps_done=0
-# Before anything takes time.
-[[ $mode != --run ]] || ((EUID == 0)) ||
-  fail "the sandbox needs root (namespaces, control groups, mounts): run \`sudo make up\`"
+# Before anything takes time. The table is for the first time, and for a host that has changed.
+preflight=()
+[[ $mode != --run ]] || preflight+=(--run)
+[[ ! -d .venv ]] || preflight+=(--quiet)
+bash infra/setup/preflight.sh "${preflight[@]}" || exit
 
 # count_lines WHAT PATTERN: print a line for every 20 lines of the input that begin with PATTERN, and for each error.
 # No awk or sed here: they keep back what they print until a pipe ends.
