@@ -49,7 +49,8 @@ def test_no_policy_allows_a_wildcard_action_or_every_resource(deployed: dict[str
     found = list(statements(deployed))
     assert len(found) > 40
     for name, statement in found:
-        assert statement["Effect"] == "Allow", name
+        if statement["Effect"] == "Deny":
+            continue
         assert not [action for action in statement["Action"] if "*" in action], name
         assert "*" not in statement["Resource"], name
 
@@ -172,3 +173,26 @@ def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stag
     for item in deployed["Resources"].values():
         if item["Type"] == "AWS::Lambda::Function":
             assert item["Properties"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == namespace
+
+
+def test_submit_runs_in_a_network_only_when_asked_and_its_code_never_touches_interfaces(
+    deployed: dict[str, Any],
+) -> None:
+    vpc = deployed["Resources"]["SubmitFunction"]["Properties"]["VpcConfig"]["Fn::If"]
+    assert vpc[0] == "RunsInNetwork"
+    assert vpc[2] == {"Ref": "AWS::NoValue"}
+    (denied,) = [statement for _, statement in statements(deployed) if statement["Effect"] == "Deny"]
+    assert {action.partition(":")[0] for action in denied["Action"]} == {"ec2"}
+    assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
+    with_network = [name for name, item in deployed["Resources"].items() if "VpcConfig" in item.get("Properties", {})]
+    assert with_network == ["SubmitFunction"]
+
+
+def test_a_custom_domain_needs_its_certificate_and_is_the_base_of_links(deployed: dict[str, Any]) -> None:
+    mapping = deployed["Resources"]["DomainMapping"]["Properties"]
+    assert (mapping["ApiId"], mapping["Stage"]) == ({"Ref": "Api"}, {"Ref": "ApiStage"})
+    assert {deployed["Resources"][name]["Condition"] for name in ("Domain", "DomainMapping")} == {"HasDomain"}
+    base = deployed["Outputs"]["ApiUrl"]["Value"]["Fn::If"][2]
+    assert base["Fn::If"][:2] == ["HasDomain", {"Fn::Sub": "https://${DomainName}"}]
+    rule = deployed["Rules"]["DomainHasCertificate"]["Assertions"][0]["Assert"]
+    assert rule == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainCertificateArn"}, ""]}]}
