@@ -14,7 +14,7 @@ place=$project/.state/image
 say() { printf 'image: %s\n' "$*" >&2; }
 mkdir -p "$place"
 
-for package in docker.io docker-cli docker-buildx mmdebstrap; do
+for package in docker.io docker-cli docker-buildx docker-compose mmdebstrap; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed' || missing="${missing:-} $package"
 done
 if [ -n "${missing:-}" ]; then
@@ -38,7 +38,7 @@ stop_engine() {
 if ! docker info >/dev/null 2>&1; then
     export DOCKER_HOST=unix://$place/docker.sock
     say "starting an engine for this run"
-    dockerd --iptables=false --ip6tables=false --bridge=none -H "$DOCKER_HOST" --data-root "$place/data" \
+    dockerd --iptables=false --ip6tables=false --ip-forward=false --bridge=none -H "$DOCKER_HOST" --data-root "$place/data" \
         --exec-root "$place/exec" -p "$place/docker.pid" >"$place/dockerd.log" 2>&1 &
     engine=$!
     trap stop_engine EXIT
@@ -128,7 +128,7 @@ if [ $# -eq 0 ]; then
             exit 1
         fi
     done
-    say "testing the health check"
+    say "testing the health check, compose, and the unit's commands in a chroot"
     RUSTBOX_IMAGE_PRIVILEGES="${privileges[*]}" "$project/.venv/bin/python" -m pytest -q "$project/tests/image"
 fi
 say "passed"

@@ -64,7 +64,9 @@ def test_all_ways_leave_time_for_the_longest_drain(service: dict[str, Any], unit
 def test_container_has_no_more_than_the_runner_needs(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["volumes"] == ["/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+    token = "${RUNNER_TOKEN_FILE:-/dev/null}:/etc/rustbox/runner-token:ro"
+    assert service["volumes"] == ["/sys/fs/cgroup:/sys/fs/cgroup:rw", token]
+    assert service["environment"] == {"RUNNER_TOKEN_FILE": token.split(":")[-2]}
     assert not {"privileged", "network_mode", "pid", "devices", "ports"} & service.keys()
 
 
@@ -73,8 +75,19 @@ def test_apparmor_profile_allows_mounts_and_is_the_one_that_compose_names() -> N
     assert re.search(r"^  mount,$", profile, re.MULTILINE)
     assert "deny mount" not in profile
     (name,) = re.findall(r"^profile (\S+) ", profile, re.MULTILINE)
-    override = yaml_parse((FILES / "compose.apparmor.yaml").read_text())["services"]["runner"]
-    assert override == {"security_opt": ["no-new-privileges:true", f"apparmor={name}"]}
+    override = yaml_parse((FILES / "compose.apparmor.yaml").read_text())["services"]
+    options = {"security_opt": [f"apparmor={name}"]}
+    assert override == {"doctor": options, "runner": options}
+
+
+def test_doctor_runs_before_the_worker_with_the_same_privileges(unit: configparser.SectionProxy) -> None:
+    services = yaml_parse((FILES / "compose.yaml").read_text())["services"]
+    assert services["runner"]["depends_on"] == {"doctor": {"condition": "service_completed_successfully"}}
+    assert services["doctor"]["command"] == ["doctor"]
+    shared = ("image", "user", "read_only", "tmpfs", "cap_drop", "cap_add", "security_opt", "cgroup")
+    assert [services["doctor"][name] for name in shared] == [services["runner"][name] for name in shared]
+    assert unit["ExecStartPre"].split()[-1] == "doctor"
+    assert unit["ExecStartPre"].split()[:-1] == unit["ExecStart"].split()[:-1]
 
 
 def test_command_of_the_unit_starts_a_worker(unit: configparser.SectionProxy) -> None:

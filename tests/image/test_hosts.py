@@ -1,0 +1,214 @@
+"""The files of infra/runner as a host uses them: compose with a Docker engine, and the unit's commands in a chroot.
+
+Needs the image `rustbox-runner` and a Docker engine: `infra/image/test.sh` brings both.
+"""
+
+import configparser
+import http.client
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sandbox_runtime.messages import serialise
+from tests.emulator import Emulator, emulator
+from tests.runner_doubles import requested
+from tests.system.local_stack import free_port
+from tests.until import until
+
+HOST = Path(__file__).parents[2] / "infra" / "runner"
+PATIENCE_SECS = 180
+TOKEN = "token-of-a-test-" * 3
+ACCESS = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+pytestmark = pytest.mark.timeout(600)
+
+
+class Queues:
+    """The queues of a stage on an emulator, and the file that `make deploy` would write for its runners."""
+
+    def __init__(self, server: Emulator, folder: Path) -> None:
+        self.sqs: Any = boto3.client(
+            "sqs",
+            endpoint_url=server.url,
+            region_name=ACCESS["AWS_DEFAULT_REGION"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        names = ("INTERACTIVE", "BATCH", "COMPLETIONS")
+        self.urls = {name: self.sqs.create_queue(QueueName=name.lower())["QueueUrl"] for name in names}
+        self.port = free_port()
+        self.token = folder / "token"
+        self.token.write_text(TOKEN)
+        self.variables = {
+            **ACCESS,
+            **{f"{name}_QUEUE_URL": url for name, url in self.urls.items()},
+            "AWS_ENDPOINT_URL": server.url,
+            "PAYLOADS_BUCKET": "payloads",
+            "HEARTBEAT_SECS": "1",
+            "SLOTS": "1",
+            "DRAIN_SECS": "5",
+            "LISTEN_ADDRESS": f"127.0.0.1:{self.port}",
+        }
+        self.file = folder / "runner.env"
+        self.file.write_text("".join(f"{name}={text}\n" for name, text in self.variables.items()))
+
+    def run(self) -> str:
+        """Send a submission and return its verdict."""
+        request = requested()
+        self.sqs.send_message(QueueUrl=self.urls["INTERACTIVE"], MessageBody=serialise(request))
+
+        def verdicts() -> list[str]:
+            found = self.sqs.receive_message(QueueUrl=self.urls["COMPLETIONS"], MaxNumberOfMessages=10)
+            bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
+            done = [body for body in bodies if body["type"] == "execution_completed"]
+            return [body["result"]["verdict"] for body in done if body["submission_id"] == request.submission_id]
+
+        (verdict,) = until(verdicts, patience_secs=PATIENCE_SECS)
+        return str(verdict)
+
+    def health(self) -> int:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            client.request("GET", "/healthz")
+            return client.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            client.close()
+
+
+@pytest.fixture
+def queues(tmp_path: Path) -> Iterator[Queues]:
+    with emulator(tmp_path) as server:
+        yield Queues(server, tmp_path)
+
+
+def _docker(*arguments: str, **variables: str) -> str:
+    done = subprocess.run(
+        ["/usr/bin/docker", *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECS,
+    )
+    assert done.returncode == 0, done.stderr
+    return (done.stdout + done.stderr).strip() if "logs" in arguments else done.stdout.strip()
+
+
+def test_compose_starts_a_runner_after_its_doctor_restarts_and_drains_it(queues: Queues, tmp_path: Path) -> None:
+    override = tmp_path / "override.yaml"  # the engine of these tests has no bridge
+    override.write_text("services: {runner: {network_mode: host}}\n")
+    files = [f"--file={HOST / 'compose.yaml'}", f"--file={override}", f"--project-name=rustbox-{os.getpid()}"]
+
+    def compose(*arguments: str) -> str:
+        return _docker("compose", *files, *arguments, RUNNER_ENV=str(queues.file), RUNNER_TOKEN_FILE=str(queues.token))
+
+    def state(field: str) -> str:
+        return _docker("inspect", f"--format={{{{.{field}}}}}", "rustbox-runner")
+
+    try:
+        compose("up", "--detach", "--no-build")
+        assert "mode                                          strict" in compose("logs", "doctor")
+        assert queues.run() == "AC"
+        assert queues.health() == 200
+        until(lambda: state("State.Health.Status") == "healthy", patience_secs=PATIENCE_SECS)
+        assert TOKEN not in _docker("inspect", "rustbox-runner")
+
+        os.kill(int(state("State.Pid")), signal.SIGKILL)
+        until(lambda: state("RestartCount") == "1")
+        assert queues.run() == "AC"
+
+        compose("stop", "runner")
+        assert state("State.ExitCode") == "0"
+        assert '"worker stopped"' in compose("logs", "runner")
+        # The grace period is longer than the drain and what follows it.
+        assert int(state("Config.StopTimeout")) == 75
+    finally:
+        compose("down")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A host without Docker, as the head of the unit describes it: here from the image's files."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    name = _docker("create", "rustbox-runner")
+    try:
+        with subprocess.Popen(["/usr/bin/docker", "export", name], stdout=subprocess.PIPE) as export:
+            subprocess.run(["/usr/bin/tar", "--extract", "--directory", folder], stdin=export.stdout, check=True)
+        assert export.returncode == 0
+    finally:
+        _docker("rm", name)
+    (folder / "usr/lib/python3/dist-packages/rustbox.pth").write_text("/opt/rustbox/site\n")
+    (folder / "etc/rustbox").mkdir(exist_ok=True)
+    yield folder
+    _remove_groups()
+    subprocess.run(["/usr/bin/rm", "-rf", "--one-file-system", folder], check=True)
+
+
+def _unit() -> dict[str, list[str]]:
+    """Values of each key of the unit's service."""
+    found: dict[str, list[str]] = {}
+    parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(HOST / "rustbox-runner.service")
+    for name, text in parser["Service"].items():
+        found[name] = text.split()
+    return found
+
+
+# In a group of its own, as systemd starts a unit with `Delegate=yes`: without DAC_OVERRIDE root may not write the top.
+_IN_ROOT = """
+set -e
+for top in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts); do
+    [ ! -e "$top/cgroup.procs" ] || { mkdir -p "$top/rustbox-unit"; echo $$ >"$top/rustbox-unit/cgroup.procs" || true; }
+done
+mount -t proc proc "$0/proc"
+mount --bind /dev "$0/dev"
+mount --rbind /sys/fs/cgroup "$0/sys/fs/cgroup"
+mount -t tmpfs tmpfs "$0/run"
+mount -t tmpfs tmpfs "$0/tmp"
+exec chroot "$0" "$@"
+"""
+
+
+def _remove_groups() -> None:
+    for top in Path("/sys/fs/cgroup").glob("**/rustbox-unit"):
+        top.rmdir()
+
+
+def _as_the_unit(root: Path, command: list[str], variables: dict[str, str]) -> list[str]:
+    """The command with the unit's environment and privileges, in the chroot."""
+    unit = _unit()
+    capabilities = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in unit["CapabilityBoundingSet"])
+    environment = [*unit["Environment"], *(f"{name}={text}" for name, text in variables.items())]
+    assert unit["NoNewPrivileges"] == ["yes"]
+    inside = ["setpriv", "--no-new-privs", f"--bounding-set=-all,{capabilities}", "env", "-i", *environment, *command]
+    return ["/usr/bin/unshare", "--mount", "--propagation=private", "/bin/sh", "-c", _IN_ROOT, str(root), *inside]
+
+
+def test_the_commands_of_the_unit_run_on_a_host_without_docker(queues: Queues, root: Path) -> None:
+    unit = _unit()
+    (root / "sys/fs/cgroup").mkdir(parents=True, exist_ok=True)
+    doctor = subprocess.run(
+        _as_the_unit(root, unit["ExecStartPre"], {}), capture_output=True, text=True, check=False, timeout=PATIENCE_SECS
+    )
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    (root / "etc/rustbox/runner-token").write_text(TOKEN)
+    variables = {**queues.variables, "RUNNER_TOKEN_FILE": "/etc/rustbox/runner-token"}
+    worker = subprocess.Popen(_as_the_unit(root, unit["ExecStart"], variables), stderr=subprocess.PIPE, text=True)
+    try:
+        assert queues.run() == "AC"
+        assert queues.health() == 200
+    finally:
+        worker.send_signal(signal.SIGTERM)  # KillMode=mixed: the worker alone gets it
+        _, log = worker.communicate(timeout=PATIENCE_SECS)
+    assert worker.returncode == 0, log
+    assert '"worker stopped"' in log
