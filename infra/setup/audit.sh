@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# What we ship, and what is known about it: audit.sh sbom | audit | image-scan. The tools are in requirements/audit.txt.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+image=${RUNNER_IMAGE:-rustbox-runner}
+tools=.build/audit
+mkdir -p .build
+say() { printf 'audit: %s\n' "$*" >&2; }
+
+install_tools() {
+  cmp --silent requirements/audit.txt "$tools/installed.txt" && return
+  say "installing the tools"
+  rm -rf "$tools"
+  .venv/bin/python -m venv "$tools"
+  "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+  cp requirements/audit.txt "$tools/installed.txt"
+}
+
+# dpkg's status file, of the image or as PACKAGES names it. Fails where there is neither.
+status_file() {
+  if [ -n "${PACKAGES:-}" ]; then
+    cp "$PACKAGES" "$1"
+    return
+  fi
+  local container
+  container=$(docker create "$image" 2>/dev/null) || return 1
+  docker cp --quiet "$container:/var/lib/dpkg/status" "$1" || { docker rm "$container" >/dev/null; return 1; }
+  docker rm "$container" >/dev/null
+}
+
+list() { # a list of requirement files, and the CycloneDX file
+  local file=$1
+  shift
+  cat "$@" >.build/listed.txt
+  "$tools/bin/cyclonedx-py" requirements .build/listed.txt --output-reproducible --output-format JSON --output-file "$file"
+  rm .build/listed.txt
+}
+
+case "${1:-}" in
+  sbom)
+    install_tools
+    list .build/functions.cdx.json requirements.txt
+    say "the zip: .build/functions.cdx.json"
+    list .build/runner.cdx.json sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt
+    if status_file .build/dpkg-status; then
+      .venv/bin/python -m infra.deploy.debian_bom .build/dpkg-status .build/runner.cdx.json
+      say "the image: .build/runner.cdx.json"
+    else
+      say "the image: .build/runner.cdx.json without Debian's packages, as there is no image $image: build it, or set PACKAGES"
+    fi
+    ;;
+  audit)
+    install_tools
+    for lock in requirements.txt sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt requirements/*.txt; do
+      say "$lock"
+      # --strict: a package that PyPI does not answer for is a failure, and never a pass.
+      "$tools/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off --requirement "$lock"
+    done
+    ;;
+  image-scan)
+    command -v debsecan >/dev/null || { say "installing debsecan"; apt-get install -y -qq --no-install-recommends debsecan >/dev/null; }
+    status_file .build/dpkg-status || { say "there is no image $image: build it, or set PACKAGES to a dpkg status file"; exit 1; }
+    # DEBSECAN_SOURCE: a copy of https://security-tracker.debian.org/tracker/debsecan/release/1/, for machines without it.
+    found=$(debsecan --suite trixie --only-fixed --format packages --status .build/dpkg-status ${DEBSECAN_SOURCE:+--source "$DEBSECAN_SOURCE"})
+    [ -z "$found" ] || { printf '%s\n' "$found"; say "these packages have fixed vulnerabilities: build the image again"; exit 1; }
+    say "no package has a vulnerability that Debian has fixed"
+    ;;
+  *)
+    say "usage: audit.sh sbom | audit | image-scan"
+    exit 2
+    ;;
+esac
