@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve admin-key export import backup restore zip deploy undeploy deploy-status check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help preflight setup up serve admin-key export import backup restore zip deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -37,7 +37,7 @@ backup: ## Write the state of a stack, which may run, into a file (FILE=rustbox.
 restore: ## Put a backup in place of the state of a stopped stack (FILE=rustbox.backup)
 	@.venv/bin/python -m infra.local restore "$(FILE)"
 
-deploy: setup ## Deploy to AWS (STAGE=prod REGION=…) or an emulator (ENDPOINT=http://127.0.0.1:4566)
+deploy: setup ## Deploy to AWS (STAGE=prod REGION=… RUNNERS=fleet) or an emulator (ENDPOINT=http://127.0.0.1:4566)
 	@.venv/bin/python -m infra.deploy up
 
 undeploy: setup ## Delete a deployment; its data stays unless DATA=delete
@@ -48,6 +48,18 @@ deploy-status: setup ## Show a deployment: stack, runners, queues
 
 zip: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
 	@.venv/bin/python -m infra.deploy zip
+
+sbom: setup ## List what zip and image hold, as CycloneDX in .build/ (the image's packages only where it is built)
+	@bash infra/setup/audit.sh sbom
+
+audit: setup ## Ask PyPI for known vulnerabilities of all locked packages
+	@bash infra/setup/audit.sh audit
+
+image-scan: setup ## Ask Debian for known vulnerabilities of the image's packages (needs the image, or PACKAGES=a dpkg status file)
+	@bash infra/setup/audit.sh image-scan
+
+image-files: setup ## Check the image's files for a CPU that this machine may not have (ARCHITECTURE=arm64), without executing them
+	@bash infra/image/files.sh
 
 check: setup ## The quick loop: lint, types, unit tests, contracts, functions over moto
 	@bash infra/setup/check.sh lint types unit contract adapters

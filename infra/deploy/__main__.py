@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.down import down
 from infra.deploy.errors import DeployError
+from infra.deploy.image import BASE_IMAGE
 from infra.deploy.importing import import_file
 from infra.deploy.package import ARCHITECTURES, BUILD_DIR, ROOT, build
 from infra.deploy.probe import probe
@@ -61,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         "--parameters", default=_variable("PARAMETERS"), help="of template.yaml: Name=value, with spaces between"
     )
     deploy.add_argument("--runner-env", type=Path, default=ROOT / "runner.env", help="file for the runners")
+    deploy.add_argument(
+        "--runners", choices=("hosts", "fleet"), default=_variable("RUNNERS") or "hosts", help="fleet: on ECS, in AWS"
+    )
+    deploy.add_argument("--fleet", default=_variable("FLEET"), help="parameters of the fleet and its network")
+    deploy.add_argument("--base-image", default=_variable("BASE_IMAGE") or BASE_IMAGE, help="of the runner's image")
     deploy.add_argument("--no-runner", action="store_true", help="start no runner for the smoke test")
     remove.add_argument("--data", choices=("keep", "delete"), default=_variable("DATA") or "keep")
     return parser
@@ -83,14 +89,19 @@ def _package(asked: argparse.Namespace, progress: Progress) -> None:
 
 def _up(asked: argparse.Namespace, progress: Progress) -> None:
     target = _target(asked)
-    pairs = [pair.partition("=") for pair in asked.parameters.split()]
     wishes = Wishes(
         architecture=asked.architecture,
-        parameters={name: value for name, _, value in pairs},
+        parameters=_pairs(asked.parameters),
         runner_env=asked.runner_env,
         start_runner=target.is_loopback and not asked.no_runner,
+        fleet=_pairs(asked.fleet) if asked.runners == "fleet" else None,
+        base_image=asked.base_image,
     )
     up(target, wishes, progress)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return {name: value for name, _, value in (pair.partition("=") for pair in text.split())}
 
 
 def _down(asked: argparse.Namespace, progress: Progress) -> None:

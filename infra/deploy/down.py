@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.deploy import artifacts
+from infra.deploy import artifacts, fleet
 from infra.deploy.errors import DeployError
 from infra.deploy.retained import KEY_DAYS, retained
 from infra.deploy.secrets import delete_secrets
@@ -22,8 +22,10 @@ def down(target: Target, progress: Progress, *, delete_data: bool) -> None:
     if stack.describe() is None:
         raise DeployError(f"there is no stack {target.stack_name}: check STAGE, REGION and ENDPOINT")
     kept = retained(stack.resources())
+    fleet.delete(target, fleet.RUNNERS, progress)
     stack.delete()
     progress.step("stack", f"{target.stack_name} is deleted")
+    fleet.delete(target, fleet.NETWORK, progress)  # after submit, whose interfaces are in it
     artifacts.delete_bucket(target, artifacts.bucket_name(target, account))
     progress.step("code", "its bucket is deleted")
     left = [resource for resource in kept if resource.exists(target)]

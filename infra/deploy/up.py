@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfnlint.api import lint
 
-from infra.deploy import artifacts, emulator, preflight, runner, smoke_test
+from infra.deploy import artifacts, emulator, fleet, preflight, runner, smoke_test
 from infra.deploy.api import Api, address
 from infra.deploy.costs import PRICES_OF, RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
@@ -32,18 +32,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the caller asked for. `parameters`: of template.yaml, by name. `runner_env`: file for the runners."""
+    """What the caller asked for. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
+
+    `fleet`: parameters of network.yaml and runner_fleet.yaml; None: no fleet. `base_image`: of its image.
+    """
 
     architecture: str
     parameters: dict[str, str]
     runner_env: Path
     start_runner: bool
+    fleet: dict[str, str] | None
+    base_image: str
 
 
 def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     """Deploy, then test. Raises DeployError."""
     stack = Stack(target, progress)
     found = preflight.check(target, wishes.architecture)
+    of_fleet = None
+    if wishes.fleet is not None:
+        of_fleet = fleet.FleetWishes(found.architecture, wishes.base_image, wishes.fleet)
+        fleet.check(target, of_fleet)
     parameters = _parameters(target, wishes, found, stack)
     _announce(target, found, parameters, progress)
     package = build(found.architecture)
@@ -61,6 +70,8 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     artifacts.ensure_bucket(target, bucket)
     key, uploaded = artifacts.upload_package(target, bucket, package)
     progress.step("upload", f"s3://{bucket}/{key} {'uploaded' if uploaded else 'exists'}")
+    if of_fleet is not None:
+        parameters = fleet.deploy_network(target, bucket, of_fleet, progress) | parameters
     url = artifacts.upload_template(target, bucket, template)
     changed = stack.deploy(url, parameters)
     progress.step("stack", f"{target.stack_name} {'is deployed' if changed else 'has no changes'}")
@@ -69,6 +80,8 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     if target.endpoint is not None and (tables := emulator.set_expiry(target, template, resources)):
         progress.step("expiry", f"set by API calls, as this CloudFormation does not: {', '.join(tables)}")
     base_url = address(target, resources["Api"], outputs["ApiUrl"])
+    if of_fleet is not None:
+        fleet.deploy_runners(target, bucket, of_fleet, outputs, progress)
     wrote = runner.write_file(wishes.runner_env, target, outputs)
     progress.step("runner", f"{wishes.runner_env} {'written' if wrote else 'is up to date'}")
     with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:

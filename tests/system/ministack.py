@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -51,7 +51,8 @@ def ministack(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # no function was called: the group ended with the emulator
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
