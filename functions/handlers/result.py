@@ -15,6 +15,7 @@ from functions.projects.store import ProjectStore
 from functions.settings import ResultSettings, load
 from functions.submissions.answers import Results
 from functions.submissions.delete import Deletion
+from functions.submissions.fleet import Fleet
 from functions.submissions.health import Health
 from functions.submissions.list_store import SubmissionList
 from functions.submissions.queues import Queues
@@ -39,7 +40,7 @@ def wiring() -> Wiring:
     store = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
     queue_urls = (settings.interactive_queue_url, settings.batch_queue_url)
-    runners, queues = RunnerStore(settings.runners_table, dynamodb), Queues(Clients.sqs())
+    fleet = Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages)
     return Wiring(
         ResultRoutes(
             projects=ProjectStore(settings.projects_table, dynamodb),
@@ -54,7 +55,7 @@ def wiring() -> Wiring:
             long_poll=LongPoll(),
             longest_wait_secs=settings.longest_wait_secs,
         ),
-        Health(runners, queues, queue_urls, settings.offered_languages, logger("result")),
+        Health(fleet, Queues(Clients.sqs()), queue_urls, logger("result")),
     )
 
 

@@ -16,7 +16,7 @@ from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.submissions.accept import Acceptance
 from functions.submissions.answers import Results
 from functions.submissions.direct_run import DirectRun
-from functions.submissions.health import Health
+from functions.submissions.fleet import Fleet
 from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.runner_client import RunnerClient
@@ -36,7 +36,6 @@ def wiring() -> SubmitRoute:
     ending = completer(settings, "submit")
     store, payloads = ending.submissions, ending.payloads
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    runners = RunnerStore(settings.runners_table, dynamodb)
     admission = QuotaAdmission(ending.quotas, store, now_ms, log)
     direct = None
     if settings.runner_url:
@@ -44,7 +43,7 @@ def wiring() -> SubmitRoute:
         direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
-        health=Health(runners, queues, (), settings.offered_languages, log),
+        fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
         acceptance=Acceptance(settings, store, admission, payloads, boxes, queues, now_ms, log, direct),
         results=Results(store, payloads, now_ms),
         long_poll=LongPoll(),

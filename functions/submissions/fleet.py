@@ -1,10 +1,40 @@
-"""Figures of the whole service, from the runners' heartbeats."""
+"""The runners of the whole service, from their heartbeats."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from functions.messages.languages import Language, canonical
-from functions.messages.wire import RunnerHeartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from functions.messages.wire import RunnerHeartbeat
+    from functions.submissions.runner_store import RunnerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All runners. `fallback_languages`: offered when no runner has reported in the last 24 h."""
+
+    runners: RunnerStore
+    fallback_languages: tuple[str, ...]
+
+    def languages(self) -> tuple[Language, ...]:
+        """Return the offered languages, as of a few seconds ago."""
+        return offered_languages(self._recent(), self.fallback_languages)
+
+    def toolchains(self) -> list[dict[str, Any]]:
+        """Return the offered languages with their toolchain versions, as of a few seconds ago."""
+        return toolchain_details(self.languages(), self._recent())
+
+    def live(self) -> list[RunnerHeartbeat]:
+        """Read the heartbeats of the live runners, latest first."""
+        return [runner.heartbeat for runner in self.runners.list_recent() if runner.is_live]
+
+    def _recent(self) -> list[RunnerHeartbeat]:
+        return [runner.heartbeat for runner in self.runners.recent()]
 
 
 def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]) -> tuple[Language, ...]:

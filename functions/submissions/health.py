@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.http.answers import answer
 from functions.http.parameters import detail_flag
-from functions.submissions.fleet import health_figures, offered_languages, toolchain_details
+from functions.submissions.fleet import health_figures
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
     from functions.http.json_body import Body
     from functions.http.parameters import Parameters
-    from functions.messages.languages import Language
-    from functions.messages.wire import RunnerHeartbeat
+    from functions.submissions.fleet import Fleet
     from functions.submissions.queues import Queues
-    from functions.submissions.runner_store import RunnerStore
 
 _NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it is stopping."
 
@@ -29,21 +27,14 @@ _NOT_READY = "No runner is live: none has reported in the last 60 seconds, or th
 class Health:
     """Reads heartbeats and queues, and answers."""
 
-    runners: RunnerStore
+    fleet: Fleet
     queues: Queues
     queue_urls: tuple[str, ...]
-    fallback_languages: tuple[str, ...]
     log: Logger
-
-    def languages(self) -> tuple[Language, ...]:
-        """Return the offered languages, as of a few seconds ago."""
-        return offered_languages(self._recent(), self.fallback_languages)
 
     def languages_answer(self, parameters: Parameters) -> Response[str]:
         """Answer with an array of names; with `detail=true`, of objects."""
-        if detail_flag(parameters):
-            return answer(toolchain_details(self.languages(), self._recent()))
-        return answer(list(self.languages()))
+        return answer(self.fleet.toolchains() if detail_flag(parameters) else list(self.fleet.languages()))
 
     def health(self) -> Response[str]:
         """Answer with 200 in any case; `degraded` if the figures cannot be read."""
@@ -60,9 +51,5 @@ class Health:
             return answer({"status": "not_ready", "error": _NOT_READY}, 503)
         return answer({"status": "ready", **figures})
 
-    def _recent(self) -> list[RunnerHeartbeat]:
-        return [runner.heartbeat for runner in self.runners.recent()]
-
     def _figures(self) -> Body:
-        live = [runner.heartbeat for runner in self.runners.list_recent() if runner.is_live]
-        return health_figures(live, sum(self.queues.recent_depth(url) for url in self.queue_urls))
+        return health_figures(self.fleet.live(), sum(self.queues.recent_depth(url) for url in self.queue_urls))

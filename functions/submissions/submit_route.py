@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
     from functions.submissions.accept import Acceptance, Accepted
-    from functions.submissions.health import Health
+    from functions.submissions.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SubmitRoute:
     """The route and the parts that it uses."""
 
     projects: ProjectStore
-    health: Health
+    fleet: Fleet
     acceptance: Acceptance
     results: Results
     long_poll: LongPoll
@@ -45,7 +45,7 @@ class SubmitRoute:
         event, begun = app.current_event, self.long_poll.monotonic()
         project = authenticate(event, self.projects)
         wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
-        offered = self.health.languages()
+        offered = self.fleet.languages()
         run = parse_submission(
             json_body(event),
             offered=offered,
