@@ -8,6 +8,7 @@ restore FILE   put a backup in place of the state of a stopped stack
 export FILE    write projects, API keys, endpoints and quotas, to import them elsewhere
 """
 
+import gc
 import sys
 
 _USAGE = "usage: python -m infra.local up | serve | admin-key | backup FILE | restore FILE | export FILE"
@@ -18,6 +19,7 @@ def main(arguments: list[str]) -> int:
     try:
         match arguments:
             case ["up" | "serve" as command]:
+                gc.disable()  # until `preparation.prepare` is through
                 from infra.local import launcher  # noqa: PLC0415
 
                 return launcher.run(production=command == "serve")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from typing import Any
 
 from infra.local.embedded_aws import EmbeddedAws
 from infra.local.errors import StartError
@@ -15,9 +16,9 @@ from infra.local.settings import ADMIN_KEY_PARAMETER, read_state_dir
 _BYTES = 32
 
 
-def ensure() -> str | None:
+def ensure(ssm: Any) -> str | None:
     """Make the key where there is none. Return it, None where there is one."""
-    key, ssm = secrets.token_urlsafe(_BYTES), session().client("ssm")
+    key = secrets.token_urlsafe(_BYTES)
     try:
         ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString")
     except ssm.exceptions.ParameterAlreadyExists:

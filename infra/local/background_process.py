@@ -39,20 +39,18 @@ class _Background:
     async def run(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end.set)
         async with AsyncExitStack() as parts:
-            self._start(parts)
+            await self._start(parts)
             if self._prepared.settings.first_run and not self._end.is_set():
                 await self._first_run()
             await self._end.wait()
 
-    def _start(self, parts: AsyncExitStack) -> None:
+    async def _start(self, parts: AsyncExitStack) -> None:
         """Stops run backwards: runner drained, its socket closed, then the threads."""
         prepared = self._prepared
         settings, console, stack, values = prepared.settings, prepared.console, prepared.stack, prepared.resolver.values
         if prepared.embedded is not None:
             prepared.embedded.start()
             parts.callback(prepared.embedded.stop)
-        if not settings.production:
-            seed_project(values["ProjectsTable"]["Ref"])
         schedules = ScheduleThreads(prepared.invoker, console)
         parts.callback(schedules.stop, _THREADS_STOP_SECS)
         open_waiter = prepared.embedded.stream_waiter if prepared.embedded else None
@@ -64,6 +62,9 @@ class _Background:
         runner = RunnerProcess(command, self._runner_environment(), settings.state_dir, console, mark_ended)
         parts.push_async_callback(runner.stop)
         runner.start()
+        if not settings.production:
+            # In a thread: the runner starts meanwhile.
+            await asyncio.to_thread(seed_project, values["ProjectsTable"]["Ref"])
         for stream in stack.streams:
             streams.start(stream)
         for schedule in stack.schedules:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from infra.local.resources import session
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +30,9 @@ class LocalDirectPath:
         """What tells the runner."""
         return {"LISTEN_ADDRESS": self.address, "RUNNER_TOKEN": self.token}
 
-    def store_token(self) -> None:
+    def store_token(self, ssm: Any) -> None:
         """Put it where `submit` reads it, as on AWS."""
-        session().client("ssm").put_parameter(
-            Name=_TOKEN_PARAMETER, Value=self.token, Type="SecureString", Overwrite=True
-        )
+        ssm.put_parameter(Name=_TOKEN_PARAMETER, Value=self.token, Type="SecureString", Overwrite=True)
 
 
 def choose(parameters: Mapping[str, str]) -> LocalDirectPath | None:

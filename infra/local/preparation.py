@@ -15,7 +15,7 @@ from infra.local.embedded_aws import EmbeddedAws, set_aside_old_state
 from infra.local.invoker import Invoker, load
 from infra.local.metrics import Counters, counter_names
 from infra.local.preflight import check_stage, check_toolchains
-from infra.local.resources import create_resources
+from infra.local.resources import create_resources, session
 from infra.local.seeding import seed_admin_key
 from infra.local.settings import ADMIN_KEY_PARAMETER, ROOT, LocalSettings
 from infra.local.stack import Stack, read_stack, refuse_unknown_types
@@ -41,7 +41,10 @@ class Prepared:
 
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
-    """Start no thread, and keep no connection: processes are forked from this one. Raises StartError."""
+    """Start no thread, and keep no connection: processes are forked from this one. Raises StartError.
+
+    Enables the garbage collector, which the caller may have disabled: there is no garbage, and imports are quicker.
+    """
     direct = choose(settings.parameters)
     parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
     template = translate(ROOT / "template.yaml", parameters)
@@ -49,13 +52,14 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     check_stage(template.parameters)
     check_toolchains(template.parameters["OfferedLanguages"])
     embedded = _start_aws(settings, console)
-    resolver = create_resources(template)
+    aws = session()
+    resolver, ssm = create_resources(template, aws), aws.client("ssm")
     if direct is not None:
-        direct.store_token()
+        direct.store_token(ssm)
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
         if not settings.production:
-            seed_admin_key()
-        elif (key := admin_key.ensure()) is not None:
+            seed_admin_key(ssm)
+        elif (key := admin_key.ensure(ssm)) is not None:
             admin_key.show(key)
     stack = read_stack(template, resolver)
     sys.stdout = LogStream(console, "function")
@@ -64,8 +68,8 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
         from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load`
 
         arm(settings.failpoint)
-    gc.collect()
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
+    gc.enable()
     counters = Counters(counter_names(stack), settings.processes)
     return Prepared(settings, console, template, resolver, stack, invoker, embedded, direct, counters)
 

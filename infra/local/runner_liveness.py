@@ -14,8 +14,9 @@ def mark_ended(runners_table: str) -> None:
     from functions.clock import now_ms, to_rfc3339  # noqa: PLC0415
     from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415
 
+    ended_at = to_rfc3339(now_ms())  # first of all: a new runner may send its heartbeat meanwhile
     runners = RunnerStore(runners_table, Clients.dynamodb())
     for runner in runners.list_recent():
         if runner.heartbeat.node_id == NODE_ID:
-            ended = {"slots": 0, "slots_busy": 0, "sent_at": to_rfc3339(now_ms())}
+            ended = {"slots": 0, "slots_busy": 0, "sent_at": ended_at}
             runners.put_heartbeat(runner.heartbeat.model_copy(update=ended))

@@ -73,7 +73,7 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
 class RunnerProcess:
     """Keeps one runner alive until `stop`. Must be used in the main thread: see `tether`.
 
-    `command` and `environment` are those of the runner. `mark_ended` is called before the first start and after each
+    `command` and `environment` are those of the runner. `mark_ended` is called at the first start and after each
     unexpected end.
     """
 
@@ -125,12 +125,14 @@ class RunnerProcess:
         return float(self._environment["DRAIN_SECS"]) + _TEARDOWN_SECS
 
     async def _keep_alive(self) -> None:
-        await self._tell_end()  # of the last start, which may have been killed
+        # Of the last start, which may have been killed. The new runner need not wait: its heartbeats are later.
+        telling = asyncio.create_task(self._tell_end())
         loop = asyncio.get_running_loop()
         backoff_secs = _FIRST_BACKOFF_SECS
         while not self._stopping:
             started = loop.time()
             code = await self._run_once()
+            await telling
             if self._stopping:
                 return
             if loop.time() - started > _STEADY_SECS:

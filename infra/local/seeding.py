@@ -1,8 +1,10 @@
 """What exists from the first moment of a local stack: a project with a fixed key, and the administrator's key."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-from infra.local.resources import session
+from dataclasses import replace
+from typing import Any
+
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 
 
@@ -24,7 +26,6 @@ def seed_project(projects_table: str) -> None:
     projects.issue_key(PROJECT_ID, api_key=API_KEY)
 
 
-def seed_admin_key() -> None:
+def seed_admin_key(ssm: Any) -> None:
     """Put the key where `manage` reads it, as on AWS."""
-    ssm = session().client("ssm")
     ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString", Overwrite=True)

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
 
@@ -191,15 +192,20 @@ def _open_managed_slots(
         config = SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm, small_init=init)
         return WarmSlot(open_slot(config), pool)
 
-    managed_slots: list[ManagedSlot] = []
-    for index in range(found.managed_slots):
+    def open_managed(index: int) -> ManagedSlot | None:
         if stop.is_set():
-            return tuple(managed_slots)
-        try:
-            managed_slot = ManagedSlot(index, opener, prewarmed)
-        except JailError as error:
-            raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
+            return None
+        managed_slot = ManagedSlot(index, opener, prewarmed)
         stack.callback(managed_slot.close)
-        managed_slots.append(managed_slot)
-    pool.start()
-    return tuple(managed_slots)
+        return managed_slot
+
+    # A template takes a sixth of a second of one core.
+    with ThreadPoolExecutor(os.process_cpu_count()) as threads:
+        opening = [threads.submit(open_managed, index) for index in range(found.managed_slots)]
+    try:
+        managed_slots = tuple(slot for future in opening if (slot := future.result()) is not None)
+    except JailError as error:
+        raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
+    if not stop.is_set():
+        pool.start()
+    return managed_slots

@@ -127,7 +127,7 @@ def read_template(**parameters: str) -> Template:
 def build(folder: Path) -> World:
     template = read_template()
     refuse_unknown_types(template)
-    resolver = create_resources(template)
+    resolver = create_resources(template, session())
     (mapping,) = read_stack(template, resolver).streams
     return World(folder, template, mapping, resolver.values["Runs"]["Ref"])
 
