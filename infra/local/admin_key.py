@@ -1,51 +1,77 @@
-"""The administrator's key of one machine in production: made once, and shown only then."""
+"""The administrator's key: fixed and public with `up`; made once with `serve`, and shown only then.
+
+It also tells whose state this is. A state of `up` has a project whose key everybody knows.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import sys
+from contextlib import suppress
 from typing import Any
 
 from infra.local.embedded_aws import EmbeddedAws
 from infra.local.errors import StartError
-from infra.local.preflight import claim_state, lock_state
+from infra.local.preflight import lock_state
 from infra.local.resources import session
-from infra.local.settings import ADMIN_KEY_PARAMETER, read_state_dir
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, read_state_dir
 
 _BYTES = 32
 
 
-def ensure(ssm: Any) -> str | None:
-    """Make the key where there is none. Return it, None where there is one."""
-    key = secrets.token_urlsafe(_BYTES)
-    try:
-        ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString")
-    except ssm.exceptions.ParameterAlreadyExists:
-        return None
-    return key
+def seed(ssm: Any) -> None:
+    """Put the fixed key where `manage` reads it, as on AWS. Raises StartError for a state of `serve`."""
+    if _find(ssm) not in {None, ADMIN_KEY}:
+        raise StartError("this is the state of `make serve`; `make up` has public keys: set RUSTBOX_STATE_DIR")
+    _put(ssm, ADMIN_KEY)
+
+
+def ensure(ssm: Any) -> None:
+    """Make a key where there is none, and show it. Raises StartError for a state of `up`."""
+    if _find_own(ssm) is None:
+        _make(ssm)
 
 
 def replace() -> int:
     """`admin-key`: make a new key, also while the stack runs, and show it. Returns the exit code."""
     try:
         state_dir = read_state_dir(os.environ, production=True)
-        try:
+        lock = None
+        with suppress(StartError):  # a stack that runs has prepared the file
             lock = lock_state(state_dir)
-        except StartError:  # the stack runs, so the file is prepared
-            lock = None
-        claim_state(state_dir, "serve")
         EmbeddedAws(state_dir, "FULL", prepare=lock is not None)
+        ssm = session().client("ssm")
+        _find_own(ssm)
     except StartError as error:
         sys.stderr.write(f"rustbox: {error}\n")
         return 1
-    key = secrets.token_urlsafe(_BYTES)
-    session().client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString", Overwrite=True)
-    show(key)
+    _make(ssm)
     return 0
 
 
-def show(key: str) -> None:
-    """Show a new key: not in the log, which is kept."""
+def _find(ssm: Any) -> str | None:
+    try:
+        found: str = ssm.get_parameter(Name=ADMIN_KEY_PARAMETER, WithDecryption=True)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return None
+    return found
+
+
+def _find_own(ssm: Any) -> str | None:
+    found = _find(ssm)
+    if found == ADMIN_KEY:
+        raise StartError("this is a state of `make up`, whose keys are public: set RUSTBOX_STATE_DIR to another folder")
+    return found
+
+
+def _put(ssm: Any, key: str) -> None:
+    ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString", Overwrite=True)
+
+
+def _make(ssm: Any) -> None:
+    key = secrets.token_urlsafe(_BYTES)
+    _put(ssm, key)
+    # Not through the console: logs are kept.
     sys.stderr.write(f"rustbox: the administrator's key, shown only now: {key}\n")
     sys.stderr.flush()

@@ -11,7 +11,7 @@ from infra.local.child_processes import Child, ChildProcesses
 from infra.local.console import stdout_console
 from infra.local.errors import StartError
 from infra.local.mappings import Share
-from infra.local.preflight import check_host, claim_state, listen, lock_state
+from infra.local.preflight import check_host, listen, lock_state
 from infra.local.preparation import prepare
 from infra.local.settings import read_settings
 
@@ -23,7 +23,6 @@ def run(*, production: bool) -> int:
         settings = read_settings(os.environ, production=production)
         check_host()
         with lock_state(settings.state_dir), listen(settings.port) as listener:
-            claim_state(settings.state_dir, "serve" if production else "up")
             prepared = prepare(settings, console)
             functions = [
                 Child(

@@ -67,20 +67,6 @@ def lock_state(state_dir: Path) -> IO[str]:
     return lock
 
 
-def claim_state(state_dir: Path, command: str) -> None:
-    """Note that `up` or `serve` uses this folder. The keys of `up` are public, so each refuses the other's folder."""
-    mark = state_dir / "command"
-    try:
-        owner = mark.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        owner = "up" if (state_dir / "engine").exists() else command  # older versions left no mark
-        mark.write_text(f"{owner}\n", encoding="ascii")
-    if owner != command:
-        raise StartError(
-            f"{state_dir} belongs to `make {owner}`, and `make {command}` does not use it: set RUSTBOX_STATE_DIR"
-        )
-
-
 def listen(port: int) -> socket.socket:
     """Bind first of all, so that a busy port stops the start before it has begun."""
     listener = socket.socket()

@@ -16,7 +16,6 @@ from infra.local.invoker import Invoker, load
 from infra.local.metrics import Counters, counter_names
 from infra.local.preflight import check_stage, check_toolchains
 from infra.local.resources import create_resources, session
-from infra.local.seeding import seed_admin_key
 from infra.local.settings import ADMIN_KEY_PARAMETER, ROOT, LocalSettings
 from infra.local.stack import Stack, read_stack, refuse_unknown_types
 from infra.local.template import Template, translate
@@ -57,10 +56,10 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     if direct is not None:
         direct.store_token(ssm)
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
-        if not settings.production:
-            seed_admin_key(ssm)
-        elif (key := admin_key.ensure(ssm)) is not None:
-            admin_key.show(key)
+        if settings.production:
+            admin_key.ensure(ssm)
+        else:
+            admin_key.seed(ssm)
     stack = read_stack(template, resolver)
     sys.stdout = LogStream(console, "function")
     invoker = load(stack.functions)

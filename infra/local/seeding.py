@@ -1,11 +1,10 @@
-"""What exists from the first moment of a local stack: a project with a fixed key, and the administrator's key."""
+"""What exists from the first moment of the development stage: a project with a fixed key."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
+from infra.local.settings import API_KEY, PROJECT_ID
 
 
 def seed_project(projects_table: str) -> None:
@@ -24,8 +23,3 @@ def seed_project(projects_table: str) -> None:
     project = found.project if found is not None else Project(PROJECT_ID, "Local development")
     projects.create_project(replace(project, quotas=dict.fromkeys(DEFAULT_QUOTAS, quota) | dict(project.quotas)))
     projects.issue_key(PROJECT_ID, api_key=API_KEY)
-
-
-def seed_admin_key(ssm: Any) -> None:
-    """Put the key where `manage` reads it, as on AWS."""
-    ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString", Overwrite=True)

@@ -14,6 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.embedded import services
+from infra.embedded.engine import open_engine
+from infra.local.settings import ADMIN_KEY as DEVELOPMENT_KEY
+from infra.local.settings import ADMIN_KEY_PARAMETER
 from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, wait_until
 
 ADMIN_KEY = re.compile(r"rustbox: the administrator's key, shown only now: (\S+)")
@@ -131,8 +135,11 @@ def test_an_unsafe_setting_says_so_in_one_line(tmp_path: Path, variables: dict[s
 
 
 def test_a_folder_of_the_development_stage_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "engine").mkdir()
-    assert f"{tmp_path} belongs to `make up`" in start_and_fail(tmp_path)
+    engine = open_engine(tmp_path / "engine")
+    parameter = {"Name": ADMIN_KEY_PARAMETER, "Value": DEVELOPMENT_KEY, "Type": "SecureString"}
+    services.call(engine, "ssm", "PutParameter", parameter)
+    engine.close()
+    assert "this is a state of `make up`, whose keys are public" in start_and_fail(tmp_path)
 
 
 def start_and_fail(state_dir: Path, **variables: str) -> str:

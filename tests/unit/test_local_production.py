@@ -1,16 +1,14 @@
-"""Parts of `make serve` that need no stack: metrics, JSON logs, settings, and whose folder it is."""
+"""Parts of `make serve` that need no stack: metrics, JSON logs and settings."""
 
 import io
 import json
 import os
-from pathlib import Path
 
 import pytest
 
 from infra.local.console import JsonConsole, LogStream
 from infra.local.errors import StartError
 from infra.local.metrics import Counters, duration_name, exposition, message_name, request_name
-from infra.local.preflight import claim_state
 from infra.local.settings import read_settings
 
 PUBLIC = {"RUSTBOX_PUBLIC_URL": "https://rustbox.example/"}
@@ -85,17 +83,3 @@ def test_production_needs_its_public_address(url: str) -> None:
 def test_production_refuses_the_development_stage() -> None:
     with pytest.raises(StartError, match="the stage local"):
         read_settings(PUBLIC | {"RUSTBOX_PARAM_Stage": "local"}, production=True)
-
-
-@pytest.mark.parametrize(("first", "second"), [("up", "serve"), ("serve", "up")])
-def test_a_folder_serves_one_command(tmp_path: Path, first: str, second: str) -> None:
-    claim_state(tmp_path, first)
-    claim_state(tmp_path, first)
-    with pytest.raises(StartError, match=f"belongs to `make {first}`"):
-        claim_state(tmp_path, second)
-
-
-def test_a_folder_of_an_older_version_is_of_the_development_stage(tmp_path: Path) -> None:
-    (tmp_path / "engine").mkdir()
-    with pytest.raises(StartError, match="belongs to `make up`"):
-        claim_state(tmp_path, "serve")

@@ -1,0 +1,44 @@
+"""The administrator's key of `serve`, and how it keeps the states of `up` and `serve` apart."""
+
+import re
+
+import pytest
+
+from infra.local import admin_key
+from infra.local.errors import StartError
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER
+from tests.embedded.conftest import Backend
+
+SHOWN = re.compile(r"rustbox: the administrator's key, shown only now: (\S{43})\n")
+
+
+def stored(aws: Backend) -> str:
+    found = aws.client("ssm").get_parameter(Name=ADMIN_KEY_PARAMETER, WithDecryption=True)
+    return str(found["Parameter"]["Value"])
+
+
+def test_a_key_is_made_and_shown_once(aws: Backend, capsys: pytest.CaptureFixture[str]) -> None:
+    ssm = aws.client("ssm")
+    admin_key.ensure(ssm)
+    (shown,) = SHOWN.findall(capsys.readouterr().err)
+    assert stored(aws) == shown
+    admin_key.ensure(ssm)
+    assert (stored(aws), capsys.readouterr().err) == (shown, "")
+
+
+def test_a_state_of_up_is_refused_by_serve(aws: Backend, capsys: pytest.CaptureFixture[str]) -> None:
+    ssm = aws.client("ssm")
+    admin_key.seed(ssm)
+    admin_key.seed(ssm)
+    with pytest.raises(StartError, match="whose keys are public"):
+        admin_key.ensure(ssm)
+    assert (stored(aws), capsys.readouterr().err) == (ADMIN_KEY, "")
+
+
+def test_a_state_of_serve_is_refused_by_up(aws: Backend) -> None:
+    ssm = aws.client("ssm")
+    admin_key.ensure(ssm)
+    before = stored(aws)
+    with pytest.raises(StartError, match="the state of `make serve`"):
+        admin_key.seed(ssm)
+    assert stored(aws) == before
