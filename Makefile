@@ -49,16 +49,16 @@ deploy-status: setup ## Show a deployment: stack, runners, queues
 zip: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
 	@.venv/bin/python -m infra.deploy zip
 
-sbom: setup ## List what zip and image hold, as CycloneDX in .build/ (the image's packages only where it is built)
+sbom: setup ## List what zip and image hold, as CycloneDX in .build/
 	@bash infra/setup/audit.sh sbom
 
 audit: setup ## Ask PyPI for known vulnerabilities of all locked packages
 	@bash infra/setup/audit.sh audit
 
-image-scan: setup ## Ask Debian for known vulnerabilities of the image's packages (needs the image, or PACKAGES=a dpkg status file)
+image-scan: setup ## Ask Debian for known vulnerabilities of the image (or PACKAGES=a dpkg status file)
 	@bash infra/setup/audit.sh image-scan
 
-image-files: setup ## Check the image's files for a CPU that this machine may not have (ARCHITECTURE=arm64), without executing them
+image-files: setup ## Check the files of the image for another CPU (ARCHITECTURE=arm64)
 	@bash infra/image/files.sh
 
 check: setup ## The quick loop: lint, types, unit tests, contracts, functions over moto

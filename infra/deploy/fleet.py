@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from infra.deploy.target import Target
 
 NETWORK, RUNNERS = "network", "fleet"
+START_SECS = 600.0
+"""Time for the first runner to report: a host starts, pulls the image and tries each language."""
 _OF_STAGE = (
     "RunnerPolicyArn",
     "InteractiveQueueUrl",
@@ -89,6 +91,16 @@ def deploy_runners(
             "RunnerTokenParameter": target.runner_token_parameter,
         }
     _deploy(target, RUNNERS, bucket, parameters | _known(RUNNERS, wishes.parameters), progress)
+
+
+def state(target: Target, progress: Progress) -> str | None:
+    """Return how many runners there are and should be; None without a fleet."""
+    stack = Stack(_beside(target, RUNNERS), progress)
+    if stack.describe() is None:
+        return None
+    outputs, ecs = stack.outputs(), target.client("ecs")
+    (service,) = ecs.describe_services(cluster=outputs["ClusterName"], services=[outputs["ServiceName"]])["services"]
+    return f"{service['runningCount']} of {service['desiredCount']} runners, log group {outputs['LogGroupName']}"
 
 
 def delete(target: Target, kind: str, progress: Progress) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy import fleet
 from infra.deploy.api import Api, address
 from infra.deploy.errors import DeployError
 from infra.deploy.stack import Stack
@@ -33,6 +34,8 @@ def status(target: Target, progress: Progress) -> None:
     progress.plain(
         f"runners    {health['workers']} slots, {health['enforcement_mode']}" if health["node_id"] else _NONE
     )
+    if (runners := fleet.state(target, progress)) is not None:
+        progress.plain(f"fleet      {runners}")
     progress.plain(f"{'queue':<26}{'waiting':>9}{'in flight':>11}{'oldest':>9}")
     for name, url in resources.items():
         if name.endswith(("Queue", "DeadLetters")) and "/" in url:

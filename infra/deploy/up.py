@@ -89,7 +89,7 @@ def up(target: Target, wishes: Wishes, progress: Progress) -> None:
         check_key = smoke_test_key(target, admin, base_url)
     with Api(base_url, "X-API-Key", check_key) as api:
         _smoke_test(target, wishes, outputs, api, bucket, progress)
-    _tell(target, base_url, first_key, outputs, progress)
+    _tell(target, wishes, base_url, first_key, outputs, progress)
 
 
 def _parameters(target: Target, wishes: Wishes, found: Preflight, stack: Stack) -> dict[str, str]:
@@ -135,17 +135,18 @@ def _smoke_test(
     target: Target, wishes: Wishes, outputs: dict[str, str], api: Api, bucket: str, progress: Progress
 ) -> None:
     with ExitStack() as parts:
-        patience_secs = 0.0
+        patience_secs, log = 0.0 if wishes.fleet is None else fleet.START_SECS, None
         if wishes.start_runner and not smoke_test.wait_for_runner(api, 0):
             folder = Path(parts.enter_context(TemporaryDirectory()))
             parts.enter_context(runner.process(target, outputs, folder))
             progress.step("runner", "started on this machine, for the smoke test only")
-            patience_secs = smoke_test.RUNNER_SECS
+            patience_secs, log = smoke_test.RUNNER_SECS, folder / "runner.log"
         if not smoke_test.wait_for_runner(api, patience_secs):
-            if patience_secs:
-                log = _end_of(folder / "runner.log")
-                raise DeployError(f"the runner did not report within {patience_secs:g} s:\n{log}")
-            progress.step("smoke test", "no runner has reported: start one, then repeat this command")
+            if log is not None:
+                raise DeployError(f"the runner did not report within {patience_secs:g} s:\n{_end_of(log)}")
+            progress.step(
+                "smoke test", "no runner has reported: start one, or see `make deploy-status`; then repeat this"
+            )
             return
         smoke_test.run(api, progress)
         if target.is_loopback:
@@ -160,15 +161,23 @@ def _end_of(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
 
 
-def _tell(target: Target, base_url: str, first_key: str | None, outputs: dict[str, str], progress: Progress) -> None:
+def _tell(
+    target: Target,
+    wishes: Wishes,
+    base_url: str,
+    first_key: str | None,
+    outputs: dict[str, str],
+    progress: Progress,
+) -> None:
     progress.plain()
     progress.plain(f"API        {base_url}")
     if first_key is not None:
         progress.plain(f"API key    {first_key}")
         progress.plain("           of the first project; it is shown only now")
     progress.plain(f"admin key  aws ssm get-parameter --with-decryption --name {target.admin_key_parameter}")
-    progress.plain(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
-    progress.plain("           docs/runner.md#start-a-container")
+    if wishes.fleet is None:
+        progress.plain(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
+        progress.plain("           docs/runner.md#start-a-container")
     if target.endpoint is None:
         progress.plain(f"dashboard  {outputs['DashboardUrl']}")
     progress.plain(f"next       make deploy-status STAGE={target.stage}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,10 @@ def test_the_runners_are_created_without_what_the_emulator_lacks(target: Target,
     assert variables["INTERACTIVE_QUEUE_URL"] == queues["i"]
     assert variables["LISTEN_ADDRESS"] == "0.0.0.0:8080"
     assert "RUNNER_TOKEN" not in variables  # a secret, by its name only
+    said = fleet.state(target, Progress()) or ""
+    assert re.fullmatch(rf"\d of 1 runners, log group {re.escape(made['Logs'])}", said), said
     stack.delete()
+    assert fleet.state(target, Progress()) is None
 
 
 def test_an_image_is_built_once_for_each_change_and_named_by_its_digest(

@@ -106,6 +106,16 @@ def test_a_host_on_spot_is_drained_and_a_lost_one_replaced(fleet: dict[str, Any]
     assert not [item for item in intel if item["InstanceType"].partition(".")[0].endswith("g")]
 
 
+def test_a_deployment_can_replace_even_a_single_runner(fleet: dict[str, Any]) -> None:
+    configuration = fleet["Runners"]["DeploymentConfiguration"]
+    # ECS refuses the balance of zones at 100 %, and rounds the healthy part up: one of one must stay.
+    assert fleet["Runners"]["AvailabilityZoneRebalancing"] == "ENABLED"
+    assert (configuration["MinimumHealthyPercent"], configuration["MaximumPercent"]) == (50, 200)
+    parameters = read(INFRA / "runner_fleet.yaml")["Parameters"]
+    assert parameters["Ceiling"]["MinValue"] == 2  # a host for the new one
+    assert "DesiredCount" not in fleet["Runners"]  # an update must not undo the scaling
+
+
 def test_only_submit_reaches_the_load_balancer_and_only_it_the_runners(fleet: dict[str, Any]) -> None:
     (submit,) = fleet["BalancerGroup"]["SecurityGroupIngress"]
     assert (submit["SourceSecurityGroupId"], submit["FromPort"]) == ({"Ref": "SubmitGroupId"}, 443)
