@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvloop
 
 from infra.local import runner_liveness
+from infra.local.child_processes import GIVE_UP_CODE
 from infra.local.runner_process import RUNNER_COMMAND, RunnerProcess, runner_environment
 from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.seeding import seed_project
@@ -24,17 +25,20 @@ if TYPE_CHECKING:
 _THREADS_STOP_SECS: Final = 5
 
 
-def run(prepared: Prepared, drained: int) -> None:
-    """Run everything until SIGTERM, then drain the runner."""
+def run(prepared: Prepared, drained: int) -> int:
+    """Run everything until SIGTERM, then drain the runner. Return the exit code."""
     os.close(drained)  # it serves no requests
+    background = _Background(prepared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_Background(prepared).run())
+        runner.run(background.run())
+    return GIVE_UP_CODE if background.gave_up else 0
 
 
 class _Background:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._end = asyncio.Event()
+        self.gave_up = False
 
     async def run(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end.set)
@@ -59,7 +63,9 @@ class _Background:
         mark_ended = partial(runner_liveness.mark_ended, values["RunnersTable"]["Ref"])
         embedded = prepared.embedded
         command = embedded.serve_runner(prepared.template, prepared.resolver) if embedded else RUNNER_COMMAND
-        runner = RunnerProcess(command, self._runner_environment(), settings.state_dir, console, mark_ended)
+        runner = RunnerProcess(
+            command, self._runner_environment(), settings.state_dir, console, mark_ended, self._give_up
+        )
         parts.push_async_callback(runner.stop)
         runner.start()
         if not settings.production:
@@ -72,6 +78,10 @@ class _Background:
         if settings.metrics_port is not None:
             self._serve_metrics(parts, settings.metrics_port)
         self._tell_addresses()
+
+    def _give_up(self) -> None:
+        self.gave_up = True
+        self._end.set()
 
     def _serve_metrics(self, parts: AsyncExitStack, port: int) -> None:
         from infra.local.metrics_server import MetricsServer  # noqa: PLC0415 - `make up` has none

@@ -31,17 +31,19 @@ _STEADY_SECS: Final = 2.0
 _FIRST_BACKOFF_SECS: Final = 0.5
 _MAX_BACKOFF_SECS: Final = 30.0
 _STOP_SECS: Final = 60.0
+GIVE_UP_CODE: Final = 3
+"""Exit code of a child that no new start can help. The whole stack stops then."""
 
 
 @dataclass(slots=True)
 class Child:
-    """One process. `run` gets a descriptor, which it closes when it has drained, and ends on SIGTERM.
+    """One process. `run` gets a descriptor, which it closes when it has drained, and ends on SIGTERM with exit code 0.
 
     `name` has at most 15 characters: tools such as `top` show it.
     """
 
     name: str
-    run: Callable[[int], None]
+    run: Callable[[int], int]
     pid: int = 0
     drained: int = -1
     started: float = 0.0
@@ -67,18 +69,20 @@ class ChildProcesses:
         self._release = release
         self._console = console
 
-    def run(self) -> None:
-        """Keep all children alive until a signal asks for the stop."""
+    def run(self) -> int:
+        """Keep all children alive until a signal asks for the stop, or one gives up. Return the exit code."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        while True:
+        gave_up = False
+        while not gave_up:
             pause_secs = self._start_due()
             got = signal.sigtimedwait(_SIGNALS, pause_secs)
-            self._reap()
+            gave_up = self._reap()
             if got is not None and got.si_signo in _STOP_SIGNALS:
                 break
         self._console.line("stack", "stopping")
         self._stop()
         self._console.line("stack", "stopped")
+        return 1 if gave_up else 0
 
     def _start_due(self) -> float:
         """Start the children whose time has come. Return the seconds until the next one's."""
@@ -93,11 +97,14 @@ class ChildProcesses:
         waiting = [child.start_at - now for child in self._children if not child.is_running]
         return min(waiting, default=3600.0)
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Plan a new start for each child that has ended. True if one gave up."""
         for child in self._children:
             pid = child.pid
             if not child.is_running or (code := _exit_code(child)) is None:
                 continue
+            if code == GIVE_UP_CODE:
+                return True
             now = time.monotonic()
             is_steady = now - child.started > _STEADY_SECS
             pause_secs = 0.0 if is_steady else child.backoff_secs
@@ -106,6 +113,7 @@ class ChildProcesses:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             text = f"{child.name} {pid} ended ({how}): starting another in {pause_secs:g} s"
             self._console.line("stack", text, "error")
+        return False
 
     def _stop(self) -> None:
         self._release()
@@ -148,8 +156,7 @@ def _become(child: Child, launcher_pid: int, told: int) -> None:
         os.setpgid(0, 0)  # Ctrl-C on the terminal is for the launcher alone
         Path("/proc/self/comm").write_text(child.name, encoding="ascii")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        child.run(told)
-        code = 0
+        code = child.run(told)
     except BaseException:  # noqa: BLE001 - the end of this process, whatever it was
         traceback.print_exc()
     finally:

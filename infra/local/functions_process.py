@@ -25,10 +25,11 @@ _FINISH_SECS: Final = 2
 _PRODUCTION_FINISH_SECS: Final = 30  # as long as an HTTP API waits for a function
 
 
-def run(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> None:
+def run(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> int:
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(prepared, listener, share, drained))
+    return 0
 
 
 async def _serve(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> None:

@@ -32,8 +32,7 @@ def run(*, production: bool) -> int:
                 for number in range(settings.processes)
             ]
             background = Child("rb-background", partial(background_process.run, prepared))
-            ChildProcesses(functions, background, listener.close, console).run()
+            return ChildProcesses(functions, background, listener.close, console).run()
     except StartError as error:
         sys.stderr.write(f"rustbox: {error}\n")
         return 1
-    return 0

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra.local.processes import ProcessIdentity, identify, is_alive, read_process, stop, write_record
@@ -15,7 +16,6 @@ from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from infra.local.console import Console
 
@@ -29,6 +29,9 @@ _LINE_LIMIT_BYTES: Final = 1024 * 1024
 # What a runner may do after SIGTERM, beyond its own DRAIN_SECS: kill what still runs, clean up its groups.
 _TEARDOWN_SECS: Final = 10
 _DRAIN_SECS: Final = 10
+# Exit codes of a runner that says why it cannot work: wrong settings, or a host on which it cannot isolate
+# (sandbox_runtime/commands/exit_codes.py).
+_CANNOT_WORK_CODES: Final = (2, 125)
 # Variables of ours that the runner takes over when they are set.
 _PASSED_ON = (
     "SLOTS",
@@ -74,7 +77,7 @@ class RunnerProcess:
     """Keeps one runner alive until `stop`. Must be used in the main thread: see `tether`.
 
     `command` and `environment` are those of the runner. `mark_ended` is called at the first start and after each
-    unexpected end.
+    unexpected end. `give_up` is called if the runner says at its first start that it cannot work.
     """
 
     def __init__(
@@ -84,11 +87,14 @@ class RunnerProcess:
         state_dir: Path,
         console: Console,
         mark_ended: Callable[[], None],
+        give_up: Callable[[], None],
     ) -> None:
+        self._give_up = give_up
         self._command = command
         self._environment = environment
         self._mark_ended = mark_ended
         self._record = state_dir / "runner.json"
+        self._liveness_file = Path(environment["LIVENESS_FILE"])
         self._console = console
         self._child: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -101,6 +107,7 @@ class RunnerProcess:
         if left_behind is not None and is_alive(left_behind):
             self._console.line("runner", f"waiting for the runner of the last start (pid {left_behind.pid}) to drain")
             stop(left_behind, self._grace_secs)
+        self._liveness_file.unlink(missing_ok=True)
         self._task = asyncio.create_task(self._keep_alive())
 
     async def stop(self) -> None:
@@ -135,6 +142,11 @@ class RunnerProcess:
             await telling
             if self._stopping:
                 return
+            if code in _CANNOT_WORK_CODES and not self._has_worked():
+                # A second start would end in the same way, and every submission would wait in vain.
+                self._console.line("runner", "it cannot work, for the reason above: stopping", "error")
+                self._give_up()
+                return
             if loop.time() - started > _STEADY_SECS:
                 backoff_secs = _FIRST_BACKOFF_SECS
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -142,6 +154,10 @@ class RunnerProcess:
             await self._tell_end()
             await asyncio.sleep(backoff_secs)
             backoff_secs = min(backoff_secs * 2, _MAX_BACKOFF_SECS)
+
+    def _has_worked(self) -> bool:
+        """Whether a runner has worked since `start`."""
+        return self._liveness_file.exists()
 
     async def _tell_end(self) -> None:
         try:

@@ -39,6 +39,37 @@ def _start_and_fail(**variables: str) -> str:
     return lines[0]
 
 
+@pytest.mark.parametrize(
+    ("wrapper", "slots", "reason"),
+    [
+        ((), "0", "SLOTS must be an integer from 1 to"),
+        (
+            ("/usr/bin/setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"),
+            "1",
+            "this host cannot isolate",
+        ),
+    ],
+    ids=["wrong setting", "no capability for namespaces"],
+)
+def test_runner_that_cannot_work_ends_the_start_with_its_reason(
+    tmp_path: Path, wrapper: tuple[str, ...], slots: str, reason: str
+) -> None:
+    finished = subprocess.run(
+        [*wrapper, sys.executable, "-m", "infra.local", "up"],
+        cwd=ROOT,
+        env={**os.environ, "RUSTBOX_STATE_DIR": str(tmp_path), "PORT": str(free_port()), "SLOTS": slots},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = finished.stdout + finished.stderr
+    assert finished.returncode == 1, said
+    assert reason in said
+    assert "it cannot work, for the reason above: stopping" in said
+    assert "restarting" not in said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_leaves_no_process_mount_or_group(own_stack: Callable[..., LocalStack], number: signal.Signals) -> None:
     local = own_stack()

@@ -15,7 +15,7 @@ from infra.local.settings import ROOT
 _PROGRAM = """
 import os, signal, sys, threading, time
 from infra.local.console import Console
-from infra.local.child_processes import DRAIN_SIGNAL, Child, ChildProcesses
+from infra.local.child_processes import DRAIN_SIGNAL, GIVE_UP_CODE, Child, ChildProcesses
 
 def tell(text):
     os.write(1, f"{text} {os.getpid()}\\n".encode())
@@ -28,6 +28,8 @@ def child(name):
         tell(f"{name} started")
         if name == "fails":
             raise SystemExit(3)
+        if name == "gives up":
+            return GIVE_UP_CODE
         while not end.is_set():
             if drain.is_set():
                 drain.clear()
@@ -36,12 +38,15 @@ def child(name):
                 os.close(drained)
             time.sleep(0.01)
         tell(f"{name} ended")
+        return 0
     return run
 
 names = sys.argv[1:]
 children = [Child(name, child(name)) for name in names[1:]]
-ChildProcesses(children, Child(names[0], child(names[0])), lambda: tell("released"), Console(sys.stderr)).run()
+stack = ChildProcesses(children, Child(names[0], child(names[0])), lambda: tell("released"), Console(sys.stderr))
+code = stack.run()
 tell("launcher ended")
+sys.exit(code)
 """
 
 
@@ -114,6 +119,13 @@ def test_a_child_that_ends_at_once_is_started_ever_more_rarely(launched: Callabl
     assert "ended (exit code 1): starting another in 1 s" in log
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(30) == 0
+
+
+def test_a_child_that_gives_up_ends_the_stack(launched: Callable[..., Launched]) -> None:
+    stack = launched("gives up", "first")
+    assert stack.process.wait(30) == 1
+    assert len(stack.pids("gives up started")) == 1
+    assert [text for text, _ in stack.told()][-2:] == ["first ended", "launcher ended"]
 
 
 def test_children_die_with_a_killed_launcher(launched: Callable[..., Launched]) -> None:
