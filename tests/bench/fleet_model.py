@@ -108,9 +108,11 @@ def simulate(fleet: Fleet, policy: Policy, load: Load) -> Iterator[Second]:
     state = _State(begin, begin)
     for sec in range(load.secs):
         _inject(fleet, state, load.fault, sec)
-        state.runners += sum(at <= sec for at in state.starting)
-        state.starting = [at for at in state.starting if at > sec]
-        _return_held(state, sec)
+        if state.starting:
+            state.runners += sum(at <= sec for at in state.starting)
+            state.starting = [at for at in state.starting if at > sec]
+        if state.held:
+            _return_held(state, sec)
         state.queue.append((sec, load.rate(sec)))
         state.waiting += load.rate(sec)
         capacity = state.runners * fleet.each

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
-from infra.sam_template import read
+from infra.sam_template import read, translate
 from tests.template_policies import references, statements
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -170,6 +170,28 @@ def test_every_service_that_a_runner_calls_has_an_endpoint(network: dict[str, An
     of_the_agent = {"logs", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry"}
     of_submit = {"kms", "ssm", "dynamodb"}
     assert services == called | of_the_agent | of_submit
+
+
+def test_the_endpoints_allow_whatever_the_roles_of_runner_and_submit_allow(network: dict[str, Any]) -> None:
+    allowed = {
+        action
+        for item in network.values()
+        for statement in item.get("PolicyDocument", {}).get("Statement", ())
+        for action in statement["Action"]
+    }
+    stage = translate(
+        read(INFRA.parent / "template.yaml"),
+        {"RunnerTokenParameter": "/rustbox/dev/runner-token"},
+        "s3://code/functions.zip",
+    )
+    needed = {
+        action
+        for name, statement in statements(stage)
+        if name in {"RunnerPolicy", "SubmitFunctionRole"} and statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
+    assert {"sqs:ReceiveMessage", "ssm:GetParameter", "kms:Encrypt", "dynamodb:PutItem"} <= needed
+    assert needed <= allowed
 
 
 def test_outputs_of_the_network_and_of_the_stage_are_the_parameters_of_the_fleet() -> None:
