@@ -1,8 +1,7 @@
-"""KMS: symmetric keys, encryption contexts and data keys. The keys themselves are in `kms_keys`."""
+"""KMS: symmetric keys and encryption contexts. The keys themselves are in `kms_keys`."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 _ARN: Final = f"arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/"
 _MOST_PLAINTEXT_BYTES: Final = 4096
-_DATA_KEY_BYTES: Final[dict[str, int]] = {"AES_256": 32, "AES_128": 16}
 _INTERNAL: Final = 500
 
 
@@ -82,18 +80,6 @@ def decrypt(engine: Engine, params: Params) -> Answer:
         problem = "The key ID in the request does not identify a CMK that can perform this operation."
         raise ServiceError("IncorrectKeyException", problem)
     return {"Plaintext": plaintext, "KeyId": _ARN + key_id, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
-
-
-def generate_data_key(engine: Engine, params: Params) -> Answer:
-    """Return a new data key, plain and sealed."""
-    size = _DATA_KEY_BYTES.get(params.get("KeySpec", ""), int(params.get("NumberOfBytes", 0)))
-    if not 1 <= size <= 1024:  # noqa: PLR2004 - KMS's own bound
-        raise invalid("KeySpec must be AES_256 or AES_128, or NumberOfBytes 1 to 1024")
-    plaintext = os.urandom(size)
-    with engine.store.read() as connection:
-        key_id = find_key(connection, params["KeyId"])
-    box = seal(engine, key_id, plaintext, params.get("EncryptionContext", {}))
-    return {"Plaintext": plaintext, "CiphertextBlob": box, "KeyId": _ARN + key_id}
 
 
 def seal(engine: Engine, key_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:

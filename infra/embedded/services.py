@@ -90,7 +90,6 @@ OPERATIONS: Final = {
         "ChangeMessageVisibility": _operation(
             receipts.change_message_visibility, "QueueUrl ReceiptHandle VisibilityTimeout"
         ),
-        "ChangeMessageVisibilityBatch": _operation(receipts.change_message_visibility_batch, "QueueUrl Entries"),
     },
     "events": {
         "CreateEventBus": _operation(events.create_event_bus, "Name"),
@@ -117,7 +116,6 @@ OPERATIONS: Final = {
         "DescribeKey": _operation(kms.describe_key, "KeyId"),
         "Encrypt": _operation(kms.encrypt, "KeyId Plaintext EncryptionContext"),
         "Decrypt": _operation(kms.decrypt, "KeyId CiphertextBlob EncryptionContext"),
-        "GenerateDataKey": _operation(kms.generate_data_key, "KeyId KeySpec NumberOfBytes EncryptionContext"),
     },
 }
 

@@ -77,15 +77,6 @@ def test_a_key_is_found_by_its_alias(backend: Backend) -> None:
     assert kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"] == key
 
 
-def test_a_data_key_opens_by_its_master_key(backend: Backend) -> None:
-    kms, context = backend.client("kms"), {"project_id": "p"}
-    key = kms.create_key(Description="test")["KeyMetadata"]["KeyId"]
-    made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=context)
-    assert len(made["Plaintext"]) == 32
-    opened = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=context)
-    assert opened["Plaintext"] == made["Plaintext"]
-
-
 def test_events_are_taken_one_by_one(backend: Backend) -> None:
     events, bus = backend.client("events"), f"bus-{new_id()}"
     events.create_event_bus(Name=bus)

@@ -26,6 +26,7 @@ KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
         ("s3", "put_object", {"Bucket": "b", "Key": "k", "ACL": "private"}, "ACL"),
         ("events", "put_rule", {"Name": "x", "EventPattern": "{}"}, "PutRule"),
         ("kms", "sign", {"KeyId": "x", "Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}, "Sign"),
+        ("kms", "generate_data_key", {"KeyId": "x", "KeySpec": "AES_256"}, "GenerateDataKey"),
         ("ssm", "get_parameters", {"Names": ["x"]}, "GetParameters"),
         ("sts", "get_caller_identity", {}, "GetCallerIdentity"),
     ],

@@ -64,8 +64,8 @@ def get_shard_iterator(engine: Engine, params: Params) -> Answer:
             case "LATEST":
                 sql = "SELECT coalesce(max(sequence), 0) FROM stream_record WHERE dynamo_table = ?"
                 (after,) = connection.execute(sql, (table.number,)).fetchone()
-            case "AT_SEQUENCE_NUMBER" | "AFTER_SEQUENCE_NUMBER" as kind:
-                after = _known(connection, table, params["SequenceNumber"]) - (kind == "AT_SEQUENCE_NUMBER")
+            case "AFTER_SEQUENCE_NUMBER":
+                after = _known(connection, table, params["SequenceNumber"])
             case other:
                 raise unknown(f"ShardIteratorType={other}")
     return {"ShardIterator": _iterator(engine, params["StreamArn"], after)}

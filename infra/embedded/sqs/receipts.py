@@ -55,23 +55,6 @@ def change_message_visibility(engine: Engine, params: Params) -> Answer:
     return {}
 
 
-def change_message_visibility_batch(engine: Engine, params: Params) -> Answer:
-    """Do the same for up to ten messages."""
-    entries = params["Entries"]
-    check_batch(entries, {"Id", "ReceiptHandle", "VisibilityTimeout"})
-    done, failed = list[dict[str, Any]](), list[dict[str, Any]]()
-    with engine.store.write() as connection:
-        queue = find_queue(connection, params["QueueUrl"])
-        for entry in entries:
-            try:
-                _change(engine, connection, queue, entry)
-                done.append({"Id": entry["Id"]})
-            except ServiceError as error:
-                failed.append(failure(entry["Id"], error))
-    engine.waking.wake(queue.number)
-    return batch_answer(done, failed)
-
-
 def release_dead(engine: Engine) -> int:
     """Make the messages of dead processes visible at once, and return how many."""
     with engine.store.read() as connection:
