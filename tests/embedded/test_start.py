@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import StoreUnusableError
+from infra.embedded.schema import MIGRATIONS
 from infra.embedded.store import FILE_NAME
 from infra.local.errors import StartError
 from infra.local.preflight import lock_state
@@ -35,6 +37,24 @@ def test_everything_is_there_after_a_new_start(tmp_path: Path) -> None:
     assert len(backend.client("sqs").receive_message(QueueUrl=url)["Messages"]) == 1
     assert backend.client("ssm").get_parameter(Name="/p", WithDecryption=True)["Parameter"]["Value"] == "secret"
     second.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_the_file_of_an_earlier_version_is_brought_to_this_one_with_all_it_holds(tmp_path: Path, version: int) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as file:
+        file.executescript("".join(MIGRATIONS[:version]))
+        file.execute("INSERT INTO parameter VALUES ('/p', 'String', ?, 1, 0)", (b"kept",))
+        file.execute(f"PRAGMA user_version = {version}")
+        file.commit()
+    engine = open_engine(tmp_path)
+    backend = Backend("engine", session_of(engine))
+    assert backend.client("ssm").get_parameter(Name="/p")["Parameter"]["Value"] == "kept"
+    url = backend.create_queue()
+    backend.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    assert len(backend.client("sqs").receive_message(QueueUrl=url)["Messages"]) == 1
+    with engine.store.read() as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    engine.close()
 
 
 def test_secrets_and_keys_are_not_in_the_file_and_only_ours_to_read(engine: Engine, aws: Backend) -> None:
