@@ -13,12 +13,15 @@ from infra.embedded.s3 import expire_objects
 from infra.embedded.sqs.receipts import expire_messages, release_dead
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
     from infra.embedded.engine import Engine
 
 _RELEASE_SECS: Final = 1.0
 _EXPIRE_SECS: Final = 60.0
-# Writers wait for a transaction: many short ones are better than a long one.
-_ITEMS_PER_TRANSACTION: Final = 200
+# Writers wait for a transaction: many short ones, of a few milliseconds, are better than a long one.
+_ROWS_PER_TRANSACTION: Final = 20
 
 
 class Housekeeping:
@@ -45,25 +48,32 @@ class Housekeeping:
                 release_dead(self._engine)
                 if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRE_SECS
-                    expire(self._engine)
+                    expire(self._engine, self._stop)
             except ServiceError:
                 pass  # callers of the engine see the same failure, and report it
             if self._stop.wait(_RELEASE_SECS):
                 return
 
 
-def expire(engine: Engine) -> None:
+def expire(engine: Engine, stop: threading.Event) -> None:
     """Remove all items, stream records, messages and objects whose time is over. SQLite uses their space again."""
     now_ms = engine.clock()
-    removed = _ITEMS_PER_TRANSACTION
-    while removed == _ITEMS_PER_TRANSACTION:
-        with engine.store.write() as connection:
-            removed = expire_items(connection, now_ms, _ITEMS_PER_TRANSACTION)
-    removed = _ITEMS_PER_TRANSACTION
-    while removed == _ITEMS_PER_TRANSACTION:
-        with engine.store.write() as connection:
-            removed = expire_records(connection, now_ms, _ITEMS_PER_TRANSACTION)
+    for remove in (expire_items, expire_records):
+        _remove_all(engine, remove, now_ms, stop)
     with engine.store.write() as connection:
         expire_messages(connection, now_ms)
     with engine.store.write() as connection:
         expire_objects(connection, now_ms)
+
+
+def _remove_all(
+    engine: Engine, remove: Callable[[sqlite3.Connection, int, int], int], now_ms: int, stop: threading.Event
+) -> None:
+    """Leave writers as much time as each transaction takes: they would not get the lock between two of them."""
+    removed = _ROWS_PER_TRANSACTION
+    while removed == _ROWS_PER_TRANSACTION:
+        begun = time.monotonic()
+        with engine.store.write() as connection:
+            removed = remove(connection, now_ms, _ROWS_PER_TRANSACTION)
+        if stop.wait(time.monotonic() - begun):
+            return

@@ -1,6 +1,7 @@
 """DynamoDB Streams as this project uses it, on the engine, moto and ministack."""
 
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import pytest
@@ -159,7 +160,7 @@ def test_an_expired_item_is_a_record_that_names_its_reason(engine: Engine, aws: 
     client = aws.client("dynamodb")
     client.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})
     client.put_item(TableName=table, Item={**KEY, "ttl": {"N": "1"}})
-    expire(engine)
+    expire(engine, Event())
     removed = read(aws, arn)[-1]
     assert (removed["eventName"], removed["dynamodb"]["Keys"]) == ("REMOVE", KEY)
     assert removed["userIdentity"] == {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
@@ -174,13 +175,13 @@ def test_records_are_kept_for_a_day_and_iterators_for_15_minutes(engine: Engine,
     now = engine.clock()
     soon = replace(engine, clock=lambda: now + 14 * 60_000)
     assert Backend("engine", session_of(soon)).client("dynamodbstreams").get_records(ShardIterator=iterator)["Records"]
-    expire(replace(engine, clock=lambda: now + DAY_MS - 60_000))
+    expire(replace(engine, clock=lambda: now + DAY_MS - 60_000), Event())
     assert len(read(aws, arn)) == 1
     late = replace(engine, clock=lambda: now + DAY_MS)
     streams = Backend("engine", session_of(late)).client("dynamodbstreams")
     with pytest.raises(streams.exceptions.ExpiredIteratorException):
         streams.get_records(ShardIterator=iterator)
-    expire(late)
+    expire(late, Event())
     assert read(aws, arn) == []
     with pytest.raises(ClientError, match="TrimmedDataAccessException"):
         read(aws, arn, "AFTER_SEQUENCE_NUMBER", SequenceNumber=record["dynamodb"]["SequenceNumber"])

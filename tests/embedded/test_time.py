@@ -1,6 +1,7 @@
 """Expiry, retention and lifecycle, with the clock moved on; and fairness between message groups."""
 
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 import pytest
@@ -56,11 +57,23 @@ def test_items_expire_by_their_time_to_live(timed: Engine, clock: Clock, aws: Ba
         ExpressionAttributeNames={"#ttl": "ttl"},
         ExpressionAttributeValues={":later": {"N": str(now + 100)}},
     )
-    expire(timed)
+    expire(timed, Event())
     assert (count(timed, "item"), count(timed, "entry")) == (227, 226)
     clock.now_ms += 1000
-    expire(timed)
+    expire(timed, Event())
     assert (count(timed, "item"), count(timed, "entry")) == (2, 1)
+
+
+def test_a_stop_ends_an_expiry_between_two_transactions(timed: Engine, clock: Clock, aws: Backend) -> None:
+    client, table, stop = aws.client("dynamodb"), aws.create_table(), Event()
+    for number in range(100):
+        client.put_item(TableName=table, Item={"pk": {"S": str(number)}, "sk": {"S": "1"}, "ttl": {"N": "1"}})
+    client.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})
+    stop.set()
+    expire(timed, stop)
+    assert 0 < count(timed, "item") < 100
+    expire(timed, Event())
+    assert count(timed, "item") == 0
 
 
 def test_space_of_expired_items_is_used_again(timed: Engine, clock: Clock, aws: Backend) -> None:
@@ -71,7 +84,7 @@ def test_space_of_expired_items_is_used_again(timed: Engine, clock: Clock, aws: 
             item = {"pk": {"S": f"{turn}-{number}"}, "sk": {"S": "1"}, "ttl": {"N": str(clock.now_ms // 1000 + 60)}}
             client.put_item(TableName=table, Item=item | {"text": {"S": "x" * 3000}})
         clock.now_ms += 61_000
-        expire(timed)
+        expire(timed, Event())
         with timed.store.read() as connection:
             sizes.append(connection.execute("PRAGMA page_count").fetchone()[0])
     assert sizes[3] == sizes[1]
@@ -88,10 +101,10 @@ def test_old_messages_and_objects_go(timed: Engine, clock: Clock, aws: Backend) 
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
     sqs.send_message(QueueUrl=url, MessageBody="removed")
     clock.now_ms += DAY_MS - 1
-    expire(timed)
+    expire(timed, Event())
     assert (count(timed, "message"), count(timed, "object")) == (1, 1)
     clock.now_ms += 1
-    expire(timed)
+    expire(timed, Event())
     assert (count(timed, "message"), count(timed, "object")) == (0, 0)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from functions.clock import now_ms, to_rfc3339
@@ -129,7 +130,7 @@ def _timed[Answer](ask: Callable[[], Answer]) -> tuple[float, Answer]:
 def _expiry(filled: _Filled, rows: int, fill_secs: float) -> list[Figure]:
     full_mib, begun = filled.mib(), time.monotonic()
     later = replace(filled.engine, clock=lambda: now_ms() + 2 * _DAY_MS)
-    expire(later)
+    expire(later, Event())
     expire_secs, left = time.monotonic() - begun, filled.count()
     filled.fill(rows // 10)
     return [
