@@ -3,12 +3,13 @@
 No change gives a guest more than it needs to show that the control was off.
 """
 
-import json
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox_runtime.jail.inside import template
+from sandbox_runtime.jail.protocol.slot_terms import Terms
 from tests.jail.weakened import files, namespaces, privileges
 from tests.jail.weakened.patching import Settings
 
@@ -63,6 +64,7 @@ def obstacle(control: str) -> str:
 
 def main(control: str, arguments: str, guests_path: list[str]) -> None:
     """Be the template of a jail without `control`."""
-    settings: Settings = json.loads(arguments)
+    terms = Terms.parse(arguments)
+    settings: Settings = {"control_fd": terms.control_fd, "uid": terms.uid}
     CHANGES[control](settings)
-    template.main(json.dumps(settings), guests_path)
+    template.main(replace(terms, **settings).serialise(), guests_path)
