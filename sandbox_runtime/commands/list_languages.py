@@ -57,9 +57,10 @@ def prepare_languages() -> int:
 
 def _problems(toolchains_dir: str) -> Mapping[str, str]:
     """Installed languages, with what keeps each from being offered."""
+    installed = present(toolchains_dir)
     if os.geteuid() != 0:
-        return dict.fromkeys(present(toolchains_dir), "")
+        return dict.fromkeys(installed, "")
     try:
-        return examine(toolchains_dir)
+        return examine(tuple(installed.values()), toolchains_dir)
     except JailError as error:
         raise CommandError(exit_codes.PLATFORM_FAILURE, f"the sandbox failed: {error}") from error

@@ -136,9 +136,9 @@ def _remove_stale_groups() -> None:
 def _check(support: HostSupport, floor: tuple[str, ...]) -> None:
     """Refuse to work below the floor, before any message is received."""
     below = not_in_force(dict.fromkeys(support.controls, True), floor)
-    if support.failed_step or below:
-        problems = support.problems if support.failed_step else tuple(f"{name} is not in force" for name in below)
-        problem = f"this host cannot isolate: {'; '.join(problems)} (see `doctor`)"
+    if support.failure or below:
+        cause = support.failure or "; ".join(f"{name} is not in force" for name in below)
+        problem = f"this host cannot isolate: {cause} (see `doctor`)"
         raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
     if support.missing:
         phrase = "control missing" if support.is_strict else "isolation is permissive"

@@ -2,7 +2,7 @@
 
 from sandbox_runtime.languages.diagnostics import without_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, Tool
-from sandbox_runtime.languages.offering import examine, offered, problems_of
+from sandbox_runtime.languages.offering import examine, offered
 from sandbox_runtime.languages.preparation import PreparationError, is_prepared, prepare
 from sandbox_runtime.languages.process_one import init_program
 from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, present, version
@@ -36,7 +36,6 @@ __all__ = [
     "prepare",
     "present",
     "prewarm_spec",
-    "problems_of",
     "run_spec",
     "toolchain_digest",
     "version",

@@ -136,6 +136,12 @@ class Language:
         """Names that this source must have."""
         return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
 
+    def toolchain_files(self, toolchains_dir: str) -> list[Path]:
+        """The tools, and the files that match `warm_files`."""
+        tools = [Path(tool.host_path(toolchains_dir)) for tool in self.tools]
+        patterns = (pattern.removeprefix("/") for pattern in self.warm_files)
+        return tools + sorted(path for pattern in patterns for path in Path("/").glob(pattern))
+
     def is_present(self, toolchains_dir: str) -> bool:
         """Tell whether nothing is missing."""
         return not self.missing(toolchains_dir)

@@ -56,11 +56,11 @@ def _compile_library(directory: Path) -> None:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    packages = command((_GO, "list", "std"), working_directory=work, environment=environment).split()
+    packages = command((_GO, "list", "std"), working_directory=work, environment=environment).stdout.split()
     public = {package for package in packages if _is_public(package)}
     listing = command((_GO, "list", *_LIST_OPTIONS, *public), working_directory=work, environment=environment)
     to_compile, to_link = [], []
-    for line in listing.splitlines():
+    for line in listing.stdout.splitlines():
         package, _, built = line.partition(" ")
         name = package.replace("/", ".") + ".a"
         shutil.move(built, directory / name)

@@ -36,7 +36,7 @@ def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mappin
     is_ready = not any(_make_ready(language, toolchains_dir) for language in installed.values())
     if is_ready and trials.have_passed():
         return MappingProxyType(dict(installed))
-    problems = examine(toolchains_dir, floor)
+    problems = examine(tuple(installed.values()), toolchains_dir, floor)
     if not any(problems.values()):
         trials.note()
     for name, problem in problems.items():
@@ -45,12 +45,7 @@ def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mappin
     return MappingProxyType({name: installed[name] for name, problem in problems.items() if not problem})
 
 
-def examine(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, str]:
-    """Why a language whose toolchain is present cannot be offered, "" for one that works. Raises JailError."""
-    return problems_of(tuple(present(toolchains_dir).values()), toolchains_dir, floor)
-
-
-def problems_of(
+def examine(
     languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...] | None = None
 ) -> Mapping[str, str]:
     """Why each of these languages does not work, "" if it does. Raises JailError when no slot can be opened."""

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from sandbox_runtime.languages.entry import Language, Prepared
 
@@ -27,13 +28,8 @@ class PreparationError(Exception):
         super().__init__(f"{step}: {detail}")
 
 
-def prepared_path(language: Language, prepared: Prepared, toolchains_dir: str) -> Path:
-    """Path of the prepared directory for this version of the toolchain; it may be missing."""
-    return path_of(language.name, prepared, toolchains_dir)
-
-
-def path_of(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
-    """As `prepared_path`, for files of no language."""
+def prepared_path(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
+    """Path of the prepared directory for this version of the toolchain; it may be missing. `name`: its first part."""
     digest = hashlib.sha256(prepared.recipe.encode())
     for path in prepared.made_from:
         try:
@@ -46,7 +42,7 @@ def path_of(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
 
 def is_prepared(language: Language, toolchains_dir: str) -> bool:
     """Whether all prepared files exist."""
-    return language.prepared is None or prepared_path(language, language.prepared, toolchains_dir).is_dir()
+    return language.prepared is None or prepared_path(language.name, language.prepared, toolchains_dir).is_dir()
 
 
 def prepare(language: Language, toolchains_dir: str) -> None:
@@ -57,7 +53,7 @@ def prepare(language: Language, toolchains_dir: str) -> None:
 
 def make(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
     """Fill one directory if it is missing. Returns its path. Raises PreparationError."""
-    target = path_of(name, prepared, toolchains_dir)
+    target = prepared_path(name, prepared, toolchains_dir)
     if target.is_dir():
         return target
     try:
@@ -83,29 +79,15 @@ def _open_to_guests(directory: Path) -> None:
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
 
-def command(argv: tuple[str, ...], *, working_directory: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a toolchain's command with a clean environment (the runner's holds credentials); returns its stdout."""
-    return _done(argv, working_directory, environment or {}).stdout
-
-
-def spoken(argv: tuple[str, ...], *, working_directory: Path) -> str:
-    """As `command`, but return stderr."""
-    return _done(argv, working_directory, {}).stderr
-
-
-def _done(
-    argv: tuple[str, ...], working_directory: Path, environment: Mapping[str, str]
+def command(
+    argv: tuple[str, ...], *, working_directory: Path, environment: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
+    """Run a toolchain's command with a clean environment, since the runner's holds credentials."""
     try:
         return subprocess.run(
             argv,
             cwd=working_directory,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(working_directory),
-                "LANG": "C.UTF-8",
-                **environment,
-            },
+            env={"PATH": "/usr/bin:/bin", "HOME": str(working_directory), "LANG": "C.UTF-8", **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_COMMAND_TIMEOUT_SECS,

@@ -52,7 +52,7 @@ def _binds_of(language: Language, toolchains_dir: str) -> list[BindMount]:
     ]
     mounts += [BindMount(source=tree, target=tree) for tree in language.shown_trees]
     if language.prepared is not None:
-        source = str(prepared_path(language, language.prepared, toolchains_dir))
+        source = str(prepared_path(language.name, language.prepared, toolchains_dir))
         mounts.append(BindMount(source=source, target=language.prepared.guest_path))
     return mounts
 

@@ -76,5 +76,5 @@ def _is_there(command: WaitingCommand, language: Language, toolchains_dir: str) 
     if language.prepared is None:
         return False
     prefix = f"{language.prepared.guest_path}/"
-    place = prepared_path(language, language.prepared, toolchains_dir)
+    place = prepared_path(language.name, language.prepared, toolchains_dir)
     return command.argv[0].startswith(prefix) and (place / command.argv[0].removeprefix(prefix)).is_file()

@@ -21,14 +21,11 @@ def toolchain_digest(language: Language, toolchains_dir: str, version: str) -> s
 
 def _facts(language: Language, toolchains_dir: str) -> Iterator[str]:
     if language.prepared is not None:
-        yield str(prepared_path(language, language.prepared, toolchains_dir))
-    tools = (tool.host_path(toolchains_dir) for tool in language.tools)
-    patterns = (pattern.removeprefix("/") for pattern in language.warm_files)
-    found = sorted(str(path) for pattern in patterns for path in Path("/").glob(pattern))
-    for name in (*tools, *language.needed_files, *found, *_SHARED):
-        path = Path(name)
+        yield str(prepared_path(language.name, language.prepared, toolchains_dir))
+    others = map(Path, (*language.needed_files, *_SHARED))
+    for path in (*language.toolchain_files(toolchains_dir), *others):
         try:
             facts = path.stat()
-            yield f"{name} {path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+            yield f"{path} {path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
         except OSError:
-            yield f"{name} missing"
+            yield f"{path} missing"

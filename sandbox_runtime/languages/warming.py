@@ -23,8 +23,6 @@ def warm(language: Language, toolchains_dir: str) -> None:
 
 
 def _files(language: Language, toolchains_dir: str) -> Iterator[Path]:
-    yield from (Path(tool.host_path(toolchains_dir)) for tool in language.tools)
-    for pattern in language.warm_files:
-        yield from Path("/").glob(pattern.removeprefix("/"))
+    yield from language.toolchain_files(toolchains_dir)
     if language.prepared is not None:
-        yield from prepared_path(language, language.prepared, toolchains_dir).glob("*")
+        yield from prepared_path(language.name, language.prepared, toolchains_dir).glob("*")

@@ -22,7 +22,7 @@ from tests.adapters.aws_account import Aws
 from tests.runner_doubles import RecordedSlot, requested
 from tests.until import PATIENCE_SECS, until
 
-SUPPORT = HostSupport("cgroup_v2", namespace_support=True, controls=("seccomp",), problems=())
+SUPPORT = HostSupport("cgroup_v2", ("seccomp",))
 # All but one: a submission may ask for a language that this runner lacks.
 OFFERED = {language.name: language for language in LANGUAGES if language.name != "rust"}
 TOKEN = "token-of-a-test-" * 3

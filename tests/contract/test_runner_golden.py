@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from sandbox_runtime.executor import CompileCache, execute, not_run
-from sandbox_runtime.jail import HostSupport
+from sandbox_runtime.jail import HostSupport, JailError
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import (
     ExecutionCompleted,
@@ -135,7 +135,6 @@ def test_stored_output_is_valid() -> None:
 def test_started_and_heartbeat_are_valid() -> None:
     request = requested()
     validate(ExecutionStarted(request.submission_id, request.execution_id, "n", format_time(STARTED_AT)))
-    for problems in ((), ("control not in force: seccomp",)):
-        support = HostSupport("cgroup_v1", namespace_support=True, controls=("seccomp",), problems=problems)
+    for support in (HostSupport("cgroup_v1", ("seccomp",)), HostSupport(None, (), JailError("clone"))):
         runner_facts = RunnerFacts({known.name: known for known in LANGUAGES}, {"python": "Python 3.13.5"}, support)
         assert validate(runner_facts.heartbeat("n", slots=2, busy=1))["slots_busy"] == 1

@@ -63,7 +63,7 @@ def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
 
     assert good(own.answer(python("print(1)"))) == b"1\n"
     assert own._ending is not None
-    monkeypatch.setattr(own._ending[0], "reaped", never_ends)
+    monkeypatch.setattr(own._ending, "reaped", never_ends)
     calls: dict[str, Any] = {
         "settle": own.settle,
         "prewarm": lambda: own.prewarm(PREWARMED),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, default_floor, open_slot
-from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, offered, offering, problems_of
+from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, examine, offered, offering
 from sandbox_runtime.languages.entry import Compile, Prepared, Tool
 from tests.jail.conftest import TOOLCHAINS
 
@@ -25,7 +25,7 @@ BY_NAME = {language.name: language for language in LANGUAGES}
 
 
 def problem_of(language: Language, toolchains_dir: str) -> str:
-    return problems_of((language,), toolchains_dir)[language.name]
+    return examine((language,), toolchains_dir)[language.name]
 
 
 def bun_that(folder: Path, script: str) -> str:
@@ -79,7 +79,7 @@ def test_a_broken_toolchain_does_not_keep_the_next_one_from_being_tried() -> Non
     c = BY_NAME["c"]
     assert c.compile is not None
     absent = replace(c, name="absent", prepared=None, compile=replace(c.compile, argv=("/nowhere/cc",)))
-    problems = problems_of((absent, c), TOOLCHAINS)
+    problems = examine((absent, c), TOOLCHAINS)
     assert (problems["absent"] != "", problems["c"]) == (True, "")
 
 
@@ -87,11 +87,11 @@ def test_the_trial_runs_under_the_floor_that_the_worker_was_given(monkeypatch: p
     python = BY_NAME["python"]
     # As on a host that cannot give one of the controls.
     monkeypatch.setattr(Slot, "_template_code", WITHOUT_RLIMITS)
-    reason = problems_of((python,), TOOLCHAINS)["python"]
+    reason = examine((python,), TOOLCHAINS)["python"]
     assert "confirm controls" in reason
     assert "rlimits" in reason
     allowed = tuple(name for name in CONTROLS if name != "rlimits")
-    assert problems_of((python,), TOOLCHAINS, allowed) == {"python": ""}
+    assert examine((python,), TOOLCHAINS, allowed) == {"python": ""}
 
 
 @pytest.mark.parametrize(("deaths", "problem"), [(1, ""), (2, ""), (9, "the template ended")])

@@ -118,7 +118,7 @@ def test_precompiled_headers_give_the_same_machine_code(
     header = Path(named.content.decode()).name
     assert header in HEADER_SETS
     (tmp_path / "solution.cpp").write_text(code)
-    path = prepared_path(cpp, cpp.prepared, TOOLCHAINS) / header
+    path = prepared_path("cpp", cpp.prepared, TOOLCHAINS) / header
     assembly = []
     for options in ([], ["-include", str(path)]):
         command = [*ordinary(cpp).compile.argv, "-S", *options]  # type: ignore[union-attr] # it is compiled
@@ -135,7 +135,7 @@ def test_precompiled_headers_hold_what_their_own_templates_became(
 ) -> None:
     cpp = languages["cpp"]
     assert cpp.prepared is not None
-    prepared = prepared_path(cpp, cpp.prepared, TOOLCHAINS)
+    prepared = prepared_path("cpp", cpp.prepared, TOOLCHAINS)
     (tmp_path / header).write_text((prepared / header).read_text())
     plain = ("-std=c++17", "-O2", "-DONLINE_JUDGE", "-x", "c++-header", header)
     subprocess.run([cpp.tools[0].guest_path, *plain], cwd=tmp_path, check=True)
@@ -149,7 +149,7 @@ def test_the_compiler_takes_the_precompiled_headers(
 ) -> None:
     cpp = languages["cpp"]
     assert cpp.prepared is not None
-    path = prepared_path(cpp, cpp.prepared, TOOLCHAINS) / header
+    path = prepared_path("cpp", cpp.prepared, TOOLCHAINS) / header
     (tmp_path / "solution.cpp").write_text(f"#include <{HEADER_SETS[header][0]}>\nint main() {{ }}\n")
     command = [*ordinary(cpp).compile.argv, "-H", "-include", str(path)]  # type: ignore[union-attr] # it is compiled
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)

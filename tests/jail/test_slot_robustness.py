@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
-from sandbox_runtime.jail.supervisor import next_run_io, template_process
+from sandbox_runtime.jail.supervisor import template_process
 from sandbox_runtime.jail.supervisor.launch import request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
@@ -99,7 +100,7 @@ def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes
 def test_a_right_request_with_too_few_descriptors_ends_that_run_only(opened: Slot, missing: int) -> None:
     groups, spec = opened._groups, python("print(1)")
     groups.prepare(LIMITS)
-    with RunIO(None) as run_io:
+    with closing(RunIO(None)) as run_io:
         run_io.fill(spec)
         request = request_of(spec, groups, is_prewarmed=False).serialise()
         fds = [*run_io.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
@@ -148,7 +149,6 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:
     opened.run(python("print(1)"))
-    opened._next_run_io.take().close()  # what is open for the next run already
     before = open_descriptors()
     left = iter(range(successes))
 
@@ -165,41 +165,6 @@ def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     with pytest.raises(JailError, match="open descriptors"):
         opened.run(python("print(1)"))
     assert open_descriptors() == before
-
-
-def test_what_cannot_be_opened_ahead_is_opened_for_the_next_run(opened: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(24, "Too many open files")
-
-    opened.answer(python("print(1)"))
-    with monkeypatch.context() as short:
-        short.setattr(os, "memfd_create", refuse)
-        opened.settle()
-    assert opened.healthy
-    assert opened.run(python("print(2)")).stdout == b"2\n"
-
-
-def test_what_is_opened_ahead_while_another_thread_closes_the_slot_is_closed(
-    opened: Slot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened.answer(python("print(1)"))
-    is_closing, is_closed = threading.Event(), threading.Event()
-
-    def late(owner: int | None) -> RunIO:
-        is_closing.set()
-        assert is_closed.wait(10)
-        return RunIO(owner)
-
-    monkeypatch.setattr(next_run_io, "RunIO", late)
-    settling = threading.Thread(target=opened.settle)
-    settling.start()
-    assert is_closing.wait(10)
-    opened.close()
-    without = open_descriptors()
-    is_closed.set()
-    settling.join()
-    assert open_descriptors() == without
-    assert opened._next_run_io._next is None
 
 
 def test_a_slot_that_cannot_get_its_descriptors_is_a_failure_of_the_jail_and_none_is_lost() -> None:

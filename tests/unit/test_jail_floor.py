@@ -7,20 +7,13 @@ import pytest
 
 from sandbox_runtime.commands import work
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport, JailError
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.worker import RunnerFacts
 
 NEEDED = dict.fromkeys(("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"), "x")
-MISSING = tuple(name for name in CONTROLS if name not in PERMISSIVE_CONTROLS)
-PERMISSIVE = HostSupport(
-    None,
-    namespace_support=True,
-    controls=PERMISSIVE_CONTROLS,
-    problems=tuple(f"control not in force: {name}" for name in MISSING),
-    missing=MISSING,
-)
+PERMISSIVE = HostSupport(None, PERMISSIVE_CONTROLS)
 
 
 def settings(**changes: str) -> WorkerSettings:
@@ -59,8 +52,8 @@ def test_a_host_at_the_floor_is_accepted() -> None:
 
 
 def test_a_host_whose_probe_failed_is_refused_whatever_the_floor() -> None:
-    broken = HostSupport(None, namespace_support=False, controls=(), problems=("clone: no",), failed_step="clone")
-    with pytest.raises(CommandError, match="clone: no"):
+    broken = HostSupport(None, (), JailError("clone", errno=1))
+    with pytest.raises(CommandError, match="clone: Operation not permitted"):
         work._check(broken, ())
 
 
@@ -71,9 +64,7 @@ def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
 
 def test_a_runner_without_cpu_shares_works_and_is_strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    support = HostSupport(
-        "cgroup_v1", namespace_support=True, controls=STRICT_CONTROLS, problems=("no",), missing=("cpu_share",)
-    )
+    support = HostSupport("cgroup_v1", STRICT_CONTROLS)
     work._check(support, work._floor(settings()))
     beat = RunnerFacts({}, {}, support).heartbeat("node", slots=1, busy=0)
     assert (beat.isolation_mode, set(CONTROLS) - set(beat.controls)) == ("strict", {"cpu_share"})

@@ -20,7 +20,7 @@ def language(make: Callable[[Path], None], *made_from: Path, recipe: str = "1") 
 
 def path_of(given: Language, folder: Path) -> Path:
     assert given.prepared is not None
-    return prepared_path(given, given.prepared, str(folder))
+    return prepared_path(given.name, given.prepared, str(folder))
 
 
 def test_files_are_made_once_and_guests_may_read_them(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_failing_command_is_told_by_its_own_words(tmp_path: Path) -> None:
 
 def test_a_command_sees_no_variable_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "leak")
-    shown = command(("/usr/bin/env",), working_directory=tmp_path, environment={"GOPROXY": "off"})
+    shown = command(("/usr/bin/env",), working_directory=tmp_path, environment={"GOPROXY": "off"}).stdout
     assert {line.partition("=")[0] for line in shown.splitlines()} == {"PATH", "HOME", "LANG", "GOPROXY"}
 
 

@@ -86,8 +86,8 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
     if strict is None:
         yield "strict: not tried, for that needs root: run the same command with sudo."
         return
-    if strict.failed_step:
-        yield f"strict: it fails at: {strict.problems[0]}."
+    if strict.failure is not None:
+        yield f"strict: it fails at: {strict.failure}."
         if facts.cgroup_version is None:
             yield (
                 "strict: no control groups with the memory and pids controllers are mounted: mount cgroup2 on "
@@ -95,7 +95,7 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
             )
         elif facts.groups_problem:
             yield "strict: groups cannot be made here: make the mount of the control groups writable."
-        elif strict.failed_errno == errno.EPERM:
+        elif strict.failure.errno == errno.EPERM:
             yield "strict: a right is missing: give the runner (its container) the capabilities of docs/runner.md."
     for name in strict.missing:
         yield f"strict: {name} is not in force: {_WHAT_GIVES.get(name, 'it is needed for strict mode')}."
@@ -130,9 +130,9 @@ _WHAT_GIVES = {
 
 
 def _permissive_advice(facts: HostFacts, permissive: HostSupport) -> Iterator[str]:
-    if permissive.failed_step:
-        yield f"permissive: it fails at: {permissive.problems[0]}."
-        yield from _why_no_user_namespace(facts, permissive)
+    if permissive.failure is not None:
+        yield f"permissive: it fails at: {permissive.failure}."
+        yield from _why_no_user_namespace(facts, permissive.failure)
     without_groups = [name for name in permissive.missing if name in GROUP_CONTROLS]
     if without_groups:
         yield (
@@ -150,7 +150,7 @@ def _permissive_advice(facts: HostFacts, permissive: HostSupport) -> Iterator[st
             yield f"permissive: {name} is not in force: {_WHAT_GIVES.get(name, 'run as root')}."
 
 
-def _why_no_user_namespace(facts: HostFacts, permissive: HostSupport) -> Iterator[str]:
+def _why_no_user_namespace(facts: HostFacts, failure: JailError) -> Iterator[str]:
     if facts.max_user_namespaces == 0:
         yield "permissive: user namespaces are switched off: `sysctl -w user.max_user_namespaces=10000`."
     if facts.unprivileged_userns_clone == 0:
@@ -160,9 +160,9 @@ def _why_no_user_namespace(facts: HostFacts, permissive: HostSupport) -> Iterato
             "permissive: AppArmor takes their rights away: give the interpreter a profile with `userns`, or "
             "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`."
         )
-    if permissive.failed_step == "mount" and permissive.failed_target.endswith("/proc"):
+    if failure.step == "mount" and failure.target.endswith("/proc"):
         yield "permissive: parts of /proc are hidden here: in Docker add `--security-opt systempaths=unconfined`."
-    elif permissive.failed_step == "clone" and facts.max_user_namespaces:
+    elif failure.step == "clone" and facts.max_user_namespaces:
         yield (
             "permissive: where the kernel allows them a container's filter may not: in Docker add "
             "`--security-opt seccomp=unconfined` for this mode."

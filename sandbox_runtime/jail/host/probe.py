@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import cgroup_backend
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence.in_force import is_strict
+from sandbox_runtime.jail.evidence.in_force import CONTROLS, is_strict
 from sandbox_runtime.jail.spec import JailSpec, Limits
 from sandbox_runtime.jail.supervisor.slot import open_slot
 from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
@@ -35,58 +35,43 @@ _PROBE_CODE = (
 
 @dataclass(frozen=True, slots=True)
 class HostSupport:
-    """The result of a probe run.
-
-    `controls` were in force and `missing` were not; `problems`: a sentence for each of `missing`, or the one failure.
-    `failed_step`, `failed_target`, `failed_errno`: of the JailError when there was no run at all.
-    """
+    """The result of a probe run: the controls that were in force, or the failure when there was no run at all."""
 
     cgroup_backend: str | None
-    namespace_support: bool
     controls: tuple[str, ...]
-    problems: tuple[str, ...]
-    missing: tuple[str, ...] = ()
-    failed_step: str = ""
-    failed_target: str = ""
-    failed_errno: int = 0
+    failure: JailError | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The controls that were not in force. Empty after a failure."""
+        return () if self.failure else tuple(name for name in CONTROLS if name not in self.controls)
+
+    @property
+    def namespace_support(self) -> bool:
+        """Whether all namespaces were in force."""
+        return self.failure is None and not any(name.endswith("_namespace") for name in self.missing)
 
     @property
     def is_strict(self) -> bool:
-        """Whether isolation is whole here."""
-        return not self.failed_step and is_strict(self.missing)
+        """Whether isolation is complete on this host."""
+        return self.failure is None and is_strict(self.missing)
 
 
 def probe_host() -> HostSupport:
-    """Run /bin/true in a jail of its own. Never raises: what fails is a problem in the answer."""
+    """Run /usr/bin/true in a jail of its own. Never raises."""
     try:
         with open_slot(SlotConfig("probe", _PROBE_SLOT_INDEX, required_controls=())) as slot:
             evidence = slot.run(JailSpec(argv=("/usr/bin/true",), limits=_PROBE_LIMITS)).evidence
     except JailError as error:
-        return _failed(error)
-    return HostSupport(
-        cgroup_backend=evidence.cgroup_backend,
-        namespace_support=all(not name.endswith("_namespace") for name in evidence.controls_missing),
-        controls=evidence.controls_applied,
-        problems=tuple(f"control not in force: {name}" for name in evidence.controls_missing),
-        missing=evidence.controls_missing,
-    )
-
-
-def _failed(error: JailError) -> HostSupport:
-    return HostSupport(
-        cgroup_backend=cgroup_backend(),
-        namespace_support=False,
-        controls=(),
-        problems=(str(error),),
-        failed_step=error.step,
-        failed_target=error.target,
-        failed_errno=error.errno,
-    )
+        return HostSupport(cgroup_backend(), (), error)
+    return HostSupport(evidence.cgroup_backend, evidence.controls_applied)
 
 
 def print_probe() -> None:
     """Entry point of the process that `probe_as_ordinary_user` starts."""
-    sys.stdout.write(json.dumps(asdict(probe_host())))
+    found = probe_host()
+    failure = None if found.failure is None else found.failure.facts
+    sys.stdout.write(json.dumps([found.cgroup_backend, found.controls, failure]))
 
 
 def _copy_for_everybody(place: Path) -> None:
@@ -116,11 +101,9 @@ def probe_as_ordinary_user() -> HostSupport:
                 timeout=_PROBE_SECS,
                 check=True,
             )
-        fields = json.loads(done.stdout)
+        backend, controls, failure = json.loads(done.stdout)
     except OSError as error:
-        return _failed(JailError("become an ordinary user", errno=error.errno or 0))
+        return HostSupport(cgroup_backend(), (), JailError("become an ordinary user", errno=error.errno or 0))
     except (subprocess.SubprocessError, ValueError) as error:
-        return _failed(JailError("probe as an ordinary user", type(error).__name__))
-    for name in ("controls", "problems", "missing"):
-        fields[name] = tuple(fields[name])
-    return HostSupport(**fields)
+        return HostSupport(cgroup_backend(), (), JailError("probe as an ordinary user", type(error).__name__))
+    return HostSupport(backend, tuple(controls), None if failure is None else JailError(**failure))

@@ -8,12 +8,8 @@ which lie all over the memory; and it writes into the code of a function that ru
 import ctypes
 import gc
 from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType
+from types import CodeType
 
-_JAIL = f"{__name__.partition('.python_fork')[0]}."
-# What dataclasses generate: it would lie between the code that runs.
-_SELDOM_RUN = {"__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__"}
-_OLD_CODE: list[CodeType] = []  # kept, or the next copy would take its place
 # object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
 _IMMORTAL = 0xFFFF_FFFF
 # obmalloc.c: sizes in steps of 16 up to 512 bytes; a pool holds one size, and is filled from its beginning.
@@ -33,7 +29,6 @@ def keep_shared() -> None:
     """
     gc.collect()
     fill_holes()
-    _gather_code()
     _make_immortal()
     gc.collect()  # empties the free lists, in which dead objects wait for the next of their type
     gc.freeze()
@@ -47,20 +42,6 @@ def fill_holes() -> None:
     """
     _fill_small_holes()
     _fill_large_holes()
-
-
-def _gather_code() -> None:
-    """Copy the jail's own code, which runs here and in forks, so that it lies in one piece."""
-    for found in gc.get_objects():
-        is_ours = isinstance(found, FunctionType) and (found.__module__ or "").startswith(_JAIL)
-        if is_ours and found.__name__ not in _SELDOM_RUN:
-            _OLD_CODE.append(found.__code__)
-            found.__code__ = _copy(found.__code__)
-
-
-def _copy(code: CodeType) -> CodeType:
-    constants = (_copy(constant) if isinstance(constant, CodeType) else constant for constant in code.co_consts)
-    return code.replace(co_consts=tuple(constants))
 
 
 def _make_immortal() -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.errors import JailError
@@ -14,12 +14,12 @@ from sandbox_runtime.jail.protocol.wire import (
     START_COLLECTING_RUN,
     START_RUN,
     RunRequest,
-    Streams,
     files_table,
     receive,
     send,
 )
 from sandbox_runtime.jail.spec import JailSpec
+from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 
 # A pre-warmed run writes its files itself, so they count as the guest's memory. Up to these limits that is too small to
@@ -63,10 +63,10 @@ def _socket_pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, int
 
 
 class Launch:
-    """Owns the status socket, init's pidfd and a waiting command's socket. Raises JailError.
+    """Owns `run_io`, the status socket, init's pidfd and a waiting command's socket. Raises JailError.
 
     Set the limits of the groups before. The template clones the run at once, and the run waits for `send_request`.
-    Close it after `reaped`. `start`: the groups' counters at the start.
+    Close it after `reaped`, or to give the run up. `start`: the groups' counters at the start.
     `begun_ns`: when a pre-warmed run got its program, else 0.
     """
 
@@ -76,12 +76,12 @@ class Launch:
         groups: SlotGroups,
         spec: JailSpec,
         start: Counters,
-        streams: Streams,
+        run_io: RunIO,
         *,
-        is_prewarmed: bool = False,
+        is_prewarmed: bool,
     ) -> None:
         """`is_prewarmed`: the program and its input come later, with `start_program`."""
-        self.spec, self.start = spec, start
+        self.spec, self.start, self.run_io = spec, start, run_io
         self._template, self._groups, self._is_prewarmed = template, groups, is_prewarmed
         self._pidfd = -1
         self._used: dict[str, int] | None = None
@@ -89,9 +89,10 @@ class Launch:
         self._is_ready = False
         self.begun_ns = 0
         with ExitStack() as theirs, ExitStack() as ours:
+            ours.callback(run_io.close)
             try:
                 self.status, status = _socket_pair(ours, theirs)
-                fds = [status, *streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
+                fds = [status, *run_io.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
                 if is_prewarmed and spec.waiting is not None:
                     self._command_socket, command_socket = _socket_pair(ours, theirs)
                     fds.append(command_socket)
@@ -100,9 +101,12 @@ class Launch:
             # The groups keep their own descriptors open; these are not ours to close.
             template.send(START_RUN if spec.artifact is None else START_COLLECTING_RUN, fds)
             ours.pop_all()
+        run_io.close_guest_side()
 
     def send_request(self) -> None:
-        """Send the request. Fill the files before, except for a pre-warmed run. Raises JailError when the run died."""
+        """Write the files and send the request; a pre-warmed run gets no files yet. Raises JailError when it died."""
+        if not self._is_prewarmed:
+            self.run_io.fill(self.spec)
         request = request_of(self.spec, self._groups, is_prewarmed=self._is_prewarmed).serialise()
         try:
             send(self.status, request)
@@ -139,7 +143,8 @@ class Launch:
         raise JailError("get ready", os.path.basename(self.spec.argv[0]), hint="the waiting command ended")
 
     def start_program(self, spec: JailSpec) -> None:
-        """Tell a pre-warmed run to start `spec`. Fill its streams before. Raises JailError when the run died."""
+        """Write the files of `spec`, and tell a pre-warmed run to start it. Raises JailError when the run died."""
+        self.run_io.fill(spec)
         self.begun_ns = time.monotonic_ns()
         if self._command_socket is not None and spec.waiting is not None:
             send(self._command_socket, _waiting_command_message(spec, spec.waiting.told_words))
@@ -162,13 +167,14 @@ class Launch:
 
     def discard(self) -> None:
         """Kill a pre-warmed run that does not fit the next request."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        self.reaped()
-        self.close()
+        with closing(self):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            self.reaped()
 
     def close(self) -> None:
         """Close the descriptors."""
+        self.run_io.close()
         self.status.close()
         if self._command_socket is not None:
             self._command_socket.close()

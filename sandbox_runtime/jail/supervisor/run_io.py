@@ -8,8 +8,6 @@ import fcntl
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import Streams
@@ -52,7 +50,7 @@ def sealed_file(name: str, content: bytes) -> int:
 
 
 class RunIO:
-    """Context manager that closes all its open descriptors. Raises JailError when a descriptor cannot be made."""
+    """Owns the descriptors. Raises JailError when one cannot be made."""
 
     def __init__(self, owner: int | None) -> None:
         """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's."""
@@ -122,11 +120,3 @@ class RunIO:
         """Close both sides."""
         self._given.close()
         self._kept.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

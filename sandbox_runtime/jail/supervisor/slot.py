@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,6 @@ from sandbox_runtime.jail.python_fork import START_CODE
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
 from sandbox_runtime.jail.supervisor.launch import Launch
-from sandbox_runtime.jail.supervisor.next_run_io import NextRunIO
 from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.outcome import assemble
 from sandbox_runtime.jail.supervisor.run_io import RunIO
@@ -30,6 +30,15 @@ sys.path.insert(0, ROOT)
 from sandbox_runtime.jail.inside.template import main
 main(TERMS, PATH)
 """
+
+
+@contextlib.contextmanager
+def _closed_on_error(launch: Launch) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        launch.close()
+        raise
 
 
 def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:
@@ -54,10 +63,9 @@ class Slot:
         self.uid = guest_uid(config.index)
         self.healthy = True
         self.runs = 0
-        self._prewarmed: tuple[Launch, RunIO] | None = None
-        self._ending: tuple[Launch, RunIO] | None = None
+        self._prewarmed: Launch | None = None
+        self._ending: Launch | None = None
         self._in_user_namespace = os.geteuid() != 0
-        self._next_run_io = NextRunIO(None if self._in_user_namespace else self.uid)
         self._warm = config.warm if config.warm is not None and config.warm.is_possible else None
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
         self._template: TemplateProcess | None = None
@@ -72,7 +80,6 @@ class Slot:
                 self._groups.attach(fd)
             else:
                 os.close(fd)
-        self._next_run_io.make()
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
         return Terms(
@@ -111,7 +118,7 @@ class Slot:
 
     def is_ready_for(self, spec: JailSpec) -> bool:
         """Whether a pre-warmed run fits `spec` and can start at once. Raises JailError when it died."""
-        return self._prewarmed is not None and self._prewarmed[0].fits(spec) and self._prewarmed[0].is_ready
+        return self._prewarmed is not None and self._prewarmed.fits(spec) and self._prewarmed.is_ready
 
     def run(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """Run one program to its end; blocking. `cancel_fd`: becomes readable to stop the run (CANCELLED).
@@ -132,24 +139,18 @@ class Slot:
         self.healthy = False  # until we have seen that this run is cleaned up
         self.runs += 1
         begun_ns = time.monotonic_ns()
-        launch, run_io = self._launch(template, spec)
-        try:
-            observed, end = self._watch(launch, run_io, spec, cancel_fd)
-            outcome = assemble(spec, observed, run_io, (launch.start, end), self._groups.backend, begun_ns)
-        except BaseException:
-            run_io.close()
-            launch.close()
-            raise
-        self._ending = launch, run_io
+        launch = self._launch(template, spec)
+        with _closed_on_error(launch):
+            observed, end = self._watch(launch, spec, cancel_fd)
+            outcome = assemble(spec, observed, launch.run_io, (launch.start, end), self._groups.backend, begun_ns)
+        self._ending = launch
         self.healthy = outcome.evidence.cleanup_verified
         return outcome
 
-    def _watch(
-        self, launch: Launch, run_io: RunIO, spec: JailSpec, cancel_fd: int | None
-    ) -> tuple[Observation, Counters]:
+    def _watch(self, launch: Launch, spec: JailSpec, cancel_fd: int | None) -> tuple[Observation, Counters]:
         """Watch the run to its end. Returns the observations and the groups' final counters."""
         deadlines = Deadlines(self._groups, spec.limits, launch.start)
-        observed = watch(launch, run_io.captures, deadlines, self._groups, cancel_fd)
+        observed = watch(launch, launch.run_io.captures, deadlines, self._groups, cancel_fd)
         if observed.alone and not self._groups.is_sampled:
             end = self._groups.read()
             # Init counts as a process of the group, and may or may not have exited by now.
@@ -165,61 +166,46 @@ class Slot:
         if ending is None:
             return
         was_healthy, self.healthy = self.healthy, False
-        launch, run_io = ending
-        with contextlib.closing(launch), run_io:
-            launch.reaped()
+        with contextlib.closing(ending):
+            ending.reaped()
         left = self._groups.read().process_count
         if left:
             raise JailError("end the run", hint=f"{left} processes are still alive; close this slot")
         self.healthy = was_healthy
-        self._next_run_io.make()
 
     def _open_template(self) -> TemplateProcess:
         if not self.healthy or self._template is None:
             raise JailError("run", hint="this slot failed before, or is closed; open a new one")
         return self._template
 
-    def _launch(self, template: TemplateProcess, spec: JailSpec) -> tuple[Launch, RunIO]:
+    def _launch(self, template: TemplateProcess, spec: JailSpec) -> Launch:
         prewarmed, self._prewarmed = self._prewarmed, None
-        if prewarmed is not None and prewarmed[0].fits(spec):
-            launch, run_io = prewarmed
-            try:
-                # CPU time of the set-up does not count as the guest's.
-                launch.start = replace(launch.start, cpu_usage_usec=self._groups.cpu_usage_usec())
-                run_io.fill(spec)
-                launch.start_program(spec)
-            except BaseException:
-                launch.close()
-                run_io.close()
-                raise
-            return launch, run_io
-        if prewarmed is not None:
-            prewarmed[1].close()
-            prewarmed[0].discard()
-        return self._begin(template, spec, is_prewarmed=False)
+        if prewarmed is None or not prewarmed.fits(spec):
+            if prewarmed is not None:
+                prewarmed.discard()
+            return self._begin(template, spec, is_prewarmed=False)
+        with _closed_on_error(prewarmed):
+            # CPU time of the set-up does not count as the guest's.
+            prewarmed.start = replace(prewarmed.start, cpu_usage_usec=self._groups.cpu_usage_usec())
+            prewarmed.start_program(spec)
+        return prewarmed
 
-    def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_prewarmed: bool) -> tuple[Launch, RunIO]:
+    def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_prewarmed: bool) -> Launch:
         """Clone a run. The order matters: set the limits first; write files and request while the template clones."""
-        with contextlib.ExitStack() as undone:
-            start = self._groups.prepare(spec.limits)
-            run_io = undone.enter_context(self._next_run_io.take())
-            launch = Launch(template, self._groups, spec, start, run_io.streams, is_prewarmed=is_prewarmed)
-            undone.callback(launch.close)
-            run_io.close_guest_side()
-            if not is_prewarmed:
-                run_io.fill(spec)
+        start = self._groups.prepare(spec.limits)
+        run_io = RunIO(None if self._in_user_namespace else self.uid)
+        launch = Launch(template, self._groups, spec, start, run_io, is_prewarmed=is_prewarmed)
+        with _closed_on_error(launch):
             launch.send_request()
-            undone.pop_all()
-        return launch, run_io
+        return launch
 
     def close(self) -> None:
         """Kill the template and its run, then remove the groups. Takes a bounded time."""
         self.healthy = False
-        for pair in (self._prewarmed, self._ending):
-            for part in pair or ():
-                part.close()
+        for launch in (self._prewarmed, self._ending):
+            if launch is not None:
+                launch.close()
         self._prewarmed = self._ending = None
-        self._next_run_io.close()
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):

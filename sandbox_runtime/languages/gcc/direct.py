@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox_runtime.languages.gcc.linker import MOLD
 from sandbox_runtime.languages.gcc.small_programs import Definitions, build
-from sandbox_runtime.languages.preparation import PreparationError, spoken
+from sandbox_runtime.languages.preparation import PreparationError, command
 
 PROGRAM_NAME = "compile"
 ASSEMBLER = "/usr/bin/as"
@@ -46,7 +46,7 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
     source = directory / source_name
     source.touch()
     try:
-        found = _commands(spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory))
+        found = _commands(_ask(ordinary, directory))
         _build(ordinary[0], found, directory, guest_path)
     except (PreparationError, LookupError, ValueError):
         program = directory / PROGRAM_NAME
@@ -70,6 +70,11 @@ def _build(compiler: str, found: _Commands, directory: Path, guest_path: str) ->
     }
     build(compiler, _HELD_OPEN_SOURCE, held, directory / _HELD_OPEN, ("-shared", "-fPIC"))
     build(compiler, _PROGRAM_SOURCE, definitions, directory / PROGRAM_NAME, ("-static",))
+
+
+def _ask(ordinary: tuple[str, ...], directory: Path) -> str:
+    """Ask gcc which commands it would run, and run none of them. Raises PreparationError."""
+    return command((ordinary[0], "-###", *ordinary[1:]), working_directory=directory).stderr
 
 
 def _commands(answer: str) -> _Commands:
@@ -112,8 +117,7 @@ def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
 
     Raises PreparationError, LookupError and ValueError when gcc's answer is not understood.
     """
-    answer = spoken((ordinary[0], "-###", *ordinary[1:]), working_directory=directory)
-    return mold_for(_steps(answer)["collect2"])
+    return mold_for(_steps(_ask(ordinary, directory))["collect2"])
 
 
 def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
