@@ -1,9 +1,8 @@
-"""The guest's file system: a read-only root, made once per slot, and private mounts, made for each run.
+"""The guest's file system: a read-only root for each slot, and private mounts for each run.
 
-Order matters. The template makes the root before any guest exists and leaves the host's tree for good
-(pivot_root, then the old root is unmounted), so no later step can name a host path. Each run then adds fresh
-/proc, /tmp, /dev/shm and /box in its own mount namespace; the namespace's death removes them, so the host never
-opens or deletes a path that a guest made.
+Order matters. The template builds the root before any guest exists, pivots into it and unmounts the host's root.
+So no later step can name a host path. Each run adds /proc, /tmp, /dev/shm and /box in its own mount namespace.
+They vanish with the namespace, so the host never opens or deletes a path that a guest made.
 """
 
 import errno
@@ -26,8 +25,8 @@ from sandbox_runtime.jail.syscalls import (
 )
 
 WORKING_DIRECTORY = "/box"
-# The new root is mounted here, in the template's private mount namespace. /sys exists on every Linux host and
-# holds no file that a bind mount would need as its source.
+# The new root is mounted here, in the template's mount namespace. /sys exists on every Linux host, and no bind mount
+# has its source there.
 _STAGING = "/sys"
 _SYSTEM_TREES = ("usr", "bin", "lib", "lib32", "lib64", "libx32")
 # The visible entries of these directories. This hides administration programs, documentation, package lists, /usr/local
@@ -84,10 +83,10 @@ class BindMount:
 def _lay_out_devices(root: Path, files: HostFiles, *, in_user_namespace: bool) -> None:
     devices = root / "dev"
     (devices / "shm").mkdir(parents=True)
-    # A device on a read-only mount can still be written to; its times and its mode are safe from guests.
+    # Guests can write to a device on a read-only mount, but they cannot change its times and its mode.
     flags = MS_NOEXEC | MS_RDONLY
     targets = {name: devices / name for name in DEVICES}
-    if in_user_namespace:  # where devices work on mounts of the host only
+    if in_user_namespace:  # there, devices work only on mounts of the host
         files.bind_files(Path("/dev"), targets, flags)
     else:
         files.show_files(Path("/dev"), targets, flags)
@@ -158,8 +157,8 @@ def enter_guest_root(
         files.close()
         (root / "layers").rmdir()
         if in_user_namespace:
-            # The kernel lets a user namespace mount /proc only where a whole one can be seen already, and the host's
-            # is about to go. This one shows the pid namespace of the template: itself and the run.
+            # A user namespace may mount /proc only while it sees a complete one, and the pivot removes the host's.
+            # This one shows the pid namespace of the template: the template and the run.
             syscalls.mount("proc", str(root / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError as error:
         raise JailError("build guest root", str(error.filename), error.errno or 0) from error
@@ -189,10 +188,10 @@ def _nameless(content: bytes) -> int:
 
 
 def _swap_root() -> None:
-    """Leave the host's tree: the new root becomes "/", and no path leads back.
+    """Make the new root "/". No path leads back to the host's files.
 
-    Docker's default filter refuses pivot_root to everyone. There the root is moved over the old one, which stays
-    mounted below it; only CAP_SYS_CHROOT, or a descriptor opened before, could lead there, and a guest gets neither.
+    Docker's default filter refuses pivot_root. Then we move the new root over the old one, which stays mounted below.
+    A process needs CAP_SYS_CHROOT or an older descriptor to get there, and a guest has neither.
     """
     try:
         syscalls.pivot_root(_STAGING, f"{_STAGING}/old")
@@ -215,10 +214,10 @@ def _swap_root() -> None:
 
 
 def mount_private(memory_bytes: int, placed_bytes: int) -> None:
-    """The mounts of one run, in its own mount namespace. Pages of the three tmpfs count as the guest's memory.
+    """Mount the private file systems of one run, in its own mount namespace. Their pages count as the guest's memory.
 
-    `placed_bytes`: size of the files that init writes into the working directory, added to the guest's own limit.
-    The working directory is root's until init has placed the files; then init gives it to the guest.
+    `placed_bytes`: size of the files that we write into the working directory, on top of the guest's limit.
+    Root owns the working directory until its files are written, and then the guest.
     """
     strict = MS_NOSUID | MS_NODEV
     syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, ",".join(_PROC_OPTIONS))
@@ -237,5 +236,5 @@ def mount_private(memory_bytes: int, placed_bytes: int) -> None:
         strict | MS_NOEXEC,
         f"mode=1777,{size},{inodes}",
     )
-    room = f"size={memory_bytes + placed_bytes}"
-    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0755,{room},{inodes}")
+    box_size = f"size={memory_bytes + placed_bytes}"
+    syscalls.mount("box", WORKING_DIRECTORY, "tmpfs", strict, f"mode=0755,{box_size},{inodes}")

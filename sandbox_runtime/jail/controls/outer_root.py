@@ -12,11 +12,11 @@ from pathlib import Path
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.errors import JailError
 
-_SUBDIRECTORY = "/proc"  # any directory that is there; never entered
+_SUBDIRECTORY = "/proc"  # any directory that exists; we never enter it
 
 
 def make_root_private() -> Path:
-    """Keep mounts of this namespace from spreading. Returns where the runner's own root is found: "/" or a chroot."""
+    """Stop the propagation of mounts out of this namespace. Returns the path of the runner's root: "/", or a chroot."""
     try:
         syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     except JailError as error:
@@ -46,5 +46,5 @@ def _leave_chroot() -> Path:
 
 
 def _path_of(directory_fd: int) -> Path:
-    """Full path of an open directory, read from the kernel's own proc."""
+    """Return the full path of an open directory, as the kernel shows it in /proc."""
     return Path(os.readlink(f"/proc/self/fd/{directory_fd}"))

@@ -1,9 +1,9 @@
 """Show directories of the host through overlays, so that each slot has its own inodes.
 
 A guest's locks, leases and watches apply to the overlay's inode (kernel documentation: overlayfs), so the host and
-other slots never see them. All slots share the pages of the host's file.
+other slots never see them. All slots share the cached pages of the host's file.
 
-Where the kernel refuses an overlay, the directory is shown by a bind mount: evidence names `own_inodes` missing then.
+If the kernel refuses an overlay, we use a bind mount, and the evidence lists `own_inodes` as missing.
 Known causes: no CONFIG_OVERLAY_FS; a root that is an overlay on an overlay; an ordinary user before Linux 5.11, or with
 a mount of the host below the directory.
 """
@@ -22,21 +22,21 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT
 
 SOURCE = "rustbox-files"
-"""The source of our overlays in proc_pid_mountinfo(5): a container's root is an overlay too."""
+"""The source of our overlays in proc_pid_mountinfo(5). It tells them from a container's root, an overlay too."""
 
-_ANYWHERE = Path("/sys")  # on every host; covered for a moment, in a mount namespace of one process
+_LAYERS_POINT = Path("/sys")  # on every host; used for a moment, in a mount namespace of one process
 _LAYERS_OPTIONS = "mode=0755,size=1m,nr_inodes=4096"
 
 
 def bind(source: Path, target: Path, flags: int) -> None:
-    """A bind mount with these flags and MS_NOSUID on `target`, which is there. Raises JailError."""
+    """Bind-mount `source` on `target`, which must exist, with these flags and MS_NOSUID. Raises JailError."""
     try:
         syscalls.mount(str(source), str(target), None, MS_BIND)
         # A bind mount takes its flags only in a second call, mount(2).
         syscalls.mount("", str(target), None, MS_BIND | MS_REMOUNT | MS_NOSUID | flags)
     except JailError as error:
-        # In a user namespace the host's mounts may not be left out where they hide something, and none of their
-        # restrictions may be lifted, user_namespaces(7).
+        # In a user namespace we must include the mounts below the source, and keep all their restrictions,
+        # user_namespaces(7).
         if error.errno == errno.EINVAL:
             syscalls.mount(str(source), str(target), None, MS_BIND | MS_REC)
         elif error.errno != errno.EPERM:
@@ -45,7 +45,7 @@ def bind(source: Path, target: Path, flags: int) -> None:
 
 
 def _overlay(directory: Path, upper_layer: Path, target: Path, flags: int) -> None:
-    """Mount a read-only overlay of two lower layers. mountinfo does not show the host's path."""
+    """Mount a read-only overlay of two lower layers. Its line in mountinfo does not show the host's path."""
     source_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         layers = f"lowerdir={upper_layer}:/proc/self/fd/{source_fd}"
@@ -55,17 +55,17 @@ def _overlay(directory: Path, upper_layer: Path, target: Path, flags: int) -> No
 
 
 class HostFiles:
-    """Mounts of host files below a guest's root. `directory`: an empty one, used until `close`. Raises JailError."""
+    """Mounts host files below a guest's root. `directory`: an empty one, used until `close`. Raises JailError."""
 
     def __init__(self, directory: Path) -> None:
         self._layers = directory
-        os.umask(0o022)  # guests must be able to read what is made here, whatever umask the runner was started with
+        os.umask(0o022)  # guests must be able to read the files made here, whatever the runner's umask is
         syscalls.mount("layers", str(directory), "tmpfs", MS_NOSUID, _LAYERS_OPTIONS)
         self._empty = directory / "empty"
         self._empty.mkdir()
 
     def show_tree(self, source: Path, target: Path, hidden: Iterable[str] = ()) -> None:
-        """A directory without the entries `hidden`, paths in it. Makes `target`."""
+        """Show a directory without the paths `hidden` in it. Makes `target`."""
         target.mkdir(parents=True, exist_ok=True)
         try:
             _overlay(source, self._layer_that_hides(source.name, hidden), target, MS_NODEV)
@@ -73,7 +73,7 @@ class HostFiles:
             bind(source, target, MS_RDONLY | MS_NODEV)
 
     def show_files(self, directory: Path, targets: dict[str, Path], flags: int) -> None:
-        """Single files of a directory, by name. Makes the targets."""
+        """Show single files of a directory. `targets`: by their names; they are made."""
         shown = self._layers / "shown"
         shown.mkdir()
         try:
@@ -99,19 +99,20 @@ class HostFiles:
             layer = self._layers / f"over-{name}"
             place = layer / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            # A whiteout, which anybody may make since Linux 5.8.
+            # A whiteout. Since Linux 5.8 any user may make one.
             os.mknod(place, 0o020000, 0)
         return layer
 
     def close(self) -> None:
-        """The mounts stay."""
+        """Release `directory`. The mounts stay."""
         syscalls.unmount_lazily(str(self._layers))
 
 
 def execute_from_overlay(argv: list[str]) -> NoReturn:
-    """Become this command, whose executable lies on an overlay: a fork of it can open that by /proc/self/exe.
+    """Execute this command from an overlay, in a new mount namespace.
 
-    In a mount namespace of its own. Where the kernel refuses, in the ordinary way, which evidence tells.
+    A guest that is forked from it can open the executable through /proc/self/exe. If the kernel refuses the overlay,
+    we execute the command without one, and the evidence says so.
     """
     try:
         with ExitStack() as opened:
@@ -120,7 +121,7 @@ def execute_from_overlay(argv: list[str]) -> NoReturn:
             os.unshare(os.CLONE_NEWNS)
             root = make_root_private()
             directory = root / os.path.dirname(os.path.realpath(argv[0])).lstrip("/")
-            files = HostFiles(_ANYWHERE)
+            files = HostFiles(_LAYERS_POINT)
             files.show_tree(directory, directory)
             files.close()
             if root != Path("/"):

@@ -1,4 +1,4 @@
-"""Resource limits, setrlimit(2). They add to the cgroup limits and do not replace them."""
+"""Resource limits, setrlimit(2), in addition to the cgroup limits."""
 
 import math
 import resource
@@ -13,7 +13,7 @@ Rlimit = tuple[int, int]
 
 
 def rlimits(limits: Limits) -> dict[int, Rlimit]:
-    """(soft, hard) by resource number."""
+    """Return (soft, hard) by resource number."""
     cpu_secs = math.ceil(limits.cpu_time_secs) + _CPU_GRACE_SECS
     both = {
         resource.RLIMIT_CPU: cpu_secs,
@@ -33,9 +33,9 @@ def rlimits(limits: Limits) -> dict[int, Rlimit]:
 
 
 def apply(limits: Limits, *, with_file_size: bool = True) -> None:
-    """Set them on this process. Hard limits only go down: no capability is needed.
+    """Set the limits on this process. It needs no capability, because hard limits are only lowered.
 
-    A process that has yet to place files leaves their size for `apply_file_size`.
+    A process that must still write its files leaves the file size limit to `apply_file_size`.
     """
     for key, values in rlimits(limits).items():
         if with_file_size or key != resource.RLIMIT_FSIZE:

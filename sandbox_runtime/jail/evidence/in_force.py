@@ -1,7 +1,7 @@
-"""Decide from measurements which controls are in force. Fails closed: a control that was not measured is missing.
+"""Decide from measurements which controls are in force. A control that was not measured is missing.
 
-`controls` runs in the guest's own process right before its exec, so that a run below the floor ends there. The rest
-runs in the supervisor, after the run.
+`controls` runs in the guest's own process right before exec, so that a run below the floor ends there. The other
+functions run in the supervisor, after the run.
 """
 
 import os
@@ -37,7 +37,7 @@ def _unprivileged(measured: Measured, terms: Terms) -> bool:
 
 
 def _dedicated(measured: Measured, terms: Terms) -> bool:
-    """In a user namespace the guest's user is the runner's own one under another number."""
+    """Whether the guest's user differs from the runner's. In a user namespace it is the same under another number."""
     status = measured.status
     is_another = str(terms.runner_uid) not in status["Uid"] and not status["Groups"]
     return is_another and measured.user_namespace == terms.outer_namespaces[0]["user"]
@@ -48,14 +48,14 @@ def _no_capabilities(measured: Measured, _: Terms) -> bool:
 
 
 def _filtered(measured: Measured, terms: Terms) -> bool:
-    """Whether a filter was loaded here: a container has one of its own, which every process in it shows too."""
+    """Whether we loaded a filter, in addition to the container's own, which every process in it shows."""
     status = measured.status
     own = terms.outer_filters is not None and int(status["Seccomp_filters"][0]) > terms.outer_filters
     return own and status["Seccomp"] == [_SECCOMP_FILTERING]
 
 
 def _member(membership: str, controller: str, marker: str) -> bool:
-    """Whether a line `id:controllers:path` of proc_pid_cgroup(5) puts the process in the slot's group."""
+    """Whether a line `id:controllers:path` of proc_pid_cgroup(5) names the slot's group."""
     for line in membership.splitlines():
         _, controllers, path = line.split(":", 2)
         if (controller in controllers.split(",") or not controllers) and marker and path.endswith(marker):
@@ -64,7 +64,7 @@ def _member(membership: str, controller: str, marker: str) -> bool:
 
 
 def _read_only_elsewhere(measured: Measured, _: Terms) -> bool:
-    """Nothing but the run's own mounts and the devices can be written, and no program gains rights by a mode bit."""
+    """Whether only the run's own mounts and the devices are writable, and no mode bit gives a program rights."""
     root_seen = False
     for point, _kind, options, _source in measured.mounts:
         if ",nosuid," not in options or not (",ro," in options or point in _WRITABLE_POINTS):
@@ -74,9 +74,9 @@ def _read_only_elsewhere(measured: Measured, _: Terms) -> bool:
 
 
 def _own_inodes(measured: Measured, terms: Terms) -> bool:
-    """Whether no file that the guest can open has the host's inode, which other slots would have too.
+    """Whether no file that the guest can open has the host's inode, which other slots would share.
 
-    A guest of a warm interpreter can open that interpreter's own file by /proc/self/exe.
+    A guest that is forked from a warm interpreter can open the interpreter's file through /proc/self/exe.
     """
     for point, kind, _options, source in measured.mounts:
         if source != SOURCE and not (kind == "tmpfs" if point == "/" else point in PRIVATE_MOUNTS):
@@ -87,7 +87,7 @@ def _own_inodes(measured: Measured, terms: Terms) -> bool:
 
 
 def _private(measured: Measured, _: Terms) -> bool:
-    """Every private mount is on top of its mount point, of its kind and with all of its options."""
+    """Whether each private mount is the top one at its mount point, of its kind and with all its options."""
     top = {mount.point: mount for mount in measured.mounts}  # the last one mounted on a point wins
     for point, kind, options in _PRIVATE:
         if point not in top or top[point].kind != kind:
@@ -98,7 +98,7 @@ def _private(measured: Measured, _: Terms) -> bool:
     return True
 
 
-# Called in this order. Plain functions, made once: the process that calls them copies every page that it writes to.
+# Called in this order. They are plain functions, because a forked process copies every page that it writes to.
 _CHECKS: dict[str, Callable[[Measured, Terms], bool]] = {
     # All groups are entered together; a member's own list of groups names the slot once for each.
     "memory_limit": lambda measured, terms: _member(measured.groups, "memory", terms.membership_marker),
@@ -118,13 +118,13 @@ _CHECKS: dict[str, Callable[[Measured, Terms], bool]] = {
 
 
 def _own(namespace: str, measured: Measured, terms: Terms) -> bool:
-    """Whether the run has such a namespace of its own: the cgroup one of the template is the supervisor's."""
+    """Whether the run's namespace differs from those of the supervisor and of the template."""
     outer = [namespaces.get(namespace) for namespaces in terms.outer_namespaces]
     return bool(outer) and None not in outer and measured.namespaces.get(namespace, outer[0]) not in outer
 
 
 def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
-    """Every control by name, and whether it is in force."""
+    """Return every control by name, and whether it is in force."""
     found = {control: _own(name, measured, terms) for name, control in _NAMESPACE_CONTROLS.items()}
     for name, check in _CHECKS.items():
         try:
@@ -135,33 +135,33 @@ def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
 
 
 CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_CHECKS)
-# What needs writable control groups, and what only root can give: a user namespace maps one user id, the runner's own,
-# and devices work in it only as files of the host.
+# The first need writable control groups, the second need root: a user namespace maps only the runner's own user id, and
+# devices work in it only as files of the host.
 GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit", "cpu_share")
 ROOTS_CONTROLS = ("dedicated_user", "own_inodes")
 PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, *ROOTS_CONTROLS})
 
-# Without a share of the CPUs a program harms the speed of others, not their isolation: it is reported, not required.
+# Without CPU shares a program can slow others but not break their isolation. So they are reported, not required.
 STRICT_CONTROLS = tuple(name for name in CONTROLS if name != "cpu_share")
 
 
 def is_strict(missing: Iterable[str]) -> bool:
-    """Whether isolation is whole without these controls."""
+    """Whether isolation is strict although these controls are missing."""
     return not set(missing) & set(STRICT_CONTROLS)
 
 
 def default_floor() -> tuple[str, ...]:
-    """The floor of a slot that names none: strict for root, and for an ordinary user all that such a one can have."""
+    """Return the default floor: all strict controls for root, all possible ones for an ordinary user."""
     return STRICT_CONTROLS if os.geteuid() == 0 else PERMISSIVE_CONTROLS
 
 
 def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, ...]:
-    """The required controls that were not found."""
+    """Return the required controls that are not in force."""
     return tuple([name for name in required if not found.get(name, False)])
 
 
 def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
-    """The run's own figures: differences of the slot's counters, which are reused from run to run."""
+    """Return the usage of the run: the difference of the slot's counters, which all its runs share."""
     return CgroupUsage(
         memory_limit_bytes=spec.limits.memory_bytes,
         memory_peak_bytes=end.memory_peak_bytes,
@@ -177,13 +177,10 @@ def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
 def gather(
     found: dict[str, bool] | None, backend: str | None, run_usage: CgroupUsage, errors: tuple[str, ...]
 ) -> Evidence:
-    """The evidence of a finished run. `found` is None when the program never reported.
-
-    Without groups there are no group counters, and none are made up.
-    """
+    """Build the evidence of a finished run. `found`: None when the program never reported."""
     seen = dict(found or {})
     if backend is not None and run_usage.cpu_usage_usec <= 0:
-        seen["cpu_limit"] = False  # the group's clock stood still: nothing was accounted
+        seen["cpu_limit"] = False  # the group counted no CPU time
     return Evidence(
         controls_applied=tuple(name for name in CONTROLS if seen.get(name, False)),
         controls_missing=not_in_force(seen, CONTROLS),

@@ -1,6 +1,6 @@
-"""Read what is in force on this very process: called by the guest's process, right before it becomes the guest.
+"""Measure the controls of the calling process: the guest's own, right before exec.
 
-Nothing that is read here can be undone by exec or by the guest. `evidence` judges it.
+Neither exec nor the guest can undo a control that was measured here. `in_force` decides by the measurements.
 """
 
 import os
@@ -34,7 +34,7 @@ class Mounted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Everything that was read.
+    """The measurements of one process.
 
     `namespaces`, `user_namespace`: as /proc names them. `status`: words by key of proc_pid_status(5). `groups`: text of
     proc_pid_cgroup(5) from before the cgroup namespace hid it. `mounts`: in the order of mounting. `executable_device`:
@@ -51,7 +51,7 @@ class Measured:
 
 
 def read_text(path: str) -> str:
-    """A file of /proc, without the cost of a text stream. The kernel gives one page at a time."""
+    """Read a file of /proc without the cost of a text stream. The kernel gives at most one page a call."""
     parts = []
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -63,18 +63,18 @@ def read_text(path: str) -> str:
 
 
 def own_namespaces() -> dict[str, str]:
-    """Own namespaces of the caller, by name; `user` among them."""
+    """Return the caller's namespaces by name, including `user`."""
     return {name: os.readlink(path) for name, path in _NAMESPACE_FILES}
 
 
 def own_filters() -> int | None:
-    """How many system-call filters the caller has; None where the kernel does not say."""
+    """Count the caller's system-call filters. None: the kernel does not say."""
     status = read_text("/proc/self/status")
     return int(_words_of(status, _FILTERS_KEY)[0]) if f"\n{_FILTERS_KEY}:" in status else None
 
 
 def mount_table(text: str) -> tuple[Mounted, ...]:
-    """All of it: raises ValueError when a line has another shape."""
+    """Parse the whole text of mountinfo. Raises ValueError for a line of another form."""
     rows = _MOUNT_LINE.findall(text)
     if len(rows) != text.count("\n"):
         raise ValueError("mountinfo")
@@ -82,20 +82,20 @@ def mount_table(text: str) -> tuple[Mounted, ...]:
 
 
 def _words_of(status: str, key: str) -> list[str]:
-    """The words of one line. The first line holds the program's name, in which the kernel escapes line ends."""
+    """Return the words of one line. The kernel escapes line ends in the program's name, which is in the first line."""
     begin = status.index(f"\n{key}:") + len(key) + 2
     return status[begin : status.index("\n", begin)].split()
 
 
 def status_words(status: str) -> dict[str, list[str]]:
-    """The words of proc_pid_status(5), by STATUS_KEYS."""
+    """Return the words of proc_pid_status(5), by STATUS_KEYS."""
     return {key: _words_of(status, key) for key in STATUS_KEYS if f"\n{key}:" in status}
 
 
 def measure(limits: Limits, groups: str) -> Measured:
     """Measure the calling process. `groups`: its /proc/self/cgroup, read before the cgroup namespace was made.
 
-    Raises ValueError for a file of another shape than the manual's.
+    Raises ValueError for a file that does not have the form of its manual page.
     """
     status, namespaces = read_text("/proc/self/status"), own_namespaces()
     user_namespace = namespaces.pop("user")

@@ -1,4 +1,4 @@
-"""Advice for `doctor`: for each missing control one sentence with the reason and the remedy."""
+"""Advice for `doctor`: for each missing control a sentence with the cause and the remedy."""
 
 import errno
 import platform
@@ -15,7 +15,7 @@ from sandbox_runtime.jail.host.probe import HostSupport
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """Settings of the kernel; None where it has no such setting. `groups_problem`: "" when groups can be made."""
+    """Settings of the kernel; None: it has no such setting. `groups_problem`: "" when groups can be made."""
 
     kernel: str
     machine: str
@@ -50,7 +50,7 @@ def _groups_problem() -> str:
 
 
 def read_facts() -> HostFacts:
-    """Read them, and try to make groups."""
+    """Read the settings, and try to make groups."""
     return HostFacts(
         kernel=platform.release(),
         machine=platform.machine(),
@@ -64,7 +64,7 @@ def read_facts() -> HostFacts:
 
 
 def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
-    """Sentences. `strict`: probed as root, None when nobody could; `permissive`: probed as an ordinary user."""
+    """Return the sentences. `strict`: the probe as root, None without root; `permissive`: as an ordinary user."""
     return (
         *_core_advice(facts),
         *_strict_advice(facts, strict),
@@ -73,30 +73,30 @@ def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport
 
 
 def _core_advice(facts: HostFacts) -> Iterator[str]:
-    """RLIMIT_CORE of 0 keeps images of memory from files, not from a program that they are piped to, core(5)."""
+    """Warn of a core pattern that is a pipe or a socket: RLIMIT_CORE of 0 prevents only core files, core(5)."""
     if (facts.core_pattern or "").startswith(("|", "@")):
         yield (
-            f"every mode: kernel.core_pattern is {facts.core_pattern!r}: each crash of a guest starts that program as "
-            "root on the host, or is sent to that socket, with the guest's memory as its input, and no limit of the "
-            "jail prevents it: `sysctl -w kernel.core_pattern=core` on the host."
+            f"every mode: kernel.core_pattern is {facts.core_pattern!r}: each crash of a guest sends its memory to "
+            "that program, which runs as root on the host, or to that socket; no limit of the jail prevents it: "
+            "run `sysctl -w kernel.core_pattern=core` on the host."
         )
 
 
 def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str]:
     if strict is None:
-        yield "strict: not tried, for that needs root: run the same command with sudo."
+        yield "strict: not tried, because it needs root: run the same command with sudo."
         return
     if strict.failure is not None:
         yield f"strict: it fails at: {strict.failure}."
         if facts.cgroup_version is None:
             yield (
                 "strict: no control groups with the memory and pids controllers are mounted: mount cgroup2 on "
-                "/sys/fs/cgroup (in a container: give it a writable /sys/fs/cgroup)."
+                "/sys/fs/cgroup (in a container: mount a writable /sys/fs/cgroup)."
             )
         elif facts.groups_problem:
             yield "strict: groups cannot be made here: make the mount of the control groups writable."
         elif strict.failure.errno == errno.EPERM:
-            yield "strict: a right is missing: give the runner (its container) the capabilities of docs/runner.md."
+            yield "strict: a capability is missing: give the runner or its container those listed in docs/runner.md."
     for name in strict.missing:
         yield f"strict: {name} is not in force: {_WHAT_GIVES.get(name, 'it is needed for strict mode')}."
 
@@ -105,11 +105,11 @@ _WHAT_GIVES = {
     **dict.fromkeys(GROUP_CONTROLS, "make the mount of the control groups writable"),
     "cpu_share": (
         "give the runner's groups the cpu controller (v1: mount it writable; v2: delegate it), "
-        "else the processes of one run slow those of others"
+        "otherwise the processes of one run slow those of others"
     ),
     "dedicated_user": "start the runner as root of the host's own user namespace, with CAP_SETUID and CAP_SETGID",
     "unprivileged_user": "give the runner CAP_SETUID and CAP_SETGID",
-    "no_capabilities": "give the runner CAP_SETPCAP, so that it can give all others away",
+    "no_capabilities": "give the runner CAP_SETPCAP, which it needs to drop all capabilities",
     "seccomp": "use a kernel from Linux 5.9 on, with CONFIG_SECCOMP_FILTER",
     "own_inodes": (
         "use a kernel with overlayfs (CONFIG_OVERLAY_FS), and no root of the runner that is an overlay on an overlay"
@@ -143,7 +143,7 @@ def _permissive_advice(facts: HostFacts, permissive: HostSupport) -> Iterator[st
         if name in GROUP_CONTROLS:
             continue
         if name == "dedicated_user":
-            yield "permissive: dedicated_user needs root: a user namespace maps one user id, the runner's own."
+            yield "permissive: dedicated_user needs root: a user namespace maps only the runner's own user id."
         elif name == "own_inodes":
             yield "permissive: own_inodes needs root: in a user namespace devices work only as files of the host."
         else:
@@ -154,16 +154,16 @@ def _why_no_user_namespace(facts: HostFacts, failure: JailError) -> Iterator[str
     if facts.max_user_namespaces == 0:
         yield "permissive: user namespaces are switched off: `sysctl -w user.max_user_namespaces=10000`."
     if facts.unprivileged_userns_clone == 0:
-        yield "permissive: they are for root only: `sysctl -w kernel.unprivileged_userns_clone=1`."
+        yield "permissive: user namespaces are for root only: `sysctl -w kernel.unprivileged_userns_clone=1`."
     if facts.apparmor_restricts_user_namespaces == 1:
         yield (
-            "permissive: AppArmor takes their rights away: give the interpreter a profile with `userns`, or "
+            "permissive: AppArmor restricts user namespaces: give the interpreter a profile with `userns`, or "
             "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`."
         )
     if failure.step == "mount" and failure.target.endswith("/proc"):
         yield "permissive: parts of /proc are hidden here: in Docker add `--security-opt systempaths=unconfined`."
     elif failure.step == "clone" and facts.max_user_namespaces:
         yield (
-            "permissive: where the kernel allows them a container's filter may not: in Docker add "
+            "permissive: a container's filter may refuse user namespaces that the kernel allows: in Docker add "
             "`--security-opt seccomp=unconfined` for this mode."
         )

@@ -25,7 +25,7 @@ _PROBE_LIMITS = Limits(
     output_bytes=4096,
 )
 _PROBE_SLOT_INDEX = 63
-_ORDINARY_USER = 65534  # "nobody": exists everywhere and owns nothing
+_ORDINARY_USER = 65534  # "nobody": exists on every host and owns no file
 _PROBE_SECS = 60
 _PROBE_CODE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -75,7 +75,7 @@ def print_probe() -> None:
 
 
 def _copy_for_everybody(place: Path) -> None:
-    """Copy the jail's code to `place`, readable by all: the project's folder may be readable by root only."""
+    """Copy the jail's code to `place`, readable by all users: perhaps only root can read the project's folder."""
     package = Path(__file__).parents[2]
     target = place / package.name
     shutil.copytree(package / "jail", target / "jail", ignore=shutil.ignore_patterns("__pycache__"))
@@ -85,7 +85,7 @@ def _copy_for_everybody(place: Path) -> None:
 
 
 def probe_as_ordinary_user() -> HostSupport:
-    """For root: the same probe in a process of a user without rights. Never raises."""
+    """Run the same probe as an ordinary user. Only root can. Never raises."""
     interpreter = getattr(sys, "_base_executable", sys.executable)
     try:
         with tempfile.TemporaryDirectory() as place:

@@ -10,7 +10,7 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def forget_inherited() -> None:
-    """In the template: be as an interpreter that inherited nothing. Raises JailError."""
+    """In the template: reset the inherited properties. Raises JailError."""
     _reset_signals()
     _reset_priority()
 
@@ -36,6 +36,6 @@ def _reset_priority() -> None:
 
 
 def reset_for_exec() -> None:
-    """In a run's process: let no disposition of the interpreter reach the guest. Handlers end at exec by themselves."""
+    """In a run's process: reset the interpreter's signal dispositions. Exec resets handlers by itself."""
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)

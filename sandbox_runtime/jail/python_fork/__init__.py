@@ -7,7 +7,7 @@ The template is started as the very command of such a run, `template_command`. I
 from sandbox_runtime.jail.python_fork import huge_pages
 from sandbox_runtime.jail.python_fork.warm_start import WarmStart, template_command
 
-# Where objects lie is decided first: importing anything of the package makes most of them.
+# The allocator must be changed before anything else is imported, because imports make most objects.
 START_CODE = f"""
 import sys
 sys.path.insert(0, ROOT)

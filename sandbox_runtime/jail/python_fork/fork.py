@@ -1,4 +1,4 @@
-"""The one interface of this package inside the jail: made in the template, used there and in each run's process."""
+"""The only interface of this package inside the jail. The template makes it, and each run's process uses it."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,15 @@ from sandbox_runtime.jail.python_fork.main_script import MainScript
 from sandbox_runtime.jail.python_fork.shared_pages import fill_holes, keep_shared
 from sandbox_runtime.jail.python_fork.warm_start import WarmStart
 
-# Runs by which the template's own loop has allocated what it keeps.
+# After so many runs the template's own loop allocates no more lasting memory.
 _SETTLED_AFTER = 3
 
 
 class PythonFork:
-    """Raises JailError. `directory`: working directory of the script. `guests_path`: `sys.path` without it.
+    """Prepares the template for forks, and runs a script in a fork. Raises JailError.
 
-    `collapse`: of `huge_pages.ArenasInHeap`.
+    `directory`: working directory of the script. `guests_path`: `sys.path` without it. `collapse`: of
+    `huge_pages.ArenasInHeap`.
     """
 
     def __init__(self, warm: WarmStart, directory: str, guests_path: list[str], collapse: Callable[[], object]) -> None:
@@ -21,7 +22,7 @@ class PythonFork:
         self._script = MainScript(warm.imports, f"{directory}/{warm.argv[-1]}", guests_path)
 
     def share_memory(self) -> None:
-        """In the template, which only forks from here on: let forks share its memory."""
+        """In the template: let forks share its memory. After this the template must only fork."""
         keep_shared()
         self._collapse()
 
@@ -32,11 +33,11 @@ class PythonFork:
             self._collapse()
 
     def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
-        """Whether a run of this command may go on from the template."""
+        """Whether a run of this command may be a fork of the template."""
         return self._warm.matches(argv, environment)
 
     def get_ready(self, *, is_prewarmed: bool) -> None:
-        """In the run's process: be a fresh interpreter. `is_prewarmed`: no client waits yet."""
+        """In the run's process: become a fresh interpreter. `is_prewarmed`: no client waits yet."""
         self._script.get_ready(is_prewarmed=is_prewarmed)
 
     def run(self) -> None:

@@ -1,10 +1,10 @@
-"""Keep the memory of a template in huge pages: a fork copies one entry for each instead of 512, and its end drops one.
+"""Keep the memory of a template in huge pages. Then a fork copies one page table entry instead of 512.
 
-Where a process writes, the kernel splits its own view of that huge page first, for good, and copies 4 KiB as ever. So
-what the template itself writes to from run to run must lie close together: see `shared_pages`.
+When a process writes to a huge page, the kernel splits it for that process and copies 4 KiB. So the memory that the
+template writes in each run must lie close together: see `shared_pages`.
 
-A huge page lies at a multiple of its size, so all must lie in one piece: while the template gets ready, CPython's
-arenas are taken from the heap, beside what malloc(3) takes there, and not from wherever mmap(2) finds room.
+Huge pages must be aligned, so the memory must be contiguous. While the template starts, CPython takes its arenas from
+the heap, beside the memory of malloc(3), and not from mmap(2).
 """
 
 import ctypes
@@ -23,19 +23,19 @@ class _ArenaAllocator(ctypes.Structure):
 
 
 class ArenasInHeap:
-    """From its making until `collapse`. For a process with one thread."""
+    """Makes CPython take its arenas from the heap, until `collapse`. For a process with one thread."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.sbrk.restype = ctypes.c_void_p
         self._usual = _ArenaAllocator()
         ctypes.pythonapi.PyObject_GetArenaAllocator(ctypes.byref(self._usual))
-        # sbrk(2) takes the context for how much it is asked for. Nothing is given back, by a call that does nothing.
+        # alloc(context, size) is sbrk(2), which takes the context as the size. free is getpid(2), which does nothing.
         alloc, free = (ctypes.cast(function, ctypes.c_void_p) for function in (self._libc.sbrk, self._libc.getpid))
         ctypes.pythonapi.PyObject_SetArenaAllocator(ctypes.byref(_ArenaAllocator(_ARENA_BYTES, alloc, free)))
 
     def collapse(self) -> int:
-        """Take arenas the usual way again, and make huge pages of the heap. Returns how many; 0 on older kernels."""
+        """Restore the usual allocator, and make huge pages of the heap. Returns their number; 0 on older kernels."""
         ctypes.pythonapi.PyObject_SetArenaAllocator(ctypes.byref(self._usual))
         end = self._libc.sbrk(0)
         address, made = end - end % _HUGE_PAGE_BYTES, 0
@@ -44,5 +44,5 @@ class ArenasInHeap:
             if not self._libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(_HUGE_PAGE_BYTES), _COLLAPSE):
                 made += 1
             elif ctypes.get_errno() == errno.ENOMEM:
-                break  # the heap begins in the middle of this one, or there is no room for huge pages
+                break  # the heap starts inside this page, or no huge page is free
         return made

@@ -1,7 +1,7 @@
 """Run a script as the interpreter's main program, in a process that was forked from a warm template.
 
-What the script sees must be what `python3 SCRIPT` shows: an empty call stack below it, a fresh `__main__`, the whole
-recursion limit, and the interpreter's own end: tracebacks, exit codes, threads, atexit, flushing, destructors.
+The script must see the same as with `python3 SCRIPT`: an empty call stack, a fresh `__main__`, the full recursion
+limit, and the same end: tracebacks, exit codes, threads, atexit, flushing, destructors.
 """
 
 import builtins
@@ -37,9 +37,9 @@ _SHORT_SCRIPT = "text = str(len([1, 2])) + f'{3:.2f}'\n"
 
 
 class MainScript:
-    """Make it in the template, where all that it looks up costs nothing. Raises JailError.
+    """Make it in the template, so that its preparation costs the runs nothing. Raises JailError.
 
-    In a forked process: `get_ready`, which needs no script yet, then `run`. `path`: absolute, of the script.
+    In a forked process call `get_ready`, which needs no script yet, then `run`. `path`: absolute path of the script.
     `guests_path`: `sys.path` of a script, without its own directory.
     """
 
@@ -56,7 +56,7 @@ class MainScript:
             *(ctypes.py_object, ctypes.py_object, ctypes.c_int, ctypes.c_void_p),
         ]
         for name in imports:
-            with suppress(ImportError):  # a smaller installation: scripts find out for themselves
+            with suppress(ImportError):  # not installed here; a script that needs it gets the error
                 importlib.import_module(name)
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
@@ -64,19 +64,19 @@ class MainScript:
         self._main_thread = threading.main_thread()
         _hide_traces(os.path.dirname(path), guests_path)
         sys.path_importer_cache[path] = None  # pymain_run_python asked whether the script is a package
-        # The program's own comes behind all that is inherited: see `script_end`.
+        # The script's `__main__` must come after all inherited modules: see `script_end`.
         self._main = sys.modules.pop("__main__")
         self._inherited = dict(sys.modules)
 
     def get_ready(self, *, is_prewarmed: bool) -> None:
         """Make this process equal to a freshly started interpreter. `is_prewarmed`: no client waits yet.
 
-        os.fork() does far more in a child: it makes every lock anew. A process that has had one thread all its life,
-        and holds none of them, needs only this; a test looks for hooks that do anything else.
+        os.fork() also renews every lock in a child. A process that never had a second thread and holds no lock does not
+        need that. A test checks that no other hooks exist.
         """
         self._reseed()
-        self._main_thread._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - what its own hook calls
-        # Changes of identity took it away; a program may look at itself.
+        self._main_thread._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - its own fork hook calls this
+        # The change of identity cleared it, and a program may read its own /proc files.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)
         main = ModuleType("__main__")
         main.__dict__.update(
@@ -92,7 +92,7 @@ class MainScript:
             self._write_ahead()
 
     def _write_ahead(self) -> None:
-        """Write in advance to pages that a script writes to, while no client waits: a page is copied only once."""
+        """While no client waits, write to the pages that a script will write to, so that they are copied in advance."""
         namespace: dict[str, object] = {"__name__": "warm"}
         file = self._open_file(os.devnull.encode(), b"rb")
         if file:
@@ -107,9 +107,9 @@ class MainScript:
         file = self._open_file(name, b"rb")
         if not file:
             raise JailError("open script", os.path.basename(self._path), ctypes.get_errno())
-        namespace, self._namespace = self._namespace, {}  # only the module itself may hold it in the end
+        namespace, self._namespace = self._namespace, {}  # at the end only the module may refer to it
         uncaught = self._execute(file, name, namespace)
-        # No exception is being handled from here on: hooks and exit functions must not see one.
+        # From here on no exception is being handled, because hooks and exit functions must not see one.
         script_end.flush_io(self._stack)
         code = 0
         if isinstance(uncaught, SystemExit):
@@ -125,11 +125,11 @@ class MainScript:
         script_end.end(self._stack, code, self._inherited, interrupted=interrupted)
 
     def _execute(self, file: int, name: bytes, namespace: dict[str, object]) -> BaseException | None:
-        """Handle an uncaught exception."""
+        """Run the script. Returns its uncaught exception, or None."""
         try:
             self._stack.call(self._run_file, file, name, _FILE_INPUT, namespace, namespace, True, None)
-        except BaseException as error:  # noqa: BLE001 - whatever the script raises
-            # The first two entries are of this function and of the one that cut the stack.
+        except BaseException as error:  # noqa: BLE001 - the script may raise anything
+            # The first two entries are of this method and of `CallStack.call`.
             rest = error.__traceback__.tb_next if error.__traceback__ else None
             error.__traceback__ = rest.tb_next if rest else None
             return error
@@ -137,7 +137,7 @@ class MainScript:
 
 
 def _hide_traces(directory: str, guests_path: list[str]) -> None:
-    """Make the interpreter look freshly started: remove our modules from `sys.modules`; they stay in memory."""
+    """Make the interpreter look freshly started: remove our modules from `sys.modules`. They stay in memory."""
     for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
         del sys.modules[name]
     sys.path[:] = [directory, *guests_path]

@@ -1,7 +1,7 @@
-"""End the interpreter as Py_FinalizeEx does (cpython/Python/pylifecycle.c), without the template's own modules.
+"""End the interpreter as Py_FinalizeEx does (cpython/Python/pylifecycle.c), without the template's modules.
 
-The real function tears down every module of the template, which writes to all of their pages and costs more than most
-programs. Here we finalise only the program's own objects, in the same order, and then exit.
+The real function finalises every module of the template. That writes to all their pages, and takes longer than most
+programs. Here we finalise only the program's own objects, in the same order, and exit.
 """
 
 import atexit
@@ -22,13 +22,13 @@ from sandbox_runtime.jail.python_fork.call_stack import CallStack
 
 FAILED_FLUSH = 120  # pylifecycle.c
 _flush_c_streams = ctypes.CDLL(None).fflush
-_join_threads = threading._shutdown  # type: ignore[attr-defined] # noqa: SLF001 - what Py_FinalizeEx calls
-_flush = operator.methodcaller("flush")  # which looks it up without a frame of ours
+_join_threads = threading._shutdown  # type: ignore[attr-defined] # noqa: SLF001 - Py_FinalizeEx calls it
+_flush = operator.methodcaller("flush")  # implemented in C: adds no frame of ours
 _run_exit_functions = atexit._run_exitfuncs  # noqa: SLF001 - same
 
 
 def exit_code(error: SystemExit) -> int:
-    """The exit code of a SystemExit; prints its text, pythonrun.c handle_system_exit."""
+    """Return the exit code of a SystemExit, and print its text, as handle_system_exit of pythonrun.c does."""
     code = error.code
     if code is None:
         return 0
@@ -41,14 +41,14 @@ def exit_code(error: SystemExit) -> int:
 
 
 def show(stack: CallStack, error: BaseException) -> int:
-    """Report an exception that nobody caught through `sys.excepthook`, pythonrun.c PyErr_PrintEx. Returns the code."""
+    """Report an uncaught exception with `sys.excepthook`, as PyErr_PrintEx of pythonrun.c. Returns the exit code."""
     sys.last_exc = sys.last_value = error
     sys.last_type, sys.last_traceback = type(error), error.__traceback__
     try:
         stack.call(sys.excepthook, type(error), error, error.__traceback__)
     except SystemExit as left:
         return exit_code(left)
-    except BaseException as raised:  # noqa: BLE001 - whatever the hook raises
+    except BaseException as raised:  # noqa: BLE001 - the hook may raise anything
         second = raised
     else:
         return 1
@@ -62,21 +62,21 @@ def show(stack: CallStack, error: BaseException) -> int:
 
 
 def flush_io(stack: CallStack) -> None:
-    """What pythonrun.c calls so behind the main program, before an error of it is shown. Failures say nothing."""
+    """Flush the streams after the main program and before its error is shown, as pythonrun.c. Ignores failures."""
     for name in ("stderr", "stdout"):
-        with suppress(BaseException):  # a stream of the program's may raise anything
+        with suppress(BaseException):  # a stream of the program may raise anything
             stack.call(_flush, getattr(sys, name, None))
 
 
 def _flushed() -> bool:
-    """flush_std_files: a failure of stdout is shown, and changes the exit code."""
+    """Flush as flush_std_files does, and show a failure of stdout. False: a stream failed; the exit code changes."""
     good = True
     for stream in (sys.stdout, sys.stderr):
         if stream is None or getattr(stream, "closed", False):
             continue
         try:
             stream.flush()
-        except BaseException as error:  # noqa: BLE001 - a stream of the program's may raise anything
+        except BaseException as error:  # noqa: BLE001 - a stream of the program may raise anything
             good = False
             if stream is sys.stdout:
                 _ignore(error, "on flushing sys.stdout")
@@ -84,7 +84,7 @@ def _flushed() -> bool:
 
 
 def _ignore(error: BaseException, where: str) -> None:
-    """PyErr_FormatUnraisable: the first entry of the traceback is that of our own function."""
+    """Report an error as PyErr_FormatUnraisable does, without the traceback entry of our own function."""
     error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None
     with suppress(Exception):
         sys.stderr.write(f"Exception ignored {where}:\n")
@@ -92,7 +92,7 @@ def _ignore(error: BaseException, where: str) -> None:
 
 
 def _clear(stack: CallStack, namespace: dict[str, Any]) -> None:
-    """moduleobject.c _PyModule_ClearDict: names with one underscore first."""
+    """Clear a module as _PyModule_ClearDict of moduleobject.c: names with one underscore first."""
     for first in (True, False):
         for name in list(namespace):
             if (name[:1] == "_" and name[1:2] != "_") is first and (first or name != "__builtins__"):
@@ -100,30 +100,30 @@ def _clear(stack: CallStack, namespace: dict[str, Any]) -> None:
 
 
 def _own_modules(inherited: Mapping[str, ModuleType]) -> list[str]:
-    """Names of the program's modules. They come last, unless it put another one in the place of ours."""
+    """Return the names of the program's modules. They come last, unless the program replaced one of ours."""
     count = len(inherited)
-    # A list compares what is identical without a call, and one of known length is made at once.
+    # Lists compare identical items without a call.
     if list(sys.modules.values())[:count] == list(inherited.values()):
         return list(sys.modules)[count:]
     return [name for name, module in sys.modules.items() if inherited.get(name) is not module]
 
 
 def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
-    """finalize_modules, for the modules of the program: let go of all, then empty those that something still holds.
+    """Do as finalize_modules with the program's modules: release all, then clear those that are still referenced.
 
-    Destructors run here: every step that may call one has an empty stack.
+    Destructors run here, so each step that may call one has an empty call stack.
     """
-    # References from the report of an error would keep its objects alive.
+    # The last reported error refers to objects of the program.
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         stack.call(sys.__dict__.pop, name, None)
     for name in ("stdout", "stderr"):
         stack.call(setattr, sys, name, getattr(sys, f"__{name}__"))
-    # The real end has no way left to read source: the errors of destructors show none.
+    # At the real end `io` cannot be imported any more, so errors of destructors show no source.
     names = _own_modules(inherited)
-    sys.modules["io"] = None  # type: ignore[assignment] # what an import of it finds then, too
+    sys.modules["io"] = None  # type: ignore[assignment]
     held = []
     for name in names:
-        with suppress(TypeError):  # anything may stand there
+        with suppress(TypeError):  # a program may put any object there
             held.append(weakref.ref(sys.modules[name]))
         stack.call(sys.modules.__delitem__, name)
     stack.call(gc.collect)
@@ -135,16 +135,16 @@ def _destroy(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
 
 
 def write_ahead(stack: CallStack, inherited: Mapping[str, ModuleType]) -> None:
-    """Run the parts of `end` that can be repeated, to write to their pages in advance."""
+    """Run the repeatable parts of `end`, to write to their pages in advance."""
     _own_modules(inherited)
     stack.call(gc.collect)
 
 
 def end(stack: CallStack, code: int, inherited: Mapping[str, ModuleType], *, interrupted: bool) -> None:
-    """Never returns. `inherited`: modules of the template by name. `interrupted`: the process dies of SIGINT."""
+    """End the process. Never returns. `inherited`: the template's modules by name. `interrupted`: die of SIGINT."""
     try:
         stack.call(_join_threads)
-    except BaseException as error:  # noqa: BLE001 - as wait_for_thread_shutdown
+    except BaseException as error:  # noqa: BLE001 - as wait_for_thread_shutdown of pylifecycle.c
         _ignore(error, "on threading shutdown")
     stack.call(_run_exit_functions)
     if not _flushed():

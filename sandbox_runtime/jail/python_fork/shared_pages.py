@@ -1,8 +1,8 @@
-"""Keep the memory of forked processes shared: pages without writes are never copied.
+"""Keep the memory of forked processes shared: the kernel copies a page only when a process writes to it.
 
-A copied page costs two microseconds, and a run of a small program is a few milliseconds. Three kinds of writing matter:
-CPython counts references, except for immortal objects, PEP 683; it puts new objects into the holes that old ones left,
-which lie all over the memory; and it writes into the code of a function that runs, PEP 659.
+A copied page costs two microseconds, and a run of a small program takes a few milliseconds. Two kinds of writes matter.
+CPython counts references, except those of immortal objects, PEP 683. And it puts new objects into holes between old
+ones, all over the memory.
 """
 
 import ctypes
@@ -10,35 +10,35 @@ import gc
 from collections.abc import Callable, Iterable
 from types import CodeType
 
-# object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first, and a negative lower half makes it immortal.
+# object.h of CPython 3.12 and 3.13, 64 bit: ob_refcnt comes first. With a negative lower half the object is immortal.
 _IMMORTAL = 0xFFFF_FFFF
-# obmalloc.c: sizes in steps of 16 up to 512 bytes; a pool holds one size, and is filled from its beginning.
+# obmalloc.c: sizes in steps of 16 up to 512 bytes. A pool holds blocks of one size, and is filled from its start.
 _SIZE_STEP, _LARGEST_SMALL_BYTES, _POOL_BYTES, _POOL_HEADER_BYTES = 16, 512, 1 << 14, 48
-_FRESH_RUN = 4  # so many blocks one behind the other, the first of them the first of its pool
-# malloc(3): what Python asks of it is larger than that, or so seldom that it does not matter.
+_FRESH_RUN = 4  # this many adjacent blocks from the start of a pool show that the pool is new
+# malloc(3): CPython takes larger blocks from it, and smaller ones only rarely.
 _LARGEST_HOLE_BYTES, _HOLE_SHARE = 1 << 16, 8
-_EXACT_BYTES = 1 << 11  # smaller ones wait in lists of one size each
-# An allocator that is not as described here would be asked for ever. Holes that are left cost time only.
+_EXACT_BYTES = 1 << 11  # below, malloc(3) has a free list for each size
+# Limits in case the allocators work in another way. Holes that remain cost only time.
 _MOST_BLOCKS, _MOST_BYTES = 1 << 16, 1 << 24
 
 
 def keep_shared() -> None:
-    """Put our own code into one place, make all that is alive immortal, hide it from the collector, fill the holes.
+    """Make all live objects immortal, hide them from the collector, and fill the holes.
 
-    For a process that only forks from here on.
+    After this the process must only fork.
     """
     gc.collect()
     fill_holes()
     _make_immortal()
-    gc.collect()  # empties the free lists, in which dead objects wait for the next of their type
+    gc.collect()  # empties the free lists, which hold dead objects for reuse
     gc.freeze()
     fill_holes()
 
 
 def fill_holes() -> None:
-    """Use up what is free between objects that stay, so that a fork's new ones lie together.
+    """Allocate all free blocks between lasting objects, so that new objects of a fork lie together.
 
-    To be repeated when the process has done all that it will ever do: what it let go of meanwhile left new ones.
+    Repeat it when the process has done each of its tasks once: freed objects leave new holes.
     """
     _fill_small_holes()
     _fill_large_holes()
@@ -46,7 +46,7 @@ def fill_holes() -> None:
 
 def _make_immortal() -> None:
     pending: list[object] = gc.get_objects()
-    # Holds each object, so that none dies before its count is written.
+    # This refers to each object, so that none dies before its count is written.
     alive: dict[int, object] = {}
     while pending:
         found = pending.pop()
@@ -54,13 +54,13 @@ def _make_immortal() -> None:
             alive[id(found)] = found
             pending.extend(_parts(found) if isinstance(found, CodeType) else gc.get_referents(found))
             if isinstance(found, str):
-                hash(found)  # which is stored in it when it is first asked for
+                hash(found)  # a string stores its hash at the first call
     for address in list(alive):
         ctypes.c_ssize_t.from_address(address).value = _IMMORTAL
 
 
 def _parts(code: CodeType) -> Iterable[object]:
-    """Find objects that the collector does not track: it tracks containers only, and code objects are none."""
+    """Return the parts of a code object, which the collector does not track because it is no container."""
     return (
         *(code.co_consts, code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars),
         *(code.co_filename, code.co_name, code.co_qualname, code.co_linetable, code.co_exceptiontable),
@@ -68,7 +68,7 @@ def _parts(code: CodeType) -> Iterable[object]:
 
 
 def _fill_small_holes() -> None:
-    """Take every free block of each size, until the allocator opens a new pool."""
+    """Allocate every free block of each size, until the allocator opens a new pool."""
     allocate = _bounded(ctypes.pythonapi.PyObject_Malloc)
     for size in range(_SIZE_STEP, _LARGEST_SMALL_BYTES + 1, _SIZE_STEP):
         last, run = 0, 0
@@ -81,7 +81,7 @@ def _fill_small_holes() -> None:
 
 
 class _MallocInfo(ctypes.Structure):
-    """Fields of mallinfo(3): `fordblks` free bytes, `keepcost` those of them at the end of the heap."""
+    """Fields of mallinfo(3). `fordblks`: free bytes. `keepcost`: free bytes at the end of the heap."""
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
@@ -90,7 +90,7 @@ class _MallocInfo(ctypes.Structure):
 
 
 def _fill_large_holes() -> None:
-    """Take every free block of malloc(3), the largest first, until it has to be taken from the end of the heap."""
+    """Allocate every free block of malloc(3), the largest first, until blocks come from the end of the heap."""
     libc = ctypes.CDLL(None)
     allocate, look = _bounded(libc.malloc), libc.mallinfo2
     look.restype = _MallocInfo
@@ -106,7 +106,7 @@ def _fill_large_holes() -> None:
 
 
 def _bounded(function: "ctypes._NamedFuncPointer") -> Callable[[int], int]:
-    """An allocating function that gives 0 when it has nothing, or has given more than holes can be."""
+    """Wrap an allocating function. It returns 0 when there is no memory, or above _MOST_BLOCKS or _MOST_BYTES."""
     function.argtypes, function.restype = [ctypes.c_size_t], ctypes.c_size_t
     given = [0, 0]
 

@@ -1,6 +1,6 @@
-"""A warm template: the interpreter of one command, started up to the first line of its script.
+"""Start a warm template: the interpreter of one command, up to the first line of its script.
 
-A run of exactly that command forks and goes on from there, instead of starting the interpreter again.
+A run of exactly that command is a fork of the template, and does not start the interpreter again.
 """
 
 import os
@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-# A script of one line. It reads what it shall do from its control socket, so that neither the command line nor the
-# environment, which guests inherit, tell anything of the host.
+# The script reads its code from the control socket. So the command line and the environment, which guests inherit, say
+# nothing about the host.
 _SCRIPT = """\
 import os, sys
 exec(os.read({fd}, 1 << 20).decode(), {{"__name__": "template", "__builtins__": __builtins__, "PATH": sys.path[1:]}})
@@ -35,21 +35,21 @@ class WarmStart:
 
     @property
     def is_possible(self) -> bool:
-        """Whether it is the very interpreter that this code runs on."""
+        """Whether this process runs on the same interpreter."""
         own = getattr(sys, "_base_executable", sys.executable)
         return os.path.realpath(self.argv[0]) == os.path.realpath(own)
 
     def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
-        """Whether a run of this command may go on from the template."""
+        """Whether a run of this command may be a fork of the template."""
         return argv == self.argv and environment == self.environment
 
 
 def template_command(
     warm: WarmStart | None, control_fd: int, directory: Path, root: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of a template process, to be started in `directory`, which gets the script.
+    """Return the command and environment of a template process. Start it in `directory`, which gets the script.
 
-    `root`: where this package lies.
+    `root`: the directory of this package.
     """
     if warm is not None:
         (directory / warm.argv[-1]).write_text(_SCRIPT.format(fd=control_fd), encoding="ascii")

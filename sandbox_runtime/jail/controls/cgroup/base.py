@@ -1,4 +1,4 @@
-"""Where a runner may make its groups: under its own, so that the limits of a container around it hold for guests."""
+"""Find the group below which a runner makes its groups: its own one, so that a container's limits hold for guests."""
 
 import contextlib
 import errno
@@ -13,7 +13,7 @@ _LEAF = "rustbox-supervisor"
 
 
 def _mounts(kind: str) -> list[tuple[Path, set[str]]]:
-    """(mount point, mount options) of all mounts of a file system type, proc_pid_mountinfo(5)."""
+    """Return (mount point, mount options) of all mounts of a file system type, proc_pid_mountinfo(5)."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
@@ -24,20 +24,20 @@ def _mounts(kind: str) -> list[tuple[Path, set[str]]]:
 
 
 def _own_paths() -> dict[str, str]:
-    """Own group by controller; the v2 tree is the controller ""."""
+    """Return the runner's own group by controller. The v2 tree has the controller ""."""
     lines = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
     return {name: path.lstrip("/") for _, names, path in lines for name in names.split(",")}
 
 
 def bases_v1() -> dict[str, Path]:
-    """Own group of each v1 controller that we use; fewer where the host lacks some. Two may share a mount."""
+    """Return the runner's own group of each v1 controller that we use and the host has. Two may share a mount."""
     own, used = _own_paths(), {*CONTROLLERS, cpu_share.CONTROLLER}
     mounts = {option: point for point, options in _mounts("cgroup") for option in options & used}
     return {name: point / own[name] for name, point in mounts.items() if name in own}
 
 
 def mount_v2() -> Path | None:
-    """The v2 tree, if it has the controllers (beside v1 it is mounted without them)."""
+    """Return the v2 tree if it has our controllers. Beside v1 it is mounted without them."""
     for point, _ in _mounts("cgroup2"):
         controllers = point / "cgroup.controllers"
         if controllers.exists() and set(controllers.read_text().split()) >= _NEEDED_V2:
@@ -50,7 +50,7 @@ def _hands_down(directory: Path) -> bool:
 
 
 def _move_processes_to_leaf(directory: Path) -> None:
-    """A group that hands controllers down may hold no process itself, except the real root."""
+    """Move the processes of a group into a child: a group with processes may not hand controllers down."""
     leaf = directory / _LEAF
     leaf.mkdir(exist_ok=True)
     for pid in (directory / "cgroup.procs").read_text().split():
@@ -59,9 +59,9 @@ def _move_processes_to_leaf(directory: Path) -> None:
 
 
 def base_v2() -> Path:
-    """The nearest ancestor that hands down memory and pids, else the top of the tree that we see. Raises JailError.
+    """Return the nearest ancestor that hands down memory and pids, else the top of the visible tree. Raises JailError.
 
-    It hands down cpu too, where that is possible.
+    It also hands down cpu if that is possible.
     """
     found = _base_v2()
     cpu_share.hand_down_v2(found)
@@ -83,7 +83,7 @@ def _base_v2() -> Path:
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            # The top of a container's own tree: every process in it belongs to the container.
+            # This is the top of a container's own tree: all processes in it belong to the container.
             _move_processes_to_leaf(top)
             control.write_text("+memory +pids")
     except OSError as error:

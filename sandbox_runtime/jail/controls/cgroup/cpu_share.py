@@ -1,20 +1,20 @@
-"""Equal shares of the CPUs for a runner's slots, whatever number of processes and sessions each has.
+"""Give a runner's slots equal shares of the CPUs, however many processes and sessions each has.
 
-The weight stands at the directory of all slots, below the kernel's default: the runner, its supervisors and its
-templates stay outside and keep the default weight, so programs never take the CPUs from them. Needs the `cpu`
-controller; a host without it runs programs without shares, and the evidence says so.
+All slots are in one directory, whose weight is below the kernel's default. The runner, its supervisors and its
+templates stay outside with the default weight, so programs never take the CPUs from them. This needs the `cpu`
+controller. Without it programs run without shares, and the evidence says so.
 """
 
 import contextlib
 from pathlib import Path
 
 CONTROLLER = "cpu"
-# Half of what one process, session or sibling group outside has by default: 1024 and 100.
+# Half of the default weight of a process, session or sibling group: 1024 and 100.
 _PROGRAMS_SHARES, _PROGRAMS_WEIGHT = 512, 50
 
 
 def make_share_v1(base: Path | None, name: str) -> Path | None:
-    """The slot's group `<base>/<name>` in the `cpu` hierarchy; None where it cannot be made."""
+    """Make the slot's group `<base>/<name>` in the `cpu` hierarchy. None: it cannot be made."""
     if base is None:
         return None
     directory = base / name
@@ -28,7 +28,7 @@ def make_share_v1(base: Path | None, name: str) -> Path | None:
 
 
 def hand_down_v2(directory: Path) -> None:
-    """Give the groups in `directory` the controller, where that is possible."""
+    """Hand the controller down to the groups in `directory`, if that is possible."""
     with contextlib.suppress(OSError):  # not delegated, or real-time processes forbid it
         (directory / "cgroup.subtree_control").write_text("+cpu")
 

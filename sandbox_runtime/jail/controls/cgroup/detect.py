@@ -1,7 +1,7 @@
 """Choose the cgroup version of this host, name a runner's groups, and remove those of dead runners.
 
-Groups are `rustbox-<pid namespace>-<pid>-<start time>/<slot>`: a dead runner's can be told from a live one's. A pid
-means something in its own pid namespace only; groups of runners in other containers are left alone.
+Groups are `rustbox-<pid namespace>-<pid>-<start time>/<slot>`. The name shows whether the runner is alive. A pid is
+valid only in its own pid namespace, so we leave groups of runners in other containers alone.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def _pid_namespace() -> int:
 
 
 def cgroup_backend() -> str | None:
-    """`cgroup_v1`, `cgroup_v2`, or None when neither has the controllers."""
+    """Return `cgroup_v1`, `cgroup_v2`, or None if neither has the controllers."""
     if set(bases_v1()) >= set(CONTROLLERS):
         return "cgroup_v1"
     return "cgroup_v2" if mount_v2() is not None else None
@@ -78,7 +78,7 @@ def _owner_is_dead(directory: Path) -> bool:
 
 
 def _kill_members(group: Path) -> None:
-    """A member of another pid namespace is shown as 0 here, which kill(2) takes for our own process group."""
+    """Kill the members. One of another pid namespace is listed as 0, which kill(2) takes for our own process group."""
     for pid in map(int, (group / "cgroup.procs").read_text().split()):
         if pid > 0:
             with contextlib.suppress(ProcessLookupError):
@@ -86,9 +86,9 @@ def _kill_members(group: Path) -> None:
 
 
 def remove_stale_groups() -> int:
-    """Remove the groups of runners that died without cleaning up, and kill what still runs in them.
+    """Remove the groups of runners that died without cleaning up, and kill their remaining processes.
 
-    Returns how many groups were removed. Members that die slowly leave their group to the next call.
+    Returns the number of removed groups. A group whose members die slowly is removed by a later call.
     """
     removed = 0
     for base in _bases():

@@ -26,7 +26,7 @@ class Counters:
 
 
 def flat_keyed(text: bytes) -> dict[str, int]:
-    """Lines of `key value`, as cgroup files hold them, to a mapping."""
+    """Parse the lines `key value` of a cgroup file."""
     pairs = (line.split() for line in text.decode().splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}  # noqa: PLR2004 - a pair
 
@@ -43,13 +43,13 @@ def read_members(processes: Path, threads: Path) -> tuple[list[int], list[int]]:
 
 
 def _ids(path: Path) -> list[int]:
-    """Members of an outer pid namespace stand as 0."""
+    """Read the ids. Members of an outer pid namespace are listed as 0."""
     with path.open("rb") as file:
         return [int(word) for word in file.read(_MOST_ID_BYTES).split()]
 
 
 def refaulted_pages(stat: dict[str, int]) -> int:
-    """The counter of `memory.stat`; it has one name for files and heap together before Linux 5.9."""
+    """Return the counter of `memory.stat`. Before Linux 5.9 one counter covers files and heap."""
     return stat.get("workingset_refault_file", stat.get("workingset_refault", 0))
 
 

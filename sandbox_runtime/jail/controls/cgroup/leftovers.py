@@ -1,10 +1,9 @@
-"""Decide whether a run may have the memory group of the run before, and bound what earlier groups still hold.
+"""Decide whether a run may reuse the last run's memory group, and bound the memory of removed groups.
 
-The kernel frees System V segments, tmpfs and socket buffers after their namespaces' end, and keeps file pages for all.
-Both stay charged to the group of the run that made them. In the same group they would take the next run's memory, and
-nobody could tell them from its own. So a group that is not as good as empty is removed, with its charges, and the
-next run gets a new one, at 0.1 ms. A small remainder is kept: each group that is removed with file pages lives on in
-the kernel until they are dropped, and a program that reads one page should not cause that.
+After a run, memory stays charged to its group: System V segments, tmpfs and socket buffers until the kernel has freed
+them, and file pages as long as they are cached. In the same group they would count as the next run's memory. So we
+remove a group with more than HARMLESS_BYTES, and the next run gets a new one, which takes 0.1 ms. A group with less is
+reused: a removed group lives on in the kernel until its file pages are dropped, and one page should not cause that.
 """
 
 import time
@@ -13,25 +12,27 @@ from collections.abc import Callable
 from sandbox_runtime.jail.errors import JailError
 
 HARMLESS_BYTES = 1 << 20
-"""At most so much of a run's limit and of its peak is of the run before. Most runs leave half of it."""
+"""The largest part of a run's limit and peak that may come from the last run. Most runs leave half of it."""
 
 _MOST_OLDER_BYTES = 256 << 20  # one run's memory, in most languages
-_PAUSE_SECS = 0.001  # nothing can be waited on: the work is a kernel thread's
+_PAUSE_SECS = 0.001  # we poll, because a kernel thread frees the memory and reports nothing
 _LONGEST_SECS = 10.0
 
 
 def undroppable(stat: dict[str, int], usage_bytes: int, prefix: str = "") -> int:
-    """`usage_bytes` without file pages, of `memory.stat`, whose keys begin with `prefix`."""
+    """Subtract the file pages from `usage_bytes`. `stat`: of `memory.stat`. `prefix`: of its keys."""
     return usage_bytes - sum(stat.get(f"{prefix}{key}", 0) for key in ("active_file", "inactive_file"))
 
 
 def await_older_groups(held_bytes: Callable[[], int], name: str) -> None:
-    """Before one more group of a slot is removed: wait until those removed before hold little. Raises JailError.
+    """Wait until the removed groups of a slot hold little memory, before one more is removed. Raises JailError.
 
-    So a slot has at most the memory of two runs and `_MOST_OLDER_BYTES`, however slowly the kernel frees it.
+    So a slot holds at most the memory of two runs and `_MOST_OLDER_BYTES`, however slowly the kernel frees it.
     """
     end = time.monotonic() + _LONGEST_SECS
     while held_bytes() > _MOST_OLDER_BYTES:
         if time.monotonic() > end:
-            raise JailError("empty the memory groups", name, hint="the runs before have not left them")
+            raise JailError(
+                "empty the memory groups", name, hint="memory of earlier runs is still charged; open a new slot"
+            )
         time.sleep(_PAUSE_SECS)

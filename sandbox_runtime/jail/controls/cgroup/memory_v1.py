@@ -12,7 +12,7 @@ _SWAP_LIMIT = "memory.memsw.limit_in_bytes"  # there only with swap accounting
 
 
 class MemoryGroupV1:
-    """Makes the group and owns its open files. Every method raises OSError; some raise JailError too."""
+    """Makes the group and owns its open files. All methods raise OSError; some also raise JailError."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -28,7 +28,7 @@ class MemoryGroupV1:
         group.mkdir(exist_ok=True)
         self._limit = self._open("memory.limit_in_bytes", os.O_RDWR)
         self._swap_limit = self._open(_SWAP_LIMIT, os.O_RDWR) if (group / _SWAP_LIMIT).exists() else None
-        with contextlib.suppress(OSError):  # no promise: it may still be swapped when the whole host is short
+        with contextlib.suppress(OSError):  # the kernel may still swap when the whole host is short of memory
             (group / "memory.swappiness").write_text("0")
         self.check_swap()
         self._peak = self._open("memory.max_usage_in_bytes", os.O_RDWR)
@@ -46,12 +46,12 @@ class MemoryGroupV1:
         return fd
 
     def check_swap(self) -> None:
-        """Raises JailError where a guest could have memory beyond its limit, in swap."""
+        """Raise JailError if a guest could use swap beyond its memory limit."""
         if self._swap_limit is None:
             refuse_unbounded_swap(self._directory.parent.name)
 
     def set_limit(self, wanted: int) -> None:
-        """Limits down before up: the memory limit may never stand above memory plus swap."""
+        """Set both limits, in an order in which the memory limit never exceeds the limit of memory plus swap."""
         order = [self._swap_limit, self._limit]
         if wanted < int(os.pread(self._limit, 32, 0)):
             order.reverse()

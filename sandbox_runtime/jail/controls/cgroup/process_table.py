@@ -1,4 +1,4 @@
-"""Read the process table of an ordinary user's template: /proc of its pid namespace, where only the run is listed."""
+"""Read the process table of an ordinary user's template: /proc of its pid namespace, which lists only the run."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ _USEC_PER_TICK = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`identity`: pid and start time, for a pid alone is used again. `children_usec`: of those that it waited for."""
+    """A process. `identity`: pid and start time: pids are reused. `children_usec`: of children that it waited for."""
 
     identity: tuple[str, bytes]
     parent: str
@@ -36,7 +36,7 @@ class Process:
 
 
 class ProcessTable:
-    """Owns the descriptor of the /proc directory. A process that ends during a reading counts as nothing."""
+    """Owns the descriptor of the /proc directory. Leaves out processes that end during a reading."""
 
     def __init__(self, proc_fd: int) -> None:
         self._proc_fd = proc_fd
@@ -53,7 +53,7 @@ class ProcessTable:
             raise JailError("read process table", "/proc", error.errno or 0) from error
 
     def processes(self) -> list[Process]:
-        """Processes that live before and after the reading: an ended one's time may already be in its parent's."""
+        """Read the processes that live before and after the reading. An ended one's time may be in its parent's."""
         found = []
         for pid in self.pids():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
@@ -62,18 +62,18 @@ class ProcessTable:
         return [process for process in found if process.pid in still_there]
 
     def resident_bytes(self, pid: str) -> int:
-        """Pages in memory that cannot be dropped: heap and shared memory."""
+        """Return the memory that cannot be dropped: heap and shared memory."""
         return self._sum_of_lines(pid, "status", _RESIDENT_KEYS)
 
     def share_bytes(self, pid: str) -> int:
-        """The same, each page divided by the processes that map it, proc_pid_smaps(5): exact, and walks page tables.
+        """Return the same with each page divided by the processes that map it, proc_pid_smaps(5).
 
-        The resident bytes where it cannot be read.
+        This is exact but slow, because the kernel walks page tables. Returns the resident bytes if it cannot be read.
         """
         return self._sum_of_lines(pid, "smaps_rollup", _SHARE_KEYS) or self.resident_bytes(pid)
 
     def suspended_threads(self, pid: str) -> int:
-        """How many of its threads wait uninterruptibly, as in vfork(2) for a child that uses their memory."""
+        """Count the threads that wait uninterruptibly, as in vfork(2) for a child that uses their memory."""
         try:
             threads = os.listdir(f"/proc/self/fd/{self._proc_fd}/{pid}/task")
         except OSError:
@@ -97,14 +97,14 @@ class ProcessTable:
             raise JailError("read process table", f"/proc/{pid}/stat") from error
 
     def _words(self, path: str) -> list[bytes]:
-        """Words behind the command name, which is the guest's choice: but the last ")" is the kernel's."""
+        """Split the text after the command name. A guest chooses the name, but the last ")" is the kernel's."""
         return self._text(path).rpartition(b")")[2].split()
 
     def _sum_of_lines(self, pid: str, file: str, keys: tuple[bytes, ...]) -> int:
-        """Bytes of the `key: n kB` lines. In `status` the kernel escapes line ends of the command name."""
+        """Add up the lines `key: n kB`, in bytes. In `status` the kernel escapes line ends of the command name."""
         try:
             text = self._text(f"{pid}/{file}")
-        except OSError:  # it ended meanwhile, or hides
+        except OSError:  # it has ended, or may not be read
             return 0
         return sum(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith(keys))
 

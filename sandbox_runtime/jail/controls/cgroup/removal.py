@@ -1,4 +1,4 @@
-"""Remove a slot's groups: all that can be removed, whatever one of them says."""
+"""Remove a slot's groups. One that cannot be removed does not keep the others."""
 
 import contextlib
 import errno
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sandbox_runtime.jail.errors import JailError
 
-# A process leaves its group in the course of its death, on a busy host after its parent has reaped it. Nothing tells
-# when: we try again.
+# A dying process leaves its group late, on a busy host even after its parent has reaped it. Nothing reports this, so we
+# retry.
 _LONGEST_SECS = 5.0
 _PAUSE_SECS = 0.005
 
 
 def remove_groups(directories: Iterable[Path]) -> None:
-    """In this order. Raises JailError for the last one that stays: a process in it does not die."""
+    """Remove the groups in this order. Raises JailError for the last one that stays, because a process does not die."""
     kept: OSError | None = None
     end = time.monotonic() + _LONGEST_SECS
     for directory in directories:

@@ -14,7 +14,7 @@ from sandbox_runtime.jail.spec import Limits
 
 
 class SampledUsage:
-    """`SlotGroups` without groups. `attach` must come before the first run."""
+    """Stands for `SlotGroups` where no groups can be made. Call `attach` before the first run."""
 
     backend: str | None = None
     is_sampled = True
@@ -31,18 +31,18 @@ class SampledUsage:
         self._gone_usec = self._most_usec = self._peak_bytes = self._limit_bytes = 0
 
     def attach(self, proc_fd: int) -> None:
-        """`proc_fd`: directory of the template's own /proc. Owned from here on."""
+        """Take over `proc_fd`: the directory of the template's own /proc."""
         self._table = ProcessTable(proc_fd)
 
     def attach_mounts(self, fds: list[int]) -> None:
-        """The run's private mounts: what is stored in them is its memory too. Owned from here on."""
+        """Take over descriptors of the run's private mounts. Data stored in them counts as the run's memory."""
         self._mount_fds += fds
 
     def acknowledge_oom_event(self) -> None:
-        """There is none."""
+        """Do nothing: there is no such event."""
 
     def prepare(self, limits: Limits) -> Counters:
-        """Forget the run before."""
+        """Forget the last run."""
         self._release_mounts()
         self._living.clear()
         self._gone_usec = self._most_usec = self._peak_bytes = 0
@@ -69,22 +69,22 @@ class SampledUsage:
     def settle(self, cpu_usec: int, largest_bytes: int) -> None:
         """Take the kernel's final figures: CPU time of init and its reaped children, and their largest memory.
 
-        Before its exec the guest's process was a copy of the template's: a small program shows that one's size.
+        A small program shows the template's memory, because its process was a copy of the template before exec.
         """
         self._release_mounts()
         self._most_usec = max(self._most_usec, cpu_usec)
         self._peak_bytes = max(self._peak_bytes, largest_bytes)
 
     def cpu_usage_usec(self) -> int:
-        """CPU time of the run until now."""
+        """Return the CPU time of the run so far."""
         return self.read().cpu_usage_usec
 
     def members(self) -> tuple[list[int], list[int]]:
-        """There is no group."""
+        """Return nothing: there is no group."""
         return [], []
 
     def memory_pressure(self) -> tuple[int, int]:
-        """Nothing is refused, so nothing is hit."""
+        """Return zeros: without a group there is no pressure."""
         return 0, 0
 
     def close(self) -> None:
@@ -100,10 +100,10 @@ class SampledUsage:
         self._mount_fds.clear()
 
     def _cpu_usec(self, processes: list[Process]) -> int:
-        """The larger of two sums, neither above the truth.
+        """Return the larger of two sums. Neither exceeds the real CPU time.
 
-        One adds what parents know of children that they waited for, the other what was last seen of each process;
-        a parent that ignores SIGCHLD escapes the first, a child that is short-lived the second.
+        The first adds the times of children that parents waited for; it misses parents that ignore SIGCHLD. The second
+        adds the last sample of each process; it misses short-lived processes.
         """
         by_parents = sum(process.own_usec * (not process.is_init) + process.children_usec for process in processes)
         now = {process.identity: process.own_usec for process in processes if not process.is_init}
@@ -112,9 +112,9 @@ class SampledUsage:
         return max(by_parents, self._gone_usec + sum(now.values()))
 
     def _memory_bytes(self, table: ProcessTable, guests: list[Process]) -> int:
-        """Bytes stored in the private mounts, and pages of the guests that cannot be dropped.
+        """Add the data in the private mounts and the guests' memory that cannot be dropped.
 
-        The cheap sum counts a page that processes share once for each; when it is too much, the exact one decides.
+        The cheap sum counts a shared page once for each process. Above the limit we compute the exact sum.
         """
         facts = [os.fstatvfs(fd) for fd in self._mount_fds]
         stored_bytes = sum((fact.f_blocks - fact.f_bfree) * fact.f_frsize for fact in facts)
@@ -125,16 +125,16 @@ class SampledUsage:
 
 
 def _exact_bytes(table: ProcessTable, guests: list[Process]) -> int:
-    """Each page once: forked processes have their shares of it, and a child of vfork(2) uses its parent's memory whole.
+    """Count each page once. Forked processes share pages; a child of vfork(2) uses all of its parent's memory.
 
-    The parent's threads are counted before its children's memory is read: a child that has gone its own way by
-    then is left out once, which the next look mends.
+    We count a parent's suspended threads first, and read the memory of its children afterwards. A child that executes a
+    program in between is left out once; the next sample counts it.
     """
     suspended = {guest.pid: table.suspended_threads(guest.pid) for guest in guests}
     shares = {guest.pid: table.share_bytes(guest.pid) for guest in guests}
     total_bytes = sum(shares.values())
     for parent, count in suspended.items():
-        # Of all children those that are as large as the parent are the ones that use its memory.
+        # The children whose size is nearest to the parent's are those that use its memory.
         sizes = [shares[guest.pid] for guest in guests if guest.parent == parent]
         by_likeness = sorted((abs(size - shares[parent]), size) for size in sizes)
         total_bytes -= sum(size for _, size in by_likeness[:count])

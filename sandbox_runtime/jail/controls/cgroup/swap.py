@@ -1,4 +1,4 @@
-"""Where the kernel counts no swap for a group, a guest could have more than its memory limit, in swap."""
+"""Refuse hosts with swap that the kernel does not limit by group: a guest could exceed its memory limit there."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _SWAPS = Path("/proc/swaps")
 
 
 def refuse_unbounded_swap(name: str) -> None:
-    """For groups `name` without a swap limit. Raises JailError when the host has swap, or does not tell."""
+    """Raise JailError if the host has swap, or does not say. Call it for groups `name` without a swap limit."""
     try:
         areas = _SWAPS.read_text().splitlines()[1:]
     except OSError as error:

@@ -24,8 +24,8 @@ _GROUP = "program"
 class GroupsV1:
     """Groups `<base of each controller>/<name>/program`. Files that are read in every run stay open.
 
-    Those of pids, cpuacct and cpu are the slot's, that of memory a run's, see `leftovers`; `<name>` counts what all
-    of a slot's memory groups hold.
+    A slot keeps its groups of pids, cpuacct and cpu. Its memory group may be replaced after a run, see `leftovers`.
+    `<name>` counts the memory of all memory groups of the slot.
     """
 
     backend: str | None = "cgroup_v1"
@@ -46,7 +46,7 @@ class GroupsV1:
                 self._slots[cpu_share.CONTROLLER] = share
             self._slot_usage = self._open(memory / "memory.usage_in_bytes", os.O_RDONLY)
             self._slot_stat = self._open(memory / "memory.stat", os.O_RDONLY)
-            # Often cpu and cpuacct are one hierarchy, which is entered once.
+            # Often cpu and cpuacct are one hierarchy; then the program enters it once.
             cpu_groups = list(dict.fromkeys((cpu, share or cpu)))
             for directory in (pids, *cpu_groups):
                 (directory / _GROUP).mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ class GroupsV1:
 
     @property
     def membership_marker(self) -> str:
-        """The tail of the groups' paths."""
+        """The end of the groups' paths."""
         return f"/{self._name}/{_GROUP}"
 
     @property
@@ -99,7 +99,7 @@ class GroupsV1:
         return self._memory
 
     def prepare(self, limits: Limits) -> Counters:
-        """Set the limits, in a new memory group if that of the run before is not empty."""
+        """Set the limits, in a new memory group if the last run left memory in it."""
         try:
             memory = self._memory_group()
             memory.check_swap()
@@ -120,7 +120,7 @@ class GroupsV1:
         return self._memory
 
     def _held_bytes(self) -> int:
-        """By all memory groups of this slot, those that were removed among them."""
+        """Return the memory of all memory groups of this slot, including removed ones."""
         stat = flat_keyed(os.pread(self._slot_stat, 8192, 0))
         return undroppable(stat, int(os.pread(self._slot_usage, 32, 0)), "total_")
 
@@ -140,16 +140,16 @@ class GroupsV1:
             raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
 
     def cpu_usage_usec(self) -> int:
-        """CPU time of the group; the kernel counts nanoseconds."""
+        """Return the CPU time of the group. The kernel counts nanoseconds."""
         return int(os.pread(self._cpu, 32, 0)) // 1000
 
     def members(self) -> tuple[list[int], list[int]]:
-        """Init among them."""
+        """List the members, including init."""
         group = self._slots["pids"] / _GROUP
         return read_members(group / "cgroup.procs", group / "tasks")
 
     def memory_pressure(self) -> tuple[int, int]:
-        """Pages read again, and rss + shmem."""
+        """Return refaulted file pages, and rss + shmem."""
         stat = self._memory_group().stat()
         return refaulted_pages(stat), stat.get("rss", 0) + stat.get("shmem", 0)
 

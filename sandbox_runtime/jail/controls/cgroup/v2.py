@@ -5,9 +5,9 @@
                                         init/     process 1
                                         program/  memory.max, memory.oom.group, cpu.stat
 
-The program's group is made anew where the last run left more than a remainder in it, see `leftovers`, and for each run
-on kernels before 6.12, which cannot reset `memory.peak`. A refused fork is
-counted in the group whose limit it was from 6.11 on, and in the forking task's own group before: both are read.
+The program's group is replaced if the last run left memory in it, see `leftovers`, and for each run on kernels before
+6.12, which cannot reset `memory.peak`. From Linux 6.11 on, a refused fork counts in the group with the limit; before
+that, in the group of the forking process. So we read both counters.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class GroupsV2:
         self._fds: list[int] = []
         self._program_fds: list[int] = []
         try:
-            # A slot that was closed while a process of its was still dying leaves its groups to the next of its name.
+            # The groups may exist: a slot of this name was closed while one of its processes was still dying.
             self._slot.mkdir(parents=True, exist_ok=True)
             # Controllers are handed down one level at a time.
             for directory in (self._slot.parent, self._slot):
@@ -83,7 +83,7 @@ class GroupsV2:
         self.program_entry_fds = (self._open(fds, group / "cgroup.procs", os.O_WRONLY),)
 
     def _open_peak(self, path: Path) -> int:
-        """Before 6.12 nobody may write to it, and a container's root may not do what the mode forbids."""
+        """Open it for writing if possible. Before Linux 6.12 it is read-only, also for a container's root."""
         try:
             return self._open(self._program_fds, path, os.O_RDWR)
         except PermissionError:
@@ -111,12 +111,12 @@ class GroupsV2:
 
     @property
     def membership_marker(self) -> str:
-        """The tail of the program group's path."""
+        """The end of the program group's path."""
         return f"/{self._name}/program"
 
     @property
     def oom_event(self) -> tuple[int, int] | None:
-        """`memory.events`; a change is an exceptional condition, and ordinary readiness means nothing there."""
+        """`memory.events`. A change is an exceptional condition for poll; ordinary readiness means nothing."""
         return self._events, select.POLLPRI
 
     def acknowledge_oom_event(self) -> None:
@@ -124,7 +124,7 @@ class GroupsV2:
         os.pread(self._events, 256, 0)
 
     def prepare(self, limits: Limits) -> Counters:
-        """Set the limits, in a new program group if that of the run before is not empty or its peak cannot be reset."""
+        """Set the limits, in a new program group if the last run left memory in it or its peak cannot be reset."""
         self._check_swap()
         try:
             if self._peak_resets and self._usage_bytes() <= HARMLESS_BYTES:
@@ -144,7 +144,7 @@ class GroupsV2:
         return int(os.pread(self._usage, 32, 0))
 
     def _held_by_older_groups(self) -> int:
-        """Memory that is still charged to removed program groups of this slot."""
+        """Return the memory that is still charged to removed program groups of this slot."""
         slot = undroppable(flat_keyed(os.pread(self._slot_stat, 8192, 0)), int(os.pread(self._slot_usage, 32, 0)))
         return slot - undroppable(flat_keyed(os.pread(self._stat, 8192, 0)), self._usage_bytes())
 
@@ -165,20 +165,20 @@ class GroupsV2:
 
     @staticmethod
     def _refusals(fd: int) -> int:
-        """The program's own group has no limit: where the limit's group counts, this one's counter stays 0."""
+        """Read a counter of refused forks. In one of the two groups it stays 0, see above."""
         return flat_keyed(os.pread(fd, 256, 0)).get("max", 0)
 
     def cpu_usage_usec(self) -> int:
-        """CPU time of the program's group; present without the cpu controller."""
+        """Return the CPU time of the program's group, which exists without the cpu controller too."""
         return flat_keyed(os.pread(self._cpu, 1024, 0))["usage_usec"]
 
     def members(self) -> tuple[list[int], list[int]]:
-        """Without init, which has a group of its own."""
+        """List the members, without init, which has a group of its own."""
         group = self._slot / "program"
         return read_members(group / "cgroup.procs", group / "cgroup.threads")
 
     def memory_pressure(self) -> tuple[int, int]:
-        """Pages read again, and anon + shmem."""
+        """Return refaulted file pages, and anon + shmem."""
         stat = flat_keyed(os.pread(self._stat, 8192, 0))
         return refaulted_pages(stat), stat.get("anon", 0) + stat.get("shmem", 0)
 

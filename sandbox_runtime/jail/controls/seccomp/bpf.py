@@ -1,8 +1,8 @@
 """Compile the rules of one family to a classic BPF program: seccomp(2), linux/bpf_common.h, linux/seccomp.h, audit.h.
 
-When a filter is loaded the kernel translates it and runs it over every call number (its bitmap of calls that need no
-look). Both are paid in each run, so the program is short and shallow: a binary search over ranges of call numbers whose
-leaves are shared. Calls that are only allowed never run the program after that.
+Each run loads a filter. The kernel then translates it, and runs it once for every call number to find the calls that
+are always allowed; those skip the filter from then on. So the program is short: a binary search over ranges of call
+numbers, whose leaves are shared.
 """
 
 import errno
@@ -22,7 +22,7 @@ _FARTHEST_JUMP = 255
 
 
 class _Assembler:
-    """Writes a program from its end, for jumps only go forward. A position counts instructions from the end."""
+    """Writes a program from its end, because jumps only go forward. A position counts instructions from the end."""
 
     def __init__(self, checks: Mapping[str, tuple[Check, ...]]) -> None:
         self._from_end: list[Instruction] = []
@@ -36,7 +36,7 @@ class _Assembler:
         return len(self._from_end) - 1
 
     def ret(self, value: int) -> int:
-        """Position of the instruction that returns `value`, one for each value."""
+        """Return the position of the instruction that returns `value`. Each value has one."""
         if value not in self._returns:
             self._returns[value] = self.add((_RET, 0, 0, value))
         return self._returns[value]
@@ -45,13 +45,13 @@ class _Assembler:
         return len(self._from_end) - position - 1
 
     def _near(self, position: int) -> int:
-        """A position that a conditional jump reaches even if one more instruction comes between."""
+        """Return `position`, or that of a far jump to it, close enough for a conditional jump two instructions on."""
         if self._distance(position) < _FARTHEST_JUMP:
             return position
         return self.add((_JA, 0, 0, self._distance(position)))
 
     def jump(self, test: int, constant: int, if_true: int, if_false: int) -> int:
-        """A conditional jump to two positions."""
+        """Add a conditional jump to two positions. Returns its position."""
         if_true, if_false = self._near(if_true), self._near(if_false)
         return self.add((test, self._distance(if_true), self._distance(if_false), constant))
 
@@ -69,7 +69,7 @@ class _Assembler:
         return if_false
 
     def _bisect(self, ranges: list[tuple[int, int]]) -> int:
-        """Position of the binary search over sorted (first value, position)."""
+        """Add a binary search over sorted (first value, position). Returns its position."""
         if len(ranges) == 1:
             return ranges[0][1]
         middle = len(ranges) // 2
@@ -95,7 +95,7 @@ class _Assembler:
         return start
 
     def rule(self, name: str) -> int:
-        """Position of what decides by this rule, one for each."""
+        """Return the position of the instructions for this rule. Each rule has them once."""
         if name in _VALUE_OF_RULE:
             return self.ret(_VALUE_OF_RULE[name])
         if name not in self._rules:
@@ -106,7 +106,7 @@ class _Assembler:
         return self._rules[name]
 
     def search(self, ranges: list[tuple[int, str]]) -> int:
-        """Position of the binary search over sorted (first number, rule)."""
+        """Add a binary search over sorted (first number, rule). Returns its position."""
         if len(ranges) == 1:
             return self.rule(ranges[0][1])
         middle = len(ranges) // 2
@@ -114,7 +114,7 @@ class _Assembler:
         return self.jump(_JGE, ranges[middle][0], right, left)
 
     def finish(self, machine: str) -> list[Instruction]:
-        """Put the look at the ABI before the search that was written last. Returns the program in its order."""
+        """Add the check of the ABI before the last search. Returns the program from its start."""
         start = self.add((_LOAD, 0, 0, _OFFSET_NR))
         self.jump(_JEQ, _AUDIT_ARCH[machine], start, self._returns[_KILL_PROCESS])
         self.add((_LOAD, 0, 0, _OFFSET_ARCH))
@@ -122,7 +122,7 @@ class _Assembler:
 
 
 def _bounds(values: tuple[int, ...]) -> list[tuple[int, bool]]:
-    """Sorted (first value, whether it and all up to the next entry are among `values`)."""
+    """Return sorted (first value, whether it and all values up to the next entry are in `values`)."""
     found = [(0, 0 in values)]
     for first in sorted({near for value in values for near in (value, value + 1)} - {0, EVERY_BIT + 1}):
         if (first in values) != found[-1][1]:
@@ -131,7 +131,7 @@ def _bounds(values: tuple[int, ...]) -> list[tuple[int, bool]]:
 
 
 def _ranges(by_number: Mapping[int, str]) -> list[tuple[int, str]]:
-    """Sorted (first number, rule): each rule holds up to the next entry, the last (UNKNOWN, so x32 too) for ever."""
+    """Return sorted (first number, rule). A rule holds up to the next entry; the last one, UNKNOWN, covers x32 too."""
     ranges = [(0, by_number.get(0, UNKNOWN))]
     for number in range(1, max(by_number) + 2):
         rule = by_number.get(number, UNKNOWN)
@@ -141,8 +141,8 @@ def _ranges(by_number: Mapping[int, str]) -> list[tuple[int, str]]:
 
 
 def assemble(machine: str, by_number: Mapping[int, str], checks: Mapping[str, tuple[Check, ...]]) -> list[Instruction]:
-    """The program for `x86_64` or `aarch64`."""
+    """Return the program for `x86_64` or `aarch64`."""
     assembler = _Assembler(checks)
-    assembler.ret(_KILL_PROCESS)  # now: behind the search it would stand between the load and the search
+    assembler.ret(_KILL_PROCESS)  # first: later it would lie between the load of the number and the search
     assembler.search(_ranges(by_number))
     return assembler.finish(machine)

@@ -1,4 +1,4 @@
-"""Filters ready to be loaded: compiled once in the template, loaded by each run's processes."""
+"""System-call filters: compiled once in the template, loaded by the processes of each run."""
 
 import ctypes
 import platform
@@ -11,7 +11,7 @@ from sandbox_runtime.jail.controls.seccomp.policy import call_numbers, read_poli
 
 
 def instructions(machine: str, policy_text: str | None = None) -> dict[str, list[Instruction]]:
-    """The program of each family, for `x86_64` or `aarch64`."""
+    """Compile the program of each family, for `x86_64` or `aarch64`."""
     policy, numbers = read_policy(policy_text, machine), call_numbers()[machine]
     return {family: assemble(machine, policy.by_number(family, numbers), policy.checks) for family in policy.rules}
 
@@ -21,7 +21,7 @@ class _SockFprog(ctypes.Structure):
 
 
 class Program:
-    """A compiled filter, kept in memory so that a forked child only has to make one call."""
+    """A compiled filter in memory. A forked process loads it with one call."""
 
     def __init__(self, code: list[Instruction]) -> None:
         packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
@@ -36,5 +36,5 @@ class Program:
 
 
 def build_programs() -> Mapping[str, Program]:
-    """The filters of this machine by family, that of init (`policy.INIT`) among them."""
+    """Compile the filters of this machine, by family; `policy.INIT` is that of init."""
     return {family: Program(code) for family, code in instructions(platform.machine()).items()}

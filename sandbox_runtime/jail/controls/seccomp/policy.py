@@ -1,4 +1,4 @@
-"""Read the policy file: what each family of processes may call. The grammar is explained in the file itself."""
+"""Read the policy file: the system calls of each family of processes. The file explains its grammar."""
 
 import errno
 import json
@@ -33,7 +33,7 @@ _CHECK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition on a call's arguments. `when`: an argument and its values for which the condition counts at all."""
+    """One condition on a call's arguments. `when`: an argument and the values with which the condition applies."""
 
     argument: int
     test: str  # "in", "not in": one of the values; "without": none of the values' bits
@@ -51,20 +51,20 @@ class Policy:
     checks: Mapping[str, tuple[Check, ...]]
 
     def by_number(self, family: str, numbers: Mapping[str, int]) -> dict[int, str]:
-        """Rule of each call number of a machine. What other families may call is "deny"; other gaps are UNKNOWN."""
+        """Return the rule of each call number of a machine. Calls that only other families have are "deny"."""
         named = {name for rules in self.rules.values() for name in rules}
         own = self.rules[family]
         return {numbers[name]: own.get(name, "deny") for name in named if name in numbers}
 
 
 def call_numbers() -> Mapping[str, Mapping[str, int]]:
-    """Call numbers by machine (`x86_64`, `aarch64`) and name; from the kernel's unistd headers."""
+    """Read the call numbers by machine (`x86_64`, `aarch64`) and name, as in the kernel's unistd headers."""
     table: dict[str, dict[str, int]] = json.loads((_HERE / "numbers.json").read_text())
     return table
 
 
 def read_policy(text: str | None = None, machine: str | None = None) -> Policy:
-    """The policy of this package, or of `text`, for `machine` or this one. ValueError names the offending word."""
+    """Parse the policy of this package, or `text`, for `machine` or this one. Raises ValueError with the wrong word."""
     machine = machine or platform.machine()
     known = {name for names in call_numbers().values() for name in names}
     rules: dict[str, dict[str, str]] = {family: {} for family in (*_GUESTS, INIT, SMALL_INIT)}
