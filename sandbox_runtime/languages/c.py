@@ -42,6 +42,6 @@ C = Language(
     version_argv=("{tool}", "-dumpfullversion"),
     version_prefix="gcc ",
     trial='#include <stdio.h>\nint main(void) { return puts("42") < 0; }\n',
-    # Debian 13 has its compilers below libexec, older ones below lib.
+    # Debian 13 has its compilers in libexec, older releases in lib.
     warm_files=("/usr/lib*/gcc/*/*/cc1", direct_gcc.ASSEMBLER, MOLD),
 )

@@ -20,7 +20,7 @@ _COMMAND = (COMPILER, *_OPTIONS, *through_compiler(), "-o", "solution", _SOURCE)
 
 
 def _prepare(directory: Path) -> None:
-    """The direct calls, and each set of headers as g++ includes it: precompiled, where it finds that it fits."""
+    """Write the direct compiler, and each set of headers with its precompiled form, which g++ uses if it fits."""
     direct_gcc.write_program(_COMMAND, _SOURCE, directory, DIRECTORY)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -33,7 +33,10 @@ def _prepare(directory: Path) -> None:
 
 
 def precompile(header: Path, to: Path) -> None:
-    """Save a header with its own templates instantiated, see early_instantiation.c, or as it is. PreparationError."""
+    """Precompile a header, with its templates instantiated if possible, see early_instantiation.c.
+
+    Raises PreparationError.
+    """
     work = header.parent
     build = (COMPILER, "-x", "c", "-O2", "-shared", "-fPIC", "-o", _EARLY_LIBRARY, str(_EARLY_SOURCE))
     words = (COMPILER, *_OPTIONS, "-x", "c++-header", header.name, "-o", str(to))
@@ -46,10 +49,10 @@ def precompile(header: Path, to: Path) -> None:
 
 
 def _confirm_usable(saved: Path) -> None:
-    """Raises PreparationError when the compiler does not take a precompiled header."""
+    """Raise PreparationError if the compiler does not accept a precompiled header."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / saved.name).symlink_to(saved)
-        # Of a header that is not there itself nothing is left but what was saved.
+        # The header itself is missing here, so the compiler can use only its precompiled form.
         words = (COMPILER, *_OPTIONS, "-Winvalid-pch", "-Werror", "-fsyntax-only", "-include", saved.stem)
         command((*words, "-x", "c++", "/dev/null"), working_directory=Path(folder))
 
@@ -71,7 +74,7 @@ CPP = Language(
     prepared=Prepared(
         guest_path=DIRECTORY,
         make=_prepare,
-        # The C library's headers are in the precompiled ones and change without the compiler.
+        # The precompiled headers contain the C library's, which may change without the compiler.
         made_from=(COMPILER, direct_gcc.ASSEMBLER, MOLD, "/usr/include/stdio.h", "/usr/include/features.h"),
         recipe=f"{_COMMAND} {dict(HEADER_SETS)}" + direct_gcc.RECIPE + _EARLY_SOURCE.read_text(),
     ),

@@ -23,7 +23,7 @@ __all__ = [
     "Tool",
 ]
 
-# The guest's whole environment before a language adds its own variables.
+# The guest's whole environment, apart from variables of its language.
 GUEST_ENVIRONMENT = (("PATH", "/usr/bin:/bin"), ("HOME", "/box"), ("LANG", "C.UTF-8"))
 
 
@@ -31,8 +31,8 @@ GUEST_ENVIRONMENT = (("PATH", "/usr/bin:/bin"), ("HOME", "/box"), ("LANG", "C.UT
 class Tool:
     """An executable that a language needs, by its path in the jail.
 
-    `bundled_path`: where it lies below the toolchains directory, to be bound to `guest_path`;
-    None: the host's own file system has it at the same path.
+    `bundled_path`: its path in the toolchains directory, which is bound to `guest_path`;
+    None: the host has it at the same path.
     """
 
     guest_path: str
@@ -47,8 +47,8 @@ class Tool:
 class Prepared:
     """A directory that the host fills once for a version of the toolchain; guests see it read-only at `guest_path`.
 
-    `make(directory)` fills an empty directory from the toolchain's own files, never from a guest's; it raises
-    PreparationError. The directory is made anew when one of `made_from` changes its size or time, or `recipe` its text.
+    `make(directory)` fills an empty directory from files of the toolchain only; it raises PreparationError.
+    It is called again when a file of `made_from` has another size or time, or when `recipe` changes.
     """
 
     guest_path: str
@@ -61,8 +61,8 @@ class Prepared:
 class SourceNames:
     """Names of a source: its file, and its main class in languages that have one.
 
-    `beside`: files for the compile step that depend on the source; they tell its command what an argument could not,
-    for a pre-warmed process knows its arguments before there is a source.
+    `beside`: files for the compile step that depend on the source. They replace arguments of its command, because a
+    pre-warmed process gets its arguments before its source.
     """
 
     file: str
@@ -83,9 +83,9 @@ def _filled(part: str, names: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Compile:
-    """The compile step: runs before the program in a jail of its own and leaves one file, `artifact`.
+    """The compile step. It runs before the program in a jail of its own, and its result is one file, `artifact`.
 
-    `waiting`: a command that does the same and can be started before the source is there.
+    `waiting`: a command that does the same and can be started before there is a source.
     """
 
     argv: tuple[str, ...]
@@ -98,13 +98,13 @@ class Compile:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language. `version_argv` runs on the host with `{tool}` standing for `tools[0]`.
+    """One language.
 
-    `trial`: a program that prints 42; it shows at the start that the toolchain works. `warm_files`: patterns of large
-    files of the toolchain to be read once at the start, so that their pages stand on no guest's account.
-    `warm_imports`: for an interpreter that the jail may keep started: modules to import before any program comes.
-    `shown_trees`: directories of the host that guests must see besides the system's trees. `waiting`: a command that
-    runs the program as `run_argv` does and can be started before it is there.
+    `version_argv`: runs on the host; `{tool}` stands for `tools[0]`. `trial`: a program that prints 42; a runner that
+    starts runs it to see whether the toolchain works. `warm_files`: patterns of large files of the toolchain, read once
+    at the start so that no guest is charged for their pages. `warm_imports`: modules that a warm interpreter imports.
+    `shown_trees`: directories of the host that guests see in addition to the system's. `waiting`: a command that runs
+    the program as `run_argv` does and can be started before there is a program.
     """
 
     name: str
@@ -129,11 +129,11 @@ class Language:
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:
-        """The whole environment of the program."""
+        """Return the whole environment of the program."""
         return GUEST_ENVIRONMENT + self.environment
 
     def source_names(self, code: bytes) -> SourceNames:
-        """Names that this source must have."""
+        """Return the names that this source must have."""
         return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
 
     def toolchain_files(self, toolchains_dir: str) -> list[Path]:
@@ -143,11 +143,11 @@ class Language:
         return tools + sorted(path for pattern in patterns for path in Path("/").glob(pattern))
 
     def is_present(self, toolchains_dir: str) -> bool:
-        """Tell whether nothing is missing."""
+        """Whether nothing is missing."""
         return not self.missing(toolchains_dir)
 
     def missing(self, toolchains_dir: str) -> tuple[str, ...]:
-        """Paths of tools that cannot be executed and of needed files that cannot be read."""
+        """Return the paths of tools that cannot be executed and of needed files that cannot be read."""
         tools = (tool.host_path(toolchains_dir) for tool in self.tools)
         files = (*self.needed_files, *self.shown_trees)
         return (
@@ -156,5 +156,5 @@ class Language:
         )
 
     def run_limits(self, profile: str, **asked: float | None) -> Limits:
-        """Limits of the run step. `asked`: of the request, by the names of the API. Raises LimitRefusedError."""
+        """Return the limits of the run step. `asked`: the request's, by their API names. Raises LimitRefusedError."""
         return choose_limits(self.profiles[profile], asked)

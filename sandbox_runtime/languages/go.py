@@ -1,7 +1,7 @@
-"""Go: its compiler and linker called directly, for one file without a module.
+"""Go: the compiler and the linker called directly, for one file without a module.
 
-`go build` would compile the standard library in every fresh jail (seconds), and needs a writable cache. So the host
-compiles the library once, and the jail calls the two tools that `go build` would call, with the same options.
+`go build` needs a writable cache, and would compile the standard library in every jail, which takes seconds. So the
+host compiles the library once, and the jail calls the two tools that `go build` calls, with the same options.
 """
 
 import platform
@@ -18,7 +18,7 @@ _GO = f"{_ROOT}/bin/go"
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _TOOLS = f"{_ROOT}/pkg/tool/linux_{_ARCHITECTURE}"
 _LIBRARY = "/opt/rustbox/go"
-# -dwarf=false: nobody reads the debug information, and it is a third of the library.
+# -dwarf=false: nobody reads the debug information, a third of the library.
 _LIST_OPTIONS = (
     "-deps",
     "-export",
@@ -28,12 +28,12 @@ _LIST_OPTIONS = (
     "{{if .Export}}{{.ImportPath}} {{.Export}}{{end}}",
 )
 
-# -complete: a function without a body is the compiler's error, not the linker's. -dwarf=false: `-s -w` would drop it.
+# -complete: the compiler, not the linker, reports a function without a body. -dwarf=false: `-s -w` would drop it.
 _BUILD = (
     f"{_TOOLS}/compile -o main.a -p main -trimpath '/box=>.' -complete -dwarf=false -c=2 -nolocalimports"
     f" -importcfg {_LIBRARY}/importcfg.compile -pack ./solution.go"
-    # GOROOT is empty as `go build -trimpath` sets it: programs carry no path of this host. The linker ends before its
-    # garbage is worth collecting (5 to 10 % of its CPU time); a large one collects well below the step's memory limit.
+    # GOROOT is empty, as with `go build -trimpath`, so that programs contain no path of this host. GOGC=off saves 5 to
+    # 10 % of the linker's CPU time; GOMEMLIMIT makes it collect well below the step's memory limit.
     f" && GOROOT= GOGC=off GOMEMLIMIT=600MiB exec {_TOOLS}/link -o solution -importcfg {_LIBRARY}/importcfg.link"
     " -buildmode=exe -s -w main.a"
 )
@@ -44,7 +44,7 @@ def _is_public(package: str) -> bool:
 
 
 def _compile_library(directory: Path) -> None:
-    """Archives of all packages that a program may import and of what they need, and a list for either tool."""
+    """Compile all packages that a program may import, and their dependencies. Write a list of them for each tool."""
     work = directory / "work"
     work.mkdir()
     environment = {

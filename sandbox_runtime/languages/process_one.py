@@ -1,4 +1,4 @@
-"""Build process 1 of runs (`jail/inside/small_init.c`) with the C compiler of the toolchains."""
+"""Build init, process 1 of a run (`jail/inside/small_init.c`), with the C compiler of the toolchains."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ _COMPILER = "/usr/bin/gcc"
 _NAME = "init"
 _OPTIONS = (
     *("-Os", "-ffreestanding", "-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
-    # No shadow stack and no vector register: nothing here sets them up.
+    # No shadow stack and no vector registers, because nothing sets them up.
     *("-fcf-protection=none", "-mgeneral-regs-only"),
     *("-s", "-Wl,--build-id=none,-z,noexecstack,-z,norelro,-z,noseparate-code"),
 )
@@ -23,9 +23,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def init_program(toolchains_dir: str) -> str:
-    """Build it if it is missing. Return the directory for `SlotConfig.small_init`; "" if it is not used or not built.
+    """Build init if it is missing. Returns the directory for `SlotConfig.small_init`; "" without a C compiler.
 
-    An ordinary user's runs, in a user namespace, always fork their init.
+    Also "" for an ordinary user, whose runs fork their init from the template.
     """
     if os.geteuid() != 0:
         return ""

@@ -26,7 +26,7 @@ def profiles(
     file_mb: int,
     agent_processes: int,
 ) -> Mapping[str, Profile]:
-    """Both profiles of one language from its row of the table. In `agent` the defaults are the ceilings."""
+    """Return both profiles of one language, from its row of the table. In `agent` the defaults are the ceilings."""
     judge = Limits(
         cpu_time_secs=cpu_secs,
         wall_time_secs=wall_secs,
@@ -53,7 +53,7 @@ def profiles(
 
 
 def compile_limits(*, memory_mb: int = 1024, processes: int = 120) -> Limits:
-    """Limits of a compile step."""
+    """Return the limits of a compile step."""
     return Limits(
         cpu_time_secs=15,
         wall_time_secs=30,

@@ -6,8 +6,8 @@ from sandbox_runtime.languages.profiles import profiles
 
 INTERPRETER = "/usr/bin/python3.13"
 
-# What programs of this kind import most. Not those that start threads or keep secrets of their own at import
-# (multiprocessing has a key), for all programs that are forked from one interpreter would share these.
+# The modules that programs import most. Not modules that start a thread or make a secret at import, as multiprocessing
+# does: all programs that are forked from one interpreter would share them.
 # fmt: off
 WARM_IMPORTS = (
     "__future__", "abc", "argparse", "array", "ast", "base64", "binascii", "bisect", "calendar", "cmath",

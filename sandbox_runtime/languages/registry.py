@@ -22,13 +22,13 @@ VERSION_TIMEOUT_SECS = 10
 
 
 def present(toolchains_dir: str) -> Mapping[str, Language]:
-    """Languages whose toolchain is installed on this host, by name; `offered` tells whether it works."""
+    """Return the languages whose toolchain is installed on this host, by name. `offered` also runs them."""
     found = {language.name: language for language in LANGUAGES if language.is_present(toolchains_dir)}
     return MappingProxyType(found)
 
 
 def for_file(path: str) -> Language | None:
-    """Find the language by a file's extension; None for an unknown one."""
+    """Find the language of a file by its extension. None: unknown."""
     suffix = PurePath(path).suffix
     matching = (language for language in LANGUAGES if suffix in _suffixes(language))
     return next(matching, None) if suffix else None
@@ -39,7 +39,7 @@ def _suffixes(language: Language) -> tuple[str, ...]:
 
 
 def binds(languages: Sequence[Language], toolchains_dir: str) -> tuple[BindMount, ...]:
-    """Read-only mounts that a jail needs to run these languages, each target once. Call `prepare` before."""
+    """Return the read-only mounts that a jail needs for these languages. Call `prepare` before."""
     mounts = [mount for language in languages for mount in _binds_of(language, toolchains_dir)]
     return tuple({mount.target: mount for mount in mounts}.values())
 
@@ -58,11 +58,11 @@ def _binds_of(language: Language, toolchains_dir: str) -> list[BindMount]:
 
 
 def version(language: Language, toolchains_dir: str) -> str:
-    """First line of what the toolchain says of its version, "" if it does not answer."""
+    """Return the first line of the toolchain's version output; "" if the command fails."""
     tool = language.tools[0].host_path(toolchains_dir)
     argv = [part.replace("{tool}", tool) for part in language.version_argv]
     try:
-        # A clean environment: the runner's own holds credentials.
+        # A clean environment, because the runner's holds credentials.
         answer = subprocess.run(
             argv,
             env={"PATH": "/usr/bin:/bin"},

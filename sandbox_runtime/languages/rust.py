@@ -30,10 +30,10 @@ RUST = Language(
             "-C",
             f"linker={DIRECTORY}/{direct_linker.NAME}",
             *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
-            # One thread of LLVM: splitting a program of this size costs a fifth more, and others want the second core.
+            # One thread of LLVM: splitting a program of this size takes a fifth more CPU time.
             "-C",
             "codegen-units=1",
-            # Debian's standard library brings 11 MB of debug information into every program.
+            # Debian's standard library adds 11 MB of debug information to every program.
             "-C",
             "strip=debuginfo",
             "-o",

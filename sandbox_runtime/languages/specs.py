@@ -26,7 +26,7 @@ def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
 
 
 def warm_start(languages: Iterable[Language]) -> WarmStart | None:
-    """The command that a slot's template keeps warm: that of the first language with `warm_imports`, or None."""
+    """Return the command that a slot's template keeps warm: that of the first language with `warm_imports`, or None."""
     for language in languages:
         if language.warm_imports and language.compile is None:
             return WarmStart(language.run_argv, language.guest_environment, language.warm_imports)
@@ -34,7 +34,7 @@ def warm_start(languages: Iterable[Language]) -> WarmStart | None:
 
 
 def prewarm_spec(languages: Iterable[Language]) -> JailSpec | None:
-    """The run to pre-warm in a slot without requests so far: the warm language with the default limits."""
+    """Return the run to pre-warm in a slot without requests so far: the warm language with the default limits."""
     for language in languages:
         if language.warm_imports and language.compile is None:
             return run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b"")
@@ -60,7 +60,7 @@ def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits:
 
 
 def waiting_specs(languages: Iterable[Language], toolchains_dir: str) -> tuple[JailSpec, ...]:
-    """Steps with default limits whose waiting commands are prepared on this host."""
+    """Return the steps, with default limits, whose waiting commands are prepared on this host."""
     found = []
     for language in languages:
         steps = [] if language.compile is None else [compile_spec(language, language.compile, b"")]
@@ -72,7 +72,7 @@ def waiting_specs(languages: Iterable[Language], toolchains_dir: str) -> tuple[J
 
 
 def _is_there(command: WaitingCommand, language: Language, toolchains_dir: str) -> bool:
-    """Whether the waiting command was built; it needs a C compiler, the language itself does not."""
+    """Whether the waiting command was built. It needs a C compiler, but the language does not."""
     if language.prepared is None:
         return False
     prefix = f"{language.prepared.guest_path}/"

@@ -1,4 +1,4 @@
-"""A digest of a toolchain's files and version, so that the compile cache never mixes programs of two versions."""
+"""Digest a toolchain's files and version, so that the compile cache never mixes programs of two versions."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from sandbox_runtime.languages.gcc.linker import MOLD
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.settings import RUNNER_VERSION
 
-# What every compiler driver here calls.
+# All our compiler drivers call these.
 _SHARED = ("/usr/bin/as", "/usr/bin/ld", MOLD)
 
 
 def toolchain_digest(language: Language, toolchains_dir: str, version: str) -> str:
-    """Hexadecimal. `version`: what the toolchain says of itself; its files count by place, size and time."""
+    """Return a hexadecimal digest of the version output and of each file's path, size and time."""
     lines = [RUNNER_VERSION, language.name, version, *_facts(language, toolchains_dir)]
     return hashlib.sha256("\0".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -1,7 +1,7 @@
-"""Keep the toolchains' files in memory on the runner's account.
+"""Read the toolchains' files into memory before guests do.
 
-A file page is charged to the group that touches it first. Charged to a guest's group, a runtime's own program text
-would count as the guest's memory, and a guest at its limit would live on evicting and reading it again.
+The kernel charges a file page to the first group that reads it. Charged to a guest, a runtime's program text would
+count as the guest's memory, and a guest at its limit would keep evicting it and reading it again.
 """
 
 import os
@@ -13,13 +13,13 @@ from sandbox_runtime.languages.preparation import prepared_path
 
 
 def warm(language: Language, toolchains_dir: str) -> None:
-    """Ask the kernel to read the files now, posix_fadvise(2). Cached files cost nothing."""
+    """Ask the kernel to read the files now, posix_fadvise(2). Repeating it is cheap."""
     for path in _files(language, toolchains_dir):
         try:
             with path.open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         except OSError:
-            continue  # the program's run finds out whether it matters
+            continue  # if the file is needed, the trial program fails
 
 
 def _files(language: Language, toolchains_dir: str) -> Iterator[Path]:

@@ -1,8 +1,8 @@
-"""C and C++ without gcc's driver: its compiler, its assembler and mold called as `gcc -###` says that gcc would.
+"""Compile C and C++ without gcc's driver: call its compiler, its assembler and mold with the arguments of `gcc -###`.
 
-The driver and collect2 are processes that only start others, one after the other: here all three are started at once.
-The host asks the installed gcc once for its commands and builds a program of them for guests, see direct_gcc.c. That
-program gets the whole ordinary command too, and ends in it whenever anything is not as it should be.
+gcc's driver and collect2 only start other processes, one after the other. We start all three at once. The host asks the
+installed gcc once for its commands, and builds a program of them for guests, see direct_gcc.c. The program also gets
+the ordinary command, and executes it in every unexpected case.
 """
 
 import os
@@ -19,9 +19,9 @@ from sandbox_runtime.languages.preparation import PreparationError, command
 PROGRAM_NAME = "compile"
 ASSEMBLER = "/usr/bin/as"
 HEADERS_FILE = ".headers"
-"""Of the working directory: the path of precompiled headers for the source."""
+"""A file in the working directory. It holds the path of precompiled headers for the source."""
 
-# In the jail, where both are the guest's own.
+# Paths in the jail; both files are the guest's own.
 _OBJECT, _SAID = "/tmp/solution.o", "/tmp/said"  # noqa: S108
 _HELD_FD = 3
 _HELD_OPEN = "held_open.so"
@@ -38,10 +38,10 @@ class _Commands:
 
 
 def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, guest_path: str) -> None:
-    """Make what guests call for an ordinary compile command, which ends in one source and its libraries.
+    """Build the program that guests call for an ordinary compile command, which ends in one source and its libraries.
 
-    Guests see `directory` at `guest_path`. Asks gcc there, where it makes a source of that name. Without mold, or when
-    gcc's answer is not understood, the program is a script with the ordinary command alone.
+    Guests see `directory` at `guest_path`. Without mold, or if gcc's answer has another form, the program is a script
+    with the ordinary command only.
     """
     source = directory / source_name
     source.touch()
@@ -78,7 +78,7 @@ def _ask(ordinary: tuple[str, ...], directory: Path) -> str:
 
 
 def _commands(answer: str) -> _Commands:
-    """Read what `gcc -###` wrote. Raises LookupError and ValueError when it is not three steps of one file."""
+    """Parse the output of `gcc -###`. Raises LookupError and ValueError if it is not three steps of one file."""
     steps = _steps(answer)
     compiler = steps["cc1plus" if "cc1plus" in steps else "cc1"]
     *assembler, assembled = steps["as"]
@@ -93,37 +93,37 @@ def _commands(answer: str) -> _Commands:
 
 
 def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple[str, ...]:
-    """Mold with the one object behind all libraries: one thread waits for it, the other one has read them by then.
+    """Build mold's command with the object after all libraries. One thread waits for it; the other reads the libraries.
 
-    What is an object's own stands before what is a library's in any order, and its place among the start files, which
-    are objects too, stays as it is. Raises ValueError and LookupError when one is not there.
+    The order changes no result: an object's symbols precede a library's in any order, and the object keeps its place
+    among the start files, which are objects too. Raises ValueError and LookupError if a file is missing.
     """
     if not os.access(MOLD, os.X_OK):
         raise LookupError(MOLD)
     words = list(mold_for(collect2, threads=2))
-    words.remove(object_name)  # the name of gcc's own file of the moment
+    words.remove(object_name)  # gcc's temporary file
     end_files = [number for number, word in enumerate(words) if Path(word).name.startswith("crtend")]
     return (*words[: end_files[0]], _OBJECT, *words[end_files[0] :])
 
 
 def _steps(answer: str) -> Mapping[str, list[str]]:
-    """The commands in an answer of `gcc -###`, by the names of their programs."""
+    """Return the commands in the output of `gcc -###`, by the names of their programs."""
     commands = (shlex.split(line) for line in answer.splitlines() if line.startswith(" "))
     return {Path(words[0]).name: words for words in commands if words}
 
 
 def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
-    """How mold must be called for a command of gcc that only links, run in `directory`.
+    """Return mold's command for a command of gcc that only links, run in `directory`.
 
-    Raises PreparationError, LookupError and ValueError when gcc's answer is not understood.
+    Raises PreparationError, LookupError and ValueError if gcc's answer has another form.
     """
     return mold_for(_steps(_ask(ordinary, directory))["collect2"])
 
 
 def mold_for(collect2: Sequence[str], *, threads: int = 1) -> tuple[str, ...]:
-    """Mold in the place of collect2. Its threads and its second process do not pay for a small program.
+    """Return mold's command in place of collect2's. More threads and a second process do not pay for small programs.
 
-    What an object asks for gets a stack that may be executed, as with ld: GNU C's nested functions need it.
+    An object that asks for an executable stack gets one, as with ld: nested functions of GNU C need it.
     """
     return (MOLD, "--no-fork", f"--threads={threads}", "-z", "execstack-if-needed", *_without_plugin(collect2[1:]))
 
@@ -141,7 +141,7 @@ def _without_output(words: Sequence[str]) -> list[str]:
 
 
 def _without_plugin(words: Sequence[str]) -> Iterator[str]:
-    """The plugin of link-time optimisation, and how to find a linker."""
+    """Leave out the options of the plugin for link-time optimisation, and of the linker's choice."""
     rest = iter(words)
     for word in rest:
         if word == "-plugin":

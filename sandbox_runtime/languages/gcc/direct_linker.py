@@ -1,7 +1,7 @@
-"""A linker for rustc: takes what rustc gives to gcc, and calls mold as gcc would, with no gcc and collect2 between.
+"""A linker for rustc: takes the arguments for gcc, and calls mold as gcc would, without gcc and collect2.
 
-It is a shell script named `gcc`, for rustc chooses its options by the name and tells it in its diagnostics. A word that
-it does not know, or an error of mold, leads to the real gcc with all that rustc gave.
+It is a shell script named `gcc`, because rustc chooses its options by that name and prints it in its diagnostics. For
+an unknown argument or an error of mold it executes the real gcc with all arguments.
 """
 
 import os
@@ -14,8 +14,8 @@ from sandbox_runtime.languages.preparation import PreparationError
 
 NAME = "gcc"
 
-# Of an executable. The words are turned around once: each is taken from the front, and what mold needs of it goes to
-# the end. `@` begins the name of a file with words, for which gcc and mold have different ones.
+# For an executable. The loop takes each argument from the front of the list, and appends those for mold at its end.
+# `@` starts the name of a file with arguments; gcc and mold have different ones.
 _SCRIPT = """\
 #!/bin/sh
 set -f
@@ -57,7 +57,7 @@ RECIPE = _SCRIPT + _ORDINARY_SCRIPT
 
 
 def write_linker(gcc: str, directory: Path) -> None:
-    """Make the script in `directory`; without mold, or when gcc's answer is not understood, it is gcc alone."""
+    """Write the script in `directory`. Without mold, or if gcc's answer has another form, it only calls gcc."""
     script = directory / NAME
     script.write_text(_script(gcc, directory))
     script.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The linker that gcc drives: mold where it is installed, for it takes a fifth of the time of the default one."""
+"""The linker: mold if it is installed. It takes a fifth of the default linker's time."""
 
 import os
 
@@ -6,5 +6,5 @@ MOLD = "/usr/bin/mold"
 
 
 def through_compiler() -> tuple[str, ...]:
-    """Options of gcc and g++ (12.1 or later)."""
+    """Return the options with which gcc and g++ (12.1 or later) call it."""
     return ("-fuse-ld=mold",) if os.access(MOLD, os.X_OK) else ()

@@ -1,11 +1,12 @@
-"""Precompiled headers of C++, and which of them a source may have without meaning anything else.
+"""Precompiled headers of C++, and the sources that may use them without a change of meaning.
 
-A header that is included before the source changes what a program means when the program defines a macro first, or
-does not include it at all. So one is taken only if the source begins with nothing but comments and includes of standard
-headers, and all that is precompiled is among them. The order of standard headers means nothing. Templates that the
-headers use themselves are instantiated already (early_instantiation.c), at the end of a source they would otherwise be:
-for another processor, or with other optimisations, if a pragma asks for them, and with a word on each function that is
-declared again as deprecated. Sources with such a one have none.
+A header that is included before the source changes a program that defines a macro first, or does not include the
+header. So we use a set only if the source starts with comments and includes of standard headers, and includes all
+headers of the set. The order of standard headers does not matter.
+
+The templates of the headers are instantiated already (early_instantiation.c), otherwise at the end of the source. That
+matters for sources with a pragma for another processor or other optimisations, and for those that declare a function
+as deprecated. Such sources use no set.
 """
 
 import re
@@ -17,7 +18,7 @@ from sandbox_runtime.languages.gcc.direct import HEADERS_FILE
 
 DIRECTORY = "/opt/rustbox/cpp"
 
-# By the time that they save: the first whose headers a source has is taken.
+# In order of the time that they save. A source uses the first set whose headers it includes.
 HEADER_SETS = MappingProxyType(
     {
         "everything.h": ("bits/stdc++.h",),
@@ -25,7 +26,7 @@ HEADER_SETS = MappingProxyType(
         "streams.h": ("iostream",),
     }
 )
-# <cassert> reads NDEBUG, which none of these sets; <version>, <ciso646> and the C names add nothing to the others.
+# <cassert> reads NDEBUG, which no header here sets. <version>, <ciso646> and the C names add nothing to the others.
 _STANDARD_NAMES = (
     " bits/stdc++.h algorithm any array atomic bitset cassert cctype cerrno cfenv cfloat charconv chrono cinttypes"
     " climits clocale cmath complex condition_variable csetjmp csignal cstdarg cstddef cstdint cstdio cstdlib"
@@ -37,7 +38,7 @@ _STANDARD_NAMES = (
     " limits.h math.h stdint.h stdio.h stdlib.h string.h time.h"
 )
 _STANDARD = frozenset(_STANDARD_NAMES.split())
-# Whole lines, or a comment of several, without a backslash or a trigraph, which could join them to the next one.
+# A whole line, or a comment over several, without a backslash or a trigraph, which could join it to the next line.
 _LINE = re.compile(
     rb"""
     [ \t]*(?:
@@ -51,7 +52,7 @@ _LINE = re.compile(
 
 
 def cpp_names(code: bytes) -> SourceNames:
-    """The source's file, and the file of precompiled headers that it may have."""
+    """Return the names of a source, and the file that names its precompiled headers, if it may use any."""
     included = set() if _has_options(code) else _leading_headers(code)
     name = next((name for name, headers in HEADER_SETS.items() if included.issuperset(headers)), None)
     headers = () if name is None else (GuestFile(HEADERS_FILE, f"{DIRECTORY}/{name}".encode()),)
@@ -59,16 +60,16 @@ def cpp_names(code: bytes) -> SourceNames:
 
 
 def _has_options(code: bytes) -> bool:
-    """Whether it may ask for a processor or for optimisations, or mark what the headers use as not to be used.
+    """Whether the source may choose a processor or optimisations, or deprecate functions that the headers use.
 
-    Some that have the words do none of it.
+    Errs on the safe side: it only looks for words.
     """
     asks = b"ragma" in code and (b"target" in code or b"optimize" in code)
     return asks or b"unavailable" in code or b"deprecated" in code
 
 
 def _leading_headers(code: bytes) -> set[str]:
-    """Standard headers that a source includes before anything else."""
+    """Return the standard headers that a source includes before anything else."""
     headers: set[str] = set()
     place = 0
     while (line := _LINE.match(code, place)) is not None:

@@ -1,4 +1,4 @@
-"""Small programs and libraries of C that guests' toolchains are started with: built once, at preparation."""
+"""Build small C programs and libraries that start the guests' toolchains, once at preparation."""
 
 import json
 import shutil
@@ -9,11 +9,11 @@ from pathlib import Path
 from sandbox_runtime.languages.preparation import command
 
 Definitions = Mapping[str, str | tuple[str, ...] | int]
-"""Macros: a string, words with a comma behind each, or a number."""
+"""Macros: a string, a list of words, or a number."""
 
 
 def build(compiler: str, source: Path, definitions: Definitions, to: Path, options: tuple[str, ...]) -> None:
-    """Compile one source, as C by any compiler of gcc's; all of it or nothing. Raises PreparationError."""
+    """Compile one C source with any compiler of gcc. Writes the whole result or nothing. Raises PreparationError."""
     macros = tuple(f"-D{name}={_value(value)}" for name, value in definitions.items())
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

@@ -31,35 +31,35 @@ _SOURCES = (_COMPILER_SOURCE, _TRAINING_SOURCE, _WARMING_SOURCE, _LAUNCHER_SOURC
 _C_COMPILER = "/usr/bin/gcc"
 
 _OPTIONS = (
-    # One collecting thread, and a start that is quick: a JVM lives for seconds here.
+    # One collector thread and a quick start, because a JVM lives for seconds here.
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",
-    # It would look for limits in places that guests do not see.
+    # The JVM would look for limits in files that guests do not see.
     "-XX:-UseContainerSupport",
-    # Above every memory limit (the kernel's OOM kill decides, not an exit code that any program can imitate) and large
-    # enough that one array over the limit meets the kernel too; from 32 GB on, references would take twice the room.
+    # Above every memory limit, also for one large array, so that the kernel's out-of-memory kill decides, and not an
+    # exit code that a program can imitate. From 32 GB on, references would take twice the memory.
     "-Xmx24g",
-    # A young generation of a fixed size: by default it would grow with -Xmx's idea of the memory, not the group's.
+    # A young generation of a fixed size: by default it would grow with -Xmx, not with the memory limit.
     "-Xms64m",
     "-Xmn32m",
-    # What the JVM itself has to say must not stand in the program's output.
+    # Messages of the JVM must not be in the program's output.
     "-Xlog:disable",
     "-Xlog:all=warning:stderr",
     "-Dfile.encoding=UTF-8",
     "-Dstdout.encoding=UTF-8",
     "-Dstderr.encoding=UTF-8",
 )
-# javac is over before the second compiler of the JVM would pay.
+# javac ends before the JVM's second compiler would save time.
 _OPTIONS_OF_COMPILER = (*_OPTIONS, "-XX:TieredStopAtLevel=1")
-# A recursion 100,000 deep fits, as it does in compiled languages; 64 MB would let an endless one take 300 MB.
+# A recursion of depth 100,000 fits, as in compiled languages. With 64 MB an endless one would take 300 MB.
 _STACK_KIB = 16 << 10
-_COMPILERS_STACK_KIB = 1 << 10  # what java(1) gives its main thread when nothing is said
+_COMPILERS_STACK_KIB = 1 << 10  # the default of java(1) for its main thread
 
 
 def _waiting(
     warming: str, stack_kib: int, options: tuple[str, ...], class_path: str, told_words: int
 ) -> WaitingCommand:
-    """As `java OPTION... -cp CLASS_PATH` with the told words behind it, see waiting_java.c."""
+    """Return the waiting form of `java OPTION... -cp CLASS_PATH`, which gets its other words later: waiting_java.c."""
     launcher = (f"{_PREPARED}/{_LAUNCHER}", f"{_JDK}/lib/server/libjvm.so", warming, str(stack_kib))
     properties = ("-Dsun.java.launcher=SUN_STANDARD", f"-Djava.class.path={class_path}")
     return WaitingCommand((*launcher, *options, *properties), told_words)
@@ -71,7 +71,7 @@ def _prepare(directory: Path) -> None:
 
 
 def _prepare_launcher(directory: Path) -> None:
-    """The commands that wait for a program, where a C compiler is installed; Java works without them."""
+    """Build the commands that wait for a program, if a C compiler is installed. Java works without them."""
     if not os.access(_C_COMPILER, os.X_OK):
         return
     headers = (f"-I{_JDK}/include", f"-I{_JDK}/include/linux")
@@ -84,7 +84,7 @@ def _prepare_launcher(directory: Path) -> None:
 
 
 def _prepare_compiler(directory: Path) -> None:
-    """The compiler that writes a jar, and an archive of javac's loaded classes, which halves its time."""
+    """Build the compiler that writes a jar, and the archive of javac's loaded classes, which halves its time."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         command((_JAVAC, "-d", "made", str(_COMPILER_SOURCE)), working_directory=work)
@@ -92,7 +92,7 @@ def _prepare_compiler(directory: Path) -> None:
             for path in sorted((work / "made").iterdir()):
                 jar.write(path, path.name)
         archive = f"-XX:ArchiveClassesAtExit={directory / 'compile.jsa'}"
-        # The JVM refuses an archive when the class path is another one than it was: here there is none at all.
+        # The JVM refuses an archive of another class path. So the archive is made with an empty one.
         training = ("-cp", "/nonexistent", "com.sun.tools.javac.Main", "-d", "made", str(_TRAINING_SOURCE))
         command((_JAVA, *_OPTIONS_OF_COMPILER, archive, *training), working_directory=work)
 
@@ -122,7 +122,7 @@ JAVA = Language(
             _COMPILERS_STACK_KIB,
             (
                 *_OPTIONS_OF_COMPILER,
-                # It waits with its memory: a small young generation saves 23 MB and costs no time.
+                # A small young generation saves 23 MB while the command waits, and costs no time.
                 "-Xms24m",
                 "-Xmn8m",
                 f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",

@@ -1,6 +1,6 @@
 """Find the file name and the main class of a Java source. javac requires that the file is named after its public type.
 
-The source is the guest's choice and the worker reads it: the work grows with its size, not with the square of it.
+A guest chooses the source and the worker reads it. So the time must be linear in its size.
 """
 
 import re
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from sandbox_runtime.languages.entry import SourceNames
 
 _DEFAULT = "Main"
-_MAX_NAME_BYTES = 200  # a file name has 255; the classes inside get longer names than the source
+_MAX_NAME_BYTES = 200  # a file name has at most 255; nested classes have longer names than the source
 _TYPE_KEYWORDS = frozenset({"class", "interface", "enum", "record"})
 _TOKEN = re.compile(
     r"""
     //[^\n]*+ | /\*.*?(?:\*/|\Z)                    # comments
-    | \"{3}(?:\\(?:.|\Z)|[^\\])*?(?:\"{3}|\Z)      # text block: always ends, or each of many would be read to the end
+    | \"{3}(?:\\(?:.|\Z)|[^\\])*?(?:\"{3}|\Z)      # text block: an unclosed one ends with the source
     | "(?:\\.|[^"\\\n])*+"? | '(?:\\.|[^'\\\n])*+'?  # string, character
     | (?P<word>[\w$]+) | (?P<mark>[{}().;@])
     """,
@@ -30,9 +30,9 @@ class _Type:
 
 
 def java_names(code: bytes) -> SourceNames:
-    """File of the public type, else Main.java; class: the first of public type, Main, any other, that has a main.
+    """Return the file name of the public type, else Main.java, and the first class with a main method.
 
-    Reads only as much of the language as this needs. A source that javac refuses gets some name, never an error.
+    The public type comes first, then Main, then others. A source that javac refuses gets some name, never an error.
     """
     scan = _Scan()
     for match in _TOKEN.finditer(code.decode("utf-8", "replace")):
@@ -41,7 +41,7 @@ def java_names(code: bytes) -> SourceNames:
             scan.take(part)
     public = next((found for found in scan.types if found.is_public), None)
     if public is not None and len(public.name.encode()) > _MAX_NAME_BYTES:
-        public = None  # javac will say what is wrong
+        public = None  # javac reports the error
     file_stem = _DEFAULT if public is None else public.name
     preferred = sorted(scan.types, key=lambda found: (not found.has_main, not found.is_public, found.name != _DEFAULT))
     entry = preferred[0].name if preferred and preferred[0].has_main else file_stem
@@ -49,19 +49,19 @@ def java_names(code: bytes) -> SourceNames:
 
 
 class _Scan:
-    """Follows the nesting of a source and keeps the declarations at its top."""
+    """Follows the nesting of a source, and records the types at its top level."""
 
     def __init__(self) -> None:
         self.types: list[_Type] = []
         self.package = ""
         self._recent: list[str] = []  # words and marks since the last end of a statement or body
-        self._seen: set[str] = set()  # the same; a statement may be as long as the source
+        self._seen: set[str] = set()  # the same as a set, because a statement may be as long as the source
         self._keywords = 0  # how many of them were type keywords
         self._braces = 0
         self._parentheses = 0
 
     def take(self, part: str) -> None:
-        """The next word or mark."""
+        """Take the next word or mark."""
         if part == "(":
             self._open_parenthesis()
         elif part == ")":
@@ -94,5 +94,5 @@ class _Scan:
         self._parentheses += 1
 
     def _declares_type(self) -> bool:
-        """Whether the next word names a type: the first behind the keyword, for later ones belong to the header."""
+        """Whether the next word names a type: it follows the first type keyword of the statement."""
         return self._keywords == 1 and self._recent[-1] in _TYPE_KEYWORDS
