@@ -1,7 +1,7 @@
-"""Raw facts of a step become a verdict: the ordered rules of docs/contract.md, section 4. First match wins.
+"""Classify the raw facts of a step by the ordered rules of docs/contract.md, section 4. The first match wins.
 
-Only counters, the supervisor's own record and the raw wait status decide; never an exit code that a program
-can imitate.
+Only counters, the supervisor's own record and the raw wait status decide, never an exit code that a program can
+imitate.
 """
 
 import signal
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who decided: the program, the kernel, or the supervisor."""
+    """The side that decided: the program, the kernel, or the supervisor."""
 
     RUNTIME = "runtime"
     KERNEL = "kernel"
@@ -33,7 +33,7 @@ class Actor(StrEnum):
 
 
 class Phase(StrEnum):
-    """The step that a verdict speaks of."""
+    """The step that a verdict is about."""
 
     COMPILE = "compile"
     RUN = "run"
@@ -41,7 +41,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A verdict with its reasons. `integrity` says how whole the output is."""
+    """A verdict with its reasons. `integrity`: whether the output is complete."""
 
     verdict: Verdict
     cause: str
@@ -57,14 +57,14 @@ SIGNAL_EXIT_BASE = 128
 _WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
 OVERLOADED = "ie_host_overloaded"
 """Cause of a run that ended at its wall limit and had lost CPU time to others. It says nothing about the program."""
-# One part in so many of the wall time decides: above what a measurement on a calm host may be wrong by.
+# A run that lost 1/20 of its wall time may run again. That is more than the error of the measurement on a calm host.
 _WAIT_SHARE = 20
 
 
 def classify(outcome: Outcome, phase: Phase) -> Classification:
     """Classify one step. A compile step that succeeded is AC in phase COMPILE: go on with the run step."""
     found = _platform_failure(outcome, phase) or _killed(outcome, phase)
-    # Where no groups could be made there is nothing to read: the missing controls say so.
+    # Without groups there is nothing to read, and the missing controls say so.
     if found is None and outcome.evidence.cgroup is None and outcome.evidence.cgroup_backend is not None:
         found = _internal(phase, "ie_missing_evidence", "the usage of the run could not be read")
     if found is None:
@@ -95,7 +95,7 @@ def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
             return _out_of_time(outcome, phase)
         case _:
             pass
-    # Neither killed by us nor ended by itself: the wait status was lost.
+    # We did not kill it, and it did not end by itself: the wait status was lost.
     if outcome.exit_code is None and outcome.signal is None:
         return _internal(phase, "ie_missing_evidence", "the end of the run was not seen")
     return None

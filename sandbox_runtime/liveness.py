@@ -18,24 +18,24 @@ _LOG = logging.getLogger(__name__)
 
 
 class NoSignOfLifeError(Exception):
-    """The file does not show a living worker; the text says why, in one line."""
+    """The file does not show a live worker. The text says why, in one line."""
 
 
 class Liveness:
-    """The file's one writer. A file that cannot be written is logged, once, and stops nobody: `healthy` fails then."""
+    """Writes the file. If that fails, it logs the failure once; the worker goes on, and `healthy` fails."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self._is_failing = False
 
     def begin(self) -> None:
-        """Remove what an earlier worker left: this one lives from its first sent heartbeat on."""
+        """Remove the file of an earlier worker. This worker is live from its first sent heartbeat on."""
         with self._logged():
             self._path.unlink(missing_ok=True)
 
     def show(self) -> None:
-        """Say "alive now"."""
-        # A worker may be root and the folder anybody's: a link is not followed, and a pipe does not stop us.
+        """Set the file's time to now."""
+        # The worker may be root in a folder that any user can write to: do not follow a link, or block on a pipe.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with self._logged():
             file = os.open(self._path, flags, 0o644)
@@ -57,9 +57,9 @@ class Liveness:
 
 
 def check(path: str, *, heartbeat_secs: int) -> float:
-    """Age of the last sent heartbeat in seconds. Raises NoSignOfLifeError when that is no sign of life.
+    """Return the age of the last sent heartbeat in seconds. Raises NoSignOfLifeError if it is too old.
 
-    A time in the future is none either: after the clock was set back, a dead worker's file would look young for long.
+    A time in the future counts as too old: after the clock was set back, a dead worker's file would look new.
     """
     try:
         facts = Path(path).lstat()
@@ -68,7 +68,7 @@ def check(path: str, *, heartbeat_secs: int) -> float:
     except OSError as error:
         raise NoSignOfLifeError(f"the liveness file cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(facts.st_mode):
-        raise NoSignOfLifeError("the liveness file is not a file")
+        raise NoSignOfLifeError("the liveness file is not a regular file")
     age_secs = time.time() - facts.st_mtime
     most_secs = PERIODS_UNTIL_DEAD * heartbeat_secs
     if age_secs < 0:

@@ -14,11 +14,11 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command; returns its exit code. Every failure is one line on stderr."""
+    """Run one command. Returns its exit code; prints a failure as one line on stderr."""
     arguments = parser().parse_args(argv)
     try:
         if arguments.command == "worker":
-            # Only the worker pays for importing boto3.
+            # Imported here, because it imports boto3, which only the worker needs.
             from sandbox_runtime.commands.work import work  # noqa: PLC0415
 
             return work()

@@ -19,26 +19,26 @@ examples:
 _WORKER_EPILOG = """\
 environment:
   INTERACTIVE_QUEUE_URL, BATCH_QUEUE_URL, COMPLETIONS_QUEUE_URL, PAYLOADS_BUCKET   needed
-  SLOTS               programs at once (number of cores); two or more keep one free for interactive work
+  SLOTS               programs at once (number of cores); with two or more, batch runs leave one free
   NODE_ID             name of this runner (host name)
-  TOOLCHAINS_DIR      toolchains that no system package brings (.toolchains beside the code)
-  VISIBILITY_SECS     visibility time of a received message, extended while it runs (60)
-  HEARTBEAT_SECS      between two heartbeats (20)
-  LIVENESS_FILE       touched after each heartbeat that was sent, for `healthy` (/run/rustbox-worker.alive)
+  TOOLCHAINS_DIR      toolchains that are no system packages (.toolchains beside the code)
+  VISIBILITY_SECS     visibility timeout of a received message, extended while it runs (60)
+  HEARTBEAT_SECS      time between two heartbeats (20)
+  LIVENESS_FILE       touched after each sent heartbeat, for `healthy` (/run/rustbox-worker.alive)
   RECEIVE_WAIT_SECS   long poll of the interactive queue (5)
-  DRAIN_SECS          for running programs after SIGTERM (50); a second SIGTERM ends at once
+  DRAIN_SECS          time for running programs after SIGTERM (50); a second SIGTERM cancels them at once
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
-  ALLOW_PERMISSIVE    true: work although a control is missing, say as an ordinary user (false)
-  REQUIRED_CONTROLS   the floor below which nothing is run even then: names from `doctor`, comma-separated (all)
-  COMPILE_CACHE_MB    memory for compiled programs that come again, 0: none (64)
-  COMPILE_CACHE_MAX_AGE_SECS   how long each may be used again (600)
+  ALLOW_PERMISSIVE    true: work although a control is missing, for example as an ordinary user (false)
+  REQUIRED_CONTROLS   the floor: without these no program runs; names from `doctor`, comma-separated (all)
+  COMPILE_CACHE_MB    memory of the compile cache, 0: no cache (64)
+  COMPILE_CACHE_MAX_AGE_SECS   the longest time that a compiled program is reused (600)
   PYTHON_FORK         false: start each Python program by exec, not as a fork of a warm interpreter (true)
   WAITING_COMMANDS    false: start no Java compiler and JVM in advance; saves about 150 MB (true)
   LISTEN_ADDRESS      IP address and port of the direct path, such as 127.0.0.1:8080 (does not listen)
-  RUNNER_TOKEN        what its callers must show, 32 characters or more; needed with LISTEN_ADDRESS
+  RUNNER_TOKEN        bearer token of its callers, 32 characters or more; needed with LISTEN_ADDRESS
   RUNNER_TOKEN_FILE   a file with the token, instead of RUNNER_TOKEN; other users must not read it
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
-  and what boto3 reads: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
+  and the variables of boto3: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
 """
 
 _HEALTHY_EPILOG = f"""\
@@ -56,26 +56,28 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands)
     commands.add_parser(
         "worker",
-        help="run what the queues bring, until SIGTERM",
+        help="run the executions of the queues, until SIGTERM",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_WORKER_EPILOG,
     )
     commands.add_parser(
         "healthy",
-        help="tell whether the worker sent a heartbeat lately",
-        description="Look at the file that the worker touches after each heartbeat that it sent.",
+        help="check whether the worker has sent a heartbeat recently",
+        description="Check the file that the worker touches after each sent heartbeat.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_HEALTHY_EPILOG,
     )
-    languages = commands.add_parser("languages", help="list the languages and whether this host has them")
+    languages = commands.add_parser("languages", help="list the languages that this host has")
     languages.add_argument("--json", action="store_true", help="print one JSON object")
     languages.add_argument(
-        "--prepare", action="store_true", help="only make what toolchains need once, without trying them (image builds)"
+        "--prepare",
+        action="store_true",
+        help="only build the files that toolchains need, and run no program (image builds)",
     )
     doctor = commands.add_parser(
         "doctor",
-        help="show which controls this host gives and what to change",
-        description="Try the sandbox on this host, as root and as an ordinary user, and say what is missing.",
+        help="show the controls of this host and what to change",
+        description="Probe the sandbox, as root and as an ordinary user, and show the missing controls.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="exit codes: 0 strict isolation is possible, 1 only permissive, 2 none",
     )
@@ -94,11 +96,11 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     names = [language.name for language in LANGUAGES]
     run.add_argument("file", metavar="FILE", help="source file")
     run.add_argument("--language", choices=names, help="default: by the file's extension")
-    run.add_argument("--stdin", metavar="FILE", help="input of the program, - for the command's own (default: none)")
+    run.add_argument("--stdin", metavar="FILE", help="input of the program; -: the command's own (default: none)")
     run.add_argument("--profile", choices=["judge", "agent"], default="judge", help="set of limits (default: judge)")
     run.add_argument("--cpu-time-secs", type=float, metavar="SECS", help="CPU time of all its processes together")
     run.add_argument("--wall-time-secs", type=float, metavar="SECS", help="elapsed time")
     run.add_argument("--memory-mb", type=int, metavar="MB", help="memory of all its processes together")
     run.add_argument("--max-processes", type=int, metavar="N", help="processes and threads")
-    run.add_argument("--output-kb", type=int, metavar="KB", help="bytes kept of each output stream")
+    run.add_argument("--output-kb", type=int, metavar="KB", help="largest size of each output stream")
     run.add_argument("--json", action="store_true", help="print result, output, metrics and evidence as JSON instead")

@@ -1,4 +1,4 @@
-"""How `run` shows a finished execution."""
+"""The output of `run` for a finished execution."""
 
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionEvidence, InlineOutput, StoredOutput, as_fields
 
@@ -6,7 +6,7 @@ MIB = 1024 * 1024
 
 
 def summary(completed: ExecutionCompleted) -> str:
-    """One line: verdict, reason, times, memory."""
+    """Return one line: verdict, reason, times, memory."""
     result, metrics = completed.result, completed.metrics
     parts = [f"{result.verdict} {result.cause}"]
     if result.exit_code is not None:
@@ -38,7 +38,7 @@ def _permissive(evidence: ExecutionEvidence) -> str:
 
 
 def as_json(completed: ExecutionCompleted) -> dict[str, object]:
-    """Give the nested form of the API's result object, text with invalid UTF-8 replaced."""
+    """Return the nested form of the API's result object. Replaces invalid UTF-8."""
     fields = as_fields(completed)
     output = {
         "stdout": _text(completed.stdout),

@@ -1,4 +1,4 @@
-"""`doctor`: which controls this host gives, what is missing, and what to change."""
+"""`doctor`: the controls of this host, the missing ones, and what to change."""
 
 import json
 import os
@@ -89,7 +89,7 @@ _WORDS = {True: "yes", False: "NO", None: "?"}
 
 
 def _shown(value: object) -> str:
-    return "not there" if value is None else str(value)
+    return "no such setting" if value is None else str(value)
 
 
 def _table(found: Diagnosis) -> str:

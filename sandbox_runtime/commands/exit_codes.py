@@ -1,8 +1,8 @@
-"""Exit codes of the commands. Those of `run` fit a shell, as timeout(1) and the shells' 128 + n do."""
+"""Exit codes of the commands. Those of `run` follow timeout(1) and the shells' 128 + n."""
 
 from sandbox_runtime.messages import Result
 
-UNHEALTHY = 1  # health checks of containers know 0 and 1 only
+UNHEALTHY = 1  # health checks of containers may only return 0 and 1
 USAGE = 2
 COMPILE_FAILED = 121
 PROCESS_LIMIT = 123
@@ -35,7 +35,7 @@ _BY_VERDICT = {
 
 
 def of_result(result: Result) -> int:
-    """Exit code of `run` for a result."""
+    """Return the exit code of `run` for a result."""
     if result.cause == "ce_compile_failed":
         return COMPILE_FAILED
     if result.verdict in _BY_VERDICT:

@@ -1,4 +1,4 @@
-"""The one error of the commands: a sentence for the user and an exit code."""
+"""The error of the commands: a sentence for the user and an exit code."""
 
 
 class CommandError(Exception):

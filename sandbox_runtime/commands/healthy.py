@@ -1,4 +1,4 @@
-"""`healthy`: whether the worker of this host or container sent a heartbeat lately. For health checks: quick, no AWS."""
+"""`healthy`: whether the worker of this host or container has sent a heartbeat recently. It makes no call of AWS."""
 
 import os
 import sys

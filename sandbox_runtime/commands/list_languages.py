@@ -1,4 +1,4 @@
-"""`languages`: what this host can run, and `languages --prepare`: what has to be made before."""
+"""`languages`: list the languages of this host. `languages --prepare`: build the files that they need."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from sandbox_runtime.languages import (
 def list_languages(*, is_json: bool) -> int:
     """Print every language with the version of its toolchain, or why it is not offered. Raises CommandError.
 
-    Root tries each toolchain in the sandbox; anybody else only sees what is installed.
+    Root runs each toolchain in the sandbox. Other users only see whether it is installed.
     """
     toolchains_dir = settings.toolchains_dir(os.environ)
     problems = _problems(toolchains_dir)
@@ -40,13 +40,13 @@ def list_languages(*, is_json: bool) -> int:
 
 
 def prepare_languages() -> int:
-    """Make what the installed toolchains and runs need once, for image builds. Raises CommandError."""
+    """Build the files that the installed toolchains and init need, for image builds. Raises CommandError."""
     toolchains_dir = settings.toolchains_dir(os.environ)
     init_program(toolchains_dir)
     for language in present(toolchains_dir).values():
         if is_prepared(language, toolchains_dir):
             continue
-        sys.stdout.write(f"{language.name}: making its files\n")
+        sys.stdout.write(f"{language.name}: building its files\n")
         sys.stdout.flush()
         try:
             prepare(language, toolchains_dir)
@@ -56,7 +56,7 @@ def prepare_languages() -> int:
 
 
 def _problems(toolchains_dir: str) -> Mapping[str, str]:
-    """Installed languages, with what keeps each from being offered."""
+    """Return the installed languages, each with the reason why it is not offered, or ""."""
     installed = present(toolchains_dir)
     if os.geteuid() != 0:
         return dict.fromkeys(installed, "")

@@ -1,4 +1,4 @@
-"""`run`: one file in the jail, with no service and no AWS."""
+"""`run`: run one file in the jail, without a service and without AWS."""
 
 import argparse
 import json
@@ -36,8 +36,8 @@ from sandbox_runtime.messages import (
     format_time,
 )
 
-# A slot's index gives the guests' user id. Workers count from 0; commands that run beside one another, or beside a
-# worker, must not share a user id, for the process rlimit counts by user.
+# The index of a slot gives the guests' user id. Workers count from 0. Commands must not share a user id with a worker
+# or with each other, because the process rlimit counts by user.
 FIRST_INDEX = 32
 INDEXES = 31
 

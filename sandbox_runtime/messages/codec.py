@@ -1,8 +1,8 @@
-"""Strict JSON for frozen dataclasses: every key is named and typed, anything else is refused.
+"""Strict JSON for frozen dataclasses: unknown keys and other types are refused.
 
 A field's annotation is its rule: `Annotated[str, Check]`, `bytes` for canonical base64, nested dataclasses, tuples,
-`X | None`. A field with a default may be absent (and is left out while it is None). `key()` gives a field another
-JSON name. Errors name the field and the rule, never the value: it may be a user's source.
+`X | None`. A field with a default may be absent, and is not written while it is None. `key()` gives a field another
+JSON name. Errors name the field and the rule, never the value, which may be a user's source.
 """
 
 import base64
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
-MAX_MESSAGE_BYTES = 1_048_576  # the most that SQS carries
+MAX_MESSAGE_BYTES = 1_048_576  # the limit of SQS
 
 
 class MessageInvalidError(Exception):
-    """A message that breaks its schema. `field` is the path of the first offender, "" for the whole."""
+    """A message that breaks its schema. `field`: the path of the first wrong field; "": the whole message."""
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
@@ -30,14 +30,14 @@ class MessageInvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule beyond the type: `accepts` decides, `expected` says what is wanted."""
+    """A rule in addition to the type. `expected`: its words for the error message."""
 
     accepts: Callable[[Any], bool]
     expected: str
 
 
 def key(name: str, *, shown: bool = True) -> Any:
-    """Dataclass field with the JSON name `name`; `shown=False` keeps content out of the repr."""
+    """Make a dataclass field with the JSON name `name`. `shown=False` keeps its content out of the repr."""
     return dataclasses.field(metadata={"key": name}, repr=shown)
 
 
@@ -73,7 +73,7 @@ def read[T](kind: type[T], value: object, path: str = "") -> T:
 
 
 def write(message: object) -> dict[str, object]:
-    """Turn a dataclass back into what `read` accepts."""
+    """Convert a dataclass to the form that `read` accepts."""
     written: dict[str, object] = {}
     for name, json_name, _, is_optional in _fields(cast("Hashable", type(message))):
         value = getattr(message, name)
@@ -146,7 +146,7 @@ def _read_base64(text: str, path: str) -> bytes:
         content = base64.b64decode(text.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise MessageInvalidError(path, "must be base64") from error
-    # b64decode forgives trailing bits; only the canonical spelling comes back unchanged.
+    # b64decode ignores trailing bits. Only the canonical form is the same after a round trip.
     if base64.b64encode(content).decode("ascii") != text:
         raise MessageInvalidError(path, "must be canonical base64")
     return content

@@ -22,7 +22,7 @@ LAST_SIGNAL = 64
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The verdict and what stands behind it."""
+    """The verdict with its cause."""
 
     verdict: Annotated[str, one_of("AC", "RE", "TLE", "MLE", "PLE", "FSE", "SIG", "IE")]
     cause: Annotated[str, CAUSE]
@@ -35,7 +35,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class InlineOutput:
-    """A stream that travels in the message."""
+    """An output stream in the message."""
 
     size_bytes: Count
     content: bytes = key("base64", shown=False)
@@ -52,7 +52,7 @@ class InlineOutput:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutput:
-    """A stream that lies in the bucket because it is too large for a message."""
+    """An output stream in the bucket, because it is too large for a message."""
 
     size_bytes: Count
     object_key: OutputKey
@@ -60,10 +60,10 @@ class StoredOutput:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Times and memory of one execution. `*_ms` are None for a phase that did not happen.
+    """Times and memory of one execution. `*_ms`: None for a phase that did not happen.
 
-    `compile_cached`: None where the language has no compile step; True: the program was compiled before, and
-    `compile_ms` is what finding it took.
+    `compile_cached`: None without a compile step; True: the program was in the cache, and `compile_ms` is the time of
+    the look-up.
     """
 
     cpu_time_secs: Amount

@@ -1,4 +1,4 @@
-"""The outer form of every message: `type` and `version` around a dataclass's keys."""
+"""The envelope of every message: `type` and `version` beside the keys of a dataclass."""
 
 import json
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TYPES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Whom a completion must be sent to."""
+    """The ids of an execution, for its completion."""
 
     submission_id: Uuid
     execution_id: Uuid
@@ -42,9 +42,9 @@ def serialise(message: object) -> str:
 
 
 def addressee(text: str | bytes) -> Addressee | None:
-    """Find out whose request this is although it may be otherwise invalid; None if that cannot be told.
+    """Read the ids of a request that may be invalid otherwise. None: they cannot be read.
 
-    A newer version of the message is nobody's: a newer runner may understand it.
+    Also None for a newer version of the message, because a newer runner may understand it.
     """
     try:
         fields = _opened(ExecutionRequested, load(text))

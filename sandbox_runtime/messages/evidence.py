@@ -45,7 +45,7 @@ class CgroupEvidence:
 
 @dataclass(frozen=True, slots=True)
 class TimingEvidence:
-    """CPU against wall time."""
+    """CPU time and wall time."""
 
     cpu_ms: Amount
     wall_ms: Amount
@@ -55,7 +55,7 @@ class TimingEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLifecycle:
-    """Whether every process of the run was reaped."""
+    """Whether all processes of the run were reaped."""
 
     reap_status: Annotated[str, REAP_STATUS]
     descendant_containment: Annotated[str, one_of("ok", "breached")]
@@ -73,7 +73,7 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True)
 class LimitEvidence:
-    """Which control-group interface enforced the limits."""
+    """The cgroup version that enforced the limits, and its counters."""
 
     cgroup_backend: CgroupBackend | None
     cgroup: CgroupEvidence | None
@@ -81,7 +81,7 @@ class LimitEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Teardown:
-    """Whether the run left nothing behind."""
+    """Whether the run left processes behind."""
 
     reap_status: Annotated[str, REAP_STATUS]
     zombie_count: Count
@@ -90,7 +90,7 @@ class Teardown:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionEvidence:
-    """All of it. Some facts stand twice because published clients read either place."""
+    """The whole evidence. Some facts appear twice, because published clients read them in either place."""
 
     verdict_cause: Annotated[str, CAUSE]
     verdict_actor: Annotated[str, ACTOR]

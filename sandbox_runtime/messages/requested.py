@@ -1,4 +1,4 @@
-"""`execution_requested`: submit or sweep asks a runner for one execution."""
+"""`execution_requested`: `submit` or `sweep` requests one execution."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,7 +12,7 @@ MAX_STDIN_BYTES = 262_144
 
 @dataclass(frozen=True, slots=True)
 class LimitOverrides:
-    """Limits that the submission asked for; None: the profile's default."""
+    """Limits of the submission; None: the profile's default."""
 
     cpu_time_secs: Positive | None = None
     wall_time_secs: Positive | None = None

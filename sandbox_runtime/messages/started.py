@@ -1,4 +1,4 @@
-"""`execution_started` and `runner_heartbeat`: what a runner says while it works."""
+"""`execution_started` and `runner_heartbeat`: reports of a running runner."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -20,7 +20,7 @@ _UNIQUE = Check(lambda items: len(set(items)) == len(items), "without repetition
 
 @dataclass(frozen=True, slots=True)
 class ExecutionStarted:
-    """A runner began one execution."""
+    """A runner has started an execution."""
 
     submission_id: Uuid
     execution_id: Uuid

@@ -233,7 +233,7 @@ def test_preparing_makes_what_is_missing_and_is_silent_when_nothing_is(
     given = replace(BY_NAME["python"], prepared=Prepared("/opt/rustbox/x", make, (), "recipe"))
     monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
     monkeypatch.setattr(sys.modules["sandbox_runtime.commands.list_languages"], "present", lambda _: {"python": given})
-    assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "python: making its files\n")
+    assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "python: building its files\n")
     assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "")
     assert [path.name for path in (tmp_path / "prepared").glob("python-*/*")] == ["made"]
 
