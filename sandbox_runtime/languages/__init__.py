@@ -2,9 +2,9 @@
 
 from sandbox_runtime.languages.diagnostics import without_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, Tool
+from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.offering import examine, offered
 from sandbox_runtime.languages.preparation import PreparationError, is_prepared, prepare
-from sandbox_runtime.languages.process_one import init_program
 from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, present, version
 from sandbox_runtime.languages.specs import (
     DEFAULT_PROFILE,

@@ -96,7 +96,7 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
         elif facts.groups_problem:
             yield "strict: groups cannot be made here: make the mount of the control groups writable."
         elif strict.failure.errno == errno.EPERM:
-            yield "strict: a capability is missing: give the runner or its container those listed in docs/runner.md."
+            yield "strict: capabilities are missing: give the runner or its container those listed in docs/runner.md."
     for name in strict.missing:
         yield f"strict: {name} is not in force: {_WHAT_GIVES.get(name, 'it is needed for strict mode')}."
 

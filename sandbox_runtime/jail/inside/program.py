@@ -177,7 +177,7 @@ def _confirm_entered(request: RunRequest) -> None:
 
 
 def become_program_of_small_init(
-    first: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None
+    small: SmallInit, fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None
 ) -> NoReturn:
     """Do the set-up that the small init cannot do, then become the guest. Never returns. `fds`: see `init.run_init`."""
     status = fds[STATUS_AT]
@@ -185,7 +185,7 @@ def become_program_of_small_init(
         request, descriptors = read_request(fds)
         _confirm_entered(request)
         set_up(request, descriptors, terms)
-        first.wait_for_init()  # as late as possible: init is most likely ready by now
+        small.wait_for_init()  # as late as possible: init is most likely ready by now
         become_program(request, descriptors, terms, filters[request.family], fork)
     except FAILURES as error:
         report_failure(status, error, "set up the run")

@@ -51,25 +51,25 @@ def _serve_run(
     terms: Terms,
     filters: Mapping[str, Program],
     fork: PythonFork | None,
-    first: SmallInit | None,
+    small: SmallInit | None,
     namespaces: int,
 ) -> bool:
     """Serve one run without reading its data. False: the supervisor is gone.
 
-    `first`: the small init, if this run uses it. `namespaces`: flags of clone(2).
+    `small`: the small init, if this run uses it. `namespaces`: flags of clone(2).
     """
     if len(fds) <= INIT_ENTRY_AT:
-        first = None  # `init` reports the missing descriptors
-    if first is None:
+        small = None  # `init` reports the missing descriptors
+    if small is None:
         pid, pidfd = syscalls.clone_process(namespaces)
     else:
-        pid, pidfd = first.start(namespaces, fds[STATUS_AT], fds[INIT_ENTRY_AT])
+        pid, pidfd = small.start(namespaces, fds[STATUS_AT], fds[INIT_ENTRY_AT])
     if pid == 0:
         os.close(channel.fileno())  # `close` would write to pages of its own
-        if first is None:
+        if small is None:
             init.run_init(fds, terms, filters, fork)
         else:
-            become_program_of_small_init(first, fds, terms, filters, fork)
+            become_program_of_small_init(small, fds, terms, filters, fork)
     # Keep no end of the guest's pipes: the supervisor must see their end of file.
     for fd in fds:
         os.close(fd)
@@ -88,7 +88,7 @@ def _serve(
     terms: Terms,
     filters: Mapping[str, Program],
     fork: PythonFork | None,
-    first: SmallInit | None,
+    small: SmallInit | None,
 ) -> None:
     """Serve one run after the other, until the supervisor is gone."""
     next_namespaces = NextNamespaces(in_user_namespace=terms.in_user_namespace)
@@ -102,7 +102,7 @@ def _serve(
         if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
             _refuse(channel, fds)
         elif not _serve_run(
-            channel, fds, terms, filters, fork, first if message == START_RUN else None, next_namespaces.flags()
+            channel, fds, terms, filters, fork, small if message == START_RUN else None, next_namespaces.flags()
         ):
             return
 
@@ -168,7 +168,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         syscalls.drop_bounding_set()
         # Not dumpable: no guest may read the memory of our processes, even with the same user id.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
-        first = None if built is None or executable_fd is None else SmallInit(built, executable_fd, terms.uid)
+        small = None if built is None or executable_fd is None else SmallInit(built, executable_fd, terms.uid)
         fork = None
         if terms.warm is not None:
             # An interpreter leaves out missing directories, here those outside the guest root, such as /usr/local.
@@ -179,7 +179,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
             os.close(fd)
         if fork is not None:
             fork.share_memory()
-        _serve(channel, terms, filters, fork, first)
+        _serve(channel, terms, filters, fork, small)
     except JailError as error:
         _send_failure(channel, error)
         sys.exit(1)
