@@ -20,8 +20,8 @@ comes back in a memory file. The guest holds 0, 1 and 2 and nothing else.
 A slot is opened once for up to 1,000 runs:
 
  1. Make the cgroups: strict mode starts nothing without them.
- 2. Exec the template. Reset the signals and the priority that it inherited, for guests inherit them in turn. Compile
-    the filters and read init now, for the files are out of reach later.
+ 2. Exec the template. Reset the signals and the priority that it inherited, because guests inherit them in turn.
+    Compile the filters and read init now, because the files are out of reach later.
  3. Move to a private mount namespace. Record namespaces and filters: evidence compares with them, and the host's /proc
     goes away next.
  4. Build the root from overlays of the host's directories, pivot into it, remount it read-only. From here on no step
@@ -32,7 +32,7 @@ A run is started in this order:
 
  1. Supervisor: set the limits of the cgroups, reset the peak, read the counters. No process exists before its limits.
  2. Supervisor: send descriptors to the template, then write and seal input and files, then send the request. The
-    template never reads a request, for the next guests inherit its memory.
+    template never reads a request, because the next guests inherit its memory.
  3. Template: clone init. It shares the template's memory, as with vfork(2), until it executes its own program.
  4. Init: enter the pids cgroup, so that the program is born a member. Fork the program. Drop user id and
     capabilities, exec, close all descriptors but one, load a filter of six calls.
@@ -52,8 +52,8 @@ and the kernel kills the rest of the namespace. When the program ends, init repo
 process lives. The outcome is complete when none does; init and its namespaces end after the answer.
 
 Trust. The kernel, the runner, the template, init and the program before exec are trusted. Toolchains run in the jail.
-Nothing that a guest writes is parsed, and no path that it made is opened or deleted from outside. `marshal` goes into
-a run only; JSON and 32 bytes come out, written before guest code runs, or by init.
+Nothing that a guest writes is parsed, and no path that it made is opened or deleted from outside. Python text goes into
+the template once, and `marshal` into a run; JSON and 32 bytes come out, written before guest code runs, or by init.
 
 Failures. The sandbox fails as JailError with step, target and errno; the slot is then unhealthy and must be reopened.
 The guest fails as an Outcome. A set-up step that fails, or a floor that is not met, ends the run before guest code.

@@ -61,7 +61,7 @@ def clone_process(flags: int = 0) -> tuple[int, int]:
     """Fork into new namespaces, clone(2). Returns (pid, pidfd) in the parent and (0, -1) in the child.
 
     The caller must be single-threaded. The raw call is used because unshare(2) cannot give a second pid namespace to
-    one process. The interpreter's fork hooks are not run, for they write to many pages: see `MainScript.get_ready`.
+    one process. It runs no fork hooks of the interpreter, which write to many pages: see `MainScript.get_ready`.
     """
     pidfd = ctypes.c_int(-1)
     number, signal_on_exit = _number("clone"), 17

@@ -18,17 +18,17 @@ from sandbox_runtime.languages.warming import warm
 
 _LOG = logging.getLogger(__name__)
 _EXPECTED = b"42\n"
-_SLOT_INDEX = 63  # above those of workers and commands
+_SLOT_INDEX = 63  # above the indexes of workers and commands
 _TAIL_BYTES = 300
-_TRIES = 3  # a process that was killed by chance must not cost a language until the runner starts again
+_TRIES = 3  # one killed process must not remove a language until the runner restarts
 _UNTRIED = "not tried"
 
 
 def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, Language]:
-    """Languages that work on this host, by name. Makes what is missing below `toolchains_dir` first.
+    """Return the languages that work on this host, by name. Builds missing files in `toolchains_dir` first.
 
-    Where all languages have passed their trial since the host booted, none is tried again.
-    `floor`: controls without which no trial program is run; None: those of a slot that names none.
+    If all languages have passed their trial since the host booted, none runs again.
+    `floor`: controls without which no trial program runs; None: the default floor.
     A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
     """
     installed = present(toolchains_dir)
@@ -48,7 +48,7 @@ def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mappin
 def examine(
     languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...] | None = None
 ) -> Mapping[str, str]:
-    """Why each of these languages does not work, "" if it does. Raises JailError when no slot can be opened."""
+    """Return why each of these languages does not work; "" if it does. Raises JailError when no slot can be opened."""
     problems = {language.name: _make_ready(language, toolchains_dir) for language in languages}
     ready = [language for language in languages if not problems[language.name]]
     problems |= {language.name: _UNTRIED for language in ready}
@@ -76,7 +76,7 @@ def _make_ready(language: Language, toolchains_dir: str) -> str:
 
 
 def _try_out(slot: Slot, language: Language) -> str:
-    """Compile and run the language's trial program within its own limits; returns what went wrong."""
+    """Compile and run the language's trial program within its own limits. Returns the failure, or ""."""
     code = language.trial.encode()
     artifact = None
     try:

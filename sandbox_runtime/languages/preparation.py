@@ -35,7 +35,7 @@ def prepared_path(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
         try:
             facts = Path(path).stat()
         except OSError:
-            continue  # a missing file is a version of its own
+            continue  # a missing file counts as another version
         digest.update(f"{path} {facts.st_size} {int(facts.st_mtime)}\n".encode())
     return Path(toolchains_dir) / _FOLDER / f"{name}-{digest.hexdigest()[:16]}"
 

@@ -29,6 +29,6 @@ class InvalidError(Error):
 
 
 class GatewayError(BaseModel):
-    """What the gateway answers itself, before or instead of our code."""
+    """The body of answers that the gateway gives before or instead of our code."""
 
     message: str

@@ -65,7 +65,7 @@ def _serve_run(
     else:
         pid, pidfd = small.start(namespaces, fds[STATUS_AT], fds[INIT_ENTRY_AT])
     if pid == 0:
-        os.close(channel.fileno())  # `close` would write to pages of its own
+        os.close(channel.fileno())  # `close` would write to more pages
         if small is None:
             init.run_init(fds, terms, filters, fork)
         else:

@@ -1,13 +1,13 @@
 /*
- * Loaded into g++'s compiler while it precompiles headers: the templates that the headers themselves use are
- * instantiated before they are saved, not at the end of every source that has the headers. That is half of the
- * compiler's time for a short program.
+ * A library for g++'s compiler while it precompiles a header: it instantiates the header's own templates before the
+ * header is saved. Otherwise every source with the header instantiates them at its end, which is half of the compiler's
+ * time for a short program.
  *
- * The header ends in `#include ".../instantiate.h"` (empty) and `#pragma rustbox instantiate`. All of a header is read
- * before it is parsed: the opening of that file is the time to make the pragma known, and the pragma the time to do it,
- * at namespace scope and behind all declarations. The two functions are those that the compiler offers to its plugins;
- * `at_eof` tells them that linkage is known by now, without which constructors would be written twice over.
- * Without them, or when they are not what they were, the compiler fails here and the headers are saved as they are.
+ * The header ends with `#include ".../instantiate.h"` (an empty file) and `#pragma rustbox instantiate`. The compiler
+ * opens that file before it parses the header, and then we register the pragma. Its handler runs at namespace scope,
+ * after all declarations. Both functions belong to the compiler's plugin interface. `at_eof` tells them that linkage is
+ * known; without it constructors would be emitted twice. If one of them is missing or has changed, the compiler fails,
+ * and the header is precompiled without this library.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

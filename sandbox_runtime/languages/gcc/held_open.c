@@ -1,7 +1,7 @@
 /*
- * Loaded into the linker before all libraries: it may not open the object until there is one.
+ * Loaded into the linker before all libraries: delays its open of the object until the object is complete.
  *
- * The first open(2) of HELD_PATH waits for a byte from HELD_FD. End of file: there will be no object.
+ * The first open(2) of HELD_PATH waits for a byte from HELD_FD. End of file means that there is no object.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static int opened(const char *path, int flags, mode_t mode) {
     return openat(AT_FDCWD, path, flags, mode);
 }
 
-/* Both names that the C library has for it. */
+/* The C library's two names of open(2). */
 #define OPEN(name)                                      \
     int name(const char *path, int flags, ...) {        \
         va_list rest;                                   \

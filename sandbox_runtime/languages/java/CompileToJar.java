@@ -21,11 +21,11 @@ import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
 
 /**
- * Compiles one source file as javac does and puts its classes, uncompressed, into one jar; all in one process, for
- * every start of a JVM costs more than the work itself. Arguments: source, jar. Exits with 1 when javac found errors,
- * which it has written to stderr then. No streams and no lambdas: their first use takes longer than the jar.
+ * Compiles one source file as javac does, and puts its classes, uncompressed, into one jar. All in one process, because
+ * each start of a JVM takes longer than the work. Arguments: source, jar. Exits with 1 after errors, which javac has
+ * written to stderr. Uses no streams and no lambdas: their first use takes longer than writing the jar.
  *
- * In a JVM that waits for its source, warmUp comes first, see waiting_java.c.
+ * In a JVM that waits for its source, warmUp runs first, see waiting_java.c.
  */
 public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManager> {
     private static final int WARMING_ROUNDS = 10;

@@ -21,9 +21,9 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * What a JVM does before it is told what to run: load and initialise what ordinary programs use. It leaves no trace
- * that a program could see: no thread, no random number, nothing read or written, no look into the class path (which
- * holds no program yet, and a jar that is missed once is never looked for again).
+ * Warms up a JVM before it gets its program: loads and initialises the classes that ordinary programs use. A program
+ * cannot see this: no thread, no random number, no input or output, no search of the class path. The class path has no
+ * program yet, and the JVM never looks again for a jar that was missing.
  */
 public final class WarmUp {
     private static final int ROUNDS = 3;
@@ -61,7 +61,7 @@ public final class WarmUp {
         out.println(Integer.parseInt(reader.readLine().split(" ")[0]));
     }
 
-    /** The way of a class out of a jar, with a jar of our own and a loader that nobody else has. */
+    /** Loads a class from a jar of our own, with a loader of our own. */
     private static void loadFromJar() throws IOException, ClassNotFoundException {
         URL jar = new File(System.getProperty(JAR)).toURI().toURL();
         try (URLClassLoader loader = new URLClassLoader(new URL[] {jar}, ClassLoader.getPlatformClassLoader())) {
