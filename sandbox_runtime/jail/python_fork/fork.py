@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sandbox_runtime.jail.python_fork.main_script import MainScript
-from sandbox_runtime.jail.python_fork.shared_pages import fill_holes, keep_shared
+from sandbox_runtime.jail.python_fork.shared_pages import keep_shared
 from sandbox_runtime.jail.python_fork.warm_start import WarmStart
 
 # After so many runs the template's own loop allocates no more lasting memory.
@@ -29,7 +29,6 @@ class PythonFork:
     def before_run(self, number: int) -> None:
         """In the template, before run `number`, counted from 0."""
         if number == _SETTLED_AFTER:
-            fill_holes()
             self._collapse()
 
     def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
