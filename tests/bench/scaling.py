@@ -19,6 +19,8 @@ HOST_DOLLARS = 0.145
 """An hour of c7g.xlarge, on demand in us-east-1. Spot costs about 40 % of it."""
 HEARTBEAT_SECS = 20
 _DELIVERY_SECS = 0.2
+_QUOTA_ROW_BYTES, _IN_FLIGHT_BYTES = 200, 50
+"""A project's quota item, and what each of its runs in flight adds (`functions/projects/in_flight.py`)."""
 SYNCHRONOUS, POLLED, WEBHOOK = RUNS
 
 
@@ -42,6 +44,13 @@ class Workload:
         waits = self.run_secs if self.run is SYNCHRONOUS else 0.0
         return self.rate * (self.run.gb_secs + waits)
 
+    @property
+    def quota_item_writes(self) -> float:
+        """Write units a second of one project's quota item: charged once, released in a transaction, by the KiB."""
+        rate = self.rate / self.projects
+        item_bytes = _QUOTA_ROW_BYTES + _IN_FLIGHT_BYTES * rate * self.run_secs
+        return rate * 3 * ceil(item_bytes / 1024)
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -58,7 +67,7 @@ QUOTAS = (
     Quota("HTTP API: requests a second of the account", 10_000, lambda w: w.rate * w.run.requests, "request"),
     Quota("Lambda: concurrent invocations", 1_000, lambda w: w.invocations, "request"),
     Quota("DynamoDB: write units a second of a table", 40_000, lambda w: w.rate * w.run.writes, "request"),
-    Quota("DynamoDB: one project's quota item, writes a second", 1_000, lambda w: w.rate * 3 / w.projects, "projects"),
+    Quota("DynamoDB: one project's quota item, writes a second", 1_000, lambda w: w.quota_item_writes, "projects"),
     Quota("DynamoDB: one project in by_project, writes a second", 1_000, lambda w: w.rate * 2 / w.projects, "projects"),
     Quota("DynamoDB: 16 shards of the due index, writes a second", 16_000, lambda w: w.rate * 3, "more shards"),
     Quota("SQS: messages in flight of a queue", 120_000, lambda w: w.rate * w.run_secs, "more queues"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from infra.deploy.costs import RUNS
 from tests.bench.sections import calls
 
 BUDGET = {
@@ -34,3 +35,11 @@ def test_each_path_keeps_its_budget(in_flight: int) -> None:
     } == {}
     if in_flight == 1:
         assert {name: one.write_units for name, one in counted.items()} == WRITE_UNITS
+
+
+def test_the_price_model_of_a_deployment_counts_the_same_writes() -> None:
+    assert [run.writes for run in RUNS] == [
+        WRITE_UNITS[calls.SYNCHRONOUS],
+        WRITE_UNITS[calls.SUBMITTED],
+        WRITE_UNITS[calls.WEBHOOK],
+    ]

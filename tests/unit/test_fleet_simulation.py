@@ -147,7 +147,9 @@ def test_quotas_are_reached_in_the_order_that_the_page_tells() -> None:
         (quota,) = [quota for quota in scaling.QUOTAS if quota.name.startswith(name)]
         return quota.limit / quota.used(scaling.Workload(1e6, scaling.POLLED, 0.5, projects)) * 1e6
 
-    assert int(rate_at("DynamoDB: one project's quota item", 1)) == 333
+    for rate, run_secs in ((333, 0.01), (111, 0.5), (55, 2.0)):
+        assert scaling.Workload(rate, scaling.POLLED, run_secs, 1).quota_item_writes <= 1_000
+        assert scaling.Workload(1.1 * rate, scaling.POLLED, run_secs, 1).quota_item_writes > 1_000
     assert int(rate_at("DynamoDB: one project in by_project", 1)) == 500
     assert int(rate_at("DynamoDB: 16 shards", 1)) == 5333
     assert 4000 < rate_at("ALB: targets", 1) < 5000
