@@ -41,7 +41,11 @@ OPERATIONS = (
         "POST",
         "redriveDeadLetters",
         "Move dead letters back to their queue, for up to ten seconds",
-        {200: ("What was moved.", (bodies.RedrivenBody,)), **_ADMIN},
+        {
+            200: ("What was moved.", (bodies.RedrivenBody,)),
+            404: ("`not_found`: characters that no name of a queue has.", (Error,)),
+            **_ADMIN,
+        },
         (_QUEUE,),
         security="AdminKey",
     ),
