@@ -61,7 +61,7 @@ image-scan: setup ## Ask Debian for known vulnerabilities of the image (or PACKA
 image-files: setup ## Check the files of the image for another CPU (ARCHITECTURE=arm64)
 	@bash infra/image/files.sh
 
-check: setup ## The quick loop: lint, types, unit tests, contracts, functions over moto
+check: setup ## The quick loop: lint, types, unit tests, contracts, functions over the engine
 	@bash infra/setup/check.sh lint types unit contract adapters
 
 test: ## Everything a change must pass

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 from moto import mock_aws
 
 from functions.ids import new_id
@@ -62,8 +64,18 @@ class Backend:
         return str(self.client("sqs").create_queue(QueueName=f"queue-{new_id()}", Attributes=attributes)["QueueUrl"])
 
 
+@functools.cache
+def _models() -> Loader:
+    return create_loader()
+
+
 def make_session() -> boto3.Session:
-    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    """Make a session with hooks of its own. All share the services' models: reading them takes most of a test."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _models())
+    return boto3.Session(
+        aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION, botocore_session=core
+    )
 
 
 def session_of(engine: Engine) -> boto3.Session:

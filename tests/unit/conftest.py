@@ -2,5 +2,9 @@
 
 from hypothesis import settings
 
+from tests.unit.jail_doubles import clock
+
+__all__ = ["clock"]
+
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")

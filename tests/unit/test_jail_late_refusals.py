@@ -6,10 +6,9 @@ import pytest
 
 from sandbox_runtime.jail.supervisor import fork_refusals as late_refusals
 from sandbox_runtime.jail.supervisor.fork_refusals import PendingRefusals
-from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Clock, Groups, clock
+from tests.unit.jail_doubles import LIMITS, NOTHING, Clock, Groups
 
 FAILED, SUCCEEDED, KILLED, DUMPED = 1 << 8, 0, 9, 6 | 0x80
-__all__ = ["clock"]  # a fixture
 
 TEN = replace(LIMITS, max_processes=10)
 

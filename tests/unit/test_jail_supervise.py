@@ -13,7 +13,7 @@ from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
 from sandbox_runtime.jail.supervisor.streams import Capture
 from sandbox_runtime.jail.supervisor.watch import watch
-from tests.unit.test_jail_deadlines import LIMITS, NOTHING, Groups
+from tests.unit.jail_doubles import LIMITS, NOTHING, Groups
 
 # What the small init writes, see `small_init.c`: how the program ended, whether another lives, when.
 _END = struct.Struct("<iiixxxxqq")

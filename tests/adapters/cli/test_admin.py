@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.cli.test_cli import Rustbox, pauses, rustbox, service
+from tests.adapters.cli.conftest import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
-
-__all__ = ["pauses", "rustbox", "service"]
 
 QUERY = 'SOURCE logGroups(namePrefix: ["rustbox-dev-"]) | filter correlation_id = "own-id"'
 TRACE: dict[str, Any] = {

@@ -4,24 +4,22 @@ import base64
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
-from rustbox_cli import VERSION, api
+from rustbox_cli import VERSION
 from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 from rustbox_cli.settings import read_settings
+from tests.adapters.cli.conftest import Rustbox
 from tests.adapters.scripted_service import Reply, Service, open_service
 from tests.submission_factory import SUBMISSION_ID as ID
-
-type Rustbox = Callable[..., Result]
 
 UNKNOWN = Reply(404, {"error": "not_found", "message": "There is no such submission."})
 DELIVERY = f"{ID}.run"
@@ -83,31 +81,6 @@ def final(verdict: str = "AC", **changes: Any) -> dict[str, Any]:
         "signal": signal,
         **changes,
     }
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    for name in ("RUSTBOX_URL", "RUSTBOX_API_KEY", "RUSTBOX_ADMIN_KEY", "RUSTBOX_ALLOW_HTTP"):
-        monkeypatch.delenv(name, raising=False)
-    with open_service() as opened:
-        monkeypatch.setenv("RUSTBOX_URL", opened.url)
-        yield opened
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Collect what would have been waited."""
-    waited: list[float] = []
-    monkeypatch.setattr(api.Api.__init__, "__defaults__", (waited.append,))
-    return waited
-
-
-@pytest.fixture
-def rustbox(service: Service, pauses: list[float]) -> Rustbox:
-    def invoke(*arguments: str, stdin: str | bytes = "") -> Result:
-        return CliRunner(mix_stderr=False).invoke(cli, arguments, input=stdin)
-
-    return invoke
 
 
 @pytest.fixture

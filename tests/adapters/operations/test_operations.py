@@ -14,10 +14,8 @@ from functions.projects.registry import ProjectRegistry
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get, post
-from tests.adapters.pipeline import SECRET, Pipeline, pipeline, receiver
+from tests.adapters.pipeline import SECRET, Pipeline
 from tests.submission_factory import SUBMISSION_ID
-
-__all__ = ["pipeline", "receiver"]
 
 PROGRAM = {
     "language": "python",

@@ -16,14 +16,12 @@ from sandbox_runtime.log import JsonFormatter
 from sandbox_runtime.messages import serialise
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, get, post
-from tests.adapters.pipeline import Pipeline, pipeline, receiver
+from tests.adapters.pipeline import Pipeline
 from tests.adapters.runner_system import Direct
-from tests.adapters.submissions.test_direct_path import forget_wiring, use
+from tests.adapters.submissions.direct_wiring import forget_wiring, use
 from tests.runner_doubles import RecordedSlot, requested
 from tests.submission_factory import new_submission
 from tests.until import until
-
-__all__ = ["pipeline", "receiver"]
 
 PROGRAM = {"language": "c", "code": "int main(void) { return 0; }"}
 OWN_ID = "1-67891233-abcdef012345678912345678"

@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.transaction import CONFLICT, transact
 from functions.clock import now_ms, to_rfc3339
@@ -37,15 +35,14 @@ from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
-from tests.adapters.submissions.test_submit_handler import waiting
+from tests.adapters.submissions.direct_wiring import WIRING, forget_wiring, use
+from tests.adapters.submissions.waits import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import golden, new_submission
 from tests.until import until
 
 PROGRAM = {"language": "python", "code": "print(42)"}
 HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
-PARAMETER = "/rustbox/runner-token"
-WIRING = submit.wiring  # a test may put something else in its place
 
 
 @pytest.fixture
@@ -60,23 +57,6 @@ def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
 @pytest.fixture(autouse=True)
 def _connections(aws: Aws) -> Iterator[None]:
     yield
-    forget_wiring()
-
-
-def forget_wiring() -> None:
-    """End what submit keeps, as the end of its process would."""
-    direct = WIRING().acceptance.direct
-    while direct is not None and direct.runner._kept:
-        direct.runner._kept.pop()[1].close()
-    WIRING.cache_clear()
-
-
-def use(aws: Aws, port: int, token: str = TOKEN) -> None:
-    """Tell submit where to ask."""
-    secrets._secrets.drop(PARAMETER)
-    boto3.client("ssm").put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
-    aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
-    aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)
     forget_wiring()
 
 

@@ -1,6 +1,5 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +7,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions.aws.clients import Clients
 from functions.handlers import submit
-from functions.http.long_poll import LongPoll
 from functions.ids import new_id
 from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
@@ -19,7 +17,8 @@ from functions.submissions.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, Answer, call, event, get, post
-from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, FakeTime, completion
+from tests.adapters.submissions.waits import waiting
+from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, completion
 
 PROGRAM = {"language": "python", "code": "print(42)"}
 WEBHOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "hidden-secret"}
@@ -35,20 +34,6 @@ def nothing_was_accepted(aws: Aws) -> bool:
 
 def busy(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "hidden detail"}}, "AnyOperation")
-
-
-def waiting(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
-    """Let fake time pass in waits; call each of `steps` in one of them, in order."""
-    time, left = FakeTime(), iter(steps)
-
-    def sleep(secs: float) -> None:
-        time.sleep(secs)
-        next(left, lambda: None)()
-
-    parts = submit.wiring()
-    patient = replace(parts, long_poll=LongPoll(sleep, time.monotonic))
-    monkeypatch.setattr(submit, "wiring", lambda: patient)
-    return time
 
 
 # --- who may call -------------------------------------------------------------------------------------------------

@@ -14,19 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
 from tests.adapters.pipeline import RECORD_POINTS, Pipeline
+from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
 
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
 
-WEBHOOK_POINTS = (
-    "webhook.after_claim",
-    "webhook.after_send",
-    "webhook.after_record",
-    "webhook.after_park",
-    "webhook.after_release",
-    "waking.after_take_out",
-    "notice.before_done",
-)
 NOTICE_POINTS = ("webhook.after_record", "fanout.after_rows", "fanout.after_bus", "notice.before_done")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", "waking.after_take_out", *RECORD_POINTS[2:])
 

@@ -18,14 +18,12 @@ from functions.webhooks.endpoints.routes import FORGET_FAILURES
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN
 from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.reply import Reply
-from tests.adapters.pipeline import Crash, Pipeline, crash_at, pipeline, receiver
+from tests.adapters.pipeline import Crash, Pipeline, crash_at
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.leases import ClaimedDelivery
-
-__all__ = ["pipeline", "receiver"]
 
 TIMEOUT = Reply(15_000, error_code="timeout")
 SUCCESS = Reply(5, status_code=200)

@@ -11,7 +11,7 @@ from functions.webhooks.endpoints.model import DisabledReason, Endpoint
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Crash, Pipeline, crash_at, path_of
-from tests.adapters.webhooks.test_endpoint_deliveries import hint_of
+from tests.adapters.webhooks.endpoint_runs import hint_of
 
 pytestmark = pytest.mark.answered_by("moto")  # the engine's bus has no rules to watch it by
 

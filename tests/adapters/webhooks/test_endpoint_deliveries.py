@@ -23,16 +23,12 @@ from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import PROJECT_SLOTS, SECRET, Pipeline, no_sleep, path_of
-from tests.adapters.webhooks.test_webhook import Conflicting, Script
+from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
+from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.submission_factory import START_MS
 
 DAY_SECS = 86_400
-
-
-def hint_of(submission: Submission, endpoint: Endpoint) -> str:
-    hint = {"event_id": submission.submission_id, "endpoint_id": endpoint.endpoint_id, "project_id": "dev"}
-    return json.dumps(hint)
 
 
 @pytest.fixture
@@ -44,22 +40,6 @@ def endpoint(pipeline: Pipeline) -> Endpoint:
 def owed(pipeline: Pipeline, endpoint: Endpoint) -> Submission:
     """A finished submission without a URL of its own, of which the endpoint has not heard."""
     return finish(pipeline)
-
-
-def finish(pipeline: Pipeline) -> Submission:
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
-    pipeline.hints()
-    return submission
-
-
-def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENCY) -> None:
-    """Let that many sends to the endpoint be under way."""
-    for _ in range(count):
-        submission = finish(pipeline)
-        seen = pipeline.snapshots.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
-        assert seen is not None
-        assert pipeline.leases.claim(seen, "busy", PROJECT_SLOTS) is not None
 
 
 @pytest.fixture
@@ -332,13 +312,6 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
     use_leases(pipeline, Late)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
-
-
-def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
-    table, client = pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb")
-    made = kind(table, client, pipeline.time, no_sleep)
-    claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=made)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
 
 
 def test_claims_that_collide_look_again_and_in_the_end_wait(

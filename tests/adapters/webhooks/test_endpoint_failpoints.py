@@ -23,7 +23,7 @@ from tests.adapters.pipeline import (
     crash_at,
     no_sleep,
 )
-from tests.adapters.webhooks.test_delivery_machine import WEBHOOK_POINTS
+from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
 from tests.submission_factory import completion, older_final_item
 
 

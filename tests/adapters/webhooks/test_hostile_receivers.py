@@ -10,19 +10,7 @@ import pytest
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.egress import Egress
 from tests.adapters.pipeline import Pipeline
-from tests.adapters.webhooks.test_egress import (
-    OK,
-    Authority,
-    Receiver,
-    Serve,
-    answer,
-    authority,
-    drip,
-    read_request,
-    start,
-)
-
-__all__ = ["authority", "start"]
+from tests.adapters.webhooks.raw_receivers import OK, Authority, Receiver, Serve, answer, drip, read_request
 
 
 def drips(peer: socket.socket) -> None:

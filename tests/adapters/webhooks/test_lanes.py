@@ -20,8 +20,8 @@ from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.slot_rows import slots_key
 from functions.webhooks.sending.slots import SLOT_MS
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
-from tests.adapters.webhooks.test_endpoint_deliveries import finish, hint_of, hold, use_leases
-from tests.adapters.webhooks.test_webhook import Script
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
+from tests.adapters.webhooks.scripted_sends import Script
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission

@@ -20,8 +20,8 @@ from functions.webhooks.sending.reply import Reply
 from tests.adapters.busy_tables import refuse_transactions
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, path_of
-from tests.adapters.webhooks.test_delivery_calls import CLAIM_AND_OUTCOME, known, owed, sent
-from tests.adapters.webhooks.test_webhook import Script
+from tests.adapters.webhooks.call_counts import CLAIM_AND_OUTCOME, known, owed, sent
+from tests.adapters.webhooks.scripted_sends import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,11 +6,10 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from standardwebhooks.webhooks import Webhook
 
 from functions.clock import now_ms
@@ -22,6 +21,7 @@ from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
+from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.submission_factory import START_MS
 
 
@@ -36,18 +36,6 @@ def owed(pipeline: Pipeline) -> Submission:
     pipeline.finish(submission)
     pipeline.hints()
     return submission
-
-
-class Script(Egress):
-    """Egress whose send is a function of the test."""
-
-    def __init__(self, send: Callable[[], Reply]) -> None:
-        super().__init__()
-        object.__setattr__(self, "_send", send)
-
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:  # noqa: ARG002 - the real signature
-        send: Callable[[], Reply] = self._send  # type: ignore[attr-defined]
-        return send()
 
 
 @pytest.fixture
@@ -306,26 +294,6 @@ def test_lease_that_ran_out_without_a_record_does_not_count(pipeline: Pipeline, 
         pipeline.time.advance(60)
     pipeline.webhook(hint_of(owed))
     assert (pipeline.state(owed), len(pipeline.attempts(owed))) == (DeliveryState.DELIVERED, 1)
-
-
-class Conflicting:
-    """A DynamoDB client whose first transactions run into another's, at the action of that place."""
-
-    def __init__(self, client: Any, conflicts: int, place: int = 1) -> None:
-        self._client = client
-        self.conflicts = conflicts
-        self._place = place
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def transact_write_items(self, **arguments: Any) -> Any:
-        if self.conflicts:
-            self.conflicts -= 1
-            reasons = [{"Code": "None"}] * self._place + [{"Code": "TransactionConflict"}]
-            error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-            raise ClientError(error, "TransactWriteItems")
-        return self._client.transact_write_items(**arguments)
 
 
 @pytest.mark.parametrize(("conflicts", "failed"), [(1, []), (5, []), (6, [0])])

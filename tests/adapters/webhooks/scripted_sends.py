@@ -1,0 +1,41 @@
+"""Sends whose answer is a function of the test, and tables that refuse."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from functions.webhooks.sending.egress import Egress
+from functions.webhooks.sending.reply import Reply
+
+
+class Script(Egress):
+    """Egress whose send is a function of the test."""
+
+    def __init__(self, send: Callable[[], Reply]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_send", send)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:  # noqa: ARG002 - the real signature
+        send: Callable[[], Reply] = self._send  # type: ignore[attr-defined]
+        return send()
+
+
+class Conflicting:
+    """A DynamoDB client whose first transactions run into another's, at the action of that place."""
+
+    def __init__(self, client: Any, conflicts: int, place: int = 1) -> None:
+        self._client = client
+        self.conflicts = conflicts
+        self._place = place
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **arguments: Any) -> Any:
+        if self.conflicts:
+            self.conflicts -= 1
+            reasons = [{"Code": "None"}] * self._place + [{"Code": "TransactionConflict"}]
+            error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(error, "TransactWriteItems")
+        return self._client.transact_write_items(**arguments)
