@@ -9,6 +9,7 @@ import pytest
 
 from tests.system.local_stack import LocalStack, final_result, wait_until
 
+SOME_ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a1c"
 GOOD = {"language": "python", "code": "print(1)"}
 
 
@@ -61,7 +62,7 @@ def test_too_large_field_is_400_and_names_its_limit(client: httpx.Client, field:
 
 @pytest.mark.parametrize("key", [None, "", "rb_live_wrong", "x" * 5000])
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/api/submit"), ("GET", f"/api/result/{uuid.uuid4()}"), ("GET", "/api/results")]
+    ("method", "path"), [("POST", "/api/submit"), ("GET", f"/api/result/{SOME_ID}"), ("GET", "/api/results")]
 )
 def test_missing_or_unknown_key_is_401(stack: LocalStack, key: str | None, method: str, path: str) -> None:
     with stack.client(key) as stranger:
@@ -99,7 +100,7 @@ def test_unknown_path_is_404(client: httpx.Client, path: str) -> None:
         ("PUT", "/api/submit"),
         ("POST", "/api/languages"),
         ("POST", "/api/results"),
-        ("PATCH", f"/api/result/{uuid.uuid4()}"),
+        ("PATCH", f"/api/result/{SOME_ID}"),
     ],
 )
 def test_wrong_method_is_405(client: httpx.Client, method: str, path: str) -> None:

@@ -17,7 +17,7 @@ SIZE_MB = 32
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "rustbox-test", folder], check=True)
+    subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "small-disk", folder], check=True)
     try:
         yield folder
     finally:
