@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -83,7 +83,7 @@ class Completer:
 
         Raises ClaimTakenError, UnavailableError and the errors of the tables.
         """
-        final = with_completion(replace(row, code=None, stdin=None), completion)
+        final = with_completion(row, completion)
         for _ in range(_TRIES):
             published = self._write(self.submissions.new_final(final, claim), row, final)
             if published is not None:

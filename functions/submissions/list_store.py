@@ -1,26 +1,41 @@
-"""List a project's submissions, newest first, in pages."""
+"""List a project's submissions, newest first, in pages.
+
+The index `by_project_shard` has LIST_SHARDS partitions for each project. A page reads all of them and merges. Rows of
+the revision before are in the index `by_project`, whose sort key newer rows do not have: so they are read there.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import Value, key, to_item
+from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
-from functions.submissions.rows import SUBMISSION_SK, created_key, decode_submission, submission_pk
+from functions.submissions.rows import LIST_SHARDS, created_key, decode_submission, list_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from functions.submissions.model import Submission
 
-INDEX = "by_project"
-_ITEMS_PER_QUERY = 500
+_ITEMS_PER_FILTERED_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """One partition of an index, with the names of its key attributes."""
+
+    index: str
+    hash_name: str
+    hash_value: str
+    sort_name: str
 
 
 class SubmissionList(Table):
-    """The `by_project` index, updated about a second after the table."""
+    """The indexes with a project's submissions, updated about a second after the table."""
 
     def page(
         self, project_id: str, *, limit: int, after: str | None = None, filters: Mapping[str, str] | None = None
@@ -29,32 +44,55 @@ class SubmissionList(Table):
 
         `filters`: attribute -> value. A page of a rare value may be short, see `query_page`.
         """
-        request = self._request(project_id, filters or {})
-        if after is not None:
-            request["ExclusiveStartKey"] = _start_key(project_id, after)
-        return query_page(self._client, request, limit, decode_submission, _created_key)
 
-    def _request(self, project_id: str, filters: Mapping[str, str]) -> dict[str, Any]:
-        names = {"#ttl": "ttl"} | {f"#{name}": name for name in filters}
-        values: dict[str, Value | None] = {":project": project_id, ":now": self._clock() // MS_PER_SEC}
+        def read(partition: _Partition) -> Page[Submission]:
+            request = self._request(partition, limit, after, filters or {})
+            return query_page(self._client, request, limit, decode_submission, _created_key, partition.sort_name)
+
+        partitions = _partitions(project_id)
+        with ThreadPoolExecutor(len(partitions)) as pool:
+            return merge(list(pool.map(read, partitions)), limit)
+
+    def _request(
+        self, partition: _Partition, limit: int, after: str | None, filters: Mapping[str, str]
+    ) -> dict[str, Any]:
+        names = {"#hash": partition.hash_name, "#ttl": "ttl"} | {f"#{name}": name for name in filters}
+        values: dict[str, Value | None] = {":hash": partition.hash_value, ":now": self._clock() // MS_PER_SEC}
         values |= {f":{name}": value for name, value in filters.items()}
+        condition = "#hash = :hash"
+        if after is not None:
+            names["#sort"], values[":after"] = partition.sort_name, after
+            condition += " AND #sort < :after"
         return {
             "TableName": self.table_name,
-            "IndexName": INDEX,
-            "KeyConditionExpression": "project_id = :project",
+            "IndexName": partition.index,
+            "KeyConditionExpression": condition,
             "FilterExpression": " AND ".join(["#ttl > :now"] + [f"#{name} = :{name}" for name in filters]),
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
             "ScanIndexForward": False,
-            "Limit": _ITEMS_PER_QUERY,
+            "Limit": _ITEMS_PER_FILTERED_QUERY if filters else limit + 1,
         }
+
+
+def merge(pages: Sequence[Page[Submission]], limit: int) -> Page[Submission]:
+    """Merge the pages of all partitions, newest first.
+
+    A partition whose page is unfinished may have rows after the end of that page. So no older row is shown.
+    """
+    horizon = max((page.next_created_key for page in pages if page.next_created_key is not None), default=None)
+    rows = sorted((row for page in pages for row in page.rows), key=_created_key, reverse=True)
+    sure = tuple(row for row in rows if horizon is None or _created_key(row) >= horizon)
+    if len(sure) > limit:
+        return Page(sure[:limit], _created_key(sure[limit - 1]))
+    return Page(sure, horizon)
+
+
+def _partitions(project_id: str) -> list[_Partition]:
+    older = _Partition("by_project", "project_id", project_id, "created_key")
+    shards = (list_shard(project_id, number) for number in range(LIST_SHARDS))
+    return [older, *(_Partition("by_project_shard", "list_shard", shard, "list_key") for shard in shards)]
 
 
 def _created_key(row: Submission) -> str:
     return created_key(row.created_at, row.submission_id)
-
-
-def _start_key(project_id: str, after: str) -> dict[str, Any]:
-    """Return the start key of the index, always in the caller's own project."""
-    submission_id = after.partition("#")[2]
-    return to_item({"project_id": project_id, "created_key": after}) | key(submission_pk(submission_id), SUBMISSION_SK)

@@ -68,7 +68,7 @@ QUOTAS = (
     Quota("Lambda: concurrent invocations", 1_000, lambda w: w.invocations, "request"),
     Quota("DynamoDB: write units a second of a table", 40_000, lambda w: w.rate * w.run.writes, "request"),
     Quota("DynamoDB: one project's quota item, writes a second", 1_000, lambda w: w.quota_item_writes, "projects"),
-    Quota("DynamoDB: one project in by_project, writes a second", 1_000, lambda w: w.rate * 2 / w.projects, "projects"),
+    Quota("DynamoDB: one project in its 8 list shards, writes", 8_000, lambda w: w.rate * 2 / w.projects, "projects"),
     Quota("DynamoDB: 16 shards of the due index, writes a second", 16_000, lambda w: w.rate * 3, "more shards"),
     Quota("SQS: messages in flight of a queue", 120_000, lambda w: w.rate * w.run_secs, "more queues"),
     Quota("KMS: operations a second (runs with own secrets)", 10_000, lambda w: w.rate * 2, "request; endpoints"),

@@ -150,7 +150,7 @@ def test_quotas_are_reached_in_the_order_that_the_page_tells() -> None:
     for rate, run_secs in ((333, 0.01), (111, 0.5), (55, 2.0)):
         assert scaling.Workload(rate, scaling.POLLED, run_secs, 1).quota_item_writes <= 1_000
         assert scaling.Workload(1.1 * rate, scaling.POLLED, run_secs, 1).quota_item_writes > 1_000
-    assert int(rate_at("DynamoDB: one project in by_project", 1)) == 500
+    assert int(rate_at("DynamoDB: one project in its 8 list shards", 1)) == 4000
     assert int(rate_at("DynamoDB: 16 shards", 1)) == 5333
     assert 4000 < rate_at("ALB: targets", 1) < 5000
     assert scaling.Workload(50_000, scaling.POLLED, 0.5, 1).runners == 10_417

@@ -33,8 +33,9 @@ def query_page[Row](
     limit: int,
     decode: Callable[[Any], Row],
     created_key: Callable[[Row], str],
+    sort_key: str = "created_key",
 ) -> Page[Row]:
-    """Query an index with the sort key `created_key`, until a page is full.
+    """Query an index, whose sort key attribute is `sort_key`, until a page is full.
 
     The calls are bounded. So a page of a filter that few items match may be short and still have a next page.
     """
@@ -47,4 +48,4 @@ def query_page[Row](
         if start is None or len(found) > limit:
             return cut(found, limit, created_key)
         request["ExclusiveStartKey"] = start
-    return Page(tuple(found), start["created_key"]["S"])
+    return Page(tuple(found), start[sort_key]["S"])

@@ -1,6 +1,7 @@
 import pytest
 
 from functions.aws.clients import Clients
+from functions.aws.dynamodb.page import Page
 from functions.clock import to_rfc3339
 from functions.submissions import list_store as listing
 from functions.submissions.list_store import SubmissionList
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.answered_by("engine", "moto")
 
 
 def submission_id(number: int) -> str:
-    return f"{number:08x}-0000-4000-8000-000000000000"
+    """An id whose row lies in another shard than that of the number before."""
+    return f"{number:08x}-0000-4000-8000-00000000000{number % 16:x}"
 
 
 @pytest.fixture
@@ -65,6 +67,69 @@ def test_pages_meet_without_gap_or_repeat(store: SubmissionStore, listed: Submis
     assert seen == [submission_id(number) for number in (4, 3, 2, 1, 0)]
 
 
+@pytest.mark.parametrize("limit", [1, 3, 7, 50])
+def test_rows_of_all_shards_and_of_the_revision_before_are_merged(
+    aws: Aws, store: SubmissionStore, listed: SubmissionList, limit: int
+) -> None:
+    for number in range(20):
+        put(store, number)
+        if number % 3 == 0:
+            as_the_revision_before(aws, number)
+    seen: list[int] = []
+    after = None
+    for _ in range(30):
+        page = listed.page("dev", limit=limit, after=after)
+        assert len(page.rows) == min(limit, 20 - len(seen))
+        seen += [int(row.submission_id[:8], 16) for row in page.rows]
+        after = page.next_created_key
+        if after is None:
+            break
+    assert seen == list(range(19, -1, -1))
+
+
+def as_the_revision_before(aws: Aws, number: int) -> None:
+    """Rewrite a row as the revision before stored it: in the index `by_project` alone."""
+    client, table = aws.client("dynamodb"), aws.names["SubmissionsTable"]
+    (item,) = [item for item in aws.items("SubmissionsTable") if item["submission_id"]["S"] == submission_id(number)]
+    older = {name: value for name, value in item.items() if name not in {"list_shard", "list_key"}}
+    client.put_item(TableName=table, Item={**older, "created_key": item["list_key"]})
+
+
+def test_rows_are_spread_over_eight_partitions_and_are_not_in_the_older_index(aws: Aws, store: SubmissionStore) -> None:
+    for number in range(16):
+        put(store, number)
+    items = aws.items("SubmissionsTable")
+    assert {item["list_shard"]["S"] for item in items} == {f"dev#{number}" for number in range(8)}
+    assert not [item for item in items if "created_key" in item]
+
+
+@pytest.mark.parametrize(
+    ("pages", "limit", "keys", "following"),
+    [
+        ([([9, 7], None), ([8], None)], 3, [9, 8, 7], None),
+        ([([9, 7], None), ([8], None)], 2, [9, 8], 8),
+        ([([9, 7], 7), ([8, 2], None)], 5, [9, 8, 7], 7),  # the first partition may have a 3
+        ([([], 6), ([8, 2], None)], 5, [8], 6),  # nothing matched in the part that was read
+        ([([9, 7], 7), ([5, 4], 4)], 5, [9, 7], 7),
+        ([([], None)], 5, [], None),
+    ],
+)
+def test_a_merge_shows_no_row_before_all_newer_ones(
+    pages: list[tuple[list[int], int | None]], limit: int, keys: list[int], following: int | None
+) -> None:
+    def row(number: int) -> Submission:
+        at = to_rfc3339(START_MS + number * 1_000)
+        return new_submission(submission_id=submission_id(number), created_at=at)
+
+    def position(number: int) -> str:
+        return created_key(row(number).created_at, submission_id(number))
+
+    given = [Page(tuple(map(row, rows)), None if end is None else position(end)) for rows, end in pages]
+    merged = listing.merge(given, limit)
+    assert merged.rows == tuple(map(row, keys))
+    assert merged.next_created_key == (None if following is None else position(following))
+
+
 def test_a_cursor_leads_into_no_other_project(store: SubmissionStore, listed: SubmissionList) -> None:
     foreign = put(store, 5, project_id="other")
     put(store, 6, project_id="other")
@@ -109,9 +174,9 @@ def test_what_is_past_its_retention_is_not_listed(
 def test_a_rare_filter_reads_a_bounded_number_and_goes_on(
     store: SubmissionStore, listed: SubmissionList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_ITEMS_PER_QUERY", 1)
+    monkeypatch.setattr(listing, "_ITEMS_PER_FILTERED_QUERY", 1)
     for number in range(8):
-        put(store, number, language="c" if number == 0 else "python")
+        put(store, number * 16, language="c" if number == 0 else "python")  # all in one shard
     first = listed.page("dev", limit=10, filters={"language": "c"})
     assert first.rows == ()
     assert first.next_created_key is not None

@@ -123,7 +123,7 @@ def test_a_start_counts_only_while_it_is_pending(store: SubmissionStore) -> None
 
 @pytest.mark.parametrize("started", [False, True], ids=["pending", "running"])
 def test_a_completion_is_one_write_of_state_and_event_id(
-    store: SubmissionStore, time: FakeTime, *, started: bool
+    aws: Aws, store: SubmissionStore, time: FakeTime, *, started: bool
 ) -> None:
     store.create(new_submission(metadata={"build": "1042"}), None)
     if started:
@@ -137,7 +137,9 @@ def test_a_completion_is_one_write_of_state_and_event_id(
     assert (row.result, row.metrics, row.evidence) == (message["result"], message["metrics"], message["evidence"])
     assert (row.stdout, row.stderr, row.stdout_size_bytes) == (b"42\n", b"", 3)
     assert (row.event_id, row.due_at_ms) == (SUBMISSION_ID, None)
-    assert row.code == b"print(42)\n"
+    assert (row.code, row.stdin) == (None, None)
+    (item,) = aws.items("SubmissionsTable")
+    assert {"code", "stdin", "run_budget_ms", "wall_budget_secs"}.isdisjoint(item)
 
 
 def test_a_late_completion_changes_nothing(store: SubmissionStore) -> None:
