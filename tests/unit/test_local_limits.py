@@ -1,0 +1,93 @@
+"""The local gateway has the limits of an HTTP API and of synchronous Lambda calls."""
+
+import asyncio
+import io
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.local import gateway
+from infra.local.console import Console
+from infra.local.gateway import Gateway
+from infra.local.metrics import Counters, duration_name, request_name
+from infra.local.stack import Route
+
+MIB = 1_048_576
+
+
+class _Function:
+    """Stands in for the loaded handlers."""
+
+    def __init__(self, answer: Callable[[dict[str, Any]], Any]) -> None:
+        self._answer = answer
+        self.events: list[dict[str, Any]] = []
+
+    def invoke(self, _function: str, event: dict[str, Any]) -> Any:
+        self.events.append(event)
+        return self._answer(event)
+
+
+def _post(function: _Function, body: bytes) -> tuple[int, bytes]:
+    names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
+    counters = Counters([*names, duration_name(""), duration_name("F")], 1)
+    route = Route("POST", "/api/submit", "F")
+    app = Gateway([route], function, Console(io.StringIO()), counters)  # type: ignore[arg-type]  # it calls `invoke`
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/submit",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"]
+
+
+def _ok(_event: dict[str, Any]) -> dict[str, Any]:
+    return {"statusCode": 200, "body": "{}"}
+
+
+def test_a_request_over_10_mib_is_refused_by_the_gateway() -> None:
+    function = _Function(_ok)
+    status, body = _post(function, b"x" * (10 * MIB + 1))
+    assert (status, json.loads(body), function.events) == (413, {"message": "Request Entity Too Large"}, [])
+
+
+def test_an_event_over_6_mib_does_not_reach_the_function() -> None:
+    function = _Function(_ok)
+    assert _post(function, b"x" * (6 * MIB))[0] == 413
+    assert function.events == []
+    assert _post(function, b"x" * (6 * MIB - 4096))[0] == 200
+
+
+def test_an_answer_over_6_mib_is_an_error_of_the_function() -> None:
+    assert _post(_Function(lambda _event: {"statusCode": 200, "body": "x" * (6 * MIB)}), b"{}")[0] == 500
+    assert _post(_Function(lambda _event: {"statusCode": 200, "body": "x" * (6 * MIB - 4096)}), b"{}")[0] == 200
+
+
+def test_a_function_that_does_not_answer_in_time_goes_on_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gateway._INTEGRATION_TIMEOUT_SECS == 30
+    monkeypatch.setattr(gateway, "_INTEGRATION_TIMEOUT_SECS", 0.05)
+    may_end, ended = threading.Event(), threading.Event()
+
+    def slow(_event: dict[str, Any]) -> dict[str, Any]:
+        may_end.wait(20)
+        ended.set()
+        return {"statusCode": 200, "body": "{}"}
+
+    status, body = _post(_Function(slow), b"{}")
+    assert (status, json.loads(body)) == (503, {"message": "Service Unavailable"})
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(20)
