@@ -14,8 +14,8 @@ from functions.webhooks.event_types import EVENT_COMPLETED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-INLINE_INPUT_MAX_BYTES = 131_072
-"""Code and stdin that are larger together go to the bucket: a table item holds at most 400 KiB."""
+INLINE_INPUT_MAX_BYTES = 8_192
+"""Code and stdin that are larger together go to the bucket: each poll reads the whole row, each change writes it."""
 INLINE_OUTPUT_MAX_BYTES = 65_536
 """stdout and stderr that are larger together go to the bucket."""
 CLAIM_SECS = 86_400

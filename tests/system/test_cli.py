@@ -103,6 +103,22 @@ def test_a_project_its_quota_and_its_keys_live_and_end(rustbox: Rustbox) -> None
     wait_until(lambda: not runs(issued["key"]), 30, "the key is revoked")
 
 
+def test_the_administrator_traces_a_submission(rustbox: Rustbox, tmp_path: Path) -> None:
+    (tmp_path / "traced.py").write_text("print(42)")
+    submitted = rustbox("submit", "traced.py").stdout.decode().strip()
+    assert rustbox("result", submitted, "--watch").returncode == 0
+    found = loaded(rustbox("admin", "trace", submitted, "--json"))
+    assert (found["id"], found["row"]["verdict"]) == (submitted, "AC")
+    assert [step["what"] for step in found["history"]][:3] == [
+        "submission accepted",
+        "execution started",
+        "execution completed",
+    ]
+    shown = rustbox("admin", "trace", submitted).stdout.decode()
+    assert found["correlation_id"] in shown
+    assert loaded(rustbox("admin", "redrive", "batch", "--json"))["moved"] == 0
+
+
 def test_an_endpoint_is_tested_and_what_was_sent_is_sent_again(
     rustbox: Rustbox, client: httpx.Client, inbox: Inbox
 ) -> None:

@@ -1,3 +1,4 @@
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +14,7 @@ from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions import quota_admission
+from functions.submissions.model import INLINE_INPUT_MAX_BYTES
 from functions.submissions.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
@@ -303,6 +305,30 @@ def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: py
     assert sum(time.slept) < 0.03
     assert len(aws.messages("InteractiveQueue")) == 1
     assert aws.messages("BatchQueue") == []
+
+
+@pytest.mark.answered_by("engine")
+def test_a_poll_of_the_largest_row_with_its_source_takes_three_read_units(aws: Aws, project_key: str) -> None:
+    program = {"language": "python", "code": "#" * (INLINE_INPUT_MAX_BYTES - 100), "stdin": "x" * 100}
+    metadata = {"a" * 40 + f"{number:02}": "b" * 80 for number in range(16)}
+    limits = {"cpu_time_secs": 1.5, "wall_time_secs": 2.5, "memory_mb": 64, "max_processes": 4, "output_kb": 100}
+    post(project_key, {**program, **WEBHOOK, "metadata": metadata, "limits": limits}, request_id="r" * 128)
+    (row,) = rows(aws)
+    assert "code" in row
+    key = {name: row[name] for name in ("pk", "sk")}
+    answer = aws.client("dynamodb").get_item(
+        TableName=aws.names["SubmissionsTable"], Key=key, ConsistentRead=True, ReturnConsumedCapacity="TOTAL"
+    )
+    assert answer["ConsumedCapacity"]["CapacityUnits"] == 3
+
+
+def test_more_source_and_input_lie_in_the_bucket(aws: Aws, project_key: str) -> None:
+    post(project_key, {"language": "python", "code": "#" * INLINE_INPUT_MAX_BYTES, "stdin": "x"})
+    (row,) = rows(aws)
+    assert {"code", "stdin"}.isdisjoint(row)
+    assert row["input_key"]["S"].startswith("inputs/")
+    (message,) = aws.messages("BatchQueue")
+    assert base64.b64decode(message["code_base64"]) == b"#" * INLINE_INPUT_MAX_BYTES
 
 
 def test_a_wait_that_is_over_says_so_without_a_verdict(
