@@ -34,11 +34,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _deliver(record: SQSRecord, until_ms: int) -> None:
+    ids: dict[str, Any] = {}
     try:
-        for attempted in wired().deliver(Hint.parse(record.body), until_ms):
+        hint = Hint.parse(record.body)
+        ids = hint.log_ids
+        for attempted in wired().deliver(hint, until_ms):
             _report(attempted)
     except Exception:
-        logger(SERVICE).exception("Delivery not attempted because of an internal error", message_id=record.message_id)
+        phrase = "Delivery not attempted because of an internal error"
+        logger(SERVICE).exception(phrase, message_id=record.message_id, **ids)
         raise
 
 

@@ -50,12 +50,14 @@ def _record(
         message = parsed[record.message_id] or parse_completions_message(record.body)  # again, for its error
         hints += wired().apply(message, rows)
     except Exception:
-        log.exception("Completion not recorded", message_id=record.message_id)
+        log.exception("Completion not recorded", message_id=record.message_id, **_ids(parsed[record.message_id]))
         raise
     if isinstance(message, ExecutionStarted | ExecutionCompleted):
-        log.info(
-            "Completion recorded",
-            correlation_id=message.correlation_id or message.submission_id,
-            submission_id=message.submission_id,
-            message_type=message.type,
-        )
+        log.info("Completion recorded", **_ids(message), message_type=message.type)
+
+
+def _ids(message: CompletionsMessage | None) -> dict[str, Any]:
+    if not isinstance(message, ExecutionStarted | ExecutionCompleted):
+        return {}
+    submission_id = message.submission_id
+    return {"correlation_id": message.correlation_id or submission_id, "submission_id": submission_id}

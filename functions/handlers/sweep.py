@@ -15,8 +15,8 @@ from functions.handlers.batches import handle_batch
 from functions.handlers.webhook_wiring import older_fan_out, outbox
 from functions.handlers.wiring import recorder
 from functions.settings import SweepSettings, load
-from functions.submissions.backlog import Entry
-from functions.submissions.dead_letters import settle
+from functions.submissions.backlog import DueSubmission, Entry
+from functions.submissions.dead_letters import settle, submission_of
 from functions.submissions.queues import Queues
 from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
@@ -104,7 +104,8 @@ class _SharedSweep:
             except Exception:  # noqa: BLE001 - one broken row must not stop the others; it is due again in a minute
                 with self._lock:
                     self.failed += 1
-                logger(SERVICE).exception("Row not driven", row=entry.row_id)
+                ids = {"submission_id": entry.submission_id} if isinstance(entry, DueSubmission) else {}
+                logger(SERVICE).exception("Row not driven", row=entry.row_id, extra=ids)
 
     def _next(self) -> Entry | None:
         with self._lock:
@@ -118,9 +119,10 @@ class _SharedSweep:
 
 
 def _settle(record: SQSRecord) -> None:
+    ids = {"message_id": record.message_id, "submission_id": submission_of(record.body)}
     try:
         how = settle(record.body, wired())
     except Exception:
-        logger(SERVICE).exception("Dead letter not settled", message_id=record.message_id)
+        logger(SERVICE).exception("Dead letter not settled", extra=ids)
         raise
-    logger(SERVICE).warning("Dead letter settled", message_id=record.message_id, how=how)
+    logger(SERVICE).warning("Dead letter settled", how=how, extra=ids)

@@ -148,7 +148,7 @@ class Acceptance:
             except BaseException:
                 call.abandon()
                 raise
-            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log)
+            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log, row.log_ids)
             try:
                 completed = direct.finish(call, row)
             finally:

@@ -1,11 +1,14 @@
 """Settle messages of the dead-letter queues: record them if possible, else give their submission the verdict IE."""
 
 import json
+import re
 
 from functions.errors import MessageInvalidError
 from functions.messages.verdict import Cause
 from functions.messages.wire import parse_completions_message
 from functions.submissions.record import Recorder
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def settle(body: str, recorder: Recorder) -> str:
@@ -28,6 +31,12 @@ def settle(body: str, recorder: Recorder) -> str:
         failed = recorder.fail(submission_id, Cause.IE_SUPERVISOR_FAILURE, "the answer of the runner could not be read")
         return "ended" if failed is not None else "ignored"
     return "recorded"
+
+
+def submission_of(body: str) -> str | None:
+    """Return the submission's id for the log; None if the message has none, or a malformed one."""
+    submission_id, _ = _read_loosely(body)
+    return submission_id if submission_id is not None and _UUID.fullmatch(submission_id) else None
 
 
 def _read_loosely(body: str) -> tuple[str | None, str | None]:

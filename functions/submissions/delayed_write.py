@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.errors import UnavailableError
 from functions.submissions.store import ClaimTakenError
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aws_lambda_powertools import Logger
 
@@ -24,9 +25,10 @@ class DelayedWrite:
     A failed write is logged. The caller's final write, or the fallback to the queue, tries again.
     """
 
-    def __init__(self, write: Callable[[], Submission], delay_secs: float, log: Logger) -> None:
+    def __init__(self, write: Callable[[], Submission], delay_secs: float, log: Logger, ids: Mapping[str, Any]) -> None:
         self._write = write
         self._log = log
+        self._ids = ids
         self._written: Submission | None = None
         self._crash: BaseException | None = None
         self._timer = threading.Timer(delay_secs, self._run)
@@ -45,6 +47,6 @@ class DelayedWrite:
         try:
             self._written = self._write()
         except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
-            self._log.warning("Pending row not written", error_type=type(error).__name__)
+            warn(self._log, "Pending row not written", self._ids, error)
         except BaseException as error:  # noqa: BLE001 - a bug, or a test's crash: raised on the caller's thread
             self._crash = error

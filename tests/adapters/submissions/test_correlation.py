@@ -133,6 +133,39 @@ def test_lines_of_a_failed_request_carry_its_id_and_later_ones_do_not(
     assert get(project_key, "/api/results").headers["x-request-id"] == REQUEST_ID
 
 
+def test_lines_about_what_fails_behind_the_queues_name_their_submission(
+    aws: Aws, pipeline: Pipeline, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = pipeline.submit(correlation_id=OWN_ID)
+    completed = pipeline.completed(row, correlation_id=OWN_ID)
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("functions.submissions.record.Recorder.apply", fail)
+        assert pipeline.record(completed) == [0]
+        assert pipeline.dead_letters(completed) == [0]
+    assert pipeline.dead_letters(completed) == []
+    (hint,) = pipeline.hints()
+    with monkeypatch.context() as patched:
+        patched.setattr("functions.webhooks.sending.attempt.Deliverer.deliver", fail)
+        assert pipeline.webhook(hint) == [0]
+    told = {line["message"]: (line.get("correlation_id"), line["submission_id"]) for line in lines.all}
+    own = row.submission_id
+    assert told["Completion not recorded"] == (OWN_ID, own)
+    assert told["Dead letter not settled"][1] == told["Dead letter settled"][1] == own
+    assert told["Delivery not attempted because of an internal error"] == (OWN_ID, own)
+
+
+@pytest.mark.parametrize(
+    "body", ["no json", "[]", "{}", '{"submission_id": "not-an-id", "type": "execution_completed"}']
+)
+def test_a_dead_letter_without_a_submission_names_none(pipeline: Pipeline, lines: Lines, body: str) -> None:
+    assert pipeline.dead_letters(body) == []
+    assert "submission_id" not in lines.all[-1]
+
+
 def _sent_again(aws: Aws, pipeline: Pipeline, **changes: Any) -> dict[str, Any]:
     """Sweep a late row; return the raw message of its new execution."""
     row = new_submission(due_at_ms=pipeline.time() - MS_PER_SEC, **changes)
