@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,16 @@ _ARN_SERVICE = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SQS::Queue": "sqs", "A
 
 
 def session() -> boto3.Session:
-    """Return a session on the embedded engine, or on the server that AWS_ENDPOINT_URL names."""
-    return boto3.Session(region_name=REGION)
+    """Return a session on the embedded engine, or on the emulator that AWS_ENDPOINT_URL names."""
+    if "AWS_ENDPOINT_URL" not in os.environ:
+        return boto3.Session(region_name=REGION)
+    from localstack_client.session import Session  # noqa: PLC0415 - not for the default start, which must be quick
+
+    key = "test"  # what emulators expect
+    emulator: boto3.Session = Session(
+        aws_access_key_id=key, aws_secret_access_key=key, aws_session_token="", region_name=REGION
+    )
+    return emulator
 
 
 def create_resources(template: Template, aws: boto3.Session) -> Resolver:

@@ -84,7 +84,8 @@ control_groups() {
 namespaces() {
   if ((EUID != 0)); then
     row namespaces "not tried: needs root"
-  elif unshare --mount --pid --net --ipc --uts --fork true 2>/dev/null; then
+  # Propagation unchanged: in a chroot, / is no mount point whose propagation could be set.
+  elif unshare --mount --propagation unchanged --pid --net --ipc --uts --fork true 2>/dev/null; then
     row namespaces "mount, pid, net, ipc, uts"
   else
     row namespaces refused "in a container, start it with --privileged or use infra/runner/compose.yaml"
