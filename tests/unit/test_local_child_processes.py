@@ -25,10 +25,14 @@ def child(name):
         drain, end = threading.Event(), threading.Event()
         signal.signal(DRAIN_SIGNAL, lambda *_: drain.set())
         signal.signal(signal.SIGTERM, lambda *_: end.set())
+        given_up = threading.Event()
+        signal.signal(signal.SIGUSR2, lambda *_: given_up.set())
         tell(f"{name} started")
         if name == "fails":
             raise SystemExit(3)
         if name == "gives up":
+            while not given_up.is_set():
+                time.sleep(0.01)
             return GIVE_UP_CODE
         while not end.is_set():
             if drain.is_set():
@@ -123,6 +127,8 @@ def test_a_child_that_ends_at_once_is_started_ever_more_rarely(launched: Callabl
 
 def test_a_child_that_gives_up_ends_the_stack(launched: Callable[..., Launched]) -> None:
     stack = launched("gives up", "first")
+    stack.wait_for(lambda: bool(stack.pids("first started") and stack.pids("gives up started")))
+    os.kill(stack.pids("gives up started")[0], signal.SIGUSR2)
     assert stack.process.wait(30) == 1
     assert len(stack.pids("gives up started")) == 1
     assert [text for text, _ in stack.told()][-2:] == ["first ended", "launcher ended"]
