@@ -11,6 +11,7 @@ from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from tests.jail import slots
+from tests.jail.decided import decided
 from tests.jail.hostile import report
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
@@ -62,12 +63,16 @@ def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
     def run_program(language: str, code: str | bytes, **options: object) -> ExecutionCompleted:
         source = code.encode() if isinstance(code, str) else code
         asked = request(language, source, **options)  # type: ignore[arg-type] # passed through
-        prewarmed = prewarm_spec(languages.values())
-        if prewarmed is not None:
-            slot.prewarm(prewarmed)  # as the service does behind each answer
-        completed = execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
-        slot.settle()
-        return completed
+
+        def run_once() -> ExecutionCompleted:
+            prewarmed = prewarm_spec(languages.values())
+            if prewarmed is not None:
+                slot.prewarm(prewarmed)  # as the service does behind each answer
+            completed = execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
+            slot.settle()
+            return completed
+
+        return decided(run_once)
 
     return run_program
 

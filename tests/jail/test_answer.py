@@ -9,8 +9,8 @@ from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.hostile.host_state import host_state
+from tests.jail.prewarmed import PREWARMED, good, processes_of, python
 from tests.jail.slots import slot_config
-from tests.jail.test_warm_start import PREWARMED, good, processes_of, python
 
 # Children that close their streams, and that neither a group nor a session holds together.
 LEAVES_CHILDREN = """

@@ -7,8 +7,9 @@ import textwrap
 
 import pytest
 
-from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, Slot, SlotConfig, open_slot
+from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, open_slot
 from sandbox_runtime.jail.controls.cgroup.base import bases_v1
+from tests.jail.changed_slots import OTHER_INIT, ChangedSlot
 from tests.jail.hostile.catalogue import UNPROVABLE
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -24,28 +25,6 @@ LIMITS = Limits(
 )
 TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
 
-_START = """
-import os, socket, sys
-sys.path.insert(0, ROOT)
-from sandbox_runtime.jail import errors, syscalls
-from sandbox_runtime.jail.controls import identity
-from sandbox_runtime.jail.inside import init
-from sandbox_runtime.jail.controls import mounts
-from sandbox_runtime.jail.inside import next_namespaces
-from sandbox_runtime.jail.controls import own_inodes
-from sandbox_runtime.jail.inside import program
-from sandbox_runtime.jail.controls import rlimits
-from sandbox_runtime.jail.inside import small_init
-from sandbox_runtime.jail.inside import template
-from sandbox_runtime.jail.controls.seccomp import Program
-def share_namespace(flag):
-    next_namespaces._PREPARED &= ~flag
-    next_namespaces._ALL &= ~flag
-def refuse(*_):
-    raise errors.JailError("mount", "overlay")
-{change}
-template.main(TERMS, PATH)
-"""
 
 _WITHOUT_MOUNT = """
 mount = syscalls.mount
@@ -109,20 +88,11 @@ CHANGES = {
 }
 # The same where the other init is used: for a file that it copies out, and on other machines.
 OTHERS = {"process_limit": _WITHOUT_ENTRY.format(fds="fds if len(fds) > 1 else ()")}
-OTHER_INIT = "small_init.load = lambda _: None\n"
 # What a container sets for every process in it cannot be switched off there; its own filter is told from ours.
 SWITCHABLE = tuple(name for name in CONTROLS if name != "no_new_privileges" or name not in UNPROVABLE)
 # In the one tree of cgroup v2 a process is in all groups or in none.
 GROUP_CONTROLS = {"memory_limit", "process_limit", "cpu_limit", "cpu_share"}
 CPU_CONTROLS = {"cpu_limit", "cpu_share"}  # of one hierarchy, where v1's cpu and cpuacct are mounted together
-
-
-class ChangedSlot(Slot):
-    """A slot whose template runs `change` before anything else."""
-
-    def __init__(self, config: SlotConfig, change: str) -> None:
-        self._template_code = _START.format(change=textwrap.dedent(change))
-        super().__init__(config)
 
 
 def without(control: str, *, backend: str | None) -> tuple[str, set[str]]:

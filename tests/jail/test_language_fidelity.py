@@ -77,19 +77,6 @@ def go_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
     return tmp_path_factory.mktemp("go-build") if cache is None else Path(cache.mkdir("go-build"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_long_program_has_the_same_output_in_every_language(
-    run: Callable[..., ExecutionCompleted], name: str
-) -> None:
-    completed = run(name, REAL_PROGRAMS[name], stdin=REAL_INPUT)
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    assert completed.stderr.content == b""
-    assert completed.stdout.content == REAL_OUTPUT
-    assert (completed.result.verdict, completed.result.exit_code) == ("AC", 0)
-    assert REAL_PROGRAMS[name].count("\n") > 200
-
-
 STDIN = {"real": REAL_INPUT, "echo": bytes(range(256)) * 64}
 
 
@@ -108,6 +95,16 @@ def test_the_jail_gives_what_the_toolchain_gives_by_hand(
     assert completed.result.signal == signal
     if signal is None:
         assert completed.result.exit_code == outside.returncode
+    if case == "real":
+        assert (completed.result.verdict, completed.stdout.content, completed.stderr.content) == (
+            "AC",
+            REAL_OUTPUT,
+            b"",
+        )
+
+
+def test_the_real_programs_are_long() -> None:
+    assert all(code.count("\n") > 200 for code in REAL_PROGRAMS.values())
 
 
 @pytest.mark.parametrize("name", [name for name in COMPILE_BY_HAND if name in NAMES])

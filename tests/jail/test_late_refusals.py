@@ -11,8 +11,8 @@ from sandbox_runtime.classify import Phase, Verdict, classify
 from sandbox_runtime.jail import JailSpec, Slot, open_slot
 from sandbox_runtime.languages import run_spec, warm_start
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.changed_slots import OTHER_INIT, ChangedSlot
 from tests.jail.slots import slot_config
-from tests.jail.test_evidence import OTHER_INIT, ChangedSlot
 from tests.jail.weakened.limits import SLOWNESS
 
 # One in four was judged RE when the counters were read at once.

@@ -11,9 +11,9 @@ import pytest
 from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
+from tests.jail.changed_slots import ChangedSlot
+from tests.jail.prewarmed import PREWARMED, good, python
 from tests.jail.slots import slot_config
-from tests.jail.test_evidence import ChangedSlot
-from tests.jail.test_warm_start import PREWARMED, good, python
 from tests.until import until
 
 AHEAD = ("net", "ipc", "uts")

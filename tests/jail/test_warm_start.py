@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,18 +18,10 @@ from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
+from tests.jail.prewarmed import LIMITS, MARKER, PREWARMED, good, processes_of, python
 from tests.jail.slots import slot_config
 
-LIMITS = PYTHON.run_limits("judge")
 Run = Callable[[str], Outcome]
-MARKER = b"marker-of-a-tenant"
-
-
-def python(code: str, **changes: Any) -> JailSpec:
-    return run_spec(PYTHON, code.encode(), None, limits=replace(LIMITS, **changes), stdin=MARKER)
-
-
-PREWARMED = python("")
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +38,6 @@ def run(request: pytest.FixtureRequest, slot: Slot) -> Run:
         return slot.run(python(code))
 
     return run_it
-
-
-def good(outcome: Outcome) -> bytes:
-    assert (outcome.exit_code, outcome.stderr) == (0, b""), outcome
-    assert outcome.evidence.controls_missing == ()
-    assert outcome.evidence.cleanup_verified
-    return outcome.stdout
-
-
-def processes_of(uid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if entry.stat().st_uid == uid:
-                    found.append(int(entry.name))
-            except FileNotFoundError:
-                continue
-    return found
 
 
 def prewarmed_process(uid: int) -> int:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import Language, binds, run_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, format_time
+from tests.jail.decided import decided
 from tests.jail.hostile.catalogue import IN_REQUEST, Program
 from tests.jail.hostile.host_state import host_state
 from tests.jail.slots import slot_config
@@ -144,11 +146,14 @@ class Range:
     def _run(self, program: Program, language: Language, slot: Slot, compiled: dict[tuple[str, ...], Outcome]) -> Seen:
         jail = CompiledOnce(slot, {} if program.is_compile_attack else compiled)
         for _ in range(2 if program.control in _RUN_TWICE else 1):
-            request = asked(program.language, program.code, self._stdin)
-            if slot is self._strict and language.warm_imports:
-                slot.prewarm(run_spec(language, b"", None, limits=limits_of(request, language), stdin=b""))
-            completed = execute(jail, request, language, node_id="tests", started_at=datetime.now(UTC))
+            completed = decided(partial(self._run_once, program, language, slot, jail))
         return _seen(completed)
+
+    def _run_once(self, program: Program, language: Language, slot: Slot, jail: CompiledOnce) -> ExecutionCompleted:
+        request = asked(program.language, program.code, self._stdin)
+        if slot is self._strict and language.warm_imports:
+            slot.prewarm(run_spec(language, b"", None, limits=limits_of(request, language), stdin=b""))
+        return execute(jail, request, language, node_id="tests", started_at=datetime.now(UTC))
 
     def _run_weakened(
         self, program: Program, language: Language, compiled: dict[tuple[str, ...], Outcome]
