@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from sandbox_runtime.executor import NO_CACHE, CompileCache
-from sandbox_runtime.jail import HostSupport
+from sandbox_runtime.jail import CONTROLS, HostSupport
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import ExecutionRequested, serialise
@@ -22,7 +22,7 @@ from tests.adapters.aws_account import Aws
 from tests.runner_doubles import RecordedSlot, requested
 from tests.until import PATIENCE_SECS, until
 
-SUPPORT = HostSupport("cgroup_v2", ("seccomp",))
+SUPPORT = HostSupport("cgroup_v2", CONTROLS)
 # All but one: a submission may ask for a language that this runner lacks.
 OFFERED = {language.name: language for language in LANGUAGES if language.name != "rust"}
 TOKEN = "token-of-a-test-" * 3

@@ -23,7 +23,7 @@ WRITE_UNITS = {
     calls.RETRY: 30,
 }
 """With one run in flight. With more, rows that name each run in flight are larger."""
-_SPARE = 0.25
+_SPARE = 0.4
 """The runner shares calls as its threads meet, and reports the start of a run that a busy machine holds up."""
 
 

@@ -20,10 +20,18 @@ BODIES: dict[tuple[str, str], Any] = {
     ("GET", "/api/projects/{id}/keys"): None,
     ("PATCH", "/api/projects/{id}/keys/{key_id}"): {"expires_at": None},
     ("DELETE", "/api/projects/{id}/keys/{key_id}"): None,
+    ("GET", "/api/admin/submissions/{id}"): None,
+    ("POST", "/api/admin/dead-letters/{queue}/redrive"): None,
+    ("POST", "/api/admin/projects/{id}/purge"): None,
 }
 """A request that is right in everything but perhaps the key, for each route."""
+REFUSED = {("GET", "/api/admin/submissions/{id}"): 400, ("POST", "/api/admin/projects/{id}/purge"): 409}
+"""Answers to the right key: a project's id names no submission, and an enabled project is not purged; else 200."""
 OPERATIONS = [
-    (method, path) for path, methods in ROUTES.items() if path.startswith("/api/projects") for method in methods
+    (method, path)
+    for path, methods in ROUTES.items()
+    if path.startswith(("/api/projects", "/api/admin/"))
+    for method in methods
 ]
 STRANGERS = {
     "no key": {},
@@ -44,8 +52,12 @@ def key_id(aws: Aws) -> str:
     return record.key_id
 
 
+def fill(path: str, project_id: str, key_id: str) -> str:
+    return path.replace("{id}", project_id).replace("{key_id}", key_id).replace("{queue}", "deliveries")
+
+
 def send(aws: Aws, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
-    filled = path.replace("{id}", PROJECT_ID).replace("{key_id}", key_id(aws))
+    filled = fill(path, PROJECT_ID, key_id(aws))
     return call(event(method, filled, headers={"Content-Type": "application/json", **headers}, body=body))
 
 
@@ -62,15 +74,13 @@ def test_only_the_administrators_key_is_let_in(
         # What they send is wrong too: nobody without the key learns what is looked at, or whether an id exists.
         for answer in (
             send(aws, method, path, headers, "not json"),
-            call(event(method, path.replace("{id}", "*").replace("{key_id}", "x"), headers=headers)),
+            call(event(method, fill(path, "*", "x"), headers=headers)),
         ):
             assert (answer.status, answer.json["error"]) == (401, "unauthorized"), stranger
             assert answer.json["message"] == "The administrator's key is needed in the X-Admin-Key header."
     assert aws.items("ProjectsTable") == before
-    answer = admin(
-        admin_key, method, path.replace("{id}", PROJECT_ID).replace("{key_id}", key_id(aws)), BODIES[method, path]
-    )
-    assert answer.status == 200, answer.json
+    answer = admin(admin_key, method, fill(path, PROJECT_ID, key_id(aws)), BODIES[method, path])
+    assert answer.status == REFUSED.get((method, path), 200), answer.json
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -79,7 +89,7 @@ def test_without_a_parameter_nobody_is_let_in(
 ) -> None:
     aws.monkeypatch.setenv("ADMIN_KEY_PARAMETER", "")
     for key in (admin_key, "", None):
-        assert admin(key, method, path.replace("{id}", PROJECT_ID).replace("{key_id}", "x")).status == 401
+        assert admin(key, method, fill(path, PROJECT_ID, "x")).status == 401
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 OPEN = {"/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json"}
 """Nobody's: they tell nothing of a project."""
-ADMIN = "/api/projects"
+ADMIN = ("/api/projects", "/api/admin/")
 URL = "https://hooks.example.com/"
 OTHER_ID = "other-project"
 
