@@ -6,7 +6,6 @@ or refuse the submission.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import is_condition_failure, to_item
 from functions.aws.dynamodb.retries import TRIES, tries
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.aws.dynamodb.table import Table
+from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
 from functions.projects.quota import Quota, Refusal, Usage, find_refusal
 from functions.projects.quota_rows import (
@@ -30,9 +30,7 @@ from functions.projects.quota_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from mypy_boto3_dynamodb import DynamoDBClient
+    from collections.abc import Mapping
 
     from functions.projects.in_flight import InFlight, QuotaClaim
     from functions.projects.quota_rows import Item
@@ -67,20 +65,8 @@ class Charged:
     endpoints_version: str | None
 
 
-class QuotaStore:
-    """The quotas table. `clock` gives epoch milliseconds."""
-
-    def __init__(
-        self,
-        table_name: str,
-        client: DynamoDBClient,
-        clock: Clock = now_ms,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._table_name = table_name
-        self._client = client
-        self._clock = clock
-        self._sleep = sleep
+class QuotaStore(Table):
+    """The quotas table."""
 
     def charge(self, claim: QuotaClaim, quota: Quota) -> Charged:
         """Charge a run. It is in flight until it is released.
@@ -125,7 +111,7 @@ class QuotaStore:
         expression, values = _deletion(claim.entry)
         return {
             "Update": {
-                "TableName": self._table_name,
+                "TableName": self.table_name,
                 "Key": quota_key(claim.project_id, claim.profile),
                 "UpdateExpression": expression,
                 "ExpressionAttributeValues": values,
@@ -134,7 +120,7 @@ class QuotaStore:
 
     def usage(self, project_id: str, profile: str) -> Usage:
         """Return the usage. The read is eventually consistent."""
-        answer = self._client.get_item(TableName=self._table_name, Key=quota_key(project_id, profile))
+        answer = self._client.get_item(TableName=self.table_name, Key=quota_key(project_id, profile))
         return to_usage(answer.get("Item", {}))
 
     def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Charged | None, Item]:
@@ -209,7 +195,7 @@ class QuotaStore:
     ) -> tuple[Item | None, Item]:
         """Return the written attributes, or None and the item that failed the condition; `more` selects both."""
         arguments: dict[str, Any] = {
-            "TableName": self._table_name,
+            "TableName": self.table_name,
             "Key": quota_key(claim.project_id, claim.profile),
             "UpdateExpression": expression,
             "ConditionExpression": condition,
