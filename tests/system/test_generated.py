@@ -50,7 +50,13 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
     project = "changed-at-random"
     local.add_project(project)
     deliveries = [f"{submission_id}.run" for submission_id in finished]
-    known = {"projects": [project], "result": finished, "webhooks": [endpoint], "deliveries": deliveries}
+    known = {
+        "projects": [project],
+        "result": finished,
+        "submissions": finished,
+        "webhooks": [endpoint],
+        "deliveries": deliveries,
+    }
     published = _generate(local, document, tmp_path)
     # Once more with languages and ids that exist: at random both are never met, and nothing would run.
     document["components"]["schemas"]["SubmitRequest"]["properties"]["language"]["enum"] = ["python", "c", "js"]
@@ -64,7 +70,7 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if "{id}" in path and parameter["name"] == "id":
-                    parameter["schema"] = {"type": "string", "enum": known[path.split("/")[2]]}
+                    parameter["schema"] = {"type": "string", "enum": known[path.split("/{id}")[0].split("/")[-1]]}
     narrowed = _generate(local, document, tmp_path)
     for statuses in (published, narrowed):
         assert statuses.total() >= REQUESTS
