@@ -18,6 +18,7 @@ FUNCTIONS = (
     "SubmitFunction",
     "ResultFunction",
     "ManageFunction",
+    "OperateFunction",
     "EndpointsFunction",
     "RecordFunction",
     "AnnounceFunction",
