@@ -62,7 +62,7 @@ image-files: setup ## Check the files of the image for another CPU (ARCHITECTURE
 	@bash infra/image/files.sh
 
 check: setup ## The quick loop: lint, types, unit tests, contracts, functions over the engine
-	@bash infra/setup/check.sh lint types unit contract adapters
+	@bash infra/setup/check.sh lint types unit contract adapters-quick
 
 test: ## Everything a change must pass
 	@bash infra/setup/install.sh --sdk
