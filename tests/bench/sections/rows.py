@@ -20,7 +20,7 @@ from infra.embedded.housekeeping import expire
 from infra.embedded.store import FILE_NAME
 from infra.local.embedded_aws import FOLDER
 from tests.bench.answers import Tally, WrongAnswerError, check_result
-from tests.bench.api_client import ApiClient, body_of, parsed
+from tests.bench.api_client import ApiClient, Endpoint, body_of, parsed
 from tests.bench.report import Figure, Section
 from tests.bench.rounds import Way, interleave, series
 from tests.bench.running_stack import running_stack
@@ -71,13 +71,13 @@ class _Filled:
 def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     """Starts a stack of its own."""
     figures: list[Figure] = []
-    with running_stack() as stack, ApiClient(stack.endpoint) as client:
+    with running_stack() as stack:
         engine = open_engine(stack.local.state_dir / FOLDER, synchronous="NORMAL", prepare=False)
         filled = _Filled(engine, [])
         filled.fill(_FEW)
-        few = _measure(client, filled.ids, scale, tally, f"beside {_FEW:,} rows")
+        few = _measure(stack.endpoint, filled.ids, scale, tally, f"beside {_FEW:,} rows")
         fill_secs = filled.fill(scale.rows - _FEW)
-        many = _measure(client, filled.ids, scale, tally, f"beside {scale.rows:,} rows")
+        many = _measure(stack.endpoint, filled.ids, scale, tally, f"beside {scale.rows:,} rows")
         for before, after in zip(few, many, strict=True):
             ratio = statistics.median(after.times_ms) / statistics.median(before.times_ms)
             figures.append(
@@ -94,7 +94,8 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     )
 
 
-def _measure(client: ApiClient, ids: Sequence[str], scale: Scale, tally: Tally, where: str) -> list[Way]:
+def _measure(endpoint: Endpoint, ids: Sequence[str], scale: Scale, tally: Tally, where: str) -> list[Way]:
+    client = ApiClient(endpoint)  # a new one: the server closes a connection that idles while rows are put
     chosen = iter([*ids[:: max(1, len(ids) // (2 * scale.stack_rounds))]] * 2)
 
     def submit() -> float:
@@ -117,7 +118,8 @@ def _measure(client: ApiClient, ids: Sequence[str], scale: Scale, tally: Tally, 
         return elapsed_ms
 
     ways = [Way(f"{name}, {where}", once) for name, once in zip(_TIMED, (submit, poll, list_page), strict=True)]
-    interleave(ways, scale.stack_rounds, tally)
+    with client:
+        interleave(ways, scale.stack_rounds, tally)
     return ways
 
 
