@@ -17,7 +17,7 @@ type Sample = tuple[str, Mapping[str, str], float]
 
 
 class Metrics:
-    """What has happened since the start of the process. Safe for threads."""
+    """Counts since the start of the process. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()

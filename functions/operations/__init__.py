@@ -1,1 +1,1 @@
-"""What the administrator does with a running stage: trace a submission, redrive dead letters, purge a project."""
+"""The administrator's work on a running stage: trace a submission, redrive dead letters, purge a project."""

@@ -29,7 +29,7 @@ OPERATIONS = (
         "traceSubmission",
         "The life of a submission: row, deliveries, attempts, and where its log lines are",
         {
-            200: ("What is known.", (bodies.TraceBody,)),
+            200: ("The submission's rows, history and log query.", (bodies.TraceBody,)),
             404: ("`not_found`: no such submission.", (Error,)),
             **_ADMIN,
         },
@@ -42,7 +42,7 @@ OPERATIONS = (
         "redriveDeadLetters",
         "Move dead letters back to their queue, for up to ten seconds",
         {
-            200: ("What was moved.", (bodies.RedrivenBody,)),
+            200: ("The number of moved letters.", (bodies.RedrivenBody,)),
             404: ("`not_found`: characters that no name of a queue has.", (Error,)),
             **_ADMIN,
         },
@@ -55,7 +55,7 @@ OPERATIONS = (
         "purgeProject",
         "Delete the submissions and endpoints of a disabled project, for up to ten seconds",
         {
-            200: ("What was deleted; repeat until `complete`.", (bodies.PurgedBody,)),
+            200: ("The numbers of deleted items; repeat until `complete`.", (bodies.PurgedBody,)),
             404: ("`not_found`: no such project.", (Error,)),
             409: ("`conflict`: the project is enabled.", (Error,)),
             **_ADMIN,

@@ -84,7 +84,7 @@ class TraceBody(BaseModel):
 
 
 class RedrivenBody(BaseModel):
-    """What a redrive did."""
+    """The result of a redrive."""
 
     queue: str
     moved: int
@@ -92,7 +92,7 @@ class RedrivenBody(BaseModel):
 
 
 class PurgedBody(BaseModel):
-    """What a purge did."""
+    """The result of a purge."""
 
     project_id: str
     submissions_deleted: int

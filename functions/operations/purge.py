@@ -23,7 +23,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one call deleted. `complete`: nothing was left. `running`: submissions that only their end can free."""
+    """The result of one call. `complete`: nothing was left. `running`: submissions that cannot be deleted yet."""
 
     submissions: int
     endpoints: int

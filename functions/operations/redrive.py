@@ -1,6 +1,6 @@
 """Move dead letters back to their queue.
 
-The sweeper settles dead letters by itself. What it cannot settle comes back every few minutes. After the repair, a
+The sweeper settles dead letters by itself, and tries the remaining ones again every few minutes. After the repair, a
 redrive gives it back to the normal consumer at once.
 """
 

@@ -18,6 +18,7 @@ from infra.local.resources import session
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, read_state_dir
 
 _BYTES = 32
+_STDERR = 2
 
 
 def seed(ssm: Any) -> None:
@@ -28,9 +29,15 @@ def seed(ssm: Any) -> None:
 
 
 def ensure(ssm: Any) -> None:
-    """Make a key where there is none, and show it. Raises StartError for a state of `up`."""
-    if _find_own(ssm) is None:
-        _make(ssm)
+    """Make a key where there is none, and show it.
+
+    Raises StartError for a state of `up`, and if the journal would keep the key.
+    """
+    if _find_own(ssm) is not None:
+        return
+    if _is_journal(_STDERR):
+        raise StartError("there is no administrator's key: run `make admin-key` in a terminal, then start again")
+    _make(ssm)
 
 
 def replace() -> int:
@@ -48,6 +55,12 @@ def replace() -> int:
         return 1
     _make(ssm)
     return 0
+
+
+def _is_journal(descriptor: int) -> bool:
+    """Whether systemd connected the descriptor to the journal: JOURNAL_STREAM in systemd.exec(5)."""
+    status = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _find(ssm: Any) -> str | None:

@@ -22,7 +22,7 @@ def run(command: str, file: str) -> int:
         if command == "backup":
             back_up(folder, path)
             _tell(f"{path} holds all state but the master keys. Keep a copy of {folder / KEYS_FILE_NAME} elsewhere:")
-            _tell("without it, a restore on another machine is refused. Anyone who has both can read all secrets.")
+            _tell("without it, a restore on another machine is refused. Together they open every secret.")
         else:
             with lock_state(state_dir):
                 kept = restore(folder, path)

@@ -1,5 +1,6 @@
 """The administrator's key of `serve`, and how it keeps the states of `up` and `serve` apart."""
 
+import os
 import re
 
 import pytest
@@ -42,3 +43,15 @@ def test_a_state_of_serve_is_refused_by_up(aws: Backend) -> None:
     with pytest.raises(StartError, match="the state of `make serve`"):
         admin_key.seed(ssm)
     assert stored(aws) == before
+
+
+def test_a_key_that_the_journal_would_keep_is_not_made(aws: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    ssm, stderr = aws.client("ssm"), os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stderr.st_dev}:{stderr.st_ino}")
+    with pytest.raises(StartError, match="run `make admin-key` in a terminal"):
+        admin_key.ensure(ssm)
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        stored(aws)
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")  # of another stream
+    admin_key.ensure(ssm)
+    assert stored(aws)
