@@ -73,8 +73,8 @@ class ManagedSlot:
             raise JailError("open slot", errno=error.errno or 0) from error
 
     def _log(self, phrase: str, error: JailError) -> None:
-        extra = {"slot": self.index, "step": error.step, "target": error.target, "errno": error.errno}
-        _LOG.error(phrase, extra=extra)
+        facts = {"step": error.step, "target": error.target, "errno": error.errno, "problem": error.hint}
+        _LOG.error(phrase, extra={"slot": self.index, **facts})
 
     def close(self) -> None:
         """Close the slot for good. Waits while another thread opens one."""

@@ -22,6 +22,7 @@ from sandbox_runtime.jail.supervisor import template_process
 from sandbox_runtime.jail.supervisor.launch import request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
+from tests.jail.changed_slots import ChangedSlot
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
@@ -135,6 +136,11 @@ def test_closing_is_bounded_when_the_template_does_not_answer(monkeypatch: pytes
     made.close()
     assert process.returncode == -signal.SIGKILL
     assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/hanging"))
+
+
+def test_a_template_that_dies_at_its_start_is_reported_with_its_last_words() -> None:
+    with pytest.raises(JailError, match=r"the template ended: .*files of another revision"):
+        ChangedSlot(slot_config("stillborn", 55), "raise SystemExit('files of another revision')")
 
 
 def test_closing_twice_is_harmless(opened: Slot) -> None:

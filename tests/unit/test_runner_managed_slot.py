@@ -60,7 +60,7 @@ def test_a_slot_in_which_nothing_can_be_prewarmed_is_replaced() -> None:
 
 def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     broken, good = RecordedSlot(), RecordedSlot()
-    coming = iter((broken, OSError(24, "Too many open files"), JailError("clone"), good))
+    coming = iter((broken, OSError(24, "Too many open files"), JailError("clone", hint="why"), good))
 
     def opener(_index: int) -> Any:
         found = next(coming)
@@ -72,7 +72,8 @@ def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCap
     assert managed_slot.get_ready(NEVER, is_usable=False)
     assert managed_slot.slot is good
     failures = [vars(record) for record in caplog.records if record.message == "slot not opened"]
-    assert [(found["step"], found["errno"]) for found in failures] == [("open slot", 24), ("clone", 0)]
+    facts = [(found["step"], found["errno"], found["problem"]) for found in failures]
+    assert facts == [("open slot", 24, ""), ("clone", 0, "why")]
 
 
 def test_at_the_end_of_the_worker_nobody_waits_for_a_good_slot() -> None:

@@ -40,7 +40,7 @@ class TemplateProcess:
             with theirs:
                 terms = make_terms(theirs.fileno())
                 send(self.channel, f"ROOT, TERMS = {str(_PROJECT_ROOT)!r}, {terms.serialise()!r}\n{code}".encode())
-                self._start(terms)
+                self._start(terms, theirs)
         except OSError as error:
             self.close()
             raise JailError("start template", errno=error.errno or 0) from error
@@ -48,7 +48,7 @@ class TemplateProcess:
             self.close()
             raise
 
-    def _start(self, terms: Terms) -> None:
+    def _start(self, terms: Terms, theirs: socket.socket) -> None:
         with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
             command, environment = template_command(terms.warm, terms.control_fd, Path(directory), str(_PROJECT_ROOT))
             # The same kinds of files as a guest's streams, because an interpreter checks them when it starts.
@@ -66,6 +66,7 @@ class TemplateProcess:
                 pass_fds=(terms.control_fd,),
                 start_new_session=True,
             )
+            theirs.close()  # only the template holds this end now: if it dies, we see the end of file
             self._shown = self.expect_open(terms)
 
     def expect_open(self, terms: Terms) -> list[int]:

@@ -114,9 +114,12 @@ class Range:
         self._languages, self._stdin = languages, stdin
         self._binds = binds(tuple(languages.values()), TOOLCHAINS)
         self._warm = warm_start(languages.values())
-        self._strict = open_slot(slot_config("hostile", 0, self._binds, warm=self._warm))
+        self._strict = self._open_strict()
         self._weakened: OrderedDict[str, WeakenedSlot] = OrderedDict()
         self._used = 0
+
+    def _open_strict(self) -> Slot:
+        return open_slot(slot_config("hostile", 0, self._binds, warm=self._warm))
 
     def close(self) -> None:
         """Close all slots."""
@@ -126,6 +129,9 @@ class Range:
     def try_out(self, program: Program) -> Trial:
         """Raises JailError when the real jail fails."""
         begun = time.monotonic()
+        if not self._strict.healthy:  # a failure of the jail is the failure of one program's test
+            self._strict.close()
+            self._strict = self._open_strict()
         language = limits.tight(
             self._languages[program.language], program.control, is_compile_attack=program.is_compile_attack
         )
