@@ -5,11 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import to_item
 from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota
 from functions.submissions.model import Completion, Status, Submission
-from functions.submissions.rows import encode_submission
 
 GENEROUS = dict.fromkeys(DEFAULT_QUOTAS, Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT))
 """Quotas for tests that are not about them."""
@@ -65,12 +62,6 @@ def new_submission(**changes: Any) -> Submission:
         "due_at_ms": START_MS + 120_000,
     }
     return Submission(**values | changes)
-
-
-def older_final_item(row: Submission, fanout: str = "PENDING") -> dict[str, Any]:
-    """The item of a final submission as the revision before stored it: due until its webhooks are written."""
-    more = to_item({"fanout": fanout, "due_shard": due_shard(row.submission_id), "due_at_ms": START_MS})
-    return encode_submission(row) | more
 
 
 def completion(**changes: Any) -> Completion:

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
-from functions.handlers.webhook_wiring import older_fan_out, outbox
+from functions.handlers.webhook_wiring import outbox
 from functions.handlers.wiring import recorder
 from functions.settings import SweepSettings, load
 from functions.submissions.backlog import DueSubmission, Entry
@@ -22,6 +22,7 @@ from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger, metrics
 from functions.webhooks.endpoints.deletions import Deletions
+from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.slots import project_slots
@@ -50,15 +51,19 @@ def new_sweep() -> Sweep:
     lanes = LaneStore(table, Clients.dynamodb(), clock)
     lane_waker = LaneWaker(lanes, box.hints, project_slots(settings.webhook_senders), clock)
     return Sweep(
-        completer,
-        box,
-        older_fan_out(completer, box),
-        deletions,
-        lane_waker,
-        Queues(Clients.sqs()),
-        urls,
-        settings.pending_redrive_secs * MS_PER_SEC,
-        clock,
+        completer=completer,
+        submissions=completer.submissions,
+        payloads=completer.payloads,
+        deliveries=box.deliveries,
+        hints=box.hints,
+        endpoints=box.endpoints,
+        disabled_events=DisabledEvents(box.endpoints, box),
+        deletions=deletions,
+        lane_waker=lane_waker,
+        queues=Queues(Clients.sqs()),
+        queue_urls=urls,
+        pending_redrive_ms=settings.pending_redrive_secs * MS_PER_SEC,
+        clock=clock,
     )
 
 

@@ -3,8 +3,6 @@
 from functions.aws.clients import Clients
 from functions.handlers.wiring import event_bus
 from functions.settings import SweepSettings, WebhookSettings
-from functions.submissions.complete import Completer
-from functions.submissions.fan_out import OlderFanOut
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
@@ -34,19 +32,23 @@ def outbox(settings: SweepSettings | WebhookSettings) -> Outbox:
     )
 
 
-def older_fan_out(parts: Completer, box: Outbox) -> OlderFanOut:
-    """Return the part that finishes final rows of an older revision."""
-    return OlderFanOut(box, parts.submissions, parts.payloads, parts.public_base_url, parts.quotas)
-
-
 def deliverer(settings: WebhookSettings) -> Deliverer:
     """Return the part that sends webhooks."""
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
-    lane_waker = LaneWaker(LaneStore(table, dynamodb), box.hints, project_slots(settings.webhook_senders))
+    lanes, slots = LaneStore(table, dynamodb), project_slots(settings.webhook_senders)
     return Deliverer(
-        claimer=Claimer(box.deliveries, Snapshots(table, dynamodb), Leases(table, dynamodb), box.hints, lane_waker),
+        claimer=Claimer(
+            snapshots=Snapshots(table, dynamodb),
+            leases=Leases(table, dynamodb),
+            hints=box.hints,
+            lanes=lanes,
+            lane_waker=LaneWaker(lanes, box.hints, slots),
+            project_slots=slots,
+        ),
+        deliveries=box.deliveries,
         attempts=Attempts(table, dynamodb),
+        hints=box.hints,
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         disabled_events=DisabledEvents(box.endpoints, box),
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),

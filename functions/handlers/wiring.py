@@ -43,4 +43,5 @@ def completer(settings: SubmitSettings | RecordSettings | SweepSettings, service
 
 def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder:
     """Return the part that applies the runners' messages."""
-    return Recorder(completer(settings, service), RunnerStore(settings.runners_table, Clients.dynamodb()))
+    parts, runners = completer(settings, service), RunnerStore(settings.runners_table, Clients.dynamodb())
+    return Recorder(parts, parts.submissions, parts.payloads, runners)

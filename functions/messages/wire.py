@@ -204,16 +204,10 @@ class RunnerHeartbeat(_Message):
     controls: Names
 
 
-class FanoutsDue(_Message):
-    """A batch of fan-outs is due. It names no rows: `record` reads them from the index, so a forged one is harmless."""
-
-    type: Literal["fanouts_due"] = "fanouts_due"
-
-
-type CompletionsMessage = ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue
+type CompletionsMessage = ExecutionStarted | ExecutionCompleted | RunnerHeartbeat
 
 _COMPLETIONS: TypeAdapter[CompletionsMessage] = TypeAdapter(
-    Annotated[ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue, Field(discriminator="type")],
+    Annotated[CompletionsMessage, Field(discriminator="type")],
     config=ConfigDict(hide_input_in_errors=True),
 )
 

@@ -100,7 +100,7 @@ def listed_key(project_id: str, key_id: str) -> Key:
 
 
 def to_key_record(row: Mapping[str, Any]) -> KeyRecord:
-    """Decode an API key's row. It must have a key id: rows of older revisions lack it and are in no list."""
+    """Decode an API key's row."""
     return KeyRecord(
         key_id=row["key_id"],
         project_id=row["project_id"],

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import batched
 
 from functions.aws.dynamodb.due_index import DUE_SHARDS
-from functions.submissions.model import OLDER_DUE_SHARDS
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
 from functions.webhooks.deliveries.store import DeliveryStore
@@ -55,7 +54,7 @@ class Backlog:
         return round_robin(sorted(fresh, key=lambda entry: entry.due_at_ms), self._projects(fresh))
 
     def _entries(self, now_ms: int) -> Iterator[Entry]:
-        for shard in DUE_SHARDS + OLDER_DUE_SHARDS:
+        for shard in DUE_SHARDS:
             page = self.submissions.due(shard, now_ms, PAGE_PER_SHARD)
             if len(page) == PAGE_PER_SHARD:
                 page = self.submissions.due(shard, now_ms, BACKLOG_PER_SHARD)

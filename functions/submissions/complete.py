@@ -171,7 +171,7 @@ class Completer:
         ]
         own = None
         if row.webhook_url is not None:
-            own = RunTarget(row.webhook_url, row.webhook_secret_box or b"", row.webhook_secret or "")
+            own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
         if own is None and not endpoints:
             return Publication()
         event = completed_event(final, render_event(final, self.payloads, self.public_base_url))

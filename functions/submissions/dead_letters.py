@@ -15,7 +15,7 @@ def settle(body: str, recorder: Recorder) -> str:
     """Settle one message; return `hint`, `recorded`, `ended`, `ignored` or `unreadable`."""
     # The type of the message identifies its queue.
     submission_id, kind = _read_loosely(body)
-    if kind in {"hint", "fanouts_due"}:
+    if kind == "hint":
         return "hint"  # the row is still due, and the sweeper finds it
     if kind == "execution_requested" and submission_id is not None:
         failed = recorder.fail(

@@ -1,13 +1,11 @@
-"""The due index of the submissions table: reads, and the update that removes a final row from it."""
+"""Reads of the due index of the submissions table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.batch import read_rows
-from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import from_item, key, to_item
-from functions.submissions.model import Fanout
 from functions.submissions.rows import SUBMISSION_SK, submission_pk
 
 if TYPE_CHECKING:
@@ -15,13 +13,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 DUE_INDEX = "due"
-FANOUT_DONE = ConditionalUpdate(
-    {"fanout": Fanout.DONE.value},
-    "#fanout = :was",
-    {"was": Fanout.PENDING.value},
-    ("due_shard", "due_at_ms", "webhook_secret", "webhook_secret_box"),
-)
-"""The fan-out is done. The webhook secret goes too: the delivery has its own copy."""
 
 
 def row_key(submission_id: str) -> dict[str, AttributeValueTypeDef]:

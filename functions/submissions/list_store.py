@@ -1,13 +1,11 @@
 """List a project's submissions, newest first, in pages.
 
-The index `by_project_shard` has LIST_SHARDS partitions for each project. A page reads all of them and merges. Rows of
-the revision before are in the index `by_project`, whose sort key newer rows do not have: so they are read there.
+The index `by_project_shard` has LIST_SHARDS partitions for each project. A page reads all of them and merges.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, to_item
@@ -22,16 +20,7 @@ if TYPE_CHECKING:
     from functions.submissions.model import Submission
 
 _ITEMS_PER_FILTERED_QUERY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Partition:
-    """One partition of an index, with the names of its key attributes."""
-
-    index: str
-    hash_name: str
-    hash_value: str
-    sort_name: str
+_SORT_KEY = "list_key"
 
 
 class SubmissionList(Table):
@@ -45,27 +34,24 @@ class SubmissionList(Table):
         `filters`: attribute -> value. A page of a rare value may be short, see `query_page`.
         """
 
-        def read(partition: _Partition) -> Page[Submission]:
-            request = self._request(partition, limit, after, filters or {})
-            return query_page(self._client, request, limit, decode_submission, _created_key, partition.sort_name)
+        def read(number: int) -> Page[Submission]:
+            request = self._request(list_shard(project_id, number), limit, after, filters or {})
+            return query_page(self._client, request, limit, decode_submission, _created_key, _SORT_KEY)
 
-        partitions = _partitions(project_id)
-        with ThreadPoolExecutor(len(partitions)) as pool:
-            return merge(list(pool.map(read, partitions)), limit)
+        with ThreadPoolExecutor(LIST_SHARDS) as pool:
+            return merge(list(pool.map(read, range(LIST_SHARDS))), limit)
 
-    def _request(
-        self, partition: _Partition, limit: int, after: str | None, filters: Mapping[str, str]
-    ) -> dict[str, Any]:
-        names = {"#hash": partition.hash_name, "#ttl": "ttl"} | {f"#{name}": name for name in filters}
-        values: dict[str, Value | None] = {":hash": partition.hash_value, ":now": self._clock() // MS_PER_SEC}
+    def _request(self, shard: str, limit: int, after: str | None, filters: Mapping[str, str]) -> dict[str, Any]:
+        names = {"#shard": "list_shard", "#ttl": "ttl"} | {f"#{name}": name for name in filters}
+        values: dict[str, Value | None] = {":shard": shard, ":now": self._clock() // MS_PER_SEC}
         values |= {f":{name}": value for name, value in filters.items()}
-        condition = "#hash = :hash"
+        condition = "#shard = :shard"
         if after is not None:
-            names["#sort"], values[":after"] = partition.sort_name, after
+            names["#sort"], values[":after"] = _SORT_KEY, after
             condition += " AND #sort < :after"
         return {
             "TableName": self.table_name,
-            "IndexName": partition.index,
+            "IndexName": "by_project_shard",
             "KeyConditionExpression": condition,
             "FilterExpression": " AND ".join(["#ttl > :now"] + [f"#{name} = :{name}" for name in filters]),
             "ExpressionAttributeNames": names,
@@ -86,12 +72,6 @@ def merge(pages: Sequence[Page[Submission]], limit: int) -> Page[Submission]:
     if len(sure) > limit:
         return Page(sure[:limit], _created_key(sure[limit - 1]))
     return Page(sure, horizon)
-
-
-def _partitions(project_id: str) -> list[_Partition]:
-    older = _Partition("by_project", "project_id", project_id, "created_key")
-    shards = (list_shard(project_id, number) for number in range(LIST_SHARDS))
-    return [older, *(_Partition("by_project_shard", "list_shard", shard, "list_key") for shard in shards)]
 
 
 def _created_key(row: Submission) -> str:

@@ -25,8 +25,6 @@ RUN_GRACE_SECS = 60
 """The sweeper repeats a run older than the compile budget + the wall budget + this."""
 DIRECT_DUE_SECS = 35
 """The sweeper queues a direct run without a result after this time: no request lasts longer than 30 s."""
-OLDER_DUE_SHARDS = tuple(f"GATHERED#{number}" for number in range(4))
-"""More due shards of final rows of an older revision."""
 
 _EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
 
@@ -43,22 +41,14 @@ class Status(StrEnum):
 FINAL_STATUSES = (Status.COMPLETED, Status.ERROR)
 
 
-class Fanout(StrEnum):
-    """Whether the webhooks of a final row of an older revision are written."""
-
-    PENDING = "PENDING"
-    DONE = "DONE"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One row. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in epoch seconds.
 
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
-    webhook. Only rows of older revisions have a `webhook_secret` or a `fanout`. `endpoints_version`: the version of the
-    project's endpoints when the run was charged. `correlation_id`: of the request that created the row; None in rows of
-    older revisions.
+    webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
+    the request that created the row.
     """
 
     submission_id: str
@@ -77,7 +67,6 @@ class Submission:
     limits: Mapping[str, int | float] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
-    webhook_secret: str | None = field(default=None, repr=False)
     webhook_secret_box: bytes | None = field(default=None, repr=False)
     idempotency_pk: str | None = None
     redrives: int = 0
@@ -97,7 +86,6 @@ class Submission:
     stderr_key: str | None = None
     stderr_size_bytes: int = 0
     event_id: str | None = None
-    fanout: Fanout | None = None
     endpoints_version: str | None = None
     correlation_id: str | None = None
 

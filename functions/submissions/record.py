@@ -9,17 +9,18 @@ from functions.messages.wire import (
     CompletionsMessage,
     ExecutionCompleted,
     ExecutionStarted,
-    FanoutsDue,
     RunnerHeartbeat,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from functions.aws.payloads import Payloads
     from functions.messages.verdict import Cause
     from functions.submissions.complete import Completer
     from functions.submissions.model import Submission
     from functions.submissions.runner_store import RunnerStore
+    from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.hints import Hint
 
 
@@ -28,12 +29,14 @@ class Recorder:
     """Applies messages. Repeated and late ones, and those of deleted submissions, change nothing."""
 
     completer: Completer
+    submissions: SubmissionStore
+    payloads: Payloads
     runners: RunnerStore
 
     def rows_of(self, messages: Iterable[CompletionsMessage]) -> dict[str, Submission]:
         """Read the rows that the completions among these messages need, by submission id."""
         wanted = {message.submission_id for message in messages if isinstance(message, ExecutionCompleted)}
-        return self.completer.submissions.get_all(sorted(wanted))
+        return self.submissions.get_all(sorted(wanted))
 
     def apply(self, message: CompletionsMessage, rows: Mapping[str, Submission]) -> tuple[Hint, ...]:
         """Apply one message. `rows` holds the row of its submission, unless it is deleted.
@@ -43,10 +46,10 @@ class Recorder:
         if isinstance(message, RunnerHeartbeat):
             self.runners.put_heartbeat(message)
         elif isinstance(message, ExecutionStarted):
-            self.completer.submissions.mark_started(
+            self.submissions.mark_started(
                 message.submission_id, message.execution_id, message.node_id, message.started_at
             )
-        elif not isinstance(message, FanoutsDue):  # older revisions sent it; the sweeper finishes their fan-outs
+        else:
             return self._complete(message, rows.get(message.submission_id))
         return ()
 
@@ -62,9 +65,9 @@ class Recorder:
             if ended is not None:
                 return ended.hints
             outputs = (completion.stdout_key, completion.stderr_key)
-            row = self.completer.submissions.get(message.submission_id)
+            row = self.submissions.get(message.submission_id)
         if row is None:  # deleted during the run: its late output goes too
-            self.completer.payloads.delete_outputs(message.submission_id, outputs)
+            self.payloads.delete_outputs(message.submission_id, outputs)
         elif row.execution_id == message.execution_id:
             return self.completer.end_again(row).hints
         return ()

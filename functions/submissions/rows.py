@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.clock import MS_PER_SEC
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission, event_id_for
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission, event_id_for
 from functions.webhooks.event_types import EVENT_COMPLETED
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ _PLAIN_FIELDS = (
     ),
     *(
         "webhook_url",
-        "webhook_secret",
         "webhook_secret_box",
         "redrives",
         "due_at_ms",
@@ -85,7 +84,7 @@ def to_json(value: Mapping[str, Any]) -> str:
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
     """Return the whole item. `run_budget_ms` lets `mark_started` set the due time in one update."""
-    plain = {name: getattr(row, name) for name in _PLAIN_FIELDS if name != "webhook_secret"}
+    plain = {name: getattr(row, name) for name in _PLAIN_FIELDS}
     plain |= {name: plain[name] or None for name in ("stdout_size_bytes", "stderr_size_bytes")}  # zeros cost bytes
     texts = {name: to_json(value) for name in _JSON_FIELDS if (value := getattr(row, name)) is not None}
     return to_item(
@@ -95,7 +94,6 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
             "pk": submission_pk(row.submission_id),
             "sk": SUBMISSION_SK,
             "status": row.status.value,
-            "fanout": row.fanout.value if row.fanout else None,
             "list_shard": list_shard(row.project_id, int(row.submission_id[-1], 16) % LIST_SHARDS),
             "list_key": created_key(row.created_at, row.submission_id),
             "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
@@ -127,7 +125,6 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         wall_budget_secs=0,
         due_at_ms=None,
         asked_directly=False,
-        webhook_secret=None,
         webhook_secret_box=None,
     )
 
@@ -156,7 +153,7 @@ def final_values(row: Submission, completion: Completion) -> dict[str, Value]:
 
 
 FINAL_REMOVES = (
-    *("due_shard", "due_at_ms", "asked_directly", "webhook_secret", "webhook_secret_box"),
+    *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box"),
     *("code", "stdin", "run_budget_ms", "wall_budget_secs"),
 )
 """Attributes that the final state removes. A final run never runs again: its source would make each read larger."""
@@ -173,7 +170,6 @@ def submission_of(values: Mapping[str, Any]) -> Submission:
             **known,
             **texts,
             "status": Status(values["status"]),
-            "fanout": Fanout(values["fanout"]) if "fanout" in values else None,
             "asked_directly": "asked_directly" in values,
         }
     )

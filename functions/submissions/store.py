@@ -16,7 +16,7 @@ from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, new_claim
-from functions.submissions.due import FANOUT_DONE, list_due, list_projects, row_key
+from functions.submissions.due import list_due, list_projects, row_key
 from functions.submissions.model import Claim, Completion, Status, Submission
 from functions.submissions.rows import FINAL_REMOVES, decode_submission, encode_submission, final_values, submission_of
 
@@ -111,10 +111,6 @@ class SubmissionStore(Table):
             ("asked_directly",),
         )
         self._change(submission_id, update)
-
-    def finish_fanout(self, submission_id: str) -> None:
-        """Mark the fan-out as done. The row is not due any more."""
-        self._change(submission_id, FANOUT_DONE)
 
     def defer(self, submission_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
         """Move the due time. False if another process moved it first."""

@@ -1,4 +1,4 @@
-"""Handle due rows: send lost submissions again, and complete fan-outs, deliveries and deletions.
+"""Handle due rows: send lost submissions again, and complete deliveries and deletions.
 
 The sweeper takes a row by moving its due time, on condition that it still has the due time of the index. So concurrent
 sweeps handle a row once, and a row whose handling fails or crashes is due again later.
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from functions.aws.payloads import PayloadMissingError
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
@@ -17,15 +17,16 @@ from functions.messages.verdict import Cause
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completer
 from functions.submissions.execution_request import execution_requested
-from functions.submissions.fan_out import OlderFanOut
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Fanout, Status, Submission
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission
 from functions.submissions.queues import Queues
+from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
-from functions.webhooks.publish import Outbox
+from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 
 TAKEN_MS = 60_000
@@ -44,8 +45,12 @@ class Sweep:
     """
 
     completer: Completer
-    outbox: Outbox
-    older: OlderFanOut
+    submissions: SubmissionStore
+    payloads: Payloads
+    deliveries: DeliveryStore
+    hints: DeliveryHints
+    endpoints: EndpointStore
+    disabled_events: DisabledEvents
     deletions: Deletions
     lane_waker: LaneWaker
     queues: Queues
@@ -58,7 +63,7 @@ class Sweep:
 
     def entries(self) -> Iterator[Entry]:
         """Yield all due rows, in the order of `Backlog`; read again until there are no new ones."""
-        backlog = Backlog(self.completer.submissions, self.outbox.deliveries)
+        backlog = Backlog(self.submissions, self.deliveries)
         seen: set[Entry] = set()
         while fresh := backlog.read(self.clock(), seen):
             seen.update(fresh)
@@ -81,49 +86,44 @@ class Sweep:
 
     def _handle_delivery(self, due: DueDelivery) -> None:
         now = self.clock()
-        row = self.outbox.deliveries.push_back(due, now + HINTED_MS)
+        row = self.deliveries.push_back(due, now + HINTED_MS)
         if row is None:
             return
         if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
             self._record_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self.outbox.hints.send(Hint.of(row))
+        self.hints.send(Hint.of(row))
 
     def _handle_endpoint(self, due: DueDisabledEvent) -> None:
         now = self.clock()
-        endpoints = self.outbox.endpoints
-        row = endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
+        row = self.endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
         if row is None:
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        DisabledEvents(endpoints, self.outbox).publish(row)
+        self.disabled_events.publish(row)
 
     def _handle_deletion(self, due: DueDeletion) -> None:
         if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
             self._record_age(self.clock() - due.due_at_ms)
 
     def _handle_lane(self, due: DueLane) -> None:
-        lanes = self.lane_waker.lanes
-        lane = lanes.push_back(due.project_id, due.name, due.due_at_ms, self.clock() + TAKEN_MS)
+        lane = self.lane_waker.push_back(due, self.clock() + TAKEN_MS)
         if lane is not None:
             reach("sweep.after_take")
-            self.lane_waker.wake(lane, lanes.slots(due.project_id))
+            self.lane_waker.wake_with_slots(lane)
 
     def _handle_submission(self, due: DueSubmission) -> None:
         now = self.clock()
         taken_until_ms = now + TAKEN_MS
-        if not self.completer.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
+        if not self.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        row = self.completer.submissions.get(due.submission_id)
-        if row is None:
+        row = self.submissions.get(due.submission_id)
+        if row is None or row.is_final:
             return
-        if row.is_final:
-            if row.fanout is Fanout.PENDING:
-                self.older.finish(row)
-        elif row.status is Status.PENDING:
+        if row.status is Status.PENDING:
             self._handle_pending(row, now, taken_until_ms)
         else:
             self._handle_running(row, now, taken_until_ms)
@@ -154,12 +154,12 @@ class Sweep:
             code, stdin = (
                 (row.code or b"", row.stdin or b"")
                 if row.input_key is None
-                else self.completer.payloads.get_input(row.submission_id)
+                else self.payloads.get_input(row.submission_id)
             )
         except PayloadMissingError:
             self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
-        if not self.completer.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+        if not self.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
         repeated = replace(row, execution_id=execution_id)

@@ -24,18 +24,16 @@ class RunTarget:
 
     url: str = field(repr=False)
     secret_box: bytes = field(default=b"", repr=False)
-    secret: str = field(default="", repr=False)  # of a submission's row of an older revision
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """`actions`: the event's row first, then one row for each of `deliveries`. All are empty without a target.
+    """`actions`: the event's row first, then one row for each delivery. All are empty without a target.
 
     At most 52 actions: the event, the run's own URL and 50 endpoints. They fail if the event exists already, or if its
     submission was deleted. Send `hints` after the transaction. A lost hint is sent again by the sweeper.
     """
 
-    deliveries: tuple[Delivery, ...] = ()
     actions: tuple[Any, ...] = ()
     hints: tuple[Hint, ...] = ()
 
@@ -60,7 +58,6 @@ def plan_publication(
     rows = [event_row(event, ttl), *(delivery_row(delivery, ttl) for delivery in deliveries)]
     pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
     return Publication(
-        deliveries,
         tuple(put_new(table_name, row) for row in rows),
         tuple(Hint.of(delivery, event.body) for delivery in pending),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from functions.clock import Clock, now_ms
 from functions.failpoint import reach
-from functions.webhooks.publication import RunTarget, plan_publication
+from functions.webhooks.publication import plan_publication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.store import EndpointStore
     from functions.webhooks.event_bus import Bus
-
-__all__ = ["Outbox", "RunTarget"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +33,23 @@ class Outbox:
     bus: Bus
     clock: Clock = now_ms
 
-    def publish(
-        self, event: Event, run_target: RunTarget | None = None, *, skip_endpoint_id: str | None = None
-    ) -> None:
+    def publish(self, event: Event, *, skip_endpoint_id: str | None = None) -> None:
         """Write the event and its deliveries, send their hints, then put the event on the bus.
 
         Targets: see `plan_publication`. Raises the errors of the tables, the queue and the bus. Nothing is lost then:
         the caller repeats the call.
         """
-        targets = (self.endpoints.list_all(event.project_id), run_target, self.clock(), skip_endpoint_id)
-        table_name = self.deliveries.table_name
-        plan = plan_publication(table_name, event, *targets)
+        endpoints = self.endpoints.list_all(event.project_id)
+        plan = plan_publication(self.deliveries.table_name, event, endpoints, None, self.clock(), skip_endpoint_id)
         hints: Sequence[Hint] = plan.hints
         if plan.actions and not self.deliveries.put_publication(plan):
             kept = self.deliveries.get_event(event.event_id)
             if kept is None:  # the submission was deleted meanwhile
                 return
             event = kept  # a rendering of this revision may have other bytes
-            self.deliveries.put_missing_deliveries(plan_publication(table_name, event, *targets))
             hints = self.deliveries.pending_hints(event.event_id)
-        reach("fanout.after_rows")
+        reach("publish.after_rows")
         self.hints.send_all(hints)
-        reach("fanout.after_hint")
+        reach("publish.after_hint")
         self.bus.publish(event)
-        reach("fanout.after_bus")
+        reach("publish.after_bus")

@@ -116,16 +116,19 @@ def _set_stream(dynamodb: DynamoDBClient, name: str, wanted: dict[str, Any] | No
 
 
 def _add_indexes(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> None:
-    """Add the indexes that the template got after this table was made; one a call, as DynamoDB wants it."""
-    present = {
-        index["IndexName"]
-        for index in dynamodb.describe_table(TableName=name)["Table"].get("GlobalSecondaryIndexes", [])
-    }
+    """Add the indexes that the template got after this table was made; one a call, as DynamoDB wants it.
+
+    An index that the template had once stays, and so do the definitions of its attributes.
+    """
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    present = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
+    definitions = {kind["AttributeName"]: kind for kind in table["AttributeDefinitions"]}
+    definitions |= {kind["AttributeName"]: kind for kind in properties["AttributeDefinitions"]}
     for index in properties.get("GlobalSecondaryIndexes", []):
         if index["IndexName"] not in present:
             dynamodb.update_table(
                 TableName=name,
-                AttributeDefinitions=properties["AttributeDefinitions"],
+                AttributeDefinitions=list(definitions.values()),
                 GlobalSecondaryIndexUpdates=[{"Create": index}],
             )
 

@@ -45,7 +45,7 @@ def put_delivery(
         "next_at_ms": from_rfc3339(created_at),
         "created_at": created_at,
         "url": "https://hooks.example.com/?very-hidden" if endpoint_id == "run" else "",
-        "secret": "very-hidden" if endpoint_id == "run" else "",
+        "secret_box": b"sealed" if endpoint_id == "run" else b"",
     }
     delivery = Delivery(**values | changes)
     row = rows.delivery_row(delivery, ttl or now_ms() // 1_000 + 86_400)

@@ -120,13 +120,25 @@ class Pipeline:
         self.disabled_events = DisabledEvents(self.endpoints, self.outbox)
         self.lane_waker = LaneWaker(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.deliverer = Deliverer(
-            Claimer(self.deliveries, self.snapshots, self.leases, self.delivery_hints, self.lane_waker, time, no_sleep),
+            Claimer(
+                self.snapshots,
+                self.leases,
+                self.delivery_hints,
+                self.lanes,
+                self.lane_waker,
+                PROJECT_SLOTS,
+                time,
+                no_sleep,
+            ),
+            self.deliveries,
             Attempts(table, dynamodb, time, no_sleep),
+            self.delivery_hints,
             self.boxes,
             self.disabled_events,
             Egress(allow_insecure=True),
             Schedule((0, 5, 300, 1800)),
             time,
+            no_sleep,
             random=lambda: 0.5,
         )
         self._wire(record, "wired", self._recorder("record"))
@@ -151,7 +163,7 @@ class Pipeline:
             self.time,
             no_sleep,
         )
-        return Recorder(completer, self.runners)
+        return Recorder(completer, self.submissions, self.payloads, self.runners)
 
     def _wire(self, module: object, name: str, parts: object) -> None:
         # Cached like the original, since the account's fixture clears what the entry points keep.
@@ -167,15 +179,15 @@ class Pipeline:
 
     def submit(self, **changes: Any) -> Submission:
         """Put a pending submission that wants a webhook."""
-        values = {"submission_id": new_id(), "webhook_url": self.receiver.url, "webhook_secret": SECRET}
-        submission = new_submission(**values | changes)
+        secret = changes.pop("webhook_secret", SECRET)
+        submission = new_submission(**{"submission_id": new_id(), "webhook_url": self.receiver.url} | changes)
         version = self.endpoints_version(submission.project_id, submission.profile)
         submission = dataclasses.replace(submission, endpoints_version=version)
-        if submission.webhook_secret is not None:
-            box = self.boxes.seal(submission.webhook_secret, submission.project_id, RUN_ENDPOINT_ID)
+        if secret is not None:
+            box = self.boxes.seal(secret, submission.project_id, RUN_ENDPOINT_ID)
             submission = dataclasses.replace(submission, webhook_secret_box=box)
         self.submissions.create(submission, None)
-        self.secrets[submission.submission_id] = [submission.webhook_secret or ""]
+        self.secrets[submission.submission_id] = [secret or ""]
         return submission
 
     def endpoints_version(self, project_id: str, profile: str) -> str | None:

@@ -83,9 +83,14 @@ class VirtualSenders:
         lane_waker = dataclasses.replace(old.lane_waker, hints=self.queue, project_slots=project_slots)
         self.lane_waker = lane_waker
         claimer = dataclasses.replace(
-            old, hints=self.queue, lane_waker=lane_waker, sleep=lambda secs: self.pause(secs * 1000)
+            old, hints=self.queue, lane_waker=lane_waker, project_slots=project_slots, sleep=self._sleep
         )
-        self.deliverer = dataclasses.replace(pipeline.deliverer, claimer=claimer, egress=VirtualEgress(self))
+        self.deliverer = dataclasses.replace(
+            pipeline.deliverer, claimer=claimer, hints=self.queue, egress=VirtualEgress(self), sleep=self._sleep
+        )
+
+    def _sleep(self, secs: float) -> None:
+        self.pause(secs * 1000)
 
     def owe(self, endpoint: Endpoint, body: bytes = b"{}") -> str:
         """Owe an event to an endpoint, with its hint."""

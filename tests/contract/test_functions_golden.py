@@ -14,7 +14,6 @@ from functions.messages.wire import (
     ExecutionCompleted,
     ExecutionRequested,
     ExecutionStarted,
-    FanoutsDue,
     RunnerHeartbeat,
     parse_completions_message,
 )
@@ -23,14 +22,13 @@ from functions.submissions.model import Completion, Submission
 from functions.submissions.views import result_body
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 
-type Message = type[ExecutionRequested | ExecutionStarted | ExecutionCompleted | RunnerHeartbeat | FanoutsDue]
+type Message = type[ExecutionRequested | ExecutionStarted | ExecutionCompleted | RunnerHeartbeat]
 
 MESSAGES: dict[str, Message] = {
     "execution_requested": ExecutionRequested,
     "execution_started": ExecutionStarted,
     "execution_completed": ExecutionCompleted,
     "runner_heartbeat": RunnerHeartbeat,
-    "fanouts_due": FanoutsDue,
 }
 GOLDEN = [path for kind in MESSAGES for path in sorted((EVENTS / kind).glob("v1.*.json")) if "schema" not in path.name]
 COMPLETIONS = [path for path in GOLDEN if path.parent.name != "execution_requested"]

@@ -64,7 +64,6 @@ def fill(side: Side) -> str:
         description="",
         header_names=("X-Own",),
         headers_box=side.boxes.seal("value", "p1", "e1", "headers"),
-        headers={},
         secret_box=side.boxes.seal(SECRET, "p1", "e1"),
         previous_secret_box=side.boxes.seal(SECRET, "p1", "e1"),
         previous_until_ms=NOW_MS + 1,

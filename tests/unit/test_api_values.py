@@ -64,7 +64,7 @@ def test_only_a_platform_failure_ends_as_error() -> None:
 
 
 def test_neither_program_nor_secret_shows_in_a_repr() -> None:
-    row = final_submission(code=b"program", stdin=b"input", stdout=b"output", webhook_secret="hidden")
+    row = final_submission(code=b"program", stdin=b"input", stdout=b"output", webhook_secret_box=b"hidden")
     assert not [word for word in ("program", "input'", "output", "hidden") if word in repr(row)]
 
 

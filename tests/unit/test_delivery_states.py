@@ -17,7 +17,7 @@ DELIVERY = Delivery(
     project_id="dev",
     submission_id="7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11",
     url="https://hooks.example.com/?token=hidden",
-    secret="hidden",
+    secret_box=b"hidden",
     state=DeliveryState.SENDING,
     attempt=0,
     next_at_ms=NOW_MS - 9000,

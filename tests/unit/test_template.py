@@ -85,7 +85,7 @@ def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, A
 
 
 def test_functions_that_write_events_are_updated_after_the_one_that_reads_them(deployed: dict[str, Any]) -> None:
-    """A sender of the revision before takes an event without readable bytes for one that was deleted."""
+    """A sender takes an event without readable bytes for one that was deleted."""
     for writer in ("SubmitFunction", "RecordFunction", "EndpointsFunction", "SweepFunction"):
         assert deployed["Resources"][writer]["DependsOn"] == "WebhookFunction"
 

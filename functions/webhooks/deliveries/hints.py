@@ -32,24 +32,22 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 """
 _TRIES = 3
 _COPIED: Final = (
-    *("webhook_id", "submission_id", "event_type", "created_at"),
+    *("webhook_id", "submission_id", "event_type", "created_at", "correlation_id"),
     *("next_at_ms", "attempt", "attempts_before", "url"),
 )
 _COPIED_BYTES: Final = ("secret_box", "body_digest")
-_COPIED_IF_KNOWN: Final = "correlation_id"
-"""A revision before this one neither writes nor reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One hint. `project_id` None: sent by an old revision. `host`: host of a run's own URL; "" if unknown.
+    """One hint. `host`: host of a run's own URL; "" if unknown.
 
     `delivery`: copy of the row at the time of the hint; None if unknown. `body`: the event's bytes; b"" if unknown.
     """
 
     event_id: str
     endpoint_id: str
-    project_id: str | None = None
+    project_id: str
     host: str = ""
     delivery: Delivery | None = None
     body: bytes = field(default=b"", repr=False)
@@ -69,29 +67,27 @@ class Hint:
     @classmethod
     def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
         """Return a hint with a copy of the whole row, and the event's bytes if they are known and not too large."""
-        named = cls.naming(delivery, body)
-        return named if delivery.secret else replace(named, delivery=delivery)  # that secret is unsealed
+        return replace(cls.naming(delivery, body), delivery=delivery)
 
     @classmethod
     def parse(cls, text: str) -> Hint:
         """Parse the text of a message. Raises MessageInvalidError."""
         try:
             values = json.loads(text)
-            project_id = values.get("project_id")
             named = cls(
                 str(values["event_id"]),
                 str(values["endpoint_id"]),
-                None if project_id is None else str(project_id),
+                str(values["project_id"]),
                 str(values.get("host", "")),
                 body=base64.b64decode(values.get("body", "")),
             )
             return replace(named, delivery=_to_delivery(named, values["copy"])) if "copy" in values else named
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise MessageInvalidError("the hint has no event_id and endpoint_id") from None
+            raise MessageInvalidError("the hint has no event_id, endpoint_id and project_id") from None
 
     @property
     def text(self) -> str:
-        """Text of the message, in ASCII. The old revision reads it too."""
+        """Text of the message, in ASCII."""
         values: dict[str, Any] = {
             "event_id": self.event_id,
             "endpoint_id": self.endpoint_id,
@@ -101,7 +97,6 @@ class Hint:
             values["host"] = self.host
         if self.delivery is not None:
             copy = {name: getattr(self.delivery, name) for name in _COPIED}
-            copy[_COPIED_IF_KNOWN] = self.delivery.correlation_id
             values["copy"] = copy | {name: _to_text(getattr(self.delivery, name)) for name in _COPIED_BYTES}
         if self.body:
             # Base64, because SQS refuses some characters that a program may print.
@@ -121,7 +116,7 @@ class DeliveryHints:
         self._client.send_message(
             QueueUrl=self._queue_url,
             MessageBody=hint.text,
-            MessageGroupId=hint.project_id or "",
+            MessageGroupId=hint.project_id,
             DelaySeconds=-(-delay_ms // MS_PER_SEC),  # rounded up: an early hint is useless
         )
 
@@ -131,7 +126,7 @@ class DeliveryHints:
         A batch call may succeed while single messages fail. We send failed messages up to three times in all. After
         that the sweeper finds their rows.
         """
-        for batch in _batches([(hint.text, hint.project_id or "") for hint in hints]):
+        for batch in _batches([(hint.text, hint.project_id) for hint in hints]):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(index), "MessageBody": text, "MessageGroupId": project_id}
                 for index, (text, project_id) in enumerate(batch)
@@ -162,9 +157,8 @@ def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, st
 def _to_delivery(named: Hint, copy: dict[str, Any]) -> Delivery:
     values = {name: copy[name] for name in _COPIED}
     values |= {name: base64.b64decode(copy[name]) for name in _COPIED_BYTES}
-    values[_COPIED_IF_KNOWN] = str(copy.get(_COPIED_IF_KNOWN, ""))
     state = DeliveryState.RETRYING if values["attempt"] > values["attempts_before"] else DeliveryState.PENDING
-    values |= {"event_id": named.event_id, "endpoint_id": named.endpoint_id, "project_id": named.project_id or ""}
+    values |= {"event_id": named.event_id, "endpoint_id": named.endpoint_id, "project_id": named.project_id}
     return Delivery(state=state, **values)
 
 

@@ -105,9 +105,9 @@ class Delivery:
     `url` and `secret_box` are set for a run's own `webhook_url` only. An endpoint's URL and secret stay in its row, so
     that changes apply to the next attempt. A final state removes the secret. A replay or a recovery restarts the
     schedule and keeps counting attempts: `attempts_before` of them came before it. `lane_at_ms` orders parked
-    deliveries within their lane. `due_at_ms`: the due key; None if unknown. `body_digest`: see `Event.digest`; empty in
-    rows of an older revision. `only_attempt`: the first attempt if it ended the delivery (`rows.attempt_values`); other
-    attempts have rows of their own.
+    deliveries within their lane. `due_at_ms`: the due key; None if unknown. `body_digest`: see
+    `Event.digest`. `only_attempt`: the first attempt if it ended the delivery (`rows.attempt_values`); other attempts
+    have rows of their own.
     """
 
     event_id: str
@@ -121,7 +121,6 @@ class Delivery:
     created_at: str
     url: str = field(default="", repr=False)  # its query may hold a credential
     secret_box: bytes = field(default=b"", repr=False)
-    secret: str = field(default="", repr=False)  # unsealed, in rows of an older revision
     lease_until_ms: int | None = None
     lease_owner: str | None = None
     attempts_before: int = 0

@@ -67,12 +67,9 @@ class ReplayStore(Table):
     def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
         update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))
         if secret_box is not None:
-            update = replace(
-                update, sets={**update.sets, "secret_box": secret_box}, removes=(*update.removes, "secret")
-            )
+            update = replace(update, sets={**update.sets, "secret_box": secret_box})
         elif delivery.endpoint_id == RUN_ENDPOINT_ID:
-            can_sign = "(attribute_exists(#secret_box) OR attribute_exists(#secret))"
-            update = replace(update, condition=f"{update.condition} AND {can_sign}")
+            update = replace(update, condition=f"{update.condition} AND attribute_exists(#secret_box)")
         return update.action(self.table_name, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
@@ -93,7 +90,7 @@ class ReplayStore(Table):
     def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
         values = {"now": now_ms // MS_PER_SEC}
         return check(
-            self.table_name, rows.event_key(delivery.event_id), f"{rows.EVENT_IS_KEPT} AND #ttl > :now", values
+            self.table_name, rows.event_key(delivery.event_id), "attribute_exists(#body_zlib) AND #ttl > :now", values
         )
 
     def _endpoint_is_on(self, delivery: Delivery) -> Any:

@@ -119,5 +119,4 @@ class DeliveryRoutes:
 
 
 def _cannot_sign(delivery: Delivery) -> bool:
-    has_secret = bool(delivery.secret_box or delivery.secret)
-    return delivery.endpoint_id == RUN_ENDPOINT_ID and delivery.state in REPLAYABLE and not has_secret
+    return delivery.endpoint_id == RUN_ENDPOINT_ID and delivery.state in REPLAYABLE and not delivery.secret_box

@@ -8,11 +8,7 @@ from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, from_item, key
 from functions.clock import to_rfc3339
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
-from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.sending.reply import Reply
-
-EVENT_IS_KEPT = "(attribute_exists(#body_zlib) OR attribute_exists(#body))"
-"""Condition of an event row that still has its bytes. An older revision did not compress them."""
 
 
 def event_key(event_id: str) -> dict[str, Any]:
@@ -68,7 +64,6 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "submission_id": delivery.submission_id,
         "url": delivery.url or None,
         "secret_box": delivery.secret_box or None,
-        "secret": delivery.secret or None,
         "body_digest": delivery.body_digest or None,
         "correlation_id": delivery.correlation_id or None,
         "state": delivery.state.value,
@@ -110,11 +105,7 @@ def attempt_values(delivery: Delivery, reply: Reply, at_ms: int) -> dict[str, Va
 
 def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
     """Convert an event row; None if its bytes are gone."""
-    if "body_zlib" in row:
-        body = zlib.decompress(row["body_zlib"])
-    elif "body" in row:  # of an older revision
-        body = row["body"]
-    else:
+    if "body_zlib" not in row:
         return None
     return Event(
         event_id=event_id,
@@ -122,7 +113,7 @@ def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
         schema=row["schema"],
         project_id=row["project_id"],
         submission_id=row["submission_id"],
-        body=body,
+        body=zlib.decompress(row["body_zlib"]),
     )
 
 
@@ -138,7 +129,6 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         submission_id=row["submission_id"],
         url=str(row.get("url", "")),
         secret_box=row.get("secret_box", b""),
-        secret=str(row.get("secret", "")),
         state=DeliveryState(row["state"]),
         attempt=row["attempt"],
         next_at_ms=row["next_at_ms"],
@@ -146,7 +136,7 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         lease_until_ms=row.get("lease_until_ms"),
         lease_owner=row.get("lease_owner"),
         attempts_before=row.get("attempts_before", 0),
-        event_type=row.get("event_type", EVENT_COMPLETED),  # older rows have none
+        event_type=row["event_type"],
         lane_at_ms=row.get("lane_at_ms"),
         due_at_ms=row.get("due_at_ms"),
         body_digest=row.get("body_digest", b""),

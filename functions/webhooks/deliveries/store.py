@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.batch import read_rows
-from functions.aws.dynamodb.conditional import ConditionalUpdate, check
+from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
@@ -28,7 +28,6 @@ _RELEASED = (
     "lease_owner",
     "lane_ref",
     "lane_at_ms",
-    "secret",
     "secret_box",
 )
 _PROJECT = ("pk", "sk", "project_id")
@@ -44,15 +43,6 @@ class DeliveryStore(Table):
         Raises RowsContendedError.
         """
         return not transact_or_raise(self._client, plan.actions)
-
-    def put_missing_deliveries(self, plan: "Publication") -> None:
-        """Write the deliveries of an event that do not exist yet, unless its submission was deleted.
-
-        An older revision wrote them one by one and may have crashed between them. Raises RowsContendedError.
-        """
-        for delivery, put in zip(plan.deliveries, plan.actions[1:], strict=True):
-            is_kept = check(self.table_name, rows.event_key(delivery.event_id), rows.EVENT_IS_KEPT, {})
-            transact_or_raise(self._client, [is_kept, put])
 
     def deliveries_of(self, event_id: str) -> list[Delivery]:
         """Return the event's deliveries."""
@@ -113,12 +103,12 @@ class DeliveryStore(Table):
 
     def cancel_event(self, event_id: str) -> None:
         """Remove the event's bytes and cancel its deliveries that are not final."""
-        # First mark the event, even if its row does not exist yet. A concurrent fan-out then cannot write the bytes,
+        # First mark the event, even if its row does not exist yet. A concurrent completion then cannot write the bytes,
         # and nothing is sent without them.
         self._client.update_item(
             TableName=self.table_name,
             Key=rows.event_key(event_id),
-            UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body, body_zlib",
+            UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body_zlib",
             ExpressionAttributeNames={"#ttl": "ttl"},
             ExpressionAttributeValues=to_item({":true": True, ":ttl": self._ttl()}),
         )

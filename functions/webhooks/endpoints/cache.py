@@ -1,4 +1,4 @@
-"""A cache of the endpoints of projects, for the fan-out of finished runs."""
+"""A cache of the endpoints of projects, for the webhooks of finished runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Deleted endpoints: cancel their paused deliveries, a limited number at a time.
 
 The transaction that deletes an endpoint writes a deletion row that is due at once. The request cancels some deliveries,
-and the sweeper does the rest. The sweeper checks again after GRACE_MS: a fan-out that read the endpoint
+and the sweeper does the rest. The sweeper checks again after GRACE_MS: a completion that read the endpoint
 before its deletion may have written another paused delivery.
 """
 
@@ -21,7 +21,7 @@ from functions.webhooks.endpoints.rows import deletion_key
 
 TAKEN_MS = 60_000
 GRACE_MS = 900_000
-"""Longer than any fan-out takes and any index lags."""
+"""Longer than any completion takes and any index lags."""
 _KEPT_MS = 24 * 86_400_000
 _ITEMS_PER_QUERY = 100
 _DUE = ("due_shard", "due_at_ms")

@@ -31,7 +31,7 @@ class DisabledEvents:
         # No event if the endpoint was enabled again, or if its owner disabled it.
         if not endpoint.enabled and endpoint.disabled_reason in {DisabledReason.GONE, DisabledReason.FAILING}:
             self.outbox.publish(disabled_event(endpoint), skip_endpoint_id=endpoint.endpoint_id)
-        reach("notice.before_done")
+        reach("disabled_event.before_done")
         self.endpoints.finish_disabled_event(endpoint)
 
 

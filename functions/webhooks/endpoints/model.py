@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 from functions.clock import to_rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from functions.webhooks.sending.reply import Reply
 
 MAX_ENDPOINTS = 50
@@ -86,7 +84,6 @@ class Endpoint:
     description: str = ""
     header_names: tuple[str, ...] = ()
     headers_box: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # unsealed, in rows of an older revision
     previous_secret_box: bytes | None = field(default=None, repr=False)
     previous_until_ms: int | None = None
     enabled: bool = True

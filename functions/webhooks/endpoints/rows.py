@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.items import Value, from_item, key
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, DisabledReason, Endpoint, FailureStreak
+from functions.webhooks.endpoints.model import DisabledReason, Endpoint, FailureStreak
 
 ENDPOINT_PREFIX = "ENDPOINT#"
 DELETION_PREFIX = "DELETED#"
@@ -84,9 +84,8 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
         url=row["url"],
         events=tuple(row["events"]),
         description=row["description"],
-        header_names=tuple(row.get("header_names", ())),
+        header_names=tuple(row["header_names"]),
         headers_box=row.get("headers_box"),
-        headers=row.get("headers", {}),
         secret_box=row["secret_box"],
         previous_secret_box=row.get("previous_secret_box"),
         previous_until_ms=row.get("previous_until_ms"),
@@ -96,6 +95,6 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
         failing=failing,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        max_concurrency=row.get("max_concurrency", DEFAULT_CONCURRENCY),  # older rows have none
-        max_per_second=row.get("max_per_second", 0),
+        max_concurrency=row["max_concurrency"],
+        max_per_second=row["max_per_second"],
     )

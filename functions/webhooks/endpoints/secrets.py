@@ -26,7 +26,7 @@ class EndpointSecrets:
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return the custom headers with their values."""
         if endpoint.headers_box is None:
-            return dict(endpoint.headers)
+            return {}
         values = self.boxes.open(endpoint.headers_box, endpoint.project_id, endpoint.endpoint_id, "headers")
         return dict(zip(endpoint.header_names, values.split(_SEPARATOR), strict=True))
 

@@ -16,7 +16,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "events": list(endpoint.events),
         "description": endpoint.description,
         "enabled": endpoint.enabled,
-        "headers": dict.fromkeys((*endpoint.headers, *endpoint.header_names), HIDDEN),
+        "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
         "max_concurrency": endpoint.max_concurrency,
         "max_per_second": endpoint.max_per_second,
         "health": endpoint.health(now_ms).value,

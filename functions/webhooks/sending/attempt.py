@@ -1,5 +1,6 @@
 """Claim a delivery, send it, record the attempt, and hint the next attempt."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
@@ -7,7 +8,7 @@ from random import SystemRandom
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
@@ -17,6 +18,7 @@ from functions.webhooks.deliveries.model import (
     Transition,
     after_reply,
 )
+from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.sending.attempt_store import Attempts
@@ -70,12 +72,15 @@ class Deliverer:
     """Sends deliveries. `random` in [0, 1) is the jitter."""
 
     claimer: Claimer
+    deliveries: DeliveryStore
     attempts: Attempts
+    hints: DeliveryHints
     boxes: SecretBoxes
     disabled_events: DisabledEvents
     egress: Egress
     schedule: Schedule
     clock: Clock = now_ms
+    sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = SystemRandom().random
 
     def deliver(self, hint: Hint, until_ms: int | None = None) -> Iterator[Attempted]:
@@ -97,7 +102,7 @@ class Deliverer:
         delivery = held.delivery
         body = held.body or self._read_body(delivery)
         if not body:  # the submission was deleted
-            self.claimer.leases.cancel_claimed(held)
+            self.claimer.cancel(held)
             return _AttemptResult()
         rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(body))
         if held.slot is None:
@@ -113,7 +118,7 @@ class Deliverer:
         short_rest_ms = rest_until_ms - self.clock()
         if 0 < short_rest_ms <= SHORT_REST_MS:
             # A resting slot would count until a sender that finds no free slot removes it.
-            self.claimer.sleep(short_rest_ms / MS_PER_SEC)
+            self.sleep(short_rest_ms / MS_PER_SEC)
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
         recorded = self.attempts.record(held, reply, planned, rest_until_ms)
         reach("webhook.after_record")
@@ -121,7 +126,7 @@ class Deliverer:
             return _AttemptResult(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
         self._hint(delivery, reply, recorded.transition, body)
         if recorded.endpoint is not None:
-            self.claimer.snapshots.keep(recorded.endpoint)
+            self.claimer.keep(recorded.endpoint)
             if recorded.is_newly_disabled:
                 self.disabled_events.publish(recorded.endpoint)
         attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
@@ -135,26 +140,23 @@ class Deliverer:
             # Either the record failed, or its response was lost and the slot is no longer ours.
             self.claimer.release(held.slot)
             return None
-        lane_waker = self.claimer.lane_waker
         if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
             # The probe got a response, so the lane may use all its slots again.
-            lane_waker.wake(replace(held.lane, failures=0), lane_waker.lanes.slots(held.lane.project_id))
+            self.claimer.wake(replace(held.lane, failures=0))
         rest_ms = done.rest_until_ms - self.clock()
         if rest_ms > 0:
-            self.claimer.sleep(rest_ms / MS_PER_SEC)
+            self.sleep(rest_ms / MS_PER_SEC)
         following = self.claimer.claim_next(held, new_id(), end_ms)
         if following is None:
             self.claimer.release(held.slot)
         return following
 
     def _target(self, held: ClaimedDelivery) -> _Target | None:
-        """Return the target; None if its secret is unusable, such as one stored under older rules."""
+        """Return the target; None if its secret is unusable."""
         delivery, endpoint = held.delivery, held.endpoint
         try:
             if endpoint is None:
-                secret = delivery.secret
-                if delivery.secret_box:
-                    secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
+                secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
                 return _Target(delivery.url, (parse_secret(secret),), {})
             secrets = EndpointSecrets(self.boxes)
             return _Target(endpoint.url, secrets.keys(endpoint, self.clock()), secrets.headers(endpoint))
@@ -168,7 +170,7 @@ class Deliverer:
         return self.egress.post(target.url, headers, body)
 
     def _read_body(self, delivery: Delivery) -> bytes:
-        event = self.claimer.deliveries.get_event(delivery.event_id)
+        event = self.deliveries.get_event(delivery.event_id)
         return b"" if event is None else event.body
 
     def _hint(self, delivery: Delivery, reply: Reply, transition: Transition, body: bytes) -> None:
@@ -179,4 +181,4 @@ class Deliverer:
             recorded = delivery.after_attempt(transition)
             # Without a response, the circuit breaker has counted: the next claim must read the lane.
             hint = Hint.naming(recorded, body) if is_unanswered(reply) else Hint.of(recorded, body)
-            self.claimer.hints.send(hint, delay_ms=delay_ms)
+            self.hints.send(hint, delay_ms=delay_ms)

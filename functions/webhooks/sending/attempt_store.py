@@ -94,7 +94,7 @@ class Attempts(Table):
         sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
         removes: tuple[str, ...] = ("lease_until_ms", "lease_owner")
         if transition.next_at_ms is None:
-            removes += ("due_shard", "due_at_ms", "secret", "secret_box")
+            removes += ("due_shard", "due_at_ms", "secret_box")
         else:
             due_at_ms = due_at(transition.next_at_ms, self._clock())
             sets |= {"next_at_ms": transition.next_at_ms, "due_at_ms": due_at_ms}

@@ -10,8 +10,9 @@ from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID, Delivery
-from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends, run_lane_name
+from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import ClaimedDelivery, Leases
 from functions.webhooks.sending.slots import HeldSlot
@@ -26,13 +27,14 @@ _CANDIDATES = 5
 
 @dataclass(frozen=True, slots=True)
 class Claimer:
-    """Claims deliveries for senders."""
+    """Claims deliveries for senders. `project_slots`: limit of the send slots of one project."""
 
-    deliveries: DeliveryStore
     snapshots: Snapshots
     leases: Leases
     hints: DeliveryHints
+    lanes: LaneStore
     lane_waker: LaneWaker
+    project_slots: int
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
 
@@ -41,7 +43,7 @@ class Claimer:
         claimed = self._claim_unread(hint, owner)
         if claimed is not None:
             return claimed
-        project_id = hint.project_id or self._project_of(hint)
+        project_id = hint.project_id
         for _ in tries(_TRIES, self.sleep):
             seen = self._read_claimable(hint, project_id)
             if seen is None:
@@ -61,7 +63,7 @@ class Claimer:
         slot = held.slot
         if slot is None or self.clock() > min(until_ms, slot.until_ms - SEND_MS):
             return None
-        for event_id, endpoint_id in self.lane_waker.lanes.oldest(slot.lane, _CANDIDATES):
+        for event_id, endpoint_id in self.lanes.oldest(slot.lane, _CANDIDATES):
             seen = self._read_claimable(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
             if seen is None or seen.lane.ref != slot.lane.ref or seen.lane.host != slot.lane.host:
                 continue
@@ -81,6 +83,18 @@ class Claimer:
         reach("webhook.after_release")
         self.lane_waker.pass_on(slots, slot.lane)
 
+    def cancel(self, held: ClaimedDelivery) -> None:
+        """Cancel a claimed delivery whose event is gone, if the lease is still ours."""
+        self.leases.cancel_claimed(held)
+
+    def keep(self, endpoint: Endpoint) -> None:
+        """Keep an endpoint that we wrote, for later claims."""
+        self.snapshots.keep(endpoint)
+
+    def wake(self, lane: Lane) -> None:
+        """Send hints to parked deliveries of a lane whose circuit breaker has just closed."""
+        self.lane_waker.wake_with_slots(lane)
+
     def _claim_unread(self, hint: Hint, owner: str) -> ClaimedDelivery | None:
         """Claim the delivery as the hint describes it, without a read; None if a row differs or a slot is missing."""
         delivery, endpoint = hint.delivery, None
@@ -98,7 +112,7 @@ class Claimer:
         if hint.body:
             # Of the very bytes: the claim fails unless the row has the same digest.
             delivery = replace(delivery, body_digest=hashlib.sha256(hint.body).digest())
-        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.lane_waker.project_slots)
+        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.project_slots)
         return None if claimed is None else replace(claimed, body=hint.body)
 
     def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
@@ -116,15 +130,15 @@ class Claimer:
             seen = older
             if not self._has_free_slot(seen):
                 return None, True  # both wait, and the sender that took the slot will see them
-        held = self.leases.claim(seen, owner, self.lane_waker.project_slots)
+        held = self.leases.claim(seen, owner, self.project_slots)
         return held, held is not None
 
     def _has_free_slot(self, seen: DeliverySnapshot) -> bool:
-        return seen.slots.count_free(seen.lane, self.lane_waker.project_slots, self.clock()) > 0
+        return seen.slots.count_free(seen.lane, self.project_slots, self.clock()) > 0
 
     def _older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
         """Return a delivery of the same lane that has waited longer; None if there is none."""
-        for event_id, endpoint_id in self.lane_waker.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
+        for event_id, endpoint_id in self.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
             if (event_id, endpoint_id) == (seen.delivery.event_id, seen.delivery.endpoint_id):
                 return None
             project_id = seen.slots.project_id
@@ -156,10 +170,6 @@ class Claimer:
         if seen is None or not seen.delivery.is_claimable(self.clock()) or seen.delivery.project_id != project_id:
             return None
         return seen
-
-    def _project_of(self, hint: Hint) -> str:
-        delivery = self.deliveries.get_delivery(hint.event_id, hint.endpoint_id)
-        return delivery.project_id if delivery is not None else ""
 
     def _defer(self, hint: Hint, project_id: str) -> None:
         """Send the hint again in a second, because other senders keep changing the rows."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 USER_AGENT = "rustbox-webhook/1"
 
-# Never sent as custom headers, even if older rules let them into a row.
+# Never sent as custom headers, whatever the row holds.
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"})
 
 

@@ -9,6 +9,7 @@ from random import SystemRandom
 
 from functions.clock import Clock, now_ms
 from functions.failpoint import reach
+from functions.webhooks.deliveries.due import DueLane
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
 from functions.webhooks.sending.lane import Lane
@@ -44,6 +45,14 @@ class LaneWaker:
         """Send hints for the oldest deliveries of a lane, one per free slot; return their number."""
         free = slots.count_free(lane, self.project_slots, self.clock())
         return self._hint(lane, min(free, most), 0) if free else 0
+
+    def wake_with_slots(self, lane: Lane) -> None:
+        """Read the project's slots, then `wake`."""
+        self.wake(lane, self.lanes.slots(lane.project_id))
+
+    def push_back(self, due: DueLane, due_at_ms: int) -> Lane | None:
+        """Move the due key of a lane; None for a stale entry."""
+        return self.lanes.push_back(due.project_id, due.name, due.due_at_ms, due_at_ms)
 
     def _plan_probe(self, lanes: list[Lane], slots: Slots) -> None:
         """Send the probe's hint if the circuit breaker is open and no other sender of the lane is left to do it."""

@@ -171,7 +171,7 @@ class Leases(Table):
             {"state": DeliveryState.CANCELLED.value},
             "#state = :sending AND #lease_owner = :me",
             {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
-            (*_LEASE, *_DUE, "secret", "secret_box"),
+            (*_LEASE, *_DUE, "secret_box"),
         )
         return cancel.is_applied(self._client, self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
 
@@ -261,7 +261,7 @@ def _is_same(delivery: Delivery) -> tuple[str, dict[str, Value]]:
         condition += " AND #attempts_before = :same_attempts_before"
     else:
         condition += " AND (attribute_not_exists(#attempts_before) OR #attempts_before = :same_attempts_before)"
-    for name in ("project_id", "webhook_id", "url", "secret_box", "secret", "body_digest"):
+    for name in ("project_id", "webhook_id", "url", "secret_box", "body_digest"):
         value = getattr(delivery, name)
         if value:
             condition += f" AND #{name} = :same_{name}"

@@ -66,6 +66,6 @@ class SecretBoxes:
 
 
 def _context(project_id: str, endpoint_id: str, purpose: Purpose) -> dict[str, str]:
-    """Return the encryption context. Signing secrets name no purpose, so that boxes of older revisions still open."""
+    """Return the encryption context. Signing secrets name no purpose: they were the first boxes."""
     owner = {"project_id": project_id, "endpoint_id": endpoint_id}
     return owner if purpose == "sign" else {**owner, "purpose": purpose}

@@ -34,7 +34,7 @@ _COUNT = "#version = if_not_exists(#version, :zero) + :one"
 
 
 def slots_key(project_id: str) -> dict[str, Any]:
-    """Return the key of a project's slots row. An older revision numbered its slots, in the row SLOTS."""
+    """Return the key of a project's slots row."""
     return key(endpoint_pk(project_id), "SEND_SLOTS")
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from functions.aws.dynamodb.items import to_item
 from infra.local.resources import _create_key, _create_table
 from tests.adapters.aws_account import Aws, load_template
 
@@ -34,3 +35,33 @@ def test_a_table_of_an_older_start_gets_the_indexes_that_it_lacks(aws: Aws) -> N
         _create_table(dynamodb, "older", properties)
         found = dynamodb.describe_table(TableName="older")["Table"]["GlobalSecondaryIndexes"]
         assert sorted(index["IndexName"] for index in found) == sorted(index["IndexName"] for index in indexes)
+
+
+@pytest.mark.answered_by("engine", "moto")
+def test_an_index_that_the_template_lost_stays_usable_when_another_is_added(aws: Aws) -> None:
+    dynamodb = aws.client("dynamodb")
+    properties = load_template()["Resources"]["DeliveriesTable"]["Properties"]
+    gone = {
+        "IndexName": "gone",
+        "KeySchema": [{"AttributeName": "old_key", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }
+    first, *others = properties["GlobalSecondaryIndexes"]
+    keys = {"pk", "sk", *(key["AttributeName"] for key in first["KeySchema"])}
+    kinds = [kind for kind in properties["AttributeDefinitions"] if kind["AttributeName"] in keys]
+    kinds.append({"AttributeName": "old_key", "AttributeType": "S"})
+    older = {"GlobalSecondaryIndexes": [gone, first], "AttributeDefinitions": kinds}
+    _create_table(dynamodb, "older", properties | older)
+    _create_table(dynamodb, "older", properties)
+    found = dynamodb.describe_table(TableName="older")["Table"]["GlobalSecondaryIndexes"]
+    assert sorted(index["IndexName"] for index in found) == sorted(
+        index["IndexName"] for index in (gone, first, *others)
+    )
+    dynamodb.put_item(TableName="older", Item=to_item({"pk": "a", "sk": "b", "old_key": "c"}))
+    answer = dynamodb.query(
+        TableName="older",
+        IndexName="gone",
+        KeyConditionExpression="old_key = :key",
+        ExpressionAttributeValues=to_item({":key": "c"}),
+    )
+    assert answer["Items"] == [to_item({"pk": "a", "sk": "b", "old_key": "c"})]

@@ -221,7 +221,7 @@ def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: Submiss
     table = aws.names["DeliveriesTable"]
     deliveries = DeliveryStore(table, Clients.dynamodb())
     event = Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
-    own = RunTarget("https://hooks.example.com/x", secret="hidden-secret")
+    own = RunTarget("https://hooks.example.com/x", secret_box=b"sealed")
     assert deliveries.put_publication(plan_publication(table, event, (), own, from_rfc3339(row.created_at)))
     assert _kept_bodies(aws) == [zlib.compress(b"the output")]
     assert get(project_key, PATHS[0], method="DELETE").status == 200

@@ -68,13 +68,9 @@ def test_pages_meet_without_gap_or_repeat(store: SubmissionStore, listed: Submis
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 50])
-def test_rows_of_all_shards_and_of_the_revision_before_are_merged(
-    aws: Aws, store: SubmissionStore, listed: SubmissionList, limit: int
-) -> None:
+def test_rows_of_all_shards_are_merged(store: SubmissionStore, listed: SubmissionList, limit: int) -> None:
     for number in range(20):
         put(store, number)
-        if number % 3 == 0:
-            as_the_revision_before(aws, number)
     seen: list[int] = []
     after = None
     for _ in range(30):
@@ -87,20 +83,11 @@ def test_rows_of_all_shards_and_of_the_revision_before_are_merged(
     assert seen == list(range(19, -1, -1))
 
 
-def as_the_revision_before(aws: Aws, number: int) -> None:
-    """Rewrite a row as the revision before stored it: in the index `by_project` alone."""
-    client, table = aws.client("dynamodb"), aws.names["SubmissionsTable"]
-    (item,) = [item for item in aws.items("SubmissionsTable") if item["submission_id"]["S"] == submission_id(number)]
-    older = {name: value for name, value in item.items() if name not in {"list_shard", "list_key"}}
-    client.put_item(TableName=table, Item={**older, "created_key": item["list_key"]})
-
-
-def test_rows_are_spread_over_eight_partitions_and_are_not_in_the_older_index(aws: Aws, store: SubmissionStore) -> None:
+def test_rows_are_spread_over_eight_partitions(aws: Aws, store: SubmissionStore) -> None:
     for number in range(16):
         put(store, number)
     items = aws.items("SubmissionsTable")
     assert {item["list_shard"]["S"] for item in items} == {f"dev#{number}" for number in range(8)}
-    assert not [item for item in items if "created_key" in item]
 
 
 @pytest.mark.parametrize(

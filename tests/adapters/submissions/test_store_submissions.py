@@ -8,7 +8,7 @@ from functions.aws.clients import Clients
 from functions.aws.dynamodb.retries import TRIES
 from functions.errors import UnavailableError
 from functions.ids import new_id
-from functions.submissions.model import Claim, Fanout, Status, idempotency_pk
+from functions.submissions.model import Claim, Status, idempotency_pk
 from functions.submissions.rows import with_completion
 from functions.submissions.store import ClaimTakenError, SubmissionStore
 from tests.adapters.aws_account import Aws
@@ -21,7 +21,6 @@ from tests.submission_factory import (
     completion,
     golden,
     new_submission,
-    older_final_item,
 )
 
 pytestmark = pytest.mark.answered_by("engine", "moto")
@@ -176,18 +175,6 @@ def test_large_output_is_kept_by_its_key(store: SubmissionStore) -> None:
 def test_a_final_row_is_not_due(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
     write_final(store, SUBMISSION_ID, completion())
-    assert store.due("DUE#1", START_MS * 2, 10) == []
-
-
-def test_final_row_of_an_older_revision_is_due_until_its_fan_out_is_done(store: SubmissionStore, aws: Aws) -> None:
-    item = older_final_item(with_completion(new_submission(), completion()))
-    Clients.dynamodb().put_item(TableName=aws.names["SubmissionsTable"], Item=item)
-    assert store.due("DUE#1", START_MS * 2, 10) == [(SUBMISSION_ID, START_MS)]
-    for _ in range(2):
-        store.finish_fanout(SUBMISSION_ID)
-    row = store.get(SUBMISSION_ID)
-    assert row is not None
-    assert (row.fanout, row.due_at_ms) == (Fanout.DONE, None)
     assert store.due("DUE#1", START_MS * 2, 10) == []
 
 

@@ -9,5 +9,5 @@ WEBHOOK_POINTS = (
     "webhook.after_park",
     "webhook.after_release",
     "waking.after_take_out",
-    "notice.before_done",
+    "disabled_event.before_done",
 )

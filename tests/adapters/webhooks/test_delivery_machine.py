@@ -19,7 +19,12 @@ from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
 
-NOTICE_POINTS = ("webhook.after_record", "fanout.after_rows", "fanout.after_bus", "notice.before_done")
+DISABLED_EVENT_POINTS = (
+    "webhook.after_record",
+    "publish.after_rows",
+    "publish.after_bus",
+    "disabled_event.before_done",
+)
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", "waking.after_take_out", *RECORD_POINTS[2:])
 
 runs, places, endpoints = st.integers(0, 2), st.integers(0, 9), st.integers(0, 1)
@@ -148,7 +153,7 @@ class Deliveries(RuleBasedStateMachine):
     def answer_of_runs(self, status: int) -> None:
         self.world.answers["run"] = status
 
-    @rule(endpoint=endpoints, run=runs, point=st.sampled_from(NOTICE_POINTS))
+    @rule(endpoint=endpoints, run=runs, point=st.sampled_from(DISABLED_EVENT_POINTS))
     def a_receiver_is_gone(self, endpoint: int, run: int, point: str) -> None:
         """It answers 410, and the worker dies before or while it tells the owner."""
         self.world.answers[self.endpoint(endpoint).endpoint_id] = 410

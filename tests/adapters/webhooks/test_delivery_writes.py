@@ -127,20 +127,6 @@ def test_the_bytes_of_an_event_are_stored_compressed_and_sent_as_they_were(
     pipeline.verify_received()
 
 
-def test_an_event_that_an_older_revision_stored_is_sent_and_replayed(pipeline: Pipeline, endpoint: Endpoint) -> None:
-    submission, hint = owed(pipeline)
-    body = Hint.parse(hint).body
-    older = ConditionalUpdate({"body": body}, "", {}, ("body_zlib",))
-    key = event_key(submission.submission_id)
-    assert older.is_applied(pipeline.aws.client("dynamodb"), pipeline.deliveries.table_name, key)
-    unread = replace(Hint.parse(hint), body=b"").text
-    pipeline.webhook(unread)
-    replay(pipeline, submission, endpoint)
-    pipeline.time.advance(1)
-    pipeline.webhook(unread)
-    assert [received.body for received in pipeline.sent_to(endpoint)] == [body, body]
-
-
 # --- due key ------------------------------------------------------------------------------------------------------
 
 

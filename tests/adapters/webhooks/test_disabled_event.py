@@ -85,10 +85,10 @@ def test_the_disabled_endpoint_gets_no_event_about_itself(pipeline: Pipeline) ->
     "point",
     [
         "webhook.after_record",
-        "fanout.after_rows",
-        "fanout.after_hint",
-        "fanout.after_bus",
-        "notice.before_done",
+        "publish.after_rows",
+        "publish.after_hint",
+        "publish.after_bus",
+        "disabled_event.before_done",
     ],
 )
 def test_the_sweeper_publishes_after_a_crash_before_the_end(

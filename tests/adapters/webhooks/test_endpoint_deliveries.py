@@ -241,13 +241,6 @@ def test_log_names_host_and_endpoint_but_no_secret(
 # --- claim -------------------------------------------------------------------------
 
 
-def test_hint_of_an_older_version_finds_its_project(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
-    old = json.dumps({"event_id": owed.submission_id, "endpoint_id": endpoint.endpoint_id})
-    assert pipeline.webhook(old) == []
-    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
-    assert pipeline.webhook(json.dumps({"event_id": owed.submission_id, "endpoint_id": "nobody"})) == []
-
-
 def test_hint_that_names_another_project_changes_nothing(
     pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:

@@ -10,21 +10,16 @@ from botocore.exceptions import ReadTimeoutError
 
 from functions.handlers import record
 from functions.submissions.model import Submission
-from functions.submissions.rows import with_completion
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
 from tests.adapters.delivery_world import DeliveryWorld
 from tests.adapters.pipeline import (
     RECORD_POINTS,
-    Crash,
     Pipeline,
-    crash_at,
     no_sleep,
 )
 from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
-from tests.submission_factory import completion, older_final_item
 
 
 @pytest.fixture
@@ -47,24 +42,6 @@ def run(world: DeliveryWorld) -> Submission:
 
 def counts(world: DeliveryWorld) -> list[int]:
     return sorted(world.accepted.values())
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_an_older_revision_crashed_between_the_delivery_rows(count: int, world: DeliveryWorld, run: Submission) -> None:
-    final = dataclasses.replace(with_completion(run, completion()), webhook_secret_box=run.webhook_secret_box)
-    aws = world.pipeline.aws
-    aws.client("dynamodb").put_item(TableName=aws.names["SubmissionsTable"], Item=older_final_item(final))
-    with crash_at("fanout.after_rows"), pytest.raises(Crash):
-        world.pipeline.sweep()
-    rows = world.deliveries()
-    assert (len(rows), world.pipeline.hints()) == (3, [])
-    for delivery in rows[count:]:
-        world.pipeline.aws.client("dynamodb").delete_item(
-            TableName=world.pipeline.aws.names["DeliveriesTable"],
-            Key=delivery_key(delivery.event_id, delivery.endpoint_id),
-        )
-    world.settle()
-    assert counts(world) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("point", RECORD_POINTS)

@@ -136,13 +136,6 @@ def test_caps_of_an_endpoint_are_set_changed_and_bounded(project_key: str, store
         assert (refused.status, [problem["field"] for problem in refused.json["fields"]]) == (422, list(wrong))
 
 
-def test_an_endpoint_of_an_older_version_has_the_default_caps(aws: Aws, project_key: str, store: EndpointStore) -> None:
-    made = create(project_key, max_concurrency=3, max_per_second=7)
-    overwrite(store, made["id"], {"lease_0": 1}, ("max_concurrency", "max_per_second"))
-    shown = one(project_key, made["id"])
-    assert (shown["max_concurrency"], shown["max_per_second"]) == (10, 0)
-
-
 def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: list[dict[str, Any]]) -> None:
     made = create(project_key, headers={"authorization": "Bearer very-hidden"}, secret=SECRET)
     change(project_key, made["id"], headers={"x-key": "very-hidden"}, url=URL + "2")

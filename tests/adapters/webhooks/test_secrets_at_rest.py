@@ -1,11 +1,9 @@
 """No table, queue or log holds a secret that can be read, and a run's own goes with its last delivery."""
 
-from typing import Any
-
 import pytest
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import from_item
 from functions.ids import new_id
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
@@ -28,19 +26,6 @@ def rows(aws: Aws) -> str:
 def box_of(aws: Aws, submission_id: str) -> bytes:
     (row,) = [row for row in map(from_item, aws.items("SubmissionsTable")) if row.get("submission_id") == submission_id]
     return bytes(row["webhook_secret_box"])
-
-
-def update(aws: Aws, table: str, pk: str, sk: str, sets: dict[str, Any], removes: tuple[str, ...] = ()) -> None:
-    """Make a row what an older revision would have written."""
-    expression = "SET " + ", ".join(f"{name} = :{name}" for name in sets)
-    if removes:
-        expression += " REMOVE " + ", ".join(removes)
-    Clients.dynamodb().update_item(
-        TableName=aws.names[table],
-        Key=to_item({"pk": pk, "sk": sk}),
-        UpdateExpression=expression,
-        ExpressionAttributeValues=to_item({f":{name}": value for name, value in sets.items()}),
-    )
 
 
 def test_a_runs_secret_is_sealed_from_the_first_write(
@@ -84,7 +69,7 @@ def test_a_runs_secret_goes_with_its_last_delivery(pipeline: Pipeline, status: i
     assert pipeline.row(submission).webhook_secret_box is None  # the delivery has it now
     owed = pipeline.delivery(submission)
     assert owed is not None
-    assert (owed.secret_box != b"", owed.secret) == (True, "")
+    assert owed.secret_box
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is state
     assert "secret" not in rows(pipeline.aws)
@@ -98,21 +83,6 @@ def test_a_cancelled_delivery_keeps_no_secret(pipeline: Pipeline) -> None:
     assert "secret" not in rows(pipeline.aws)
 
 
-@pytest.mark.parametrize("at", ["submission", "delivery"])
-def test_an_unsealed_secret_of_an_older_revision_signs_and_goes(pipeline: Pipeline, at: str) -> None:
-    submission = pipeline.submit()
-    if at == "submission":
-        pk = f"SUBMISSION#{submission.submission_id}"
-        update(pipeline.aws, "SubmissionsTable", pk, "SUBMISSION", {"webhook_secret": SECRET}, ("webhook_secret_box",))
-    pipeline.finish(submission)
-    if at == "delivery":
-        pk = f"EVENT#{submission.submission_id}"
-        update(pipeline.aws, "DeliveriesTable", pk, "DELIVERY#run", {"secret": SECRET}, ("secret_box",))
-    pipeline.webhook(*pipeline.hints())  # the fixture verifies the signature
-    assert pipeline.state(submission) is DeliveryState.DELIVERED
-    assert "secret" not in rows(pipeline.aws)
-
-
 def test_the_secret_of_another_project_signs_nothing(pipeline: Pipeline) -> None:
     box = pipeline.boxes.seal(SECRET, "other", "run")
     submission = new_submission(submission_id=new_id(), webhook_url=pipeline.receiver.url, webhook_secret_box=box)
@@ -123,7 +93,7 @@ def test_the_secret_of_another_project_signs_nothing(pipeline: Pipeline) -> None
 
 
 def test_a_replay_of_a_runs_own_delivery_brings_the_secret(aws: Aws, project_key: str) -> None:
-    delivery = put_delivery(aws, "delivered", secret="")
+    delivery = put_delivery(aws, "delivered", secret_box=b"")
     path = f"/api/deliveries/{delivery.event_id}.run/replay"
     refused = send(project_key, "POST", path)
     assert (refused.status, "webhook_secret" in refused.json["message"]) == (409, True)
@@ -152,13 +122,14 @@ def test_values_of_custom_headers_are_sealed_and_sent(pipeline: Pipeline, header
     assert headers.items() <= request.headers.items()
 
 
-def test_an_endpoint_of_an_older_revision_is_sealed_by_its_next_change(aws: Aws, project_key: str) -> None:
-    made = send(project_key, "POST", "/api/webhooks", {"url": "https://hooks.example.com/"}).json
-    plain = {"authorization": HIDDEN, "x-team": "7"}
-    (row,) = [row for row in map(from_item, aws.items("DeliveriesTable")) if row["sk"] == f"ENDPOINT#{made['id']}"]
-    update(aws, "DeliveriesTable", row["pk"], row["sk"], {"headers": plain}, ("header_names", "headers_box"))
-    path = f"/api/webhooks/{made['id']}"
-    shown = dict.fromkeys(plain, "***")
+def test_values_of_custom_headers_stay_sealed_and_hidden_when_they_change(aws: Aws, project_key: str) -> None:
+    made = send(
+        project_key,
+        "POST",
+        "/api/webhooks",
+        {"url": "https://hooks.example.com/", "headers": {"authorization": HIDDEN, "x-team": "7"}},
+    ).json
+    path, shown = f"/api/webhooks/{made['id']}", {"authorization": "***", "x-team": "***"}
     assert send(project_key, "GET", path).json["headers"] == shown
     changed = send(project_key, "PATCH", path, {"headers": {**shown, "x-new": "2"}})
     assert (changed.status, changed.json["headers"]) == (200, {**shown, "x-new": "***"})

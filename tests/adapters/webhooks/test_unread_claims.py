@@ -10,8 +10,6 @@ import pytest
 
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.handlers import record
-from functions.handlers.webhook_wiring import older_fan_out
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
@@ -366,22 +364,6 @@ def test_a_deletion_during_a_send_stops_every_later_send(point: str, pipeline: P
     assert len(pipeline.receiver.received) == before <= 1
     assert pipeline.state(submission) is DeliveryState.CANCELLED
     assert pipeline.lanes.slots("dev").live(pipeline.time()) == {}
-
-
-def test_old_rows_of_a_deleted_submission_get_no_more_deliveries(pipeline: Pipeline) -> None:
-    """An older revision wrote the event and died before the deliveries; then the submission was deleted."""
-    submission = pipeline.submit()
-    pipeline.finish(submission)
-    pipeline.hints()
-    pipeline.aws.client("dynamodb").delete_item(
-        TableName=pipeline.aws.names["DeliveriesTable"],
-        Key={"pk": {"S": f"EVENT#{submission.submission_id}"}, "sk": {"S": "DELIVERY#run"}},
-    )
-    delete(pipeline, submission)
-    older = older_fan_out(record.wired().completer, pipeline.outbox)
-    older.finish(pipeline.row(submission))
-    assert pipeline.delivery(submission) is None
-    assert pipeline.hints() == []
 
 
 def test_the_copy_of_a_delivery_that_was_claimed_elsewhere_is_of_no_use(pipeline: Pipeline) -> None:

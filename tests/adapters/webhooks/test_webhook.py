@@ -26,7 +26,7 @@ from tests.submission_factory import START_MS
 
 
 def hint_of(submission: Submission) -> str:
-    return json.dumps({"event_id": submission.submission_id, "endpoint_id": "run"})
+    return Hint(submission.submission_id, "run", "dev").text
 
 
 @pytest.fixture
@@ -58,7 +58,10 @@ def test_hint_that_names_no_delivery_fails(hint: str, pipeline: Pipeline) -> Non
 
 
 def test_hint_of_an_unknown_delivery_is_acknowledged(pipeline: Pipeline) -> None:
-    assert pipeline.webhook('{"event_id":"00000000-0000-4000-8000-000000000000","endpoint_id":"run"}') == []
+    assert (
+        pipeline.webhook('{"event_id":"00000000-0000-4000-8000-000000000000","endpoint_id":"run","project_id":"dev"}')
+        == []
+    )
     assert pipeline.aws.items("DeliveriesTable") == []
 
 
@@ -244,7 +247,7 @@ def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Sub
 
     def work() -> None:
         start.wait(10)
-        outcomes.append(list(pipeline.deliverer.deliver(Hint(owed.submission_id, "run"))))
+        outcomes.append(list(pipeline.deliverer.deliver(Hint(owed.submission_id, "run", "dev"))))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -263,7 +266,7 @@ def test_late_worker_whose_lease_ran_out_cannot_record(
 
     def send_slowly() -> Reply:
         pipeline.time.advance(60)
-        assert list(prompt.deliver(Hint(owed.submission_id, "run")))  # another worker takes over and delivers
+        assert list(prompt.deliver(Hint(owed.submission_id, "run", "dev")))  # another worker takes over and delivers
         return Reply(60_000, error_code="timeout")
 
     pipeline.use(dataclasses.replace(prompt, egress=Script(send_slowly)))
@@ -280,8 +283,7 @@ def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, o
             return super().get_event(event_id)
 
     store = Stalling(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
-    claimer = dataclasses.replace(pipeline.deliverer.claimer, deliveries=store)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
+    pipeline.use(dataclasses.replace(pipeline.deliverer, deliveries=store))
     pipeline.webhook(hint_of(owed))
     assert (pipeline.receiver.received, pipeline.attempts(owed)) == ([], [])
 
