@@ -48,6 +48,8 @@ class SubmitSettings(ResultSettings):
     """Settings of `functions.handlers.submit`. An empty `runner_url` switches direct runs off.
 
     `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter with the runner's token.
+    `runner_ca_parameter`: of that with the certificate authorities of runners; empty: those of the system.
+    `allow_runner_http`: `runner_url` may be plain HTTP.
     """
 
     stage: str
@@ -61,6 +63,8 @@ class SubmitSettings(ResultSettings):
     public_base_url: str
     runner_url: str
     runner_token_parameter: str
+    runner_ca_parameter: str
+    allow_runner_http: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +203,11 @@ def load[Settings: AnySettings](kind: type[Settings]) -> Settings:
     types = typing.get_type_hints(kind)
     values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
     refuse_insecure_stage()
-    if values.get("runner_url") and not values.get("runner_token_parameter"):
-        raise SettingsInvalidError("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
+    if runner_url := values.get("runner_url"):
+        if not values["runner_token_parameter"]:
+            raise SettingsInvalidError("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
+        if not runner_url.startswith("https://") and not values["allow_runner_http"]:
+            raise SettingsInvalidError("RUNNER_URL is not https://, and ALLOW_RUNNER_HTTP is not true")
     return kind(**values)
 
 

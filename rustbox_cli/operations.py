@@ -122,15 +122,21 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with the runner's token.",
 )
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificate authority of the runner, if it is your own.",
+)
 @as_json
 @pass_session
-def drain(session: Session, runner_url: str, token_file: Path, as_json: bool) -> None:
+def drain(session: Session, runner_url: str, token_file: Path, ca_file: Path | None, as_json: bool) -> None:
     """Stop the intake of one runner: it ends its runs and takes no more.
 
     RUNNER_URL is the runner's own address, not that of a load balancer. The runner stays alive without work, so that
     no restart policy brings the intake back. Stop or restart its process when its host is ready.
     """
-    stop_intake(runner_url, token_file.read_text(encoding="utf-8").strip(), allow_http=session.allow_http)
+    token = token_file.read_text(encoding="utf-8").strip()
+    stop_intake(runner_url, token, allow_http=session.allow_http, ca_file=ca_file)
     if as_json:
         show_json({"runner": runner_url, "status": "draining"})
         return

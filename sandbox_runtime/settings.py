@@ -44,6 +44,7 @@ class WorkerSettings:
     `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
     nothing even then; None: `default_floor()`.
     `listen`: literal address and port of the direct path; None: no direct path. `runner_token`: its bearer token.
+    `tls_cert_file` and `tls_key_file`: its certificate chain and key; both empty: plain HTTP.
     """
 
     interactive_queue_url: str
@@ -68,6 +69,8 @@ class WorkerSettings:
     compile_cache_mb: int
     compile_cache_max_age_secs: int
     listen: tuple[str, int] | None
+    tls_cert_file: str
+    tls_key_file: str
     runner_token: str = field(repr=False)
 
 
@@ -93,6 +96,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         raise SettingsInvalidError("NODE_ID", f"must have at most {MAX_NODE_ID_CHARS} characters")
     liveness = liveness_settings(env)
     listen = _listen_address(env)
+    tls_cert_file, tls_key_file = ("", "") if listen is None else _tls_files(env)
     most_slots = MAX_SLOTS - 1  # one for a project without a run, see `worker.slot_share`
     slots = _integer(env, "SLOTS", min(os.cpu_count() or 1, most_slots), 1, most_slots)
     return WorkerSettings(
@@ -121,6 +125,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
             env, "COMPILE_CACHE_MAX_AGE_SECS", DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, 1, 86_400
         ),
         listen=listen,
+        tls_cert_file=tls_cert_file,
+        tls_key_file=tls_key_file,
         runner_token="" if listen is None else _token(env),
     )
 
@@ -169,6 +175,22 @@ def _listen_address(env: Mapping[str, str]) -> tuple[str, int] | None:
     if address is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):  # noqa: PLR2004 - ports
         raise SettingsInvalidError("LISTEN_ADDRESS", "must be an IP address and a port, such as 127.0.0.1:8080")
     return str(address), int(port)
+
+
+def _tls_files(env: Mapping[str, str]) -> tuple[str, str]:
+    """Files of certificate chain and key. Plain HTTP only where the operator says so."""
+    files = env.get("TLS_CERT_FILE", ""), env.get("TLS_KEY_FILE", "")
+    if all(files):
+        return files
+    if any(files):
+        raise SettingsInvalidError("TLS_CERT_FILE", "and TLS_KEY_FILE must be set together")
+    if not _boolean(env, "ALLOW_HTTP"):
+        problem = (
+            "and TLS_KEY_FILE must be set with LISTEN_ADDRESS, or ALLOW_HTTP=true: "
+            "without TLS anybody on the way reads programs, results and the token"
+        )
+        raise SettingsInvalidError("TLS_CERT_FILE", problem)
+    return "", ""
 
 
 def _token(env: Mapping[str, str]) -> str:

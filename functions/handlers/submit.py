@@ -39,7 +39,9 @@ def wiring() -> SubmitRoute:
     admission = QuotaAdmission(ending.quotas, store, now_ms, log)
     direct = None
     if settings.runner_url:
-        runner = RunnerClient(settings.runner_url, functools.partial(secret, settings.runner_token_parameter))
+        authority = functools.partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+        token = functools.partial(secret, settings.runner_token_parameter)
+        runner = RunnerClient(settings.runner_url, token, authority)
         direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),

@@ -1,13 +1,15 @@
 """HTTP client of the direct path: one execution per request, on keep-alive connections.
 
 `start` writes the request and `finish` reads the answer, so the caller can do other work in between. A runner runs
-hostile code: its answer is limited in bytes and time, and must name this execution.
+hostile code: its answer is limited in bytes and time, and must name this execution. Over https its certificate must be
+for the host of the URL, and from the given authority or one that the system trusts.
 """
 
 from __future__ import annotations
 
 import http.client
 import select
+import ssl
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -109,14 +111,20 @@ class Call:
 
 
 class RunnerClient:
-    """`url`: of one runner or of a load balancer. `token` is called for each request."""
+    """`url`: of one runner or of a load balancer. `token` is called for each request.
 
-    def __init__(self, url: str, token: Callable[[], str]) -> None:
+    `authority` is called for each new https connection: PEM of the only certificate authorities to trust. None: those
+    of the system.
+    """
+
+    def __init__(self, url: str, token: Callable[[], str], authority: Callable[[], str] | None = None) -> None:
         parts = urlsplit(url)
         self._is_tls = parts.scheme == "https"
         self._host, self._port = parts.hostname or "", parts.port
         self._path = parts.path.rstrip("/") + "/v1/execute"
         self._token = token
+        self._authority = authority
+        self._tls: tuple[str | None, ssl.SSLContext] | None = None
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._paused_until = 0.0
 
@@ -178,8 +186,10 @@ class RunnerClient:
         return None
 
     def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=CONNECT_SECS)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECS)
+        if self._is_tls:
+            tls = self._tls_context()
+            connection = http.client.HTTPSConnection(self._host, self._port, timeout=CONNECT_SECS, context=tls)
         try:
             connection.connect()
         except OSError:
@@ -188,6 +198,19 @@ class RunnerClient:
             raise
         connection.sock.settimeout(ANSWER_SECS)
         return connection
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Return the settings of a connection that checks chain and name; made again when the authority changes."""
+        try:
+            pem = None if self._authority is None else self._authority()
+            if self._tls is None or self._tls[0] != pem:
+                # An empty text would mean the system's authorities; a blank one is refused.
+                self._tls = pem, ssl.create_default_context(cadata=None if pem is None else pem or " ")
+        except SecretUnavailableError:
+            raise RunnerUnavailableError("no certificate authority") from None
+        except (ssl.SSLError, ValueError):
+            raise RunnerUnavailableError("the certificate authority is no PEM certificate") from None
+        return self._tls[1]
 
 
 def _is_readable(descriptor: int) -> bool:
@@ -198,4 +221,8 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, RunnerUnavailableError) else type(error).__name__
+    if isinstance(error, RunnerUnavailableError):
+        return str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    return type(error).__name__

@@ -47,6 +47,7 @@ class Wishes:
 
 def up(target: Target, wishes: Wishes, progress: Progress) -> None:
     """Deploy, then test. Raises DeployError."""
+    preflight.check_runner_url(wishes.parameters)
     stack = Stack(target, progress)
     found = preflight.check(target, wishes.architecture)
     of_fleet = None

@@ -23,12 +23,16 @@ class LocalDirectPath:
     @property
     def template_parameters(self) -> dict[str, str]:
         """What tells `submit` about it."""
-        return {"RunnerUrl": f"http://{self.address}", "RunnerTokenParameter": _TOKEN_PARAMETER}
+        return {
+            "RunnerUrl": f"http://{self.address}",
+            "RunnerTokenParameter": _TOKEN_PARAMETER,
+            "AllowRunnerHttp": "true",  # it never leaves this machine
+        }
 
     @property
     def runner_variables(self) -> dict[str, str]:
         """What tells the runner."""
-        return {"LISTEN_ADDRESS": self.address, "RUNNER_TOKEN": self.token}
+        return {"LISTEN_ADDRESS": self.address, "RUNNER_TOKEN": self.token, "ALLOW_HTTP": "true"}
 
     def store_token(self, ssm: Any) -> None:
         """Put it where `submit` reads it, as on AWS."""

@@ -37,6 +37,8 @@ environment:
   LISTEN_ADDRESS      IP address and port of the direct path, such as 127.0.0.1:8080 (does not listen)
   RUNNER_TOKEN        bearer token of its callers, 32 characters or more; needed with LISTEN_ADDRESS
   RUNNER_TOKEN_FILE   a file with the token, instead of RUNNER_TOKEN; other users must not read it
+  TLS_CERT_FILE, TLS_KEY_FILE   PEM files of its certificate chain and key; needed with LISTEN_ADDRESS
+  ALLOW_HTTP          true: listen without TLS, behind what ends it (false)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
   and the variables of boto3: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
 """

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -37,7 +38,7 @@ from sandbox_runtime.languages import (
     waiting_specs,
     warm_start,
 )
-from sandbox_runtime.server import bind
+from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.warm import WaitingPool, WarmSlot
@@ -64,7 +65,7 @@ def work() -> int:
     _remove_stale_groups()
     runner_facts = _runner_facts(found, floor)
     with ExitStack() as stack:
-        # Slots first: their templates must start before this process holds AWS credentials.
+        # Slots first: their templates must start before this process holds AWS credentials and the key of TLS.
         managed_slots = _open_managed_slots(found, floor, runner_facts.languages, stack, stop)
         if stop.is_set():
             return 0
@@ -75,7 +76,13 @@ def work() -> int:
             visibility_secs=found.visibility_secs,
         )
         worker = Worker(
-            found, transport, managed_slots, runner_facts, _compile_cache(found, runner_facts), _listener(found)
+            found,
+            transport,
+            managed_slots,
+            runner_facts,
+            _compile_cache(found, runner_facts),
+            _listener(found),
+            _tls(found),
         )
         _on_stop_signals(worker.drain)
         if stop.is_set():
@@ -96,6 +103,20 @@ def _listener(found: settings.WorkerSettings) -> socket.socket | None:
         return bind(*found.listen)
     except OSError as error:
         raise CommandError(exit_codes.USAGE, f"LISTEN_ADDRESS cannot be used: {error.strerror}") from error
+
+
+def _tls(found: settings.WorkerSettings) -> ssl.SSLContext | None:
+    """Read certificate and key, once the processes of the slots have started without them."""
+    if not found.tls_cert_file:
+        return None
+    try:
+        return server_context(found.tls_cert_file, found.tls_key_file)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        problem = (
+            f"TLS_CERT_FILE and TLS_KEY_FILE cannot be used: {reason}. They must be PEM files, the key unencrypted"
+        )
+        raise CommandError(exit_codes.USAGE, problem) from error
 
 
 def _clients(found: settings.WorkerSettings) -> Clients:

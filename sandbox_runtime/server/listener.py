@@ -3,10 +3,12 @@
 import contextlib
 import logging
 import socket
+import ssl
 from threading import BoundedSemaphore, Event, Thread
 
 from sandbox_runtime.background import start_background
 from sandbox_runtime.server.connection import Connection, Routes
+from sandbox_runtime.server.tls import encrypt
 
 MAX_CONNECTIONS = 256
 _BACKLOG = 128
@@ -30,11 +32,12 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Server:
-    """Accept and serve connections. Owns the listening socket."""
+    """Accept and serve connections. Owns the listening socket. `tls`: None for plain HTTP."""
 
-    def __init__(self, listener: socket.socket, routes: Routes) -> None:
+    def __init__(self, listener: socket.socket, routes: Routes, tls: ssl.SSLContext | None = None) -> None:
         self._listener = listener
         self._routes = routes
+        self._tls = tls
         self._free = BoundedSemaphore(MAX_CONNECTIONS)
         self._stopping = Event()
 
@@ -69,9 +72,12 @@ class Server:
 
     def _serve(self, stream: socket.socket) -> None:
         try:
-            with stream:
-                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                Connection(stream, self._routes).serve()
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # On this thread: a client that does not shake hands must not hold up the others.
+            with stream if self._tls is None else encrypt(stream, self._tls) as served:
+                Connection(served, self._routes).serve()
+        except OSError:
+            stream.close()  # before the first request; nothing to answer
         except Exception:  # noqa: BLE001 - the entry point of this thread
             _LOG.exception("connection failed")
         finally:

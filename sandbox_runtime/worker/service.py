@@ -8,6 +8,7 @@ import logging
 import os
 import select
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from threading import Event
 from time import monotonic
@@ -44,7 +45,7 @@ class Worker:
     """Run executions until drained. `run` blocks; `drain` may be called by a signal handler.
 
     `managed_slots`: at least `settings.slots`; with spare ones, a slot is cleaned up while another one runs.
-    `listener`: a listening socket for the direct path; None: no direct path.
+    `listener`: a listening socket for the direct path; None: no direct path. `tls`: None for plain HTTP on it.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Worker:
         runner_facts: RunnerFacts,
         compile_cache: CompileCache = NO_CACHE,
         listener: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
         self._transport = transport
@@ -100,9 +102,9 @@ class Worker:
             capacity=self._capacity,
             put=self._slot_threads.put,
         )
-        self._server = None if listener is None else self._make_server(runner, listener)
+        self._server = None if listener is None else self._make_server(runner, listener, tls)
 
-    def _make_server(self, runner: RequestRunner, listener: socket.socket) -> Server:
+    def _make_server(self, runner: RequestRunner, listener: socket.socket, tls: ssl.SSLContext | None) -> Server:
         direct = DirectIntake(runner, self._running, self._capacity, self._slot_threads.put, self._reporting)
         routes = Routes(
             execute=direct.accept,
@@ -112,7 +114,7 @@ class Worker:
             token=self._settings.runner_token.encode(),
             max_body_bytes=MAX_MESSAGE_BYTES,
         )
-        return Server(listener, routes)
+        return Server(listener, routes, tls)
 
     def _obstacle(self) -> tuple[str, str] | None:
         if self._stopping.is_set():

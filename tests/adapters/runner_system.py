@@ -14,7 +14,7 @@ from sandbox_runtime.jail import CONTROLS, HostSupport
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import ExecutionRequested, serialise
-from sandbox_runtime.server import bind
+from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Clients, Transport, connect
 from sandbox_runtime.worker import ManagedSlot, RunnerFacts, Worker
@@ -101,7 +101,11 @@ class System:
         listener = None if settings.listen is None else bind(settings.listen[0], 0)
         if listener is not None:
             self.port = listener.getsockname()[1]
-        self.worker = Worker(settings, self.transport(settings), managed_slots, facts, self.compile_cache, listener)
+        tls = None
+        if settings.tls_cert_file:
+            tls = server_context(settings.tls_cert_file, settings.tls_key_file)
+        transport = self.transport(settings)
+        self.worker = Worker(settings, transport, managed_slots, facts, self.compile_cache, listener, tls)
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
 
@@ -159,7 +163,8 @@ class Direct(System):
         until(lambda: self.worker._reporting.works)
 
     def start_only(self, *arguments: Any, **changes: Any) -> None:
-        super().start(*arguments, LISTEN_ADDRESS="127.0.0.1:8080", RUNNER_TOKEN=TOKEN, **changes)
+        listens = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": TOKEN, "ALLOW_HTTP": "true"}
+        super().start(*arguments, **(listens | changes))
 
     def send(self, body: str) -> http.client.HTTPConnection:
         """Begin a request."""

@@ -218,6 +218,7 @@ def counted_system(*, slots: int = 1, latency_secs: float = 0) -> Iterator[Count
                 runner.start(RecordedSlot, slots=slots)
                 boto3.client("ssm").put_parameter(Name=_TOKEN_PARAMETER, Value=TOKEN, Type="SecureString")
                 patch.setenv("RUNNER_URL", f"http://127.0.0.1:{runner.port}")
+                patch.setenv("ALLOW_RUNNER_HTTP", "true")
                 patch.setenv("RUNNER_TOKEN_PARAMETER", _TOKEN_PARAMETER)
                 patch.setenv("WEBHOOK_RETRY_SECS", "0,0")
                 try:

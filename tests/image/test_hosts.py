@@ -54,6 +54,7 @@ class Queues:
             "SLOTS": "1",
             "DRAIN_SECS": "5",
             "LISTEN_ADDRESS": f"127.0.0.1:{self.port}",
+            "ALLOW_HTTP": "true",
         }
         self.file = folder / "runner.env"
         self.file.write_text("".join(f"{name}={text}\n" for name, text in self.variables.items()))

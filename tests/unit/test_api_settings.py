@@ -69,6 +69,7 @@ def test_values_have_their_types(environment: pytest.MonkeyPatch) -> None:
         environment.setenv(name.upper(), "7")
     environment.setenv("OFFERED_LANGUAGES", " python, c ,")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("ALLOW_RUNNER_HTTP", "true")
     settings = load(SubmitSettings)
     assert settings.offered_languages == ("python", "c")
     assert settings.retention_days == settings.max_queue_depth == 7
@@ -78,8 +79,27 @@ def test_a_runner_without_a_token_is_refused(environment: pytest.MonkeyPatch) ->
     for name in SubmitSettings.__dataclass_fields__:
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("ALLOW_RUNNER_HTTP", "true")
     environment.setenv("RUNNER_TOKEN_PARAMETER", "")
     with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_PARAMETER"):
         load(SubmitSettings)
     environment.setenv("RUNNER_URL", "")
     assert load(SubmitSettings).runner_url == ""
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.7:8080", "HTTP://10.0.0.7", "10.0.0.7"])
+def test_a_runner_without_tls_is_refused_unless_the_operator_allows_it(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    for name in SubmitSettings.__dataclass_fields__:
+        environment.setenv(name.upper(), "7")
+    environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("ALLOW_RUNNER_HTTP", "false")
+    environment.setenv("RUNNER_URL", url)
+    with pytest.raises(SettingsInvalidError, match="ALLOW_RUNNER_HTTP is not true"):
+        load(SubmitSettings)
+    environment.setenv("ALLOW_RUNNER_HTTP", "true")
+    assert load(SubmitSettings).runner_url == url
+    environment.setenv("ALLOW_RUNNER_HTTP", "false")
+    environment.setenv("RUNNER_URL", "https://runners.example.com")
+    assert load(SubmitSettings).allow_runner_http is False

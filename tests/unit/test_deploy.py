@@ -18,6 +18,7 @@ from infra.deploy.preflight import (
     SHORT_WAIT_SECS,
     SWEEPER,
     UNRESERVED_MINIMUM,
+    check_runner_url,
     concurrency_parameters,
     describe_concurrency,
     longest_wait_secs,
@@ -65,6 +66,14 @@ def test_preflight_of_a_low_quota_shortens_waits_and_says_why(quota: int, reserv
     text = describe_concurrency(quota, parameters)
     assert text.startswith(f"{quota} concurrent invocations, {reserved}")
     assert f"wait at most {SHORT_WAIT_SECS} s: request a higher quota" in text
+
+
+def test_plain_http_to_runners_must_be_asked_for() -> None:
+    with pytest.raises(DeployError, match="add AllowRunnerHttp=true"):
+        check_runner_url({"RunnerUrl": "http://10.0.0.7:8080"})
+    check_runner_url({"RunnerUrl": "http://10.0.0.7:8080", "AllowRunnerHttp": "true"})
+    check_runner_url({"RunnerUrl": "https://10.0.0.7:8443"})
+    check_runner_url({"RunnerUrl": ""})
 
 
 def test_reservations_are_left_out_by_default() -> None:

@@ -183,7 +183,7 @@ def test_the_help_of_worker_names_every_variable_that_it_reads(capsys: pytest.Ca
 
     read: set[str] = set()
     needed = ("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET")
-    listens = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": "t" * 32}
+    listens = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": "t" * 32, "ALLOW_HTTP": "true"}
     worker_settings(Environment(dict.fromkeys(needed, "x") | listens))
     with pytest.raises(SystemExit):
         main(["worker", "--help"])

@@ -64,9 +64,16 @@ def test_all_ways_leave_time_for_the_longest_drain(service: dict[str, Any], unit
 def test_container_has_no_more_than_the_runner_needs(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["security_opt"] == ["no-new-privileges:true"]
-    token = "${RUNNER_TOKEN_FILE:-/dev/null}:/etc/rustbox/runner-token:ro"
-    assert service["volumes"] == ["/sys/fs/cgroup:/sys/fs/cgroup:rw", token]
-    assert service["environment"] == {"RUNNER_TOKEN_FILE": token.split(":")[-2]}
+    files = {
+        "RUNNER_TOKEN_FILE": "/etc/rustbox/runner-token",
+        "TLS_CERT_FILE": "/etc/rustbox/tls.crt",
+        "TLS_KEY_FILE": "/etc/rustbox/tls.key",
+    }
+    mounted = [f"${{{name}:-/dev/null}}:{path}:ro" for name, path in files.items()]
+    assert service["volumes"] == ["/sys/fs/cgroup:/sys/fs/cgroup:rw", *mounted]
+    # Plain HTTP is possible: without a certificate of the host these two are empty.
+    only_where_given = {name: f"${{{name}:+{path}}}" for name, path in files.items() if name.startswith("TLS")}
+    assert service["environment"] == files | only_where_given
     assert not {"privileged", "network_mode", "pid", "devices", "ports"} & service.keys()
 
 

@@ -68,6 +68,7 @@ def test_the_compile_cache_is_bounded_and_can_be_turned_off() -> None:
 
 
 TOKEN = "secret" * 6
+HTTP = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": TOKEN, "ALLOW_HTTP": "true"}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ TOKEN = "secret" * 6
     ],
 )
 def test_a_worker_listens_where_it_is_told_to(address: str, expected: tuple[str, int]) -> None:
-    found = worker_settings({**NEEDED, "LISTEN_ADDRESS": address, "RUNNER_TOKEN": TOKEN})
+    found = worker_settings({**NEEDED, **HTTP, "LISTEN_ADDRESS": address})
     assert (found.listen, found.runner_token) == (expected, TOKEN)
     assert "secret" not in repr(found)
 
@@ -94,19 +95,19 @@ def test_a_worker_does_not_listen_by_itself() -> None:
 )
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(SettingsInvalidError, match="LISTEN_ADDRESS"):
-        worker_settings({**NEEDED, "LISTEN_ADDRESS": address, "RUNNER_TOKEN": TOKEN})
+        worker_settings({**NEEDED, **HTTP, "LISTEN_ADDRESS": address})
 
 
 @pytest.mark.parametrize("token", ["", "secret", "s" * 31, "secret " * 6, "secret\n" * 6, "sécret" * 6])
 def test_a_worker_never_listens_without_a_good_token(token: str) -> None:
     with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN") as caught:
-        worker_settings({**NEEDED, "LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": token})
+        worker_settings({**NEEDED, **HTTP, "RUNNER_TOKEN": token})
     assert "secret" not in str(caught.value)
 
 
 def test_the_token_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    listens = {**NEEDED, "LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN_FILE": str(file)}
+    listens = {**NEEDED, **HTTP, "RUNNER_TOKEN": "", "RUNNER_TOKEN_FILE": str(file)}
     with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_FILE"):
         worker_settings(listens)
     file.write_text(TOKEN + "\n")
@@ -116,6 +117,30 @@ def test_the_token_may_come_from_a_file(tmp_path: Path) -> None:
         with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN") as caught:
             worker_settings({**listens, "RUNNER_TOKEN": TOKEN})
         assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "explanation"),
+    [
+        ({}, "TLS_CERT_FILE and TLS_KEY_FILE must be set with LISTEN_ADDRESS, or ALLOW_HTTP=true"),
+        ({"ALLOW_HTTP": "false"}, "or ALLOW_HTTP=true"),
+        ({"ALLOW_HTTP": "yes"}, "ALLOW_HTTP must be true or false"),
+        ({"TLS_CERT_FILE": "/c"}, "must be set together"),
+        ({"TLS_KEY_FILE": "/k", "ALLOW_HTTP": "true"}, "must be set together"),
+    ],
+)
+def test_plain_http_must_be_asked_for(given: dict[str, str], explanation: str) -> None:
+    with pytest.raises(SettingsInvalidError, match=explanation):
+        worker_settings({**NEEDED, **HTTP, "ALLOW_HTTP": "", **given})
+
+
+def test_a_worker_that_listens_has_a_certificate_or_plain_http() -> None:
+    files = {"TLS_CERT_FILE": "/c", "TLS_KEY_FILE": "/k"}
+    found = worker_settings({**NEEDED, **HTTP, "ALLOW_HTTP": "", **files})
+    assert (found.tls_cert_file, found.tls_key_file) == ("/c", "/k")
+    found = worker_settings({**NEEDED, **HTTP})
+    assert (found.tls_cert_file, found.tls_key_file) == ("", "")
+    assert worker_settings({**NEEDED, **files}).tls_cert_file == ""
 
 
 def test_permissive_isolation_must_be_asked_for() -> None:

@@ -26,5 +26,6 @@ def use(aws: Aws, port: int, token: str = TOKEN) -> None:
     secrets._secrets.drop(PARAMETER)
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
+    aws.monkeypatch.setenv("ALLOW_RUNNER_HTTP", "true")
     aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)
     forget_wiring()

@@ -95,11 +95,16 @@ def start(function: str, folder: Path) -> tuple[float, float]:
 def _environment(properties: Mapping[str, dict[str, dict[str, str]]]) -> dict[str, str]:
     """Every variable that the template sets, with values that suit any type, and what Lambda itself sets."""
     names = [*properties["Environment"]["Variables"], "STAGE", "QUOTAS_TABLE"]
-    values = dict.fromkeys(names, "1") | {"ALLOW_INSECURE_WEBHOOK_TARGETS": "false", "RUNNER_URL": ""}
-    return values | {
-        "PATH": os.defpath,
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "none",
-        "AWS_SECRET_ACCESS_KEY": "none",
-        "AWS_LAMBDA_FUNCTION_NAME": "cold",
-    }
+    switches = dict.fromkeys(("ALLOW_INSECURE_WEBHOOK_TARGETS", "ALLOW_RUNNER_HTTP"), "false")
+    return (
+        dict.fromkeys(names, "1")
+        | switches
+        | {
+            "RUNNER_URL": "",
+            "PATH": os.defpath,
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_LAMBDA_FUNCTION_NAME": "cold",
+        }
+    )
