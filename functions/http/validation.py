@@ -12,7 +12,7 @@ _SHOWN_NAME_CHARS = 64
 _MOST_PROBLEMS = 20
 
 
-def _whole_characters(text: str) -> str:
+def whole_characters(text: str) -> str:
     """Refuse half a surrogate pair: JSON can express it, UTF-8 cannot."""
     try:
         text.encode()
@@ -21,7 +21,7 @@ def _whole_characters(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole_characters)]
+Text = Annotated[str, AfterValidator(whole_characters)]
 
 
 def read_object(raw: bytes) -> tuple[dict[str, Any], int]:

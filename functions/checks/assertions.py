@@ -1,0 +1,186 @@
+"""What a client may assert about a run. `evaluation` compares it with an outcome."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
+
+from functions.checks.json_path import MAX_PATH_CHARS, parse_path
+from functions.checks.patterns import MAX_PATTERN_CHARS, MAX_STATES, count_states
+from functions.http.validation import whole_characters
+from functions.messages.verdict import Verdict
+
+MAX_ASSERTIONS = 20
+MAX_TEXT_CHARS = 4_096
+_MAX_DEPTH = 20
+
+_TEXT_OPERATORS = ("equals", "contains", "matches")
+_JSON_OPERATORS = ("equals", "less_than", "greater_than", "exists")
+
+
+def _path(text: str) -> str:
+    parse_path(text)
+    return text
+
+
+def _pattern(text: str) -> str:
+    count_states(text)
+    return text
+
+
+def _small(value: JsonValue) -> JsonValue:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"the value is nested deeper than {_MAX_DEPTH} levels")
+        level = [child for parent in level for child in _children(parent)]
+    if len(whole_characters(json.dumps(value, ensure_ascii=False))) > MAX_TEXT_CHARS:
+        raise ValueError(f"the value is longer than {MAX_TEXT_CHARS:,} characters of JSON")
+    return value
+
+
+def _children(value: JsonValue) -> list[JsonValue]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _one_of(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"oneOf": [{"required": [name]} for name in names]}
+
+
+# `str`, not `Text`: behind a function, the message about a length would count items. pydantic refuses half characters.
+BoundedText = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+Pattern = Annotated[str, Field(max_length=MAX_PATTERN_CHARS), AfterValidator(_pattern)]
+Path = Annotated[str, Field(max_length=MAX_PATH_CHARS), AfterValidator(_path)]
+Value = Annotated[JsonValue, AfterValidator(_small)]
+
+
+class _Assertion(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class VerdictAssertion(_Assertion):
+    """The run has this verdict. Without one, a check asserts `AC`."""
+
+    type: Literal["verdict"]
+    equals: Verdict = Field(strict=False)
+
+
+class ExitCodeAssertion(_Assertion):
+    """The program ends with this exit code."""
+
+    type: Literal["exit_code"]
+    equals: int = Field(ge=0, le=255)
+
+
+class StdoutAssertion(_Assertion):
+    """Standard output equals a text, contains it, or matches an RE2 pattern in its first 64 KiB.
+
+    `equals` ignores line ends at the end of both texts.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_one_of(_TEXT_OPERATORS))
+
+    type: Literal["stdout"]
+    equals: BoundedText = ""
+    contains: BoundedText = ""
+    matches: Pattern = ""
+
+    @model_validator(mode="after")
+    def _has_one_operator(self) -> Self:
+        _check_one_operator(self, _TEXT_OPERATORS)
+        return self
+
+
+class JsonAssertion(_Assertion):
+    """Standard output is JSON, and the value at `path` compares as given."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of(_JSON_OPERATORS))
+
+    type: Literal["json"]
+    path: Path = Field(examples=["$.items[0].id"])
+    equals: Value = None
+    less_than: float = Field(default=0, allow_inf_nan=False)
+    greater_than: float = Field(default=0, allow_inf_nan=False)
+    exists: bool = True
+
+    @model_validator(mode="after")
+    def _has_one_operator(self) -> Self:
+        _check_one_operator(self, _JSON_OPERATORS)
+        return self
+
+
+class WallTimeAssertion(_Assertion):
+    """The run takes at most this long."""
+
+    type: Literal["wall_time"]
+    at_most_secs: float = Field(gt=0, le=60)
+
+
+class MemoryAssertion(_Assertion):
+    """The run uses at most this much memory, in MiB."""
+
+    type: Literal["memory"]
+    at_most_mb: float = Field(gt=0, le=1024)
+
+
+class StderrEmptyAssertion(_Assertion):
+    """The program writes nothing to standard error."""
+
+    type: Literal["stderr_empty"]
+
+
+class SameAsLastGoodAssertion(_Assertion):
+    """Standard output is that of the last run that passed. The first run passes."""
+
+    type: Literal["same_as_last_good"]
+
+
+type Assertion = Annotated[
+    VerdictAssertion
+    | ExitCodeAssertion
+    | StdoutAssertion
+    | JsonAssertion
+    | WallTimeAssertion
+    | MemoryAssertion
+    | StderrEmptyAssertion
+    | SameAsLastGoodAssertion,
+    Field(discriminator="type"),
+]
+
+
+def operator_of(assertion: StdoutAssertion | JsonAssertion) -> str:
+    """Return the name of its one operator."""
+    return next(iter(assertion.model_fields_set - {"type", "path"}))
+
+
+def _check_one_operator(assertion: _Assertion, names: tuple[str, ...]) -> None:
+    if len(assertion.model_fields_set.intersection(names)) != 1:
+        raise ValueError(f"give exactly one of {', '.join(names)}")
+
+
+def _bounded(assertions: list[Assertion]) -> list[Assertion]:
+    patterns = [found.matches for found in assertions if isinstance(found, StdoutAssertion)]
+    states = sum(count_states(pattern) for pattern in patterns if pattern)
+    if states > MAX_STATES:
+        raise ValueError(f"the patterns of a check have {states:,} states together, the limit is {MAX_STATES:,}")
+    return assertions
+
+
+type Assertions = Annotated[list[Assertion], Field(max_length=MAX_ASSERTIONS), AfterValidator(_bounded)]
+"""The list of a request."""
+
+_STORED: TypeAdapter[tuple[Assertion, ...]] = TypeAdapter(tuple[Assertion, ...])
+
+
+def to_stored(assertions: Sequence[Assertion]) -> list[dict[str, Any]]:
+    """Return JSON objects as a client sends them."""
+    return [found.model_dump(mode="json", exclude_unset=True) for found in assertions]
+
+
+def parse_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[Assertion, ...]:
+    """Read what `to_stored` gave."""
+    return _STORED.validate_python(tuple(stored))

@@ -1,0 +1,164 @@
+"""Compare a run with the assertions of its check, and say for each what was expected and what came."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.checks.assertions import (
+    Assertion,
+    ExitCodeAssertion,
+    JsonAssertion,
+    MemoryAssertion,
+    SameAsLastGoodAssertion,
+    StderrEmptyAssertion,
+    StdoutAssertion,
+    VerdictAssertion,
+    WallTimeAssertion,
+    operator_of,
+)
+from functions.checks.json_path import MISSING, is_equal, is_number, parse_path, read_document, value_at
+from functions.checks.patterns import is_found
+from functions.messages.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.checks.outcome import Outcome
+
+SHOWN_CHARS = 256
+_CONTEXT_CHARS = 40
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One assertion with its outcome. All texts have at most 256 characters."""
+
+    assertion: str
+    expected: str
+    actual: str
+    passed: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the API and events show it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All results of a run. `passed` is inverted for a check that should fail."""
+
+    results: tuple[Result, ...]
+    passed: bool
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """The results that say why the run did not pass."""
+        if self.passed:
+            return ()
+        return tuple(result for result in self.results if not result.passed)
+
+
+def evaluate(
+    assertions: Sequence[Assertion], outcome: Outcome, last_good: bytes | None, *, should_fail: bool = False
+) -> Evaluation:
+    """Evaluate every assertion. `last_good`: standard output of the last run that passed, None before the first."""
+    if not any(isinstance(found, VerdictAssertion) for found in assertions):
+        assertions = (VerdictAssertion(type="verdict", equals=Verdict.AC), *assertions)
+    results = tuple(_evaluate(found, outcome, last_good) for found in assertions)
+    holds = all(result.passed for result in results)
+    if should_fail and holds:
+        unexpected = Result("should_fail", "at least one assertion fails", "every assertion holds", passed=False)
+        return Evaluation((*results, unexpected), passed=False)
+    return Evaluation(results, holds or should_fail)
+
+
+def _evaluate(assertion: Assertion, outcome: Outcome, last_good: bytes | None) -> Result:
+    match assertion:
+        case VerdictAssertion():
+            result = _equal("verdict", assertion.equals.value, outcome.verdict)
+        case ExitCodeAssertion():
+            result = _equal("exit code", assertion.equals, outcome.exit_code)
+        case StdoutAssertion():
+            result = _stdout(assertion, outcome.stdout)
+        case JsonAssertion():
+            result = _json(assertion, outcome.stdout)
+        case WallTimeAssertion():
+            result = _at_most("wall time", assertion.at_most_secs, outcome.wall_time_secs, "s")
+        case MemoryAssertion():
+            peak = outcome.memory_peak_bytes
+            result = _at_most("memory", assertion.at_most_mb, None if peak is None else peak / _MIB, "MiB")
+        case StderrEmptyAssertion():
+            result = Result("stderr is empty", "nothing", _head(outcome.stderr) or "nothing", passed=not outcome.stderr)
+        case SameAsLastGoodAssertion():
+            expected = outcome.stdout if last_good is None else last_good
+            result = _same_text("stdout equals the last good output", expected, outcome.stdout)
+    return result
+
+
+def _equal(name: str, expected: object, actual: object) -> Result:
+    return Result(f"{name} is {expected}", str(expected), "none" if actual is None else str(actual), expected == actual)
+
+
+def _at_most(name: str, limit: float, actual: float | None, unit: str) -> Result:
+    shown = "not measured" if actual is None else f"{actual:.3f} {unit}"
+    passed = actual is not None and actual <= limit
+    return Result(f"{name} is at most {limit:g} {unit}", f"at most {limit:g} {unit}", shown, passed)
+
+
+def _stdout(assertion: StdoutAssertion, stdout: bytes) -> Result:
+    operator = operator_of(assertion)
+    if operator == "equals":
+        return _same_text("stdout equals", assertion.equals.encode().rstrip(b"\r\n"), stdout.rstrip(b"\r\n"))
+    wanted = assertion.contains if operator == "contains" else assertion.matches
+    passed = wanted.encode() in stdout if operator == "contains" else is_found(wanted, stdout)
+    return Result(_cut(f"stdout {operator} {wanted!r}"), _cut(wanted), _head(stdout) or "nothing", passed)
+
+
+def _same_text(name: str, expected: bytes, actual: bytes) -> Result:
+    """Compare two outputs. A difference far from the start is shown with a little text before it."""
+    if expected == actual:
+        return Result(name, _head(expected) or "nothing", _head(actual) or "nothing", passed=True)
+    left, right = expected.decode(errors="replace"), actual.decode(errors="replace")
+    at = next((index for index, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]), None)
+    at = min(len(left), len(right)) if at is None else at
+    start = max(0, at - _CONTEXT_CHARS)
+    line = left.count("\n", 0, at) + 1
+    mark = f"line {line}: …" if start else ""
+    shown = [_cut(mark + text[start:]) or "nothing" for text in (left, right)]
+    return Result(name, shown[0], shown[1], passed=False)
+
+
+def _json(assertion: JsonAssertion, stdout: bytes) -> Result:
+    operator = operator_of(assertion)
+    wanted = getattr(assertion, operator)
+    words = {"equals": "equals", "less_than": "is less than", "greater_than": "is greater than", "exists": "exists:"}
+    name = _cut(f"{assertion.path} {words[operator]} {_shown(wanted)}")
+    document = read_document(stdout)
+    if document is MISSING:
+        return Result(name, _shown(wanted), _cut(f"stdout is not JSON: {_head(stdout)}"), passed=False)
+    value = value_at(document, parse_path(assertion.path))
+    if operator == "exists":
+        passed = (value is not MISSING) == wanted
+    elif operator == "equals":
+        passed = value is not MISSING and is_equal(wanted, value)
+    else:
+        passed = is_number(value) and (value < wanted if operator == "less_than" else value > wanted)
+    return Result(name, _shown(wanted), "nothing there" if value is MISSING else _shown(value), passed)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return _cut(json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return "a value that is nested too deeply to show"
+
+
+def _head(text: bytes) -> str:
+    return _cut(text[: 4 * SHOWN_CHARS + 4].decode(errors="replace"))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"

@@ -1,0 +1,52 @@
+"""Figures of a check's history: wall times and uptime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+type Kind = Literal["passed", "failed", "flaky", "error", "missed", "skipped"]
+
+_DAY_MS = 86_400_000
+_GOOD = ("passed", "flaky")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """One row of the history."""
+
+    at_ms: int
+    kind: Kind
+    wall_time_secs: float | None = None
+
+
+def summarise(points: Iterable[HistoryPoint], now_ms: int) -> dict[str, Any]:
+    """Return p50 and p95 of the wall time, and uptime as a share from 0 to 1; None without data.
+
+    Uptime is the share of passed and flaky runs among those that ran. Platform faults, missed and skipped runs say
+    nothing about the program, so they do not count.
+    """
+    kept = tuple(points)
+    times = sorted(point.wall_time_secs for point in kept if point.wall_time_secs is not None)
+    return {
+        "p50_wall_secs": percentile(times, 50),
+        "p95_wall_secs": percentile(times, 95),
+        "uptime_7d": _uptime(kept, now_ms - 7 * _DAY_MS),
+        "uptime_30d": _uptime(kept, now_ms - 30 * _DAY_MS),
+    }
+
+
+def percentile(ordered: Sequence[float], percent: int) -> float | None:
+    """Return the nearest-rank percentile of sorted values: one of them, None if there is none."""
+    if not ordered:
+        return None
+    rank = -(-len(ordered) * percent // 100)
+    return ordered[max(rank, 1) - 1]
+
+
+def _uptime(points: Sequence[HistoryPoint], since_ms: int) -> float | None:
+    ran = [point.kind in _GOOD for point in points if point.at_ms >= since_ms and point.kind in (*_GOOD, "failed")]
+    return round(sum(ran) / len(ran), 5) if ran else None
