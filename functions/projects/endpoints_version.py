@@ -1,7 +1,7 @@
 """The version of a project's webhook endpoints, in the attribute `endpoints_version` of its quota items.
 
 A change of an endpoint writes a new version in the same transaction. `QuotaStore.charge` returns the version, so a
-process knows without a read whether its copy of the list is current.
+process knows without a read whether its copy of the list is current. Only a quota with several shards needs a read.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zlib import crc32
 
 from functions.clock import from_rfc3339
 
 _KEY_HEX_DIGITS = 32
+_MOST_CANDIDATES = 4
 LEAKED_AFTER_MS = 60_000
 """An entry of this age without a row belongs to a process that died: no request lasts longer than 30 s."""
 OVERTAKEN_AFTER_MS = 5_000
@@ -35,11 +37,26 @@ def in_flight_entry(created_at: str, submission_id: str, idempotency_pk: str | N
 
 @dataclass(frozen=True, slots=True)
 class QuotaClaim:
-    """One run, charged to a project's quota of a profile."""
+    """One run, charged to a project's quota of a profile. `shard`: its name; None for a quota with one shard."""
 
     project_id: str
     profile: str
     entry: InFlight
+    shard: str | None = None
+
+
+def shard_name(number: int, shards: int) -> str | None:
+    """Return the name of one of several shards. Another number of shards means other names, so counts start anew."""
+    return f"{number}/{shards}" if shards > 1 else None
+
+
+def candidate_shards(entry: InFlight, shards: int) -> tuple[int, ...]:
+    """Return the shards that may count a run, the first choice first.
+
+    A run with an Idempotency-Key has one, so that a repeat meets the first request there.
+    """
+    first = crc32((entry.key or entry.submission_id).encode()) % shards
+    return tuple((first + number) % shards for number in range(1 if entry.key else min(_MOST_CANDIDATES, shards)))
 
 
 def read_entry(text: str) -> InFlight:

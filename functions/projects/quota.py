@@ -1,12 +1,14 @@
 """Quotas of a project: runs per minute, per day and in flight, separately for each profile.
 
 Windows are fixed: the minutes and the days (UTC) since the epoch. `quota_store` reads and writes them.
+A large quota is spread over shards: each is an item of its own, with a share of every limit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 
 from functions.clock import MS_PER_SEC
 from functions.messages.languages import Profile
@@ -16,7 +18,13 @@ DAY_MS = 86_400_000
 SKEW_MAX_MS = 60_000
 """The largest accepted difference between the clocks of two machines."""
 MAX_IN_FLIGHT = 3_000
-"""Maximum of `Quota.in_flight`: each run takes up to 115 bytes of one table item, which holds 400 KiB."""
+"""Maximum of `Quota.in_flight`: each run takes up to 115 bytes, and a quota with few runs a minute is one item."""
+SHARD_RUNS = 30
+"""Runs in flight of one shard: its item then has at most 2 KiB, or 4 KiB with idempotency keys."""
+_SHARD_PER_MINUTE = 10_000
+"""Runs a minute of one shard: DynamoDB writes an item about 1,000 times a second, and a run needs three such writes."""
+_SHARD_IN_FLIGHT_MIN, _SHARD_WINDOW_MIN = 10, 100
+"""The least limits of one shard. With smaller ones a shard would often refuse a run that others could take."""
 IN_FLIGHT_RETRY_SECS = 1
 
 
@@ -27,6 +35,22 @@ class Quota:
     per_minute: int
     per_day: int
     in_flight: int
+
+    @property
+    def shards(self) -> int:
+        """The number of items that count the runs of this quota."""
+        by_rate = min(ceil(self.per_minute / _SHARD_PER_MINUTE), self.in_flight // _SHARD_IN_FLIGHT_MIN)
+        wanted = max(ceil(self.in_flight / SHARD_RUNS), by_rate)
+        return max(1, min(wanted, min(self.per_minute, self.per_day) // _SHARD_WINDOW_MIN))
+
+    def share(self, shard: int) -> Quota:
+        """Return the limits of one shard. Those of all shards add up to the quota."""
+        return Quota(
+            *(
+                limit * (shard + 1) // self.shards - limit * shard // self.shards
+                for limit in (self.per_minute, self.per_day, self.in_flight)
+            )
+        )
 
 
 DEFAULT_QUOTAS = {Profile.JUDGE.value: Quota(60, 1_000, 10), Profile.AGENT.value: Quota(1, 20, 10)}
@@ -86,6 +110,14 @@ class Usage:
         """Return it with one more submission."""
         return Usage(self.minute.with_one_more(), self.day.with_one_more(), self.in_flight + 1)
 
+    def times(self, shards: int) -> Usage:
+        """Return the usage of that many shards that are used like this one."""
+        return Usage(
+            replace(self.minute, count=self.minute.count * shards),
+            replace(self.day, count=self.day.count * shards),
+            self.in_flight * shards,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -119,6 +151,10 @@ class Refusal:
 
     limit: Limit
     rate: Rate
+
+    def of(self, quota: Quota) -> Refusal:
+        """Return the refusal of a shard as that of its whole quota."""
+        return replace(self, rate=replace(self.rate, limit=getattr(quota, self.limit)))
 
     def message(self, profile: str) -> str:
         """Return the error message for the caller."""

@@ -1,10 +1,10 @@
-"""Items of the quotas table, one for each project and profile.
+"""Items of the quotas table, one for each project and profile, or one for each shard of a large quota.
 
 minute_number, minute_count     the latest counted minute and its submissions
 day_number, day_count           the latest counted day and its submissions
 in_flight                       set of `InFlight.text`; absent when empty, as DynamoDB has no empty set
 in_flight_keys                  set of their keys: an Idempotency-Key is charged once at a time
-endpoints_version               see endpoints_version.py; an item may have nothing else
+endpoints_version               see endpoints_version.py; never in a shard; an item may have nothing else
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ KEPT_SECS = 3 * 86_400
 """An item expires this long after its last charge."""
 
 
-def quota_key(project_id: str, profile: str) -> dict[str, Any]:
-    """Return the primary key of a project's quota item."""
-    return key(f"PROJECT#{project_id}", f"QUOTA#{profile}")
+def quota_key(project_id: str, profile: str, shard: str | None = None) -> dict[str, Any]:
+    """Return the primary key of a project's quota item, or of a shard of it, in a partition of its own."""
+    return key(f"PROJECT#{project_id}" + (f"#{shard}" if shard else ""), f"QUOTA#{profile}")
 
 
 def numbers_of(usage: Usage) -> dict[str, int]:
@@ -52,6 +52,12 @@ def to_usage(item: Item) -> Usage:
 def has_counts(item: Item) -> bool:
     """Whether a run was ever charged to this item."""
     return "minute_number" in item
+
+
+def endpoints_version_of(item: Item) -> str | None:
+    """Return the version of the project's endpoints; None if it was never written."""
+    version: str | None = item.get("endpoints_version", {}).get("S")
+    return version
 
 
 def to_entries(item: Item) -> tuple[InFlight, ...]:

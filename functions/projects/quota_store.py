@@ -1,12 +1,13 @@
 """The quotas table: charge, refund and release runs.
 
 One conditional update charges a submission. A refused update returns the current item; from it we start a new window
-or refuse the submission.
+or refuse the submission. A shard that refuses is followed by the next candidate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -16,12 +17,14 @@ from functions.aws.dynamodb.retries import TRIES, tries
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
+from functions.projects.in_flight import candidate_shards, shard_name
 from functions.projects.quota import Quota, Refusal, Usage, find_refusal
 from functions.projects.quota_rows import (
     COUNTS,
     KEPT_SECS,
     NUMBERS,
     counts_of,
+    endpoints_version_of,
     has_counts,
     numbers_of,
     quota_key,
@@ -36,31 +39,36 @@ if TYPE_CHECKING:
     from functions.projects.quota_rows import Item
 
 _ATTEMPTS = 8
+_random = SystemRandom()
 _BELOW_IN_FLIGHT = "(attribute_not_exists(in_flight) OR size(in_flight) < :in_flight)"
 _IS_NEW = "NOT contains(in_flight, :text)"
 
 
 class QuotaRefusedError(Exception):
-    """A limit is reached. `in_flight`: the runs in flight, oldest first."""
+    """A limit is reached. `in_flight`: the runs in flight of the shard that refused, oldest first."""
 
-    def __init__(self, refusal: Refusal, in_flight: tuple[InFlight, ...]) -> None:
+    def __init__(self, refusal: Refusal, in_flight: tuple[QuotaClaim, ...]) -> None:
         super().__init__("a quota is used up")
         self.refusal = refusal
         self.in_flight = in_flight
 
 
 class KeyInFlightError(Exception):
-    """A submission with the same Idempotency-Key is in flight: `entry`."""
+    """A submission with the same Idempotency-Key is in flight: `held`."""
 
-    def __init__(self, entry: InFlight) -> None:
+    def __init__(self, held: QuotaClaim) -> None:
         super().__init__("the idempotency key is in flight")
-        self.entry = entry
+        self.held = held
 
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """A charged run. `usage`: with this run. `endpoints_version`: of the project's endpoints, None if never written."""
+    """A charged run. `usage`: of its shard, with this run.
 
+    `endpoints_version`: of the project's endpoints; None if it was never written, and for a quota with several shards.
+    """
+
+    claim: QuotaClaim
     usage: Usage
     endpoints_version: str | None
 
@@ -69,10 +77,20 @@ class QuotaStore(Table):
     """The quotas table."""
 
     def charge(self, claim: QuotaClaim, quota: Quota) -> Charged:
-        """Charge a run. It is in flight until it is released.
+        """Charge a run to one of its candidate shards. It is in flight until it is released.
 
         Raises QuotaRefusedError, KeyInFlightError, UnavailableError.
         """
+        refused: list[QuotaRefusedError] = []
+        for number in candidate_shards(claim.entry, quota.shards):
+            try:
+                return self._charge(replace(claim, shard=shard_name(number, quota.shards)), quota.share(number))
+            except QuotaRefusedError as error:
+                refused.append(error)
+        soonest = min(refused, key=lambda error: error.refusal.rate.reset_secs)
+        raise QuotaRefusedError(soonest.refusal.of(quota), soonest.in_flight)
+
+    def _charge(self, claim: QuotaClaim, quota: Quota) -> Charged:
         entry = claim.entry
         windows = Usage().at(self._clock())
         written, item = self._count(claim, quota, windows)
@@ -81,14 +99,14 @@ class QuotaStore(Table):
                 return written
             known, in_flight = to_usage(item), to_entries(item)
             if entry in in_flight:
-                return _to_charged(item)  # our own write: boto3 retried it after a lost answer
+                return _to_charged(claim, item)  # our own write: boto3 retried it after a lost answer
             same_key = [other for other in in_flight if entry.key and other.key == entry.key]
             if same_key:
-                raise KeyInFlightError(same_key[0])
+                raise KeyInFlightError(replace(claim, entry=same_key[0]))
             now = self._clock()
             refusal = find_refusal(known, quota, now)
             if refusal is not None:
-                raise QuotaRefusedError(refusal, in_flight)
+                raise QuotaRefusedError(refusal, tuple(replace(claim, entry=other) for other in in_flight))
             windows = known.at(now)
             if has_counts(item) and windows == known:
                 written, item = self._count(claim, quota, windows)
@@ -112,16 +130,27 @@ class QuotaStore(Table):
         return {
             "Update": {
                 "TableName": self.table_name,
-                "Key": quota_key(claim.project_id, claim.profile),
+                "Key": quota_key(claim.project_id, claim.profile, claim.shard),
                 "UpdateExpression": expression,
                 "ExpressionAttributeValues": values,
             }
         }
 
-    def usage(self, project_id: str, profile: str) -> Usage:
-        """Return the usage. The read is eventually consistent."""
-        answer = self._client.get_item(TableName=self.table_name, Key=quota_key(project_id, profile))
-        return to_usage(answer.get("Item", {}))
+    def usage(self, project_id: str, profile: str, quota: Quota) -> Usage:
+        """Return the usage, estimated from one shard. The read is eventually consistent."""
+        shard = shard_name(_random.randrange(quota.shards), quota.shards)
+        answer = self._client.get_item(TableName=self.table_name, Key=quota_key(project_id, profile, shard))
+        return to_usage(answer.get("Item", {})).times(quota.shards)
+
+    def endpoints_version(self, project_id: str, profile: str) -> str | None:
+        """Return the version of a project's endpoints, for a run that was charged to one of several shards."""
+        answer = self._client.get_item(
+            TableName=self.table_name,
+            Key=quota_key(project_id, profile),
+            ConsistentRead=True,
+            ProjectionExpression="endpoints_version",
+        )
+        return endpoints_version_of(answer.get("Item", {}))
 
     def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Charged | None, Item]:
         """Add one to both counts if the item has these windows."""
@@ -129,7 +158,7 @@ class QuotaStore(Table):
         condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
         values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
         written, item = self._write_entry(claim, quota, sets, condition, values)
-        return (_to_charged(written) if written is not None else None), item
+        return (_to_charged(claim, written) if written is not None else None), item
 
     def _open_windows(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Charged | None, Item]:
         """Write these windows with one more submission if the item has not changed since `was`."""
@@ -144,7 +173,7 @@ class QuotaStore(Table):
             }
             condition = _equal(NUMBERS + COUNTS, ":was_")
             written, item = self._write_entry(claim, quota, sets, condition, values | before)
-        return (_to_charged(written) if written is not None else None), item
+        return (_to_charged(claim, written) if written is not None else None), item
 
     def _write_entry(
         self,
@@ -196,7 +225,7 @@ class QuotaStore(Table):
         """Return the written attributes, or None and the item that failed the condition; `more` selects both."""
         arguments: dict[str, Any] = {
             "TableName": self.table_name,
-            "Key": quota_key(claim.project_id, claim.profile),
+            "Key": quota_key(claim.project_id, claim.profile, claim.shard),
             "UpdateExpression": expression,
             "ConditionExpression": condition,
             "ExpressionAttributeValues": dict(values),
@@ -216,8 +245,8 @@ class QuotaStore(Table):
         raise AssertionError("unreachable")
 
 
-def _to_charged(item: Item) -> Charged:
-    return Charged(to_usage(item), item.get("endpoints_version", {}).get("S"))
+def _to_charged(claim: QuotaClaim, item: Item) -> Charged:
+    return Charged(claim, to_usage(item), endpoints_version_of(item))
 
 
 def _deletion(entry: InFlight) -> tuple[str, dict[str, Any]]:

@@ -39,21 +39,22 @@ class Rates:
 
     def headers(self, project: Project) -> dict[str, str]:
         """Return the three headers; none if the quota cannot be read, since that must not fail the request."""
-        usage = self._usage(project.project_id)
-        return self.headers_of(usage, project.quota(Profile.JUDGE)) if usage is not None else {}
+        quota = project.quota(Profile.JUDGE)
+        usage = self._usage(project.project_id, quota)
+        return self.headers_of(usage, quota) if usage is not None else {}
 
     def headers_of(self, usage: Usage, quota: Quota) -> dict[str, str]:
         """Return the three headers of a known usage, without a read."""
         return tightest_rate(usage, quota, self._clock()).headers
 
-    def _usage(self, project_id: str) -> Usage | None:
+    def _usage(self, project_id: str, quota: Quota) -> Usage | None:
         with self._reading:
-            (usage,) = self._seen.get(project_id) or self._seen.keep(project_id, (self._read(project_id),))
+            (usage,) = self._seen.get(project_id) or self._seen.keep(project_id, (self._read(project_id, quota),))
             return usage
 
-    def _read(self, project_id: str) -> Usage | None:
+    def _read(self, project_id: str, quota: Quota) -> Usage | None:
         try:
-            return self._quotas.usage(project_id, Profile.JUDGE)
+            return self._quotas.usage(project_id, Profile.JUDGE, quota)
         except (ClientError, BotoCoreError) as error:
             self._log.warning("Quota not read", project_id=project_id, error_type=type(error).__name__)
             return None

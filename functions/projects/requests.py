@@ -20,7 +20,6 @@ from functions.projects.quota import MAX_IN_FLIGHT, Quota
 NAME_MAX_CHARS = 100
 PER_MINUTE_MAX = 100_000
 PER_DAY_MAX = 10_000_000
-"""Each run in flight is an entry of one item, which may have 400 KB and is written for every submission."""
 
 _PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _TIME = re.compile(

@@ -107,7 +107,7 @@ class Acceptance:
             row = self._new_row(project, run, claim, interactive=interactive, correlation_id=correlation_id)
             try:
                 charge = self.admission.charge(project, row)
-                row = replace(row, endpoints_version=charge.endpoints_version)
+                row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
                 submission = self._start_or_refund(row, run, claim, charge, queue_url)
             except RateLimitedError:
                 # Another request with this key may have used up the quota since the first check.
@@ -144,7 +144,7 @@ class Acceptance:
         else:
             try:
                 reach("submit.after_ask")
-                row = self._seal_secret(row, run)  # a KMS call, made during the run
+                row = self._prepare(row, run)
             except BaseException:
                 call.abandon()
                 raise
@@ -162,7 +162,7 @@ class Acceptance:
         return pending
 
     def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
-        row = self._seal_secret(row, run)
+        row = self._prepare(row, run)
         if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
             key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
             row = replace(row, code=None, stdin=None, input_key=key)
@@ -170,10 +170,14 @@ class Acceptance:
         reach("submit.after_create")
         return row
 
-    def _seal_secret(self, row: Submission, run: RunRequest) -> Submission:
-        if run.webhook_secret is None or row.webhook_secret_box is not None:
-            return row
-        return replace(row, webhook_secret_box=self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID))
+    def _prepare(self, row: Submission, run: RunRequest) -> Submission:
+        """Get what the row needs, from KMS and the quotas table. A direct run is under way meanwhile."""
+        if row.quota_shard is not None and row.endpoints_version is None:
+            row = replace(row, endpoints_version=self.admission.endpoints_version(row))
+        if run.webhook_secret is not None and row.webhook_secret_box is None:
+            box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
+            row = replace(row, webhook_secret_box=box)
+        return row
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
         """Return the earlier submission with the Idempotency-Key. Raises IdempotencyConflictError."""

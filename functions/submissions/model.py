@@ -48,7 +48,7 @@ class Submission:
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
-    the request that created the row.
+    the request that created the row. `quota_shard`: the shard of a large quota that counts the run.
     """
 
     submission_id: str
@@ -88,6 +88,7 @@ class Submission:
     event_id: str | None = None
     endpoints_version: str | None = None
     correlation_id: str | None = None
+    quota_shard: str | None = None
 
     @property
     def log_ids(self) -> dict[str, Any]:
@@ -103,7 +104,7 @@ class Submission:
     def quota_claim(self) -> QuotaClaim:
         """The entry of this run in its project's quota."""
         entry = in_flight_entry(self.created_at, self.submission_id, self.idempotency_pk)
-        return QuotaClaim(self.project_id, self.profile, entry)
+        return QuotaClaim(self.project_id, self.profile, entry, self.quota_shard)
 
     @property
     def result(self) -> Mapping[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.errors import RateLimitedError
 from functions.failpoint import reach
-from functions.projects.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, InFlight
+from functions.projects.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS
 from functions.projects.quota import Limit
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.telemetry import warn
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.clock import Clock
+    from functions.projects.in_flight import QuotaClaim
     from functions.projects.model import Project
     from functions.projects.quota import Usage
     from functions.projects.quota_store import QuotaStore
@@ -30,8 +31,12 @@ _MOST_CHECKED = 25
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A charged run: see `Charged`. `has_overtaken`: we released another request, which may still succeed."""
+    """A charged run: see `Charged`. `usage`: of the whole quota, estimated from the shard.
 
+    `has_overtaken`: we released another request, which may still succeed.
+    """
+
+    shard: str | None
     usage: Usage
     endpoints_version: str | None
     has_overtaken: bool = False
@@ -52,26 +57,31 @@ class QuotaAdmission:
 
         Raises RateLimitedError, UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
         """
-        has_overtaken = False
+        has_overtaken, quota = False, project.quota(row.profile)
         try:
             try:
-                charged = self.quotas.charge(row.quota_claim, project.quota(row.profile))
-            except KeyInFlightError as held:
-                if self.clock() - held.entry.since_ms < OVERTAKEN_AFTER_MS:
+                charged = self.quotas.charge(row.quota_claim, quota)
+            except KeyInFlightError as taken:
+                if self.clock() - taken.held.entry.since_ms < OVERTAKEN_AFTER_MS:
                     raise
                 # It probably died before it wrote its row, and its client repeats the request. Its charge stays.
-                self.quotas.release(replace(row.quota_claim, entry=held.entry))
+                self.quotas.release(taken.held)
                 has_overtaken = True
-                charged = self.quotas.charge(row.quota_claim, project.quota(row.profile))
+                charged = self.quotas.charge(row.quota_claim, quota)
             except QuotaRefusedError as refused:
                 if refused.refusal.limit is not Limit.IN_FLIGHT or not self._release_stale(row, refused.in_flight):
                     raise
-                charged = self.quotas.charge(row.quota_claim, project.quota(row.profile))
+                charged = self.quotas.charge(row.quota_claim, quota)
         except QuotaRefusedError as refused:
             rate = refused.refusal.rate
             raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
         reach("submit.after_take")
-        return Charge(charged.usage, charged.endpoints_version, has_overtaken)
+        usage = charged.usage.times(quota.shards)
+        return Charge(charged.claim.shard, usage, charged.endpoints_version, has_overtaken)
+
+    def endpoints_version(self, row: Submission) -> str | None:
+        """Return the version of the project's endpoints, which only the charge of an undivided quota returns."""
+        return self.quotas.endpoints_version(row.project_id, row.profile)
 
     def refund(self, row: Submission, charge: Charge) -> None:
         """Refund a run whose Idempotency-Key belongs to another submission: repeats are free."""
@@ -90,7 +100,7 @@ class QuotaAdmission:
             # The windows end by themselves, and `_release_stale` finds the entry.
             warn(self.log, "Quota not given back", row.log_ids, error)
 
-    def _release_stale(self, row: Submission, in_flight: tuple[InFlight, ...]) -> bool:
+    def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
         """Release runs in flight that are final or never started. True if there was one."""
         # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
         # quota gets it only every _CHECK_EVERY_MS.
@@ -99,9 +109,9 @@ class QuotaAdmission:
             return False
         self.checked_ms[owner] = now
         released = 0
-        for entry in in_flight[:_MOST_CHECKED]:
-            found = self.submissions.get(entry.submission_id)
-            if found.is_final if found is not None else now - entry.since_ms >= LEAKED_AFTER_MS:
-                self.quotas.release(replace(row.quota_claim, entry=entry))
+        for claim in in_flight[:_MOST_CHECKED]:
+            found = self.submissions.get(claim.entry.submission_id)
+            if found.is_final if found is not None else now - claim.entry.since_ms >= LEAKED_AFTER_MS:
+                self.quotas.release(claim)
                 released += 1
         return released > 0

@@ -36,6 +36,7 @@ _PLAIN_FIELDS = (
         "idempotency_pk",
         "endpoints_version",
         "correlation_id",
+        "quota_shard",
     ),
     *(
         "webhook_url",

@@ -11,7 +11,7 @@ from functions.handlers import submit
 from functions.messages.languages import Profile
 from functions.projects import authentication as intake
 from functions.projects.model import Project
-from functions.projects.quota import DAY_MS, Quota, Usage
+from functions.projects.quota import DAY_MS, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.rate_limit_headers import Rates
 from functions.projects.store import ProjectStore
@@ -19,6 +19,7 @@ from functions.submissions.quota_admission import QuotaAdmission
 from functions.telemetry import logger
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
+from tests.adapters.quota_usage import whole_usage
 from tests.submission_factory import FakeTime
 
 PROGRAM = {"language": "python", "code": "print(42)"}
@@ -40,7 +41,7 @@ class Quotas:
 
     def counts(self, project_id: str = "p", profile: str = "judge") -> tuple[int, int, int]:
         """Of the minute, the day, and in flight."""
-        usage: Usage = self.store.usage(project_id, profile)
+        usage = whole_usage(self.aws, project_id, profile)
         return usage.minute.count, usage.day.count, usage.in_flight
 
     def rows(self) -> list[str]:

@@ -19,6 +19,7 @@ import pytest
 from functions.aws import clients
 from functions.handlers import announce, deliver, record, submit
 from functions.projects.model import Project
+from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
@@ -30,7 +31,6 @@ from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Context, call, stream_record
 from tests.adapters.runner_system import TOKEN, Direct
 from tests.runner_doubles import RecordedSlot
-from tests.submission_factory import GENEROUS
 
 _PER_BATCH = 10
 _HELD_SECS = 0.01
@@ -197,7 +197,7 @@ class CountedSystem:
 
 
 @contextmanager
-def counted_system(*, slots: int = 1, latency_secs: float = 0) -> Iterator[CountedSystem]:
+def counted_system(quota: Quota, *, slots: int = 1, latency_secs: float = 0) -> Iterator[CountedSystem]:
     """Start everything over a new engine. The environment and botocore's handlers are as before afterwards."""
     patch = pytest.MonkeyPatch()
     with tempfile.TemporaryDirectory() as folder, HookReceiver().running() as receiver:
@@ -212,7 +212,7 @@ def counted_system(*, slots: int = 1, latency_secs: float = 0) -> Iterator[Count
                 patch.setenv("STAGE", "local")
                 patch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
                 store = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb"))
-                store.create_project(Project(PROJECT_ID, "Counted", quotas=GENEROUS))
+                store.create_project(Project(PROJECT_ID, "Counted", quotas={"judge": quota}))
                 store.issue_key(PROJECT_ID, api_key=API_KEY)
                 runner = Direct(aws, Path(folder) / "alive")
                 runner.start(RecordedSlot, slots=slots)

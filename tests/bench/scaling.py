@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
+from functions.projects import quota as projects
 from infra.deploy.costs import PRICES_OF, RUNS, Run, dollars_per_million
 
 RATES = (10, 1_000, 50_000)
@@ -20,7 +21,9 @@ HOST_DOLLARS = 0.145
 HEARTBEAT_SECS = 20
 _DELIVERY_SECS = 0.2
 _QUOTA_ROW_BYTES, _IN_FLIGHT_BYTES = 200, 50
-"""A project's quota item, and what each of its runs in flight adds (`functions/projects/in_flight.py`)."""
+"""A shard of a project's quota, and what each of its runs in flight adds (`functions/projects/in_flight.py`)."""
+_SPARE = 1.5
+"""A project's limits, as a multiple of what it uses."""
 SYNCHRONOUS, POLLED, WEBHOOK = RUNS
 
 
@@ -45,9 +48,15 @@ class Workload:
         return self.rate * (self.run.gb_secs + waits)
 
     @property
-    def quota_item_writes(self) -> float:
-        """Write units a second of one project's quota item: charged once, released in a transaction, by the KiB."""
-        rate = self.rate / self.projects
+    def quota_shards(self) -> int:
+        """Shards of one project's quota."""
+        rate = self.rate / self.projects * _SPARE
+        return projects.Quota(int(rate * 60), int(rate * 86_400), ceil(rate * self.run_secs)).shards
+
+    @property
+    def quota_shard_writes(self) -> float:
+        """Write units a second of one shard: charged once, released in a transaction, by the KiB."""
+        rate = self.rate / self.projects / self.quota_shards
         item_bytes = _QUOTA_ROW_BYTES + _IN_FLIGHT_BYTES * rate * self.run_secs
         return rate * 3 * ceil(item_bytes / 1024)
 
@@ -67,7 +76,7 @@ QUOTAS = (
     Quota("HTTP API: requests a second of the account", 10_000, lambda w: w.rate * w.run.requests, "request"),
     Quota("Lambda: concurrent invocations", 1_000, lambda w: w.invocations, "request"),
     Quota("DynamoDB: write units a second of a table", 40_000, lambda w: w.rate * w.run.writes, "request"),
-    Quota("DynamoDB: one project's quota item, writes a second", 1_000, lambda w: w.quota_item_writes, "projects"),
+    Quota("DynamoDB: a shard of a project's quota, writes", 1_000, lambda w: w.quota_shard_writes, "projects"),
     Quota("DynamoDB: one project in its 8 list shards, writes", 8_000, lambda w: w.rate * 2 / w.projects, "projects"),
     Quota("DynamoDB: 16 shards of the due index, writes a second", 16_000, lambda w: w.rate * 3, "more shards"),
     Quota("SQS: messages in flight of a queue", 120_000, lambda w: w.rate * w.run_secs, "more queues"),

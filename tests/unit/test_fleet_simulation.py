@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.projects.requests import PER_MINUTE_MAX
 from infra.deploy.costs import Run
 from infra.sam_template import read
 from tests.bench import fleet, scaling
@@ -147,9 +148,8 @@ def test_quotas_are_reached_in_the_order_that_the_page_tells() -> None:
         (quota,) = [quota for quota in scaling.QUOTAS if quota.name.startswith(name)]
         return quota.limit / quota.used(scaling.Workload(1e6, scaling.POLLED, 0.5, projects)) * 1e6
 
-    for rate, run_secs in ((333, 0.01), (111, 0.5), (55, 2.0)):
-        assert scaling.Workload(rate, scaling.POLLED, run_secs, 1).quota_item_writes <= 1_000
-        assert scaling.Workload(1.1 * rate, scaling.POLLED, run_secs, 1).quota_item_writes > 1_000
+    for run_secs in (0.05, 0.1, 0.5, 1.8):
+        assert scaling.Workload(PER_MINUTE_MAX / 60, scaling.POLLED, run_secs, 1).quota_shard_writes < 500
     assert int(rate_at("DynamoDB: one project in its 8 list shards", 1)) == 4000
     assert int(rate_at("DynamoDB: 16 shards", 1)) == 5333
     assert 4000 < rate_at("ALB: targets", 1) < 5000

@@ -16,7 +16,8 @@ _REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {
 _RETRY_AFTER = {"description": "Seconds until a repeat makes sense.", "schema": {"type": "integer", "minimum": 1}}
 _RATE_LIMIT_HEADERS = {
     "RateLimitLimit": {
-        "description": "Runs that the quota allows in its minute or day, whichever has fewer left.",
+        "description": "Runs that the quota allows in its minute or day, whichever has fewer left. An estimate for "
+        "a large quota.",
         "schema": {"type": "integer", "minimum": 0},
     },
     "RateLimitRemaining": {"description": "How many of them are left.", "schema": {"type": "integer", "minimum": 0}},

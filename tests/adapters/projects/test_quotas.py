@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from functions.aws.clients import Clients
 from functions.handlers import result, submit
 from functions.http.paths import ROUTES
+from functions.ids import new_id
 from functions.projects.in_flight import LEAKED_AFTER_MS
 from functions.projects.quota import Quota, Usage
 from functions.submissions.model import Submission
@@ -19,10 +20,12 @@ from tests.adapters.http_calls import Answer, call, event, get
 from tests.adapters.openapi_check import document
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.quota_projects import PROGRAM, Quotas, on_time, rate, submit_with
-from tests.submission_factory import SUBMISSION_ID, completion
+from tests.adapters.quota_usage import whole_usage
+from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 DAY_SECS = 86_400
 PLENTY = Quota(1000, 1000, 1000)
+UNDIVIDED = Quota(1000, 1000, 10)
 
 
 @pytest.fixture
@@ -288,21 +291,23 @@ ENDINGS = [end_by_record, end_unreadable, end_by_dead_letter, end_by_age, end_by
 
 
 def in_flight(pipeline: Pipeline) -> int:
-    return pipeline.quotas.usage("dev", "judge").in_flight
+    return whole_usage(pipeline.aws, "dev").in_flight
 
 
-def accepted(pipeline: Pipeline, **changes: Any) -> Submission:
-    row = pipeline.submit(**changes)
-    pipeline.quotas.charge(row.quota_claim, PLENTY)
-    return row
+def accepted(pipeline: Pipeline, quota: Quota, **changes: Any) -> Submission:
+    values = {"submission_id": new_id()} | changes
+    charged = pipeline.quotas.charge(new_submission(**values).quota_claim, quota)
+    assert (charged.claim.shard is not None) == (quota.shards > 1)
+    return pipeline.submit(**values, quota_shard=charged.claim.shard)
 
 
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("webhook_url", [None, "https://hooks.example.com/"])
+@pytest.mark.parametrize("quota", [UNDIVIDED, PLENTY])
 def test_every_end_of_a_run_frees_its_place(
-    pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], webhook_url: str | None
+    pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], webhook_url: str | None, quota: Quota
 ) -> None:
-    row = accepted(pipeline, webhook_url=webhook_url)
+    row = accepted(pipeline, quota, webhook_url=webhook_url)
     end(pipeline, row)
     assert pipeline.row(row).is_final
     assert in_flight(pipeline) == 0
@@ -310,11 +315,12 @@ def test_every_end_of_a_run_frees_its_place(
 
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("failpoint", ["complete.before_write", "complete.after_write", "complete.after_hint"])
+@pytest.mark.parametrize("quota", [UNDIVIDED, PLENTY])
 def test_a_crash_on_the_way_to_the_end_frees_it_later(
-    pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], failpoint: str
+    pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], failpoint: str, quota: Quota
 ) -> None:
-    row = accepted(pipeline)
-    other = accepted(pipeline)
+    row = accepted(pipeline, quota)
+    other = accepted(pipeline, quota)
     pipeline.submissions.defer(other.submission_id, 2**52, other.due_at_ms or 0)  # not this test's
     with crash_at(failpoint), pytest.raises(Crash):
         end(pipeline, row)
@@ -509,9 +515,9 @@ def test_polling_reads_the_quota_once_a_second(quotas: Quotas, monkeypatch: pyte
     key, reads = quotas.project(Quota(5, 1000, 10)), []
     usage = quotas.store.usage
 
-    def note(project_id: str, profile: str) -> Usage:
+    def note(project_id: str, profile: str, quota: Quota) -> Usage:
         reads.append((project_id, profile))
-        return usage(project_id, profile)
+        return usage(project_id, profile, quota)
 
     monkeypatch.setattr(quotas.store, "usage", note)
     for _ in range(5):

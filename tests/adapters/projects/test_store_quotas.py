@@ -15,7 +15,7 @@ from tests.submission_factory import START_MS, FakeTime, new_submission
 
 pytestmark = pytest.mark.answered_by("engine", "moto")
 
-PLENTY = Quota(1000, 1000, 1000)
+PLENTY = Quota(1000, 1000, 10)
 
 
 def run(key: str | None = None, **changes: Any) -> Submission:
@@ -34,7 +34,7 @@ def quotas(aws: Aws, time: FakeTime) -> QuotaStore:
 
 
 def counts(quotas: QuotaStore, profile: str = "judge") -> tuple[int, int, int]:
-    usage = quotas.usage("dev", profile)
+    usage = quotas.usage("dev", profile, PLENTY)
     return usage.minute.count, usage.day.count, usage.in_flight
 
 
@@ -68,8 +68,8 @@ def test_a_limit_of_nothing_takes_nothing_and_writes_nothing(aws: Aws, quotas: Q
 def test_a_limit_that_was_lowered_below_the_count_refuses_and_one_that_was_raised_takes(quotas: QuotaStore) -> None:
     for _ in range(5):
         quotas.charge(run().quota_claim, PLENTY)
-    assert refused(quotas, Quota(3, 1000, 1000)) is Limit.PER_MINUTE
-    assert refused(quotas, Quota(1000, 3, 1000)) is Limit.PER_DAY
+    assert refused(quotas, Quota(3, 1000, 10)) is Limit.PER_MINUTE
+    assert refused(quotas, Quota(1000, 3, 10)) is Limit.PER_DAY
     assert refused(quotas, Quota(1000, 1000, 3)) is Limit.IN_FLIGHT
     assert quotas.charge(run().quota_claim, Quota(6, 6, 6)).usage.minute.count == 6
 
@@ -166,7 +166,7 @@ def test_a_key_takes_once_while_its_run_is_in_flight(quotas: QuotaStore) -> None
     quotas.charge(first.quota_claim, Quota(1, 1, 1))
     with pytest.raises(KeyInFlightError) as caught:  # not refused, though every limit is reached
         quotas.charge(run("key").quota_claim, Quota(1, 1, 1))
-    assert caught.value.entry == first.quota_claim.entry
+    assert caught.value.held == first.quota_claim
     assert counts(quotas) == (1, 1, 1)
     quotas.charge(run("other key").quota_claim, PLENTY)
     quotas.release(first.quota_claim)

@@ -12,6 +12,7 @@ from functions.ids import new_id
 from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
+from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
 from functions.submissions import quota_admission
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
@@ -468,6 +469,8 @@ def test_requests_on_many_threads_are_not_mixed_up(aws: Aws, project_key: str) -
 def test_a_warm_call_makes_no_client_and_asks_no_more_than_it_must(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    undivided = Project(PROJECT_ID, "Tests", quotas={"judge": Quota(10**5, 10**5, 10)})
+    ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb()).create_project(undivided)
     post(project_key, PROGRAM)
     asked: list[str] = []
 
