@@ -44,6 +44,12 @@ _header = click.option(
 _description = click.option("--description", help="Free text.")
 _concurrency = click.option("--max-concurrency", type=click.IntRange(1, 20), help="Concurrent requests.")
 _per_second = click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests per second; 0: no limit.")
+_format = click.option(
+    "--format",
+    "body_format",
+    type=click.Choice(["event", "slack", "discord", "teams"]),
+    help="What it gets: the event itself (default), or a message for people.",
+)
 
 
 @webhooks.command("list")
@@ -69,6 +75,7 @@ def list_webhooks(session: Session, limit: int, everything: bool, as_json: bool)
 @_description
 @_concurrency
 @_per_second
+@_format
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @as_json
 @pass_session
@@ -80,6 +87,7 @@ def create_webhook(
     description: str | None,
     max_concurrency: int | None,
     max_per_second: int | None,
+    body_format: str | None,
     disabled: bool,
     as_json: bool,
 ) -> None:
@@ -91,6 +99,7 @@ def create_webhook(
         "description": description,
         "max_concurrency": max_concurrency,
         "max_per_second": max_per_second,
+        "format": body_format,
         "enabled": not disabled,
     }
     _show(_call(session, "POST", ("webhooks",), body), as_json=as_json)
@@ -115,6 +124,7 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @_description
 @_concurrency
 @_per_second
+@_format
 @as_json
 @pass_session
 def update_webhook(
@@ -128,6 +138,7 @@ def update_webhook(
     description: str | None,
     max_concurrency: int | None,
     max_per_second: int | None,
+    body_format: str | None,
     as_json: bool,
 ) -> None:
     """Change an endpoint. Omitted options stay; given events and headers replace all old ones."""
@@ -138,6 +149,7 @@ def update_webhook(
         "description": description,
         "max_concurrency": max_concurrency,
         "max_per_second": max_per_second,
+        "format": body_format,
     }
     body |= {"events": list(events)} if events or all_events else {}
     body |= {"headers": dict(headers)} if headers or no_headers else {}

@@ -1,6 +1,7 @@
 """Wire the parts that publish events and send webhooks."""
 
 from functions.aws.clients import Clients
+from functions.handlers.chat_cards import CARDS
 from functions.handlers.wiring import event_bus
 from functions.settings import SweepSettings, WebhookSettings
 from functions.webhooks.deliveries.hints import DeliveryHints
@@ -52,5 +53,6 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         disabled_events=DisabledEvents(box.endpoints, box),
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
+        cards=CARDS,
         schedule=Schedule(settings.webhook_retry_secs),
     )

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms
+from functions.handlers.chat_cards import CARDS
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.store import ProjectStore
 from functions.settings import EndpointsSettings, load, refuse_insecure_stage
@@ -50,7 +51,7 @@ def wiring() -> Wiring:
     endpoints = EndpointRoutes(projects, store, changes, deletions, secrets, insecure, settings.own_host, now_ms, log)
     return Wiring(
         endpoints,
-        EndpointActionRoutes(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), recovery),
+        EndpointActionRoutes(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), CARDS, recovery),
         DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, secrets.boxes),
     )
 

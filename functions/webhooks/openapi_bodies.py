@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.evidence import Count
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.model import DisabledReason, Health
+from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Health
 
 
 class EndpointView(BaseModel):
@@ -23,6 +23,7 @@ class EndpointView(BaseModel):
     )
     max_concurrency: Count = Field(description="Limit of concurrent requests.")
     max_per_second: Count = Field(description="Limit of requests per second. 0: no limit.")
+    format: BodyFormat = Field(description="event: the event itself. Others: a message for people, made from it.")
     health: Health = Field(description="degraded: no success for two and a half days. After five days it is disabled.")
     warning: str | None = Field(description="When a degraded endpoint will be disabled.")
     failing_since: Time | None = Field(description="First failure since the last success.")

@@ -17,6 +17,7 @@ from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
+from functions.handlers.chat_cards import CARDS
 from functions.ids import new_id
 from functions.projects.quota_rows import quota_key
 from functions.projects.quota_store import QuotaStore
@@ -136,6 +137,7 @@ class Pipeline:
             self.boxes,
             self.disabled_events,
             Egress(allow_insecure=True),
+            CARDS,
             Schedule((0, 5, 300, 1800)),
             time,
             no_sleep,

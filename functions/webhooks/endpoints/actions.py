@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from functions.aws.dynamodb.items import Value
     from functions.http.resolver import Resolver
+    from functions.webhooks.cards.rendering import Cards
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.egress import Egress
@@ -47,6 +48,7 @@ class EndpointActionRoutes:
 
     endpoints: EndpointRoutes
     egress: Egress
+    cards: Cards
     recovery: Recovery
 
     def rotate(self, app: Resolver, id_text: str) -> Response[str]:
@@ -75,7 +77,8 @@ class EndpointActionRoutes:
         """Send `webhook.test` now, like a delivery. It is not stored and not retried."""
         endpoint = self.endpoints.own(app, id_text)
         secrets, now = self.endpoints.secrets, self.endpoints.clock()
-        body, webhook_id, timestamp_secs = event_body(endpoint, now), new_id(), now // MS_PER_SEC
+        body = self.cards.body(endpoint.format, event_body(endpoint, now))
+        webhook_id, timestamp_secs = new_id(), now // MS_PER_SEC
         try:
             signature = signatures(secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except UnsealError:

@@ -30,6 +30,15 @@ SPREAD_MS = 12 * 3_600_000
 """Failures closer together than this count as one, so that one bad hour is one failure."""
 
 
+class BodyFormat(StrEnum):
+    """What an endpoint gets: the event itself, or a message for people in the shape of a chat service."""
+
+    EVENT = "event"
+    SLACK = "slack"
+    DISCORD = "discord"
+    TEAMS = "teams"
+
+
 class Health(StrEnum):
     """Health of an endpoint, as the API shows it."""
 
@@ -92,6 +101,7 @@ class Endpoint:
     failing: FailureStreak | None = None
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0
+    format: BodyFormat = BodyFormat.EVENT
 
     def wants(self, event_type: str) -> bool:
         """Whether its filter accepts an event type."""

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, parse_body
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND, BodyFormat
 from functions.webhooks.event_types import FILTERABLE_EVENTS
 from functions.webhooks.sending.signature import (
     MAX_KEY_BYTES,
@@ -66,6 +66,13 @@ MaxConcurrency = Annotated[
     int, Field(ge=1, le=MAX_CONCURRENCY, description=f"Concurrent requests. Default: {DEFAULT_CONCURRENCY}.")
 ]
 MaxPerSecond = Annotated[int, Field(ge=0, le=MAX_PER_SECOND, description="Requests per second. Default: 0, no limit.")]
+Format = Annotated[
+    BodyFormat,
+    Field(
+        strict=False,
+        description="event: the event itself. slack, discord, teams: a message for people. Default: event.",
+    ),
+]
 Secret = Annotated[
     Text,
     Field(
@@ -87,6 +94,7 @@ class CreateEndpointRequest(BaseModel):
     headers: Headers | None = Field(default=None, repr=False)
     max_concurrency: MaxConcurrency | None = None
     max_per_second: MaxPerSecond | None = None
+    format: Format | None = None
     secret: Secret | None = Field(default=None, repr=False)
 
 
@@ -104,6 +112,7 @@ class ChangeEndpointRequest(BaseModel):
     headers: Headers | None = Field(default=None, repr=False, description="Replaces all custom headers.")
     max_concurrency: MaxConcurrency | None = None
     max_per_second: MaxPerSecond | None = None
+    format: Format | None = None
     secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 

@@ -81,6 +81,7 @@ class EndpointRoutes:
             secret_box=self.secrets.boxes.seal(secret, project_id, endpoint_id),
             max_concurrency=settings.max_concurrency,
             max_per_second=settings.max_per_second,
+            format=settings.format,
             enabled=settings.enabled,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
             disabled_at=None if settings.enabled else to_rfc3339(now),
@@ -173,6 +174,7 @@ class EndpointRoutes:
             "header_names": tuple(settings.headers),
             "max_concurrency": settings.max_concurrency,
             "max_per_second": settings.max_per_second,
+            "format": settings.format.value,
             "enabled": settings.enabled,
         }
         removes: tuple[str, ...] = ("headers",)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.items import Value, from_item, key
-from functions.webhooks.endpoints.model import DisabledReason, Endpoint, FailureStreak
+from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Endpoint, FailureStreak
 
 ENDPOINT_PREFIX = "ENDPOINT#"
 DELETION_PREFIX = "DELETED#"
@@ -57,6 +57,7 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
         "failing_spread": failing.spread if failing else None,
         "max_concurrency": endpoint.max_concurrency,
         "max_per_second": endpoint.max_per_second,
+        "format": endpoint.format.value,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
@@ -97,4 +98,5 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
         updated_at=row["updated_at"],
         max_concurrency=row["max_concurrency"],
         max_per_second=row["max_per_second"],
+        format=BodyFormat(row["format"]),
     )

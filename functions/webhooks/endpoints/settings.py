@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from functions.errors import FieldProblem
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest, refuse, secret_problem
 from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
 from functions.webhooks.sending.address import AddressRefusedError, check_url
@@ -39,6 +39,7 @@ class EndpointSettings:
     headers: Mapping[str, str] = field(repr=False)
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0
+    format: BodyFormat = BodyFormat.EVENT
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
@@ -53,6 +54,7 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
         headers,
         request.max_concurrency or DEFAULT_CONCURRENCY,
         request.max_per_second or 0,
+        request.format or BodyFormat.EVENT,
     )
 
 
@@ -75,6 +77,7 @@ def changed_settings(
         wanted,
         endpoint.max_concurrency if change.max_concurrency is None else change.max_concurrency,
         endpoint.max_per_second if change.max_per_second is None else change.max_per_second,
+        endpoint.format if change.format is None else change.format,
     )
 
 

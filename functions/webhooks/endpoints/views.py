@@ -19,6 +19,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
         "max_concurrency": endpoint.max_concurrency,
         "max_per_second": endpoint.max_per_second,
+        "format": endpoint.format.value,
         "health": endpoint.health(now_ms).value,
         "warning": _warning(endpoint, now_ms),
         "failing_since": to_rfc3339(failing.since_ms) if failing else None,

@@ -8,6 +8,7 @@ from random import SystemRandom
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
+from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
@@ -20,6 +21,7 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
+from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.claim import Claimer
@@ -51,11 +53,12 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """URL, signing keys (two during a rotation overlap) and custom headers of an attempt."""
+    """URL, signing keys (two during a rotation overlap), custom headers and the format of the body of an attempt."""
 
     url: str = field(repr=False)
     keys: tuple[SigningKey, ...]
     headers: Mapping[str, str] = field(repr=False)
+    body_format: BodyFormat = BodyFormat.EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Deliverer:
     boxes: SecretBoxes
     disabled_events: DisabledEvents
     egress: Egress
+    cards: Cards
     schedule: Schedule
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
@@ -159,11 +163,13 @@ class Deliverer:
                 secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
                 return _Target(delivery.url, (parse_secret(secret),), {})
             secrets = EndpointSecrets(self.boxes)
-            return _Target(endpoint.url, secrets.keys(endpoint, self.clock()), secrets.headers(endpoint))
+            keys, headers = secrets.keys(endpoint, self.clock()), secrets.headers(endpoint)
+            return _Target(endpoint.url, keys, headers, endpoint.format)
         except (InvalidSecretError, UnsealError):
             return None
 
-    def _send(self, delivery: Delivery, target: _Target, body: bytes) -> Reply:
+    def _send(self, delivery: Delivery, target: _Target, event: bytes) -> Reply:
+        body = self.cards.body(target.body_format, event)
         timestamp_secs = self.clock() // MS_PER_SEC
         signature = signatures(target.keys, delivery.webhook_id, timestamp_secs, body)
         headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers)

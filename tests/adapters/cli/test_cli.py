@@ -498,7 +498,7 @@ def test_a_list_is_read_page_by_page(
         (
             (
                 "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
-                "--max-concurrency 3 --max-per-second 7"
+                "--max-concurrency 3 --max-per-second 7 --format slack"
             ),
             (
                 "POST",
@@ -510,12 +510,14 @@ def test_a_list_is_read_page_by_page(
                     "description": "D",
                     "max_concurrency": 3,
                     "max_per_second": 7,
+                    "format": "slack",
                     "enabled": False,
                 },
             ),
         ),
         (f"webhooks show {ID}", ("GET", f"/api/webhooks/{ID}", None)),
         (f"webhooks update {ID} --url https://y", ("PATCH", f"/api/webhooks/{ID}", {"url": "https://y"})),
+        (f"webhooks update {ID} --format event", ("PATCH", f"/api/webhooks/{ID}", {"format": "event"})),
         (f"webhooks update {ID} --max-per-second 0", ("PATCH", f"/api/webhooks/{ID}", {"max_per_second": 0})),
         (
             f"webhooks update {ID} --all-events --no-headers",

@@ -14,6 +14,7 @@ from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,
     DISABLE_AFTER_MS,
     SPREAD_MS,
+    BodyFormat,
     DisabledReason,
     Endpoint,
     FailureStreak,
@@ -26,6 +27,7 @@ from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
+from tests.chat_shapes import problems, texts
 from tests.submission_factory import START_MS
 
 DAY_SECS = 86_400
@@ -73,6 +75,26 @@ def test_every_endpoint_that_wants_the_event_and_the_run_s_own_url_get_it(pipeli
     }
     assert len({(request.webhook_id, request.body) for request in pipeline.receiver.received}) == 1
     assert pipeline.delivery(submission, other.endpoint_id) is None
+
+
+@pytest.mark.parametrize("body_format", [BodyFormat.SLACK, BodyFormat.DISCORD, BodyFormat.TEAMS])
+def test_a_chat_endpoint_gets_a_card_and_the_others_the_event(pipeline: Pipeline, body_format: BodyFormat) -> None:
+    chat, plain = pipeline.endpoint(format=body_format), pipeline.endpoint()
+    pipeline.receiver.answers = [(503, {}, b""), (503, {}, b""), (200, {}, b"ok")]
+    submission = finish(pipeline)
+    pipeline.webhook(hint_of(submission, chat), hint_of(submission, plain))
+    pipeline.time.advance(DAY_SECS)
+    pipeline.webhook(hint_of(submission, chat), hint_of(submission, plain))
+    got = pipeline.receiver.received
+    cards = [request for request in got if request.path == path_of(chat.endpoint_id)]
+    events = [request for request in got if request.path == path_of(plain.endpoint_id)]
+    assert (len(cards), len(events)) == (2, 2)
+    assert all(is_genuine(request, SECRET) for request in got)
+    assert {request.webhook_id for request in got} == {submission.submission_id}
+    assert len({request.body for request in cards}) == 1  # every attempt has the same bytes
+    assert problems(body_format.value, cards[0].body) == []
+    assert submission.submission_id in "".join(texts(json.loads(cards[0].body)))
+    assert json.loads(events[0].body)["type"] == "submission.completed"
 
 
 def test_endpoint_of_another_project_gets_nothing(pipeline: Pipeline) -> None:

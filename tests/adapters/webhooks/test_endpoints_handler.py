@@ -24,6 +24,7 @@ from functions.webhooks.sending.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.hook_receiver import HookReceiver
 from tests.adapters.http_calls import Answer, call, event, send
+from tests.chat_shapes import problems, texts
 from tests.submission_factory import SUBMISSION_ID
 
 URL = "https://hooks.example.com/x?token=very-hidden"
@@ -134,6 +135,16 @@ def test_caps_of_an_endpoint_are_set_changed_and_bounded(project_key: str, store
     for wrong in ({"max_concurrency": 0}, {"max_concurrency": 21}, {"max_per_second": -1}, {"max_per_second": 101}):
         refused = change(project_key, made["id"], **wrong)
         assert (refused.status, [problem["field"] for problem in refused.json["fields"]]) == (422, list(wrong))
+
+
+def test_the_format_of_an_endpoint_is_set_changed_and_checked(project_key: str, store: EndpointStore) -> None:
+    assert create(project_key)["format"] == "event"
+    made = create(project_key, format="slack")
+    assert (made["format"], row(store, made["id"]).format) == ("slack", "slack")
+    assert change(project_key, made["id"], description="kept").json["format"] == "slack"
+    assert change(project_key, made["id"], format="teams").json["format"] == "teams"
+    refused = change(project_key, made["id"], format="irc")
+    assert (refused.status, [problem["field"] for problem in refused.json["fields"]]) == (422, ["format"])
 
 
 def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: list[dict[str, Any]]) -> None:
@@ -427,6 +438,17 @@ def test_a_test_shows_what_was_sent_and_what_came_back(
     assert made["secret"].removeprefix("whsec_") not in answer.raw.decode() + repr(logged)
     assert not [item for item in aws.items("DeliveriesTable") if item["pk"]["S"].startswith("EVENT#")]
     assert aws.messages("DeliveriesQueue") == []
+
+
+@pytest.mark.parametrize("body_format", ["slack", "discord", "teams"])
+def test_a_test_of_a_chat_endpoint_sends_a_signed_card(
+    insecure: None, project_key: str, receiver: HookReceiver, body_format: str
+) -> None:
+    made = create(project_key, url=receiver.url, format=body_format)
+    received = sent(project_key, made["id"], receiver)
+    assert problems(body_format, received.body) == []
+    assert "Rustbox test message" in texts(json.loads(received.body))
+    assert verifies(made["secret"], received)
 
 
 def test_a_disabled_endpoint_can_be_tested_and_stays_disabled(

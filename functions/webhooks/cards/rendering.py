@@ -1,0 +1,68 @@
+"""The body that an endpoint gets: the event itself, or a card in the format of a chat service."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from functions.webhooks.cards.card import Card, Level, bounded
+from functions.webhooks.cards.discord import discord_body
+from functions.webhooks.cards.slack import slack_body
+from functions.webhooks.cards.teams import teams_body
+from functions.webhooks.cut_body import event_bytes
+from functions.webhooks.endpoints.model import BodyFormat
+from functions.webhooks.event_types import EVENT_DISABLED, EVENT_TEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from functions.webhooks.cards.card import CardMaker
+
+_BODIES: Final[Mapping[BodyFormat, Callable[[Card], dict[str, Any]]]] = {
+    BodyFormat.SLACK: slack_body,
+    BodyFormat.DISCORD: discord_body,
+    BodyFormat.TEAMS: teams_body,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Makes bodies. `makers`: cards of the events that higher slices own, by event type."""
+
+    makers: Mapping[str, CardMaker] = field(default_factory=dict)
+
+    def body(self, body_format: BodyFormat, event: bytes) -> bytes:
+        """Return the body for a format: always the same for the same event."""
+        if body_format is BodyFormat.EVENT:
+            return event
+        values = json.loads(event)
+        make = {**_OWN_MAKERS, **self.makers}.get(values.get("type"), _any_card)
+        try:
+            card = make(values)
+        except (KeyError, TypeError, ValueError, AttributeError):  # an event of another revision
+            card = _any_card(values)
+        return event_bytes(_BODIES[body_format](bounded(card)))
+
+
+def _disabled_card(event: Mapping[str, Any]) -> Card:
+    reasons = {"gone": "It answered 410 Gone.", "failing": "Every delivery of the last five days failed."}
+    return Card(
+        f"Webhook endpoint disabled: {event['host']}",
+        Level.BAD,
+        f"{reasons.get(event['reason'], '')} Its deliveries pause. Repair it, enable it, recover its deliveries.",
+        (("Endpoint", event["endpoint_id"]),),
+    )
+
+
+def _test_card(event: Mapping[str, Any]) -> Card:
+    return Card("Rustbox test message", Level.NEUTRAL, event["message"], (("Endpoint", event["endpoint_id"]),))
+
+
+def _any_card(event: Mapping[str, Any]) -> Card:
+    """Return the card of an event that no maker knows."""
+    facts = [(name, str(value)) for name, value in event.items() if isinstance(value, str | int | float)]
+    return Card(str(event.get("type", "event")), Level.NEUTRAL, "", tuple(fact for fact in facts if fact[0] != "type"))
+
+
+_OWN_MAKERS: Final[Mapping[str, CardMaker]] = {EVENT_DISABLED: _disabled_card, EVENT_TEST: _test_card}
