@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve admin-key export import backup restore zip deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help preflight setup up serve admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -28,7 +28,8 @@ admin-key: ## Make a new administrator's key for `make serve`, and show it
 export: ## Write projects, keys, endpoints and quotas into a file (FILE=rustbox.json)
 	@.venv/bin/python -m infra.local export "$(FILE)"
 
-import: setup ## Write an export into a deployment (FILE=rustbox.json STAGE=prod REGION=…)
+import: ## Write an export into a deployment (FILE=rustbox.json STAGE=prod REGION=…)
+	@bash infra/setup/install.sh --deploy
 	@.venv/bin/python -m infra.deploy import "$(FILE)"
 
 backup: ## Write the state of a stack, which may run, into a file (FILE=rustbox.backup)
@@ -37,17 +38,24 @@ backup: ## Write the state of a stack, which may run, into a file (FILE=rustbox.
 restore: ## Put a backup in place of the state of a stopped stack (FILE=rustbox.backup)
 	@.venv/bin/python -m infra.local restore "$(FILE)"
 
-deploy: setup ## Deploy to AWS (STAGE=prod REGION=… RUNNERS=fleet) or an emulator (ENDPOINT=http://127.0.0.1:4566)
+deploy: ## Deploy to AWS (STAGE=prod REGION=… RUNNERS=fleet) or an emulator (ENDPOINT=http://127.0.0.1:4566)
+	@bash infra/setup/install.sh --deploy
 	@.venv/bin/python -m infra.deploy up
 
-undeploy: setup ## Delete a deployment; its data stays unless DATA=delete
+undeploy: ## Delete a deployment; its data stays unless DATA=delete
+	@bash infra/setup/install.sh --deploy
 	@.venv/bin/python -m infra.deploy down
 
-deploy-status: setup ## Show a deployment: stack, runners, queues
+deploy-status: ## Show a deployment: stack, runners, queues
+	@bash infra/setup/install.sh --deploy
 	@.venv/bin/python -m infra.deploy status
 
-zip: setup ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
+zip: ## Build the zip of the functions, .build/functions.zip (ARCHITECTURE=arm64 or x86_64)
+	@bash infra/setup/install.sh --deploy
 	@.venv/bin/python -m infra.deploy zip
+
+release: setup ## Build the wheel of the command line, the zips and the image, with checksums (ARGS=--without-image)
+	@.venv/bin/python -m infra.release $(ARGS)
 
 sbom: setup ## List what zip and image hold, as CycloneDX in .build/
 	@bash infra/setup/audit.sh sbom

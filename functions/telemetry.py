@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
+from functions import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,7 +26,7 @@ _DEFAULT_NAMESPACE = "Rustbox"
 @functools.cache
 def logger(service: str) -> Logger:
     """Return the logger of one entry point; POWERTOOLS_LOG_LEVEL sets its level."""
-    return Logger(service=service, utc=True)
+    return Logger(service=service, utc=True, version=VERSION)
 
 
 def warn(log: Logger, phrase: str, ids: Mapping[str, Any], error: Exception, problem: str | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
@@ -63,7 +63,7 @@ class Api:
             headers={"user-agent": f"rustbox-cli/{VERSION}"},
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Api:  # noqa: PYI034 - Self needs Python 3.11
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,7 +58,7 @@ class Moment(click.ParamType):
         if not _DURATION.fullmatch(value):
             return str(value)
         secs = self._sign * Duration().convert(value, param, ctx)
-        moment = datetime.now(UTC) + timedelta(seconds=secs)
+        moment = datetime.now(timezone.utc) + timedelta(seconds=secs)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -221,4 +221,5 @@ def _show(found: Result) -> None:
     show_record(record)
     for stream in ("stdout", "stderr"):
         if is_final(found) and (text := found["output"][stream]):
-            click.echo(f"\n{stream}:\n{plain(text).rstrip('\n')}")
+            shown = plain(text).rstrip("\n")
+            click.echo(f"\n{stream}:\n{shown}")

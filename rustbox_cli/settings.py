@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from rustbox_cli.errors import CommandError, ExitCode
@@ -14,7 +14,7 @@ DEFAULT_URL = "http://127.0.0.1:4096"
 _LOCAL_KEYS = {"X-API-Key": "rb_live_local_development_only", "X-Admin-Key": "admin_local_development_only"}
 _VARIABLES = {"X-API-Key": "RUSTBOX_API_KEY", "X-Admin-Key": "RUSTBOX_ADMIN_KEY"}
 
-type KeyHeader = Literal["X-API-Key", "X-Admin-Key"]
+KeyHeader: TypeAlias = Literal["X-API-Key", "X-Admin-Key"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from rustbox_cli.api import Api
 
-type Result = dict[str, Any]
+Result: TypeAlias = dict[str, Any]
 
 _POLL_SECS = 20  # the longest poll that the service allows
 _EXITS = {

@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from sandbox_runtime import RUNNER_VERSION
+
 KEYS: Final = (
     "execution_id",
     "language",
@@ -46,6 +48,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "message": record.getMessage(),
             "service": "runner",
+            "version": RUNNER_VERSION,
         }
         submission_id = getattr(record, "submission_id", None)
         if submission_id is not None:

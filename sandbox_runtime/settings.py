@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-RUNNER_VERSION = "0.1.0"
-
 # SQS counts receives; the queues' redrive policy moves a message to its dead-letter queue after this many.
 DEFAULT_MAX_RECEIVES = 5
 DEFAULT_COMPILE_CACHE_MB = 64

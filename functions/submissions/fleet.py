@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions import VERSION
 from functions.messages.languages import Language, canonical
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartb
 
 
 def health_figures(live: Sequence[RunnerHeartbeat], queue_depth: int) -> dict[str, Any]:
-    """Describe the live runners. `live` is sorted by the age of the heartbeat, latest first.
+    """Describe this service and its live runners. `live` is sorted by the age of the heartbeat, latest first.
 
     `enforcement_mode` is `strict` only if every live runner is; the backend and the node are those of the latest.
     """
     latest = live[0] if live else None
     return {
+        "version": VERSION,
+        "runner_versions": sorted({one.runner_version for one in live}),
         "enforcement_mode": "strict" if live and all(one.isolation_mode == "strict" for one in live) else "permissive",
         "cgroup_backend": latest.cgroup_backend if latest else None,
         "namespace_support": bool(live) and all(one.namespace_support for one in live),

@@ -135,6 +135,8 @@ class Deleted(BaseModel):
 
 
 class _Figures(BaseModel):
+    version: str = Field(description="Version of this API.")
+    runner_versions: list[str] = Field(description="Versions of the live runners; several during an upgrade.")
     enforcement_mode: IsolationMode
     cgroup_backend: CgroupBackend | None
     namespace_support: bool

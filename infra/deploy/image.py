@@ -49,8 +49,8 @@ def ensure_image(target: Target, architecture: str, base_image: str, progress: P
         _log_in(ecr, repository)
         progress.step("image", f"building for {_PLATFORMS[architecture]} on {base_image}; this takes some minutes")
         build = ["build", "--platform", _PLATFORMS[architecture], "--build-arg", f"BASE_IMAGE={base_image}"]
-        _docker([*build, "--tag", address, str(CONTEXT)])
-        _docker(["push", address])
+        docker([*build, "--tag", address, str(CONTEXT)])
+        docker(["push", address])
         digest = _digest(ecr, tag)
         if digest is None:
             raise DeployError(f"ECR has no image {address} after docker pushed it: repeat the command")
@@ -95,16 +95,17 @@ def _digest(ecr: Any, tag: str) -> str | None:
 def _log_in(ecr: Any, repository: str) -> None:
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     user, _, password = base64.b64decode(token).decode().partition(":")
-    _docker(["login", "--username", user, "--password-stdin", repository.partition("/")[0]], password)
+    docker(["login", "--username", user, "--password-stdin", repository.partition("/")[0]], password)
 
 
-def _docker(arguments: list[str], stdin: str = "") -> None:
-    docker = shutil.which("docker")
-    if docker is None:
-        raise DeployError("RUNNERS=fleet builds an image: install Docker on this machine")
+def docker(arguments: list[str], stdin: str = "") -> None:
+    """Run a command of Docker. Raises DeployError."""
+    command = shutil.which("docker")
+    if command is None:
+        raise DeployError("the image needs Docker: install it on this machine")
     try:
         done = subprocess.run(
-            [docker, *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=_BUILD_SECS
+            [command, *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=_BUILD_SECS
         )
     except subprocess.TimeoutExpired as error:
         raise DeployError(f"docker {arguments[0]} took over {_BUILD_SECS} s: repeat the command") from error

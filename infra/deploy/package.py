@@ -30,7 +30,11 @@ _PIP_SECS = 300
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 # Lambda's Python 3.13 runs on Amazon Linux 2023, which has glibc 2.34.
 _GLIBC_MINORS = (17, 28, 34)
-_NEVER_SHIPPED = ("*.dist-info", "bin", "__pycache__", "*.pyi", "py.typed", "examples", "examples-1.json")
+_NEVER_SHIPPED = (
+    *("*.dist-info", "bin", "__pycache__", "*.pyi", "py.typed", "examples", "examples-1.json"),
+    # Pages that Powertools could serve, and time zones for functions of dateutil that botocore does not call.
+    *("swagger-ui-bundle.min.js", "swagger-ui.min.css", "dateutil-zoneinfo.tar.gz"),
+)
 _TASK_ROOT = Path("/var/task")
 # Arguments: folder, its name on Lambda, whether sources stay. UNCHECKED_HASH: the interpreter does not compare the
 # compiled files with their sources, whose dates are lost in the zip.

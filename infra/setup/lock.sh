@@ -14,6 +14,7 @@ compile() {
 }
 
 compile pyproject.toml --group dev -o requirements/dev.txt
+compile pyproject.toml --group deploy -c requirements/dev.txt -o requirements/deploy.txt
 compile pyproject.toml --group run -c requirements/dev.txt -o requirements/run.txt
 compile pyproject.toml -c requirements/dev.txt -o requirements.txt
 compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.txt

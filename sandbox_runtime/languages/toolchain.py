@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.gcc.linker import MOLD
 from sandbox_runtime.languages.preparation import prepared_path
-from sandbox_runtime.settings import RUNNER_VERSION
 
 # All our compiler drivers call these.
 _SHARED = ("/usr/bin/as", "/usr/bin/ld", MOLD)

@@ -1,4 +1,4 @@
-"""Strict JSON for frozen dataclasses: unknown keys and other types are refused.
+"""Strict JSON for frozen dataclasses: other types are refused, unknown keys ignored, as newer functions may send them.
 
 A field's annotation is its rule: `Annotated[str, Check]`, `bytes` for canonical base64, nested dataclasses, tuples,
 `X | None`. A field with a default may be absent, and is not written while it is None. `key()` gives a field another
@@ -59,16 +59,13 @@ def read[T](kind: type[T], value: object, path: str = "") -> T:
     """Build a dataclass from parsed JSON. Raises MessageInvalidError."""
     if not isinstance(value, dict):
         raise MessageInvalidError(path, "must be an object")
-    left = dict(value)
     found: dict[str, object] = {}
     for name, json_name, annotation, is_optional in _fields(cast("Hashable", kind)):
         where = f"{path}.{json_name}" if path else json_name
-        if json_name in left:
-            found[name] = _read_value(annotation, left.pop(json_name), where)
+        if json_name in value:
+            found[name] = _read_value(annotation, value[json_name], where)
         elif not is_optional:
             raise MessageInvalidError(where, "is missing")
-    if left:
-        raise MessageInvalidError(path, f"has {len(left)} unknown key(s)")
     return kind(**found)
 
 
@@ -121,7 +118,7 @@ def _read_union(members: tuple[Any, ...], value: object, path: str) -> object:
         return None
     members = tuple(member for member in members if member is not types.NoneType)
     if len(members) > 1 and isinstance(value, dict):
-        members = tuple(member for member in members if {name for _, name, _, _ in _fields(member)} == value.keys())
+        members = tuple(member for member in members if {name for _, name, _, _ in _fields(member)} <= value.keys())
     if len(members) != 1:
         raise MessageInvalidError(path, "has none of the allowed forms")
     return _read_value(members[0], value, path)

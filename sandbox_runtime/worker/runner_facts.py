@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.languages import Language
 from sandbox_runtime.messages import RunnerHeartbeat, format_time
-from sandbox_runtime.settings import RUNNER_VERSION
 
 
 @dataclass(frozen=True, slots=True)

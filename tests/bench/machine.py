@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.jail import read_facts
 from sandbox_runtime.languages import present, version
-from sandbox_runtime.settings import RUNNER_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAINS = str(ROOT / ".toolchains")

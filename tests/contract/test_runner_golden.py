@@ -64,10 +64,8 @@ def test_a_golden_message_survives_parsing_and_serialising(name: str, path: Path
 
 
 @pytest.mark.parametrize(("name", "path"), GOLDEN)
-def test_a_golden_message_with_one_key_more_or_less_is_refused(name: str, path: Path) -> None:
+def test_a_golden_message_with_one_key_less_is_refused(name: str, path: Path) -> None:
     golden = json.loads(path.read_text())
-    with pytest.raises(MessageInvalidError):
-        parse(KINDS[name], json.dumps({**golden, "surprise": 1}))
     for key in golden.keys() - {"correlation_id"}:
         with pytest.raises(MessageInvalidError):
             parse(KINDS[name], json.dumps({other: value for other, value in golden.items() if other != key}))
@@ -77,7 +75,9 @@ def test_a_golden_message_with_one_key_more_or_less_is_refused(name: str, path: 
 @pytest.mark.parametrize("value", [None, True, -1, 1.5, "", "x" * 200, [], {}, [None], {"a": None}])
 def test_where_the_schema_refuses_a_value_the_runner_does_too(name: str, path: Path, value: object) -> None:
     golden = json.loads(path.read_text())
-    validator = jsonschema.Draft202012Validator(schema(name))
+    # A schema says what is written, so without unknown keys; a reader ignores those.
+    text = json.dumps(schema(name)).replace('"additionalProperties": false', '"additionalProperties": true')
+    validator = jsonschema.Draft202012Validator(json.loads(text))
     for key in golden:
         changed = {**golden, key: value}
         if not validator.is_valid(changed):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions import VERSION
 from functions.aws.dynamodb.due_index import due_shard
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.long_poll import LongPoll
@@ -70,6 +71,8 @@ def test_neither_program_nor_secret_shows_in_a_repr() -> None:
 
 def test_without_a_runner_nothing_is_claimed() -> None:
     assert health_figures([], 4) == {
+        "version": VERSION,
+        "runner_versions": [],
         "enforcement_mode": "permissive",
         "cgroup_backend": None,
         "namespace_support": False,
@@ -86,6 +89,11 @@ def test_one_permissive_runner_makes_the_fleet_permissive() -> None:
     assert mixed["enforcement_mode"] == "permissive"
     assert mixed["namespace_support"] is False
     assert mixed["workers"] == STRICT.slots + PERMISSIVE.slots
+
+
+def test_during_an_upgrade_health_shows_each_version_of_the_live_runners_once() -> None:
+    newer = STRICT.model_copy(update={"runner_version": "0.2.0"})
+    assert health_figures([newer, STRICT, newer], 0)["runner_versions"] == [STRICT.runner_version, "0.2.0"]
 
 
 def test_languages_are_the_union_of_the_runners_in_canonical_order() -> None:

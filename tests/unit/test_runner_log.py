@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 
+from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.log import JsonFormatter
 
 
@@ -23,6 +24,7 @@ def test_without_the_id_of_a_request_the_submission_is_the_correlation_id() -> N
     assert (line["message"], line["level"], line["service"]) == ("execution completed", "INFO", "runner")
     assert (line["correlation_id"], line["submission_id"], line["verdict"]) == ("s-1", "s-1", "AC")
     assert line["timestamp"].endswith("+00:00")
+    assert line["version"] == RUNNER_VERSION
 
 
 def test_keys_that_are_not_listed_stay_out() -> None:

@@ -116,7 +116,6 @@ def test_sizes_are_bounded_exactly(field: str, most: int) -> None:
         {"max_processes": True},
         {"output_kb": "1"},
         {"cpu_time_secs": None},
-        {"disk_mb": 1},
         [],
         None,
     ],
@@ -126,7 +125,7 @@ def test_limits_out_of_shape_are_refused(limits: object) -> None:
 
 
 def test_an_error_never_quotes_the_content() -> None:
-    for changes in ({"code_base64": "SECRET!"}, {"SECRET!": 1}, {"limits": {"SECRET!": 1}}, {"language": "SECRET!"}):
+    for changes in ({"code_base64": "SECRET!"}, {"limits": {"memory_mb": "SECRET!"}}, {"language": "SECRET!"}):
         assert "SECRET" not in str(refusal(body(**changes)))
 
 

@@ -1,11 +1,10 @@
 """Settings name the variable that is wrong and never show its value."""
 
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.settings import RUNNER_VERSION, SettingsInvalidError, toolchains_dir, worker_settings
+from sandbox_runtime.settings import SettingsInvalidError, toolchains_dir, worker_settings
 
 NEEDED = {
     "INTERACTIVE_QUEUE_URL": "http://127.0.0.1/i",
@@ -162,8 +161,3 @@ def test_a_drain_always_ends_before_the_visibility_time() -> None:
 def test_toolchains_lie_where_the_variable_says_else_beside_the_code() -> None:
     assert toolchains_dir({"TOOLCHAINS_DIR": "/opt/tools"}) == "/opt/tools"
     assert toolchains_dir({}) == str(Path(__file__).parents[2] / ".toolchains")
-
-
-def test_the_runner_has_the_projects_version() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert project["project"]["version"] == RUNNER_VERSION

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from functions import VERSION
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import Answer, Operation, Webhook
 
-API_VERSION = "0.1.0"
 _REFERENCE = "#/components/schemas/{model}"
 _REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}
 _RETRY_AFTER = {"description": "Seconds until a repeat makes sense.", "schema": {"type": "integer", "minimum": 1}}
@@ -86,7 +86,7 @@ class Document:
             paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
         return {
             "openapi": "3.1.0",
-            "info": {"title": "Rustbox, serverless", "version": API_VERSION, "description": _DESCRIPTION},
+            "info": {"title": "Rustbox, serverless", "version": VERSION, "description": _DESCRIPTION},
             "paths": paths,
             "webhooks": {name: {"post": self._webhook(event)} for name, event in self.webhooks.items()},
             "components": {

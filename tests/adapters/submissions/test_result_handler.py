@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from functions import VERSION
 from functions.aws.clients import Clients
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
@@ -361,6 +362,8 @@ def test_health_tells_what_the_live_runners_report(aws: Aws, project_key: str) -
     health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
     assert health.json == {
         "status": "ok",
+        "version": VERSION,
+        "runner_versions": ["0.1.0"],
         "enforcement_mode": "strict",
         "cgroup_backend": "cgroup_v2",
         "namespace_support": True,

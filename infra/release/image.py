@@ -1,0 +1,21 @@
+"""The runner's image as one file, for `docker load`. Its bytes depend on the day's packages of Debian."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions import VERSION
+from infra.deploy.image import CONTEXT, docker
+from infra.deploy.package import own_architecture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TAG = f"rustbox-runner:{VERSION}"
+
+
+def save(out: Path, base_image: str) -> None:
+    """Build the image for this machine's CPU and save it in `out`. Raises DeployError."""
+    label = f"org.opencontainers.image.version={VERSION}"
+    docker(["build", "--build-arg", f"BASE_IMAGE={base_image}", "--label", label, "--tag", _TAG, str(CONTEXT)])
+    docker(["save", "--output", str(out / f"rustbox-runner-{VERSION}-{own_architecture()}.tar"), _TAG])

@@ -1,0 +1,68 @@
+"""A runner and functions one minor version apart: each reads what the other writes.
+
+`events/released/<version>/` holds the golden messages of each released minor version, as `make release` stores them.
+If a test here fails after a change of a message, give the new field a default at its reader.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.messages.wire import parse_completions_message
+from sandbox_runtime import RUNNER_VERSION
+from sandbox_runtime.messages import ExecutionRequested, parse
+
+EVENTS = Path(__file__).parents[2] / "events"
+RELEASED = EVENTS / "released"
+KINDS = ("execution_requested", "execution_started", "execution_completed", "runner_heartbeat")
+MAPS = {"toolchains"}  # their keys are data
+
+
+def _golden(root: Path) -> list[Any]:
+    paths = (path for kind in KINDS for path in sorted((root / kind).glob("v1.*.json")))
+    return [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in paths if path.name != "v1.schema.json"]
+
+
+def _read(kind: str, document: object) -> object:
+    """Read as the other part of the product does."""
+    text = json.dumps(document)
+    return parse(ExecutionRequested, text) if kind == "execution_requested" else parse_completions_message(text)
+
+
+def _with_unknown_fields(value: object) -> object:
+    """Add a field to each object of a message."""
+    if isinstance(value, list):
+        return [_with_unknown_fields(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    grown = {name: item if name in MAPS else _with_unknown_fields(item) for name, item in value.items()}
+    return {**grown, "from_a_newer_version": {"depth": [1]}}
+
+
+def test_the_version_before_and_this_one_are_released_or_in_preparation() -> None:
+    major, minor = map(int, re.findall(r"\d+", RUNNER_VERSION)[:2])
+    wanted = {f"{major}.{earlier}" for earlier in range(max(1, minor - 1), minor + 1)}
+    assert wanted <= {path.name for path in RELEASED.iterdir()}
+
+
+@pytest.mark.parametrize("path", [golden for version in sorted(RELEASED.iterdir()) for golden in _golden(version)])
+def test_messages_of_released_versions_are_read(path: Path) -> None:
+    _read(path.parent.name, json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("path", _golden(EVENTS))
+def test_fields_of_a_newer_version_are_ignored_wherever_they_are(path: Path) -> None:
+    kind, document = path.parent.name, json.loads(path.read_text())
+    grown = _with_unknown_fields(document)
+    assert json.dumps(grown).count("from_a_newer_version") > 0
+    assert _read(kind, grown) == _read(kind, document)
+
+
+@pytest.mark.parametrize("path", _golden(EVENTS))
+def test_fields_that_the_schema_does_not_require_have_defaults(path: Path) -> None:
+    kind, document = path.parent.name, json.loads(path.read_text())
+    required = json.loads((EVENTS / kind / "v1.schema.json").read_text())["required"]
+    _read(kind, {name: value for name, value in document.items() if name in required})
