@@ -1,7 +1,8 @@
 """Cards of all events, for endpoints with the format of a chat service."""
 
+from functions.checks.cards import CHECK_CARDS
 from functions.submissions.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.event_types import EVENT_COMPLETED
 
-CARDS = Cards({EVENT_COMPLETED: completed_card})
+CARDS = Cards({EVENT_COMPLETED: completed_card, **CHECK_CARDS})

@@ -9,15 +9,13 @@ from functions.webhooks.cards.card import Card, Level
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MARKS = {Level.GOOD: "✅", Level.WARNING: "⚠️", Level.BAD: "❌"}
-
 
 def completed_card(event: Mapping[str, Any]) -> Card:
     """Return the card of a finished run."""
     verdict = event["verdict"]
     level = {"AC": Level.GOOD, "IE": Level.WARNING}.get(verdict, Level.BAD)
     return Card(
-        f"{_MARKS[level]} {verdict}: {event['language']} run",
+        f"{verdict}: {event['language']} run",
         level,
         event["error_message"] or "",
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 MAX_TITLE_CHARS = 120
 MAX_SUMMARY_CHARS = 300
@@ -29,6 +29,9 @@ class Level(StrEnum):
     WARNING = "warning"
     BAD = "bad"
     NEUTRAL = "neutral"
+
+
+_MARKS: Final = {Level.GOOD: "✅", Level.WARNING: "⚠️", Level.BAD: "❌", Level.NEUTRAL: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def bounded(card: Card) -> Card:
     facts = [(name, one_line(value, MAX_VALUE_CHARS)) for name, value in card.facts if value.strip()]
     outputs = [(caption, _excerpt(text)) for caption, text in card.outputs if text.strip()]
     return Card(
-        one_line(card.title, MAX_TITLE_CHARS) or NOTHING,
+        one_line(f"{_MARKS[card.level]} {card.title}", MAX_TITLE_CHARS) or NOTHING,
         card.level,
         one_line(card.summary, MAX_SUMMARY_CHARS),
         tuple((one_line(name, MAX_NAME_CHARS), value) for name, value in facts[:MAX_FACTS]),
