@@ -77,6 +77,7 @@ class RecordSettings:
     quotas_table: str
     payloads_bucket: str
     deliveries_queue_url: str
+    checks_queue_url: str
     public_base_url: str
 
 
@@ -129,13 +130,42 @@ class EndpointsSettings(Outbound):
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings(RecordSettings):
-    """Settings of `functions.handlers.sweep`."""
+    """Settings of `functions.handlers.sweep`. `endpoint_secrets_key_id`: the KMS key."""
 
+    endpoint_secrets_key_id: str
     event_bus_name: str
     interactive_queue_url: str
     batch_queue_url: str
     pending_redrive_secs: int
     webhook_senders: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksSettings:
+    """Settings of `functions.handlers.checks`. `endpoint_secrets_key_id`: the KMS key."""
+
+    endpoint_secrets_key_id: str
+    projects_table: str
+    checks_table: str
+    checks_queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings(ChecksSettings):
+    """Settings of `functions.handlers.schedule`."""
+
+    submissions_table: str
+    deliveries_table: str
+    quotas_table: str
+    payloads_bucket: str
+    deliveries_queue_url: str
+    interactive_queue_url: str
+    batch_queue_url: str
+    event_bus_name: str
+    public_base_url: str
+    retention_days: int
+    max_queue_depth: int
+    pending_redrive_secs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +210,7 @@ type AnySettings = (
     | AnnounceSettings
     | Outbound
     | SweepSettings
+    | ChecksSettings
     | ManageSettings
     | OperationSettings
 )

@@ -2,6 +2,7 @@
 
 import functools
 
+from functions.checks.openapi import CHECK_OPERATIONS, CHECK_WEBHOOKS
 from functions.http.json_body import to_json
 from functions.http.openapi.document import Document
 from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
@@ -15,8 +16,14 @@ from functions.webhooks.openapi import WEBHOOK_OPERATIONS
 def openapi_text() -> str:
     """Return the document as JSON."""
     document = Document(
-        operations=(*operations.OPERATIONS, *WEBHOOK_OPERATIONS, *ADMIN_OPERATIONS, *OPERATIONS_OF_STAGES),
-        webhooks={**operations.WEBHOOKS, **webhooks.WEBHOOKS},
+        operations=(
+            *operations.OPERATIONS,
+            *CHECK_OPERATIONS,
+            *WEBHOOK_OPERATIONS,
+            *ADMIN_OPERATIONS,
+            *OPERATIONS_OF_STAGES,
+        ),
+        webhooks={**operations.WEBHOOKS, **CHECK_WEBHOOKS, **webhooks.WEBHOOKS},
         event_headers=webhooks.HEADERS,
         links=operations.LINKS,
     )

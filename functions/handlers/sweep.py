@@ -25,6 +25,7 @@ from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
+from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.slots import project_slots
 
 SERVICE = "sweep"
@@ -60,6 +61,7 @@ def new_sweep() -> Sweep:
         disabled_events=DisabledEvents(box.endpoints, box),
         deletions=deletions,
         lane_waker=lane_waker,
+        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         queues=Queues(Clients.sqs()),
         queue_urls=urls,
         pending_redrive_ms=settings.pending_redrive_secs * MS_PER_SEC,

@@ -3,7 +3,7 @@
 from functions.aws.clients import Clients
 from functions.handlers.chat_cards import CARDS
 from functions.handlers.wiring import event_bus
-from functions.settings import SweepSettings, WebhookSettings
+from functions.settings import ScheduleSettings, SweepSettings, WebhookSettings
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
@@ -22,7 +22,7 @@ from functions.webhooks.sending.slots import project_slots
 from functions.webhooks.sending.snapshots import Snapshots
 
 
-def outbox(settings: SweepSettings | WebhookSettings) -> Outbox:
+def outbox(settings: SweepSettings | WebhookSettings | ScheduleSettings) -> Outbox:
     """Return the outbox, which publishes events without a submission."""
     dynamodb, table = Clients.dynamodb(), settings.deliveries_table
     return Outbox(

@@ -3,15 +3,26 @@
 `submit` imports this module at its cold start, so it must not import the parts that send webhooks.
 """
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
+from functions.checks.hints import CheckHints
 from functions.projects.quota_store import QuotaStore
-from functions.settings import AnnounceSettings, RecordSettings, SubmitSettings, SweepSettings, WebhookSettings
-from functions.submissions.complete import Completer
+from functions.settings import (
+    AnnounceSettings,
+    RecordSettings,
+    ScheduleSettings,
+    SubmitSettings,
+    SweepSettings,
+    WebhookSettings,
+)
+from functions.submissions.complete import Completer, OnFinal, no_one
+from functions.submissions.model import Submission
 from functions.submissions.record import Recorder
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.telemetry import logger, metrics
+from functions.telemetry import logger, metrics, warn
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
@@ -19,12 +30,14 @@ from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.event_bus import Bus
 
 
-def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings) -> Bus:
+def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings | ScheduleSettings) -> Bus:
     """Return the event bus."""
     return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
 
 
-def completer(settings: SubmitSettings | RecordSettings | SweepSettings, service: str) -> Completer:
+def completer(
+    settings: SubmitSettings | RecordSettings | SweepSettings, service: str, on_final: OnFinal = no_one
+) -> Completer:
     """Return the part that writes final states."""
     dynamodb = Clients.dynamodb()
     return Completer(
@@ -38,10 +51,20 @@ def completer(settings: SubmitSettings | RecordSettings | SweepSettings, service
         public_base_url=settings.public_base_url,
         log=logger(service),
         metrics=metrics(service),
+        on_final=on_final,
     )
 
 
 def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder:
     """Return the part that applies the runners' messages."""
-    parts, runners = completer(settings, service), RunnerStore(settings.runners_table, Clients.dynamodb())
+    hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
+
+    def tell_checks(final: Submission) -> None:
+        try:
+            hints.tell_ended(final)
+        except (ClientError, BotoCoreError) as error:
+            warn(logger(service), "Check not told; its schedule will look", final.log_ids, error)
+
+    parts = completer(settings, service, tell_checks)
+    runners = RunnerStore(settings.runners_table, Clients.dynamodb())
     return Recorder(parts, parts.submissions, parts.payloads, runners)

@@ -118,6 +118,12 @@ class ExecutionRequested(_Message):
     stdin: Annotated[Base64, Field(alias="stdin_base64", repr=False)]
     limits: RequestedLimits
     requested_at: Time
+    environment: Annotated[dict[str, str] | None, Field(repr=False)] = None
+    secret_names: tuple[str, ...] | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class ExecutionStarted(_Correlated):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +20,7 @@ from functions.failpoint import reach
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
 from functions.submissions.delayed_write import DelayedWrite
+from functions.submissions.environment_box import seal_environment
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.projects.model import Project
     from functions.projects.quota import Usage
-    from functions.settings import SubmitSettings
     from functions.submissions.direct_run import DirectRun
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import Charge, QuotaAdmission
@@ -55,6 +55,35 @@ _MOST_TRIES = 75
 
 ROW_AFTER_SECS = 0.5
 """A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
+
+
+class AcceptSettings(Protocol):
+    """The settings that acceptance reads."""
+
+    @property
+    def interactive_queue_url(self) -> str:
+        """Queue of submissions with a waiting client."""
+        ...
+
+    @property
+    def batch_queue_url(self) -> str:
+        """Queue of all others."""
+        ...
+
+    @property
+    def max_queue_depth(self) -> int:
+        """Waiting submissions of a queue above which none is accepted."""
+        ...
+
+    @property
+    def pending_redrive_secs(self) -> int:
+        """Age at which the sweeper looks at a pending submission."""
+        ...
+
+    @property
+    def retention_days(self) -> int:
+        """How long a submission is kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +102,7 @@ class Accepted:
 class Acceptance:
     """Accepts submissions. `direct` None: every submission goes through a queue."""
 
-    settings: SubmitSettings
+    settings: AcceptSettings
     store: SubmissionStore
     admission: QuotaAdmission
     payloads: Payloads
@@ -177,6 +206,8 @@ class Acceptance:
         if run.webhook_secret is not None and row.webhook_secret_box is None:
             box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
             row = replace(row, webhook_secret_box=box)
+        if run.environment is not None:
+            row = replace(row, environment_box=seal_environment(self.boxes, run.environment, row.project_id))
         return row
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
@@ -220,7 +251,7 @@ class Acceptance:
         )
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
-        message = execution_requested(submission, run.code, run.stdin, submission.created_at)
+        message = execution_requested(submission, run.code, run.stdin, submission.created_at, run.environment)
         try:
             reach("submit.before_send")
             self.queues.send_execution(queue_url, message, submission.correlation_id)

@@ -44,6 +44,14 @@ _TRIES = 6
 """Changes of the row by others that one call follows."""
 
 
+type OnFinal = Callable[[Submission], None]
+"""Called with each submission that became final, before its hints are sent. It must not raise."""
+
+
+def no_one(_: Submission) -> None:
+    """Tell no one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A final submission, and the hints of its webhooks, which are not sent yet."""
@@ -68,6 +76,7 @@ class Completer:
     metrics: Metrics
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
+    on_final: OnFinal = no_one
 
     def complete(self, row: Submission, completion: Completion) -> Ended | None:
         """Write the final state of an existing row. None if it is final already, or gone. Then `send` the hints.
@@ -189,6 +198,7 @@ class Completer:
         if final.started_at is not None:
             waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
             self.metrics.add("QueueDelay", max(0, waited_ms), MetricUnit.Milliseconds)
+        self.on_final(final)
         return Ended(final, webhooks.hints)
 
     def _store_stream(

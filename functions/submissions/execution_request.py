@@ -1,10 +1,13 @@
 """Build the message that requests one execution of a submission."""
 
+from functions.messages.variables import Environment
 from functions.messages.wire import ExecutionRequested, RequestedLimits
 from functions.submissions.model import Submission
 
 
-def execution_requested(submission: Submission, code: bytes, stdin: bytes, requested_at: str) -> ExecutionRequested:
+def execution_requested(
+    submission: Submission, code: bytes, stdin: bytes, requested_at: str, environment: Environment | None = None
+) -> ExecutionRequested:
     """Return the message for the row's `execution_id`. Code and stdin are separate: they may come from the bucket."""
     return ExecutionRequested.model_validate(
         {
@@ -18,6 +21,8 @@ def execution_requested(submission: Submission, code: bytes, stdin: bytes, reque
             "stdin": stdin,
             "limits": RequestedLimits(**submission.limits),  # type: ignore[arg-type]  # checked against their ceilings
             "requested_at": requested_at,
+            "environment": None if environment is None else environment.variables,
+            "secret_names": None if environment is None else environment.secret_names or None,
         },
         strict=False,
     )

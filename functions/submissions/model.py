@@ -68,6 +68,7 @@ class Submission:
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
     webhook_secret_box: bytes | None = field(default=None, repr=False)
+    environment_box: bytes | None = field(default=None, repr=False)
     idempotency_pk: str | None = None
     redrives: int = 0
     due_at_ms: int | None = None

@@ -140,7 +140,7 @@ def _raw(stream: str) -> Operation:
         f"get{stream.capitalize()}",
         f"The raw bytes of {stream}",
         {
-            200: ("The stored bytes.", "application/octet-stream"),
+            200: ("The stored bytes.", ("application/octet-stream",)),
             400: BAD,
             404: _UNKNOWN,
             409: ("`conflict`: the run is not finished.", (Error,)),

@@ -18,6 +18,7 @@ from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
+from functions.messages.variables import Environment
 from functions.submissions.limits import RequestLimits, check_limits
 from functions.webhooks.sending.address import AddressRefusedError, check_url
 from functions.webhooks.sending.signature import InvalidSecretError, parse_secret
@@ -63,7 +64,7 @@ class SubmitRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A valid request. `limits` has only the values that the client set."""
+    """A valid request. `limits` has only the values that the client set. `environment`: of runs of checks only."""
 
     language: Language
     profile: Profile
@@ -73,6 +74,7 @@ class RunRequest:
     metadata: Mapping[str, str]
     webhook_url: str | None
     webhook_secret: str | None = field(repr=False)
+    environment: Environment | None = None
 
     @property
     def wall_budget_secs(self) -> int:

@@ -41,6 +41,7 @@ _PLAIN_FIELDS = (
     *(
         "webhook_url",
         "webhook_secret_box",
+        "environment_box",
         "redrives",
         "due_at_ms",
         "started_at",
@@ -127,6 +128,7 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         due_at_ms=None,
         asked_directly=False,
         webhook_secret_box=None,
+        environment_box=None,
     )
 
 
@@ -154,7 +156,7 @@ def final_values(row: Submission, completion: Completion) -> dict[str, Value]:
 
 
 FINAL_REMOVES = (
-    *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box"),
+    *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box", "environment_box"),
     *("code", "stdin", "run_budget_ms", "wall_budget_secs"),
 )
 """Attributes that the final state removes. A final run never runs again: its source would make each read larger."""

@@ -16,6 +16,7 @@ from functions.ids import new_id
 from functions.messages.verdict import Cause
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completer
+from functions.submissions.environment_box import open_environment
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission
 from functions.submissions.queues import Queues
@@ -28,6 +29,7 @@ from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.lane_waker import LaneWaker
+from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
 
 TAKEN_MS = 60_000
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
@@ -53,6 +55,7 @@ class Sweep:
     disabled_events: DisabledEvents
     deletions: Deletions
     lane_waker: LaneWaker
+    boxes: SecretBoxes
     queues: Queues
     queue_urls: Mapping[str, str]
     pending_redrive_ms: int
@@ -156,14 +159,16 @@ class Sweep:
                 if row.input_key is None
                 else self.payloads.get_input(row.submission_id)
             )
-        except PayloadMissingError:
+            box = row.environment_box
+            environment = None if box is None else open_environment(self.boxes, box, row.project_id)
+        except (PayloadMissingError, UnsealError):
             self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
         if not self.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
         repeated = replace(row, execution_id=execution_id)
-        message = execution_requested(repeated, code, stdin, to_rfc3339(self.clock()))
+        message = execution_requested(repeated, code, stdin, to_rfc3339(self.clock()), environment)
         self.queues.send_execution(self.queue_urls[row.priority], message, row.correlation_id)
 
     def _depth(self, priority: str) -> int:

@@ -15,7 +15,7 @@ class EndpointView(BaseModel):
 
     id: Uuid
     url: str
-    events: list[str] = Field(description="Subscribed event names. Empty: all.")
+    events: list[str] = Field(description="Subscribed event names. Empty: all but those of each check run.")
     description: str
     enabled: bool
     headers: dict[str, str] = Field(

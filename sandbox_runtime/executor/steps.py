@@ -8,6 +8,7 @@ from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.attempts import Attempts, Jail
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
+from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, compile_spec, run_spec, without_paths
 from sandbox_runtime.messages import (
@@ -58,10 +59,13 @@ def execute(
                 return _measured(request, node_id, started_at, found, streams, (compiled,), compile_usec)
             if report.is_isolation_proven(compiled.evidence):
                 compile_cache.keep(key, artifact)
-    spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin)
+    variables = request.environment or {}
+    spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
     ran, found = attempts.run(spec, Phase.RUN)
     outcomes = (ran,) if compiled is None else (compiled, ran)
-    return _measured(request, node_id, started_at, found, (ran.stdout, ran.stderr), outcomes, compile_usec)
+    secrets = [variables[name] for name in request.secret_names or () if name in variables]
+    streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
+    return _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
 
 
 def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:

@@ -1,6 +1,7 @@
 """Build the `JailSpec` of the compile step and of the run step of a program."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from sandbox_runtime.jail import WarmStart
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, WaitingCommand
@@ -41,8 +42,20 @@ def prewarm_spec(languages: Iterable[Language]) -> JailSpec | None:
     return None
 
 
-def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits: Limits, stdin: bytes) -> JailSpec:
-    """Build the run step: of the compiled `artifact`, or of the source if the language is not compiled."""
+def run_spec(
+    language: Language,
+    code: bytes,
+    artifact: bytes | None,
+    *,
+    limits: Limits,
+    stdin: bytes,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> JailSpec:
+    """Build the run step: of the compiled `artifact`, or of the source if the language is not compiled.
+
+    `variables` come beside those of the language, and never replace one. A run with some starts the ordinary way:
+    what waits in advance has another environment.
+    """
     names = language.source_names(code)
     if language.compile is None:
         file = GuestFile(names.file, code)
@@ -51,7 +64,7 @@ def run_spec(language: Language, code: bytes, artifact: bytes | None, *, limits:
     return JailSpec(
         argv=names.fill(language.run_argv),
         limits=limits,
-        environment=language.guest_environment,
+        environment=tuple({**variables, **dict(language.guest_environment)}.items()),
         stdin=stdin,
         files=(file,),
         family=language.family,

@@ -1,10 +1,19 @@
 """`execution_requested`: `submit` or `sweep` requests one execution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import key
-from sandbox_runtime.messages.rules import LanguageName, Positive, PositiveCount, Timestamp, Uuid, length, one_of
+from sandbox_runtime.messages.rules import (
+    LanguageName,
+    Positive,
+    PositiveCount,
+    Timestamp,
+    Uuid,
+    Variables,
+    length,
+    one_of,
+)
 
 MAX_CODE_BYTES = 65_536
 MAX_STDIN_BYTES = 262_144
@@ -23,7 +32,10 @@ class LimitOverrides:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRequested:
-    """One execution to run."""
+    """One execution to run.
+
+    `environment`: more variables for the program. `secret_names`: those whose values are masked in its output.
+    """
 
     submission_id: Uuid
     execution_id: Uuid
@@ -35,3 +47,5 @@ class ExecutionRequested:
     requested_at: Timestamp
     code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
     stdin: Annotated[bytes, length(0, MAX_STDIN_BYTES)] = key("stdin_base64", shown=False)
+    environment: Variables | None = field(default=None, repr=False)
+    secret_names: tuple[str, ...] | None = None

@@ -9,6 +9,13 @@ from sandbox_runtime.messages.codec import Check
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CORRELATION_ID = re.compile(r"[0-9A-Za-z._~:=+/-]{1,128}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3,6}Z")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_RESERVED_VARIABLE = re.compile(
+    r"(PATH|HOME|LANG|LANGUAGE|SHELL|ENV|IFS|TMPDIR|TZDIR|LOCPATH|NLSPATH|GCONV_PATH|RES_OPTIONS|HOSTALIASES|CLASSPATH)"
+    r"|(LD|LC|DYLD|GLIBC|MALLOC|BASH|PYTHON|JAVA|JDK|_JAVA|NODE|BUN|GO|RUST|CARGO|GCC|COMPILER|CPATH|LIBRARY)(_.*|[A-Z0-9]*)"
+)
+MAX_VARIABLES = 33
+MAX_VARIABLE_BYTES = 4_096
 _OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/(stdout|stderr)")
 
 
@@ -30,6 +37,17 @@ def at_least(minimum: float) -> Check:
 def is_uuid(text: str) -> bool:
     """Lower-case UUID with dashes."""
     return _UUID.fullmatch(text) is not None
+
+
+def are_variables(variables: dict[str, str]) -> bool:
+    """Variables that a guest may get: none that the jail sets, or that steers a loader, a shell or an interpreter."""
+    return len(variables) <= MAX_VARIABLES and all(
+        _VARIABLE.fullmatch(name)
+        and not _RESERVED_VARIABLE.fullmatch(name)
+        and "\0" not in value
+        and len(value.encode("utf-8", "surrogatepass")) <= MAX_VARIABLE_BYTES
+        for name, value in variables.items()
+    )
 
 
 def is_correlation_id(text: str) -> bool:
@@ -67,6 +85,7 @@ CgroupBackend = Annotated[str, one_of("cgroup_v1", "cgroup_v2")]
 OutputKey = Annotated[
     str, Check(lambda text: _OUTPUT_KEY.fullmatch(text) is not None, "outputs/<submission>/<execution>/<stream>")
 ]
+Variables = Annotated[dict[str, str], Check(are_variables, "variables that a program may get")]
 Count = Annotated[int, at_least(0)]
 Amount = Annotated[float, at_least(0)]
 Positive = Annotated[float, Check(lambda value: value > 0, "above 0")]

@@ -147,7 +147,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.extend(json.loads(line) for line in text.splitlines())
             return len(text)
 
-    names = ("submit", "result", "manage", "endpoints", "keys")
+    names = ("submit", "result", "manage", "endpoints", "keys", "checks")
     handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in names]
     before = [handler.setStream(Lines()) for handler in handlers]
     yield lines
@@ -159,7 +159,19 @@ def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
     rates.cache_clear()
     secrets._secrets.drop(ADMIN_KEY_PARAMETER)
-    for module in ("submit", "result", "projects", "operations", "webhooks", "record", "announce", "deliver", "sweep"):
+    for module in (
+        "submit",
+        "result",
+        "projects",
+        "operations",
+        "webhooks",
+        "record",
+        "announce",
+        "deliver",
+        "sweep",
+        "checks",
+        "schedule",
+    ):
         for name in ("wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there

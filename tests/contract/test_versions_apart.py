@@ -18,7 +18,7 @@ from sandbox_runtime.messages import ExecutionRequested, parse
 EVENTS = Path(__file__).parents[2] / "events"
 RELEASED = EVENTS / "released"
 KINDS = ("execution_requested", "execution_started", "execution_completed", "runner_heartbeat")
-MAPS = {"toolchains"}  # their keys are data
+MAPS = {"toolchains", "environment"}  # their keys are data
 
 
 def _golden(root: Path) -> list[Any]:

@@ -25,7 +25,14 @@ be_patient()
 
 
 def request(
-    language: str, code: bytes, *, stdin: bytes = b"", limits: LimitOverrides | None = None, profile: str = "judge"
+    language: str,
+    code: bytes,
+    *,
+    stdin: bytes = b"",
+    limits: LimitOverrides | None = None,
+    profile: str = "judge",
+    environment: dict[str, str] | None = None,
+    secret_names: tuple[str, ...] | None = None,
 ) -> ExecutionRequested:
     now = format_time(datetime.now(UTC))
     return ExecutionRequested(
@@ -39,6 +46,8 @@ def request(
         stdin=stdin,
         limits=limits or LimitOverrides(),
         requested_at=now,
+        environment=environment,
+        secret_names=secret_names,
     )
 
 

@@ -19,6 +19,8 @@ MODELS = {
     "AnnounceFunction": functions.settings.AnnounceSettings,
     "WebhookFunction": functions.settings.WebhookSettings,
     "SweepFunction": functions.settings.SweepSettings,
+    "ChecksFunction": functions.settings.ChecksSettings,
+    "ScheduleFunction": functions.settings.ScheduleSettings,
     "EndpointsFunction": functions.settings.EndpointsSettings,
 }
 

@@ -47,6 +47,8 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
         target = {"webhook_url": f"{local.url}/nowhere", "webhook_secret": "secret"}
         finished = [run(client, f"print({number})", **target)["id"] for number in range(8)]
         endpoint = client.post("/api/webhooks", json={"url": target["webhook_url"]}).json()["id"]
+        program = {"name": "generated", "language": "python", "code": "print(42)"}
+        check = client.post("/api/checks", json=program).json()["id"]
     project = "changed-at-random"
     local.add_project(project)
     deliveries = [f"{submission_id}.run" for submission_id in finished]
@@ -56,6 +58,7 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
         "submissions": finished,
         "webhooks": [endpoint],
         "deliveries": deliveries,
+        "checks": [check],
     }
     published = _generate(local, document, tmp_path)
     # Once more with languages and ids that exist: at random both are never met, and nothing would run.

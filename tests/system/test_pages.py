@@ -72,6 +72,19 @@ def test_every_command_of_the_webhooks_page_does_what_the_page_says(
     assert client.get(f"/api/webhooks/{endpoint}").status_code == httpx.codes.NOT_FOUND
 
 
+def test_every_command_of_the_page_about_checks_does_what_the_page_says(
+    stack: LocalStack, client: httpx.Client, tmp_path: Path
+) -> None:
+    opened, _ = shell(stack, tmp_path)
+    with opened as bash:
+        printed = [bash.run(block) for block in blocks("docs/checks.md")]
+        check = bash.variable("CHECK")
+    assert printed[1].count("T02:") == 5
+    assert json.loads(printed[2].splitlines()[-1])["items"][0]["status"] == "passed"
+    assert printed[3].splitlines()[-1] == "failing"
+    assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
+
+
 def test_every_command_of_the_readme_works(stack: LocalStack, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
     (tmp_path / "program.py").write_text("print(6 * 7)\n")

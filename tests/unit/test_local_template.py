@@ -59,7 +59,8 @@ def test_stack_serves_routes_mappings_and_schedule_of_the_template(stack: Stack)
     assert (mappings["DeliveriesQueue"].batch_size, mappings["DeliveriesQueue"].max_concurrency) == (1, 64)
     assert all(mapping.reports_failures for mapping in stack.mappings)
     assert [(schedule.expression, schedule.function) for schedule in stack.schedules] == [
-        ("rate(1 minute)", "SweepFunction")
+        ("rate(1 minute)", "ScheduleFunction"),
+        ("rate(1 minute)", "SweepFunction"),
     ]
 
 

@@ -79,7 +79,7 @@ def test_runner_may_use_three_queues_and_write_outputs_and_nothing_else(deployed
 
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
     permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
-    assert len(permissions) == 5
+    assert len(permissions) == 6
     assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}
     assert {permission["SourceArn"]["Fn::Sub"].rpartition(":")[2] for permission in permissions} == {"${Api}/*"}
 
@@ -109,7 +109,7 @@ def test_tables_whose_data_is_kept_have_backups_and_the_others_have_none(deploye
         for name, item in tables.items()
         if "PointInTimeRecoverySpecification" in item["Properties"]
     }
-    assert backed_up.keys() == kept == {"ProjectsTable", "SubmissionsTable", "DeliveriesTable"}
+    assert backed_up.keys() == kept == {"ProjectsTable", "SubmissionsTable", "DeliveriesTable", "ChecksTable"}
     for specification in backed_up.values():
         assert specification == {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": {"Ref": "BackupDays"}}
 
@@ -167,7 +167,7 @@ def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stag
     namespace = {"Fn::Sub": "Rustbox/${Stage}"}
     alarms = [item["Properties"] for item in deployed["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
     own = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == namespace}
-    assert own == {"OldestDueAge", "DeliveryExhausted", "EventSkipped"}
+    assert own == {"OldestDueAge", "DeliveryExhausted", "EventSkipped", "OldestCheckAge"}
     sources = "".join(path.read_text() for path in (TEMPLATE.parent / "functions").rglob("*.py"))
     assert all(f'"{metric}"' in sources for metric in own)
     for item in deployed["Resources"].values():

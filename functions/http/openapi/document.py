@@ -128,18 +128,21 @@ class Document:
 
     def _answer(self, status: int, answer: Answer, *, keyed: bool = False) -> dict[str, Any]:
         description, body = answer
-        if isinstance(body, str):
-            content: dict[str, Any] = {body: {"schema": {"type": "string", "format": "binary"}}}
-        else:
-            options = [_reference(model) for model in body]
-            content = {"application/json": {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
+        options = [_reference(model) for model in models_of(body)]
+        content: dict[str, Any] = {
+            media_type: {"schema": {"type": "string", "format": "binary"}}
+            for media_type in body
+            if isinstance(media_type, str)
+        }
+        if options:
+            content["application/json"] = {"schema": options[0] if len(options) == 1 else {"anyOf": options}}
         headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
         if status in {429, 503}:
             headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
         if keyed and status != _UNAUTHORIZED and status < _SERVER_ERROR:
             headers |= _RATE_LIMIT_REFERENCES
         answered: dict[str, Any] = {"description": description, "headers": headers, "content": content}
-        if not isinstance(body, str) and (links := self.links.of(body)):
+        if links := self.links.of(models_of(body)):
             answered["links"] = links
         return answered
 
@@ -164,11 +167,15 @@ class Document:
             if operation.request is not None:
                 models[operation.request] = None
             for _, body in operation.answers.values():
-                if not isinstance(body, str):
-                    models |= dict.fromkeys(body)
+                models |= dict.fromkeys(models_of(body))
         _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
         schemas: dict[str, Any] = definitions["$defs"]
         return schemas
+
+
+def models_of(body: tuple[type[BaseModel] | str, ...]) -> tuple[type[BaseModel], ...]:
+    """Return the models of an answer's body, without media types."""
+    return tuple(model for model in body if not isinstance(model, str))
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from functions.http.openapi.bodies import Error, GatewayError
 from functions.http.parameters import PAGE_DEFAULT, PAGE_MAX
 
-type Answer = tuple[str, tuple[type[BaseModel], ...] | str]
-"""Description, and the models of the body (or its media type)."""
+type Answer = tuple[str, tuple[type[BaseModel] | str, ...]]
+"""Description, and the models of the JSON body, or the media types of other bodies."""
 
 
 type Responses = dict[str, dict[str, Any]]

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from functions.clock import to_rfc3339
+from functions.webhooks.event_types import NAMED_ONLY_EVENTS
 
 if TYPE_CHECKING:
     from functions.webhooks.sending.reply import Reply
@@ -78,7 +79,7 @@ class FailureStreak:
 class Endpoint:
     """One endpoint row. Times ending in `_at` are RFC 3339 texts.
 
-    `events`: subscribed event names; empty: all. `headers_box`: sealed values of the custom headers, in the order of
+    `events`: subscribed event names; see `wants`. `headers_box`: sealed values of the custom headers, in the order of
     `header_names`. `secret_box`: the sealed `whsec_` secret. The previous secret also signs until `previous_until_ms`.
     `max_per_second` 0: no limit.
     """
@@ -104,8 +105,8 @@ class Endpoint:
     format: BodyFormat = BodyFormat.EVENT
 
     def wants(self, event_type: str) -> bool:
-        """Whether its filter accepts an event type."""
-        return not self.events or event_type in self.events
+        """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""
+        return event_type in self.events if self.events else event_type not in NAMED_ONLY_EVENTS
 
     def health(self, now_ms: int) -> Health:
         """Return its health now."""

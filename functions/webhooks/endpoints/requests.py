@@ -51,7 +51,11 @@ def _is_moment(text: str) -> str:
 Url = Annotated[Text, Field(description="Where events are sent: https, port 443 or 8443, a public host name.")]
 Events = Annotated[
     list[Text],
-    Field(max_length=20, description="Subscribed event names. Empty: all.", examples=[list(FILTERABLE_EVENTS)]),
+    Field(
+        max_length=20,
+        description="Subscribed event names. Empty: all but those of each check run.",
+        examples=[list(FILTERABLE_EVENTS)],
+    ),
 ]
 Description = Annotated[
     Text,

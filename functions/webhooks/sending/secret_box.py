@@ -23,7 +23,7 @@ _MAX_CACHED = 1_000
 _NEVER_OPENS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
-type Purpose = Literal["sign", "headers"]
+type Purpose = Literal["sign", "headers", "environment"]
 
 
 class UnsealError(Exception):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.handlers import announce
+from functions.handlers import announce, schedule
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore
@@ -14,6 +14,7 @@ from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import call
+from tests.adapters.pipeline import Context
 from tests.submission_factory import EVENTS, GENEROUS, SUBMISSION_ID, completion, new_submission
 
 pytestmark = pytest.mark.answered_by("moto")  # the engine's bus has no rules to watch it by
@@ -68,3 +69,12 @@ def test_the_announce_sample_puts_a_final_submission_on_the_bus(store: Submissio
     write_final(store, SUBMISSION_ID, completion())
     assert announce.handler(sample("announce"), None) == {"batchItemFailures": []}  # type: ignore[arg-type]
     assert [seen["detail"]["id"] for seen in watch.seen()] == [SUBMISSION_ID]
+
+
+def test_the_checks_sample_lists_checks(store: SubmissionStore) -> None:
+    answer = call(sample("checks"))
+    assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
+def test_the_schedule_sample_serves_due_checks(store: SubmissionStore) -> None:
+    assert schedule.handler(sample("schedule"), Context()) == {"due": 0, "failed": 0}  # type: ignore[arg-type]

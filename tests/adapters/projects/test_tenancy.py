@@ -24,8 +24,11 @@ from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
 from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
-OPEN = {"/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json"}
-"""Nobody's: they tell nothing of a project."""
+OPEN = {
+    *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json"),
+    *("/api/badges/{name}", "/api/badges/{token}/shields"),
+}
+"""Nobody's: they tell nothing of a project. Badges have tokens in their paths, see adapters/checks."""
 ADMIN = ("/api/projects", "/api/admin/")
 URL = "https://hooks.example.com/"
 OTHER_ID = "other-project"
@@ -39,6 +42,7 @@ class World:
     result: str
     webhook: str
     delivery: str
+    check: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
     ("GET", "/api/result/{id}/stderr"): Row(200, "result"),
     ("DELETE", "/api/result/{id}"): Row(200, "result"),
+    ("GET", "/api/checks"): Row(200),
+    ("POST", "/api/checks"): Row(200, body=lambda: {"name": "mine", "language": "python", "code": "print(42)"}),
+    ("GET", "/api/checks/{id}"): Row(200, "check"),
+    ("PATCH", "/api/checks/{id}"): Row(200, "check", lambda: {"name": "renamed"}),
+    ("DELETE", "/api/checks/{id}"): Row(200, "check"),
+    ("POST", "/api/checks/{id}/run"): Row(202, "check"),
+    ("POST", "/api/checks/{id}/pause"): Row(200, "check"),
+    ("POST", "/api/checks/{id}/resume"): Row(200, "check"),
+    ("GET", "/api/checks/{id}/runs"): Row(200, "check"),
     ("GET", "/api/webhooks"): Row(200),
     ("POST", "/api/webhooks"): Row(200, body=lambda: {"url": URL}),
     ("GET", "/api/webhooks/{id}"): Row(200, "webhook"),
@@ -108,7 +121,9 @@ def world(aws: Aws, project_key: str) -> World:
     write_final(store, SUBMISSION_ID, completion())
     webhook = send(project_key, "POST", "/api/webhooks", {"url": URL}).json["id"]
     delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
-    return World(keys, SUBMISSION_ID, webhook, name_of(delivery))
+    body = {**ROWS["POST", "/api/checks"].body(), "slug": "first"}
+    check = send(project_key, "POST", "/api/checks", body).json["id"]
+    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check)
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +140,8 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
 
 
 def everything(aws: Aws) -> list[Any]:
-    return [aws.items("SubmissionsTable"), aws.items("DeliveriesTable"), aws.messages("DeliveriesQueue")]
+    tables = ("SubmissionsTable", "DeliveriesTable", "ChecksTable")
+    return [*map(aws.items, tables), aws.messages("DeliveriesQueue"), aws.messages("ChecksQueue")]
 
 
 def test_the_table_has_every_keyed_route() -> None:
@@ -180,7 +196,7 @@ def test_what_another_project_makes_is_its_own(aws: Aws, world: World, operation
     def mine() -> list[Any]:
         return [
             send(world.keys["right key"], "GET", path).json
-            for path in ("/api/results", "/api/webhooks", "/api/deliveries")
+            for path in ("/api/results", "/api/webhooks", "/api/deliveries", "/api/checks")
         ]
 
     before = mine()

@@ -1,0 +1,181 @@
+"""The end of a run: evaluate the assertions, move the check's state, and store the events, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from functions.aws.dynamodb.retries import tries
+from functions.aws.payloads import PayloadMissingError
+from functions.checks.difference import difference
+from functions.checks.evaluation import evaluate
+from functions.checks.events import run_event, state_event
+from functions.checks.model import Check, Run, RunStatus
+from functions.checks.outcome import Outcome
+from functions.checks.state import Finished, Standing, State, Step, settle, settle_missed
+from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.failpoint import reach
+from functions.messages.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from functions.aws.payloads import Payloads
+    from functions.checks.store import CheckStore
+    from functions.submissions.model import Submission
+
+_RETRY_SECS = 30
+_GOOD_MAX_BYTES = 64 * 1024
+"""A longer good output is not kept: it is compared with nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Ends runs. `public_base_url` has no trailing slash."""
+
+    store: CheckStore
+    payloads: Payloads
+    public_base_url: str
+    clock: Clock = now_ms
+
+    def finish(self, check: Check, run: Run, submission: Submission | None) -> Run | None:
+        """End a run whose submission is final, or None if that was deleted. None if another process was faster."""
+        if submission is None:
+            return self.refuse(check, run, "the submission was deleted before its end")
+        last_good = self.store.last_good(check)
+        stdout = self._output(submission, submission.stdout, submission.stdout_key)
+        outcome = Outcome(
+            verdict=submission.verdict or Verdict.IE.value,
+            exit_code=submission.result.get("exit_code"),
+            stdout=stdout,
+            stderr=self._output(submission, submission.stderr, submission.stderr_key),
+            wall_time_secs=(submission.metrics or {}).get("wall_time_secs"),
+            memory_peak_bytes=(submission.metrics or {}).get("memory_peak_bytes"),
+        )
+        settings = check.settings
+        found = evaluate(settings.assertions, outcome, last_good, should_fail=settings.should_fail)
+        is_fault = outcome.verdict == Verdict.IE.value
+        has_passed = not is_fault and found.passed
+        finished = _finished(run, passed=has_passed, is_platform_fault=is_fault)
+        message = submission.result.get("error_message") if is_fault else None
+        ended = replace(
+            run,
+            status=_status(run, has_passed=has_passed, is_fault=is_fault),
+            verdict=outcome.verdict,
+            wall_time_secs=outcome.wall_time_secs,
+            started_at=submission.started_at,
+            completed_at=submission.completed_at,
+            results=() if is_fault else tuple(result.as_json() for result in found.results),
+            reason=message or run.reason,
+        )
+        change = "" if last_good is None else difference(last_good, stdout)
+        good = stdout if has_passed and len(stdout) <= _GOOD_MAX_BYTES else None
+        return self._end(
+            check, run, ended, lambda now: settle(now.standing, now.rules, finished, self.clock()), change, good
+        )
+
+    def refuse(self, check: Check, run: Run, reason: str) -> Run | None:
+        """End a run that the platform could not do. It says nothing about the program."""
+        ended = replace(run, status=RunStatus.ERROR, reason=reason, completed_at=to_rfc3339(self.clock()))
+        last = replace(run, attempt=check.settings.retries)
+        finished = _finished(last, passed=False, is_platform_fault=True)
+        return self._end(check, run, ended, lambda now: settle(now.standing, now.rules, finished, self.clock()))
+
+    def miss(self, check: Check, run: Run) -> Run | None:
+        """End a run that did not start."""
+        missed = replace(run, status=RunStatus.MISSED)
+        return self._end(check, run, missed, lambda now: settle_missed(now.standing, now.rules, self.clock()))
+
+    def _end(
+        self,
+        check: Check,
+        run: Run,
+        ended: Run,
+        step_of: Callable[[Check], Step],
+        change: str = "",
+        good: bytes | None = None,
+    ) -> Run | None:
+        for _ in tries():
+            affects = ended.affects_state and not check.is_paused
+            step = step_of(check)
+            if affects and step.retry:
+                return self._again(run, ended)
+            after = self._moved(check, step.standing if affects else check.standing)
+            final = self._with_events(check, ended, step, change) if affects else replace(ended, due_at_ms=None)
+            after = replace(after, last_run=_summary(final))
+            reach("check.before_settle")
+            if self.store.settle(run, final, check, after, good if affects else None):
+                reach("check.after_settle")
+                return final
+            seen = self.store.get(check.project_id, check.check_id)
+            if seen is None:
+                return None  # deleted; the run is due, and is dropped then
+            check = seen
+        return None
+
+    def _again(self, run: Run, ended: Run) -> Run | None:
+        pause_ms = _RETRY_SECS * 2**run.attempt * MS_PER_SEC
+        again = replace(
+            run,
+            status=RunStatus.QUEUED,
+            attempt=run.attempt + 1,
+            earlier_failed=run.earlier_failed or ended.status is RunStatus.FAILED,
+            submission_id=None,
+            reason=f"attempt {run.attempt + 1} ended as {ended.status.value}: {ended.submission_id}",
+            due_at_ms=self.clock() + pause_ms,
+        )
+        return again if self.store.put_claimed(again, run) else None
+
+    def _moved(self, check: Check, standing: Standing) -> Check:
+        """Return the check with its new standing. A check that begins to fail may run sooner from now on."""
+        after = replace(check, standing=standing)
+        if after.standing.state is State.FAILING and after.next_slot_ms is not None:
+            sooner = after.next_slot_after(self.clock() - after.spread_ms)
+            if sooner is not None and sooner < after.next_slot_ms:
+                return replace(after, next_slot_ms=sooner)
+        return after
+
+    def _with_events(self, check: Check, ended: Run, step: Step, change: str) -> Run:
+        """Return the final run with the events to publish; due until they are."""
+        now, muted_until_ms = self.clock(), check.rules.muted_until_ms
+        if muted_until_ms is not None and now < muted_until_ms:
+            return replace(ended, due_at_ms=None)
+        events = [run_event(check, ended, now, self.public_base_url)]
+        if step.announce is not None:
+            events.append(state_event(check, ended, step.announce, change, now, self.public_base_url))
+        return replace(ended, events=tuple(events))
+
+    def _output(self, submission: Submission, inline: bytes | None, key: str | None) -> bytes:
+        if key is None:
+            return inline or b""
+        try:
+            return self.payloads.get_output(submission.submission_id, key)
+        except PayloadMissingError:
+            return b""
+
+
+def _finished(run: Run, *, passed: bool, is_platform_fault: bool) -> Finished:
+    return Finished(
+        passed=passed,
+        is_platform_fault=is_platform_fault,
+        attempt=run.attempt,
+        earlier_failed=run.earlier_failed,
+    )
+
+
+def _status(run: Run, *, has_passed: bool, is_fault: bool) -> RunStatus:
+    if is_fault:
+        return RunStatus.ERROR
+    if not has_passed:
+        return RunStatus.FAILED
+    return RunStatus.FLAKY if run.earlier_failed else RunStatus.PASSED
+
+
+def _summary(run: Run) -> dict[str, object]:
+    return {
+        "run_id": run.run_id,
+        "status": run.status.value,
+        "scheduled_at": to_rfc3339(run.scheduled_ms),
+        "submission_id": run.submission_id,
+        "verdict": run.verdict,
+    }

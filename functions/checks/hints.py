@@ -1,0 +1,68 @@
+"""Hints: queue messages that name a run whose next step may be due. A lost hint costs a minute or two."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.checks.keys import runs_pk
+from functions.errors import MessageInvalidError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from functions.checks.model import Run
+    from functions.submissions.model import Submission
+
+_MOST_DELAY_SECS = 900  # of SQS
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHint:
+    """The key of a run. `has_ended`: its submission is final."""
+
+    pk: str
+    sk: str
+    has_ended: bool
+
+    @classmethod
+    def parse(cls, text: str) -> CheckHint:
+        """Parse a message. Raises MessageInvalidError."""
+        try:
+            values = json.loads(text)
+            return cls(str(values["pk"]), str(values["sk"]), values["has_ended"] is True)
+        except (ValueError, KeyError, TypeError):
+            raise MessageInvalidError("the hint has no key of a run") from None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHints:
+    """The queue of hints."""
+
+    client: SQSClient
+    queue_url: str
+
+    def send(self, run: Run, delay_secs: int = 0) -> None:
+        """Send the hint of a run. Raises the errors of SQS."""
+        pk = runs_pk(run.project_id, run.check_id)
+        self._send(run.project_id, CheckHint(pk, run.position, has_ended=False), delay_secs)
+
+    def tell_ended(self, submission: Submission) -> None:
+        """Send the hint of the check's run that a final submission is; none for any other submission.
+
+        Clients choose the metadata of their own submissions. The hint then names no run of another project, and the
+        run's row knows its submission.
+        """
+        check_id, position = submission.metadata.get("check_id"), submission.metadata.get("check_run")
+        if check_id and position:
+            hint = CheckHint(runs_pk(submission.project_id, check_id), position, has_ended=True)
+            self._send(submission.project_id, hint, 0)
+
+    def _send(self, project_id: str, hint: CheckHint, delay_secs: int) -> None:
+        self.client.send_message(
+            QueueUrl=self.queue_url,
+            MessageBody=json.dumps({"pk": hint.pk, "sk": hint.sk, "has_ended": hint.has_ended}),
+            MessageGroupId=project_id,
+            DelaySeconds=min(delay_secs, _MOST_DELAY_SECS),
+        )

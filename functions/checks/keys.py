@@ -1,0 +1,64 @@
+"""Keys of the checks table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.aws.dynamodb.items import key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+type Key = dict[str, AttributeValueTypeDef]
+
+CHECK_PREFIX = "CHECK#"
+
+
+def checks_pk(project_id: str) -> str:
+    """Return the partition key of all checks of a project."""
+    return f"PROJECT#{project_id}"
+
+
+def check_key(project_id: str, check_id: str) -> Key:
+    """Return the key of a check."""
+    return key(checks_pk(project_id), CHECK_PREFIX + check_id)
+
+
+def ids_of_check(pk: str, sk: str) -> tuple[str, str]:
+    """Return project id and check id from the key of a check."""
+    return pk.removeprefix("PROJECT#"), sk.removeprefix(CHECK_PREFIX)
+
+
+def source_key(project_id: str, check_id: str) -> Key:
+    """Return the key of the code and stdin of a check."""
+    return key(checks_pk(project_id), f"SOURCE#{check_id}")
+
+
+def good_key(project_id: str, check_id: str) -> Key:
+    """Return the key of the last good output of a check."""
+    return key(checks_pk(project_id), f"GOOD#{check_id}")
+
+
+def slug_key(project_id: str, slug: str) -> Key:
+    """Return the key that makes a slug unique."""
+    return key(checks_pk(project_id), f"SLUG#{slug}")
+
+
+def count_key(project_id: str) -> Key:
+    """Return the key of the number of checks. It must not match CHECK_PREFIX."""
+    return key(checks_pk(project_id), "CHECKS")
+
+
+def badge_key(token: str) -> Key:
+    """Return the key of a badge."""
+    return key(f"BADGE#{token}", "BADGE")
+
+
+def runs_pk(project_id: str, check_id: str) -> str:
+    """Return the partition key of the history of a check."""
+    return f"RUNS#{project_id}#{check_id}"
+
+
+def run_key(project_id: str, check_id: str, position: str) -> Key:
+    """Return the key of a run, by its place in the history."""
+    return key(runs_pk(project_id, check_id), position)

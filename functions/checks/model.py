@@ -1,0 +1,188 @@
+"""Checks and their runs.
+
+A slot of a check's schedule becomes exactly one run, in the transaction that moves the check to its next slot:
+
+    queued ──accepted as a submission──▶ running ──▶ passed | flaky | failed | error
+       ▲──────── retry, with a pause ───────┘
+    missed and skipped runs never start; their rows say why
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from functions.checks.schedule import MINUTE_MS, Schedule, parse_schedule, spread_ms
+from functions.checks.state import Rules, Standing, State
+from functions.clock import MS_PER_SEC, to_rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from functions.checks.requests import CheckSettings
+
+MAX_CHECKS = 1_000
+"""Checks of a project. One query of two or three pages reads them all."""
+ON_TIME_MS = 3 * MINUTE_MS
+"""A slot that starts later than this is late: the schedule fires every minute, and SQS may take a minute too."""
+HISTORY_DAYS = 90
+_NAMESPACE = uuid.UUID("b5a1f6c0-0a0d-4a0f-9d55-7a1c3e0b9e21")
+
+
+class RunStatus(StrEnum):
+    """Every status of a run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PASSED = "passed"
+    FLAKY = "flaky"
+    FAILED = "failed"
+    ERROR = "error"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+
+
+class RunKind(StrEnum):
+    """The reason of a run."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check, without its program. Times ending in `_at` are RFC 3339 texts.
+
+    `next_slot_ms`: the next slot of its schedule, without the spread; None while paused or without a schedule.
+    `anchor_ms`: where a rate counts from. `open_run_id`: the latest run that may still be going on.
+    `env_boxes`: the sealed values of its variables, in its source's row.
+    `version` changes with the settings, `standing_version` with the state.
+    """
+
+    check_id: str
+    project_id: str
+    settings: CheckSettings
+    created_at: str
+    updated_at: str
+    anchor_ms: int
+    badge_token: str
+    version: int = 0
+    standing: Standing = field(default_factory=Standing)
+    standing_version: int = 0
+    next_slot_ms: int | None = None
+    open_run_id: str | None = None
+    last_run: Mapping[str, Any] | None = None
+    env_boxes: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its schedule rests."""
+        return self.standing.state is State.PAUSED
+
+    @property
+    def spread_ms(self) -> int:
+        """How much later than its slots it runs."""
+        return spread_ms(self.check_id, self.settings.spread_minutes or 0)
+
+    @property
+    def due_at_ms(self) -> int | None:
+        """When its next run is due."""
+        return None if self.next_slot_ms is None else self.next_slot_ms + self.spread_ms
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of its state."""
+        return self.settings.rules
+
+    def slots_after(self, ms: int) -> Iterator[int]:
+        """Yield the slots of its schedule; while it is failing also those of `faster_while_failing`."""
+        settings = self.settings
+        if settings.schedule is None:
+            return
+        schedules = [parse_schedule(settings.schedule, settings.timezone)]
+        if settings.faster_while_failing is not None and self.standing.state is State.FAILING:
+            schedules.append(parse_schedule(settings.faster_while_failing, settings.timezone))
+        while (slot := _first(schedules, ms, self.anchor_ms)) is not None:
+            yield slot
+            ms = slot
+
+    def next_slot_after(self, ms: int) -> int | None:
+        """Return its first slot after a time; None without one."""
+        return next(self.slots_after(ms), None)
+
+    def in_zone(self, ms: int) -> str:
+        """Return a time in RFC 3339, with the offset of the check's zone."""
+        return datetime.fromtimestamp(ms // MS_PER_SEC, ZoneInfo(self.settings.timezone)).isoformat()
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of every log line about this check."""
+        return {"check_id": self.check_id, "project_id": self.project_id}
+
+
+def _first(schedules: list[Schedule], ms: int, anchor_ms: int) -> int | None:
+    found = (schedule.next_slot(ms, anchor_ms) for schedule in schedules)
+    return min((slot for slot in found if slot is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a check: a row of its history.
+
+    `due_at_ms`: when the next step is due; None in the end. `events`: stored until they are published, as pairs of
+    type and body. `results`: the assertions. `attempt` counts from 0; `earlier_failed`: one before
+    did not hold its assertions.
+    """
+
+    run_id: str
+    check_id: str
+    project_id: str
+    kind: RunKind
+    status: RunStatus
+    scheduled_ms: int
+    ttl: int
+    affects_state: bool = True
+    attempt: int = 0
+    earlier_failed: bool = False
+    reason: str = ""
+    event: str | None = field(default=None, repr=False)
+    due_at_ms: int | None = None
+    submission_id: str | None = None
+    verdict: str | None = None
+    wall_time_secs: float | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    results: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+
+    @property
+    def position(self) -> str:
+        """Its place in the history; the newest is the greatest."""
+        return f"{to_rfc3339(self.scheduled_ms)}#{self.run_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is final, and the check's state and events follow it."""
+        return self.due_at_ms is None
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of every log line about this run."""
+        return {"check_id": self.check_id, "check_run_id": self.run_id, "project_id": self.project_id}
+
+
+FINAL_STATUSES = frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING}
+
+
+def slot_run_id(check_id: str, slot_ms: int) -> str:
+    """Return the id of the run of a slot, always the same."""
+    return str(uuid.uuid5(_NAMESPACE, f"{check_id}:{slot_ms}"))
+
+
+def event_id_of(run_id: str, event_type: str) -> str:
+    """Return the id of a run's event, always the same."""
+    return str(uuid.uuid5(_NAMESPACE, f"{run_id}:{event_type}"))

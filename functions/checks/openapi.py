@@ -1,0 +1,164 @@
+"""Operations of /api/checks and /api/badges, and the events of checks."""
+
+from typing import Any
+
+from functions.checks import openapi_bodies as bodies
+from functions.checks.model import MAX_CHECKS
+from functions.checks.requests import ChangedSettings, CheckSettings, RunNowRequest
+from functions.checks.state import State
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, Webhook, query
+from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+from functions.webhooks.openapi_events import REPEATED, RESPONSES
+
+_UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
+_BODY: dict[int, Answer] = {
+    400: (
+        "`bad_request`: broken JSON, an unsupported language, code or stdin too large, or the id is no UUID.",
+        (Error,),
+    ),
+    413: ("`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
+    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    422: (
+        "`invalid`: fields are missing, unknown or have invalid values; a schedule with a correct example.",
+        (InvalidError,),
+    ),
+    504: ("The gateway: no response within 30 s.", (GatewayError,)),
+    **KEYED,
+}
+_ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
+_CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))
+_TOKEN: dict[str, Any] = {"in": "path", "required": True, "schema": {"type": "string"}}
+_NIGHTLY: dict[str, Any] = {
+    "name": "Nightly totals",
+    "language": "python",
+    "code": "print(sum(range(10)))",
+    "schedule": "cron(30 2 * * ? *)",
+    "timezone": "Europe/Berlin",
+    "assertions": [{"type": "stdout", "equals": "45"}],
+}
+_BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **OPEN}
+
+CHECK_OPERATIONS = (
+    Operation(
+        "/api/checks",
+        "POST",
+        "createCheck",
+        "Create a check: a program that runs by itself",
+        {
+            200: ("Created, with its next five runs.", (bodies.CheckView,)),
+            **_BODY,
+            409: (f"`conflict`: the slug is taken, or the project has {MAX_CHECKS} checks.", (Error,)),
+        },
+        request=CheckSettings,
+        examples={
+            "nightly": {"value": _NIGHTLY},
+            "every five minutes": {
+                "value": {"name": "Probe", "language": "python", "code": "print('ok')", "schedule": "rate(5 minutes)"}
+            },
+        },
+    ),
+    Operation(
+        "/api/checks",
+        "GET",
+        "listChecks",
+        "List the project's checks, newest first",
+        {200: ("One page.", (bodies.CheckPage,)), 400: BAD, **KEYED},
+        (
+            query("tag", {"type": "string"}, "Only checks with this tag."),
+            query("state", {"enum": list(State)}, "Only checks in this state."),
+            query("slug", {"type": "string"}, "Only the check with this slug."),
+            *PAGE,
+        ),
+    ),
+    Operation(
+        "/api/checks/{id}",
+        "GET",
+        "getCheck",
+        "Show a check",
+        {200: ("The check.", (bodies.CheckView,)), **_ONE},
+        (ID,),
+    ),
+    Operation(
+        "/api/checks/{id}",
+        "PATCH",
+        "changeCheck",
+        "Change a check",
+        {200: ("Changed.", (bodies.CheckView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+        (ID,),
+        ChangedSettings,
+        {"schedule": {"value": {"schedule": "rate(1 hour)"}}, "no reminder": {"value": {"remind_hours": None}}},
+    ),
+    Operation(
+        "/api/checks/{id}",
+        "DELETE",
+        "deleteCheck",
+        "Delete a check",
+        {200: ("Deleted.", (bodies.CheckDeleted,)), **_ONE},
+        (ID,),
+    ),
+    Operation(
+        "/api/checks/{id}/run",
+        "POST",
+        "runCheck",
+        "Run a check now",
+        {202: ("Queued.", (bodies.CheckRunView,)), **_BODY, 404: _UNKNOWN},
+        (ID,),
+        RunNowRequest,
+        {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
+        body_required=False,
+    ),
+    Operation(
+        "/api/checks/{id}/pause",
+        "POST",
+        "pauseCheck",
+        "Rest the schedule of a check",
+        {200: ("Paused.", (bodies.CheckView,)), **_ONE, 409: _CHANGED},
+        (ID,),
+    ),
+    Operation(
+        "/api/checks/{id}/resume",
+        "POST",
+        "resumeCheck",
+        "Start the schedule of a check again",
+        {200: ("Resumed. Slots of the pause are not missed.", (bodies.CheckView,)), **_ONE, 409: _CHANGED},
+        (ID,),
+    ),
+    Operation(
+        "/api/checks/{id}/runs",
+        "GET",
+        "listCheckRuns",
+        "List the runs of a check of the last 90 days, newest first",
+        {200: ("One page.", (bodies.CheckRunPage,)), **_ONE},
+        (ID, *PAGE),
+    ),
+    Operation(
+        "/api/badges/{name}",
+        "GET",
+        "getBadge",
+        "Show the state of a check as a picture or as JSON",
+        {200: ("<token>.svg or <token>.json; cached for 60 s.", (bodies.BadgeView, "image/svg+xml")), **_BADGE},
+        ({**_TOKEN, "name": "name"},),
+        security=None,
+    ),
+    Operation(
+        "/api/badges/{token}/shields",
+        "GET",
+        "getShieldsBadge",
+        "Show the state of a check to shields.io",
+        {200: ("Cached for 60 s.", (bodies.ShieldsBadge,)), **_BADGE},
+        ({**_TOKEN, "name": "token"},),
+        security=None,
+    ),
+)
+CHECK_WEBHOOKS = {
+    EVENT_CHECK_CHANGED: Webhook(
+        "checkStateChanged", "A check has another state", REPEATED, bodies.CheckStateChangedEvent, RESPONSES
+    ),
+    EVENT_CHECK_RUN: Webhook(
+        "checkRunCompleted", "A run of a check has ended", REPEATED, bodies.CheckRunCompletedEvent, RESPONSES
+    ),
+    EVENT_CHECK_MISSED: Webhook(
+        "checkRunMissed", "A run of a check did not start", REPEATED, bodies.CheckRunMissedEvent, RESPONSES
+    ),
+}

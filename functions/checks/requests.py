@@ -1,0 +1,260 @@
+"""Check and normalise the settings of a check. A wrong field raises InvalidFieldsError (422, with fields)."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model
+
+from functions.checks.assertions import Assertions, to_stored
+from functions.checks.schedule import ScheduleInvalidError, parse_schedule
+from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
+from functions.clock import from_rfc3339, to_rfc3339
+from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
+from functions.http.validation import Text, checked, read_object
+from functions.messages.languages import Language, Profile
+from functions.messages.variables import MAX_VARIABLES, Environment, name_problem
+from functions.submissions.limits import RequestLimits
+from functions.submissions.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunRequest, parse_submission
+
+_MOST_GRACE_MINUTES = 720
+"""Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
+_SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
+_TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+HIDDEN = "***"
+"""Shown in place of a variable's value."""
+EVENT_MAX_BYTES = 1_400
+ENV_MAX_BYTES = 2_560
+"""Both as they are sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
+_PROGRAM = ("language", "code", "stdin", "profile", "limits")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("the text must be printable, on one line, and not blank")
+    return text
+
+
+def _moment(text: str) -> str:
+    try:
+        return to_rfc3339(from_rfc3339(text))
+    except (ValueError, OverflowError):
+        raise ValueError("the text must be a time of RFC 3339, such as 2027-01-31T12:00:00Z") from None
+
+
+def _small(event: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if len(json.dumps(event_text(event))) > EVENT_MAX_BYTES:
+        raise ValueError(f"the event has more than {EVENT_MAX_BYTES:,} bytes of JSON, with its quotes escaped")
+    return event
+
+
+def event_text(event: Mapping[str, JsonValue]) -> str:
+    """Return the text of RUSTBOX_EVENT."""
+    return json.dumps(event, separators=(",", ":"))
+
+
+Event = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+Slug = Annotated[Text, Field(pattern=_SLUG)]
+Tag = Annotated[Text, Field(pattern=_TAG)]
+
+
+class Overlap(StrEnum):
+    """What happens with a slot while the run before is still going on."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+
+
+class MissedRule(StrEnum):
+    """What happens with slots that could not run in time."""
+
+    RUN_LATEST = "run_latest"
+    SKIP = "skip"
+
+
+class FailAfter(BaseModel):
+    """N of the last M runs must fail before the state is failing."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    needed: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
+    of: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
+
+
+class CheckSettings(BaseModel):
+    """Body of POST /api/checks. An unknown field is refused."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+    slug: Slug | None = Field(
+        default=None, description="Unique in the project; identifies the check in checks.yaml. Default: from the name."
+    )
+    language: Text = Field(description="As in POST /api/submit.", examples=["python"])
+    code: Text = Field(min_length=1, repr=False, json_schema_extra={"maxLength": CODE_MAX_BYTES})
+    stdin: Text = Field(default="", repr=False, json_schema_extra={"maxLength": STDIN_MAX_BYTES})
+    profile: Profile = Field(default=Profile.JUDGE, strict=False)
+    limits: RequestLimits | None = None
+    env: dict[Text, Text] = Field(
+        default={},
+        repr=False,
+        max_length=MAX_VARIABLES,
+        description="Environment variables of the program. Sealed at rest, masked in its output, and never shown "
+        "again: each value reads ***. Send *** in a change to keep a value.",
+        examples=[{"API_TOKEN": "…"}],
+    )
+    schedule: Text | None = Field(
+        default=None,
+        max_length=200,
+        description="cron(30 2 * * ? *) as in EventBridge Scheduler, 30 2 * * * as in Unix, or rate(5 minutes). "
+        "None: it runs on request only.",
+        examples=["cron(30 2 * * ? *)", "*/5 * * * *", "rate(5 minutes)"],
+    )
+    timezone: Text = Field(default="UTC", max_length=64, description="IANA time zone.", examples=["Europe/Berlin"])
+    spread_minutes: int | None = Field(
+        default=None,
+        ge=0,
+        le=60,
+        description="Runs start up to so much later, always the same for one check. Default: 10 for daily and rarer.",
+    )
+    overlap: Overlap = Field(default=Overlap.SKIP, strict=False, description="While the run before goes on.")
+    missed: MissedRule = Field(
+        default=MissedRule.RUN_LATEST, strict=False, description="For slots that could not start in time."
+    )
+    grace_minutes: int = Field(
+        default=60, ge=1, le=_MOST_GRACE_MINUTES, description="How late a missed slot may still run."
+    )
+    faster_while_failing: Text | None = Field(
+        default=None, max_length=200, description="One more schedule while failing.", examples=["rate(5 minutes)"]
+    )
+    assertions: Assertions = Field(
+        default=[], description="All must hold. Without a verdict among them, AC is expected too."
+    )
+    retries: int = Field(
+        default=0, ge=0, le=MAX_RETRIES, description="Repeats of a failed run, after 30, 60 and 120 s."
+    )
+    fail_after: FailAfter = FailAfter()
+    remind_hours: int = Field(default=0, ge=0, le=720, description="Repeat the alarm while failing. 0: never.")
+    muted_until: Annotated[Text, AfterValidator(_moment)] | None = Field(
+        default=None, description="No events until then; history goes on.", json_schema_extra={"format": "date-time"}
+    )
+    should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")
+    tags: list[Tag] = Field(default=[], max_length=20)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the state machine."""
+        muted_until_ms = None if self.muted_until is None else from_rfc3339(self.muted_until)
+        return Rules(
+            failures_needed=self.fail_after.needed,
+            of_runs=self.fail_after.of,
+            retries=self.retries,
+            remind_hours=self.remind_hours,
+            muted_until_ms=muted_until_ms,
+        )
+
+    @property
+    def hidden(self) -> Self:
+        """The settings without the values of its variables."""
+        return self.model_copy(update={"env": dict.fromkeys(self.env, HIDDEN)})
+
+    def stored(self) -> dict[str, Any]:
+        """Return them as JSON values, as a client sends them, with the defaults."""
+        values = self.model_dump(mode="json", exclude={"assertions"}, exclude_none=True)
+        return {**values, "assertions": to_stored(self.assertions)}
+
+    def run_request(self, metadata: Mapping[str, str], environment: Environment | None = None) -> RunRequest:
+        """Return its program as a submission. Raises BadRequestError, InvalidFieldsError."""
+        program = self.model_dump(mode="json", include=set(_PROGRAM), exclude_none=True)
+        run = parse_submission(json.dumps({**program, "metadata": metadata}).encode(), offered=tuple(Language))
+        return replace(run, environment=environment)
+
+
+ChangedSettings = create_model(
+    "ChangedSettings",
+    __doc__="Body of PATCH /api/checks/{id}. Missing fields keep their values; null resets a field to its default.",
+    __config__=ConfigDict(extra="forbid"),
+    **{  # type: ignore[call-overload]  # the names are those of the fields
+        name: (
+            Annotated[field.annotation, "of CheckSettings", *field.metadata] | None,
+            Field(default=None, description=field.description),
+        )
+        for name, field in CheckSettings.model_fields.items()
+    },
+)
+"""For the OpenAPI document: the merged settings are what is checked."""
+
+
+class RunNowRequest(BaseModel):
+    """Body of POST /api/checks/{id}/run; optional."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    affects_state: bool = Field(default=True, description="false: a test; the state stays, and no event is sent.")
+    event: Event | None = Field(default=None, description="The program gets it as RUSTBOX_EVENT, in JSON.")
+
+
+def new_settings(raw: bytes, now_ms: int) -> CheckSettings:
+    """Return the settings of a new check. Raises BadRequestError, InvalidFieldsError."""
+    return _settings(_given(raw), now_ms)
+
+
+def changed_settings(before: CheckSettings, raw: bytes, now_ms: int) -> CheckSettings:
+    """Return the settings after a change. Raises BadRequestError, InvalidFieldsError."""
+    given = _given(raw)
+    kept = before.stored()
+    if given.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in given:
+        kept.pop("spread_minutes", None)  # its default follows the schedule
+    return _settings({name: value for name, value in {**kept, **given}.items() if value is not None}, now_ms)
+
+
+def _given(raw: bytes) -> dict[str, Any]:
+    body, constants = read_object(raw)
+    if constants:
+        raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
+    return body
+
+
+def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
+    settings = checked(CheckSettings, body)
+    settings.run_request({})
+    problems = []
+    spread_minutes = settings.spread_minutes
+    try:
+        if settings.schedule is not None:
+            schedule = parse_schedule(settings.schedule, settings.timezone)
+            spread_minutes = schedule.default_spread_minutes(now_ms) if spread_minutes is None else spread_minutes
+    except ScheduleInvalidError as invalid:
+        field = "timezone" if str(invalid).startswith("timezone") else "schedule"
+        problems.append(FieldProblem(field, str(invalid)))
+    try:
+        if settings.faster_while_failing is not None:
+            parse_schedule(settings.faster_while_failing)
+    except ScheduleInvalidError as invalid:
+        problems.append(FieldProblem("faster_while_failing", str(invalid)))
+    problems += _env_problems(settings.env)
+    if settings.fail_after.needed > settings.fail_after.of:
+        problems.append(FieldProblem("fail_after.needed", "Must be at most fail_after.of."))
+    slug = settings.slug or _slug_of(settings.name)
+    if not slug:
+        problems.append(FieldProblem("slug", "The name has no letter or digit for it. Send a slug."))
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
+    return settings.model_copy(update={"slug": slug, "spread_minutes": spread_minutes})
+
+
+def _env_problems(env: Mapping[str, str]) -> list[FieldProblem]:
+    problems = [
+        FieldProblem(f"env.{name[:64]}", problem) for name in env if (problem := name_problem(name)) is not None
+    ]
+    problems += [FieldProblem(f"env.{name[:64]}", "A value has no NUL character.") for name in env if "\0" in env[name]]
+    if len(Environment(dict(env), tuple(env)).text.encode()) > ENV_MAX_BYTES:
+        problems.append(FieldProblem("env", f"At most {ENV_MAX_BYTES:,} bytes of names and values, as JSON."))
+    return problems
+
+
+def _slug_of(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:64].strip("-")

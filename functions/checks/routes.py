@@ -1,0 +1,218 @@
+"""Routes of /api/checks: create, list, show, change, delete, pause, resume, run now, history."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.aws.dynamodb.retries import tries
+from functions.checks.fire import new_run
+from functions.checks.model import MAX_CHECKS, Check, RunKind
+from functions.checks.parameters import list_filters
+from functions.checks.requests import RunNowRequest, changed_settings, event_text, new_settings
+from functions.checks.schedule import MINUTE_MS
+from functions.checks.state import State, pause, resume
+from functions.checks.store import CheckLimitError, SlugTakenError
+from functions.checks.views import check_body, run_body
+from functions.clock import Clock, to_rfc3339
+from functions.errors import ConflictError, NotFoundError
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.cursor import read_cursor, write_cursor
+from functions.http.http_event import json_body
+from functions.http.validation import parse_body
+from functions.ids import new_id
+from functions.projects.authentication import authenticate
+from functions.telemetry import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.checks.hints import CheckHints
+    from functions.checks.store import CheckStore
+    from functions.checks.variables import CheckVariables
+    from functions.http.resolver import Resolver
+    from functions.projects.store import ProjectStore
+
+NO_SUCH_CHECK = "There is no such check."
+_CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
+_TOKEN_BYTES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRoutes:
+    """Handlers of /api/checks. All of them raise ServiceError. Logs hold no program."""
+
+    projects: ProjectStore
+    store: CheckStore
+    hints: CheckHints
+    variables: CheckVariables
+    clock: Clock
+    log: Logger
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Create a check; its answer shows the next five runs."""
+        project_id = authenticate(app.current_event, self.projects).project_id
+        now = self.clock()
+        settings = new_settings(json_body(app.current_event), now)
+        check = Check(
+            check_id=new_id(),
+            project_id=project_id,
+            settings=settings,
+            created_at=to_rfc3339(now),
+            updated_at=to_rfc3339(now),
+            anchor_ms=_whole_minute(now),
+            badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
+        )
+        check = self.variables.sealed(replace(check, next_slot_ms=check.next_slot_after(now)))
+        try:
+            self.store.create(check)
+        except SlugTakenError:
+            raise _slug_taken(settings.slug) from None
+        except CheckLimitError:
+            raise ConflictError(f"A project has at most {MAX_CHECKS} checks. Delete one first.") from None
+        self.log.info("Check created", **check.log_ids, request_id=app.request_id)
+        return answer(check_body(check, now))
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's checks, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        limit, wanted, now = parameters.page_limit(query), list_filters(query), self.clock()
+        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        found = [
+            check
+            for check in self.store.list_all(project_id)
+            if wanted(check) and (after is None or _created_key(check) < after)
+        ]
+        is_more, items = len(found) > limit, found[:limit]
+        return answer(
+            {
+                "items": [check_body(check, now, with_program=False) for check in items],
+                "next_cursor": write_cursor(project_id, _created_key(items[-1])) if is_more else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one check with its program."""
+        return answer(check_body(self._own(app, id_text, with_source=True), self.clock()))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Change the given settings. Raises ConflictError if other requests keep changing the check."""
+
+        def changed(seen: Check) -> Check:
+            now = self.clock()
+            settings = changed_settings(seen.settings, raw, now)
+            after = self.variables.sealed(replace(seen, settings=settings, updated_at=to_rfc3339(now)))
+            timing = ("schedule", "timezone", "spread_minutes")
+            if all(getattr(settings, name) == getattr(seen.settings, name) for name in timing):
+                return after
+            after = replace(after, anchor_ms=_whole_minute(now))
+            return after if after.is_paused else _scheduled(after, now)
+
+        self._own(app, id_text)
+        raw = json_body(app.current_event)
+        return self._changed(app, id_text, "Check changed", changed)
+
+    def pause(self, app: Resolver, id_text: str) -> Response[str]:
+        """Rest the schedule. A run that goes on ends."""
+
+        def paused(seen: Check) -> Check:
+            now = self.clock()
+            return replace(seen, standing=pause(seen.standing, seen.rules, now).standing, next_slot_ms=None)
+
+        return self._changed(app, id_text, "Check paused", paused)
+
+    def resume(self, app: Resolver, id_text: str) -> Response[str]:
+        """Start the schedule again, with its next slot: the slots meanwhile are not missed."""
+
+        def resumed(seen: Check) -> Check:
+            now = self.clock()
+            if seen.standing.state is not State.PAUSED:
+                return seen
+            return _scheduled(replace(seen, standing=resume(seen.standing, now).standing), now)
+
+        return self._changed(app, id_text, "Check resumed", resumed)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Delete a check. Its history expires."""
+        check = self._own(app, id_text)
+        if not self.store.delete(check):
+            raise NotFoundError(NO_SUCH_CHECK)
+        self.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
+        return answer({"id": check.check_id, "deleted": True})
+
+    def run(self, app: Resolver, id_text: str) -> Response[str]:
+        """Run a check now."""
+        check = self._own(app, id_text)
+        request = RunNowRequest()
+        if app.current_event.body:
+            request = parse_body(RunNowRequest, json_body(app.current_event))
+        now = self.clock()
+        event = None if request.event is None else event_text(request.event)
+        run = new_run(check, RunKind.MANUAL, now, now, new_id())
+        run = replace(run, affects_state=request.affects_state, event=event)
+        self.store.add_run(run)
+        try:
+            self.hints.send(run)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Hint not sent; the schedule will start the run", run.log_ids, error)
+        self.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
+        return answer(run_body(run), 202)
+
+    def history(self, app: Resolver, id_text: str) -> Response[str]:
+        """List the runs of a check, newest first."""
+        query = app.current_event.query_string_parameters
+        check = self._own(app, id_text)
+        after = read_cursor(check.check_id, query["cursor"]) if "cursor" in query else None
+        page = self.store.history(check.project_id, check.check_id, parameters.page_limit(query), after)
+        last = page.next_created_key
+        return answer(
+            {
+                "items": [run_body(run) for run in page.rows],
+                "next_cursor": None if last is None else write_cursor(check.check_id, last),
+            }
+        )
+
+    def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
+        for _ in tries():
+            seen = self._own(app, id_text, with_source=True)
+            after = change(seen)
+            try:
+                is_changed = after == seen or self.store.change(seen, after)
+            except SlugTakenError:
+                raise _slug_taken(after.settings.slug) from None
+            if is_changed:
+                self.log.info(phrase, **after.log_ids, request_id=app.request_id)
+                return answer(check_body(after, self.clock()))
+        raise ConflictError(_CHANGED_MEANWHILE)
+
+    def _own(self, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
+        project_id = authenticate(app.current_event, self.projects).project_id
+        check = self.store.get(project_id, parameters.submission_id(id_text), with_source=with_source)
+        if check is None:
+            raise NotFoundError(NO_SUCH_CHECK)
+        return check
+
+
+def _scheduled(check: Check, now: int) -> Check:
+    """Return the check at its next slot. A slot whose spread is not over yet still runs."""
+    return replace(check, next_slot_ms=check.next_slot_after(now - check.spread_ms))
+
+
+def _whole_minute(now: int) -> int:
+    return now // MINUTE_MS * MINUTE_MS
+
+
+def _slug_taken(slug: str | None) -> ConflictError:
+    return ConflictError(f"Another check of the project has the slug {slug}. Change that one, or send another slug.")
+
+
+def _created_key(check: Check) -> str:
+    return f"{check.created_at}#{check.check_id}"

@@ -1,0 +1,54 @@
+"""The variables of a check: each value is sealed for its check, and opened when a run starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from functions.checks.requests import HIDDEN
+from functions.errors import FieldProblem, InvalidFieldsError
+from functions.messages.variables import EVENT_VARIABLE, Environment
+
+if TYPE_CHECKING:
+    from functions.checks.model import Check, Run
+    from functions.webhooks.sending.secret_box import SecretBoxes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckVariables:
+    """Seals and opens the variables of checks."""
+
+    boxes: SecretBoxes
+
+    def sealed(self, check: Check) -> Check:
+        """Return a check whose new values are sealed, and hidden in its settings. *** keeps the value that it has.
+
+        Raises InvalidFieldsError, ClientError.
+        """
+        env, had = check.settings.env, check.env_boxes
+        unknown = [name for name, text in env.items() if text == HIDDEN and name not in had]
+        if unknown:
+            problems = [
+                FieldProblem(f"env.{name}", f"There is no value to keep; {HIDDEN} is none.") for name in unknown
+            ]
+            raise InvalidFieldsError(tuple(problems))
+        owner = _owner_of(check)
+        sealed = {
+            name: had[name] if text == HIDDEN else self.boxes.seal(text, check.project_id, owner, "environment")
+            for name, text in env.items()
+        }
+        return replace(check, settings=check.settings.hidden, env_boxes=sealed)
+
+    def environment(self, check: Check, run: Run) -> Environment | None:
+        """Return the variables of a run; None without any. Raises UnsealError, ClientError."""
+        owner = _owner_of(check)
+        opened = {
+            name: self.boxes.open(box, check.project_id, owner, "environment") for name, box in check.env_boxes.items()
+        }
+        variables = opened if run.event is None else {**opened, EVENT_VARIABLE: run.event}
+        return Environment(variables, tuple(opened)) if variables else None
+
+
+def _owner_of(check: Check) -> str:
+    """Return the owner of a check's values in the encryption context."""
+    return f"check:{check.check_id}"

@@ -1,0 +1,63 @@
+"""What a client sees of checks and their runs."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from functions.checks.rows import without_program
+from functions.clock import to_rfc3339
+
+if TYPE_CHECKING:
+    from functions.checks.model import Check, Run
+    from functions.http.json_body import Body
+
+SHOWN_SLOTS = 5
+
+
+def check_body(check: Check, now_ms: int, *, with_program: bool = True) -> Body:
+    """Return the body of one check. `with_program` False: without code and stdin, as in lists."""
+    stored = check.settings.stored()
+    settings = {"schedule": None, "faster_while_failing": None, "muted_until": None, "limits": None, **stored}
+    standing = check.standing
+    return {
+        "id": check.check_id,
+        **(settings if with_program else without_program(settings)),
+        "state": standing.state.value,
+        "state_since": to_rfc3339(standing.since_ms) if standing.since_ms else None,
+        "next_runs": next_runs(check, now_ms),
+        "last_run": dict(check.last_run) if check.last_run is not None else None,
+        "badge_url": f"/api/badges/{check.badge_token}.svg",
+        "created_at": check.created_at,
+        "updated_at": check.updated_at,
+    }
+
+
+def next_runs(check: Check, now_ms: int) -> list[str]:
+    """Return when the next five runs are due, spread included, in the zone of the check."""
+    first = check.next_slot_ms
+    if first is None:
+        return []
+    slots = [first, *islice(check.slots_after(max(first, now_ms - check.spread_ms)), SHOWN_SLOTS - 1)]
+    return [check.in_zone(slot + check.spread_ms) for slot in slots]
+
+
+def run_body(run: Run) -> Body:
+    """Return the body of one run."""
+    results: list[dict[str, Any]] = [dict(result) for result in run.results]
+    return {
+        "id": run.run_id,
+        "check_id": run.check_id,
+        "kind": run.kind.value,
+        "status": run.status.value,
+        "scheduled_at": to_rfc3339(run.scheduled_ms),
+        "affects_state": run.affects_state,
+        "attempt": run.attempt,
+        "reason": run.reason,
+        "submission_id": run.submission_id,
+        "verdict": run.verdict,
+        "wall_time_secs": run.wall_time_secs,
+        "started_at": run.started_at,
+        "completed_at": run.completed_at,
+        "assertions": results,
+    }

@@ -1,0 +1,151 @@
+"""The steps of a run: start it as a submission, finish it when that is final, and publish its events.
+
+Each step takes the run by moving its due time. A process that dies leaves the run due, and the step is done again:
+the idempotency key finds the submission, and the end is one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from functions.checks.events import events_of
+from functions.checks.model import FINAL_STATUSES, Check, Run, RunStatus
+from functions.checks.schedule import MINUTE_MS
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.errors import IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
+from functions.failpoint import reach
+from functions.submissions.model import Claim, idempotency_pk
+from functions.submissions.store import ClaimTakenError
+from functions.webhooks.sending.secret_box import UnsealError
+
+if TYPE_CHECKING:
+    from functions.checks.end import Ending
+    from functions.checks.hints import CheckHints
+    from functions.checks.store import CheckStore
+    from functions.checks.variables import CheckVariables
+    from functions.projects.model import Project
+    from functions.projects.registry import ProjectRegistry
+    from functions.submissions.accept import Acceptance
+    from functions.submissions.model import Submission
+    from functions.webhooks.publish import Outbox
+
+TAKEN_MS = 60_000
+"""A step of a process that died is repeated after this time."""
+_DISABLED_RETRY_SECS = 300
+POLL_MS = 120_000
+"""A running run whose end nobody told is looked at after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWork:
+    """Does the next step of a run."""
+
+    store: CheckStore
+    projects: ProjectRegistry
+    acceptance: Acceptance
+    ending: Ending
+    outbox: Outbox
+    hints: CheckHints
+    variables: CheckVariables
+    clock: Clock = now_ms
+
+    def step(self, run: Run, *, has_ended: bool = False) -> None:
+        """Do the next step of a run if it is due, or if its submission has ended. Repeating the call is safe."""
+        now = self.clock()
+        if run.due_at_ms is None or (run.due_at_ms > now and not (has_ended and run.status is RunStatus.RUNNING)):
+            return
+        claimed = self.store.claim(run, now + TAKEN_MS)
+        if claimed is None:
+            return
+        reach("check.after_claim")
+        check = self.store.get(run.project_id, run.check_id, with_source=True)
+        if check is None:
+            self._drop(claimed)
+        elif claimed.status is RunStatus.QUEUED:
+            self._start(check, claimed)
+        elif claimed.status is RunStatus.RUNNING:
+            self._look(check, claimed)
+        elif claimed.status is RunStatus.MISSED and not claimed.events:
+            self._publish(self.ending.miss(check, claimed))
+        else:
+            self._publish(claimed)
+
+    def _drop(self, run: Run) -> None:
+        """End a run whose check was deleted."""
+        status = run.status if run.status in FINAL_STATUSES else RunStatus.SKIPPED
+        ended = replace(run, status=status, reason="the check was deleted", due_at_ms=None, events=())
+        self.store.put_claimed(ended, run)
+
+    def _start(self, check: Check, run: Run) -> None:
+        try:
+            submission = self._accept(self._project(run), check, run)
+        except (RateLimitedError, UnavailableError) as error:
+            self._later(check, run, error)
+            return
+        except UnsealError:
+            self._publish(self.ending.refuse(check, run, "the values of env cannot be opened: send them again"))
+            return
+        except ServiceError as error:  # the program is refused, and would be again
+            self._publish(self.ending.refuse(check, run, error.message))
+            return
+        reach("check.after_accept")
+        due_at_ms, submission_id = self.clock() + POLL_MS, submission.submission_id
+        running = replace(run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms)
+        is_noted = self.store.put_claimed(running, run)
+        reach("check.after_start")
+        if is_noted and submission.is_final:  # accepted by a process that died; the hint of its end came too early
+            self._look(check, running)
+
+    def _project(self, run: Run) -> Project:
+        record = self.projects.get(run.project_id)
+        if record is None or record.disabled_at is not None:
+            raise UnavailableError("The project is disabled.", _DISABLED_RETRY_SECS)
+        return record.project
+
+    def _accept(self, project: Project, check: Check, run: Run) -> Submission:
+        key = f"check:{run.run_id}:{run.attempt}"
+        metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
+        request = check.settings.run_request(metadata, self.variables.environment(check, run))
+        try:
+            accepted = self.acceptance.accept(project, request, key, interactive=False, correlation_id=run.run_id)
+        except IdempotencyConflictError:
+            # The check was changed after this run was accepted, and before we noted its submission.
+            claim = Claim(idempotency_pk(run.project_id, key), "")
+            try:
+                self.acceptance.store.check_claim(claim)
+            except ClaimTakenError as taken:
+                earlier = self.acceptance.store.get(taken.submission_id)
+                if earlier is not None:
+                    return earlier
+            raise
+        return accepted.submission
+
+    def _later(self, check: Check, run: Run, error: RateLimitedError | UnavailableError) -> None:
+        """Try again later, until the grace is over: then the run is missed."""
+        now = self.clock()
+        late_ms = now - run.scheduled_ms - check.spread_ms
+        if late_ms > check.settings.grace_minutes * MINUTE_MS:
+            missed = replace(run, status=RunStatus.MISSED, reason=f"not accepted in time: {error.message}")
+            self._publish(self.ending.miss(check, missed))
+            return
+        waiting = replace(run, reason=error.message, due_at_ms=now + max(1, error.retry_after_secs) * MS_PER_SEC)
+        self.store.put_claimed(waiting, run)
+
+    def _look(self, check: Check, run: Run) -> None:
+        submission = self.acceptance.store.get(run.submission_id or "")
+        if submission is not None and not submission.is_final:
+            self.store.put_claimed(replace(run, due_at_ms=self.clock() + POLL_MS), run)
+            return
+        ended = self.ending.finish(check, run, submission)
+        if ended is not None and ended.status is RunStatus.QUEUED:
+            self.hints.send(ended, delay_secs=max(0, ((ended.due_at_ms or 0) - self.clock()) // MS_PER_SEC + 1))
+        self._publish(ended)
+
+    def _publish(self, run: Run | None) -> None:
+        if run is None or run.status not in FINAL_STATUSES:
+            return
+        for event in events_of(run):
+            self.outbox.publish(event)
+        reach("check.after_publish")
+        self.store.finish_events(run)

@@ -1,0 +1,71 @@
+"""Wire the parts that run checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
+from functions.checks.end import Ending
+from functions.checks.fire import Firing
+from functions.checks.hints import CheckHints
+from functions.checks.keys import ids_of_check
+from functions.checks.store import CheckStore, Due
+from functions.checks.variables import CheckVariables
+from functions.checks.work import CheckWork
+from functions.clock import Clock, now_ms
+from functions.handlers.webhook_wiring import outbox
+from functions.projects.quota_store import QuotaStore
+from functions.projects.registry import ProjectRegistry
+from functions.submissions.accept import Acceptance
+from functions.submissions.queues import Queues
+from functions.submissions.quota_admission import QuotaAdmission
+from functions.submissions.store import SubmissionStore
+from functions.telemetry import logger
+from functions.webhooks.sending.secret_box import SecretBoxes
+
+if TYPE_CHECKING:
+    from functions.checks.model import Run
+    from functions.settings import ScheduleSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The use cases of checks that no client calls."""
+
+    store: CheckStore
+    firing: Firing
+    work: CheckWork
+
+    def serve(self, row: Due) -> None:
+        """Take the slots of a due check and start their runs, or do the next step of a due run."""
+        runs: list[Run | None] = []
+        if row.is_check:
+            runs += self.firing.fire(*ids_of_check(row.pk, row.sk))
+        else:
+            runs.append(self.store.get_run(row.pk, row.sk))
+        for run in filter(None, runs):
+            self.work.step(run)
+
+
+def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Checks:
+    """Return the wired parts."""
+    log, dynamodb = logger(service), Clients.dynamodb()
+    store = CheckStore(settings.checks_table, dynamodb, clock)
+    submissions = SubmissionStore(settings.submissions_table, dynamodb, clock)
+    payloads = Payloads(settings.payloads_bucket, Clients.s3)
+    admission = QuotaAdmission(QuotaStore(settings.quotas_table, dynamodb, clock), submissions, clock, log)
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
+    acceptance = Acceptance(settings, submissions, admission, payloads, boxes, Queues(Clients.sqs()), clock, log)
+    work = CheckWork(
+        store=store,
+        projects=ProjectRegistry(settings.projects_table, dynamodb),
+        acceptance=acceptance,
+        ending=Ending(store, payloads, settings.public_base_url, clock),
+        outbox=outbox(settings),
+        hints=CheckHints(Clients.sqs(), settings.checks_queue_url),
+        variables=CheckVariables(boxes),
+        clock=clock,
+    )
+    return Checks(store, Firing(store, clock), work)

@@ -1,0 +1,60 @@
+"""Lambda entry point of /api/checks and /api/badges: a project's checks and their history."""
+
+import functools
+from typing import Any, NamedTuple
+
+from functions.aws.clients import Clients
+from functions.checks.badge_routes import BadgeRoutes
+from functions.checks.hints import CheckHints
+from functions.checks.routes import CheckRoutes
+from functions.checks.store import CheckStore
+from functions.checks.variables import CheckVariables
+from functions.clock import now_ms
+from functions.http.resolver import PerThread, Resolver
+from functions.projects.store import ProjectStore
+from functions.settings import ChecksSettings, load
+from functions.telemetry import logger
+from functions.webhooks.sending.secret_box import SecretBoxes
+
+
+class Wiring(NamedTuple):
+    """The parts that the routes use."""
+
+    checks: CheckRoutes
+    badges: BadgeRoutes
+
+
+@functools.cache
+def wiring() -> Wiring:
+    """Return the wired parts, created on the first call."""
+    settings, dynamodb = load(ChecksSettings), Clients.dynamodb()
+    store = CheckStore(settings.checks_table, dynamodb, now_ms)
+    hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
+    variables = CheckVariables(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
+    projects = ProjectStore(settings.projects_table, dynamodb)
+    return Wiring(CheckRoutes(projects, store, hints, variables, now_ms, logger("checks")), BadgeRoutes(store))
+
+
+def build_resolver() -> Resolver:
+    """Return a resolver with the routes."""
+    app = Resolver(logger("checks"))
+    app.post("/api/checks")(lambda: wiring().checks.create(app))
+    app.get("/api/checks")(lambda: wiring().checks.page(app))
+    app.get("/api/checks/<id_text>")(lambda id_text: wiring().checks.one(app, id_text))
+    app.patch("/api/checks/<id_text>")(lambda id_text: wiring().checks.change(app, id_text))
+    app.delete("/api/checks/<id_text>")(lambda id_text: wiring().checks.delete(app, id_text))
+    app.post("/api/checks/<id_text>/run")(lambda id_text: wiring().checks.run(app, id_text))
+    app.post("/api/checks/<id_text>/pause")(lambda id_text: wiring().checks.pause(app, id_text))
+    app.post("/api/checks/<id_text>/resume")(lambda id_text: wiring().checks.resume(app, id_text))
+    app.get("/api/checks/<id_text>/runs")(lambda id_text: wiring().checks.history(app, id_text))
+    app.get("/api/badges/<name>")(lambda name: wiring().badges.file(name))  # noqa: PLW0108 - wiring() runs on the first request
+    app.get("/api/badges/<token>/shields")(lambda token: wiring().badges.shields(token))  # noqa: PLW0108 - same
+    return app
+
+
+_resolvers = PerThread(build_resolver)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point, for events of an HTTP API."""
+    return _resolvers.resolve(event, context)

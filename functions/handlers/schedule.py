@@ -1,0 +1,65 @@
+"""Lambda entry point of the minute schedule of checks, and of the queue of hints about their runs."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.checks.hints import CheckHint
+from functions.checks.store import Due
+from functions.clock import MS_PER_SEC
+from functions.handlers.batches import handle_batch
+from functions.handlers.check_wiring import Checks, wire
+from functions.settings import ScheduleSettings, load
+from functions.telemetry import logger, metrics
+
+SERVICE = "schedule"
+THREADS = 8
+RESERVE_MS = 20_000
+"""No row is begun in this last part of an invocation, so that its calls end in time."""
+
+
+@cache
+def wired() -> Checks:
+    """Return the wired parts, created on the first call."""
+    return wire(load(ScheduleSettings), SERVICE)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take the due slots and runs on an event of the schedule; do the steps of hinted runs."""
+    if "Records" in event:
+        return handle_batch(event, context, _hinted)
+    parts = wired()
+    now = parts.firing.clock()
+    due = sorted(parts.store.due(now), key=lambda row: row.due_at_ms)
+    with ThreadPoolExecutor(THREADS) as pool:
+        failed = sum(pool.map(lambda row: _serve(row, context), due))
+    age_ms = max((now - row.due_at_ms for row in due), default=0)
+    metrics(SERVICE).add("OldestCheckAge", age_ms / MS_PER_SEC, MetricUnit.Seconds)
+    return {"due": len(due), "failed": failed}
+
+
+def _serve(row: Due, context: LambdaContext) -> bool:
+    """Serve one due row. True if that failed: it stays due."""
+    if context.get_remaining_time_in_millis() < RESERVE_MS:
+        return False
+    try:
+        wired().serve(row)
+    except Exception:  # noqa: BLE001 - one broken row must not stop the others; it stays due
+        logger(SERVICE).exception("Check not served", row=f"{row.pk} {row.sk}")
+        return True
+    return False
+
+
+def _hinted(record: SQSRecord) -> None:
+    try:
+        hint = CheckHint.parse(record.body)
+        run = wired().store.get_run(hint.pk, hint.sk)
+        if run is not None:
+            wired().work.step(run, has_ended=hint.has_ended)
+    except Exception:
+        logger(SERVICE).exception("Run of a check not served", message_id=record.message_id)
+        raise

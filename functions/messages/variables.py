@@ -1,0 +1,46 @@
+"""Environment variables of a program: which names a message may have. The runner has the same rule."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+MAX_VARIABLES = 32
+"""Beside RUSTBOX_EVENT."""
+EVENT_VARIABLE = "RUSTBOX_EVENT"
+
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_RESERVED = re.compile(
+    r"(PATH|HOME|LANG|LANGUAGE|SHELL|ENV|IFS|TMPDIR|TZDIR|LOCPATH|NLSPATH|GCONV_PATH|RES_OPTIONS|HOSTALIASES|CLASSPATH)"
+    r"|(LD|LC|DYLD|GLIBC|MALLOC|BASH|PYTHON|JAVA|JDK|_JAVA|NODE|BUN|GO|RUST|CARGO|GCC|COMPILER|CPATH|LIBRARY)(_.*|[A-Z0-9]*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Variables of one run. The runner masks the values of `secret_names` in the output."""
+
+    variables: dict[str, str] = field(repr=False)
+    secret_names: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text that is sealed, in JSON."""
+        stored = {"variables": self.variables, "secret_names": self.secret_names}
+        return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str) -> Environment:
+        """Parse that text."""
+        stored = json.loads(text)
+        return cls(stored["variables"], tuple(stored["secret_names"]))
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a program cannot get a variable of this name; None if it can."""
+    if not _NAME.fullmatch(name):
+        return "A name has A to Z, 0 to 9 and _, begins with a letter, and has at most 64 characters: API_TOKEN."
+    if name == EVENT_VARIABLE or _RESERVED.fullmatch(name):
+        return "This name steers a loader, a shell or an interpreter, or the sandbox sets it. Choose another one."
+    return None

@@ -1,0 +1,130 @@
+"""Checks behind their entry points, with a clock of the test and a runner that answers as it is told."""
+
+import base64
+import functools
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from functions.checks.model import Run
+from functions.handlers import checks, record, schedule
+from functions.handlers.check_wiring import wire
+from functions.settings import ScheduleSettings, load
+from functions.submissions.execution_request import execution_requested
+from functions.submissions.rows import decode_submission
+from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.http_calls import Answer, send
+from tests.adapters.pipeline import Context, call
+from tests.submission_factory import FakeTime, golden
+
+PROGRAM = {"name": "Nightly totals", "language": "python", "code": "print(42)"}
+MINUTE = 60
+
+
+def passes(_program: str) -> dict[str, Any]:
+    return {}
+
+
+def prints(text: str) -> Callable[[str], dict[str, Any]]:
+    raw = text.encode()
+    stream = {"size_bytes": len(raw), "base64": base64.b64encode(raw).decode()}
+    return lambda _program: {"stdout": stream}
+
+
+def breaks(_program: str) -> dict[str, Any]:
+    return {"result": golden("execution_completed/v1.platform_failure")["result"]}
+
+
+class CheckWorld:
+    """`answer`: what a program gives, as changes of the golden completion."""
+
+    def __init__(self, aws: Aws, key: str) -> None:
+        self.aws, self.key, self.time = aws, key, FakeTime()
+        self.answer: Callable[[str], dict[str, Any]] = passes
+        aws.environment("ScheduleFunction")
+        self.parts = wire(load(ScheduleSettings), "schedule", self.time)
+        aws.monkeypatch.setattr(schedule, "wired", functools.cache(lambda: self.parts))
+        aws.monkeypatch.setattr(checks, "now_ms", self.time)
+
+    def call(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        return send(self.key, method, path, body, **more)
+
+    def create(self, **changes: Any) -> Any:
+        answer = self.call("POST", "/api/checks", {**PROGRAM, **changes})
+        assert answer.status == 200, answer.json
+        return answer.json
+
+    def show(self, check: Any) -> Any:
+        return self.call("GET", f"/api/checks/{check['id']}").json
+
+    def runs(self, check: Any) -> list[Any]:
+        items: list[Any] = self.call("GET", f"/api/checks/{check['id']}/runs", query={"limit": "100"}).json["items"]
+        return items
+
+    def rows(self, check: Any) -> list[Run]:
+        return self.parts.store.since(PROJECT_ID, check["id"], 0, 10_000)
+
+    def statuses(self, check: Any) -> list[str]:
+        """The statuses of its runs, oldest first."""
+        return [run.status.value for run in reversed(self.rows(check))]
+
+    def schedule(self) -> dict[str, Any]:
+        """Let the minute schedule fire."""
+        return schedule.handler({"source": "schedule"}, Context())  # type: ignore[arg-type]
+
+    def send_again(self) -> None:
+        """Send pending submissions whose message was lost, as the sweeper does."""
+        for item in self.aws.items("SubmissionsTable"):
+            if item.get("status") == {"S": "pending"}:
+                row = decode_submission(item)
+                message = execution_requested(row, row.code or b"", row.stdin or b"", row.created_at)
+                self.aws.client("sqs").send_message(
+                    QueueUrl=self.aws.names["BatchQueue"], MessageBody=message.serialise()
+                )
+
+    def run_programs(self) -> int:
+        """Run all queued submissions; return their number."""
+        messages = self.aws.messages("BatchQueue")
+        completions = []
+        for message in messages:
+            program = base64.b64decode(message["code_base64"]).decode()
+            ids = {name: message[name] for name in ("submission_id", "execution_id")}
+            completions.append(json.dumps(golden("execution_completed/v1.accepted") | ids | self.answer(program)))
+        assert not completions or call(record.handler, tuple(completions)) == []
+        return len(messages)
+
+    def hints(self) -> int:
+        """Give the visible hints to the entry point; return their number."""
+        bodies = tuple(json.dumps(message) for message in self.aws.messages("ChecksQueue"))
+        assert not bodies or call(schedule.handler, bodies) == []
+        return len(bodies)
+
+    def settle(self, secs: int = 0) -> None:
+        """Let `secs` pass, minute by minute, with schedule, runner and hints."""
+        end = self.time.ms + secs * 1000
+        while True:
+            self.schedule()
+            self.run_programs()
+            self.hints()
+            if self.time.ms >= end:
+                return
+            self.time.ms = min(end, self.time.ms + MINUTE * 1000)
+
+    def endpoint(self, *events: str) -> None:
+        """Subscribe an endpoint."""
+        body = {"url": "https://hooks.example.com/checks", "events": list(events)}
+        assert send(self.key, "POST", "/api/webhooks", body).status == 200
+
+    def events(self) -> list[Any]:
+        """Every event of checks that an endpoint gets, oldest first."""
+        items = [item for item in self.aws.items("DeliveriesTable") if item["sk"]["S"] == "EVENT"]
+        bodies = [json.loads(zlib.decompress(item["body_zlib"]["B"])) for item in items]
+        found = [body for body in bodies if body["type"].startswith("check.")]
+        return sorted(found, key=lambda body: (body["timestamp"], body["type"]))
+
+    def submissions_of_runs(self) -> Counter[str]:
+        """How many submissions each run of a check has."""
+        metadata = [item.get("metadata", {"M": {}})["M"] for item in self.aws.items("SubmissionsTable")]
+        return Counter(found["check_run_id"]["S"] for found in metadata if "check_run_id" in found)

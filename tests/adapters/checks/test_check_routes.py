@@ -1,0 +1,172 @@
+"""The routes of /api/checks and /api/badges."""
+
+from typing import Any
+
+import pytest
+
+from functions.aws.clients import Clients
+from functions.ids import new_id
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from tests.adapters.checks.check_world import PROGRAM, CheckWorld
+from tests.adapters.http_calls import get, send
+
+
+def test_the_answer_of_a_creation_shows_the_next_five_runs_in_the_zone(world: CheckWorld) -> None:
+    check = world.create(schedule="cron(30 2 * * ? *)", timezone="Europe/Berlin", spread_minutes=0)
+    assert check["next_runs"] == [f"2026-11-{day}T02:30:00+01:00" for day in range(25, 30)]
+    assert check["state"] == "new"
+    assert check["slug"] == "nightly-totals"
+    assert world.show(check) == check
+
+
+def test_a_nightly_check_is_spread_by_default_and_a_frequent_one_is_not(world: CheckWorld) -> None:
+    assert world.create(schedule="0 0 * * *")["spread_minutes"] == 10
+    assert world.create(name="often", schedule="rate(5 minutes)")["spread_minutes"] == 0
+    assert "spread_minutes" not in world.create(name="by hand")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"schedule": "0 0 13 * 5"}, "schedule"),
+        ({"schedule": "rate(10 seconds)"}, "schedule"),
+        ({"schedule": "rate(1 hour)", "timezone": "Mars/Olympus"}, "timezone"),
+        ({"faster_while_failing": "often"}, "faster_while_failing"),
+        ({"fail_after": {"needed": 3, "of": 2}}, "fail_after.needed"),
+        ({"shedule": "rate(1 hour)"}, "shedule"),
+        ({"slug": "With Spaces"}, "slug"),
+        ({"name": "!!!"}, "slug"),
+        ({"name": "two\nlines"}, "name"),
+        ({"retries": 4}, "retries"),
+        ({"tags": ["a b"]}, "tags.0"),
+        ({"muted_until": "tomorrow"}, "muted_until"),
+        ({"limits": {"memory_mb": 10_000}}, "limits.memory_mb"),
+        ({"assertions": [{"type": "stdout", "matches": "("}]}, "assertions"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(world: CheckWorld, changes: dict[str, Any], field: str) -> None:
+    answer = world.call("POST", "/api/checks", {**PROGRAM, **changes})
+    assert answer.status == 422
+    assert any(problem["field"].startswith(field) for problem in answer.json["fields"]), answer.json
+
+
+def test_a_refused_schedule_shows_a_correct_one(world: CheckWorld) -> None:
+    answer = world.call("POST", "/api/checks", {**PROGRAM, "schedule": "every day"})
+    assert "cron(30 2 * * ? *)" in answer.json["fields"][0]["message"]
+
+
+def test_a_slug_belongs_to_one_check(world: CheckWorld) -> None:
+    first = world.create(slug="totals")
+    assert world.call("POST", "/api/checks", {**PROGRAM, "slug": "totals"}).status == 409
+    second = world.create(slug="other")
+    assert world.call("PATCH", f"/api/checks/{second['id']}", {"slug": "totals"}).status == 409
+    assert world.call("PATCH", f"/api/checks/{first['id']}", {"slug": "sums"}).status == 200
+    assert world.call("PATCH", f"/api/checks/{second['id']}", {"slug": "totals"}).json["slug"] == "totals"
+
+
+def test_a_change_keeps_all_other_settings_and_null_resets(world: CheckWorld) -> None:
+    assertions = [{"type": "json", "path": "$.a", "equals": None}, {"type": "exit_code", "equals": 0}]
+    check = world.create(schedule="rate(1 hour)", assertions=assertions, limits={"memory_mb": 64}, stdin="7", retries=2)
+    changed = world.call("PATCH", f"/api/checks/{check['id']}", {"name": "Renamed", "retries": None}).json
+    expected = {**check, "name": "Renamed", "retries": 0, "updated_at": changed["updated_at"]}
+    assert changed == expected == world.show(check)
+
+
+def test_a_new_schedule_moves_the_next_run(world: CheckWorld) -> None:
+    check = world.create(schedule="0 0 * * *")
+    changed = world.call("PATCH", f"/api/checks/{check['id']}", {"schedule": "rate(5 minutes)"}).json
+    assert changed["spread_minutes"] == 0
+    assert changed["next_runs"][0] == "2026-11-24T12:05:00+00:00"
+
+
+def test_a_paused_check_has_no_next_run_until_it_is_resumed(world: CheckWorld) -> None:
+    check = world.create(schedule="rate(5 minutes)")
+    paused = world.call("POST", f"/api/checks/{check['id']}/pause").json
+    assert (paused["state"], paused["next_runs"]) == ("paused", [])
+    assert world.call("PATCH", f"/api/checks/{check['id']}", {"schedule": "rate(1 hour)"}).json["next_runs"] == []
+    world.settle(3 * 3600)
+    assert world.runs(check) == []
+    resumed = world.call("POST", f"/api/checks/{check['id']}/resume").json
+    assert (resumed["state"], resumed["next_runs"][0]) == ("new", "2026-11-24T16:00:00+00:00")
+    world.settle()
+    assert world.runs(check) == []  # the slots of the pause are not missed
+
+
+def test_lists_are_filtered_and_paged(world: CheckWorld) -> None:
+    for number in range(5):
+        world.time.advance(1)
+        world.create(name=f"check {number}", tags=["deploy"] if number % 2 else [])
+    page = world.call("GET", "/api/checks", query={"limit": "3"}).json
+    rest = world.call("GET", "/api/checks", query={"limit": "3", "cursor": page["next_cursor"]}).json
+    names = [check["name"] for check in page["items"] + rest["items"]]
+    assert names == [f"check {number}" for number in (4, 3, 2, 1, 0)]
+    assert rest["next_cursor"] is None
+    assert "code" not in page["items"][0]
+    tagged = world.call("GET", "/api/checks", query={"tag": "deploy"}).json["items"]
+    assert [check["name"] for check in tagged] == ["check 3", "check 1"]
+    assert len(world.call("GET", "/api/checks", query={"slug": "check-2"}).json["items"]) == 1
+    assert world.call("GET", "/api/checks", query={"state": "up"}).json["items"] == []
+    assert world.call("GET", "/api/checks", query={"state": "great"}).status == 400
+
+
+def test_a_deleted_check_leaves_its_slug_and_its_badge(world: CheckWorld) -> None:
+    check = world.create()
+    assert world.call("DELETE", f"/api/checks/{check['id']}").json == {"id": check["id"], "deleted": True}
+    assert world.call("GET", f"/api/checks/{check['id']}").status == 404
+    assert world.call("DELETE", f"/api/checks/{check['id']}").status == 404
+    assert get(None, check["badge_url"]).status == 404
+    assert world.create()["slug"] == check["slug"]
+
+
+def test_another_project_sees_nothing(world: CheckWorld) -> None:
+    check = world.create()
+    store = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
+    store.create_project(Project("others", "Others"))
+    key = store.issue_key("others", api_key="rb_live_of_others")
+    path = f"/api/checks/{check['id']}"
+    calls: list[tuple[str, str, Any]] = [
+        ("GET", path, None),
+        ("PATCH", path, {"name": "mine"}),
+        ("DELETE", path, None),
+        ("POST", f"{path}/run", {}),
+        ("POST", f"{path}/pause", None),
+        ("POST", f"{path}/resume", None),
+        ("GET", f"{path}/runs", None),
+    ]
+    for method, where, body in calls:
+        assert send(key, method, where, body).status == 404
+        assert send(None, method, where, body).status == 401
+    assert send(key, "GET", "/api/checks").json["items"] == []
+    assert world.show(check) == check
+
+
+@pytest.mark.parametrize("path", ["", "/run", "/pause", "/resume", "/runs"])
+def test_an_unknown_check_is_not_found(world: CheckWorld, path: str) -> None:
+    method = "GET" if path in {"", "/runs"} else "POST"
+    assert world.call(method, f"/api/checks/{new_id()}{path}").status == 404
+    assert world.call(method, f"/api/checks/nightly{path}").status == 400
+
+
+def test_a_badge_shows_the_state_to_everybody(world: CheckWorld) -> None:
+    check = world.create(name="<Totals & more>", slug="totals")
+    picture = get(None, check["badge_url"])
+    assert picture.headers["Content-Type"] == "image/svg+xml"
+    assert picture.headers["cache-control"] == "public, max-age=60"
+    assert b"&lt;Totals &amp; more&gt;" in picture.raw
+    assert get(None, check["badge_url"].replace(".svg", ".json")).json["state"] == "new"
+    assert get(None, check["badge_url"].replace(".svg", "/shields")).json["message"] == "new"
+
+
+def test_a_wrong_badge_is_not_found(world: CheckWorld) -> None:
+    check = world.create()
+    for name in (check["badge_url"].replace(".svg", ".png"), "/api/badges/x.svg", f"/api/badges/{'a' * 32}.svg"):
+        assert get(None, name).status == 404
+    assert get(None, f"/api/badges/{check['id']}/shields").status == 404
+
+
+def test_the_largest_program_fits(world: CheckWorld) -> None:
+    check = world.create(code="x" * 65_536, stdin="y" * 262_144)
+    assert world.show(check)["stdin"] == "y" * 262_144
+    body = {**PROGRAM, "name": "more", "code": "x" * 65_537}
+    assert world.call("POST", "/api/checks", body).status == 400

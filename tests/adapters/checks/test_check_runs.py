@@ -1,0 +1,338 @@
+"""Slots become runs, runs become submissions, and their results move the state of the check."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from functions.aws.clients import Clients
+from functions.projects.model import Project
+from functions.projects.quota import Quota
+from functions.projects.registry import ProjectRegistry
+from functions.projects.store import ProjectStore
+from tests.adapters.aws_account import PROJECT_ID
+from tests.adapters.checks.check_world import CheckWorld, breaks, passes, prints
+from tests.adapters.http_calls import post, send
+from tests.adapters.pipeline import Crash, crash_at
+
+HOUR = 3600
+POINTS = (
+    "check.before_take",
+    "check.after_take",
+    "check.after_claim",
+    "submit.after_take",
+    "submit.after_create",
+    "submit.before_send",
+    "submit.after_send",
+    "check.after_accept",
+    "check.after_start",
+    "check.before_settle",
+    "check.after_settle",
+    "publish.after_rows",
+    "publish.after_hint",
+    "publish.after_bus",
+    "check.after_publish",
+)
+
+
+def five_minutely(world: CheckWorld, **changes: Any) -> Any:
+    return world.create(schedule="rate(5 minutes)", **changes)
+
+
+def test_a_slot_runs_the_program_and_the_check_is_up(world: CheckWorld) -> None:
+    check = five_minutely(world, assertions=[{"type": "stdout", "equals": "42"}])
+    world.settle(5 * 60)
+    assert world.statuses(check) == ["passed"]
+    shown = world.show(check)
+    assert shown["state"] == "up"
+    run = world.runs(check)[0]
+    assert run["scheduled_at"] == "2026-11-24T12:05:00.000Z"
+    assert [result["passed"] for result in run["assertions"]] == [True, True]
+    assert shown["last_run"]["run_id"] == run["id"]
+    result = send(world.key, "GET", f"/api/result/{run['submission_id']}").json
+    assert result["metadata"]["check_id"] == check["id"]
+
+
+def test_a_check_fails_tells_why_and_recovers(world: CheckWorld) -> None:
+    world.endpoint()
+    check = five_minutely(world, assertions=[{"type": "stdout", "contains": "42"}])
+    world.settle(5 * 60)
+    world.answer = prints("13\n")
+    world.settle(10 * 60)
+    assert world.show(check)["state"] == "failing"
+    world.answer = passes
+    world.settle(5 * 60)
+    failing, recovered = world.events()
+    assert (failing["previous_state"], failing["state"]) == ("up", "failing")
+    assert [result["actual"] for result in failing["failed"]] == ["13\n"]
+    assert "-42" in failing["difference"]
+    assert "+13" in failing["difference"]
+    assert failing["since"] == "2026-11-24T12:10:00.000Z"
+    assert failing["submission_id"] == world.runs(check)[2]["submission_id"]
+    assert (recovered["state"], recovered["outage_secs"]) == ("up", 600)
+    assert world.statuses(check) == ["passed", "failed", "failed", "passed"]
+
+
+def test_events_of_every_run_go_to_endpoints_that_name_them(world: CheckWorld) -> None:
+    world.endpoint("check.run.completed", "check.run.missed")
+    five_minutely(world, grace_minutes=1)
+    world.settle(5 * 60)
+    world.time.advance(20 * 60)
+    world.settle()
+    types = Counter(event["type"] for event in world.events())
+    assert types == {"check.run.completed": 2, "check.run.missed": 3}
+
+
+def test_a_run_that_passes_at_its_second_attempt_is_flaky(world: CheckWorld) -> None:
+    world.endpoint()
+    check = five_minutely(world, retries=2, assertions=[{"type": "stdout", "equals": "42"}])
+    world.time.advance(5 * 60)
+    world.answer = prints("13")
+    world.settle()
+    world.answer = passes
+    world.settle(60)
+    run = world.runs(check)[0]
+    assert (run["status"], run["attempt"]) == ("flaky", 1)
+    assert world.show(check)["state"] == "flaky"
+    assert [event["state"] for event in world.events()] == ["flaky"]
+
+
+def test_a_run_that_fails_at_every_attempt_tells_once(world: CheckWorld) -> None:
+    world.endpoint()
+    check = five_minutely(world, retries=2, assertions=[{"type": "stdout", "equals": "42"}])
+    world.answer = prints("13")
+    world.settle(9 * 60)
+    run = world.runs(check)[0]
+    assert (run["status"], run["attempt"]) == ("failed", 2)
+    assert [event["state"] for event in world.events()] == ["failing"]
+    assert sum(world.submissions_of_runs().values()) == 3
+
+
+def test_a_fault_of_the_platform_is_an_error_and_no_failure(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.answer = breaks
+    world.settle(5 * 60)
+    assert world.show(check)["state"] == "error"
+    assert world.runs(check)[0]["assertions"] == []
+
+
+def test_a_check_that_should_fail_passes_if_it_does(world: CheckWorld) -> None:
+    check = five_minutely(world, should_fail=True, assertions=[{"type": "stdout", "equals": "13"}])
+    world.settle(5 * 60)
+    assert world.statuses(check) == ["passed"]
+
+
+def test_a_muted_check_writes_history_and_sends_nothing(world: CheckWorld) -> None:
+    world.endpoint()
+    check = five_minutely(world, assertions=[{"type": "stdout", "equals": "13"}], muted_until="2026-11-24T13:00:00Z")
+    world.settle(10 * 60)
+    assert world.statuses(check) == ["failed", "failed"]
+    assert world.events() == []
+
+
+def test_a_slot_during_a_run_is_skipped_and_says_so(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.time.advance(5 * 60)
+    world.schedule()
+    world.time.advance(5 * 60)
+    world.schedule()
+    assert world.statuses(check) == ["running", "skipped"]
+    assert world.runs(check)[1]["id"] in world.runs(check)[0]["reason"]
+    world.settle(5 * 60)
+    assert world.statuses(check) == ["passed", "skipped", "passed"]
+
+
+def test_slots_may_overlap_if_the_check_allows_it(world: CheckWorld) -> None:
+    check = five_minutely(world, overlap="allow")
+    for _ in range(2):
+        world.time.advance(5 * 60)
+        world.schedule()
+    assert world.statuses(check) == ["running", "running"]
+
+
+@pytest.mark.parametrize(("missed", "last"), [("run_latest", "passed"), ("skip", "missed")])
+def test_the_slots_of_a_three_hour_outage_have_a_row_each(world: CheckWorld, missed: str, last: str) -> None:
+    check = world.create(schedule="rate(1 minute)", missed=missed)
+    world.settle(60)
+    # No slot is on time when the schedule is back, four minutes after a slot.
+    world.call("PATCH", f"/api/checks/{check['id']}", {"schedule": "0/30 * * * *"})
+    world.time.advance(3 * HOUR + 4 * 60)
+    world.settle()
+    assert world.statuses(check) == ["passed"] + ["missed"] * 5 + [last]
+    assert world.show(check)["state"] == ("up" if last == "passed" else "late")
+    assert "late" in world.runs(check)[1]["reason"]
+
+
+def test_more_slots_than_a_transaction_holds_are_missed_one_row_each(world: CheckWorld) -> None:
+    check = world.create(schedule="rate(1 minute)")
+    world.time.advance(5 * HOUR)
+    world.settle()
+    statuses = world.statuses(check)
+    assert statuses == ["missed"] * 299 + ["passed"]
+    assert len({run.scheduled_ms for run in world.rows(check)}) == 300
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("step", ["schedule", "hints"])
+def test_a_crash_at_any_step_leaves_one_run_with_one_submission_and_one_event(
+    world: CheckWorld, point: str, step: str
+) -> None:
+    world.endpoint("check.state.changed", "check.run.completed")
+    check = five_minutely(world, assertions=[{"type": "stdout", "equals": "13"}])
+    world.time.advance(5 * 60)
+    with crash_at(point) as reached:
+        for work in (world.schedule, world.run_programs, world.hints if step == "hints" else world.schedule):
+            try:
+                work()
+            except Crash:
+                break
+            world.time.advance(130 if step == "schedule" and work is world.run_programs else 0)
+    world.time.ms = world.time.ms // 60_000 * 60_000
+    while world.statuses(check)[:1] != ["failed"] or not world.rows(check)[-1].is_settled:
+        world.time.advance(60)
+        assert world.time.ms < 1_795_521_600_000 + 20 * 60_000
+        world.schedule()
+        world.send_again()
+        world.run_programs()
+        world.hints()
+    first = world.rows(check)[-1]
+    assert world.submissions_of_runs()[first.run_id] == 1
+    of_first = [event["type"] for event in world.events() if event["run_id"] == first.run_id]
+    assert of_first == ["check.run.completed", "check.state.changed"]
+    assert point in reached or step == "schedule"
+    slots = [run.scheduled_ms for run in world.rows(check)]
+    assert len(slots) == len(set(slots))
+
+
+def test_the_schedule_and_the_hints_may_come_twice(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.time.advance(5 * 60)
+    for _ in range(3):
+        world.schedule()
+    hints = [(run.run_id, run) for run in world.rows(check)]
+    world.run_programs()
+    for _ in range(3):
+        for _, run in hints:
+            world.parts.work.step(run, has_ended=True)
+    world.hints()
+    assert world.statuses(check) == ["passed"]
+    assert list(world.submissions_of_runs().values()) == [1]
+
+
+def test_a_lost_hint_is_found_by_the_schedule(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.time.advance(5 * 60)
+    world.schedule()
+    world.run_programs()
+    world.aws.messages("ChecksQueue")
+    world.time.advance(120)
+    world.schedule()
+    assert world.statuses(check) == ["passed"]
+
+
+def test_a_full_quota_delays_a_run_and_the_grace_ends_the_delay(world: CheckWorld) -> None:
+    store = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
+    store.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": Quota(1, 1, 1)}))
+    first, second = five_minutely(world, name="a"), five_minutely(world, name="b", grace_minutes=3)
+    world.settle(5 * 60)
+    statuses = sorted(world.statuses(first) + world.statuses(second))
+    assert statuses == ["passed", "queued"]
+    world.settle(4 * 60)
+    statuses = world.statuses(first) + world.statuses(second)
+    assert "passed" in statuses
+    waiting = next(run for check in (first, second) for run in world.runs(check) if run["status"] != "passed")
+    assert "quota" in waiting["reason"] or "per day" in waiting["reason"], waiting
+
+
+def test_a_failing_check_runs_more_often_until_it_recovers(world: CheckWorld) -> None:
+    check = world.create(
+        schedule="0 * * * *",
+        faster_while_failing="rate(5 minutes)",
+        assertions=[{"type": "stdout", "equals": "42"}],
+    )
+    world.answer = prints("13")
+    world.settle(HOUR + 10 * 60)
+    assert world.statuses(check) == ["failed"] * 3
+    world.answer = passes
+    world.settle(5 * 60)
+    assert world.statuses(check)[-1] == "passed"
+    runs = len(world.runs(check))
+    world.settle(40 * 60)
+    assert len(world.runs(check)) <= runs + 1
+
+
+def test_a_run_on_request_needs_no_schedule_and_a_test_changes_no_state(world: CheckWorld) -> None:
+    check = world.create()
+    path = f"/api/checks/{check['id']}/run"
+    answer = world.call("POST", path, {"affects_state": False})
+    assert (answer.status, answer.json["status"], answer.json["kind"]) == (202, "queued", "manual")
+    world.hints()
+    world.run_programs()
+    world.hints()
+    assert world.statuses(check) == ["passed"]
+    assert world.show(check)["state"] == "new"
+    world.time.advance(1)
+    assert world.call("POST", path).status == 202
+    world.settle()
+    assert world.show(check)["state"] == "up"
+
+
+def test_the_runs_of_a_disabled_project_wait_and_are_missed(world: CheckWorld) -> None:
+    check = five_minutely(world, grace_minutes=6)
+    registry = ProjectRegistry(world.aws.names["ProjectsTable"], Clients.dynamodb())
+    before = registry.get(PROJECT_ID)
+    assert before is not None
+    registry.change(before, before.project, enabled=False)
+    world.settle(16 * 60)
+    assert world.rows(check)[-1].status.value == "missed"
+    assert "disabled" in world.rows(check)[-1].reason
+    assert world.submissions_of_runs() == {}
+
+
+def test_the_run_of_a_deleted_check_ends(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.time.advance(5 * 60)
+    world.schedule()
+    assert world.call("DELETE", f"/api/checks/{check['id']}").status == 200
+    world.settle(3 * 60)
+    assert world.statuses(check) == ["skipped"]
+    assert list(world.parts.store.due(world.time.ms + 10**12)) == []
+
+
+def test_a_change_between_acceptance_and_its_note_runs_the_program_once(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.time.advance(5 * 60)
+    with crash_at("check.after_accept"), pytest.raises(Crash):
+        world.schedule()
+    assert world.call("PATCH", f"/api/checks/{check['id']}", {"code": "print(43)"}).status == 200
+    world.settle(2 * 60)
+    assert world.statuses(check) == ["passed"]
+    assert list(world.submissions_of_runs().values()) == [1]
+
+
+def test_metadata_of_a_clients_own_submission_ends_no_run(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.time.advance(5 * 60)
+    world.schedule()
+    run = world.rows(check)[0]
+    own = {"check_id": check["id"], "check_run_id": run.run_id, "check_run": run.position}
+    waiting = world.aws.messages("BatchQueue")
+    post(world.key, {"language": "python", "code": "print(1)", "metadata": own})
+    assert world.run_programs() == 1
+    assert world.hints() == 1
+    assert world.statuses(check) == ["running"]
+    assert len(waiting) == 1
+
+
+def test_nightly_checks_start_spread_over_ten_minutes(world: CheckWorld) -> None:
+    for number in range(200):
+        world.create(name=f"check {number}", schedule="0 0 * * *")
+    world.time.ms += 12 * HOUR * 1000 - 60_000
+    started = []
+    for _ in range(12):
+        world.schedule()
+        started.append(world.run_programs())
+        world.hints()
+        world.time.advance(60)
+    assert sum(started) == 200
+    assert max(started) < 50

@@ -1,0 +1,61 @@
+"""Variables of a program: which names a message may have, and what of their values its output shows."""
+
+import json
+
+import pytest
+
+from sandbox_runtime.executor.masking import masked
+from sandbox_runtime.languages import LANGUAGES, Language, run_spec
+from sandbox_runtime.messages import ExecutionRequested, MessageInvalidError, parse
+from tests.submission_factory import golden
+
+
+def request_with(variables: dict[str, str]) -> ExecutionRequested:
+    message = golden("execution_requested/v1.environment") | {"environment": variables}
+    return parse(ExecutionRequested, json.dumps(message))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "HOME", "LANG", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GLIBC_TUNABLES"),
+        *("GCONV_PATH", "MALLOC_CHECK_", "BASH_ENV", "ENV", "IFS", "SHELL", "TMPDIR", "LOCPATH"),
+        *("PYTHONPATH", "PYTHONSTARTUP", "PYTHON_GIL", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"),
+        *("CLASSPATH", "NODE_OPTIONS", "BUN_CONFIG", "GODEBUG", "GOMAXPROCS", "RUST_BACKTRACE", "CPATH"),
+        *("path", "lower", "1ST", "A-B", "A=B", "", "Ä", "A" * 65, "A\n"),
+    ],
+)
+def test_a_name_that_steers_the_jail_or_an_interpreter_is_refused(name: str) -> None:
+    with pytest.raises(MessageInvalidError):
+        request_with({name: "x"})
+
+
+def test_a_value_with_nul_or_of_too_many_bytes_is_refused() -> None:
+    for value in ("a\0b", "x" * 4_097, "é" * 2_049):
+        with pytest.raises(MessageInvalidError):
+            request_with({"TOKEN": value})
+    with pytest.raises(MessageInvalidError):
+        request_with({f"V{number}": "" for number in range(34)})
+
+
+def test_ordinary_names_are_taken() -> None:
+    assert request_with({"TOKEN": "é", "RUSTBOX_EVENT": "{}", "HOMEPAGE": "x"}).environment is not None
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
+def test_no_variable_replaces_one_of_the_language(language: Language) -> None:
+    own = dict(language.guest_environment)
+    stolen = dict.fromkeys(own, "stolen")
+    limits = language.run_limits("judge")
+    spec = run_spec(language, b"", b"", limits=limits, stdin=b"", variables={**stolen, "TOKEN": "1"})
+    assert dict(spec.environment) == {**own, "TOKEN": "1"}
+    plain = run_spec(language, b"", b"", limits=limits, stdin=b"")
+    assert plain.environment == language.guest_environment  # what waits in advance fits it
+
+
+def test_secrets_are_masked_wherever_they_stand() -> None:
+    assert masked(b"a hunter22 b hunter22", ["hunter22"]) == b"a **** b ****"
+    assert masked(b"longer-hunter22", ["hunter22", "longer-hunter22"]) == b"****"
+    assert masked(b"-- BEGIN\nabcdef\n", ["-- BEGIN\nabcdef\nghijkl"]) == b"****\n****\n"
+    assert masked("größe".encode(), ["größe"]) == b"****"
+    assert masked(b"\xff42", ["42"]) == b"\xff42"
