@@ -30,8 +30,6 @@ from sandbox_runtime.worker.slot_threads import Job
 # In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a
 # direct answer. When long runs hold every slot this second is lost; then another runner may receive the message.
 SLOT_WAIT_SECS = 1.0
-_STATUSES = {NotRun.LANGUAGE_NOT_OFFERED: 422, NotRun.CANCELLED: 503}
-_OTHER_STATUS = 502
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,9 @@ class DirectIntake:
         except MessageInvalidError:
             reply.refuse(400, "bad_request")
             return
-        if not self.running.add(request.submission_id):
+        if request.language not in self.runner.languages:  # the caller goes to the queue without waiting for a slot
+            reply.refuse(422, NotRun.LANGUAGE_NOT_OFFERED)
+        elif not self.running.add(request.submission_id):
             reply.refuse(409, "already_running")
         elif not self.capacity.acquire(request.project_id, Priority.INTERACTIVE, SLOT_WAIT_SECS):
             self.running.discard(request.submission_id)
@@ -71,7 +71,7 @@ class DirectIntake:
                 slot, request, datetime.now(UTC), correlation_id=correlation_id, store_secs=0
             )
             if isinstance(answer, NotRun):
-                reply.refuse(_STATUSES.get(answer, _OTHER_STATUS), answer)
+                reply.refuse(503 if answer is NotRun.CANCELLED else 502, answer)
             else:
                 self._deliver(answer, reply)
             return is_usable

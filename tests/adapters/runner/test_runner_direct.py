@@ -176,6 +176,16 @@ def test_what_cannot_be_run_is_refused(system: Direct, request_or_text: Executio
     assert system.ask(requested())[0] == 200
 
 
+def test_an_unknown_language_is_refused_while_every_slot_is_busy(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    client = system.send(serialise(requested()))
+    assert slot.begun.wait(PATIENCE_SECS)
+    assert system.ask(requested(language="rust")) == (422, {"error": "language_not_offered"})
+    slot.may_end.set()
+    assert client.getresponse().status == 200
+
+
 def test_a_limit_above_the_ceiling_ends_as_on_the_queue(system: Direct) -> None:
     system.start(RecordedSlot)
     status, answered = system.ask(requested(limits=LimitOverrides(memory_mb=4096)))
