@@ -31,8 +31,8 @@ class Fleet:
         return toolchain_details(self.languages(), self._recent())
 
     def live(self) -> list[RunnerHeartbeat]:
-        """Read the heartbeats of the live runners, latest first."""
-        return [runner.heartbeat for runner in self.runners.list_recent() if runner.is_live]
+        """Read the heartbeats of the live runners, latest first; one for each group of runners that report the same."""
+        return [runner.heartbeat for runner in self.runners.list_groups() if runner.is_live]
 
     def _recent(self) -> list[RunnerHeartbeat]:
         return [runner.heartbeat for runner in self.runners.recent()]

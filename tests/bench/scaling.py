@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from functions.projects import quota as projects
+from functions.submissions.runner_store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
 from infra.deploy.costs import PRICES_OF, RUNS, Run, dollars_per_million
 
 RATES = (10, 1_000, 50_000)
@@ -22,6 +23,7 @@ HEARTBEAT_SECS = 20
 _DELIVERY_SECS = 0.2
 _QUOTA_ROW_BYTES, _IN_FLIGHT_BYTES = 200, 50
 """A shard of a project's quota, and what each of its runs in flight adds (`functions/projects/in_flight.py`)."""
+_RUNNER_ROW_BYTES = 1_000
 _SPARE = 1.5
 """A project's limits, as a multiple of what it uses."""
 SYNCHRONOUS, POLLED, WEBHOOK = RUNS
@@ -60,6 +62,12 @@ class Workload:
         item_bytes = _QUOTA_ROW_BYTES + _IN_FLIGHT_BYTES * rate * self.run_secs
         return rate * 3 * ceil(item_bytes / 1024)
 
+    @property
+    def summary_reads(self) -> float:
+        """Read units a second of the runners' rows: a heartbeat reads all of them if the last summary is old enough."""
+        pause_secs = min((self.runners - ALWAYS_SUMMED) * MS_FOR_EACH, LONGEST_PAUSE_MS) / 1_000
+        return self.runners * _RUNNER_ROW_BYTES / 4_096 / max(pause_secs, HEARTBEAT_SECS / self.runners)
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -87,7 +95,7 @@ QUOTAS = (
     Quota("ECS: tasks of a cluster that wait for a host", 500, lambda w: w.runners * 0.5, "higher Floor; request"),
     Quota("ALB: targets", 1_000, lambda w: w.runners, "more fleets"),
     Quota("DynamoDB: heartbeats a second on one key", 1_000, lambda w: w.runners / HEARTBEAT_SECS, "HEARTBEAT_SECS"),
-    Quota("health: bytes of all runners' rows in one query", 1_048_576, lambda w: w.runners * 1_000, "summary row"),
+    Quota("DynamoDB: reads of all runners for their summary", 3_000, lambda w: w.summary_reads, "more fleets"),
     Quota("WebhookSenders: webhooks at once", 1_000, lambda w: w.rate * _DELIVERY_SECS, "request; batches"),
 )
 # A new account has 10 to 1,000 concurrent invocations, and 5 to 640 vCPUs.

@@ -1,9 +1,11 @@
 import pytest
 
 from functions.aws.clients import Clients
+from functions.aws.dynamodb.items import key
 from functions.clock import now_ms, to_rfc3339
 from functions.messages.wire import RunnerHeartbeat
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions import runner_store
+from functions.submissions.runner_store import RunnerStore, SeenRunner
 from infra.local.runner_liveness import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, golden
@@ -93,3 +95,115 @@ def test_the_recent_list_is_read_again_after_three_seconds(store: RunnerStore, t
     assert store.recent() == []
     time.advance(0.1)
     assert [seen.heartbeat.node_id for seen in store.recent()] == ["runner-1"]
+
+
+# --- the summary, which readers need ---------------------------------------------------------------------------------
+
+
+def groups(store: RunnerStore) -> list[tuple[str, int, int, bool]]:
+    """(Node of the latest heartbeat, slots, age, whether it is live) of each group."""
+    return [(seen.heartbeat.node_id, seen.heartbeat.slots, seen.age_ms, seen.is_live) for seen in store.list_groups()]
+
+
+def reads(store: RunnerStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each time that the rows of all runners are read."""
+    noted: list[str] = []
+    read = store.list_recent
+    monkeypatch.setattr(store, "list_recent", lambda: noted.append("rows") or read())  # type: ignore[func-returns-value]
+    return noted
+
+
+def test_runners_that_report_the_same_are_one_group(store: RunnerStore, time: FakeTime) -> None:
+    store.put_heartbeat(heartbeat("a", slots=4))
+    time.advance(5)
+    store.put_heartbeat(heartbeat("b", time.ms, slots=8))
+    store.put_heartbeat(heartbeat("c", time.ms).model_copy(update={"isolation_mode": "permissive"}))
+    assert sorted(groups(store)) == [("b", 12, 0, True), ("c", 4, 0, True)]
+    time.advance(1)
+    assert {age_ms for _, _, age_ms, _ in groups(store)} == {1_000}
+
+
+def test_a_summary_ages_like_the_heartbeats_in_it(store: RunnerStore, time: FakeTime) -> None:
+    store.put_heartbeat(heartbeat())
+    for secs, live in ((59.999, True), (0.001, False), (86_339.999, False)):
+        time.advance(secs)
+        ((_, _, _, is_live),) = groups(store)
+        assert is_live is live
+    time.advance(0.001)
+    assert groups(store) == []
+
+
+def test_a_runner_that_drains_or_dies_leaves_the_live_group_and_its_language_stays(
+    store: RunnerStore, time: FakeTime
+) -> None:
+    for node_id in ("a", "b", "c"):
+        store.put_heartbeat(heartbeat(node_id))
+    time.advance(30)
+    store.put_heartbeat(heartbeat("a", time.ms, slots=0))
+    assert sorted(groups(store)) == [("a", 0, 0, False), ("b", 8, 30_000, True)]
+    time.advance(30)
+    store.put_heartbeat(heartbeat("b", time.ms))
+    assert sorted(groups(store)) == [("a", 0, 30_000, False), ("b", 4, 0, True)]
+    assert all(seen.heartbeat.languages for seen in store.list_groups())
+
+
+def test_readers_read_no_runner_rows(store: RunnerStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        store.put_heartbeat(heartbeat(f"runner-{number}", time.ms))
+    noted = reads(store, monkeypatch)
+    assert groups(store) == [("runner-0", 120, 0, True)]
+    assert store.recent()[0].heartbeat.slots == 120
+    assert noted == []
+
+
+def test_heartbeats_without_a_summary_are_read_from_their_rows(aws: Aws, store: RunnerStore) -> None:
+    store.put_heartbeat(heartbeat("a"))
+    store.put_heartbeat(heartbeat("b"))
+    aws.client("dynamodb").delete_item(TableName=store.table_name, Key=key("RUNNERS", "SUMMARY"))
+    assert [slots for _, slots, _, _ in groups(store)] == [8]
+
+
+def test_a_large_fleet_renews_the_summary_seldom(
+    store: RunnerStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_store, "MS_FOR_EACH", 1_000)
+    for number in range(51):  # from now on a summary lasts for a second
+        store.put_heartbeat(heartbeat(f"runner-{number:02}", time.ms))
+    noted = reads(store, monkeypatch)
+    for number in range(4):
+        store.put_heartbeat(heartbeat(f"later-{number}", time.ms))
+        time.advance(1)
+    assert len(noted) == 1  # the second one after a second; its 53 runners pause it for three seconds
+    assert sum(slots for _, slots, _, _ in groups(store)) == 53 * 4
+    store.put_heartbeat(heartbeat("later-0", time.ms))
+    assert len(noted) == 2
+    assert sum(slots for _, slots, _, _ in groups(store)) == 55 * 4
+
+
+def test_a_slow_process_does_not_undo_the_summary_of_a_later_one(
+    aws: Aws, store: RunnerStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = store.list_recent
+
+    def read_slowly() -> list[SeenRunner]:
+        monkeypatch.setattr(store, "list_recent", read)
+        seen = read()
+        other = RunnerStore(aws.names["RunnersTable"], Clients.dynamodb(), FakeTime(time.ms + 1))
+        other.put_heartbeat(heartbeat("b", time.ms, slots=0))
+        return seen
+
+    store.put_heartbeat(heartbeat("b", time.ms - 1))
+    monkeypatch.setattr(store, "list_recent", read_slowly)
+    store.put_heartbeat(heartbeat("a", time.ms))
+    assert sorted(groups(store))[:1] == [("a", 4, 0, True)]
+    assert [is_live for node_id, _, _, is_live in groups(store) if node_id == "b"] == [False]
+
+
+def test_a_summary_stays_small_whatever_runners_report(store: RunnerStore, time: FakeTime, aws: Aws) -> None:
+    for number in range(40):
+        time.advance(0.001)
+        odd = {"toolchains": {f"language {part}": f"{number} {'x' * 90}" for part in range(40)}}
+        store.put_heartbeat(heartbeat(f"runner-{number}", time.ms).model_copy(update=odd))
+    (summary,) = [item for item in aws.items("RunnersTable") if item["pk"]["S"] == "RUNNERS"]
+    assert len(summary["groups"]["S"]) <= 100_000
+    assert groups(store)[0][0] == "runner-39"
