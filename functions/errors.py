@@ -62,7 +62,7 @@ class BadRequestError(ServiceError):
 
 
 class UnauthorizedError(ServiceError):
-    """The key is missing, unknown, revoked or expired. All four get the same message."""
+    """The key is missing, unknown, revoked or expired, or its project is disabled."""
 
     code = "unauthorized"
     status = 401

@@ -11,17 +11,26 @@ from rustbox_cli import VERSION
 from rustbox_cli.administration import keys, projects
 from rustbox_cli.errors import EXIT_CODES, ExitCode
 from rustbox_cli.operations import admin
-from rustbox_cli.programs import result, run, submit
+from rustbox_cli.programs import delete, result, results, run, submit
+from rustbox_cli.service import health, languages
 from rustbox_cli.session import Session
-from rustbox_cli.settings import DEFAULT_URL
+from rustbox_cli.settings import default_url
+from rustbox_cli.suggestions import SuggestingGroup
 from rustbox_cli.webhooks import deliveries, webhooks
 
 
 @click.group(
+    cls=SuggestingGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=EXIT_CODES,
 )
-@click.option("--url", envvar="RUSTBOX_URL", default=DEFAULT_URL, show_default=True, help="RUSTBOX_URL")
+@click.option(
+    "--url",
+    envvar=["RUSTBOX_URL", "RUSTBOX_BASE_URL"],
+    default=default_url,
+    show_default="http://127.0.0.1:PORT, 4096 without PORT",
+    help="RUSTBOX_URL, or RUSTBOX_BASE_URL as for the SDKs.",
+)
 @click.option(
     "--api-key",
     envvar="RUSTBOX_API_KEY",
@@ -50,7 +59,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-for command in (run, submit, result, projects, keys, webhooks, deliveries, admin):
+for command in (run, submit, result, results, delete, languages, health, projects, keys, webhooks, deliveries, admin):
     cli.add_command(command)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import click
 import httpx
 
 from rustbox_cli import VERSION
@@ -26,6 +27,7 @@ _MAX_CALLS = 5
 _MAX_WAIT_SECS = 60
 """Limit of the total wait between retries."""
 _LIMITED = 429
+_UNAUTHORIZED = 401
 _BUSY = frozenset({_LIMITED, 503})
 _GOOD = frozenset({200, 202, 408})
 _EXITS = {401: ExitCode.NO_PERMISSION, 403: ExitCode.NO_PERMISSION, 404: ExitCode.NOT_FOUND}
@@ -91,7 +93,7 @@ class Api:
         request = self._client.build_request(method, url, params=query, json=body, headers=headers)
         response = self._send(request, may_repeat=method != "POST" or idempotency_key is not None or repeatable)
         if response.status_code not in _GOOD:
-            raise _error_of(response)
+            raise _error_of(response, self._settings.source(key))
         return Answer(response.status_code, response.content)
 
     def items(
@@ -109,6 +111,7 @@ class Api:
 
     def _send(self, request: httpx.Request, *, may_repeat: bool) -> httpx.Response:
         waited_secs = 0.0
+        response: httpx.Response | None
         for call in range(1, _MAX_CALLS + 1):
             is_last = call == _MAX_CALLS
             try:
@@ -123,6 +126,7 @@ class Api:
                         "" if may_repeat else "It may have been done all the same: check before you repeat it.",
                     ) from None
                 pause_secs = float(call)
+                response = None
             else:
                 # A 429 request did nothing. A 503 may come from the gateway while the request is running.
                 if response.status_code not in _BUSY or is_last or not (may_repeat or response.status_code == _LIMITED):
@@ -130,6 +134,7 @@ class Api:
                 pause_secs = _retry_after_secs(response)
                 if waited_secs + pause_secs > _MAX_WAIT_SECS:
                     return response
+            _announce_wait(response, pause_secs)
             self._sleep(pause_secs)
             waited_secs += pause_secs
         raise AssertionError
@@ -142,12 +147,23 @@ class Api:
         return CommandError(f"Nothing answers at {url}.", ExitCode.UNREACHABLE, hint)
 
 
+def _announce_wait(response: httpx.Response | None, secs: float) -> None:
+    """Say on standard error what the command waits for, and for how long."""
+    if response is None:
+        reason = "The connection broke"
+    elif response.status_code == _LIMITED:
+        reason = "A quota of the project is used up"
+    else:
+        reason = "The service is busy"
+    click.echo(f"rustbox: {reason}; trying again in {secs:.0f} s.", err=True)
+
+
 def _retry_after_secs(response: httpx.Response) -> float:
     text = response.headers.get("retry-after", "")
     return max(0.2, float(text)) if text.isascii() and text.isdecimal() else 1.0
 
 
-def _error_of(response: httpx.Response) -> CommandError:
+def _error_of(response: httpx.Response, key_source: str) -> CommandError:
     status = response.status_code
     try:
         body = response.json()
@@ -170,4 +186,5 @@ def _error_of(response: httpx.Response) -> CommandError:
         code, hint = ExitCode.FAULT, f"Report the request id: {plain(response.headers.get('x-request-id', 'unknown'))}."
     else:
         code = _EXITS.get(status, ExitCode.REFUSED)
+        hint = key_source if status == _UNAUTHORIZED else ""
     return CommandError("\n".join(lines), code, hint)

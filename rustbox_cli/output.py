@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _UNBOUNDED = 10_000
+_FOLDED_WIDTH = 8
+"""A column of a narrow terminal has at least so many characters beside the ids."""
 
 
 def plain(text: str) -> str:
@@ -31,15 +33,20 @@ def show_json(body: Any) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
     """Print a table; without rows, print `nothing` on standard error."""
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    if not table.row_count:
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
         click.echo(nothing, err=True)
         return
-    _print(table)
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    needed = 0
+    for column, texts in zip(columns, zip(*cells, strict=True), strict=True):
+        # An id is copied from the terminal, so it stays whole; long texts beside it are folded.
+        is_id = column.endswith("ID")
+        needed += (max(map(len, texts)) if is_id else _FOLDED_WIDTH) + 2
+        table.add_column(column, overflow="fold", no_wrap=is_id)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    _print(table, needed)
 
 
 def show_record(record: Mapping[str, Any]) -> None:
@@ -59,10 +66,9 @@ def waiting(text: str) -> AbstractContextManager[Any]:
     return Console(stderr=True).status(plain(text))
 
 
-def _print(table: Table) -> None:
-    is_terminal = sys.stdout.isatty()
-    # Do not wrap lines for a pipe: one row is one line.
-    console = Console(width=None if is_terminal else _UNBOUNDED, highlight=False)
+def _print(table: Table, needed: int = 0) -> None:
+    """Print a table as wide as the terminal, or as `needed`. A pipe gets one line a row."""
+    console = Console(width=max(Console().width, needed) if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():

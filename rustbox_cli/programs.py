@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.options import Pair, as_json
-from rustbox_cli.output import plain, show_json, show_record, waiting
+from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
+from rustbox_cli.output import plain, show_json, show_record, show_table, waiting
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import Result, exit_code, is_final, stream_bytes, verdict_message, wait_until_final
 
@@ -135,6 +135,52 @@ def result(session: Session, submission_id: str, watch: bool, stream: str | None
             show_json(found)
         else:
             _show(found)
+
+
+@click.command()
+@click.option("--status", type=click.Choice(["pending", "running", "completed", "error"]))
+@click.option("--verdict", help="Such as AC, RE or TLE.")
+@click.option("-l", "--language")
+@page_options
+@as_json
+@pass_session
+def results(session: Session, /, limit: int, everything: bool, as_json: bool, **filters: str | None) -> None:
+    """List the project's submissions, newest first.
+
+    \b
+    Examples:
+      rustbox results --verdict TLE --language python
+      rustbox results --all --json > results.json
+    """
+    query = {name: value for name, value in filters.items() if value is not None}
+    with session.api() as api:
+        found = list(api.items(("results",), None if everything else limit, query))
+    if as_json:
+        show_json({"items": found})
+        return
+    rows = [
+        (one["id"], one["status"], one.get("verdict"), one["language"], one["timestamps"]["created_at"])
+        for one in found
+    ]
+    show_table(("ID", "STATUS", "VERDICT", "LANGUAGE", "CREATED"), rows, "There are no submissions.")
+
+
+@click.command()
+@click.argument("submission_id", metavar="ID")
+@yes_option
+@as_json
+@pass_session
+def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> None:
+    """Delete a submission: its code, input and output are gone at once.
+
+    \b
+    Examples:
+      rustbox delete 7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11 --yes
+    """
+    confirm(f"Delete submission {submission_id} with its code, input and output?", yes=yes)
+    with session.api() as api:
+        deleted = api.call("DELETE", ("result", submission_id)).body
+    show_json(deleted) if as_json else click.echo(f"{plain(deleted['id'])} deleted")
 
 
 def _finish(api: Api, options: dict[str, Any]) -> Result:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from rustbox_cli.errors import CommandError, ExitCode
 
-DEFAULT_URL = "http://127.0.0.1:4096"
+_DEFAULT_PORT = "4096"
 # Public development keys of the local stack. They are sent to this machine only.
 _LOCAL_KEYS = {"X-API-Key": "rb_live_local_development_only", "X-Admin-Key": "admin_local_development_only"}
 _VARIABLES = {"X-API-Key": "RUSTBOX_API_KEY", "X-Admin-Key": "RUSTBOX_ADMIN_KEY"}
 
 KeyHeader: TypeAlias = Literal["X-API-Key", "X-Admin-Key"]
+
+
+def default_url() -> str:
+    """Return the address of the local stack; `make up` takes its port from PORT too."""
+    return f"http://127.0.0.1:{os.environ.get('PORT') or _DEFAULT_PORT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,13 @@ class Settings:
     is_local: bool
     api_key: str | None = field(default=None, repr=False)
     admin_key: str | None = field(default=None, repr=False)
+
+    def source(self, header: KeyHeader) -> str:
+        """Say where the key of a header comes from, for an error message."""
+        given = self.api_key if header == "X-API-Key" else self.admin_key
+        if given:
+            return f"Check {_VARIABLES[header]}."
+        return f"{_VARIABLES[header]} is not set, so the development key was sent. Set it to your key."
 
     def key(self, header: KeyHeader) -> str:
         """Return the key for a header. Raises CommandError if it is missing or invalid."""
@@ -54,7 +67,7 @@ def read_settings(url: str, api_key: str | None, admin_key: str | None, *, allow
         raise CommandError(
             f"{url!r} is not the address of a service.",
             ExitCode.CONFIGURATION,
-            f"Use an address such as {DEFAULT_URL}.",
+            "Use an address such as http://127.0.0.1:4096.",
         )
     is_local = _is_loopback(host)
     if parts.scheme == "http" and not (is_local or allow_http):

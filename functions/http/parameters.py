@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functions.errors import BadRequestError
 
 LONG_POLL_MAX_SECS = 20
+SUBMIT_MAX_SECS = 28
+"""An HTTP API of AWS ends each request after 30 s."""
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 IDEMPOTENCY_KEY_MAX_CHARS = 255
@@ -25,21 +27,18 @@ def submission_id(text: str) -> str:
     return lowered
 
 
-def wait_flag(parameters: Parameters) -> bool:
-    """Read `wait` of submit."""
-    return _flag(parameters, "wait")
-
-
 def detail_flag(parameters: Parameters) -> bool:
     """Read `detail` of the list of languages."""
     return _flag(parameters, "detail")
 
 
-def wait_secs(parameters: Parameters) -> float:
-    """Read `wait` of a result in seconds; 0 if it is missing."""
-    text = parameters.get("wait", "0")
-    if not _SECS.fullmatch(text) or float(text) > LONG_POLL_MAX_SECS:
-        raise BadRequestError(f"wait must be a number of seconds from 0 to {LONG_POLL_MAX_SECS}.")
+def wait_secs(parameters: Parameters, most_secs: int) -> float:
+    """Read `wait` in seconds: `true` means `most_secs`; `false`, or no `wait`, means 0."""
+    text = parameters.get("wait", "false")
+    if text in {"true", "false"}:
+        return float(most_secs) if text == "true" else 0.0
+    if not _SECS.fullmatch(text) or float(text) > most_secs:
+        raise BadRequestError(f"wait must be true, false, or a number of seconds from 0 to {most_secs}.")
     return float(text)
 
 

@@ -27,8 +27,14 @@ def read_json(raw: bytes) -> tuple[Any, int]:
         return json.loads(raw.decode(), parse_constant=constant, object_pairs_hook=_unique), constants
     except RecursionError:
         raise BadRequestError("The JSON body is nested too deeply.") from None
-    except ValueError:  # bad UTF-8, bad JSON, a number with thousands of digits
-        raise BadRequestError("The body is not valid JSON in UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequestError(
+            f"The body is not valid JSON: line {error.lineno}, column {error.colno} (character {error.pos + 1})."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"The body is not valid UTF-8: byte {error.start + 1}.") from None
+    except ValueError:
+        raise BadRequestError("The JSON body has a number with too many digits.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Check a JSON body against a model. The fields of a 422 name the problems, never the input."""
+"""Check a JSON body against a model. The fields of a 422 name the problems in our own sentences, never the input."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ValidationError
@@ -10,6 +11,35 @@ from functions.http.strict_json import read_json
 
 _SHOWN_NAME_CHARS = 64
 _MOST_PROBLEMS = 20
+_SIMILARITY = 0.8
+"""difflib's ratio from which a name counts as misspelt: `stdinn`, `std_in` and `codes` do, `lang` does not."""
+_SENTENCES = {
+    "missing": "This field is required.",
+    "string_type": "Must be a string.",
+    "bool_type": "Must be true or false.",
+    "int_type": "Must be a whole number.",
+    "int_from_float": "Must be a whole number.",
+    "float_type": "Must be a number.",
+    "finite_number": "Must be a finite number.",
+    "dict_type": "Must be an object.",
+    "model_type": "Must be an object.",
+    "list_type": "Must be an array.",
+    "tuple_type": "Must be an array.",
+    "string_too_short": "Must have at least {min_length} characters.",
+    "string_too_long": "Must have at most {max_length} characters.",
+    "too_short": "Must have at least {min_length} items.",
+    "too_long": "Must have at most {max_length} items.",
+    "greater_than": "Must be above {gt}.",
+    "greater_than_equal": "Must be at least {ge}.",
+    "less_than": "Must be below {lt}.",
+    "less_than_equal": "Must be at most {le}.",
+    "enum": "Must be one of {expected}.",
+    "literal_error": "Must be one of {expected}.",
+    "value_error": "{error}",
+    "extra_forbidden": "There is no such field.",
+}
+"""By pydantic's type of error. https://docs.pydantic.dev/latest/errors/validation_errors/"""
+_OTHER = "This value is not valid."
 
 
 def whole_characters(text: str) -> str:
@@ -17,7 +47,7 @@ def whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("the text holds half a surrogate pair") from None
+        raise ValueError("The text holds half a surrogate pair.") from None
     return text
 
 
@@ -44,17 +74,44 @@ def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
 
 
 def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Model:
-    """Return the model of a body. Raises InvalidFieldsError."""
+    """Return the model of a body. A field that looks like a misspelt one is refused. Raises InvalidFieldsError."""
+    problems = list(_misspelt(model, body))
     try:
-        return model.model_validate(body)
+        valid = model.model_validate(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)[:_MOST_PROBLEMS]
-        raise InvalidFieldsError(
-            tuple(FieldProblem(_dotted(item["loc"]), f"{item['msg']}.") for item in found)
-        ) from None
+        found = error.errors(include_url=False, include_input=False)[:_MOST_PROBLEMS]
+        named = {problem.field for problem in problems}
+        others = [FieldProblem(_dotted(item["loc"]), _sentence(item)) for item in found]
+        problems += [problem for problem in others if problem.field not in named]
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
+    return valid
+
+
+def unknown_fields(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the first fields that the model does not have, shortened."""
+    names = (name for name in body if name not in model.model_fields)
+    return tuple(_shown(name) for name, _ in zip(names, range(_MOST_PROBLEMS), strict=False))
+
+
+def _misspelt(model: type[BaseModel], body: Mapping[str, Any]) -> Iterable[FieldProblem]:
+    known = tuple(model.model_fields)
+    for name in unknown_fields(model, body):
+        for meant in get_close_matches(name.lower(), known, 1, _SIMILARITY):
+            yield FieldProblem(name, f"There is no such field. Did you mean {meant}?")
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    values = dict(item.get("ctx", {}))
+    if "expected" in values:
+        values["expected"] = values["expected"].replace("'", "")
+    return _SENTENCES.get(item["type"], _OTHER).format(**values)
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:
-    # A key of an object is the client's own text: it may be long, or hold half a character.
-    parts = [str(part).encode(errors="replace").decode()[:_SHOWN_NAME_CHARS] for part in place]
-    return ".".join(part for part in parts if part != "[key]")
+    return ".".join(_shown(part) for part in place if part != "[key]")
+
+
+def _shown(name: int | str) -> str:
+    """Shorten a name of the client's body, which may be long or hold half a character."""
+    return str(name).encode(errors="replace").decode()[:_SHOWN_NAME_CHARS]

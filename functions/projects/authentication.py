@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 
 from functions.errors import UnauthorizedError
 from functions.projects.rate_limit_headers import rates
+from functions.projects.store import KeyProblem
+
+_REASONS = {
+    KeyProblem.MISSING: "The X-API-Key header is missing. Send your API key in it.",
+    KeyProblem.UNKNOWN: "This API key is unknown. Check that the X-API-Key header has the whole key.",
+    KeyProblem.REVOKED: "This API key was revoked. Use another key of the project.",
+    KeyProblem.EXPIRED: "This API key has expired. Use another key of the project.",
+    KeyProblem.DISABLED: "The project of this API key is disabled. Ask the administrator of this service.",
+}
 
 if TYPE_CHECKING:
     from functions.http.http_event import HttpEvent
@@ -16,10 +25,13 @@ if TYPE_CHECKING:
 
 
 def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
-    """Return the project of the X-API-Key header. Raises UnauthorizedError with the same text for every reason."""
+    """Return the project of the X-API-Key header.
+
+    Raises UnauthorizedError. Only who sends a whole key that was valid once learns why it is not valid any more.
+    """
     project = projects.find_key(event.headers.get("x-api-key") or "")
-    if project is None:
-        raise UnauthorizedError("A valid API key is needed in the X-API-Key header.")
+    if isinstance(project, KeyProblem):
+        raise UnauthorizedError(_REASONS[project])
     event.rate_limit_headers = lambda: rates().headers(project)
     return project
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import from_item, to_item
@@ -26,6 +27,16 @@ KEY_FRESH_MS = 3_000
 _MAX_CACHED = 1_000
 
 
+class KeyProblem(Enum):
+    """Why an API key opens no project."""
+
+    MISSING = auto()
+    UNKNOWN = auto()
+    REVOKED = auto()
+    EXPIRED = auto()
+    DISABLED = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class _CachedKey:
     """A cached key that was valid when it was read."""
@@ -46,31 +57,38 @@ class ProjectStore(Table):
         self._cached = FreshCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
         self._use = KeyUse(table_name, client)
 
-    def find_key(self, api_key: str) -> Project | None:
-        """Return the project of a key; None if the key is unknown, revoked or expired, or its project disabled.
+    def find_key(self, api_key: str) -> Project | KeyProblem:
+        """Return the project of a key, or why it has none.
 
         Valid keys are cached for KEY_FRESH_MS, which saves two reads on nearly every request. Invalid keys are not
         cached, so a new key is valid at once.
         """
-        if not 0 < len(api_key) <= _KEY_MAX_CHARS:
-            return None
+        if not api_key:
+            return KeyProblem.MISSING
+        if len(api_key) > _KEY_MAX_CHARS:
+            return KeyProblem.UNKNOWN
         key_digest, now = digest(api_key), self._clock()
         cached = self._cached.get(key_digest)
-        if cached is None or not cached.is_valid(now):
-            cached = self._read_key(key_digest)
-            if cached is None or not cached.is_valid(now):
-                return None
-            self._cached.keep(key_digest, cached, now)
-            self._use.note(key_digest, cached.last_used_at, now)
-        return cached.project
+        if cached is not None and cached.is_valid(now):
+            return cached.project
+        found = self._read_key(key_digest)
+        if isinstance(found, KeyProblem):
+            return found
+        if not found.is_valid(now):
+            return KeyProblem.EXPIRED
+        self._cached.keep(key_digest, found, now)
+        self._use.note(key_digest, found.last_used_at, now)
+        return found.project
 
-    def _read_key(self, key_digest: str) -> _CachedKey | None:
+    def _read_key(self, key_digest: str) -> _CachedKey | KeyProblem:
         row = self._get(key_key(key_digest))
-        if row is None or not hmac.compare_digest(row["pk"], f"KEY#{key_digest}") or "revoked_at" in row:
-            return None
+        if row is None or not hmac.compare_digest(row["pk"], f"KEY#{key_digest}"):
+            return KeyProblem.UNKNOWN
+        if "revoked_at" in row:
+            return KeyProblem.REVOKED
         project = self._get(project_key(row["project_id"]))
         if project is None or "disabled_at" in project:
-            return None
+            return KeyProblem.DISABLED
         expires_at_ms = from_rfc3339(row["expires_at"]) if "expires_at" in row else None
         return _CachedKey(to_project(project), expires_at_ms, row.get("last_used_at"))
 

@@ -53,6 +53,8 @@ _SECS_PER_DAY = 86_400
 _MOST_TRIES = 75
 """With the pauses of `tries`, 7 s on average, a repeat overtakes a request that died (OVERTAKEN_AFTER_MS)."""
 
+DIRECT_FROM_SECS = 2
+"""A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""
 ROW_AFTER_SECS = 0.5
 """A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
 
@@ -115,16 +117,16 @@ class Acceptance:
     row_after_secs: float = ROW_AFTER_SECS
 
     def accept(
-        self, project: Project, run: RunRequest, key: str | None, *, interactive: bool, correlation_id: str
+        self, project: Project, run: RunRequest, key: str | None, *, wait_secs: float, correlation_id: str
     ) -> Accepted:
-        """Run a submission, or queue it.
+        """Run a submission, or queue it. `wait_secs`: how long its client waits.
 
         Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
         if run.profile not in project.profiles:
             raise ForbiddenError(f"This key may not use the {run.profile} profile.")
-        queue_url = self.settings.interactive_queue_url if interactive else self.settings.batch_queue_url
+        queue_url = self.settings.interactive_queue_url if wait_secs else self.settings.batch_queue_url
         depth = self.queues.recent_depth(queue_url)
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
@@ -133,11 +135,14 @@ class Acceptance:
             earlier = self._find_earlier(claim)
             if earlier is not None:
                 return Accepted(earlier, depth, None)
-            row = self._new_row(project, run, claim, interactive=interactive, correlation_id=correlation_id)
+            row = self._new_row(project, run, claim, interactive=wait_secs > 0, correlation_id=correlation_id)
+            if self.direct is not None and wait_secs >= DIRECT_FROM_SECS:
+                due_at_ms = self.clock() + DIRECT_DUE_SECS * MS_PER_SEC
+                row = replace(row, asked_directly=True, due_at_ms=due_at_ms)
             try:
                 charge = self.admission.charge(project, row)
                 row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
-                submission = self._start_or_refund(row, run, claim, charge, queue_url)
+                submission = self._start_or_refund(row, run, claim, charge, queue_url, wait_secs)
             except RateLimitedError:
                 # Another request with this key may have used up the quota since the first check.
                 earlier = self._find_earlier(claim)
@@ -150,10 +155,16 @@ class Acceptance:
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
     def _start_or_refund(
-        self, row: Submission, run: RunRequest, claim: Claim | None, charge: Charge, queue_url: str
+        self,
+        row: Submission,
+        run: RunRequest,
+        claim: Claim | None,
+        charge: Charge,
+        queue_url: str,
+        wait_secs: float,
     ) -> Submission:
         try:
-            return self._start(row, run, claim, queue_url)
+            return self._start(row, run, claim, queue_url, wait_secs)
         except ClaimTakenError:
             self.admission.refund(row, charge)
             raise
@@ -161,13 +172,15 @@ class Acceptance:
             self.admission.refund_unwritten(row, charge)
             raise
 
-    def _start(self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str) -> Submission:
+    def _start(
+        self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str, wait_secs: float
+    ) -> Submission:
         """Run it directly, else write its row and send it to the queue.
 
         Raises ClaimTakenError and the errors of the tables.
         """
         direct = self.direct if row.asked_directly else None
-        call = direct.start(row, run.code, run.stdin) if direct is not None else None
+        call = direct.start(row, run.code, run.stdin, wait_secs) if direct is not None else None
         if direct is None or call is None:
             pending = self._create(row, run, claim)
         else:
@@ -226,8 +239,6 @@ class Acceptance:
         self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool, correlation_id: str
     ) -> Submission:
         now = self.clock()
-        asked_directly = interactive and self.direct is not None
-        due_secs = DIRECT_DUE_SECS if asked_directly else self.settings.pending_redrive_secs
         return Submission(
             submission_id=new_id(),
             project_id=project.project_id,
@@ -245,8 +256,7 @@ class Acceptance:
             ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
             execution_id=new_id(),
             wall_budget_secs=run.wall_budget_secs,
-            due_at_ms=now + due_secs * MS_PER_SEC,
-            asked_directly=asked_directly,
+            due_at_ms=now + self.settings.pending_redrive_secs * MS_PER_SEC,
             correlation_id=correlation_id,
         )
 

@@ -12,12 +12,13 @@ from functions.clock import MS_PER_SEC, Clock
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
-from functions.submissions.views import pending_body, result_body, serialise_within
+from functions.submissions.views import WHOLE, Shape, compact, pending_body, result_body, serialise_within
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
-    from functions.submissions.views import Encoding
 
 NO_SUCH_RESULT = "There is no such submission."
 
@@ -44,12 +45,18 @@ class Results:
             raise NotFoundError(NO_SUCH_RESULT)
         return row
 
-    def show(self, row: Submission, prefix: str, encoding: Encoding | None = None) -> Response[str]:
+    def show(
+        self, row: Submission, prefix: str, shape: Shape = WHOLE, *, warnings: Sequence[str] = ()
+    ) -> Response[str]:
         """Answer with the result object in any state. `prefix`: the stage part of our paths."""
         if not row.is_final:
-            return answer(pending_body(row))
+            return answer(compact(pending_body(row)) if shape.is_compact else pending_body(row))
         stdout, stderr = self._read(row, row.stdout, row.stdout_key), self._read(row, row.stderr, row.stderr_key)
-        body = result_body(row, stdout, stderr, encoding=encoding)
+        body = result_body(row, stdout, stderr, encoding=shape.encoding)
+        if shape.is_compact:
+            body = compact(body)
+        if warnings:
+            body["warnings"] = list(warnings)
         text = serialise_within(body, url=prefix + result_path(row.submission_id))
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 

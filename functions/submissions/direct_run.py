@@ -36,11 +36,11 @@ class DirectRun:
     completions_queue_url: str
     log: Logger
 
-    def start(self, submission: Submission, code: bytes, stdin: bytes) -> Call | None:
-        """Send the execution to a runner. None if no runner accepts it."""
+    def start(self, submission: Submission, code: bytes, stdin: bytes, wait_secs: float) -> Call | None:
+        """Send the execution to a runner. None if no runner accepts it. `wait_secs`: how long for its answer."""
         message = execution_requested(submission, code, stdin, submission.created_at)
         try:
-            return self.runner.start(message, submission.correlation_id)
+            return self.runner.start(message, submission.correlation_id, wait_secs)
         except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner not called directly", unavailable)
             return None

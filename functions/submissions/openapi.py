@@ -17,7 +17,7 @@ from functions.http.openapi.operation import (
     Webhook,
     query,
 )
-from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS
+from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.submissions import openapi_bodies as bodies
@@ -26,12 +26,27 @@ from functions.submissions.requests import SubmitRequest
 from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
 
-_RESULT = (bodies.FinalResult, bodies.OpenResult)
+_RESULT = (bodies.FinalResult, bodies.OpenResult, bodies.CompactFinal, bodies.CompactOpen)
 _UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
 _SLOW: Answer = (
     "The gateway: no answer within 30 s. An accepted submission continues.",
     (GatewayError,),
 )
+_SHAPE = (
+    query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
+    query("view", {"enum": ["compact"]}, "A short body without aliases, evidence and empty fields."),
+)
+
+
+def _wait(most_secs: int) -> dict[str, Any]:
+    number = {"type": "number", "minimum": 0, "maximum": most_secs, "multipleOf": 0.001}
+    return query(
+        "wait",
+        {"anyOf": [{"type": "boolean"}, number], "default": False},
+        f"Hold the request until the run is finished, at most this many seconds. true: {most_secs}.",
+    )
+
+
 _SUBMIT_EXAMPLES: dict[str, Any] = {
     "minimal": {"value": {"language": "python", "code": "print(42)"}},
     "full": {
@@ -52,7 +67,10 @@ _SUBMIT = Operation(
     "submit",
     "Run a program once",
     {
-        200: ("`wait=true`, or a repeat with the same Idempotency-Key: the run is finished.", (bodies.FinalResult,)),
+        200: (
+            "`wait=true`, or a repeat with the same Idempotency-Key: the run is finished.",
+            (bodies.FinalResult, bodies.CompactFinal),
+        ),
         202: ("Queued.", (bodies.Accepted,)),
         400: (
             "`bad_request`: broken JSON, a bad `wait`, an unsupported language, code or stdin too large.",
@@ -60,7 +78,7 @@ _SUBMIT = Operation(
         ),
         403: ("`forbidden`: the key may not use this profile.", (Error,)),
         404: ("`not_found`: the submission was deleted while the request waited for it.", (Error,)),
-        408: ("`wait=true`, and the run is not finished after 28 s. It continues.", (bodies.WaitOver,)),
+        408: ("The wait is over, and the run is not finished. It continues.", (bodies.WaitOver,)),
         409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
         413: (
             "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
@@ -76,7 +94,8 @@ _SUBMIT = Operation(
         ),
     },
     (
-        query("wait", {"type": "boolean", "default": False}, "Hold the request for the result, at most 28 s."),
+        _wait(SUBMIT_MAX_SECS),
+        *_SHAPE,
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -96,12 +115,8 @@ _GET_RESULT = Operation(
     {200: ("Finished or not.", _RESULT), 400: BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
     (
         ID,
-        query(
-            "wait",
-            {"type": "number", "minimum": 0, "maximum": LONG_POLL_MAX_SECS, "multipleOf": 0.001, "default": 0},
-            "Hold the request until the run is finished, at most this many seconds.",
-        ),
-        query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
+        _wait(LONG_POLL_MAX_SECS),
+        *_SHAPE,
     ),
 )
 _DELETE_RESULT = Operation(

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.evidence import CgroupBackend, Count, Evidence, IsolationMode, Measure, Metrics
@@ -11,6 +11,7 @@ from functions.messages.verdict import Integrity, Verdict
 from functions.messages.wire import Result
 from functions.submissions.model import Status
 
+WARNINGS: Any = Field(default_factory=list, description="Only if the request had unknown fields: each is named.")
 FinalStatus = Literal["completed", "error"]
 OpenStatus = Literal["pending", "running"]
 
@@ -22,6 +23,7 @@ class Accepted(BaseModel):
     status: Status
     job_status: Status
     queue_depth: Count = Field(description="Submissions waiting or running in its queue, as of a second ago.")
+    warnings: list[str] = WARNINGS
 
 
 class WaitOver(BaseModel):
@@ -30,6 +32,7 @@ class WaitOver(BaseModel):
     id: Uuid
     error: Literal["timeout"]
     message: str
+    warnings: list[str] = WARNINGS
 
 
 class Timestamps(BaseModel):
@@ -100,6 +103,30 @@ class FinalResult(_Head, _Flat):
     stdout: str = Field(default="", description="Left out if the body would be over 5 MiB.")
     stderr: str = Field(default="", description="Left out if the body would be over 5 MiB.")
     output_integrity: Integrity
+    warnings: list[str] = WARNINGS
+
+
+class CompactOpen(BaseModel):
+    """A submission without a verdict, with `view=compact`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Uuid
+    status: OpenStatus
+    language: Language
+    metadata: dict[str, str] = Field(default_factory=dict, description="Left out if empty.")
+
+
+class CompactFinal(CompactOpen):
+    """A finished submission, with `view=compact`: no aliases, no evidence, no null."""
+
+    status: FinalStatus  # type: ignore[assignment]
+    result: dict[str, str | int] = Field(description="As in the whole result, without null values.")
+    output: Output
+    metrics: dict[str, Measure] = Field(
+        default_factory=dict, description="CPU time, wall time and peak memory; left out without measurements."
+    )
+    warnings: list[str] = WARNINGS
 
 
 class OpenItem(_Head):

@@ -1,21 +1,21 @@
-"""Query parameters of results and their list. Both functions raise BadRequestError."""
+"""Query parameters of results and their list. All functions raise BadRequestError."""
 
 from functions.errors import BadRequestError
 from functions.http.parameters import Parameters
 from functions.messages.languages import canonical
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Status
-from functions.submissions.views import Encoding
+from functions.submissions.views import Shape
 
 
-def output_encoding(parameters: Parameters) -> Encoding | None:
-    """Read `encoding` of a result."""
-    text = parameters.get("encoding")
-    if text is None:
-        return None
-    if text != "base64":
+def result_shape(parameters: Parameters) -> Shape:
+    """Read `encoding` and `view` of a result."""
+    encoding, view = parameters.get("encoding"), parameters.get("view")
+    if encoding not in {None, "base64"}:
         raise BadRequestError("encoding must be base64, or be left out.")
-    return "base64"
+    if view not in {None, "compact"}:
+        raise BadRequestError("view must be compact, or be left out.")
+    return Shape(None if encoding is None else "base64", view is not None)
 
 
 def list_filters(parameters: Parameters) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Check and normalise the body of POST /api/submit.
 
 A wrong shape raises InvalidFieldsError (422, with fields). An unsupported language, and code or stdin over their
-limits, raise BadRequestError (400). Unknown fields are ignored, except inside `limits`, where a typing error must not
-pass silently.
+limits, raise BadRequestError (400). Unknown fields are ignored and named in `warnings`; misspelt ones, and all unknown
+ones inside `limits`, are refused.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.strict_json import Constant
-from functions.http.validation import Text, checked, read_object
+from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
 from functions.messages.variables import Environment
 from functions.submissions.limits import RequestLimits, check_limits
@@ -64,7 +64,10 @@ class SubmitRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A valid request. `limits` has only the values that the client set. `environment`: of runs of checks only."""
+    """A valid request. `limits` has only the values that the client set. `environment`: of runs of checks only.
+
+    `warnings`: sentences for the answer.
+    """
 
     language: Language
     profile: Profile
@@ -75,6 +78,7 @@ class RunRequest:
     webhook_url: str | None
     webhook_secret: str | None = field(repr=False)
     environment: Environment | None = None
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def wall_budget_secs(self) -> int:
@@ -116,7 +120,15 @@ def parse_submission(
     if problems:
         raise InvalidFieldsError(tuple(problems))
     return RunRequest(
-        language, profile, code, stdin, limits, request.metadata or {}, request.webhook_url, request.webhook_secret
+        language,
+        profile,
+        code,
+        stdin,
+        limits,
+        request.metadata or {},
+        request.webhook_url,
+        request.webhook_secret,
+        warnings=tuple(f"The field {name} is unknown and was ignored." for name in unknown_fields(SubmitRequest, body)),
     )
 
 

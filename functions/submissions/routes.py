@@ -11,7 +11,7 @@ from functions.http.answers import answer
 from functions.http.cursor import read_cursor, write_cursor
 from functions.projects.authentication import authenticate
 from functions.submissions.answers import NO_SUCH_RESULT, Results
-from functions.submissions.parameters import list_filters, output_encoding
+from functions.submissions.parameters import list_filters, result_shape
 from functions.submissions.views import summary_body
 
 if TYPE_CHECKING:
@@ -40,15 +40,18 @@ class ResultRoutes:
         """Answer with one result; with `wait`, hold the request until it is final."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
-        secs, encoding = min(parameters.wait_secs(query), self.longest_wait_secs), output_encoding(query)
+        secs, shape = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), result_shape(query)
         submission_id = parameters.submission_id(id_text)
         row = self.results.get(submission_id, project_id)
         seen = self.long_poll.wait(
-            row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, secs
+            row,
+            lambda: self.results.find(submission_id, project_id),
+            lambda seen: seen.is_final,
+            min(secs, self.longest_wait_secs),
         )
         if seen is None:
             raise NotFoundError(NO_SUCH_RESULT)
-        return self.results.show(seen, app.prefix, encoding)
+        return self.results.show(seen, app.prefix, shape)
 
     def raw(self, app: Resolver, id_text: str, stream: str) -> Response[bytes]:
         """Answer with the bytes of one stream."""

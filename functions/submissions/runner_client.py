@@ -77,6 +77,7 @@ class Call:
         self._connection.close()
 
     def _content(self) -> bytes:
+        self._limit_time()
         try:
             response = self._connection.getresponse()
         except ConnectionError:
@@ -84,6 +85,7 @@ class Call:
                 raise
             # The runner closed the idle connection. A repeat is safe: a submission never runs twice at once.
             self._connection = self._runner.send(self._message, self._correlation_id, None)
+            self._limit_time()
             response = self._connection.getresponse()
         length = response.length
         if length is None or length > MAX_ANSWER_BYTES:
@@ -128,16 +130,19 @@ class RunnerClient:
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._paused_until = 0.0
 
-    def start(self, message: ExecutionRequested, correlation_id: str | None = None) -> Call:
-        """Send the request. Raises RunnerUnavailableError."""
-        if time.monotonic() < self._paused_until:
+    def start(
+        self, message: ExecutionRequested, correlation_id: str | None = None, wait_secs: float = ANSWER_SECS
+    ) -> Call:
+        """Send the request. Its answer may take `wait_secs`, at most ANSWER_SECS. Raises RunnerUnavailableError."""
+        begun = time.monotonic()
+        if begun < self._paused_until:
             raise RunnerUnavailableError("connection failed in the last 2 s")
         kept = self._take()
         try:
             connection = self.send(message, correlation_id, kept)
         except (OSError, http.client.HTTPException) as error:
             raise RunnerUnavailableError(_reason(error)) from None
-        return Call(self, connection, message, correlation_id, connection is kept, time.monotonic() + ANSWER_SECS)
+        return Call(self, connection, message, correlation_id, connection is kept, begun + min(wait_secs, ANSWER_SECS))
 
     def send(
         self, message: ExecutionRequested, correlation_id: str | None, kept: http.client.HTTPConnection | None

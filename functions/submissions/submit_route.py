@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from functions.errors import NotFoundError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
-from functions.http.parameters import idempotency_key, wait_flag
+from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
 from functions.http.paths import result_path
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.answers import NO_SUCH_RESULT, Results
+from functions.submissions.parameters import result_shape
 from functions.submissions.requests import parse_submission
 from functions.submissions.views import accepted_body, timeout_body
 from functions.telemetry import metrics
@@ -44,7 +45,9 @@ class SubmitRoute:
         """Answer the resolver's current event. Raises ServiceError."""
         event, begun = app.current_event, self.long_poll.monotonic()
         project = authenticate(event, self.projects)
-        wait, key = wait_flag(event.query_string_parameters), idempotency_key(event.headers)
+        query = event.query_string_parameters
+        secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
+        key = idempotency_key(event.headers)
         offered = self.fleet.languages()
         run = parse_submission(
             json_body(event),
@@ -52,15 +55,15 @@ class SubmitRoute:
             allow_insecure=self.allow_insecure,
             own_host=event.request_context.domain_name or "",
         )
-        accepted = self.acceptance.accept(project, run, key, interactive=wait, correlation_id=app.correlation_id)
+        accepted = self.acceptance.accept(project, run, key, wait_secs=secs, correlation_id=app.correlation_id)
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
             self._report_accepted(accepted, app.request_id)
         row = accepted.submission
-        if wait:
+        if secs:
             submission_id, project_id = row.submission_id, row.project_id
             # A direct run may have used up most of the time.
-            left_secs = self.longest_wait_secs - (self.long_poll.monotonic() - begun)
+            left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
             seen = self.long_poll.wait(
                 row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, left_secs
             )
@@ -68,10 +71,11 @@ class SubmitRoute:
                 raise NotFoundError(NO_SUCH_RESULT)
             row = seen
         if row.is_final:
-            return self.results.show(row, app.prefix)
-        if wait:
-            return answer(timeout_body(row, app.prefix + result_path(row.submission_id)), 408)
-        return answer(accepted_body(row, accepted.queue_depth), 202)
+            return self.results.show(row, app.prefix, shape, warnings=run.warnings)
+        warnings = {"warnings": list(run.warnings)} if run.warnings else {}
+        if secs:
+            return answer(timeout_body(row, app.prefix + result_path(row.submission_id)) | warnings, 408)
+        return answer(accepted_body(row, accepted.queue_depth) | warnings, 202)
 
     def _report_accepted(self, accepted: Accepted, request_id: str) -> None:
         row = accepted.submission

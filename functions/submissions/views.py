@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from functions.clock import MS_PER_SEC, to_rfc3339
@@ -27,7 +28,20 @@ LAMBDA_MAX_BYTES = 6 * 1024 * 1024 - 128 * 1024
 type Encoding = Literal["base64"]
 
 _STREAMS = ("stdout", "stderr")
+_COMPACT = ("id", "status", "language", "result", "output", "metrics", "metadata")
+_COMPACT_METRICS = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
 _EMPTY_BYTES = len('"\\"\\""')
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a client wants a result: the encoding of its streams, and the compact view."""
+
+    encoding: Encoding | None = None
+    is_compact: bool = False
+
+
+WHOLE = Shape()
 
 
 def pending_body(submission: Submission) -> Body:
@@ -90,6 +104,17 @@ def result_body(
     if result_base_url:
         body["result_url"] = f"{result_base_url}{result_path(submission.submission_id)}"
     return body
+
+
+def compact(body: Body) -> Body:
+    """Return what most clients of a result use: no aliases, no evidence, no null and no empty metadata."""
+    kept = {name: body[name] for name in _COMPACT if body.get(name)}
+    for name in ("result", "metrics"):
+        if name in kept:
+            kept[name] = {key: value for key, value in kept[name].items() if value is not None}
+    if "metrics" in kept:
+        kept["metrics"] = {name: value for name, value in kept["metrics"].items() if name in _COMPACT_METRICS}
+    return kept
 
 
 def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTES) -> str:

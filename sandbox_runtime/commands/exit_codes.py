@@ -1,15 +1,15 @@
-"""Exit codes of the commands. Those of `run` follow timeout(1) and the shells' 128 + n."""
+"""Exit codes of the commands. Those of `run` are the same as those of `rustbox run`."""
 
 from sandbox_runtime.messages import Result
 
 UNHEALTHY = 1  # health checks of containers may only return 0 and 1
 USAGE = 2
-COMPILE_FAILED = 121
-PROCESS_LIMIT = 123
+COMPILE_FAILED = 120
+PLATFORM_FAILURE = 121
+PROCESS_LIMIT = 122
+FILE_SIZE_LIMIT = 123
 TIME_LIMIT = 124
-PLATFORM_FAILURE = 125
-MEMORY_LIMIT = 137
-FILE_SIZE_LIMIT = 153
+MEMORY_LIMIT = 125
 SIGNAL_BASE = 128
 
 DESCRIPTION = f"""\
@@ -17,11 +17,11 @@ exit codes:
   the program's own   it exited (AC, RE)
   128 + n             signal n ended it (SIG)
   {COMPILE_FAILED}                 it does not compile
+  {PLATFORM_FAILURE}                 the sandbox failed or cannot work on this host (IE)
   {PROCESS_LIMIT}                 process limit (PLE)
+  {FILE_SIZE_LIMIT}                 file size limit (FSE)
   {TIME_LIMIT}                 CPU or wall time limit (TLE)
   {MEMORY_LIMIT}                 memory limit (MLE)
-  {FILE_SIZE_LIMIT}                 file size limit (FSE)
-  {PLATFORM_FAILURE}                 the sandbox failed or cannot work on this host (IE)
   {USAGE}                   wrong arguments
 """
 

@@ -11,7 +11,7 @@ COMPILER = "/usr/bin/gcc"
 
 _DIRECTORY = "/opt/rustbox/c"
 _SOURCE = "solution.c"
-_COMMAND = (COMPILER, "-std=c17", "-O2", "-DONLINE_JUDGE", "-o", "solution", _SOURCE, "-lm")
+_COMMAND = (COMPILER, "-std=gnu17", "-O2", "-DONLINE_JUDGE", "-o", "solution", _SOURCE, "-lm")
 
 
 def _prepare(directory: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from functions.aws.dynamodb.items import to_item
 from functions.projects.model import Project
 from functions.projects.quota import Quota
-from functions.projects.store import ProjectStore
+from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.rows import count_key, endpoint_row
 from functions.webhooks.endpoints.secrets import EndpointSecrets
@@ -114,9 +114,9 @@ def test_what_was_exported_works_with_another_key(
     assert api_key not in path.read_text()
     do_import(monkeypatch, after, path)
     project = after.project_store.find_key(api_key)
-    assert project is not None
+    assert isinstance(project, Project)
     assert (project.name, project.quotas) == ("Mine", {"judge": QUOTA})
-    assert after.project_store.find_key(API_KEY) is None
+    assert after.project_store.find_key(API_KEY) is KeyProblem.UNKNOWN
     (endpoint,) = after.endpoint_store.list_all("p1")
     (original,) = before.endpoint_store.list_all("p1")
     boxes = {"secret_box": b"", "previous_secret_box": b"", "headers_box": b""}

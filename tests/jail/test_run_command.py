@@ -33,11 +33,11 @@ def source(folder: Path, name: str, code: str) -> str:
         ("a.py", "raise SystemExit(7)", [], 7),
         ("a.js", "process.exit(3)", [], 3),
         ("a.c", "int main(void) { return *(volatile int *)0; }", [], 139),
-        ("a.c", "int main(void) {", [], 121),
+        ("a.c", "int main(void) {", [], 120),
         ("a.py", "while True: pass", ["--cpu-time-secs", "0.3"], 124),
         ("a.py", "import time; time.sleep(9)", ["--wall-time-secs", "0.5"], 124),
-        ("a.py", "x = bytearray(1 << 30)", ["--memory-mb", "64"], 137),
-        ("a.py", "import os\nfor _ in range(50): os.fork()", ["--max-processes", "3"], 123),
+        ("a.py", "x = bytearray(1 << 30)", ["--memory-mb", "64"], 125),
+        ("a.py", "import os\nfor _ in range(50): os.fork()", ["--max-processes", "3"], 122),
     ],
 )
 def test_the_exit_code_fits_a_shell(tmp_path: Path, name: str, code: str, arguments: list[str], expected: int) -> None:

@@ -7,25 +7,30 @@ from functions.errors import BadRequestError
 from functions.http import parameters
 from functions.http.cursor import read_cursor, write_cursor
 from functions.submissions import parameters as result_parameters
+from functions.submissions.views import Shape
 
 ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
 CREATED_KEY = f"2026-11-24T12:00:00.000Z#{ID}"
 
 
+def wait(query: Mapping[str, str]) -> float:
+    return parameters.wait_secs(query, 20)
+
+
 @pytest.mark.parametrize(
     ("read", "query"),
     [
-        (parameters.wait_flag, {"wait": "True"}),
-        (parameters.wait_flag, {"wait": ""}),
-        (parameters.wait_flag, {"wait": "1"}),
-        (parameters.wait_flag, {"wait": "true,true"}),
-        (parameters.wait_secs, {"wait": "true"}),
-        (parameters.wait_secs, {"wait": "-1"}),
-        (parameters.wait_secs, {"wait": "20.001"}),
-        (parameters.wait_secs, {"wait": "nan"}),
-        (parameters.wait_secs, {"wait": "\N{ARABIC-INDIC DIGIT ONE}"}),
-        (result_parameters.output_encoding, {"encoding": "hex"}),
-        (result_parameters.output_encoding, {"encoding": ""}),
+        (wait, {"wait": "True"}),
+        (wait, {"wait": ""}),
+        (wait, {"wait": "true,true"}),
+        (wait, {"wait": "-1"}),
+        (wait, {"wait": "20.001"}),
+        (wait, {"wait": "nan"}),
+        (wait, {"wait": "\N{ARABIC-INDIC DIGIT ONE}"}),
+        (result_parameters.result_shape, {"encoding": "hex"}),
+        (result_parameters.result_shape, {"encoding": ""}),
+        (result_parameters.result_shape, {"view": "full"}),
+        (result_parameters.result_shape, {"view": ""}),
         (parameters.page_limit, {"limit": "0"}),
         (parameters.page_limit, {"limit": "101"}),
         (parameters.page_limit, {"limit": "²"}),
@@ -43,19 +48,16 @@ def test_a_wrong_parameter_is_a_bad_request(read: Callable[[Mapping[str, str]], 
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    assert parameters.wait_flag({}) is False
-    assert parameters.wait_secs({}) == 0
-    assert result_parameters.output_encoding({}) is None
+    assert wait({}) == 0
+    assert result_parameters.result_shape({}) == Shape()
     assert parameters.page_limit({}) == 50
     assert result_parameters.list_filters({}) == {}
     assert parameters.idempotency_key({}) is None
 
 
 def test_right_parameters_are_taken() -> None:
-    assert parameters.wait_flag({"wait": "true"}) is True
-    assert parameters.wait_secs({"wait": "20"}) == 20
-    assert parameters.wait_secs({"wait": "0.25"}) == 0.25
-    assert result_parameters.output_encoding({"encoding": "base64"}) == "base64"
+    assert [wait({"wait": text}) for text in ("true", "false", "0", "20", "0.25")] == [20, 0, 0, 20, 0.25]
+    assert result_parameters.result_shape({"encoding": "base64", "view": "compact"}) == Shape("base64", True)
     assert parameters.page_limit({"limit": "100"}) == 100
     filters = {"status": "error", "verdict": "IE", "language": "JS"}
     assert result_parameters.list_filters(filters) == {**filters, "language": "javascript"}

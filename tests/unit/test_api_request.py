@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -77,8 +78,44 @@ def test_an_unknown_name_in_limits_is_refused_and_cut_short() -> None:
     assert len(name) < 100
 
 
-def test_unknown_fields_are_ignored() -> None:
-    assert parse({**MINIMAL, "colour": "\ud800"}) == parse(MINIMAL)
+def test_unknown_fields_are_ignored_and_named() -> None:
+    seen = parse({**MINIMAL, "colour": "\ud800"})
+    assert (seen, seen.body_sha256) == (parse(MINIMAL), parse(MINIMAL).body_sha256)
+    assert seen.warnings == ("The field colour is unknown and was ignored.",)
+    assert parse(MINIMAL).warnings == ()
+
+
+def test_the_warnings_are_bounded() -> None:
+    warnings = parse({**MINIMAL, **{"z" * 500 + str(number): 1 for number in range(5_000)}}).warnings
+    assert len(warnings) == 20
+    assert max(map(len, warnings)) < 120
+    assert parse({**MINIMAL, "\ud800": 1}).warnings == ("The field ? is unknown and was ignored.",)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("stdinn", "stdin"), ("std_in", "stdin"), ("Code", "code"), ("langauge", "language"), ("limit", "limits")],
+)
+def test_a_field_that_looks_misspelt_is_refused_with_a_suggestion(name: str, meant: str) -> None:
+    assert refused_fields({**MINIMAL, name: "1"})[name] == f"There is no such field. Did you mean {meant}?"
+
+
+def test_a_misspelt_field_is_named_beside_the_one_that_is_missing() -> None:
+    fields = refused_fields({"language": "python", "codee": "print(42)"})
+    assert fields == {"codee": "There is no such field. Did you mean code?", "code": "This field is required."}
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b'{"language": "python",\n "code": print}', "line 2, column 10 (character 33)"),
+        (b"{", "line 1, column 2 (character 2)"),
+        (b'{"code": "\xff"}', "byte 11"),
+    ],
+)
+def test_broken_json_is_answered_with_its_place(raw: bytes, place: str) -> None:
+    with pytest.raises(BadRequestError, match=re.escape(place)):
+        parse(raw)
 
 
 def test_null_stands_for_the_default_of_an_optional_field() -> None:

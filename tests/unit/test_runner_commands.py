@@ -42,10 +42,10 @@ def stopped(reason: StopReason) -> Outcome:
         (stopped(StopReason.WALL_LIMIT), 124),
         (stopped(StopReason.CPU_LIMIT), 124),
         (outcome(exit_code=None, signal=24), 124),
-        (outcome(usage={"oom_kill_events": 1}), 137),
-        (outcome(exit_code=1, usage={"fork_refusals": 1}), 123),
-        (outcome(exit_code=None, signal=25), 153),
-        (outcome(evidence={"cgroup": None}), 125),
+        (outcome(usage={"oom_kill_events": 1}), 125),
+        (outcome(exit_code=1, usage={"fork_refusals": 1}), 122),
+        (outcome(exit_code=None, signal=25), 123),
+        (outcome(evidence={"cgroup": None}), 121),
     ],
 )
 def test_the_exit_code_tells_the_verdict(given: Outcome, code: int) -> None:
@@ -53,7 +53,7 @@ def test_the_exit_code_tells_the_verdict(given: Outcome, code: int) -> None:
 
 
 def test_a_program_that_does_not_compile_has_an_exit_code_of_its_own() -> None:
-    assert exit_codes.of_result(completed(outcome(exit_code=1), language="c").result) == 121
+    assert exit_codes.of_result(completed(outcome(exit_code=1), language="c").result) == 120
 
 
 def test_the_summary_is_one_line_with_verdict_times_and_memory() -> None:
@@ -126,7 +126,7 @@ def test_a_worker_refuses_permissive_isolation_before_anything_else(
 ) -> None:
     worker_environment.setattr(os, "geteuid", lambda: 1000)
     code, text = failure(capsys, "worker")
-    assert (code, "ALLOW_PERMISSIVE" in text, "as root" in text) == (125, True, True)
+    assert (code, "ALLOW_PERMISSIVE" in text, "as root" in text) == (121, True, True)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_missing_toolchain_is_named(
     path = tmp_path / "x.js"
     path.write_text("1")
     code, text = failure(capsys, "run", str(path))
-    assert (code, "TOOLCHAINS_DIR" in text) == (125, True)
+    assert (code, "TOOLCHAINS_DIR" in text) == (121, True)
 
 
 def test_a_worker_without_settings_names_the_variable(

@@ -14,8 +14,8 @@ type Rustbox = Callable[..., Result]
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    for name in ("RUSTBOX_URL", "RUSTBOX_API_KEY", "RUSTBOX_ADMIN_KEY", "RUSTBOX_ALLOW_HTTP"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("URL", "BASE_URL", "API_KEY", "ADMIN_KEY", "ALLOW_HTTP"):
+        monkeypatch.delenv(f"RUSTBOX_{name}", raising=False)
     with open_service() as opened:
         monkeypatch.setenv("RUSTBOX_URL", opened.url)
         yield opened

@@ -13,7 +13,7 @@ from functions.projects import store as projects
 from functions.projects.key_store import KeyStore
 from functions.projects.model import Project
 from functions.projects.registry import ProjectRegistry
-from functions.projects.store import KEY_FRESH_MS, ProjectStore
+from functions.projects.store import KEY_FRESH_MS, KeyProblem, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime
@@ -54,7 +54,7 @@ def test_a_key_opens_its_project(store: ProjectStore) -> None:
 
 @pytest.mark.parametrize("text", ["", "rb_live_", "x" * 10_000, "\ud800", "KEY#", "ключ"])
 def test_an_unknown_key_opens_nothing(store: ProjectStore, text: str) -> None:
-    assert store.find_key(text) is None
+    assert store.find_key(text) is (KeyProblem.UNKNOWN if text else KeyProblem.MISSING)
 
 
 def test_no_part_of_the_table_holds_a_key(store: ProjectStore, aws: Aws) -> None:
@@ -67,7 +67,7 @@ def test_a_revoked_key_opens_nothing_from_then_on(store: ProjectStore, aws: Aws)
     issued, other = store.issue_key("dev"), store.issue_key("dev")
     (pk,) = [item["pk"]["S"] for item in aws.items("ProjectsTable") if issued[:12] == item.get("prefix", {}).get("S")]
     set_attribute(aws, pk, "KEY", "revoked_at")
-    assert store.find_key(issued) is None
+    assert store.find_key(issued) is KeyProblem.REVOKED
     assert store.find_key(other) == PROJECT
 
 
@@ -80,11 +80,11 @@ def test_a_key_in_use_that_is_revoked_opens_nothing_three_seconds_later(
     (pk,) = [item["pk"]["S"] for item in aws.items("ProjectsTable") if item["sk"]["S"] == sk]
     set_attribute(aws, pk, sk, name)
     time.advance(KEY_FRESH_MS / 1000)
-    assert store.find_key(issued) is None
+    assert store.find_key(issued) is (KeyProblem.REVOKED if sk == "KEY" else KeyProblem.DISABLED)
 
 
 def test_a_new_key_is_good_although_it_was_tried_before(store: ProjectStore) -> None:
-    assert store.find_key("rb_live_soon") is None
+    assert store.find_key("rb_live_soon") is KeyProblem.UNKNOWN
     store.issue_key("dev", api_key="rb_live_soon")
     assert store.find_key("rb_live_soon") == PROJECT
 
@@ -105,19 +105,19 @@ def test_an_expired_key_opens_nothing(store: ProjectStore, time: FakeTime) -> No
     issued = store.issue_key("dev", expires_at=to_rfc3339(START_MS + 1_000))
     assert store.find_key(issued) == PROJECT
     time.advance(1)
-    assert store.find_key(issued) is None
+    assert store.find_key(issued) is KeyProblem.EXPIRED
 
 
 def test_a_disabled_project_is_closed_to_all_its_keys(store: ProjectStore, aws: Aws) -> None:
     issued = store.issue_key("dev")
     set_attribute(aws, "PROJECT#dev", "PROJECT", "disabled_at")
-    assert store.find_key(issued) is None
+    assert store.find_key(issued) is KeyProblem.DISABLED
 
 
 def test_a_key_without_its_project_opens_nothing(store: ProjectStore, aws: Aws) -> None:
     issued = store.issue_key("dev")
     aws.client("dynamodb").delete_item(TableName=aws.names["ProjectsTable"], Key=key("PROJECT#dev", "PROJECT"))
-    assert store.find_key(issued) is None
+    assert store.find_key(issued) is KeyProblem.DISABLED
 
 
 def test_no_key_is_issued_for_a_project_that_does_not_exist(store: ProjectStore, aws: Aws) -> None:
@@ -200,7 +200,7 @@ def test_two_functions_note_the_same_use_once(store: ProjectStore, aws: Aws, tim
 
 def test_a_key_that_opens_nothing_is_not_noted(store: ProjectStore, aws: Aws, time: FakeTime) -> None:
     issued = store.issue_key("dev", expires_at=to_rfc3339(START_MS))
-    assert store.find_key(issued) is None
+    assert store.find_key(issued) is KeyProblem.EXPIRED
     assert last_use(aws) is None
 
 

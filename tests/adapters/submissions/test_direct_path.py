@@ -21,7 +21,7 @@ from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from functions.projects.store import ProjectStore
-from functions.submissions import complete, quota_admission
+from functions.submissions import accept, complete, quota_admission
 from functions.submissions import runner_client as runner
 from functions.submissions.complete import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
@@ -601,6 +601,19 @@ def test_a_result_that_can_go_nowhere_is_run_again_by_the_queue(
         assert wait_for(project_key).status == 408
         until(lambda: system.of_type("execution_completed"))
     assert len(slot.specs) == 2
+
+
+def test_a_direct_run_that_outlasts_a_short_wait_goes_on_from_the_queue(
+    system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "DIRECT_FROM_SECS", 0.1)
+    slot = HeldSlot()
+    start(system, lambda: slot, slots=1)
+    answer = post(project_key, PROGRAM, query={"wait": "0.3"})
+    assert answer.status == 408
+    slot.may_end.set()
+    until(lambda: system.of_type("execution_completed"))
+    assert only_row(aws).submission_id == answer.json["id"]
 
 
 def test_a_submission_deleted_meanwhile_is_gone(

@@ -92,7 +92,7 @@ def test_an_id_that_is_no_uuid_is_a_bad_request(project_key: str, text: str) -> 
     assert get(project_key, f"/api/result/{text}", method="DELETE").status == 400
 
 
-@pytest.mark.parametrize("query", [{"wait": "21"}, {"wait": "true"}, {"wait": ""}, {"encoding": "hex"}])
+@pytest.mark.parametrize("query", [{"wait": "21"}, {"wait": ""}, {"encoding": "hex"}, {"view": "x"}])
 def test_a_wrong_parameter_is_a_bad_request(store: SubmissionStore, project_key: str, query: dict[str, str]) -> None:
     put(store)
     assert get(project_key, PATHS[0], query=query).status == 400
@@ -132,6 +132,36 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
     done = get(project_key, PATHS[0], query={"wait": "20"})
     assert (done.status, done.json["verdict"]) == (200, "AC")
     assert sum(time.slept) < 8
+
+
+def test_the_compact_view_is_short_in_each_state(store: SubmissionStore, project_key: str) -> None:
+    query = {"view": "compact"}
+    put(store)
+    assert get(project_key, PATHS[0], query=query).json == {
+        "id": SUBMISSION_ID,
+        "status": "pending",
+        "language": "python",
+    }
+    write_final(store, SUBMISSION_ID, completion())
+    final = get(project_key, PATHS[0], query=query)
+    assert len(final.raw) < 400
+    assert final.json["result"] == {
+        "verdict": "AC",
+        "cause": "normal_exit",
+        "actor": "runtime",
+        "phase": "run",
+        "exit_code": 0,
+    }
+    assert final.json["output"] == {"stdout": "42\n", "stderr": "", "integrity": "complete"}
+    assert set(final.json["metrics"]) == {"cpu_time_secs", "wall_time_secs", "memory_peak_bytes"}
+    assert final.json.keys() == {"id", "status", "language", "result", "output", "metrics"}
+
+
+def test_a_compact_result_of_the_largest_outputs_fits(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    write_final(store, SUBMISSION_ID, completion(stdout=b"\0" * 60_000, stderr=b""))
+    answer = get(project_key, PATHS[0], query={"view": "compact", "encoding": "base64"})
+    assert (answer.status, answer.json["output"]["encoding"]) == (200, "base64")
 
 
 def test_a_long_poll_ends_at_the_longest_wait_of_the_deployment(

@@ -42,10 +42,15 @@ def busy(code: str) -> ClientError:
 # --- who may call -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [None, "", "rb_live_unknown", "\ud800"])
-def test_without_a_valid_key_nothing_else_is_looked_at(aws: Aws, project_key: str, key: str | None) -> None:
+@pytest.mark.parametrize(
+    ("key", "reason"), [(None, "missing"), ("", "missing"), ("rb_live_unknown", "unknown"), ("\ud800", "unknown")]
+)
+def test_without_a_valid_key_nothing_else_is_looked_at(
+    aws: Aws, project_key: str, key: str | None, reason: str
+) -> None:
     answer = post(key, "not json", query={"wait": "x"}, content_type="text/plain")
     assert (answer.status, answer.json["error"]) == (401, "unauthorized")
+    assert reason in answer.json["message"]
     assert nothing_was_accepted(aws)
 
 
@@ -107,8 +112,8 @@ def test_json_in_any_spelling_is_taken(project_key: str, content_type: str) -> N
     assert post(project_key, PROGRAM, content_type=content_type).status == 202
 
 
-@pytest.mark.parametrize("wait", ["1", "True", "", "true,false"])
-def test_a_wait_that_is_neither_true_nor_false_is_refused(aws: Aws, project_key: str, wait: str) -> None:
+@pytest.mark.parametrize("wait", ["29", "True", "", "true,false", "-1"])
+def test_a_wait_that_is_neither_true_nor_false_nor_seconds_is_refused(aws: Aws, project_key: str, wait: str) -> None:
     assert post(project_key, PROGRAM, query={"wait": wait}).status == 400
     assert nothing_was_accepted(aws)
 
@@ -303,6 +308,7 @@ def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: py
     time = waiting(monkeypatch, start, lambda: _finish(aws))
     answer = post(project_key, PROGRAM, query={"wait": "true"})
     assert (answer.status, answer.json["verdict"], answer.json["stdout"]) == (200, "AC", "42\n")
+    assert "warnings" not in answer.json
     assert sum(time.slept) < 0.03
     assert len(aws.messages("InteractiveQueue")) == 1
     assert aws.messages("BatchQueue") == []
@@ -344,6 +350,30 @@ def test_a_wait_that_is_over_says_so_without_a_verdict(
     assert sum(time.slept) == pytest.approx(28, abs=0.1)
     (row,) = rows(aws)
     assert row["status"] == {"S": "pending"}
+
+
+@pytest.mark.parametrize(("wait", "secs"), [("5", 5), ("0.25", 0.25), ("28", 28)])
+def test_a_wait_of_some_seconds_ends_after_them(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, wait: str, secs: float
+) -> None:
+    time = waiting(monkeypatch)
+    assert post(project_key, PROGRAM, query={"wait": wait}).status == 408
+    assert sum(time.slept) == pytest.approx(secs, abs=0.1)
+    assert len(aws.messages("InteractiveQueue")) == 1
+
+
+@pytest.mark.parametrize("wait", ["0", "false"])
+def test_no_wait_is_an_answer_at_once(aws: Aws, project_key: str, wait: str) -> None:
+    assert post(project_key, PROGRAM, query={"wait": wait}).status == 202
+    assert len(aws.messages("BatchQueue")) == 1
+
+
+def test_unknown_fields_are_named_in_every_answer(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, named = {**PROGRAM, "colour": 1}, ["The field colour is unknown and was ignored."]
+    assert post(project_key, body).json["warnings"] == named
+    aws.messages("BatchQueue")
+    waiting(monkeypatch)
+    assert post(project_key, body, query={"wait": "0.1"}).json["warnings"] == named
 
 
 def test_a_wait_ends_at_the_longest_wait_of_the_deployment(
