@@ -108,7 +108,7 @@ class CheckWork:
         metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
         request = check.settings.run_request(metadata, self.variables.environment(check, run))
         try:
-            accepted = self.acceptance.accept(project, request, key, interactive=False, correlation_id=run.run_id)
+            accepted = self.acceptance.accept(project, request, key, wait_secs=0, correlation_id=run.run_id)
         except IdempotencyConflictError:
             # The check was changed after this run was accepted, and before we noted its submission.
             claim = Claim(idempotency_pk(run.project_id, key), "")
