@@ -47,6 +47,21 @@ def test_c_has_its_flags_and_the_mathematical_library(run: Run) -> None:
     assert streams(run("c", code))[0] == b"201710 1.000\n"
 
 
+def test_c_has_the_declarations_of_posix(run: Run) -> None:
+    code = """#include <netdb.h>
+#include <stdio.h>
+int main(void) {
+    struct addrinfo *found = 0;
+    int problem = getaddrinfo("example.com", "80", 0, &found);
+    puts(problem ? gai_strerror(problem) : "found");
+    return problem == 0;
+}
+"""
+    completed = run("c", code)
+    assert ended(completed) == ("AC", "normal_exit", 0, None)
+    assert streams(completed)[0] not in {b"", b"found\n"}
+
+
 def test_cpp_has_its_flags_and_the_whole_library(run: Run) -> None:
     code = (
         "#include <bits/stdc++.h>\n#ifndef ONLINE_JUDGE\n#error flag\n#endif\n"

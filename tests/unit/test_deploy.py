@@ -164,6 +164,7 @@ def test_everything_that_outlives_the_stack_can_be_deleted() -> None:
     assert kept.keys() == {
         "ProjectsTable",
         "SubmissionsTable",
+        "ChecksTable",
         "DeliveriesTable",
         "EndpointSecretsKey",
         "PayloadsBucket",

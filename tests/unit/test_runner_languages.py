@@ -59,7 +59,7 @@ def test_a_compile_step_has_the_limits_of_the_contract(name: str, memory_mb: int
 
 
 COMMANDS = {
-    "c": "/opt/rustbox/c/compile /usr/bin/gcc -std=c17 -O2 -DONLINE_JUDGE -o solution solution.c -lm",
+    "c": "/opt/rustbox/c/compile /usr/bin/gcc -std=gnu17 -O2 -DONLINE_JUDGE -o solution solution.c -lm",
     "cpp": "/opt/rustbox/cpp/compile /usr/bin/g++ -std=c++17 -O2 -DONLINE_JUDGE -o solution solution.cpp",
     "rust": "/usr/bin/rustc -O --edition 2021 -C linker=/opt/rustbox/rust/gcc -C codegen-units=1 -C strip=debuginfo"
     " -o solution solution.rs",
