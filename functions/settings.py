@@ -188,6 +188,7 @@ class OperationSettings:
     projects_table: str
     submissions_table: str
     deliveries_table: str
+    checks_table: str
     quotas_table: str
     payloads_bucket: str
     interactive_queue_url: str

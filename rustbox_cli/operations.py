@@ -95,16 +95,17 @@ def redrive(session: Session, queue: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
-    """Delete all submissions and endpoints of a disabled project. Backups keep them for `BackupDays`."""
-    confirm(f"Delete every submission and endpoint of project {project_id}, with code and output?", yes=yes)
-    submissions = endpoints = 0
+    """Delete all submissions, endpoints and checks of a disabled project. Backups keep them for `BackupDays`."""
+    confirm(f"Delete every submission, endpoint and check of project {project_id}, with code and output?", yes=yes)
+    submissions = endpoints = checks = 0
     while True:
         found = _call(session, "POST", ("projects", project_id, "purge"))
         submissions += found["submissions_deleted"]
         endpoints += found["endpoints_deleted"]
+        checks += found.get("checks_deleted", 0)  # a service of the version before has no checks
         if found["complete"] or not found["submissions_deleted"]:
             break
-    body = {**found, "submissions_deleted": submissions, "endpoints_deleted": endpoints}
+    body = {**found, "submissions_deleted": submissions, "endpoints_deleted": endpoints, "checks_deleted": checks}
     show_json(body) if as_json else show_record(body)
     if not found["complete"]:
         raise CommandError(

@@ -67,6 +67,7 @@ class Ending:
             completed_at=submission.completed_at,
             results=() if is_fault else tuple(result.as_json() for result in found.results),
             reason=message or run.reason,
+            event=None,
         )
         change = "" if last_good is None else difference(last_good, stdout)
         good = stdout if has_passed and len(stdout) <= _GOOD_MAX_BYTES else None

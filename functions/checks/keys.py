@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.items import key
@@ -52,6 +53,16 @@ def count_key(project_id: str) -> Key:
 def badge_key(token: str) -> Key:
     """Return the key of a badge."""
     return key(f"BADGE#{token}", "BADGE")
+
+
+def hook_key(check_id: str) -> Key:
+    """Return the key of the inbound secret of a check."""
+    return key(f"HOOK#{check_id}", "HOOK")
+
+
+def inbound_key(check_id: str, webhook_id: str) -> Key:
+    """Return the key that makes an inbound event of a check unique. It holds a hash: senders choose the id."""
+    return key(f"INBOUND#{check_id}", hashlib.sha256(webhook_id.encode(errors="surrogatepass")).hexdigest())
 
 
 def runs_pk(project_id: str, check_id: str) -> str:

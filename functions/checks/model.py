@@ -51,6 +51,7 @@ class RunKind(StrEnum):
 
     SCHEDULED = "scheduled"
     MANUAL = "manual"
+    EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from functions.checks import openapi_bodies as bodies
 from functions.checks.model import MAX_CHECKS
-from functions.checks.requests import ChangedSettings, CheckSettings, RunNowRequest
+from functions.checks.requests import ChangedSettings, CheckSettings, InboundEvent, RunNowRequest
 from functions.checks.state import State
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, Webhook, query
@@ -29,6 +29,7 @@ _BODY: dict[int, Answer] = {
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
 _CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))
 _TOKEN: dict[str, Any] = {"in": "path", "required": True, "schema": {"type": "string"}}
+_SIGNED = "As Standard Webhooks specifies it, with the secret of POST /api/checks/{id}/secret."
 _NIGHTLY: dict[str, Any] = {
     "name": "Nightly totals",
     "language": "python",
@@ -37,6 +38,12 @@ _NIGHTLY: dict[str, Any] = {
     "timezone": "Europe/Berlin",
     "assertions": [{"type": "stdout", "equals": "45"}],
 }
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": _SIGNED}
+
+
 _BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **OPEN}
 
 CHECK_OPERATIONS = (
@@ -76,7 +83,7 @@ CHECK_OPERATIONS = (
         "GET",
         "getCheck",
         "Show a check",
-        {200: ("The check.", (bodies.CheckView,)), **_ONE},
+        {200: ("The check.", (bodies.CheckDetail,)), **_ONE},
         (ID,),
     ),
     Operation(
@@ -131,6 +138,30 @@ CHECK_OPERATIONS = (
         "List the runs of a check of the last 90 days, newest first",
         {200: ("One page.", (bodies.CheckRunPage,)), **_ONE},
         (ID, *PAGE),
+    ),
+    Operation(
+        "/api/checks/{id}/secret",
+        "POST",
+        "replaceInboundSecret",
+        "Make the secret of signed calls that run a check",
+        {200: ("Made; it replaces the one before.", (bodies.InboundSecret,)), **_ONE},
+        (ID,),
+    ),
+    Operation(
+        "/api/checks/{id}/events",
+        "POST",
+        "receiveEvent",
+        "Run a check with an event, in a signed call",
+        {
+            202: ("Queued; or the run of an earlier call with this webhook-id.", (bodies.CheckRunView,)),
+            **_BODY,
+            401: ("`unauthorized`: the signature does not fit, or the check has no secret.", (Error,)),
+            404: _UNKNOWN,
+        },
+        (ID, _header("webhook-id"), _header("webhook-timestamp")),
+        InboundEvent,
+        {"deployed": {"value": {"type": "deployed", "version": "1.4.2"}}},
+        security="Signature",
     ),
     Operation(
         "/api/badges/{name}",

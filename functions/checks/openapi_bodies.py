@@ -57,11 +57,26 @@ class ListedCheck(BaseModel):
     updated_at: Time
 
 
+class Statistics(BaseModel):
+    """Figures of the latest 1,000 runs of 30 days; null without data. Uptime: the share of runs that passed."""
+
+    p50_wall_secs: float | None
+    p95_wall_secs: float | None
+    uptime_7d: float | None
+    uptime_30d: float | None
+
+
 class CheckView(ListedCheck):
     """A check."""
 
     code: str
     stdin: str
+
+
+class CheckDetail(CheckView):
+    """A check with figures of its history."""
+
+    statistics: Statistics
 
 
 class CheckPage(BaseModel):
@@ -111,6 +126,13 @@ class CheckRunPage(BaseModel):
 
     items: list[CheckRunView]
     next_cursor: str | None
+
+
+class InboundSecret(BaseModel):
+    """A new inbound secret. No other response shows it."""
+
+    secret: str
+    url: str
 
 
 class BadgeView(BaseModel):

@@ -75,6 +75,21 @@ class MissedRule(StrEnum):
     SKIP = "skip"
 
 
+class InboundEvent(BaseModel):
+    """Any JSON object of at most 1,400 bytes; the program gets it as RUSTBOX_EVENT."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def inbound_event(raw: bytes) -> str:
+    """Return the text of RUSTBOX_EVENT of an inbound call. Raises BadRequestError, InvalidFieldsError."""
+    event = _given(raw)
+    try:
+        return event_text(_small(event))
+    except ValueError as error:
+        raise InvalidFieldsError((FieldProblem("body", f"{error}."),)) from None
+
+
 class FailAfter(BaseModel):
     """N of the last M runs must fail before the state is failing."""
 

@@ -15,8 +15,9 @@ from functions.checks.parameters import list_filters
 from functions.checks.requests import RunNowRequest, changed_settings, event_text, new_settings
 from functions.checks.schedule import MINUTE_MS
 from functions.checks.state import State, pause, resume
+from functions.checks.statistics import summarise
 from functions.checks.store import CheckLimitError, SlugTakenError
-from functions.checks.views import check_body, run_body
+from functions.checks.views import check_body, history_points, run_body
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.checks.hints import CheckHints
+    from functions.checks.model import Run
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables
     from functions.http.resolver import Resolver
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 NO_SUCH_CHECK = "There is no such check."
 _CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
 _TOKEN_BYTES = 24
+STATISTICS_MS = 30 * 86_400_000
+STATISTICS_RUNS = 1_000
+"""Figures are those of the latest runs: a check that runs every minute has 43,200 in 30 days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,10 @@ class CheckRoutes:
         )
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show one check with its program."""
-        return answer(check_body(self._own(app, id_text, with_source=True), self.clock()))
+        """Show one check with its program, and figures of its history."""
+        check, now = self.own(app, id_text, with_source=True), self.clock()
+        runs = self.store.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
+        return answer({**check_body(check, now), "statistics": summarise(history_points(runs), now)})
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given settings. Raises ConflictError if other requests keep changing the check."""
@@ -116,7 +123,7 @@ class CheckRoutes:
             after = replace(after, anchor_ms=_whole_minute(now))
             return after if after.is_paused else _scheduled(after, now)
 
-        self._own(app, id_text)
+        self.own(app, id_text)
         raw = json_body(app.current_event)
         return self._changed(app, id_text, "Check changed", changed)
 
@@ -142,7 +149,7 @@ class CheckRoutes:
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete a check. Its history expires."""
-        check = self._own(app, id_text)
+        check = self.own(app, id_text)
         if not self.store.delete(check):
             raise NotFoundError(NO_SUCH_CHECK)
         self.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
@@ -150,7 +157,7 @@ class CheckRoutes:
 
     def run(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check now."""
-        check = self._own(app, id_text)
+        check = self.own(app, id_text)
         request = RunNowRequest()
         if app.current_event.body:
             request = parse_body(RunNowRequest, json_body(app.current_event))
@@ -159,17 +166,14 @@ class CheckRoutes:
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
         self.store.add_run(run)
-        try:
-            self.hints.send(run)
-        except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Hint not sent; the schedule will start the run", run.log_ids, error)
+        self.hint(run)
         self.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_body(run), 202)
 
     def history(self, app: Resolver, id_text: str) -> Response[str]:
         """List the runs of a check, newest first."""
         query = app.current_event.query_string_parameters
-        check = self._own(app, id_text)
+        check = self.own(app, id_text)
         after = read_cursor(check.check_id, query["cursor"]) if "cursor" in query else None
         page = self.store.history(check.project_id, check.check_id, parameters.page_limit(query), after)
         last = page.next_created_key
@@ -180,9 +184,16 @@ class CheckRoutes:
             }
         )
 
+    def hint(self, run: Run) -> None:
+        """Let a new run start now. Without the hint, the schedule starts it within a minute."""
+        try:
+            self.hints.send(run)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Hint not sent; the schedule will start the run", run.log_ids, error)
+
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():
-            seen = self._own(app, id_text, with_source=True)
+            seen = self.own(app, id_text, with_source=True)
             after = change(seen)
             try:
                 is_changed = after == seen or self.store.change(seen, after)
@@ -193,7 +204,8 @@ class CheckRoutes:
                 return answer(check_body(after, self.clock()))
         raise ConflictError(_CHANGED_MEANWHILE)
 
-    def _own(self, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
+    def own(self, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
+        """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
         project_id = authenticate(app.current_event, self.projects).project_id
         check = self.store.get(project_id, parameters.submission_id(id_text), with_source=with_source)
         if check is None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _DUE_PER_QUERY = 500
+INBOUND_SECS = 86_400
+"""How long the id of an inbound event is known."""
 _ABSENT = "attribute_not_exists(pk)"
 
 
@@ -128,6 +130,7 @@ class CheckStore(Table):
             keys.good_key(project_id, check_id),
             keys.slug_key(project_id, check.settings.slug or ""),
             keys.badge_key(check.badge_token),
+            keys.hook_key(check_id),
         )
         codes = transact_or_raise(
             self._client,
@@ -159,6 +162,30 @@ class CheckStore(Table):
     def add_run(self, run: Run) -> None:
         """Write a run that was asked for."""
         self._client.put_item(TableName=self.table_name, Item=rows.run_item(run))
+
+    def add_inbound_run(self, run: Run, webhook_id: str) -> Run | None:
+        """Write the run of an inbound event. A repeat of the event returns its first run; None if that is gone."""
+        row_key = keys.inbound_key(run.check_id, webhook_id)
+        seen = to_item({"position": run.position, "ttl": self._clock() // MS_PER_SEC + INBOUND_SECS})
+        codes = transact_or_raise(
+            self._client, [self._put({**row_key, **seen}, _ABSENT), self._put(rows.run_item(run))]
+        )
+        if not codes:
+            return run
+        earlier = self._get(row_key)
+        return (
+            None if earlier is None else self.get_run(keys.runs_pk(run.project_id, run.check_id), earlier["position"])
+        )
+
+    def put_hook(self, check: Check, box: bytes) -> None:
+        """Write the sealed inbound secret of a check, in place of the one before."""
+        item = to_item({"owner": [check.project_id, check.check_id], "box": box})
+        self._client.put_item(TableName=self.table_name, Item={**keys.hook_key(check.check_id), **item})
+
+    def hook(self, check_id: str) -> tuple[str, bytes] | None:
+        """Return project id and sealed inbound secret of a check."""
+        row = self._get(keys.hook_key(check_id))
+        return None if row is None else (row["owner"][0], row["box"])
 
     def get_run(self, pk: str, sk: str) -> Run | None:
         """Return a run by its key."""

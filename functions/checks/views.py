@@ -5,10 +5,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from functions.checks.model import FINAL_STATUSES
 from functions.checks.rows import without_program
+from functions.checks.statistics import HistoryPoint
 from functions.clock import to_rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from functions.checks.model import Check, Run
     from functions.http.json_body import Body
 
@@ -40,6 +44,13 @@ def next_runs(check: Check, now_ms: int) -> list[str]:
         return []
     slots = [first, *islice(check.slots_after(max(first, now_ms - check.spread_ms)), SHOWN_SLOTS - 1)]
     return [check.in_zone(slot + check.spread_ms) for slot in slots]
+
+
+def history_points(runs: Iterable[Run]) -> Iterator[HistoryPoint]:
+    """Return what statistics need of runs that have ended."""
+    for run in runs:
+        if run.affects_state and run.status in FINAL_STATUSES:
+            yield HistoryPoint(run.scheduled_ms, run.status.value, run.wall_time_secs)  # type: ignore[arg-type]  # the final statuses are its kinds
 
 
 def run_body(run: Run) -> Body:

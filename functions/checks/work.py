@@ -6,6 +6,7 @@ the idempotency key finds the submission, and the end is one transaction.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 TAKEN_MS = 60_000
 """A step of a process that died is repeated after this time."""
 _DISABLED_RETRY_SECS = 300
+_JITTER_SECS = 30
 POLL_MS = 120_000
 """A running run whose end nobody told is looked at after this time."""
 
@@ -129,8 +131,11 @@ class CheckWork:
             missed = replace(run, status=RunStatus.MISSED, reason=f"not accepted in time: {error.message}")
             self._publish(self.ending.miss(check, missed))
             return
-        waiting = replace(run, reason=error.message, due_at_ms=now + max(1, error.retry_after_secs) * MS_PER_SEC)
-        self.store.put_claimed(waiting, run)
+        # Random, so that the waiting runs of a project do not all come back in the same second.
+        delay_secs = max(1, error.retry_after_secs) + secrets.randbelow(_JITTER_SECS)
+        waiting = replace(run, reason=error.message, due_at_ms=now + delay_secs * MS_PER_SEC)
+        if self.store.put_claimed(waiting, run):
+            self.hints.send(waiting, delay_secs)
 
     def _look(self, check: Check, run: Run) -> None:
         submission = self.acceptance.store.get(run.submission_id or "")

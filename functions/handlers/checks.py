@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.hints import CheckHints
+from functions.checks.inbound import Inbound
+from functions.checks.inbound_routes import InboundRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.store import CheckStore
 from functions.checks.variables import CheckVariables
@@ -22,6 +24,7 @@ class Wiring(NamedTuple):
 
     checks: CheckRoutes
     badges: BadgeRoutes
+    inbound: InboundRoutes
 
 
 @functools.cache
@@ -30,9 +33,10 @@ def wiring() -> Wiring:
     settings, dynamodb = load(ChecksSettings), Clients.dynamodb()
     store = CheckStore(settings.checks_table, dynamodb, now_ms)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
-    variables = CheckVariables(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     projects = ProjectStore(settings.projects_table, dynamodb)
-    return Wiring(CheckRoutes(projects, store, hints, variables, now_ms, logger("checks")), BadgeRoutes(store))
+    routes = CheckRoutes(projects, store, hints, CheckVariables(boxes), now_ms, logger("checks"))
+    return Wiring(routes, BadgeRoutes(store), InboundRoutes(routes, Inbound(store, boxes, now_ms)))
 
 
 def build_resolver() -> Resolver:
@@ -47,6 +51,8 @@ def build_resolver() -> Resolver:
     app.post("/api/checks/<id_text>/pause")(lambda id_text: wiring().checks.pause(app, id_text))
     app.post("/api/checks/<id_text>/resume")(lambda id_text: wiring().checks.resume(app, id_text))
     app.get("/api/checks/<id_text>/runs")(lambda id_text: wiring().checks.history(app, id_text))
+    app.post("/api/checks/<id_text>/secret")(lambda id_text: wiring().inbound.new_secret(app, id_text))
+    app.post("/api/checks/<id_text>/events")(lambda id_text: wiring().inbound.receive(app, id_text))
     app.get("/api/badges/<name>")(lambda name: wiring().badges.file(name))  # noqa: PLW0108 - wiring() runs on the first request
     app.get("/api/badges/<token>/shields")(lambda token: wiring().badges.shields(token))  # noqa: PLW0108 - same
     return app

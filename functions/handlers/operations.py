@@ -6,6 +6,7 @@ from typing import Any
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.aws.secrets import secret
+from functions.checks.store import CheckStore
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
 from functions.operations.purge import Purge
@@ -39,6 +40,7 @@ def wiring() -> OperationRoutes:
         deletion,
         EndpointStore(settings.deliveries_table, dynamodb),
         EndpointChanges(settings.deliveries_table, settings.quotas_table, dynamodb),
+        CheckStore(settings.checks_table, dynamodb),
     )
     urls = {
         name: DeadLetters(getattr(settings, f"{name}_dead_letters_url"), getattr(settings, f"{name}_queue_url"))

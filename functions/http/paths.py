@@ -25,6 +25,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/checks/{id}/pause": ("POST",),
     "/api/checks/{id}/resume": ("POST",),
     "/api/checks/{id}/runs": ("GET",),
+    "/api/checks/{id}/secret": ("POST",),
+    "/api/checks/{id}/events": ("POST",),
     "/api/badges/{name}": ("GET",),
     "/api/badges/{token}/shields": ("GET",),
     "/api/webhooks": ("GET", "POST"),

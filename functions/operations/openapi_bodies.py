@@ -97,5 +97,6 @@ class PurgedBody(BaseModel):
     project_id: str
     submissions_deleted: int
     endpoints_deleted: int
+    checks_deleted: int
     submissions_running: int = Field(description="They can be deleted when they have ended.")
     complete: bool = Field(description="Nothing was left. Else repeat the call.")

@@ -1,4 +1,4 @@
-"""Purge a disabled project: delete its submissions and endpoints, a limited time for each call."""
+"""Purge a disabled project: delete its submissions, endpoints and checks, a limited time for each call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functions.errors import ConflictError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from functions.checks.store import CheckStore
     from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
     from functions.webhooks.endpoints.changes import EndpointChanges
@@ -27,6 +28,7 @@ class Purged:
 
     submissions: int
     endpoints: int
+    checks: int
     running: int
     complete: bool
 
@@ -39,6 +41,7 @@ class Purge:
     deletion: Deletion
     endpoints: EndpointStore
     changes: EndpointChanges
+    checks: CheckStore
     monotonic: Callable[[], float] = time.monotonic
 
     def purge(self, project_id: str) -> Purged:
@@ -47,13 +50,18 @@ class Purge:
         endpoints = [
             one for one in self.endpoints.list_all(project_id) if self._delete_endpoint(project_id, one.endpoint_id)
         ]
+        checks = 0
+        for check in self.checks.list_all(project_id):
+            if self.monotonic() >= until:
+                return Purged(0, len(endpoints), checks, 0, complete=False)
+            checks += self.checks.delete(check)  # first, so that no further run is submitted
         deleted = running = 0
         after: str | None = None
         while self.monotonic() < until:
             page = self.listing.page(project_id, limit=_PAGE, after=after)
             for listed in page.rows:
                 if self.monotonic() >= until:
-                    return Purged(deleted, len(endpoints), running, complete=False)
+                    return Purged(deleted, len(endpoints), checks, running, complete=False)
                 if self._delete_submission(listed.submission_id):
                     deleted += 1
                 else:
@@ -61,8 +69,8 @@ class Purge:
             after = page.next_created_key
             if after is None:
                 # The index follows the table by about a second: an empty read is the proof that nothing is left.
-                return Purged(deleted, len(endpoints), running, complete=not (deleted or running))
-        return Purged(deleted, len(endpoints), running, complete=False)
+                return Purged(deleted, len(endpoints), checks, running, complete=not (deleted or running))
+        return Purged(deleted, len(endpoints), checks, running, complete=False)
 
     def _delete_endpoint(self, project_id: str, endpoint_id: str) -> bool:
         return self.changes.delete(project_id, endpoint_id) is not None  # the sweeper cancels its paused deliveries

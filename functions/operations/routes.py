@@ -86,6 +86,7 @@ class OperationRoutes:
             project_id=known,
             submissions=purged.submissions,
             endpoints=purged.endpoints,
+            checks=purged.checks,
             complete=purged.complete,
             request_id=app.request_id,
         )
@@ -94,6 +95,7 @@ class OperationRoutes:
                 "project_id": known,
                 "submissions_deleted": purged.submissions,
                 "endpoints_deleted": purged.endpoints,
+                "checks_deleted": purged.checks,
                 "submissions_running": purged.running,
                 "complete": purged.complete,
             }

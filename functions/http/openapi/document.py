@@ -94,6 +94,7 @@ class Document:
                 "securitySchemes": {
                     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                     "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+                    "Signature": {"type": "apiKey", "in": "header", "name": "webhook-signature"},
                 },
                 "headers": {
                     "RequestId": _REQUEST_ID,

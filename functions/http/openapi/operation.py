@@ -39,7 +39,7 @@ class Operation:
     request: type[BaseModel] | None = None
     examples: dict[str, Any] | None = None
     body_required: bool = True
-    security: Literal["ApiKey", "AdminKey"] | None = "ApiKey"
+    security: Literal["ApiKey", "AdminKey", "Signature"] | None = "ApiKey"
 
 
 def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

@@ -261,6 +261,20 @@ def test_a_failing_check_runs_more_often_until_it_recovers(world: CheckWorld) ->
     assert len(world.runs(check)) <= runs + 1
 
 
+def test_the_figures_count_runs_that_say_something_about_the_program(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    world.settle(15 * 60)
+    world.answer = prints("13")
+    world.call("PATCH", f"/api/checks/{check['id']}", {"assertions": [{"type": "stdout", "equals": "42"}]})
+    world.settle(5 * 60)
+    world.answer = breaks
+    world.settle(5 * 60)
+    world.call("POST", f"/api/checks/{check['id']}/run", {"affects_state": False})
+    world.settle()
+    shown = world.show(check)["statistics"]
+    assert shown == {"p50_wall_secs": 0.011, "p95_wall_secs": 0.011, "uptime_7d": 0.75, "uptime_30d": 0.75}
+
+
 def test_a_run_on_request_needs_no_schedule_and_a_test_changes_no_state(world: CheckWorld) -> None:
     check = world.create()
     path = f"/api/checks/{check['id']}/run"
@@ -283,7 +297,7 @@ def test_the_runs_of_a_disabled_project_wait_and_are_missed(world: CheckWorld) -
     before = registry.get(PROJECT_ID)
     assert before is not None
     registry.change(before, before.project, enabled=False)
-    world.settle(16 * 60)
+    world.settle(20 * 60)
     assert world.rows(check)[-1].status.value == "missed"
     assert "disabled" in world.rows(check)[-1].reason
     assert world.submissions_of_runs() == {}

@@ -13,7 +13,7 @@ from functions.operations.queue_names import QUEUE_NAMES
 from functions.projects.registry import ProjectRegistry
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
-from tests.adapters.http_calls import Answer, admin, call, event, get, post
+from tests.adapters.http_calls import Answer, admin, call, event, get, post, send
 from tests.adapters.pipeline import SECRET, Pipeline
 from tests.submission_factory import SUBMISSION_ID
 
@@ -23,6 +23,7 @@ PROGRAM = {
     "stdin": "hidden-input",
     "metadata": {"a": "hidden-note"},
 }
+CHECK = {"name": "nightly", "language": "python", "code": "print(42)"}
 PATHS = {
     "/api/admin/submissions/{id}": f"/api/admin/submissions/{SUBMISSION_ID}",
     "/api/admin/dead-letters/{queue}/redrive": "/api/admin/dead-letters/batch/redrive",
@@ -175,6 +176,7 @@ def purge_project(key: str, project_id: str = PROJECT_ID) -> Answer:
 def disabled(aws: Aws, project_key: str, admin_key: str) -> list[str]:
     """Submissions of a project that was then disabled."""
     submitted = [post(project_key, PROGRAM).json["id"] for _ in range(3)]
+    assert send(project_key, "POST", "/api/checks", CHECK).status == 200
     assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
     return submitted
 
@@ -193,6 +195,7 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
         "project_id": PROJECT_ID,
         "submissions_deleted": 3,
         "endpoints_deleted": 1,
+        "checks_deleted": 1,
         "submissions_running": 0,
         "complete": False,
     }
@@ -200,6 +203,7 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     left = [item for item in aws.items("SubmissionsTable") if item["sk"]["S"] == "SUBMISSION"]
     assert [item["submission_id"]["S"] for item in left] == [other.submission_id]
     assert pipeline.endpoints.list_all(PROJECT_ID) == []
+    assert {item["sk"]["S"] for item in aws.items("ChecksTable")} == {"CHECKS"}
     assert [one.endpoint_id for one in pipeline.endpoints.list_all("another")] == [kept.endpoint_id]
     assert pipeline.deliveries.get_event(disabled[0]) is None
 

@@ -26,9 +26,9 @@ from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json"),
-    *("/api/badges/{name}", "/api/badges/{token}/shields"),
+    *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events"),
 }
-"""Nobody's: they tell nothing of a project. Badges have tokens in their paths, see adapters/checks."""
+"""Nobody's: they tell nothing of a project. For badges (tokens) and inbound events (signatures): adapters/checks."""
 ADMIN = ("/api/projects", "/api/admin/")
 URL = "https://hooks.example.com/"
 OTHER_ID = "other-project"
@@ -70,6 +70,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/checks/{id}/pause"): Row(200, "check"),
     ("POST", "/api/checks/{id}/resume"): Row(200, "check"),
     ("GET", "/api/checks/{id}/runs"): Row(200, "check"),
+    ("POST", "/api/checks/{id}/secret"): Row(200, "check"),
     ("GET", "/api/webhooks"): Row(200),
     ("POST", "/api/webhooks"): Row(200, body=lambda: {"url": URL}),
     ("GET", "/api/webhooks/{id}"): Row(200, "webhook"),

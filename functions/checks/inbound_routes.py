@@ -1,0 +1,55 @@
+"""Routes of inbound events: make a secret, and take a signed call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from functions.checks.fire import new_run
+from functions.checks.model import RunKind
+from functions.checks.requests import inbound_event
+from functions.checks.views import run_body
+from functions.errors import NotFoundError
+from functions.http import parameters
+from functions.http.answers import answer
+from functions.http.http_event import json_body
+from functions.ids import new_id
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.checks.inbound import Inbound
+    from functions.checks.routes import CheckRoutes
+    from functions.http.resolver import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRoutes:
+    """Handlers of inbound events. All of them raise ServiceError."""
+
+    checks: CheckRoutes
+    inbound: Inbound
+
+    def new_secret(self, app: Resolver, id_text: str) -> Response[str]:
+        """Replace the inbound secret of a check. Only this answer shows it."""
+        check = self.checks.own(app, id_text)
+        secret = self.inbound.new_secret(check)
+        self.checks.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
+        return answer({"secret": secret, "url": f"/api/checks/{check.check_id}/events"})
+
+    def receive(self, app: Resolver, id_text: str) -> Response[str]:
+        """Run a check with the event of a signed call. A repeat with the same webhook-id answers with the first run."""
+        check_id = parameters.submission_id(id_text)
+        raw = json_body(app.current_event)
+        project_id, webhook_id = self.inbound.verify(check_id, app.current_event.headers, raw)
+        event = inbound_event(raw)
+        check = self.checks.store.get(project_id, check_id)
+        if check is None:
+            raise NotFoundError("There is no such check.")
+        now = self.checks.clock()
+        run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=event)
+        kept = self.checks.store.add_inbound_run(run, webhook_id) or run
+        if kept is run:
+            self.checks.hint(run)
+            self.checks.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
+        return answer(run_body(kept), 202)

@@ -1,0 +1,128 @@
+"""Inbound events: calls signed by the official package run a check once; all others are refused alike."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from functions.ids import new_id
+from tests.adapters.checks.check_world import CheckWorld
+from tests.adapters.http_calls import Answer, call, event
+
+
+@pytest.fixture
+def check(world: CheckWorld) -> Any:
+    return world.create(name="After a deployment", env={"API_TOKEN": "t0p-secret"})
+
+
+@pytest.fixture
+def secret(world: CheckWorld, check: Any) -> str:
+    answer = world.call("POST", f"/api/checks/{check['id']}/secret")
+    assert answer.json["url"] == f"/api/checks/{check['id']}/events"
+    made: str = answer.json["secret"]
+    return made
+
+
+def signed(
+    world: CheckWorld, check_id: str, secret: str, body: str, message_id: str = "msg_1", late_secs: int = 0
+) -> Answer:
+    moment = datetime.fromtimestamp(world.time.ms / 1000, UTC) - timedelta(seconds=late_secs)
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": Webhook(secret).sign(message_id, moment, body),
+        "content-type": "application/json",
+    }
+    return sent(check_id, headers, body)
+
+
+def sent(check_id: str, headers: dict[str, str], body: str) -> Answer:
+    return call(event("POST", f"/api/checks/{check_id}/events", headers=headers, body=body))
+
+
+def test_a_signed_event_runs_the_check_with_its_data(world: CheckWorld, check: Any, secret: str) -> None:
+    answer = signed(world, check["id"], secret, '{"version": "1.4.2"}')
+    assert (answer.status, answer.json["kind"], answer.json["status"]) == (202, "event", "queued")
+    world.hints()
+    (message,) = world.aws.messages("BatchQueue")
+    assert message["environment"] == {"API_TOKEN": "t0p-secret", "RUSTBOX_EVENT": '{"version":"1.4.2"}'}
+    world.send_again()
+    world.run_programs()
+    world.hints()
+    assert world.statuses(check) == ["passed"]
+    assert world.show(check)["state"] == "up"
+
+
+def test_a_repeated_event_runs_once(world: CheckWorld, check: Any, secret: str) -> None:
+    answers = []
+    for _ in range(3):
+        answers.append(signed(world, check["id"], secret, "{}"))
+        world.time.advance(60)  # a retry has a new timestamp, and the same id
+        world.settle()
+    assert {answer.json["id"] for answer in answers} == {world.runs(check)[0]["id"]}
+    assert world.statuses(check) == ["passed"]
+    signed(world, check["id"], secret, "{}", "msg_2")
+    world.settle()
+    assert world.statuses(check) == ["passed", "passed"]
+
+
+def test_every_call_that_is_not_genuine_is_refused_alike(world: CheckWorld, check: Any, secret: str) -> None:
+    other = world.create(name="other")
+    other_secret = world.call("POST", f"/api/checks/{other['id']}/secret").json["secret"]
+    genuine = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(world.time.ms // 1000),
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        "content-type": "application/json",
+    }
+    refused = [
+        sent(check["id"], genuine, "{}"),
+        sent(check["id"], {"content-type": "application/json"}, "{}"),
+        sent(check["id"], {**genuine, "webhook-timestamp": "soon"}, "{}"),
+        sent(check["id"], {**genuine, "webhook-timestamp": "9" * 400}, "{}"),
+        sent(check["id"], {**genuine, "webhook-id": "x" * 300}, "{}"),
+        sent(check["id"], {**genuine, "webhook-signature": "é"}, "{}"),
+        signed(world, check["id"], other_secret, "{}"),
+        signed(world, check["id"], secret, "{}", late_secs=301),
+        signed(world, check["id"], secret, "{}", late_secs=-301),
+        signed(world, new_id(), secret, "{}"),
+        sent(world.create(name="no secret")["id"], genuine, "{}"),
+    ]
+    assert [answer.status for answer in refused] == [401] * len(refused)
+    assert len({answer.raw for answer in refused}) == 1
+    assert world.runs(check) == []
+
+
+def test_a_changed_body_is_not_genuine(world: CheckWorld, check: Any, secret: str) -> None:
+    moment = datetime.fromtimestamp(world.time.ms / 1000, UTC)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": Webhook(secret).sign("msg_1", moment, '{"a": 1}'),
+        "content-type": "application/json",
+    }
+    assert sent(check["id"], headers, '{"a": 2}').status == 401
+    assert sent(check["id"], headers, '{"a": 1}').status == 202
+
+
+def test_a_new_secret_ends_the_one_before(world: CheckWorld, check: Any, secret: str) -> None:
+    newer = world.call("POST", f"/api/checks/{check['id']}/secret").json["secret"]
+    assert signed(world, check["id"], secret, "{}").status == 401
+    assert signed(world, check["id"], newer, "{}").status == 202
+
+
+def test_a_deleted_check_takes_no_event(world: CheckWorld, check: Any, secret: str) -> None:
+    world.call("DELETE", f"/api/checks/{check['id']}")
+    assert signed(world, check["id"], secret, "{}").status == 401
+
+
+@pytest.mark.parametrize("body", ["[1]", "{", json.dumps({"text": "x" * 1_400})])
+def test_a_genuine_call_with_a_wrong_body_is_told_so(world: CheckWorld, check: Any, secret: str, body: str) -> None:
+    assert signed(world, check["id"], secret, body).status in {400, 422}
+    assert world.runs(check) == []
+
+
+def test_the_secret_is_stored_sealed(world: CheckWorld, check: Any, secret: str) -> None:
+    assert secret not in repr(world.aws.items("ChecksTable"))
