@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -40,7 +39,7 @@ class Engine:
     @property
     def receiver(self) -> Holder:
         """The process that a message is received for."""
-        return self.holder or Holder.of(os.getpid())
+        return self.holder or Holder.this()
 
     def close(self) -> None:
         """End all use of the folder by this process."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # proc_pid_stat(5), counted behind the command's name: field 3 is the state, field 22 the start in ticks since boot.
@@ -22,6 +24,11 @@ class Holder:
         return Holder(pid, _started(pid))
 
     @staticmethod
+    def this() -> Holder:
+        """Identify this process, also after a fork."""
+        return _of_live(os.getpid())
+
+    @staticmethod
     def parse(text: str) -> Holder:
         """Read what `str` gave."""
         pid, _, started = text.partition(":")
@@ -33,6 +40,12 @@ class Holder:
     def is_alive(self) -> bool:
         """Tell whether this very process still runs."""
         return self.started != 0 and _started(self.pid) == self.started
+
+
+@cache
+def _of_live(pid: int) -> Holder:
+    """Identify this process or one that it was forked from: a live one's identity does not change."""
+    return Holder.of(pid)
 
 
 def _started(pid: int) -> int:

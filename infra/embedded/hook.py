@@ -1,14 +1,13 @@
-"""Answers botocore's calls from a function in place of the network: no signature, no HTTP.
+"""Answers botocore's calls from a function in place of the network: no request, no signature, no HTTP.
 
-botocore asks the handlers of its public event `before-call` first, and takes the answer of one as that of the service:
-https://docs.aws.amazon.com/botocore/latest/topics/events.html. What follows is botocore's own: its exceptions, and
-its handlers of `after-call`. It does not repeat such a call.
+botocore emits its public event `creating-client-class` for each client, with the methods that the client will have:
+https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html. The hook replaces those of operations.
+Errors are botocore's own; it does not repeat such a call.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import handlers
@@ -25,16 +24,11 @@ if TYPE_CHECKING:
 type Caller = Callable[[str, str, Params], Answer]
 """(service, operation, parameters) to the answer. Raises ServiceError."""
 
-_PARAMETERS: Final = "embedded_parameters"
+type Method = Callable[..., Any]
+"""A method of a client."""
+
+_EVENT: Final = "creating-client-class"
 _OK: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Response:
-    """The part of an HTTP response that botocore reads after a call."""
-
-    status_code: int
-    headers: dict[str, str]
 
 
 class Hook:
@@ -42,45 +36,47 @@ class Hook:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._events: tuple[tuple[str, Any], ...] = (
-            ("before-parameter-build", self._keep_parameters),
-            ("before-call", self._answer),
-        )
 
     def attach(self, session: boto3.Session) -> None:
         """Answer the clients that this session makes from now on."""
-        for event, handler in self._events:
-            session.events.register_last(event, handler)
+        session.events.register_last(_EVENT, self._replace_methods)
 
     def attach_everywhere(self) -> None:
         """Answer the clients of every session that this process makes from now on, also those of libraries.
 
         botocore registers this list at each new session; moto relies on it too.
         """
-        handlers.BUILTIN_HANDLERS.extend(self._events)
+        handlers.BUILTIN_HANDLERS.append((_EVENT, self._replace_methods))
 
     def detach_everywhere(self) -> None:
         """Leave sessions that are made from now on alone."""
-        for event in self._events:
-            handlers.BUILTIN_HANDLERS.remove(event)
+        handlers.BUILTIN_HANDLERS.remove((_EVENT, self._replace_methods))
 
-    @staticmethod
-    def _keep_parameters(params: Params, context: dict[str, Any], **_event: object) -> None:
-        # At `before-call` they are serialised already.
-        context[_PARAMETERS] = params
+    def _replace_methods(self, class_attributes: dict[str, Any], **_event: object) -> None:
+        for name, attribute in class_attributes.items():
+            if callable(attribute):
+                class_attributes[name] = self._method(name, attribute)
 
-    def _answer(self, model: Any, context: dict[str, Any], **_event: object) -> tuple[_Response, Answer]:
-        status, more = _OK, dict[str, Any]()
+    def _method(self, name: str, replaced: Method) -> Method:
+        def call(client: Any, *arguments: Any, **params: Any) -> Any:
+            operation = client.meta.method_to_api_mapping.get(name)
+            if operation is None:  # a helper, such as `generate_presigned_url`
+                return replaced(client, *arguments, **params)
+            return self._answer(client, operation, params)
+
+        return call
+
+    def _answer(self, client: Any, operation: str, params: Params) -> Answer:
+        metadata = {"RequestId": str(uuid.uuid4()), "HTTPStatusCode": _OK, "HTTPHeaders": {}, "RetryAttempts": 0}
         try:
-            answer = self._caller(model.service_model.service_name, model.name, context[_PARAMETERS])
+            return self._caller(client.meta.service_model.service_name, operation, params) | {
+                "ResponseMetadata": metadata
+            }
         except ServiceError as error:
             more = dict(error.more)
             described = {"Code": error.code, "Message": error.message, **more.pop("Error", {})}
-            status, answer = error.status, {"Error": described, "Message": error.message}
-        answer["ResponseMetadata"] = {
-            "RequestId": str(uuid.uuid4()),
-            "HTTPStatusCode": status,
-            "HTTPHeaders": {},
-            "RetryAttempts": 0,
-        }
-        return _Response(status, {}), more | answer
+            metadata["HTTPStatusCode"] = error.status
+            answer = {**more, "Error": described, "Message": error.message, "ResponseMetadata": metadata}
+            # SQS has two codes: this one names the exception.
+            kind = client.exceptions.from_code(described.get("QueryErrorCode", error.code))
+            raise kind(answer, operation) from None

@@ -29,11 +29,9 @@ class SocketCaller:
 
     def __call__(self, service: str, operation: str, params: Params) -> Answer:
         """Call the engine. Raises ServiceError, EndpointConnectionError, ConnectionClosedError."""
-        # botocore turns a body into a file.
-        sent = {name: value.read() if hasattr(value, "read") else value for name, value in params.items()}
         connection = self._connection()
         try:
-            runner_protocol.send(connection, {"service": service, "operation": operation, "params": sent})
+            runner_protocol.send(connection, {"service": service, "operation": operation, "params": params})
             reply = runner_protocol.receive(connection)
         except (OSError, ValueError, runner_protocol.ConnectionEndedError) as error:
             connection.close()

@@ -48,8 +48,7 @@ def put_bucket_lifecycle_configuration(engine: Engine, params: Params) -> Answer
 
 def put_object(engine: Engine, params: Params) -> Answer:
     """Write an object whole, in place of one that is there."""
-    body, name = params.get("Body", b""), params["Key"]
-    content = bytes(body) if isinstance(body, bytes | bytearray) else body.read()
+    content, name = bytes(params.get("Body", b"")), params["Key"]
     if not 1 <= len(name.encode()) <= _MOST_NAME_BYTES:
         raise ServiceError("KeyTooLongError", f"Your key is too long; at most {_MOST_NAME_BYTES} bytes")
     etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'

@@ -98,13 +98,12 @@ OPERATIONS: Final = {
     "s3": {
         "CreateBucket": _operation(s3.create_bucket, "Bucket"),
         "PutBucketLifecycleConfiguration": _operation(
-            s3.put_bucket_lifecycle_configuration, "Bucket LifecycleConfiguration ChecksumAlgorithm"
+            s3.put_bucket_lifecycle_configuration, "Bucket LifecycleConfiguration"
         ),
-        # A body that is in this process already needs no checksum against the network; botocore's default names one.
-        "PutObject": _operation(s3.put_object, "Bucket Key Body ContentType ChecksumAlgorithm"),
-        "GetObject": _operation(s3.get_object, "Bucket Key ChecksumMode"),
+        "PutObject": _operation(s3.put_object, "Bucket Key Body ContentType"),
+        "GetObject": _operation(s3.get_object, "Bucket Key"),
         "DeleteObject": _operation(s3.delete_object, "Bucket Key"),
-        "ListObjectsV2": _operation(s3.list_objects_v2, "Bucket EncodingType"),
+        "ListObjectsV2": _operation(s3.list_objects_v2, "Bucket"),
     },
     "ssm": {
         "PutParameter": _operation(ssm.put_parameter, "Name Value Type Overwrite"),

@@ -1,5 +1,6 @@
 """The local stack's engine in place of AWS, for all clients of this process."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any, override
 from infra.embedded import services
 from infra.embedded.calls import Answer, Params
 from infra.embedded.engine import Engine, open_engine
-from infra.embedded.hook import Hook
+from infra.embedded.hook import Hook, Method
 
 
 class SwitchedHook(Hook):
-    """Answers while `engine` is set. Otherwise the next hook does: moto's, or one that a test has attached."""
+    """Answers while `engine` is set. Otherwise botocore does, and moto under it.
+
+    It emits botocore's events of a call, as far as tests listen to them.
+    """
 
     def __init__(self) -> None:
         super().__init__(self._call)
@@ -23,8 +27,24 @@ class SwitchedHook(Hook):
         return services.call(self.engine, service, operation, params)
 
     @override
-    def _answer(self, model: Any, context: dict[str, Any], **event: object) -> Any:
-        return None if self.engine is None else super()._answer(model, context, **event)
+    def _method(self, name: str, replaced: Method) -> Method:
+        answered = super()._method(name, replaced)
+
+        def call(client: Any, *arguments: Any, **params: Any) -> Any:
+            return (replaced if self.engine is None else answered)(client, *arguments, **params)
+
+        return call
+
+    @override
+    def _answer(self, client: Any, operation: str, params: Params) -> Answer:
+        model = client.meta.service_model.operation_model(operation)
+        place = f"{client.meta.service_model.service_id.hyphenize()}.{operation}"
+        client.meta.events.emit(f"provide-client-params.{place}", model=model, params=params, context={})
+        request = {"body": json.dumps(params, default=str), "headers": {}}
+        client.meta.events.emit(f"before-call.{place}", model=model, params=request, context={})
+        answer = super()._answer(client, operation, params)
+        client.meta.events.emit(f"after-call.{place}", model=model, parsed=answer, context={}, http_response=None)
+        return answer
 
 
 # Functions keep their clients from test to test, so the hook must be there before the first client.

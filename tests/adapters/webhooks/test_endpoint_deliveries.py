@@ -155,12 +155,12 @@ class Refusals:
         self.sent: list[list[str]] = []
 
     def __enter__(self) -> Self:
-        self._events.register("before-parameter-build.sqs.SendMessageBatch", self._before)
+        self._events.register("provide-client-params.sqs.SendMessageBatch", self._before)
         self._events.register("after-call.sqs.SendMessageBatch", self._after)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._events.unregister("before-parameter-build.sqs.SendMessageBatch", self._before)
+        self._events.unregister("provide-client-params.sqs.SendMessageBatch", self._before)
         self._events.unregister("after-call.sqs.SendMessageBatch", self._after)
 
     def _before(self, params: dict[str, Any], **_: object) -> None:
