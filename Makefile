@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench compare kill-run lock clean test-vm test-image
+.PHONY: help preflight setup up serve admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ system: ## The local stack over HTTP
 bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,stack")
 	@bash infra/setup/install.sh --peers
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+soak: setup ## Run RUNS=100000 programs, for an hour at most, while everything expires; print what grows
+	@.venv/bin/python -m tests.bench --sections soak --soak-runs $(or $(RUNS),100000)
 
 compare: setup ## Measure an earlier revision and this one in alternating rounds (BEFORE=main~1 ARGS="--sections jail --rounds 3")
 	@.venv/bin/python -m tests.bench.compare $(BEFORE) $(ARGS)

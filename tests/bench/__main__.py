@@ -7,6 +7,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,7 +59,10 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))
-    report = measure(asked.sections, QUICK if asked.quick else FULL, is_quick=asked.quick)
+    scale = QUICK if asked.quick else FULL
+    if asked.soak_runs is not None:
+        scale = replace(scale, soak_runs=asked.soak_runs, soak_secs=FULL.soak_secs)
+    report = measure(asked.sections, scale, is_quick=asked.quick)
     print(page.tables(report))  # noqa: T201 - the command's output
     path = _destination(asked, is_right=report.answers.wrong == 0)
     report.write(path)
@@ -105,6 +109,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         "--sections", type=_sections, default=list(SECTIONS), help=f"of {','.join(SECTIONS)}; default all"
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, to see that it works")
+    parser.add_argument("--soak-runs", type=int, help="runs of the section soak, which ends after an hour at most")
     parser.add_argument("--out", type=Path, help="JSON file; default docs/benchmarks/<date>.json for a whole run")
     parser.add_argument("--render", action="store_true", help="measure nothing, render docs/benchmarks.md again")
     return parser.parse_args(arguments)
@@ -120,7 +125,7 @@ def _sections(text: str) -> list[str]:
 def _destination(asked: argparse.Namespace, *, is_right: bool) -> Path:
     """Only a whole run with right answers is published without being asked for."""
     now = datetime.now(UTC)
-    is_whole = not asked.quick and asked.sections == list(SECTIONS)
+    is_whole = not asked.quick and asked.soak_runs is None and asked.sections == list(SECTIONS)
     out: Path | None = None if asked.out is None else asked.out.resolve()
     if out is not None and (is_right or out.parent != page.RESULTS):
         return out

@@ -15,6 +15,7 @@ class Scale:
     load_secs: float
     soak_runs: int
     soak_samples: int
+    soak_secs: float
     deliveries: int
     delivery_secs: float
     neighbour_secs: float
@@ -34,6 +35,7 @@ FULL = Scale(
     load_secs=90,
     soak_runs=10_000,
     soak_samples=50,
+    soak_secs=3600,
     deliveries=10_000,
     delivery_secs=600,
     neighbour_secs=6,
@@ -52,6 +54,7 @@ QUICK = Scale(
     load_secs=20,
     soak_runs=68,
     soak_samples=6,
+    soak_secs=120,
     deliveries=400,
     delivery_secs=60,
     neighbour_secs=2,

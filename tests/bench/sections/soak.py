@@ -1,11 +1,20 @@
-"""Many mixed runs through the whole stack: whether every answer is right, and whether anything grows."""
+"""Many mixed runs through the whole stack: whether every answer is right, and whether anything grows.
+
+Between batches, everything expires that would be over in a year: the engine's housekeeping runs with its clock
+moved on. Nothing is under way then.
+"""
 
 import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
+from threading import Event
 
+from functions.clock import now_ms
+from infra.embedded.engine import Engine, open_engine
+from infra.embedded.housekeeping import expire
+from infra.local.embedded_aws import FOLDER
 from tests.bench.answers import Tally, WrongAnswerError
 from tests.bench.closed_loop import ClosedLoop
 from tests.bench.mixture import mixed_programs
@@ -18,15 +27,17 @@ from tests.bench.sections.throughput import checked
 
 _CLIENTS = 4
 _REST_SECS = 1
-_MOST_SECS = 3600
+_AHEAD_MS = 366 * 86_400_000
+"""Longer than any row, message or object is kept."""
 _NOTES = [
     f"{_CLIENTS} clients, all languages, honest programs and ones that end in each verdict but IE.",
     "Sampled at rest, between batches. Slope: least squares over the samples behind the first fifth of the runs.",
     "The runner keeps up to 32 MiB of compiled programs of a project: it grows by them within the first fifth.",
     "The launcher holds the functions and the engine; rows, messages and objects are in its file.",
+    "Between batches the clock of the engine's housekeeping moves on by a year. Rows are counted before and after.",
 ]
 _Sample = dict[tuple[str, str], float]
-_UNITS = {"RSS": "MiB"}
+_UNITS = {"RSS": "MiB", "size": "MiB"}
 
 
 def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
@@ -36,11 +47,14 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
     samples: list[tuple[int, _Sample]] = []
     verdicts: Counter[str] = Counter()
     done = wrong = 0
-    with running_stack() as stack:
+    stop_at = time.monotonic() + scale.soak_secs
+    # The row of the runner expires too: the next heartbeat writes it again.
+    with running_stack(HEARTBEAT_SECS="1") as stack:
         samples.append((0, _sample(stack)))
-        while done < scale.soak_runs:
+        while done < scale.soak_runs and time.monotonic() < stop_at:
             before = done
-            for exchange in ClosedLoop(stack.endpoint, _CLIENTS, islice(programs, batch), _MOST_SECS):
+            left_secs = stop_at - time.monotonic()
+            for exchange in ClosedLoop(stack.endpoint, _CLIENTS, islice(programs, batch), left_secs):
                 done += 1
                 try:
                     checked(exchange)
@@ -64,7 +78,8 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
 
 def _sample(stack: RunningStack) -> _Sample:
     time.sleep(_REST_SECS)
-    found: _Sample = {}
+    found = _expire(stack)
+    time.sleep(_REST_SECS)
     for part, pids in stack.parts().items():
         if part == "guests":
             found["whole stack", "processes of runs"] = len(pids)
@@ -77,6 +92,27 @@ def _sample(stack: RunningStack) -> _Sample:
             found[part, "control groups"] = sum(map(groups, pids))
     found["whole stack", "processes"] = len(stack.pids())
     return found
+
+
+def _expire(stack: RunningStack) -> _Sample:
+    folder = stack.local.state_dir / FOLDER
+    engine = open_engine(folder, synchronous="NORMAL", clock=lambda: now_ms() + _AHEAD_MS, prepare=False)
+    try:
+        before = _count(engine, "SELECT count(*) FROM item")
+        expire(engine, Event())
+        return {
+            ("engine", "rows before expiry"): before,
+            ("engine", "rows after expiry"): _count(engine, "SELECT count(*) FROM item"),
+            ("engine", "size"): _count(engine, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+            / (1 << 20),
+        }
+    finally:
+        engine.close()
+
+
+def _count(engine: Engine, sql: str) -> int:
+    with engine.store.read() as connection:
+        return int(connection.execute(sql).fetchone()[0])
 
 
 def _growth(samples: list[tuple[int, _Sample]]) -> list[Figure]:

@@ -1,0 +1,22 @@
+"""The short form of `make soak`: every answer is right, and what has expired leaves nothing behind."""
+
+from dataclasses import replace
+
+from tests.bench.answers import Tally
+from tests.bench.scale import QUICK
+from tests.bench.sections import soak
+
+RUNS, SAMPLES = 160, 8
+
+
+def test_expired_runs_leave_no_row_and_their_space_is_used_again() -> None:
+    tally = Tally()
+    section = soak.run(replace(QUICK, soak_runs=RUNS, soak_samples=SAMPLES), tally, ())
+    found = {(figure.group, figure.name): figure.value or 0 for figure in section.figures}
+    answers = tally.answers()
+    assert (answers.checked, answers.wrong) == (RUNS, 0), answers.examples
+    assert (
+        found["engine: rows before expiry", "after"] >= found["engine: rows before expiry", "before"] + RUNS / SAMPLES
+    )
+    assert found["engine: rows after expiry", "after"] <= found["engine: rows after expiry", "before"]
+    assert found["engine: size", "after"] <= found["engine: size", "after a fifth"]
