@@ -18,9 +18,8 @@ from infra.embedded import services
 from infra.embedded.engine import open_engine
 from infra.local.settings import ADMIN_KEY as DEVELOPMENT_KEY
 from infra.local.settings import ADMIN_KEY_PARAMETER
+from tests.system.first_project import ADMIN_KEY, admin_keys, first_project
 from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, wait_until
-
-ADMIN_KEY = re.compile(r"rustbox: the administrator's key, shown only now: (\S+)")
 
 
 @pytest.fixture
@@ -30,19 +29,6 @@ def served(own_stack: Callable[..., LocalStack]) -> LocalStack:
     )
     local.command = "serve"
     return local
-
-
-def admin_keys(local: LocalStack) -> list[str]:
-    return ADMIN_KEY.findall(local.log_path.read_text(encoding="utf-8"))
-
-
-def first_project(local: LocalStack, admin_key: str) -> str:
-    """Create a project and return its key."""
-    with httpx.Client(base_url=local.url, headers={"X-Admin-Key": admin_key}, trust_env=False) as admin:
-        created = admin.post("/api/projects", json={"name": "first"})
-        assert created.status_code == 200, created.text
-        issued = admin.post(f"/api/projects/{created.json()['id']}/keys")
-        return str(issued.json()["key"])
 
 
 def metrics(local: LocalStack) -> str:

@@ -1,5 +1,6 @@
 """A webhook receiver on loopback that keeps every delivery as it came."""
 
+import ssl
 import sys
 import threading
 import time
@@ -8,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+_LOOPBACK = ("127.0.0.1", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,19 @@ class Inbox:
 
 
 @contextmanager
-def open_inbox(answers: list[int] | None = None) -> Iterator[Inbox]:
+def open_inbox(
+    answers: list[int] | None = None, address: tuple[str, int] = _LOOPBACK, tls: ssl.SSLContext | None = None
+) -> Iterator[Inbox]:
     """Serve an inbox at `inbox.url` while the block runs."""
     inbox = Inbox(answers or [])
-    with open_receiver(lambda delivery: Answer(inbox.put(delivery))) as inbox.url:
+    with open_receiver(lambda delivery: Answer(inbox.put(delivery)), address, tls) as inbox.url:
         yield inbox
 
 
 @contextmanager
-def open_receiver(receive: Receiver) -> Iterator[str]:
+def open_receiver(
+    receive: Receiver, address: tuple[str, int] = _LOOPBACK, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Serve a receiver at the URL that is given, while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -99,11 +106,13 @@ def open_receiver(receive: Receiver) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
             """Stay silent."""
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(address, Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/hook"
+        yield f"{'https' if tls else 'http'}://{address[0]}:{server.server_port}/hook"
     finally:
         server.shutdown()
         server.server_close()

@@ -104,9 +104,12 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test authority")])
         self.certificate = self._sign(self._name, self._key.public_key(), is_authority=True)
 
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
     def client_context(self) -> ssl.SSLContext:
-        pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self.pem)
 
     def server_context(self, *names: str, expired: bool = False) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
