@@ -17,7 +17,7 @@ _METRICS_START = '{"_aws":'
 _NOISE = frozenset({
     "timestamp", "time", "ts", "level", "location", "service", "message", "event", "msg", "cold_start", "function_name",
     "function_memory_size", "function_arn", "function_request_id", "xray_trace_id", "sampling_rate",
-    "exception_name", "stack_trace", "exception", "logger", "component",
+    "exception_name", "stack_trace", "exception", "logger", "component", "version",
 })  # fmt: skip
 
 _RENAMED = frozenset({"timestamp", "time", "ts", "level", "service", "message", "event", "msg"})

@@ -32,7 +32,7 @@ def show_first_run(base_url: str, console: Console, should_stop: Callable[[], bo
         return all(
             [
                 _show(console, "wait", "POST /api/submit?wait=true", lambda: _wait(client)),
-                _show(console, "poll", "POST /api/submit, GET /api/result/{id}", lambda: _poll(client)),
+                _show(console, "poll", "POST /api/submit, GET /api/result/{id}?wait=5", lambda: _poll(client)),
                 _show(console, "webhook", "POST /api/submit with webhook_url", lambda: _webhook(client)),
             ]
         )
@@ -69,10 +69,9 @@ def _poll(client: httpx.Client) -> dict[str, Any]:
     submission_id = _json(client.post("/api/submit", json=_C))["id"]
     deadline = time.monotonic() + _PATIENCE_SECS
     while time.monotonic() < deadline:
-        result = _json(client.get(f"/api/result/{submission_id}"))
+        result = _json(client.get(f"/api/result/{submission_id}", params={"wait": "5"}))
         if "verdict" in result:
             return result
-        time.sleep(0.02)
     raise TimeoutError(f"no result within {_PATIENCE_SECS} s")
 
 
