@@ -81,7 +81,8 @@ def share(usec: Callable[[], int], hostile: Slot) -> float:
     def used() -> tuple[int, int]:
         return usec() - begin, hostile._groups.cpu_usage_usec() - taken_before
 
-    own, others = until(lambda: sum(used()) >= WINDOW_USEC and used())
+    until(lambda: sum(used()) >= WINDOW_USEC)
+    own, others = used()
     return own / others
 
 
