@@ -19,6 +19,7 @@ from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.actions import EndpointActionRoutes
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.deletions import Deletions
+from functions.webhooks.endpoints.own import OwnEndpoints
 from functions.webhooks.endpoints.routes import EndpointRoutes
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
@@ -43,16 +44,18 @@ def wiring() -> Wiring:
     log, settings, dynamodb = logger("endpoints"), load(EndpointsSettings), Clients.dynamodb()
     table, insecure = settings.deliveries_table, settings.allow_insecure_webhook_targets
     projects = ProjectStore(settings.projects_table, dynamodb)
-    secrets = EndpointSecrets(SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms))
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
+    secrets = EndpointSecrets(boxes)
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
     recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
     changes = EndpointChanges(table, settings.quotas_table, dynamodb)
-    endpoints = EndpointRoutes(projects, store, changes, deletions, secrets, insecure, settings.own_host, now_ms, log)
+    own = OwnEndpoints(projects, store, secrets, now_ms, log)
+    egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
     return Wiring(
-        endpoints,
-        EndpointActionRoutes(endpoints, Egress(allow_insecure=insecure, own_host=settings.own_host), CARDS, recovery),
-        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, secrets.boxes),
+        EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),
+        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, CARDS, recovery),
+        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes),
     )
 
 

@@ -14,8 +14,8 @@ from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
+from functions.webhooks.endpoints.own import CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
-from functions.webhooks.endpoints.routes import CHANGED_MEANWHILE, EndpointRoutes
 from functions.webhooks.endpoints.test_event import event_body, probe_body
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.headers import webhook_headers
@@ -28,11 +28,16 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.aws.dynamodb.items import Value
+    from functions.clock import Clock
     from functions.http.resolver import Resolver
     from functions.webhooks.cards.rendering import Cards
     from functions.webhooks.deliveries.recover import Recovery
+    from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.endpoints.secrets import EndpointSecrets
+    from functions.webhooks.endpoints.store import EndpointStore
     from functions.webhooks.sending.egress import Egress
+    from functions.webhooks.sending.secret_box import SecretBoxes
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
 _UNREADABLE = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
@@ -46,7 +51,12 @@ _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 class EndpointActionRoutes:
     """Handlers of /api/webhooks/{id}/rotate, /test and /recover. All of them raise ServiceError."""
 
-    endpoints: EndpointRoutes
+    endpoints: OwnEndpoints
+    store: EndpointStore
+    changes: EndpointChanges
+    secrets: EndpointSecrets
+    boxes: SecretBoxes
+    clock: Clock
     egress: Egress
     cards: Cards
     recovery: Recovery
@@ -56,71 +66,66 @@ class EndpointActionRoutes:
 
         A client that sends the new secret itself can safely repeat the call.
         """
-        seen = self.endpoints.own(app, id_text)
+        seen = self.endpoints.get(app, id_text)
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
-        boxes, now = self.endpoints.secrets.boxes, self.endpoints.clock()
+        now = self.clock()
         if asked.secret is not None and self._signs_now(seen, asked.secret):
             return answer(endpoint_body(seen, now) | {"secret": asked.secret})
         secret = asked.secret or new_secret()
-        sets: dict[str, Value] = {"secret_box": boxes.seal(secret, seen.project_id, seen.endpoint_id)}
+        sets: dict[str, Value] = {"secret_box": self.boxes.seal(secret, seen.project_id, seen.endpoint_id)}
         overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
         if overlap_secs:
             sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
-        if not self.endpoints.changes.change(seen, now, sets, () if overlap_secs else _PREVIOUS):
+        if not self.changes.change(seen, now, sets, () if overlap_secs else _PREVIOUS):
             raise ConflictError(CHANGED_MEANWHILE)
-        changed = self.endpoints.own(app, id_text)
-        self._log("Secret rotated", seen, app)
+        changed = self.endpoints.get(app, id_text)
+        self.endpoints.note("Secret rotated", seen, app)
         return answer(endpoint_body(changed, now) | {"secret": secret})
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
         """Send `webhook.test` now, like a delivery. It is not stored and not retried."""
-        endpoint = self.endpoints.own(app, id_text)
-        secrets, now = self.endpoints.secrets, self.endpoints.clock()
+        endpoint = self.endpoints.get(app, id_text)
+        now = self.clock()
         body = self.cards.body(endpoint.format, event_body(endpoint, now))
         webhook_id, timestamp_secs = new_id(), now // MS_PER_SEC
         try:
-            signature = signatures(secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
+            signature = signatures(self.secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except UnsealError:
             raise ConflictError(_UNREADABLE) from None
         headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
         with self._exclusively(endpoint, _TEST_SECS):
             reply = self.egress.post(endpoint.url, headers, body)
-        self._log("Endpoint tested", endpoint, app)
+        self.endpoints.note("Endpoint tested", endpoint, app)
         return answer(probe_body(endpoint, headers, body, reply))
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
         """Make failed, blocked and paused deliveries since a time due again."""
-        endpoint = self.endpoints.own(app, id_text)
-        since_ms = parse_since(json_body(app.current_event), self.endpoints.clock())
+        endpoint = self.endpoints.get(app, id_text)
+        since_ms = parse_since(json_body(app.current_event), self.clock())
         if not endpoint.enabled:
             raise ConflictError(_OFF)
         with self._exclusively(endpoint, _RECOVERY_SECS):
             recovered = self.recovery.recover(endpoint, since_ms)
-        self._log("Deliveries recovered", endpoint, app)
+        self.endpoints.note("Deliveries recovered", endpoint, app)
         return answer(recovered)
 
     @contextmanager
     def _exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
         """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
-        now = self.endpoints.clock()
+        now = self.clock()
         until_ms = now + secs * MS_PER_SEC  # after a crash, the next call may start then
-        if not self.endpoints.store.begin_work(endpoint, now, until_ms):
+        if not self.store.begin_work(endpoint, now, until_ms):
             raise ConflictError(_AT_WORK)
         try:
             yield
         finally:
             with suppress(ClientError, BotoCoreError):  # the work is done; the lock also expires by itself
-                self.endpoints.store.end_work(endpoint, until_ms)
+                self.store.end_work(endpoint, until_ms)
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
         try:
-            current = self.endpoints.secrets.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+            current = self.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
         except UnsealError:
             return False
         return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)
-
-    def _log(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
-        self.endpoints.log.info(
-            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
-        )

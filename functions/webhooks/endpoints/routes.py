@@ -22,14 +22,13 @@ from functions.projects.authentication import authenticate
 from functions.webhooks.endpoints.changes import EndpointLimitError
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
+from functions.webhooks.endpoints.own import CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
-from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
     from functions.aws.dynamodb.items import Value
@@ -40,10 +39,8 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.secrets import EndpointSecrets
     from functions.webhooks.endpoints.settings import EndpointSettings
     from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.sending.secret_box import SecretBoxes
 
-NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
-CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
-_UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
 FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
 _CANCEL_MS = 5_000
@@ -54,15 +51,16 @@ _CANCEL_MS = 5_000
 class EndpointRoutes:
     """Handlers of /api/webhooks. All of them raise ServiceError. Logs hold no URL, header or secret."""
 
+    endpoints: OwnEndpoints
     projects: ProjectStore
     store: EndpointStore
     changes: EndpointChanges
     deletions: Deletions
     secrets: EndpointSecrets
+    boxes: SecretBoxes
     allow_insecure: bool
     own_host: str
     clock: Clock
-    log: Logger
 
     def create(self, app: Resolver) -> Response[str]:
         """Create an endpoint. Only this response shows its secret."""
@@ -78,7 +76,7 @@ class EndpointRoutes:
             description=settings.description,
             header_names=tuple(settings.headers),
             headers_box=self.secrets.seal_headers(settings.headers, project_id, endpoint_id),
-            secret_box=self.secrets.boxes.seal(secret, project_id, endpoint_id),
+            secret_box=self.boxes.seal(secret, project_id, endpoint_id),
             max_concurrency=settings.max_concurrency,
             max_per_second=settings.max_per_second,
             format=settings.format,
@@ -92,7 +90,7 @@ class EndpointRoutes:
             self.changes.create(endpoint)
         except EndpointLimitError:
             raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
-        self._log("Endpoint created", endpoint, app)
+        self.endpoints.note("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
 
     def page(self, app: Resolver) -> Response[str]:
@@ -113,53 +111,38 @@ class EndpointRoutes:
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one endpoint."""
-        return answer(endpoint_body(self.own(app, id_text), self.clock()))
+        return answer(endpoint_body(self.endpoints.get(app, id_text), self.clock()))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
-        seen = self.own(app, id_text)
+        seen = self.endpoints.get(app, id_text)
         request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
         for _ in tries(_TRIES):
             settings = changed_settings(seen, self._known_headers(seen, request), request, self._rules(app))
             sets, removes = self._writes(seen, settings)
             is_changed = self.changes.change(seen, self.clock(), sets, removes)
-            seen = self.own(app, id_text)
+            seen = self.endpoints.get(app, id_text)
             if is_changed:
-                self._log("Endpoint changed", seen, app)
+                self.endpoints.note("Endpoint changed", seen, app)
                 return answer(endpoint_body(seen, self.clock()))
         raise ConflictError(CHANGED_MEANWHILE)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete an endpoint. Paused deliveries are cancelled here or by the sweeper, others when they become due."""
-        endpoint = self.own(app, id_text)
+        endpoint = self.endpoints.get(app, id_text)
         due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id)
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
         with suppress(ClientError, BotoCoreError):  # the endpoint is deleted; the sweeper does the rest
             self.deletions.cancel_paused(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
-        self._log("Endpoint deleted", endpoint, app)
+        self.endpoints.note("Endpoint deleted", endpoint, app)
         return answer({"id": endpoint.endpoint_id, "deleted": True})
-
-    def own(self, app: Resolver, id_text: str) -> Endpoint:
-        """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-        project_id = authenticate(app.current_event, self.projects).project_id
-        endpoint = self.store.get(project_id, parameters.submission_id(id_text))
-        if endpoint is None:
-            raise NotFoundError(NO_SUCH_ENDPOINT)
-        return endpoint
-
-    def headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return its custom headers with their values. Raises ConflictError."""
-        try:
-            return self.secrets.headers(endpoint)
-        except UnsealError:
-            raise ConflictError(_UNREADABLE_HEADERS) from None
 
     def _known_headers(self, seen: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
         """Return the stored headers that a change may keep; {} if it replaces all of them."""
         is_whole = change.headers is not None and HIDDEN not in change.headers.values()
-        return {} if is_whole else self.headers(seen)
+        return {} if is_whole else self.endpoints.headers(seen)
 
     def _rules(self, app: Resolver) -> AddressRules:
         hosts = (app.current_event.request_context.domain_name or "", self.own_host)
@@ -177,10 +160,10 @@ class EndpointRoutes:
             "format": settings.format.value,
             "enabled": settings.enabled,
         }
-        removes: tuple[str, ...] = ("headers",)
+        removes: tuple[str, ...] = ()
         box = self.secrets.seal_headers(settings.headers, seen.project_id, seen.endpoint_id)
         if box is None:
-            removes += ("headers_box",)
+            removes = ("headers_box",)
         else:
             sets["headers_box"] = box
         if settings.enabled and not seen.enabled:
@@ -188,11 +171,6 @@ class EndpointRoutes:
         elif seen.enabled and not settings.enabled:
             sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}
         return sets, removes
-
-    def _log(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
-        self.log.info(
-            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
-        )
 
 
 def _created_key(endpoint: Endpoint) -> str:
