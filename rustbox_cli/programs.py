@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.languages import language_of
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_record, show_table, waiting
 from rustbox_cli.session import Session, pass_session
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 
     from rustbox_cli.api import Api
 
-_SUFFIXES = {
-    ".py": "python",
-    ".c": "c",
-    ".cpp": "cpp",
-    ".cc": "cpp",
-    ".cxx": "cpp",
-    ".java": "java",
-    ".js": "javascript",
-    ".mjs": "javascript",
-    ".ts": "typescript",
-    ".go": "go",
-    ".rs": "rust",
-}
 _MAX_BYTES = 1_048_576
 _LIMITS = ("cpu_time_secs", "wall_time_secs", "memory_mb", "max_processes", "output_kb")
 
@@ -218,7 +205,7 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
 
 
 def _language(file_name: str) -> str:
-    language = _SUFFIXES.get(PurePath(file_name).suffix.lower())
+    language = language_of(file_name)
     if language is None:
         raise click.UsageError(f"The language of {file_name!r} is unknown. Give --language.")
     return language

@@ -57,8 +57,9 @@ def event_text(event: Mapping[str, JsonValue]) -> str:
 
 
 Event = Annotated[dict[str, JsonValue], AfterValidator(_small)]
-Slug = Annotated[Text, Field(pattern=_SLUG)]
-Tag = Annotated[Text, Field(pattern=_TAG)]
+# `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
+Slug = Annotated[str, Field(pattern=_SLUG)]
+Tag = Annotated[str, Field(pattern=_TAG)]
 
 
 class Overlap(StrEnum):

@@ -22,7 +22,8 @@ def build_wheel(out: Path) -> Path:
     with TemporaryDirectory() as folder:
         stage = Path(folder)
         (stage / "rustbox_cli").mkdir()
-        for source in (ROOT / "rustbox_cli").glob("*.py"):
+        modules = (ROOT / "rustbox_cli").glob("*.py")
+        for source in (*modules, ROOT / "rustbox_cli" / "checks.schema.json"):
             shutil.copyfile(source, stage / "rustbox_cli" / source.name)
         for source, name in (
             (ROOT / "rustbox_cli" / "pyproject.toml", "pyproject.toml"),

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 all_stages=(lint types unit contract adapters embedded jail package system vm)
-python_paths=(functions sandbox_runtime infra rustbox_cli docs tests)
+python_paths=(functions sandbox_runtime infra rustbox_cli docs examples tests)
 bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1

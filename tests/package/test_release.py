@@ -48,9 +48,11 @@ def test_the_wheel_holds_the_whole_command_line_and_nothing_else(wheel: Path) ->
         names = set(archive.namelist())
         metadata = email.message_from_bytes(archive.read(f"rustbox_cli-{VERSION}.dist-info/METADATA"))
     code = {name for name in names if not name.startswith(f"rustbox_cli-{VERSION}.dist-info/")}
-    assert code == {f"rustbox_cli/{path.name}" for path in (ROOT / "rustbox_cli").glob("*.py")}
+    modules = {f"rustbox_cli/{path.name}" for path in (ROOT / "rustbox_cli").glob("*.py")}
+    assert code == {*modules, "rustbox_cli/checks.schema.json"}
     assert (metadata["Name"], metadata["Version"], metadata["Requires-Python"]) == ("rustbox-cli", VERSION, ">=3.10")
-    assert metadata.get_all("Requires-Dist") == ["click>=8.1", "httpx>=0.27", "rich>=14"]
+    needed = ["click>=8.1", "httpx>=0.27", "jsonschema>=4.17", "pyyaml>=6", "rich>=14"]
+    assert metadata.get_all("Requires-Dist") == needed
 
 
 def test_the_installed_wheel_has_the_command_and_its_version(wheel: Path, tmp_path: Path) -> None:

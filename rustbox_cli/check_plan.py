@@ -1,0 +1,139 @@
+"""What `rustbox checks apply` would change: the difference between checks.yaml and the service."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Any
+
+from rustbox_cli.check_file import HIDDEN, WantedCheck
+from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.output import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rustbox_cli.api import Api
+
+_TEXTS = ("code", "stdin")
+_MOST_DIFF_LINES = 40
+_SERVICE_DECIDES = ("spread_minutes", "muted_until")
+"""Settings that a file without them leaves alone: the service derives the first, people set the second in an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `action`: create, update, remove or keep. `body`: of the request. `lines`: for a person."""
+
+    action: str
+    slug: str
+    check_id: str | None = None
+    body: dict[str, Any] | None = None
+    lines: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The change as a person reads it."""
+        mark = {"create": "+", "update": "~", "remove": "-", "keep": " "}[self.action]
+        return "\n".join([f"{mark} {self.action} {plain(self.slug)}", *(f"    {plain(line)}" for line in self.lines)])
+
+
+def make_plan(
+    api: Api,
+    wanted: Iterable[WantedCheck],
+    *,
+    prune: bool,
+    send_variables: bool,
+) -> list[Change]:
+    """Compare the file with the service. Checks that are the same are left out. Raises CommandError."""
+    present = {found["slug"]: found["id"] for found in api.items(("checks",), None, {})}
+    changes = []
+    for check in wanted:
+        check_id = present.pop(check.slug, None)
+        if check_id is None:
+            body = {name: value for name, value in check.settings.items() if value is not None}
+            lines = (f"name: {body['name']}", f"schedule: {body.get('schedule', 'none, it runs on request')}")
+            changes.append(Change("create", check.slug, None, {**body, "env": check.variables}, lines))
+        else:
+            seen = api.call("GET", ("checks", check_id)).body
+            changes += _update(check, seen, send_variables=send_variables)
+    action, reason = ("remove", "not in the file") if prune else ("keep", "not in the file; --prune removes it")
+    changes += [Change(action, slug, check_id, None, (reason,)) for slug, check_id in sorted(present.items())]
+    return changes
+
+
+def is_different(changes: Iterable[Change]) -> bool:
+    """Whether `apply` would change anything."""
+    return any(change.action != "keep" for change in changes)
+
+
+def apply_change(api: Api, change: Change, environment: Mapping[str, str] = os.environ) -> None:
+    """Carry out one change. Raises CommandError."""
+    body = dict(change.body or {})
+    if "env" in body:
+        body["env"] = {name: _value(name, text, environment) for name, text in body["env"].items()}
+    if change.action == "create":
+        api.call("POST", ("checks",), body=body)
+    elif change.action == "update":
+        api.call("PATCH", ("checks", change.check_id or ""), body=body)
+    elif change.action == "remove":
+        api.call("DELETE", ("checks", change.check_id or ""))
+
+
+def _update(check: WantedCheck, seen: dict[str, Any], *, send_variables: bool) -> list[Change]:
+    body: dict[str, Any] = {}
+    lines: list[str] = []
+    for name, value in sorted(check.settings.items(), key=lambda item: (item[0] in _TEXTS, item[0])):
+        if name in _SERVICE_DECIDES and value is None:
+            continue
+        before: Any = seen.get(name)
+        if not _is_same(name, before, value):
+            body[name] = value
+            lines += _text_lines(name, before, value) if name in _TEXTS else [_value_line(name, before, value)]
+    known = set(seen.get("env", {}))
+    if known != set(check.variables) or (send_variables and check.variables):
+        body["env"] = {
+            name: HIDDEN if name in known and not send_variables else text for name, text in check.variables.items()
+        }
+        lines.append(f"env: {_names(known)} → {_names(check.variables)}")
+    return [Change("update", check.slug, seen["id"], body, tuple(lines))] if body else []
+
+
+def _is_same(name: str, before: Any, value: Any) -> bool:
+    if name == "muted_until" and before and value:
+        return datetime.fromisoformat(_offset(before)) == datetime.fromisoformat(_offset(value))
+    return bool(before == value)
+
+
+def _offset(moment: str) -> str:
+    return moment.replace("Z", "+00:00").replace("z", "+00:00")  # Python 3.10 does not read Z
+
+
+def _value(name: str, text: str, environment: Mapping[str, str]) -> str:
+    """Return the value of a variable: `$NAME` is taken from our environment, `$$` is a dollar sign."""
+    if text.startswith("$$") or not text.startswith("$"):
+        return text.replace("$$", "$", 1) if text.startswith("$$") else text
+    if text[1:] not in environment:
+        raise CommandError(f"The variable {name} needs {text[1:]} in the environment.", ExitCode.CONFIGURATION)
+    return environment[text[1:]]
+
+
+def _text_lines(name: str, before: str, after: str) -> list[str]:
+    found = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:]
+    more = [f"  … {len(found) - _MOST_DIFF_LINES} more lines"] if len(found) > _MOST_DIFF_LINES else []
+    return [f"{name}:", *(f"  {line}" for line in found[:_MOST_DIFF_LINES] or ["differs in line ends"]), *more]
+
+
+def _value_line(name: str, before: Any, after: Any) -> str:
+    return f"{name}: {_shown(before)} → {_shown(after)}"
+
+
+def _names(variables: Iterable[str]) -> str:
+    return ", ".join(sorted(variables)) or "none"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)

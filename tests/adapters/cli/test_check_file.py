@@ -1,0 +1,96 @@
+"""`rustbox checks validate` and `schema`, without a service."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rustbox_cli.check_file import read_checks
+from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.scripted_service import Service
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "checks" / "checks.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.py").write_text("print(1)\n")
+    (tmp_path / "binary.py").write_bytes(b"\xff")
+    (tmp_path / "program").write_text("x")
+    return tmp_path
+
+
+def test_the_example_is_valid_and_asks_nobody(rustbox: Rustbox, service: Service) -> None:
+    ended = rustbox("checks", "validate", "-f", str(EXAMPLE))
+    assert (ended.exit_code, ended.stdout) == (0, f"{EXAMPLE}: 2 checks are valid.\n")
+    assert service.asked == []
+
+
+def test_defaults_the_suffix_and_the_slug_fill_a_check(folder: Path) -> None:
+    (folder / "checks.yaml").write_text(
+        "defaults: {retries: 2, tags: [x]}\n"
+        "checks:\n"
+        "  - {slug: a, file: a.py, tags: [y], fail_after: {of: 3}, muted_until: 2027-01-31T12:00:00Z, env: {K: $V}}\n"
+    )
+    (check,) = read_checks(folder / "checks.yaml")
+    expected = {
+        "name": "a",
+        "slug": "a",
+        "language": "python",
+        "code": "print(1)\n",
+        "retries": 2,
+        "tags": ["y"],
+        "fail_after": {"needed": 1, "of": 3},
+        "muted_until": "2027-01-31T12:00:00Z",
+        "timezone": "UTC",
+        "schedule": None,
+    }
+    assert {name: check.settings[name] for name in expected} == expected
+    assert check.variables == {"K": "$V"}
+    assert "env" not in check.settings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("checks: [", "is not valid YAML"),
+        ("- a", "the file: ['a'] is not of type 'object'"),
+        ("checks: [{file: a.py}]", "checks[0]: 'slug' is a required property"),
+        ("checks: [{slug: a, file: a.py, shedule: x}]", "('shedule' was unexpected)"),
+        ("checks: [{slug: A b, file: a.py}]", "checks[0].slug: 'A b' does not match"),
+        ("checks: [{slug: a, file: a.py, retries: 9}]", "checks[0].retries: 9 is greater than the maximum of 3"),
+        ("checks: [{slug: a, file: a.py, schedule: no}]", "checks[0].schedule: False is not"),
+        ("checks: [{slug: a, file: a.py, slug: b}]", "the key 'slug' is there twice"),
+        ("checks: [{slug: a, file: a.py}, {slug: a, file: a.py}]", "the slug a is there twice"),
+        ("checks: [{slug: a, file: none.py}]", "none.py cannot be read: No such file or directory"),
+        ("checks: [{slug: a, file: binary.py}]", "binary.py is not UTF-8 text"),
+        ("checks: [{slug: a, file: program}]", "the language of program is unknown: give `language`"),
+        ("defaults: {name: x}\nchecks: []", "('name' was unexpected)"),
+        ("!!python/object/apply:os.system [id]", "is not valid YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_every_problem(folder: Path, rustbox: Rustbox, text: str, message: str) -> None:
+    path = folder / "checks.yaml"
+    path.write_text(text)
+    ended = rustbox("checks", "validate", "-f", str(path))
+    assert ended.exit_code == 65
+    assert message in ended.stderr
+
+
+def test_all_problems_are_listed(folder: Path, rustbox: Rustbox) -> None:
+    (folder / "checks.yaml").write_text("checks: [{slug: A, file: a.py, retries: 9}, {file: a.py}]")
+    ended = rustbox("checks", "validate", "-f", str(folder / "checks.yaml"))
+    assert [line.split(":")[0].strip() for line in ended.stderr.splitlines()[1:]] == [
+        "checks[0].retries",
+        "checks[0].slug",
+        "checks[1]",
+    ]
+
+
+def test_a_missing_file_is_not_found(folder: Path, rustbox: Rustbox) -> None:
+    ended = rustbox("checks", "validate", "-f", str(folder / "none.yaml"))
+    assert (ended.exit_code, ended.stderr.count("cannot be read")) == (66, 1)
+
+
+def test_the_schema_is_printed_for_editors(rustbox: Rustbox) -> None:
+    assert json.loads(rustbox("checks", "schema").stdout)["title"] == "checks.yaml"
