@@ -69,17 +69,24 @@ def answer(key: str) -> Answer:
     return post(key, {"language": "python", "code": "print(42)"}, query={"wait": "true"})
 
 
-def went_to_the_queue(system: Direct, key: str, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture
+def fall_back(
+    system: Direct, project_key: str, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
     """Submit; show that no request reached the runner, and return the reason that was logged."""
-    received: list[object] = []
-    monkeypatch.setattr(Connection, "_check_token", lambda _, request: received.append(request))
-    waiting(monkeypatch)
-    assert answer(key).status == 408
-    assert received == []
-    until(lambda: system.of_type("execution_completed"))  # from the queue
-    (line,) = [line for line in logged if line["message"] == "Runner not called directly"]
-    assert TOKEN not in str(logged)
-    return str(line["problem"])
+
+    def submitted() -> str:
+        received: list[object] = []
+        monkeypatch.setattr(Connection, "_check_token", lambda _, request: received.append(request))
+        waiting(monkeypatch)
+        assert answer(project_key).status == 408
+        assert received == []
+        until(lambda: system.of_type("execution_completed"))  # from the queue
+        (line,) = [line for line in logged if line["message"] == "Runner not called directly"]
+        assert TOKEN not in str(logged)
+        return str(line["problem"])
+
+    return submitted
 
 
 def test_a_runner_with_a_certificate_of_the_authority_answers_over_one_kept_connection(
@@ -116,62 +123,44 @@ OTHER = Authority("Ours")  # the same name, another key
 def test_a_wrong_certificate_gets_neither_program_nor_token(
     system: Direct,
     aws: Aws,
-    project_key: str,
-    logged: list[dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    fall_back: Callable[[], str],
     make: Callable[[Path], Files],
     reason: str,
 ) -> None:
     start(system, make(tmp_path))
     trust(aws, system.port, OURS.pem)
-    problem = went_to_the_queue(system, project_key, logged, monkeypatch)
+    problem = fall_back()
     assert problem.startswith("certificate refused: ")
     assert reason in problem
 
 
 def test_without_an_authority_of_its_own_submit_trusts_the_systems_only(
-    system: Direct,
-    aws: Aws,
-    project_key: str,
-    logged: list[dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    system: Direct, aws: Aws, tmp_path: Path, fall_back: Callable[[], str]
 ) -> None:
     start(system, OURS.issue(tmp_path))
     trust(aws, system.port, "")
-    problem = went_to_the_queue(system, project_key, logged, monkeypatch)
+    problem = fall_back()
     assert "unable to get local issuer certificate" in problem
 
 
 @pytest.mark.parametrize("pem", ["no PEM", " ", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_a_parameter_without_a_certificate_trusts_nobody(
-    system: Direct,
-    aws: Aws,
-    project_key: str,
-    logged: list[dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    pem: str,
+    system: Direct, aws: Aws, tmp_path: Path, fall_back: Callable[[], str], pem: str
 ) -> None:
     start(system, OURS.issue(tmp_path))
     trust(aws, system.port, pem)
-    problem = went_to_the_queue(system, project_key, logged, monkeypatch)
+    problem = fall_back()
     assert problem == "the certificate authority is no PEM certificate"
 
 
 def test_an_authority_that_cannot_be_read_trusts_nobody(
-    system: Direct,
-    aws: Aws,
-    project_key: str,
-    logged: list[dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    system: Direct, aws: Aws, tmp_path: Path, fall_back: Callable[[], str]
 ) -> None:
     start(system, OURS.issue(tmp_path))
     trust(aws, system.port, OURS.pem)
     aws.monkeypatch.setenv("RUNNER_CA_PARAMETER", "/rustbox/none")
-    assert went_to_the_queue(system, project_key, logged, monkeypatch) == "no certificate authority"
+    assert fall_back() == "no certificate authority"
 
 
 def test_a_new_authority_is_trusted_without_a_new_process(
@@ -188,12 +177,10 @@ def test_a_new_authority_is_trusted_without_a_new_process(
     assert answer(project_key).json["verdict"] == "AC"
 
 
-def test_a_plain_runner_gets_neither_program_nor_token(
-    system: Direct, aws: Aws, project_key: str, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plain_runner_gets_neither_program_nor_token(system: Direct, aws: Aws, fall_back: Callable[[], str]) -> None:
     system.start(RecordedSlot, slots=2)
     trust(aws, system.port, OURS.pem)
-    assert went_to_the_queue(system, project_key, logged, monkeypatch) == "SSLError"
+    assert fall_back() == "SSLError"
 
 
 def test_a_runner_with_a_certificate_answers_no_plain_request(system: Direct, tmp_path: Path) -> None:
