@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from functions.submissions.model import Submission
 
 _MOST_DELAY_SECS = 900  # of SQS
+_CHECK_ID = re.compile(r"[0-9a-f-]{36}")
+_POSITION = re.compile(r"[0-9TZ:.-]{24}#[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class CheckHints:
         Clients choose the metadata of their own submissions. The hint then names no run of another project, and the
         run's row knows its submission.
         """
-        check_id, position = submission.metadata.get("check_id"), submission.metadata.get("check_run")
-        if check_id and position:
+        check_id, position = submission.metadata.get("check_id", ""), submission.metadata.get("check_run", "")
+        if _CHECK_ID.fullmatch(check_id) and _POSITION.fullmatch(position):
             hint = CheckHint(runs_pk(submission.project_id, check_id), position, has_ended=True)
             self._send(submission.project_id, hint, 0)
 

@@ -80,8 +80,8 @@ def test_every_command_of_the_page_about_checks_does_what_the_page_says(
         printed = [bash.run(block) for block in blocks("docs/checks.md")]
         check = bash.variable("CHECK")
     assert printed[1].count("T02:") == 5
-    assert json.loads(printed[2].splitlines()[-1])["items"][0]["status"] == "passed"
-    assert printed[3].splitlines()[-1] == "failing"
+    assert json.loads(printed[2].strip().splitlines()[-1])["items"][0]["status"] == "passed"
+    assert printed[3].strip().splitlines()[-1] == "failing"
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
 
 

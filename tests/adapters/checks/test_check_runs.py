@@ -14,6 +14,7 @@ from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, breaks, passes, prints
 from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Crash, crash_at
+from tests.submission_factory import final_submission
 
 HOUR = 3600
 POINTS = (
@@ -336,6 +337,14 @@ def test_metadata_of_a_clients_own_submission_ends_no_run(world: CheckWorld) -> 
     assert world.hints() == 1
     assert world.statuses(check) == ["running"]
     assert len(waiting) == 1
+
+
+@pytest.mark.parametrize("check_run", ["", "x", "x" * 1_500, "2026-11-24T12:05:00.000Z#\ud800", "é"])
+def test_metadata_that_names_no_run_sends_no_hint(world: CheckWorld, check_run: str) -> None:
+    own = {"check_id": "3f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c03", "check_run": check_run}
+    world.parts.work.hints.tell_ended(final_submission(metadata=own))
+    world.parts.work.hints.tell_ended(final_submission(metadata={"check_run": check_run}))
+    assert world.aws.messages("ChecksQueue") == []
 
 
 def test_nightly_checks_start_spread_over_ten_minutes(world: CheckWorld) -> None:
