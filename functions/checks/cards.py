@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.checks.state import DOWN, State
 from functions.webhooks.cards.card import Card, Level
+from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,7 @@ def _duration(secs: int) -> str:
 
 
 CHECK_CARDS: Final[Mapping[str, CardMaker]] = {
-    "check.state.changed": _changed_card,
-    "check.run.completed": _run_card,
-    "check.run.missed": _missed_card,
+    EVENT_CHECK_CHANGED: _changed_card,
+    EVENT_CHECK_RUN: _run_card,
+    EVENT_CHECK_MISSED: _missed_card,
 }
