@@ -36,16 +36,6 @@ class LambdaContext:
         """ARN of the function."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.function_name}"
 
-    @property
-    def log_group_name(self) -> str:
-        """Name of the log group."""
-        return f"/aws/lambda/{self.function_name}"
-
-    @property
-    def log_stream_name(self) -> str:
-        """Name of the log stream."""
-        return "local"
-
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function's timeout."""
         return max(0, int((self.started + self.timeout_secs - monotonic()) * 1000))

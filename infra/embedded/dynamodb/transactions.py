@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.dynamodb import capacity
-from infra.embedded.dynamodb.tables import find_table
+from infra.embedded.dynamodb.tables import Table, find_table
 from infra.embedded.dynamodb.values import item_size
 from infra.embedded.dynamodb.writes import REFUSED, RefusedError, Write, prepare, wake_readers
 from infra.embedded.errors import MismatchError, ServiceError, invalid, unknown
@@ -44,8 +44,9 @@ def transact_write_items(engine: Engine, params: Params) -> Answer:
         raise invalid(f"TransactItems must have 1 to {_MOST_ACTIONS} actions; got {len(actions)}")
     counts = capacity.is_wanted(params)
     with engine.store.write() as connection:
-        _refuse_repeated(connection, actions)
-        writes, reasons = _prepare_all(connection, actions, engine.clock())
+        tables = {name: find_table(connection, name) for name in {body["TableName"] for _, body in actions}}
+        _refuse_repeated(tables, actions)
+        writes, reasons = _prepare_all(connection, tables, actions, engine.clock())
         if any(reasons):
             raise _cancelled([reason or _NO_REASON for reason in reasons])
         for write in writes:
@@ -71,10 +72,10 @@ def _action(entry: dict[str, Any]) -> tuple[str, Params]:
     return kind, body
 
 
-def _refuse_repeated(connection: sqlite3.Connection, actions: list[tuple[str, Params]]) -> None:
+def _refuse_repeated(tables: dict[str, Table], actions: list[tuple[str, Params]]) -> None:
     seen = set()
     for kind, body in actions:
-        schema = find_table(connection, body["TableName"]).schema
+        schema = tables[body["TableName"]].schema
         key = {name: body["Item"].get(name, {}) for name in schema.names} if kind == "Put" else body["Key"]
         place = (body["TableName"], *schema.key_parts(key))
         if place in seen:
@@ -83,7 +84,7 @@ def _refuse_repeated(connection: sqlite3.Connection, actions: list[tuple[str, Pa
 
 
 def _prepare_all(
-    connection: sqlite3.Connection, actions: list[tuple[str, Params]], now_ms: int
+    connection: sqlite3.Connection, tables: dict[str, Table], actions: list[tuple[str, Params]], now_ms: int
 ) -> tuple[list[Write], list[dict[str, Any] | None]]:
     writes: list[Write] = []
     reasons: list[dict[str, Any] | None] = []
@@ -91,7 +92,7 @@ def _prepare_all(
     for kind, body in actions:
         reason: dict[str, Any] | None = None
         try:
-            write = prepare(connection, kind, body, now_ms)
+            write = prepare(connection, tables[body["TableName"]], kind, body, now_ms)
             writes.append(write)
             total += item_size(write.new) if kind in {"Put", "Update"} else 0
         except RefusedError as refused:

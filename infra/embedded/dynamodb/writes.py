@@ -62,9 +62,8 @@ def wake_readers(engine: Engine, writes: Iterable[Write]) -> None:
         engine.waking.wake(channel)
 
 
-def prepare(connection: sqlite3.Connection, kind: str, params: Params, now_ms: int) -> Write:
+def prepare(connection: sqlite3.Connection, table: Table, kind: str, params: Params, now_ms: int) -> Write:
     """Read the item, check the condition, compute the next item. Raises RefusedError, ServiceError."""
-    table = find_table(connection, params["TableName"])
     texts: list[Parsed[Any]] = []
     if "ConditionExpression" in params:
         texts.append(parse_condition(params["ConditionExpression"]))
@@ -117,7 +116,7 @@ def _write(engine: Engine, kind: str, params: Params) -> Answer:
     counts = capacity.is_wanted(params)
     try:
         with engine.store.write() as connection:
-            write = prepare(connection, kind, params, engine.clock())
+            write = prepare(connection, find_table(connection, params["TableName"]), kind, params, engine.clock())
             write.apply()
         wake_readers(engine, [write])
     except RefusedError as refused:
