@@ -45,4 +45,4 @@ def test_functions_record_the_result_and_the_heartbeat_of_a_newer_runner(
     assert (recorded.status, recorded.verdict) == (Status.COMPLETED, "AC")
     (heartbeat, *_) = system.of_type("runner_heartbeat")
     assert pipeline.record(json.dumps(heartbeat | NEWER | {"runner_version": "0.2.0", "node_id": "newer"})) == []
-    assert [item["sk"]["S"] for item in aws.items("RunnersTable")] == ["NODE#newer"]
+    assert "NODE#newer" in {item["sk"]["S"] for item in aws.items("RunnersTable")}
