@@ -41,6 +41,7 @@ class WorkerSettings:
     `waiting_commands`: start Java's compiler and JVM in advance; this costs memory.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
     nothing even then; None: `default_floor()`.
+    `languages`: those to offer, if their toolchains are there; None: all.
     `listen`: literal address and port of the direct path; None: no direct path. `runner_token`: its bearer token.
     `tls_cert_file` and `tls_key_file`: its certificate chain and key; both empty: plain HTTP.
     """
@@ -62,6 +63,7 @@ class WorkerSettings:
     waiting_commands: bool
     allow_permissive: bool
     required_controls: tuple[str, ...] | None
+    languages: tuple[str, ...] | None
     log_level: str
     liveness_file: str
     compile_cache_mb: int
@@ -116,6 +118,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         waiting_commands=_boolean(env, "WAITING_COMMANDS", default="true"),
         allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),
+        languages=_names(env, "LANGUAGES"),
         log_level=_log_level(env),
         liveness_file=liveness.liveness_file,
         compile_cache_mb=_integer(env, "COMPILE_CACHE_MB", DEFAULT_COMPILE_CACHE_MB, 0, 4096),

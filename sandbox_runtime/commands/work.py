@@ -28,6 +28,7 @@ from sandbox_runtime.jail import (
     remove_stale_groups,
 )
 from sandbox_runtime.languages import (
+    LANGUAGES,
     Language,
     binds,
     init_program,
@@ -168,11 +169,13 @@ def _check(support: HostSupport, floor: tuple[str, ...]) -> None:
 
 def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> RunnerFacts:
     toolchains_dir = found.toolchains_dir
+    if unknown := sorted(set(found.languages or ()) - {language.name for language in LANGUAGES}):
+        raise CommandError(exit_codes.USAGE, f"LANGUAGES names no language: {', '.join(unknown)}")
     support = probe_host()
     _check(support, floor)
-    languages = offered(toolchains_dir, floor)
+    languages = offered(toolchains_dir, floor, found.languages)
     if not languages:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages`")
+        raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages` and LANGUAGES")
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
     return RunnerFacts(languages, versions, support)
 

@@ -24,14 +24,16 @@ _TRIES = 3  # one killed process must not remove a language until the runner res
 _UNTRIED = "not tried"
 
 
-def offered(toolchains_dir: str, floor: tuple[str, ...] | None = None) -> Mapping[str, Language]:
+def offered(
+    toolchains_dir: str, floor: tuple[str, ...] | None = None, only: tuple[str, ...] | None = None
+) -> Mapping[str, Language]:
     """Return the languages that work on this host, by name. Builds missing files in `toolchains_dir` first.
 
     If all languages have passed their trial since the host booted, none runs again.
-    `floor`: controls without which no trial program runs; None: the default floor.
+    `floor`: controls without which no trial program runs; None: the default floor. `only`: names to look at; None: all.
     A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
     """
-    installed = present(toolchains_dir)
+    installed = {name: found for name, found in present(toolchains_dir).items() if only is None or name in only}
     trials = Trials(tuple(installed.values()), toolchains_dir, default_floor() if floor is None else floor)
     is_ready = not any(_make_ready(language, toolchains_dir) for language in installed.values())
     if is_ready and trials.have_passed():

@@ -44,7 +44,7 @@ while True:
     pass
 """
 BUSY = "while True: pass"
-BEGUN_USEC, WINDOW_USEC = 100_000, 400_000
+BEGUN_USEC, WINDOW_USEC = 100_000, 1_600_000
 
 
 def python(code: str) -> JailSpec:
@@ -77,8 +77,13 @@ def share(usec: Callable[[], int], hostile: Slot) -> float:
     """CPU time of one beside that of the hostile run in the same time: 1 is an equal share."""
     until(lambda: usec() > BEGUN_USEC)
     begin, taken_before = usec(), hostile._groups.cpu_usage_usec()
-    until(lambda: usec() >= begin + WINDOW_USEC)
-    return (usec() - begin) / (hostile._groups.cpu_usage_usec() - taken_before)
+
+    def used() -> tuple[int, int]:
+        return usec() - begin, hostile._groups.cpu_usage_usec() - taken_before
+
+    until(lambda: sum(used()) >= WINDOW_USEC)
+    own, others = used()
+    return own / others
 
 
 def share_of_honest_run() -> float:

@@ -159,6 +159,21 @@ def test_trials_that_passed_are_not_repeated_until_something_changes(
     assert len(opened) == 5
 
 
+def test_languages_that_are_not_wanted_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(BY_NAME["c"], compile=Compile(("/usr/bin/false",), BY_NAME["c"].profiles["judge"].limits, "x"))
+    monkeypatch.setattr(offering, "present", lambda _: {"python": BY_NAME["python"], "c": broken})
+    made_ready: list[str] = []
+
+    def make_ready(language: Language, _toolchains_dir: str) -> str:
+        made_ready.append(language.name)
+        return ""
+
+    monkeypatch.setattr(offering, "_make_ready", make_ready)
+    assert list(offered(str(tmp_path), only=("python",))) == ["python"]
+    assert set(made_ready) == {"python"}
+    assert not offered(str(tmp_path), only=())
+
+
 def test_a_failed_trial_is_repeated_at_each_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     c = BY_NAME["c"]
     assert c.compile is not None

@@ -1,4 +1,4 @@
-"""One slot, a thousand runs, two tenants in turn, honest and hostile: each run is as if it were the first one."""
+"""One slot, hundreds of runs, two tenants in turn, honest and hostile: each run is as if it were the first one."""
 
 import os
 import threading
@@ -46,7 +46,7 @@ def test_many_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(
     opened: tuple[Slot, Sequence[Kind]],
 ) -> None:
     slot, kinds = opened
-    template, count = slot.template_pid, runs()
+    template, count = slot.template_pid, runs(kinds)
     play(slot, kinds[0], "marker-a-0")
     before, threads = host_state(slot), threading.active_count()
     resident: list[tuple[int, int]] = []

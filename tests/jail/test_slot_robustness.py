@@ -143,6 +143,13 @@ def test_a_template_that_dies_at_its_start_is_reported_with_its_last_words() -> 
         ChangedSlot(slot_config("stillborn", 55), "raise SystemExit('files of another revision')")
 
 
+def test_a_template_that_never_answers_is_reported_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_process, "SETUP_SECS", 0.2)
+    with pytest.raises(JailError, match="no answer in time; the host may be overloaded"):
+        ChangedSlot(slot_config("silent", 56), "import signal; signal.pause()")
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/silent"))
+
+
 def test_closing_twice_is_harmless(opened: Slot) -> None:
     opened.close()
     opened.close()

@@ -32,6 +32,7 @@ API_KEY = "rb_live_local_development_only"
 ADMIN_KEY = "admin_local_development_only"
 START_SECS = 60
 STOP_SECS = 60
+_PATIENCE_SECS = 60  # other stages run beside this one
 
 
 class LocalStack:
@@ -177,7 +178,8 @@ def free_port() -> int:
 def wait_until(
     condition: Callable[[], bool], timeout_secs: float, what: str, explain: Callable[[], str] = lambda: ""
 ) -> None:
-    """Wait for an outcome that must come; how long it takes is no part of any assertion."""
+    """Wait for an outcome that must come, at least a minute: how long it takes is no part of any assertion."""
+    timeout_secs = max(timeout_secs, _PATIENCE_SECS)
     deadline = time.monotonic() + timeout_secs
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_secs} s: {what}\n{explain()}"

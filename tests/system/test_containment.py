@@ -44,9 +44,8 @@ def test_password_file_is_absent(client: httpx.Client) -> None:
 
 
 def test_connecting_out_fails_at_once(client: httpx.Client) -> None:
-    result = run(client, CONNECT_OUT)
-    assert result["stdout"] == "True\n"
-    assert result["metrics"]["wall_time_secs"] < 5
+    # A timeout has no errno.
+    assert run(client, CONNECT_OUT)["stdout"] == "True\n"
 
 
 def test_environment_shows_no_secret_of_the_runner(client: httpx.Client) -> None:

@@ -108,7 +108,7 @@ def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[...,
 def test_a_process_killed_before_the_answer_costs_no_result_that_was_accepted(
     own_stack: Callable[..., LocalStack], code: str, *, is_accepted: bool
 ) -> None:
-    local = own_stack(DRAIN_SECS="1")
+    local = own_stack(DRAIN_SECS="1", RUSTBOX_PARAM_PendingRedriveSecs="5", RUSTBOX_PARAM_SubmissionVisibilitySecs="10")
     local.start(RUSTBOX_FAILPOINT="submit.after_answer")
     request: Any = {"json": {"language": "python", "code": code}, "headers": {"Idempotency-Key": str(uuid.uuid4())}}
     with local.client() as client:

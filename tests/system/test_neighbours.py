@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 
 from functions.projects.quota import DEFAULT_QUOTAS
+from tests.system.kill_run.killer import kill_tree
 from tests.system.local_stack import LocalStack, wait_until
 
 SLEEPERS = 10
@@ -22,9 +24,9 @@ def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: C
     local.start()
     hostile_key = local.add_project("hostile", quotas=DEFAULT_QUOTAS)
 
-    def sleep() -> int:
-        with local.client(hostile_key) as client:
-            return client.post("/api/submit?wait=true", json=SLEEPER).status_code
+    def sleep() -> None:
+        with local.client(hostile_key) as client, suppress(httpx.TransportError):
+            client.post("/api/submit?wait=true", json=SLEEPER)
 
     with ThreadPoolExecutor(SLEEPERS) as threads, local.client(hostile_key) as hostile, local.client() as honest:
         sleepers = [threads.submit(sleep) for _ in range(SLEEPERS)]
@@ -33,6 +35,8 @@ def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: C
         assert [(body.status_code, body.json().get("stdout")) for body in bodies] == [(200, "1\n")] * 4
         # None of them has ended: the honest runs did not just wait for the end of the sleepers.
         assert not any(sleeper.done() for sleeper in sleepers)
+        assert local.process is not None
+        kill_tree(local.process)  # a stop would wait for them
 
 
 def _states(client: httpx.Client) -> int:

@@ -107,12 +107,11 @@ def test_a_new_administrators_key_replaces_the_first(served: LocalStack) -> None
     assert old.status_code == 401
 
 
+# The others: tests/unit/test_local_production.py.
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"RUSTBOX_PUBLIC_URL": ""}, "RUSTBOX_PUBLIC_URL must be the https://"),
-        ({"RUSTBOX_PUBLIC_URL": "http://x.example"}, "RUSTBOX_PUBLIC_URL must be the https://"),
-        ({"RUSTBOX_PARAM_Stage": "local"}, "the stage local is for `make up`"),
         ({"RUSTBOX_PARAM_AllowInsecureWebhookTargets": "true"}, "AllowInsecureWebhookTargets"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from cfnlint.api import lint
 
 from functions.aws import clients
+from infra.deploy import __main__ as deploy
 from infra.deploy import emulator, receiver, runner
 from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
@@ -130,6 +131,23 @@ def test_target_has_defaults(given: tuple[str, str, str], stage: str, endpoint: 
 def test_stage_that_the_template_refuses_is_refused_at_once(stage: str) -> None:
     with pytest.raises(DeployError, match="STAGE must be"):
         read_target(stage, "eu-central-1", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "explanation"),
+    [
+        (("--endpoint=http://127.0.0.1:9", "--stage=Prod"), "STAGE must be a lower-case name"),
+        (("--endpoint=127.0.0.1:4566",), "ENDPOINT must be a URL"),
+        (("--stage=local", "--region=eu-central-1"), "the stage local is for emulators"),
+    ],
+)
+def test_a_target_that_cannot_be_is_explained_and_nothing_is_deployed(
+    arguments: tuple[str, ...], explanation: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "up", lambda *_: pytest.fail("it went on"))
+    assert deploy.main(["up", *arguments]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.startswith("deploy: "), explanation in said.err) == ("", True, True)
 
 
 def test_an_emulator_elsewhere_cannot_call_this_machine() -> None:

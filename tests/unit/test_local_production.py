@@ -81,5 +81,5 @@ def test_production_needs_its_public_address(url: str) -> None:
 
 
 def test_production_refuses_the_development_stage() -> None:
-    with pytest.raises(StartError, match="the stage local"):
+    with pytest.raises(StartError, match="the stage local is for `make up`"):
         read_settings(PUBLIC | {"RUSTBOX_PARAM_Stage": "local"}, production=True)

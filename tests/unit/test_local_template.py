@@ -39,6 +39,25 @@ def test_every_resource_type_of_the_template_is_known(template: Template) -> Non
     refuse_unknown_types(template)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "banana"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("SWEEP_SECS", "-1"),
+        ("SWEEP_SECS", "nan"),
+        ("RUSTBOX_PROCESSES", "0"),
+        ("RUSTBOX_METRICS_PORT", "x"),
+        ("RUSTBOX_SYNCHRONOUS", "OFF"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(StartError, match=f"^{name}") as caught:
+        read_settings({name: value})
+    assert "\n" not in str(caught.value)
+
+
 def test_unknown_resource_type_is_refused() -> None:
     with pytest.raises(StartError, match="AWS::SNS::Topic"):
         refuse_unknown_types(Template({"Bell": {"Type": "AWS::SNS::Topic"}}, {}, {}))

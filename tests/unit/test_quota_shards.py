@@ -1,6 +1,7 @@
 """How a large quota is divided, and which shard counts a run."""
 
 from collections import Counter
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -73,3 +74,18 @@ def test_each_shard_of_each_number_of_shards_is_an_item_of_its_own() -> None:
     assert names == [None, "0/2", "1/2", "0/3", "1/3", "2/3"]
     assert len({str(quota_key("p", "judge", name)) for name in names}) == 6
     assert quota_key("p", "judge", None) == quota_key("p", "judge")
+
+
+@pytest.mark.parametrize(("keyed", "least"), [(False, 0.7), (True, 0.5)])
+def test_the_largest_quota_takes_most_of_its_runs_before_it_refuses_one(least: float, *, keyed: bool) -> None:
+    left = [LARGEST.share(number).in_flight for number in range(LARGEST.shards)]
+    taken = 0
+    for number in range(MAX_IN_FLIGHT):
+        name = sha256(str(number).encode()).hexdigest()
+        candidates = candidate_shards(InFlight(0, name, name if keyed else ""), LARGEST.shards)
+        shard = next((each for each in candidates if left[each]), None)
+        if shard is None:
+            break
+        left[shard] -= 1
+        taken += 1
+    assert least * MAX_IN_FLIGHT < taken < MAX_IN_FLIGHT

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.commands import exit_codes, main
+from sandbox_runtime.commands import exit_codes, main, work
 from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail.spec import Outcome, StopReason
@@ -166,6 +166,18 @@ def test_a_worker_without_settings_names_the_variable(
     monkeypatch.delenv("INTERACTIVE_QUEUE_URL", raising=False)
     code, text = failure(capsys, "worker")
     assert (code, "INTERACTIVE_QUEUE_URL is not set" in text) == (2, True)
+
+
+def test_a_worker_refuses_languages_that_it_does_not_know(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("LANGUAGES", "python,cobol")
+    monkeypatch.setenv("ALLOW_PERMISSIVE", "true")
+    monkeypatch.setattr(work, "_remove_stale_groups", lambda: None)
+    code, text = failure(capsys, "worker")
+    assert (code, "LANGUAGES names no language: cobol" in text) == (2, True)
 
 
 @pytest.mark.parametrize("argv", [[], ["jump"], ["run"], ["run", "x.py", "--memory-mb", "much"], ["run", "x", "-j"]])

@@ -152,6 +152,11 @@ def test_the_floor_is_a_list_of_names_or_left_to_the_host() -> None:
     assert worker_settings({**NEEDED, "REQUIRED_CONTROLS": "a, b"}).required_controls == ("a", "b")
 
 
+def test_all_languages_are_offered_unless_some_are_named() -> None:
+    assert worker_settings(NEEDED).languages is None
+    assert worker_settings({**NEEDED, "LANGUAGES": "python, c"}).languages == ("python", "c")
+
+
 def test_a_drain_always_ends_before_the_visibility_time() -> None:
     assert worker_settings({**NEEDED, "VISIBILITY_SECS": "30"}).drain_secs == 29
     with pytest.raises(SettingsInvalidError):

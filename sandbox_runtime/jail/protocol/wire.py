@@ -141,6 +141,8 @@ def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
         raise
     except ConnectionResetError:
         return b"", []
+    except TimeoutError as error:
+        raise JailError("receive message", hint="no answer in time; the host may be overloaded") from error
     except OSError as error:
         raise JailError("receive message", errno=error.errno or 0) from error
     fds = [

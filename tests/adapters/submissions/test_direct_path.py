@@ -20,6 +20,7 @@ from functions.handlers import submit
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions import accept, complete, quota_admission
 from functions.submissions import runner_client as runner
@@ -633,6 +634,20 @@ def test_a_submission_deleted_meanwhile_is_gone(
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_whose_endpoints_version_cannot_be_read_is_refused_and_refunded(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    start(system)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QuotaStore, "endpoints_version", throttled)
+        assert wait_for(project_key).status == 503
+    assert (rows(aws), counts(pipeline)) == ([], (0, 0))
+    for message in until(lambda: system.of_type("execution_completed")):  # the runner's client is gone
+        assert pipeline.record(json.dumps(message)) == []
+    assert rows(aws) == []
+    assert wait_for(project_key).json["verdict"] == "AC"
 
 
 @pytest.mark.parametrize(("key", "hook"), [(None, {}), ("key", HOOK)])

@@ -14,6 +14,7 @@ from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.languages import compile_spec, run_spec
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
+from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE
 from tests.jail.weakened.limits import SLOWNESS, patient
 
 MIB = 1 << 20
@@ -194,6 +195,10 @@ def followed(kinds: Sequence[Kind], number: int) -> tuple[Kind, str]:
     return kinds[(number + number // len(kinds)) % len(kinds)], f"marker-{'ab'[number % 2]}-{number}"
 
 
-def runs() -> int:
-    """Fewer on an emulated machine, and never so few that the kinds of programs did not follow each other often."""
-    return max(100, int(os.environ.get("RUSTBOX_TEST_REUSES", "1000")))
+def runs(kinds: Sequence[Kind]) -> int:
+    """As many as of one template for what the service runs, and a third for the slower fresh programs.
+
+    Fewer on an emulated machine, and never so few that the kinds of programs did not follow each other often.
+    """
+    count = int(os.environ.get("RUSTBOX_TEST_REUSES", str(RUNS_PER_TEMPLATE)))
+    return max(100, count if kinds is SERVED else count // 3)

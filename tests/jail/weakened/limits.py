@@ -15,6 +15,7 @@ SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
 _MIB = 1 << 20
 _PROCESSES = 24  # a JVM needs this many threads for itself
 _BOMB_SECS = 1.2  # CPU time of a compiler that is given a bomb
+_PATIENCE_SECS = 30  # no program waits for it; a busy machine needs it for four seconds of CPU time
 
 LIFTABLE = frozenset({"cpu_limit", "wall_limit", "memory_limit", "process_limit", "output_limit"})
 
@@ -40,7 +41,7 @@ def _tight(limits: Limits, control: str | None) -> Limits:
     limits = replace(
         limits,
         cpu_time_secs=0.4 if control == "cpu_limit" else 4 * SLOWNESS,
-        wall_time_secs=0.6 if control == "wall_limit" else 8 * SLOWNESS,
+        wall_time_secs=0.6 if control == "wall_limit" else _PATIENCE_SECS * SLOWNESS,
         output_bytes=_MIB // 4,
     )
     if control == "memory_limit":
@@ -82,7 +83,7 @@ def tight(language: Language, control: str | None, *, is_compile_attack: bool) -
             compilation,
             # A program that is against a control must get through where that is off.
             cpu_time_secs=(_BOMB_SECS if control is None else 4 * _BOMB_SECS) * SLOWNESS,
-            wall_time_secs=8 * SLOWNESS,
+            wall_time_secs=_PATIENCE_SECS * SLOWNESS,
             memory_bytes=min(compilation.memory_bytes, 512 * _MIB),
             output_bytes=_MIB // 4,
         )
