@@ -76,8 +76,11 @@ test: ## Everything a change must pass
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh
 
-lint types unit contract adapters embedded jail package vm: setup ## One stage of `make test`
+lint types unit contract adapters embedded package vm: setup ## One stage of `make test`
 	@bash infra/setup/check.sh $@
+
+jail: setup ## The sandbox on this kernel, with every hostile program
+	@bash infra/setup/check.sh jail hostile load
 
 system: ## The local stack over HTTP
 	@bash infra/setup/install.sh --sdk

@@ -1,13 +1,28 @@
 #!/usr/bin/env bash
-# Runs check stages in the order given (default: all), stops at the first failure, prints how long each took.
+# Run check stages, and print how long each took.
+#
+#   check.sh              everything: the quick stages in order, then jobs side by side, then the stages that need
+#                         the machine to themselves
+#   check.sh STAGE...     these stages in this order; stops at the first failure
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-all_stages=(lint types unit contract adapters embedded jail package system vm)
 python_paths=(functions sandbox_runtime infra rustbox_cli docs examples tests)
 bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
+
+quick=(lint types unit contract)
+# Each job runs its stages one after the other. Most tests of `hostile`, `jail` and `system` wait for a limit or for
+# a process, so together they keep two cores busy without overloading them.
+side_by_side=("hostile vm" "jail embedded adapters" "system package")
+# These tests measure how the kernel divides the CPUs.
+alone=(load)
+# A test that hangs ends by this. Beside other stages it may take long.
+patience=(--timeout 300)
+# Tests of the jail that are stages of their own. `jail` is all the others.
+hostile_tests=(tests/jail/test_hostile.py)
+load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py)
 
 stage_lint() {
   "$bin/ruff" check "${python_paths[@]}"
@@ -25,42 +40,131 @@ stage_vm() { bash infra/vm/test.sh part; }
 
 stage_tests() { "$bin/pytest" "tests/$1"; }
 
-# Two at a time. Tests of the jail and of the stack need the machine to themselves.
+stage_jail() {
+  local path others=()
+  for path in "${hostile_tests[@]}" "${load_tests[@]}"; do others+=(--ignore "$path"); done
+  "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
+}
+
 stage_two_at_a_time() { "$bin/pytest" -n 2 "tests/$1"; }
+
+# One at a time: beside it other stages work.
+stage_system() { "$bin/pytest" "${patience[@]}" tests/system; }
 
 # Without the tests that moto answers, most of which repeat one that the engine answered.
 stage_adapters_quick() { "$bin/pytest" -n 2 tests/adapters -k "not moto"; }
+
+run_stage() {
+  case $1 in
+    lint | types | vm | jail | system) "stage_$1" ;;
+    hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
+    load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
+    adapters-quick) stage_adapters_quick ;;
+    unit | adapters | embedded) stage_two_at_a_time "$1" ;;
+    contract | package) stage_tests "$1" ;;
+    *) echo "unknown stage $1" >&2; exit 2 ;;
+  esac
+}
 
 durations=()
 stage=""
 started_all=$SECONDS
 report() {
   local code=$?
-  ((code == 0)) || durations+=("$stage FAILED")
+  ((code == 0)) || [[ -z $stage ]] || durations+=("$stage FAILED")
   ((${#durations[@]})) && printf '\nchecks: %s; total %d s\n' "$(printf '%s, ' "${durations[@]}" | sed 's/, $//')" \
     $((SECONDS - started_all))
   exit "$code"
 }
 trap report EXIT
 
-(($#)) || set -- "${all_stages[@]}"
+run_in_order() {
+  local started
+  for stage in "$@"; do
+    printf '\n=== %s\n' "$stage"
+    started=$SECONDS
+    # No `||` here: behind one, bash would ignore the failures inside the function (set -e).
+    run_stage "$stage"
+    durations+=("$stage $((SECONDS - started)) s")
+  done
+  stage=""
+}
+
+# One job: each stage is a process of its own, with a log of its own. Stops at its first failure.
+run_job() {
+  local one started
+  for one in "$@"; do
+    started=$SECONDS
+    touch "$logs/$one.log"
+    # A shell's background job ignores SIGINT, and so would all below it.
+    if env --default-signal=INT bash infra/setup/check.sh "$one" >"$logs/$one.log" 2>&1 </dev/null; then
+      echo "$one $((SECONDS - started)) s" >"$logs/$one.done"
+    else
+      echo "$one FAILED" >"$logs/$one.done"
+      return 1
+    fi
+  done
+}
+
+# Print a line about the stages that are under way.
+tell_progress() {
+  local log one said=()
+  for log in "$logs"/*.log; do
+    one=$(basename "$log" .log)
+    [[ -e $logs/$one.done ]] || said+=("$one $(grep -ao '[0-9]*%\]' "$log" | tail -n 1 | tr -d ']' || true)")
+  done
+  ((${#said[@]} == 0)) || printf '%4d s: %s\n' $((SECONDS - started_all)) "$(printf '%s, ' "${said[@]}" | sed 's/, $//')"
+}
+
+# Print the end of a stage's log, all of it if it failed.
+tell_end() {
+  local one=$1
+  printf '\n=== %s\n' "$(cat "$logs/$one.done")"
+  if grep -q FAILED "$logs/$one.done"; then cat "$logs/$one.log"; else tail -n 24 "$logs/$one.log" | sed -n '/^===/,$p'; fi
+}
+
+run_side_by_side() {
+  local job pids=() told="" code=0 one tick=0 is_under_way=1
+  logs=$(mktemp -d)
+  printf '\n=== side by side:%s\n' "$(printf ' | %s' "$@" | cut -c 3-)"
+  # Job control gives each job a process group, which a signal can end as a whole.
+  set -m
+  for job in "$@"; do
+    # shellcheck disable=SC2086 # a job is a list of words
+    run_job $job &
+    pids+=($!)
+  done
+  set +m
+  trap 'for pid in "${pids[@]}"; do kill -INT -- "-$pid" 2>/dev/null || true; done; wait; rm -rf "$logs"; exit 130' INT TERM
+  while ((is_under_way)); do
+    sleep 5 &
+    wait $! || true
+    ((++tick % 12)) || tell_progress
+    jobs -pr | grep -q . || is_under_way=0 # before the look at what has ended
+    for one in "$logs"/*.done; do
+      one=$(basename "$one" .done)
+      [[ $one == "*" || $told == *" $one "* ]] || { tell_end "$one"; told+=" $one "; }
+    done
+  done
+  for one in "$logs"/*.done; do durations+=("$(cat "$one")"); done
+  for pid in "${pids[@]}"; do wait "$pid" || code=1; done
+  trap - INT TERM
+  rm -rf "$logs"
+  return "$code"
+}
+
+stages=("$@")
+(($#)) || read -ra stages <<<"${quick[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
-for stage in "$@"; do
-  [[ " jail system vm " != *" $stage "* ]] || ((EUID == 0)) ||
+for stage in "${stages[@]}"; do
+  [[ " hostile jail load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
-for stage in "$@"; do
-  printf '\n=== %s\n' "$stage"
-  started=$SECONDS
-  # No `||` here: behind one, bash would ignore the failures inside the function (set -e).
-  case $stage in
-    lint) stage_lint ;;
-    types) stage_types ;;
-    vm) stage_vm ;;
-    adapters-quick) stage_adapters_quick ;;
-    unit | adapters | embedded) stage_two_at_a_time "$stage" ;;
-    contract | jail | package | system) stage_tests "$stage" ;;
-    *) echo "unknown stage $stage: ${all_stages[*]} adapters-quick" >&2; exit 2 ;;
-  esac
-  durations+=("$stage $((SECONDS - started)) s")
-done
+stage=""
+if (($#)); then
+  run_in_order "$@"
+else
+  run_in_order "${quick[@]}"
+  run_side_by_side "${side_by_side[@]}"
+  run_in_order "${alone[@]}"
+fi

@@ -91,7 +91,8 @@ mkfs.ext4 -q -d "$guest" "$work/project.img"
 say "starting (software emulation)"
 log=$work/console.log
 code=0
-timeout "$limit_secs" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3072 -smp 2 -no-reboot \
+# In our process group, which an interrupt ends.
+timeout --foreground "$limit_secs" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3072 -smp 2 -no-reboot \
     -display none -monitor none -serial stdio -nic none -kernel "$place/kernel" -initrd "$place/initrd" \
     -drive "file=$place/system.img,if=virtio,format=raw,snapshot=on" \
     -drive "file=$work/project.img,if=virtio,format=raw" \
