@@ -53,7 +53,7 @@ def _deploy(*arguments: str, code: int = 0) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=500,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -152,7 +152,10 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
     assert re.search(r"^BatchQueue +0 +0 ", said, re.MULTILINE)
     assert "UPDATE_COMPLETE" in said
 
-    # Deleted.
+    _assert_it_can_be_deleted(endpoint)
+
+
+def _assert_it_can_be_deleted(endpoint: str) -> None:
     said = _deploy("down", f"--endpoint={endpoint}", "--data=delete")
     assert "rustbox-local is deleted" in said
     assert "/rustbox/local/admin-key" in said

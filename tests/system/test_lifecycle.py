@@ -30,7 +30,7 @@ def _start_and_fail(**variables: str) -> str:
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
     assert finished.returncode == 1, finished.stdout
@@ -241,7 +241,7 @@ def test_without_root_one_line_says_what_to_do(tmp_path: Path) -> None:
         env={**os.environ, "RUSTBOX_STATE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
     assert finished.returncode == 1

@@ -135,7 +135,7 @@ def start_and_fail(state_dir: Path, **variables: str) -> str:
         env={**os.environ, **own, **variables},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
     assert finished.returncode == 1, finished.stdout
