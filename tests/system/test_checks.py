@@ -1,0 +1,53 @@
+"""A check on the running stack turns failing and up again, and both webhooks verify as a customer verifies them."""
+
+from typing import Any
+
+import httpx
+from standardwebhooks.webhooks import Webhook
+
+from tests.system.webhook_inbox import open_inbox
+from tests.until import until
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_a_check_turns_failing_and_up_again_with_two_verified_webhooks(client: httpx.Client) -> None:
+    program = "import os\nprint(os.environ['WORD'], os.environ.get('RUSTBOX_EVENT', ''))\n"
+    with open_inbox() as inbox:
+        subscription = {"url": inbox.url, "events": ["check.state.changed"], "secret": SECRET}
+        endpoint = client.post("/api/webhooks", json=subscription).json()["id"]
+        body: dict[str, Any] = {
+            "name": "turns",
+            "language": "python",
+            "code": program,
+            "env": {"WORD": "fortytwo"},
+            "assertions": [{"type": "stdout", "contains": "****"}],
+        }
+        path = f"/api/checks/{client.post('/api/checks', json=body).json()['id']}"
+
+        def run_until(state: str) -> None:
+            assert client.post(f"{path}/run", json={"event": {"build": 1042}}).status_code == httpx.codes.ACCEPTED
+            until(lambda: client.get(path).json()["state"] == state)
+
+        run_until("up")
+        run = client.get(f"{path}/runs").json()["items"][0]
+        shown = client.get(f"/api/result/{run['submission_id']}").json()["output"]["stdout"]
+        assert shown == '**** {"build":1042}\n'  # the secret is masked, the event is not
+        client.patch(path, json={"code": "print('broken')"})
+        run_until("failing")
+        client.patch(path, json={"code": program})
+        run_until("up")
+        until(lambda: len(inbox.all()) == 2)
+        failing, up = sorted(
+            (Webhook(SECRET).verify(each.body, each.headers) for each in inbox.all()),
+            key=lambda event: event["timestamp"],
+        )
+        client.delete(f"/api/webhooks/{endpoint}")
+        client.delete(path)
+    assert [(event["previous_state"], event["state"]) for event in (failing, up)] == [
+        ("up", "failing"),
+        ("failing", "up"),
+    ]
+    assert failing["failed"][0]["actual"] == "broken\n"
+    assert "+broken" in failing["difference"]
+    assert up["outage_secs"] >= 0
