@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, override
 
+from botocore.exceptions import ParamValidationError
+from botocore.validate import ParamValidator
+
 from infra.embedded import services
 from infra.embedded.calls import Answer, Params
 from infra.embedded.engine import Engine, open_engine
@@ -15,7 +18,7 @@ from infra.embedded.hook import Hook, Method
 class SwitchedHook(Hook):
     """Answers while `engine` is set. Otherwise botocore does, and moto under it.
 
-    It emits botocore's events of a call, as far as tests listen to them.
+    It emits botocore's events of a call, as far as tests listen to them, and checks parameters as botocore does.
     """
 
     def __init__(self) -> None:
@@ -38,6 +41,9 @@ class SwitchedHook(Hook):
     @override
     def _answer(self, client: Any, operation: str, params: Params) -> Answer:
         model = client.meta.service_model.operation_model(operation)
+        wrong = ParamValidator().validate(params, model.input_shape)
+        if wrong.has_errors():  # the engine takes what AWS would refuse, such as a number where text must be
+            raise ParamValidationError(report=wrong.generate_report())
         place = f"{client.meta.service_model.service_id.hyphenize()}.{operation}"
         client.meta.events.emit(f"provide-client-params.{place}", model=model, params=params, context={})
         request = {"body": json.dumps(params, default=str), "headers": {}}
