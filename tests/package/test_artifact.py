@@ -94,7 +94,7 @@ def test_the_template_deploys_the_folder_of_the_package_on_the_python_it_was_com
 
 
 def test_zip_is_within_its_budget(package: Package) -> None:
-    assert 1024 * 1024 < package.size == package.path.stat().st_size <= MAX_ZIPPED_BYTES == 9 * 1024 * 1024
+    assert 1024 * 1024 < package.size == package.path.stat().st_size <= MAX_ZIPPED_BYTES == 8 * 1024 * 1024
 
 
 def test_a_zip_over_its_budget_is_refused(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
