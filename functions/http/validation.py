@@ -27,8 +27,8 @@ _SENTENCES = {
     "tuple_type": "Must be an array.",
     "string_too_short": "Must have at least {min_length} characters.",
     "string_too_long": "Must have at most {max_length} characters.",
-    "too_short": "Must have at least {min_length} items.",
-    "too_long": "Must have at most {max_length} items.",
+    "too_short": "Must have at least {min_length} {unit}.",
+    "too_long": "Must have at most {max_length} {unit}.",
     "greater_than": "Must be above {gt}.",
     "greater_than_equal": "Must be at least {ge}.",
     "less_than": "Must be below {lt}.",
@@ -36,6 +36,9 @@ _SENTENCES = {
     "enum": "Must be one of {expected}.",
     "literal_error": "Must be one of {expected}.",
     "value_error": "{error}",
+    "string_pattern_mismatch": "Must match {pattern}",
+    "union_tag_not_found": "The field {discriminator} is required.",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}.",
     "extra_forbidden": "There is no such field.",
 }
 """By pydantic's type of error. https://docs.pydantic.dev/latest/errors/validation_errors/"""
@@ -102,10 +105,14 @@ def _misspelt(model: type[BaseModel], body: Mapping[str, Any]) -> Iterable[Field
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
-    values = dict(item.get("ctx", {}))
-    if "expected" in values:
-        values["expected"] = values["expected"].replace("'", "")
-    return _SENTENCES.get(item["type"], _OTHER).format(**values)
+    values = {name: str(value) for name, value in item.get("ctx", {}).items()}
+    for name in ("expected", "discriminator", "expected_tags"):
+        values[name] = values.get(name, "").replace("'", "")  # pydantic quotes them
+    values["unit"] = "characters" if values.get("field_type") == "Value" else "items"
+    if values.get("min_length") == "1":
+        return "Must not be empty."
+    text = _SENTENCES.get(item["type"], _OTHER).format(**values)
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:
