@@ -31,7 +31,7 @@ _TEARDOWN_SECS: Final = 10
 _DRAIN_SECS: Final = 10
 # Exit codes of a runner that says why it cannot work: wrong settings, or a host on which it cannot isolate
 # (sandbox_runtime/commands/exit_codes.py).
-_CANNOT_WORK_CODES: Final = (2, 125)
+_CANNOT_WORK_CODES: Final = (2, 121)
 # Variables of ours that the runner takes over when they are set.
 _PASSED_ON = (
     "SLOTS",

@@ -14,15 +14,15 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
 quick=(lint types unit contract)
 # Each job runs its stages one after the other. Most tests of `hostile`, `jail` and `system` wait for a limit or for
-# a process, so together they keep two cores busy without overloading them.
-side_by_side=("hostile vm" "jail embedded adapters" "system package")
-# These tests measure how the kernel divides the CPUs.
+# a process, so two jobs keep two cores busy without overloading them.
+side_by_side=("hostile jail vm" "system adapters embedded package")
+# These tests measure how the kernel divides the CPUs, and what memory the host has left.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long.
 patience=(--timeout 300)
 # Tests of the jail that are stages of their own. `jail` is all the others.
 hostile_tests=(tests/jail/test_hostile.py)
-load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py)
+load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_uncharged_memory.py)
 
 stage_lint() {
   "$bin/ruff" check "${python_paths[@]}"

@@ -10,12 +10,13 @@ import statistics
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import Slot, SlotConfig
+from sandbox_runtime.jail import JailError, Slot, SlotConfig
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, Outcome, StopReason
 from sandbox_runtime.languages import Language, compile_spec
 from tests.jail.weakened.limits import SLOWNESS
@@ -80,7 +81,8 @@ def uncharged_mib(slot: Slot, program: bytes, kind: str, limits: Limits = LIMITS
     taken, counted, most = [], [0], 0.0
     while run.is_alive():
         taken.append(_kernel_bytes())
-        counted.append(slot._groups.read().memory_now_bytes)
+        with suppress(JailError):  # the slot is making the group anew
+            counted.append(slot._groups.read().memory_now_bytes)
         most = max(most, statistics.median(taken[-5:]) - before)
         if limits is not LIMITS and most - max(counted) > UNCHARGED_MIB * MIB:
             os.eventfd_write(cancel, 1)
