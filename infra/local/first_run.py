@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from infra.local.console import Console
 
-_READY_SECS: Final = 60
+_READY_SECS: Final = 300
+_USUAL_SECS: Final = 3
+"""A start with prepared languages takes less."""
 _PATIENCE_SECS: Final = 30
 _SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the public test vector
 _PYTHON: Final = {"language": "python", "code": "print(6 * 7)"}
@@ -26,7 +28,7 @@ _JAVASCRIPT: Final = {"language": "javascript", "code": "console.log(6 * 7)"}
 def show_first_run(base_url: str, console: Console, should_stop: Callable[[], bool]) -> bool:
     """Run the three patterns and print a line for each. False if one did not give 42."""
     with httpx.Client(base_url=base_url, headers={"X-API-Key": API_KEY}, timeout=35, trust_env=False) as client:
-        if not _wait_until_ready(client, should_stop):
+        if not _wait_until_ready(client, console, should_stop):
             console.line("first run", "no runner is ready: look for the cause in the runner's lines above", "error")
             return False
         return all(
@@ -38,12 +40,15 @@ def show_first_run(base_url: str, console: Console, should_stop: Callable[[], bo
         )
 
 
-def _wait_until_ready(client: httpx.Client, should_stop: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + _READY_SECS
-    while time.monotonic() < deadline and not should_stop():
+def _wait_until_ready(client: httpx.Client, console: Console, should_stop: Callable[[], bool]) -> bool:
+    begun, is_told = time.monotonic(), False
+    while (waited_secs := time.monotonic() - begun) < _READY_SECS and not should_stop():
         if client.get("/api/health/ready").status_code == httpx.codes.OK:
             return True
-        time.sleep(0.1)
+        if waited_secs > _USUAL_SECS and not is_told:
+            is_told = True
+            console.line("first run", "waits for the runner, which prepares its languages once (about a minute)")
+        time.sleep(1 if is_told else 0.1)
     return False
 
 
