@@ -138,8 +138,8 @@ class Ending:
 
     def _with_events(self, check: Check, ended: Run, step: Step, change: str) -> Run:
         """Return the final run with the events to publish; due until they are."""
-        now, muted_until_ms = self.clock(), check.rules.muted_until_ms
-        if muted_until_ms is not None and now < muted_until_ms:
+        now = self.clock()
+        if check.rules.is_muted(now):
             return replace(ended, due_at_ms=None)
         events = [run_event(check, ended, now, self.public_base_url)]
         if step.announce is not None:

@@ -16,10 +16,13 @@ from functions.http.http_event import json_body
 from functions.ids import new_id
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
     from functions.checks.inbound import Inbound
     from functions.checks.routes import CheckRoutes
+    from functions.checks.store import CheckStore
+    from functions.clock import Clock
     from functions.http.resolver import Resolver
 
 
@@ -28,13 +31,16 @@ class InboundRoutes:
     """Handlers of inbound events. All of them raise ServiceError."""
 
     checks: CheckRoutes
+    store: CheckStore
     inbound: Inbound
+    clock: Clock
+    log: Logger
 
     def new_secret(self, app: Resolver, id_text: str) -> Response[str]:
         """Replace the inbound secret of a check. Only this answer shows it."""
         check = self.checks.own(app, id_text)
         secret = self.inbound.new_secret(check)
-        self.checks.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
+        self.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
         return answer({"secret": secret, "url": f"/api/checks/{check.check_id}/events"})
 
     def receive(self, app: Resolver, id_text: str) -> Response[str]:
@@ -43,13 +49,13 @@ class InboundRoutes:
         raw = json_body(app.current_event)
         project_id, webhook_id = self.inbound.verify(check_id, app.current_event.headers, raw)
         event = inbound_event(raw)
-        check = self.checks.store.get(project_id, check_id)
+        check = self.store.get(project_id, check_id)
         if check is None:
             raise NotFoundError("There is no such check.")
-        now = self.checks.clock()
+        now = self.clock()
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=event)
-        kept = self.checks.store.add_inbound_run(run, webhook_id) or run
+        kept = self.store.add_inbound_run(run, webhook_id) or run
         if kept is run:
             self.checks.hint(run)
-            self.checks.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
+            self.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
         return answer(run_body(kept), 202)

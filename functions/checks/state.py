@@ -175,7 +175,7 @@ def _announce(standing: Standing, rules: Rules, now_ms: int) -> Step:
     if rules.is_muted(now_ms) or (is_reminder and not _is_reminder_due(standing, rules, now_ms)):
         return Step(standing=standing)
     told = replace(standing, told=state, told_ms=now_ms)
-    if was is State.NEW and state is State.UP:  # nobody waits for this message
+    if was is State.NEW and state is State.UP:  # the first pass is not announced
         return Step(standing=told)
     recovered = was in DOWN and state in {State.UP, State.FLAKY}
     announcement = Announcement(

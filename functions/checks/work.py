@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from functions.projects.registry import ProjectRegistry
     from functions.submissions.accept import Acceptance
     from functions.submissions.model import Submission
+    from functions.submissions.store import SubmissionStore
     from functions.webhooks.publish import Outbox
 
 TAKEN_MS = 60_000
@@ -45,6 +46,7 @@ class CheckWork:
 
     store: CheckStore
     projects: ProjectRegistry
+    submissions: SubmissionStore
     acceptance: Acceptance
     ending: Ending
     outbox: Outbox
@@ -115,9 +117,9 @@ class CheckWork:
             # The check was changed after this run was accepted, and before we noted its submission.
             claim = Claim(idempotency_pk(run.project_id, key), "")
             try:
-                self.acceptance.store.check_claim(claim)
+                self.submissions.check_claim(claim)
             except ClaimTakenError as taken:
-                earlier = self.acceptance.store.get(taken.submission_id)
+                earlier = self.submissions.get(taken.submission_id)
                 if earlier is not None:
                     return earlier
             raise
@@ -138,7 +140,7 @@ class CheckWork:
             self.hints.send(waiting, delay_secs)
 
     def _look(self, check: Check, run: Run) -> None:
-        submission = self.acceptance.store.get(run.submission_id or "")
+        submission = self.submissions.get(run.submission_id or "")
         if submission is not None and not submission.is_final:
             self.store.put_claimed(replace(run, due_at_ms=self.clock() + POLL_MS), run)
             return

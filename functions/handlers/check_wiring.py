@@ -61,6 +61,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     work = CheckWork(
         store=store,
         projects=ProjectRegistry(settings.projects_table, dynamodb),
+        submissions=submissions,
         acceptance=acceptance,
         ending=Ending(store, payloads, settings.public_base_url, clock),
         outbox=outbox(settings),

@@ -30,13 +30,14 @@ class Wiring(NamedTuple):
 @functools.cache
 def wiring() -> Wiring:
     """Return the wired parts, created on the first call."""
-    settings, dynamodb = load(ChecksSettings), Clients.dynamodb()
+    settings, dynamodb, log = load(ChecksSettings), Clients.dynamodb(), logger("checks")
     store = CheckStore(settings.checks_table, dynamodb, now_ms)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     projects = ProjectStore(settings.projects_table, dynamodb)
-    routes = CheckRoutes(projects, store, hints, CheckVariables(boxes), now_ms, logger("checks"))
-    return Wiring(routes, BadgeRoutes(store), InboundRoutes(routes, Inbound(store, boxes, now_ms)))
+    routes = CheckRoutes(projects, store, hints, CheckVariables(boxes), now_ms, log)
+    inbound = InboundRoutes(routes, store, Inbound(store, boxes, now_ms), now_ms, log)
+    return Wiring(routes, BadgeRoutes(store), inbound)
 
 
 def build_resolver() -> Resolver:

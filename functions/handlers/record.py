@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
-from functions.handlers.wiring import recorder
+from functions.handlers.record_wiring import recorder
 from functions.messages.wire import CompletionsMessage, ExecutionCompleted, ExecutionStarted, parse_completions_message
 from functions.settings import RecordSettings, load
 from functions.submissions.model import Submission

@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
+from functions.handlers.record_wiring import recorder
 from functions.handlers.webhook_wiring import outbox
-from functions.handlers.wiring import recorder
 from functions.settings import SweepSettings, load
 from functions.submissions.backlog import DueSubmission, Entry
 from functions.submissions.dead_letters import settle, submission_of

@@ -45,7 +45,6 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
             hints=box.hints,
             lanes=lanes,
             lane_waker=LaneWaker(lanes, box.hints, slots),
-            project_slots=slots,
         ),
         deliveries=box.deliveries,
         attempts=Attempts(table, dynamodb),

@@ -3,11 +3,8 @@
 `submit` imports this module at its cold start, so it must not import the parts that send webhooks.
 """
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
-from functions.checks.hints import CheckHints
 from functions.projects.quota_store import QuotaStore
 from functions.settings import (
     AnnounceSettings,
@@ -18,11 +15,8 @@ from functions.settings import (
     WebhookSettings,
 )
 from functions.submissions.complete import Completer, OnFinal, no_one
-from functions.submissions.model import Submission
-from functions.submissions.record import Recorder
-from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.telemetry import logger, metrics, warn
+from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
@@ -53,18 +47,3 @@ def completer(
         metrics=metrics(service),
         on_final=on_final,
     )
-
-
-def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder:
-    """Return the part that applies the runners' messages."""
-    hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
-
-    def tell_checks(final: Submission) -> None:
-        try:
-            hints.tell_ended(final)
-        except (ClientError, BotoCoreError) as error:
-            warn(logger(service), "Check not told; its schedule will look", final.log_ids, error)
-
-    parts = completer(settings, service, tell_checks)
-    runners = RunnerStore(settings.runners_table, Clients.dynamodb())
-    return Recorder(parts, parts.submissions, parts.payloads, runners)

@@ -127,7 +127,6 @@ class Pipeline:
                 self.delivery_hints,
                 self.lanes,
                 self.lane_waker,
-                PROJECT_SLOTS,
                 time,
                 no_sleep,
             ),

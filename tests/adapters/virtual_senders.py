@@ -82,9 +82,7 @@ class VirtualSenders:
         old = pipeline.deliverer.claimer
         lane_waker = dataclasses.replace(old.lane_waker, hints=self.queue, project_slots=project_slots)
         self.lane_waker = lane_waker
-        claimer = dataclasses.replace(
-            old, hints=self.queue, lane_waker=lane_waker, project_slots=project_slots, sleep=self._sleep
-        )
+        claimer = dataclasses.replace(old, hints=self.queue, lane_waker=lane_waker, sleep=self._sleep)
         self.deliverer = dataclasses.replace(
             pipeline.deliverer, claimer=claimer, hints=self.queue, egress=VirtualEgress(self), sleep=self._sleep
         )

@@ -27,14 +27,13 @@ _CANDIDATES = 5
 
 @dataclass(frozen=True, slots=True)
 class Claimer:
-    """Claims deliveries for senders. `project_slots`: limit of the send slots of one project."""
+    """Claims deliveries for senders."""
 
     snapshots: Snapshots
     leases: Leases
     hints: DeliveryHints
     lanes: LaneStore
     lane_waker: LaneWaker
-    project_slots: int
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
 
@@ -112,7 +111,7 @@ class Claimer:
         if hint.body:
             # Of the very bytes: the claim fails unless the row has the same digest.
             delivery = replace(delivery, body_digest=hashlib.sha256(hint.body).digest())
-        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.project_slots)
+        claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.lane_waker.project_slots)
         return None if claimed is None else replace(claimed, body=hint.body)
 
     def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
@@ -130,11 +129,11 @@ class Claimer:
             seen = older
             if not self._has_free_slot(seen):
                 return None, True  # both wait, and the sender that took the slot will see them
-        held = self.leases.claim(seen, owner, self.project_slots)
+        held = self.leases.claim(seen, owner, self.lane_waker.project_slots)
         return held, held is not None
 
     def _has_free_slot(self, seen: DeliverySnapshot) -> bool:
-        return seen.slots.count_free(seen.lane, self.project_slots, self.clock()) > 0
+        return seen.slots.count_free(seen.lane, self.lane_waker.project_slots, self.clock()) > 0
 
     def _older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
         """Return a delivery of the same lane that has waited longer; None if there is none."""

@@ -1,0 +1,27 @@
+"""Wire the part that applies the runners' messages."""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.aws.clients import Clients
+from functions.checks.hints import CheckHints
+from functions.handlers.wiring import completer
+from functions.settings import RecordSettings, SweepSettings
+from functions.submissions.model import Submission
+from functions.submissions.record import Recorder
+from functions.submissions.runner_store import RunnerStore
+from functions.telemetry import logger, warn
+
+
+def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder:
+    """Return the part that applies the runners' messages."""
+    hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
+
+    def tell_checks(final: Submission) -> None:
+        try:
+            hints.tell_ended(final)
+        except (ClientError, BotoCoreError) as error:
+            warn(logger(service), "Check not told; its schedule will look", final.log_ids, error)
+
+    parts = completer(settings, service, tell_checks)
+    runners = RunnerStore(settings.runners_table, Clients.dynamodb())
+    return Recorder(parts, parts.submissions, parts.payloads, runners)
