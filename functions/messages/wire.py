@@ -3,16 +3,11 @@
 `Message.parse(text)` raises MessageInvalidError; `message.serialise()` gives the JSON text of a queue message.
 """
 
-import base64
-import binascii
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
     SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
@@ -20,8 +15,18 @@ from pydantic import (
     model_validator,
 )
 
-from functions.clock import from_rfc3339
 from functions.errors import MessageInvalidError
+from functions.messages.base import (
+    Base64,
+    Correlated,
+    Message,
+    NodeId,
+    RequestedLimits,
+    Result,
+    Time,
+    Uuid,
+    problem_places,
+)
 from functions.messages.evidence import (
     CgroupBackend,
     Count,
@@ -33,78 +38,10 @@ from functions.messages.evidence import (
     ShortText,
 )
 from functions.messages.languages import Language, Profile
-from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
+from functions.messages.verdict import Integrity
 
 
-def _decode_base64(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("not a string")  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into its own error
-    try:
-        return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise ValueError("not base64") from error
-
-
-def _checked_time(text: str) -> str:
-    from_rfc3339(text)
-    return text
-
-
-Base64 = Annotated[bytes, PlainValidator(_decode_base64), PlainSerializer(lambda raw: base64.b64encode(raw).decode())]
-Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-Time = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3,6}Z$"), AfterValidator(_checked_time)]
-CorrelationId = Annotated[str, Field(pattern=r"^[0-9A-Za-z._~:=+/-]{1,128}$")]
-NodeId = Annotated[str, Field(min_length=1, max_length=128)]
-
-
-class _Message(Shape):
-    """Base of all messages. Attributes have the names of the JSON; base64 is decoded."""
-
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
-    )
-    version: Literal[1] = 1
-
-    @classmethod
-    def parse(cls, text: str | bytes) -> Self:
-        """Parse a message. Raises MessageInvalidError."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise MessageInvalidError(_places(error)) from None
-
-    def serialise(self) -> str:
-        """Return the message as one line of JSON."""
-        return self.model_dump_json(by_alias=True)
-
-
-class _Correlated(_Message):
-    """A message about one submission. The id is that of its request; a runner of an older revision sends none."""
-
-    correlation_id: CorrelationId | None = None
-
-    @model_serializer(mode="wrap")
-    def _only_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if name != "correlation_id" or value is not None}
-
-
-class RequestedLimits(Shape):
-    """Limits that the client set. The runner has its defaults for the others."""
-
-    cpu_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    wall_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    memory_mb: Annotated[int, Field(ge=1)] | None = None
-    max_processes: Annotated[int, Field(ge=1)] | None = None
-    output_kb: Annotated[int, Field(ge=1)] | None = None
-
-    @model_serializer(mode="wrap")
-    def _only_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
-
-
-class ExecutionRequested(_Message):
+class ExecutionRequested(Message):
     """Request one execution. The sweeper sends it again with a new execution id."""
 
     type: Literal["execution_requested"] = "execution_requested"
@@ -126,7 +63,7 @@ class ExecutionRequested(_Message):
         return {name: value for name, value in handler(self).items() if value is not None}
 
 
-class ExecutionStarted(_Correlated):
+class ExecutionStarted(Correlated):
     """A runner has started the submission."""
 
     type: Literal["execution_started"] = "execution_started"
@@ -134,18 +71,6 @@ class ExecutionStarted(_Correlated):
     execution_id: Uuid
     node_id: NodeId
     started_at: Time
-
-
-class Result(Shape):
-    """The verdict and its reasons."""
-
-    verdict: Verdict
-    cause: Cause
-    actor: Actor
-    phase: Phase
-    exit_code: Annotated[int, Field(ge=-(2**31), lt=2**32)] | None
-    signal: Annotated[int, Field(ge=1, le=64)] | None
-    error_message: ShortText | None
 
 
 class Stream(Shape):
@@ -167,7 +92,7 @@ class Stream(Shape):
         return {name: value for name, value in handler(self).items() if value is not None}
 
 
-class ExecutionCompleted(_Correlated):
+class ExecutionCompleted(Correlated):
     """The outcome of one execution. Its object keys must be under its own submission and execution."""
 
     type: Literal["execution_completed"] = "execution_completed"
@@ -193,7 +118,7 @@ class ExecutionCompleted(_Correlated):
         return self
 
 
-class RunnerHeartbeat(_Message):
+class RunnerHeartbeat(Message):
     """A runner is alive; its capacity, languages and controls."""
 
     type: Literal["runner_heartbeat"] = "runner_heartbeat"
@@ -223,12 +148,4 @@ def parse_completions_message(text: str | bytes) -> CompletionsMessage:
     try:
         return _COMPLETIONS.validate_json(text)
     except ValidationError as error:
-        raise MessageInvalidError(_places(error)) from None
-
-
-def _places(error: ValidationError) -> str:
-    """Name the wrong fields and the type of each problem, never the content."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {item['type']}" for item in found[:5]
-    )
+        raise MessageInvalidError(problem_places(error)) from None

@@ -1,7 +1,8 @@
 """Build the message that requests one execution of a submission."""
 
+from functions.messages.base import RequestedLimits
 from functions.messages.variables import Environment
-from functions.messages.wire import ExecutionRequested, RequestedLimits
+from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Submission
 
 

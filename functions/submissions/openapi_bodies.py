@@ -5,10 +5,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from functions.http.openapi.bodies import Time, Uuid
+from functions.messages.base import Result
 from functions.messages.evidence import CgroupBackend, Count, Evidence, IsolationMode, Measure, Metrics
 from functions.messages.languages import Language, Profile
 from functions.messages.verdict import Integrity, Verdict
-from functions.messages.wire import Result
 from functions.submissions.model import Status
 
 WARNINGS: Any = Field(default_factory=list, description="Only if the request had unknown fields: each is named.")

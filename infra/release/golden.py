@@ -8,7 +8,15 @@ from pathlib import Path
 from functions import VERSION
 from infra.deploy.package import ROOT
 
-KINDS = ("execution_requested", "execution_started", "execution_completed", "runner_heartbeat")
+KINDS = (
+    "execution_requested",
+    "execution_started",
+    "execution_completed",
+    "runner_heartbeat",
+    "judge_requested",
+    "judge_progress",
+    "judge_completed",
+)
 _EVENTS = ROOT / "events"
 
 

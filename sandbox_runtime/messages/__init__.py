@@ -13,22 +13,59 @@ from sandbox_runtime.messages.evidence import (
     Teardown,
     TimingEvidence,
 )
+from sandbox_runtime.messages.judged import (
+    MAX_CHECKER_MESSAGE_CHARACTERS,
+    CaseResult,
+    CaseResults,
+    CaseRun,
+    CaseStream,
+    Compilation,
+    JudgeCompleted,
+    JudgeProgress,
+)
+from sandbox_runtime.messages.judging import (
+    MAX_JUDGING_BYTES,
+    Case,
+    Checker,
+    CheckerFile,
+    CheckerProgram,
+    Group,
+    JudgeRequested,
+    Judging,
+    read_judging,
+)
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, MAX_STDIN_BYTES, ExecutionRequested, LimitOverrides
 from sandbox_runtime.messages.rules import format_time, is_correlation_id, parse_time
 from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
 
 __all__ = [
+    "MAX_CHECKER_MESSAGE_CHARACTERS",
     "MAX_CODE_BYTES",
+    "MAX_JUDGING_BYTES",
     "MAX_MESSAGE_BYTES",
     "MAX_STDIN_BYTES",
     "Addressee",
+    "Case",
+    "CaseResult",
+    "CaseResults",
+    "CaseRun",
+    "CaseStream",
     "CgroupEvidence",
+    "Checker",
+    "CheckerFile",
+    "CheckerProgram",
+    "Compilation",
     "ExecutionCompleted",
     "ExecutionEvidence",
     "ExecutionRequested",
     "ExecutionStarted",
+    "Group",
     "InlineOutput",
     "Isolation",
+    "JudgeCompleted",
+    "JudgeProgress",
+    "JudgeRequested",
+    "Judging",
     "LimitEvidence",
     "LimitOverrides",
     "MessageInvalidError",
@@ -45,5 +82,6 @@ __all__ = [
     "is_correlation_id",
     "parse",
     "parse_time",
+    "read_judging",
     "serialise",
 ]

@@ -41,11 +41,11 @@ def key(name: str, *, shown: bool = True) -> Any:
     return dataclasses.field(metadata={"key": name}, repr=shown)
 
 
-def load(text: str | bytes) -> dict[str, object]:
-    """Parse one JSON object. Refuses NaN, duplicate keys, deep nesting and anything over MAX_MESSAGE_BYTES."""
+def load(text: str | bytes, most_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, object]:
+    """Parse one JSON object. Refuses NaN, duplicate keys, deep nesting and anything over `most_bytes`."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(raw) > MAX_MESSAGE_BYTES:
-        raise MessageInvalidError("", f"must have at most {MAX_MESSAGE_BYTES} bytes")
+    if len(raw) > most_bytes:
+        raise MessageInvalidError("", f"must have at most {most_bytes} bytes")
     try:
         value = json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:

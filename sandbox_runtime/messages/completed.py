@@ -19,6 +19,11 @@ from sandbox_runtime.messages.rules import (
 
 LAST_SIGNAL = 64
 
+Integrity = Annotated[
+    str,
+    one_of("complete", "truncated_by_judge_limit", "truncated_by_program_close", "crash_mid_write", "write_error"),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -91,10 +96,7 @@ class ExecutionCompleted:
     result: Result
     stdout: InlineOutput | StoredOutput
     stderr: InlineOutput | StoredOutput
-    integrity: Annotated[
-        str,
-        one_of("complete", "truncated_by_judge_limit", "truncated_by_program_close", "crash_mid_write", "write_error"),
-    ]
+    integrity: Integrity
     metrics: Metrics | None
     evidence: ExecutionEvidence | None
     correlation_id: CorrelationId | None = None

@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from sandbox_runtime.messages.codec import MessageInvalidError, load, read, write
 from sandbox_runtime.messages.completed import ExecutionCompleted
+from sandbox_runtime.messages.judged import JudgeCompleted, JudgeProgress
+from sandbox_runtime.messages.judging import JudgeRequested
 from sandbox_runtime.messages.requested import ExecutionRequested
 from sandbox_runtime.messages.rules import LanguageName, Uuid
 from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
@@ -17,6 +19,9 @@ TYPES = MappingProxyType(
         ExecutionStarted: "execution_started",
         ExecutionCompleted: "execution_completed",
         RunnerHeartbeat: "runner_heartbeat",
+        JudgeRequested: "judge_requested",
+        JudgeProgress: "judge_progress",
+        JudgeCompleted: "judge_completed",
     }
 )
 

@@ -17,6 +17,10 @@ _RESERVED_VARIABLE = re.compile(
 MAX_VARIABLES = 33
 MAX_VARIABLE_BYTES = 4_096
 _OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/(stdout|stderr)")
+_CASE_OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/case-[0-9]{1,3}-stdout")
+_CASES_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/cases")
+_JUDGING_KEY = re.compile(r"judge-inputs/[0-9A-Za-z/_-]{1,200}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 def one_of(*choices: str) -> Check:
@@ -34,6 +38,11 @@ def at_least(minimum: float) -> Check:
     return Check(lambda value: value >= minimum, f"at least {minimum}")
 
 
+def matching(pattern: re.Pattern[str], expected: str) -> Check:
+    """A text that a pattern matches as a whole."""
+    return Check(lambda text: pattern.fullmatch(text) is not None, expected)
+
+
 def is_uuid(text: str) -> bool:
     """Lower-case UUID with dashes."""
     return _UUID.fullmatch(text) is not None
@@ -48,6 +57,11 @@ def are_variables(variables: dict[str, str]) -> bool:
         and len(value.encode("utf-8", "surrogatepass")) <= MAX_VARIABLE_BYTES
         for name, value in variables.items()
     )
+
+
+def is_file_name(text: str) -> bool:
+    """A name of a file in a jail: no path, and no name that starts with a dot or a dash."""
+    return _FILE_NAME.fullmatch(text) is not None
 
 
 def is_correlation_id(text: str) -> bool:
@@ -82,9 +96,10 @@ NodeId = Annotated[str, length(1, 128)]
 LanguageName = Annotated[str, one_of("python", "c", "cpp", "java", "javascript", "typescript", "go", "rust")]
 IsolationMode = Annotated[str, one_of("strict", "permissive")]
 CgroupBackend = Annotated[str, one_of("cgroup_v1", "cgroup_v2")]
-OutputKey = Annotated[
-    str, Check(lambda text: _OUTPUT_KEY.fullmatch(text) is not None, "outputs/<submission>/<execution>/<stream>")
-]
+OutputKey = Annotated[str, matching(_OUTPUT_KEY, "outputs/<submission>/<execution>/<stream>")]
+CaseOutputKey = Annotated[str, matching(_CASE_OUTPUT_KEY, "outputs/<submission>/<execution>/case-<index>-stdout")]
+CasesKey = Annotated[str, matching(_CASES_KEY, "outputs/<submission>/<execution>/cases")]
+JudgingKey = Annotated[str, matching(_JUDGING_KEY, "judge-inputs/<name>")]
 Variables = Annotated[dict[str, str], Check(are_variables, "variables that a program may get")]
 Count = Annotated[int, at_least(0)]
 Amount = Annotated[float, at_least(0)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from functions.errors import MessageInvalidError
+from functions.messages.judging import JudgeCompleted, JudgeProgress, JudgeRequested
 from functions.messages.wire import (
     ExecutionCompleted,
     ExecutionRequested,
@@ -22,16 +23,29 @@ from functions.submissions.model import Completion, Submission
 from functions.submissions.views import result_body
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 
-type Message = type[ExecutionRequested | ExecutionStarted | ExecutionCompleted | RunnerHeartbeat]
+type Message = type[
+    ExecutionRequested
+    | ExecutionStarted
+    | ExecutionCompleted
+    | RunnerHeartbeat
+    | JudgeRequested
+    | JudgeProgress
+    | JudgeCompleted
+]
 
 MESSAGES: dict[str, Message] = {
     "execution_requested": ExecutionRequested,
     "execution_started": ExecutionStarted,
     "execution_completed": ExecutionCompleted,
     "runner_heartbeat": RunnerHeartbeat,
+    "judge_requested": JudgeRequested,
+    "judge_progress": JudgeProgress,
+    "judge_completed": JudgeCompleted,
 }
 GOLDEN = [path for kind in MESSAGES for path in sorted((EVENTS / kind).glob("v1.*.json")) if "schema" not in path.name]
-COMPLETIONS = [path for path in GOLDEN if path.parent.name != "execution_requested"]
+COMPLETIONS = [
+    path for path in GOLDEN if path.parent.name != "execution_requested" and not path.parent.name.startswith("judge_")
+]
 
 
 def schema(kind: str) -> Draft202012Validator:

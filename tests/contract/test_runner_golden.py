@@ -14,6 +14,9 @@ from sandbox_runtime.messages import (
     ExecutionCompleted,
     ExecutionRequested,
     ExecutionStarted,
+    JudgeCompleted,
+    JudgeProgress,
+    JudgeRequested,
     MessageInvalidError,
     RunnerHeartbeat,
     StoredOutput,
@@ -31,6 +34,9 @@ KINDS: dict[str, type] = {
     "execution_started": ExecutionStarted,
     "execution_completed": ExecutionCompleted,
     "runner_heartbeat": RunnerHeartbeat,
+    "judge_requested": JudgeRequested,
+    "judge_progress": JudgeProgress,
+    "judge_completed": JudgeCompleted,
 }
 GOLDEN = [
     pytest.param(name, path, id=f"{name}/{path.name}")

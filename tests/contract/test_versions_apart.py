@@ -11,13 +11,27 @@ from typing import Any
 
 import pytest
 
+from functions.messages.judging import JudgeCompleted, JudgeProgress
 from functions.messages.wire import parse_completions_message
 from sandbox_runtime import RUNNER_VERSION
-from sandbox_runtime.messages import ExecutionRequested, parse
+from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, parse
 
 EVENTS = Path(__file__).parents[2] / "events"
 RELEASED = EVENTS / "released"
-KINDS = ("execution_requested", "execution_started", "execution_completed", "runner_heartbeat")
+KINDS = (
+    "execution_requested",
+    "execution_started",
+    "execution_completed",
+    "runner_heartbeat",
+    "judge_requested",
+    "judge_progress",
+    "judge_completed",
+)
+REQUESTS: dict[str, type] = {"execution_requested": ExecutionRequested, "judge_requested": JudgeRequested}
+JUDGED: dict[str, type[JudgeProgress | JudgeCompleted]] = {
+    "judge_progress": JudgeProgress,
+    "judge_completed": JudgeCompleted,
+}
 MAPS = {"toolchains", "environment"}  # their keys are data
 
 
@@ -29,7 +43,9 @@ def _golden(root: Path) -> list[Any]:
 def _read(kind: str, document: object) -> object:
     """Read as the other part of the product does."""
     text = json.dumps(document)
-    return parse(ExecutionRequested, text) if kind == "execution_requested" else parse_completions_message(text)
+    if kind in REQUESTS:
+        return parse(REQUESTS[kind], text)
+    return JUDGED[kind].parse(text) if kind in JUDGED else parse_completions_message(text)
 
 
 def _with_unknown_fields(value: object) -> object:

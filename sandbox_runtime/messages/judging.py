@@ -1,0 +1,126 @@
+"""`judge_requested`: requests one execution of a judge run, a program with its cases and checkers."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from sandbox_runtime.messages.codec import Check, MessageInvalidError, key, load, read
+from sandbox_runtime.messages.requested import MAX_CODE_BYTES, LimitOverrides
+from sandbox_runtime.messages.rules import (
+    Amount,
+    Count,
+    JudgingKey,
+    LanguageName,
+    Timestamp,
+    Uuid,
+    is_file_name,
+    length,
+    one_of,
+)
+
+MAX_CASES = 200
+MAX_CHECKER_FILE_BYTES = 524_288
+MAX_JUDGING_BYTES = 16_777_216
+"""Of the object under `judging_key`."""
+
+PROGRAM_KINDS = frozenset({"program", "interactor"})
+
+Arguments = Annotated[
+    tuple[Annotated[str, length(0, 1024), Check(lambda text: "\0" not in text, "without NUL")], ...],
+    length(0, 64),
+]
+Name = Annotated[str, length(1, 64)]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerFile:
+    """A file beside the source of a checker program, such as a header."""
+
+    name: Annotated[str, Check(is_file_name, "a file name")]
+    content: Annotated[bytes, length(0, MAX_CHECKER_FILE_BYTES)] = key("content_base64", shown=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerProgram:
+    """A checker or an interactor."""
+
+    language: LanguageName
+    protocol: Annotated[str, one_of("testlib", "kattis")]
+    args: Arguments
+    files: Annotated[tuple[CheckerFile, ...], length(0, 16)]
+    code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """One checker. The options belong to `tokens`, `program` to `program` and `interactor`."""
+
+    kind: Annotated[str, one_of("lines", "exact", "tokens", "program", "interactor")]
+    case_sensitive: bool | None = None
+    float_abs: Amount | None = None
+    float_rel: Amount | None = None
+    program: CheckerProgram | None = None
+
+    def __post_init__(self) -> None:
+        if (self.program is not None) != (self.kind in PROGRAM_KINDS):
+            raise MessageInvalidError("judging.checkers", "needs a program for these kinds only: program, interactor")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case. `checker`: its place in `Judging.checkers`. `limits`: in place of those of the run."""
+
+    args: Arguments
+    limits: LimitOverrides
+    checker: Count
+    stdin: bytes = key("stdin_base64", shown=False)
+    expected: bytes | None = field(default=None, repr=False, metadata={"key": "expected_base64"})
+    group: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of cases, and the groups that must pass before it counts."""
+
+    id: Name
+    requires: Annotated[tuple[Name, ...], length(0, 50)]
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Cases, checkers, and the rule which cases are skipped after a case that failed."""
+
+    checkers: Annotated[tuple[Checker, ...], length(1, MAX_CASES + 1)]
+    cases: Annotated[tuple[Case, ...], length(1, MAX_CASES)]
+    groups: Annotated[tuple[Group, ...], length(0, 50)]
+    stop: Annotated[str, one_of("never", "first_failure", "group")]
+    parallel: bool
+
+    def __post_init__(self) -> None:
+        if any(case.checker >= len(self.checkers) for case in self.cases):
+            raise MessageInvalidError("judging.cases", "name a checker that is not there")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequested:
+    """One execution of a judge run. `judging_key`: the object that holds `judging` if it is too large for a message."""
+
+    submission_id: Uuid
+    execution_id: Uuid
+    project_id: Annotated[str, length(1, 64)]
+    language: LanguageName
+    profile: Annotated[str, one_of("judge", "agent")]
+    priority: Annotated[str, one_of("interactive", "batch")]
+    limits: LimitOverrides
+    requested_at: Timestamp
+    judging: Judging | None
+    judging_key: JudgingKey | None
+    code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
+
+    def __post_init__(self) -> None:
+        if (self.judging is None) == (self.judging_key is None):
+            raise MessageInvalidError("judging", "must be given, or judging_key")
+
+
+def read_judging(text: str | bytes) -> Judging:
+    """Read the object under `judging_key`. Raises MessageInvalidError."""
+    return read(Judging, load(text, MAX_JUDGING_BYTES), "judging")
