@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.aws.payloads import Payloads
+    from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.submissions.model import Submission
 
@@ -34,6 +35,7 @@ class Ending:
     """Ends runs. `public_base_url` has no trailing slash."""
 
     store: CheckStore
+    runs: RunStore
     payloads: Payloads
     public_base_url: str
     clock: Clock = now_ms
@@ -42,7 +44,7 @@ class Ending:
         """End a run whose submission is final, or None if that was deleted. None if another process was faster."""
         if submission is None:
             return self.refuse(check, run, "the submission was deleted before its end")
-        last_good = self.store.last_good(check)
+        last_good = self.runs.last_good(check)
         stdout = self._output(submission, submission.stdout, submission.stdout_key)
         outcome = Outcome(
             verdict=submission.verdict or Verdict.IE.value,
@@ -105,7 +107,7 @@ class Ending:
             final = self._with_events(check, ended, step, change) if affects else replace(ended, due_at_ms=None)
             after = replace(after, last_run=_summary(final))
             reach("check.before_settle")
-            if self.store.settle(run, final, check, after, good if affects else None):
+            if self.runs.settle(run, final, check, after, good if affects else None):
                 reach("check.after_settle")
                 return final
             seen = self.store.get(check.project_id, check.check_id)
@@ -125,7 +127,7 @@ class Ending:
             reason=f"attempt {run.attempt + 1} ended as {ended.status.value}: {ended.submission_id}",
             due_at_ms=self.clock() + pause_ms,
         )
-        return again if self.store.put_claimed(again, run) else None
+        return again if self.runs.put_claimed(again, run) else None
 
     def _moved(self, check: Check, standing: Standing) -> Check:
         """Return the check with its new standing. A check that begins to fail may run sooner from now on."""

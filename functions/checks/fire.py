@@ -13,6 +13,7 @@ from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 
 if TYPE_CHECKING:
+    from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
 
 _MOST_SLOTS = 90
@@ -25,6 +26,7 @@ class Firing:
     """Takes slots."""
 
     store: CheckStore
+    runs: RunStore
     clock: Clock = now_ms
 
     def fire(self, project_id: str, check_id: str) -> list[Run]:
@@ -36,7 +38,7 @@ class Firing:
                 return taken
             runs, after = take(check, now)
             reach("check.before_take")
-            if self.store.take_slots(check, after, runs):
+            if self.runs.take_slots(check, after, runs):
                 taken += runs
             reach("check.after_take")
 

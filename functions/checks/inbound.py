@@ -15,8 +15,8 @@ from functions.webhooks.sending.signature import new_secret, parse_secret, sign
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.checks.event_store import EventStore
     from functions.checks.model import Check
-    from functions.checks.store import CheckStore
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 TOLERANCE_SECS = 300
@@ -32,7 +32,7 @@ _REFUSED = (
 class Inbound:
     """Makes and checks the secrets of inbound calls."""
 
-    store: CheckStore
+    events: EventStore
     boxes: SecretBoxes
     clock: Clock = now_ms
 
@@ -40,7 +40,7 @@ class Inbound:
         """Give a check a new secret; the one before ends at once."""
         secret = new_secret()
         box = self.boxes.seal(secret, check.project_id, _owner_of(check.check_id), "inbound")
-        self.store.put_hook(check, box)
+        self.events.put_hook(check, box)
         return secret
 
     def verify(self, check_id: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
@@ -49,7 +49,7 @@ class Inbound:
         is_shaped = 0 < len(webhook_id) <= _ID_MAX_CHARS and _SECS.fullmatch(timestamp)
         if not is_shaped or abs(int(timestamp) - self.clock() // MS_PER_SEC) > TOLERANCE_SECS:
             raise UnauthorizedError(_REFUSED)
-        hook = self.store.hook(check_id)
+        hook = self.events.hook(check_id)
         if hook is None:
             raise UnauthorizedError(_REFUSED)
         project_id, box = hook

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.checks.fire import new_run
+from functions.checks.keys import runs_pk
 from functions.checks.model import RunKind
 from functions.checks.requests import inbound_event
 from functions.checks.views import run_body
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.checks.event_store import EventStore
     from functions.checks.inbound import Inbound
     from functions.checks.routes import CheckRoutes
-    from functions.checks.store import CheckStore
     from functions.clock import Clock
     from functions.http.resolver import Resolver
 
@@ -31,7 +32,7 @@ class InboundRoutes:
     """Handlers of inbound events. All of them raise ServiceError."""
 
     checks: CheckRoutes
-    store: CheckStore
+    events: EventStore
     inbound: Inbound
     clock: Clock
     log: Logger
@@ -49,13 +50,16 @@ class InboundRoutes:
         raw = json_body(app.current_event)
         project_id, webhook_id = self.inbound.verify(check_id, app.current_event.headers, raw)
         event = inbound_event(raw)
-        check = self.store.get(project_id, check_id)
+        check = self.checks.store.get(project_id, check_id)
         if check is None:
             raise NotFoundError("There is no such check.")
         now = self.clock()
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=event)
-        kept = self.store.add_inbound_run(run, webhook_id) or run
-        if kept is run:
+        earlier = self.events.add_run(run, webhook_id)
+        if earlier is not None:
+            kept = self.checks.runs.get_run(runs_pk(project_id, check_id), earlier) or run
+        else:
+            kept = run
             self.checks.hint(run)
             self.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
         return answer(run_body(kept), 202)

@@ -60,9 +60,9 @@ def hook_key(check_id: str) -> Key:
     return key(f"HOOK#{check_id}", "HOOK")
 
 
-def inbound_key(check_id: str, webhook_id: str) -> Key:
-    """Return the key that makes an inbound event of a check unique. It holds a hash: senders choose the id."""
-    return key(f"INBOUND#{check_id}", hashlib.sha256(webhook_id.encode(errors="surrogatepass")).hexdigest())
+def event_key(check_id: str, event_id: str) -> Key:
+    """Return the key that makes an event of a check unique. It holds a hash: senders choose the id."""
+    return key(f"INBOUND#{check_id}", hashlib.sha256(event_id.encode(errors="surrogatepass")).hexdigest())
 
 
 def runs_pk(project_id: str, check_id: str) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from functions.checks.hints import CheckHints
     from functions.checks.model import Run
+    from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables
     from functions.http.resolver import Resolver
@@ -56,6 +57,7 @@ class CheckRoutes:
 
     projects: ProjectStore
     store: CheckStore
+    runs: RunStore
     hints: CheckHints
     variables: CheckVariables
     clock: Clock
@@ -107,7 +109,7 @@ class CheckRoutes:
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one check with its program, and figures of its history."""
         check, now = self.own(app, id_text, with_source=True), self.clock()
-        runs = self.store.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
+        runs = self.runs.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
         return answer({**check_body(check, now), "statistics": summarise(history_points(runs), now)})
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
@@ -165,7 +167,7 @@ class CheckRoutes:
         event = None if request.event is None else event_text(request.event)
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
-        self.store.add_run(run)
+        self.runs.add_run(run)
         self.hint(run)
         self.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_body(run), 202)
@@ -175,7 +177,7 @@ class CheckRoutes:
         query = app.current_event.query_string_parameters
         check = self.own(app, id_text)
         after = read_cursor(check.check_id, query["cursor"]) if "cursor" in query else None
-        page = self.store.history(check.project_id, check.check_id, parameters.page_limit(query), after)
+        page = self.runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
         last = page.next_created_key
         return answer(
             {

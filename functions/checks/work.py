@@ -23,6 +23,7 @@ from functions.webhooks.sending.secret_box import UnsealError
 if TYPE_CHECKING:
     from functions.checks.end import Ending
     from functions.checks.hints import CheckHints
+    from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables
     from functions.projects.model import Project
@@ -45,6 +46,7 @@ class CheckWork:
     """Does the next step of a run."""
 
     store: CheckStore
+    runs: RunStore
     projects: ProjectRegistry
     submissions: SubmissionStore
     acceptance: Acceptance
@@ -59,7 +61,7 @@ class CheckWork:
         now = self.clock()
         if run.due_at_ms is None or (run.due_at_ms > now and not (has_ended and run.status is RunStatus.RUNNING)):
             return
-        claimed = self.store.claim(run, now + TAKEN_MS)
+        claimed = self.runs.claim(run, now + TAKEN_MS)
         if claimed is None:
             return
         reach("check.after_claim")
@@ -79,7 +81,7 @@ class CheckWork:
         """End a run whose check was deleted."""
         status = run.status if run.status in FINAL_STATUSES else RunStatus.SKIPPED
         ended = replace(run, status=status, reason="the check was deleted", due_at_ms=None, events=())
-        self.store.put_claimed(ended, run)
+        self.runs.put_claimed(ended, run)
 
     def _start(self, check: Check, run: Run) -> None:
         try:
@@ -96,7 +98,7 @@ class CheckWork:
         reach("check.after_accept")
         due_at_ms, submission_id = self.clock() + POLL_MS, submission.submission_id
         running = replace(run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms)
-        is_noted = self.store.put_claimed(running, run)
+        is_noted = self.runs.put_claimed(running, run)
         reach("check.after_start")
         if is_noted and submission.is_final:  # accepted by a process that died; the hint of its end came too early
             self._look(check, running)
@@ -136,13 +138,13 @@ class CheckWork:
         # Random, so that the waiting runs of a project do not all come back in the same second.
         delay_secs = max(1, error.retry_after_secs) + secrets.randbelow(_JITTER_SECS)
         waiting = replace(run, reason=error.message, due_at_ms=now + delay_secs * MS_PER_SEC)
-        if self.store.put_claimed(waiting, run):
+        if self.runs.put_claimed(waiting, run):
             self.hints.send(waiting, delay_secs)
 
     def _look(self, check: Check, run: Run) -> None:
         submission = self.submissions.get(run.submission_id or "")
         if submission is not None and not submission.is_final:
-            self.store.put_claimed(replace(run, due_at_ms=self.clock() + POLL_MS), run)
+            self.runs.put_claimed(replace(run, due_at_ms=self.clock() + POLL_MS), run)
             return
         ended = self.ending.finish(check, run, submission)
         if ended is not None and ended.status is RunStatus.QUEUED:
@@ -155,4 +157,4 @@ class CheckWork:
         for event in events_of(run):
             self.outbox.publish(event)
         reach("check.after_publish")
-        self.store.finish_events(run)
+        self.runs.finish_events(run)

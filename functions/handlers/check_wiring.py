@@ -11,7 +11,8 @@ from functions.checks.end import Ending
 from functions.checks.fire import Firing
 from functions.checks.hints import CheckHints
 from functions.checks.keys import ids_of_check
-from functions.checks.store import CheckStore, Due
+from functions.checks.run_store import Due, RunStore
+from functions.checks.store import CheckStore
 from functions.checks.variables import CheckVariables
 from functions.checks.work import CheckWork
 from functions.clock import Clock, now_ms
@@ -34,18 +35,18 @@ if TYPE_CHECKING:
 class Checks:
     """The use cases of checks that no client calls."""
 
-    store: CheckStore
+    runs: RunStore
     firing: Firing
     work: CheckWork
 
     def serve(self, row: Due) -> None:
         """Take the slots of a due check and start their runs, or do the next step of a due run."""
-        runs: list[Run | None] = []
+        taken: list[Run | None] = []
         if row.is_check:
-            runs += self.firing.fire(*ids_of_check(row.pk, row.sk))
+            taken += self.firing.fire(*ids_of_check(row.pk, row.sk))
         else:
-            runs.append(self.store.get_run(row.pk, row.sk))
-        for run in filter(None, runs):
+            taken.append(self.runs.get_run(row.pk, row.sk))
+        for run in filter(None, taken):
             self.work.step(run)
 
 
@@ -53,6 +54,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     """Return the wired parts."""
     log, dynamodb = logger(service), Clients.dynamodb()
     store = CheckStore(settings.checks_table, dynamodb, clock)
+    runs = RunStore(settings.checks_table, dynamodb, clock)
     submissions = SubmissionStore(settings.submissions_table, dynamodb, clock)
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
     admission = QuotaAdmission(QuotaStore(settings.quotas_table, dynamodb, clock), submissions, clock, log)
@@ -60,13 +62,14 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     acceptance = Acceptance(settings, submissions, admission, payloads, boxes, Queues(Clients.sqs()), clock, log)
     work = CheckWork(
         store=store,
+        runs=runs,
         projects=ProjectRegistry(settings.projects_table, dynamodb),
         submissions=submissions,
         acceptance=acceptance,
-        ending=Ending(store, payloads, settings.public_base_url, clock),
+        ending=Ending(store, runs, payloads, settings.public_base_url, clock),
         outbox=outbox(settings),
         hints=CheckHints(Clients.sqs(), settings.checks_queue_url),
         variables=CheckVariables(boxes),
         clock=clock,
     )
-    return Checks(store, Firing(store, clock), work)
+    return Checks(runs, Firing(store, runs, clock), work)

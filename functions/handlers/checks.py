@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
+from functions.checks.event_store import EventStore
 from functions.checks.hints import CheckHints
 from functions.checks.inbound import Inbound
 from functions.checks.inbound_routes import InboundRoutes
 from functions.checks.routes import CheckRoutes
+from functions.checks.run_store import RunStore
 from functions.checks.store import CheckStore
 from functions.checks.variables import CheckVariables
 from functions.clock import now_ms
@@ -31,12 +33,13 @@ class Wiring(NamedTuple):
 def wiring() -> Wiring:
     """Return the wired parts, created on the first call."""
     settings, dynamodb, log = load(ChecksSettings), Clients.dynamodb(), logger("checks")
-    store = CheckStore(settings.checks_table, dynamodb, now_ms)
+    store, runs = CheckStore(settings.checks_table, dynamodb, now_ms), RunStore(settings.checks_table, dynamodb, now_ms)
+    events = EventStore(settings.checks_table, dynamodb, now_ms)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     projects = ProjectStore(settings.projects_table, dynamodb)
-    routes = CheckRoutes(projects, store, hints, CheckVariables(boxes), now_ms, log)
-    inbound = InboundRoutes(routes, store, Inbound(store, boxes, now_ms), now_ms, log)
+    routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), now_ms, log)
+    inbound = InboundRoutes(routes, events, Inbound(events, boxes, now_ms), now_ms, log)
     return Wiring(routes, BadgeRoutes(store), inbound)
 
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.checks.hints import CheckHint
-from functions.checks.store import Due
+from functions.checks.run_store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.handlers.check_wiring import Checks, wire
@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return handle_batch(event, context, _hinted)
     parts = wired()
     now = parts.firing.clock()
-    due = sorted(parts.store.due(now), key=lambda row: row.due_at_ms)
+    due = sorted(parts.runs.due(now), key=lambda row: row.due_at_ms)
     with ThreadPoolExecutor(THREADS) as pool:
         failed = sum(pool.map(lambda row: _serve(row, context), due))
     age_ms = max((now - row.due_at_ms for row in due), default=0)
@@ -57,7 +57,7 @@ def _serve(row: Due, context: LambdaContext) -> bool:
 def _hinted(record: SQSRecord) -> None:
     try:
         hint = CheckHint.parse(record.body)
-        run = wired().store.get_run(hint.pk, hint.sk)
+        run = wired().runs.get_run(hint.pk, hint.sk)
         if run is not None:
             wired().work.step(run, has_ended=hint.has_ended)
     except Exception:

@@ -1,62 +1,13 @@
 """Lambda entry point of /api/webhooks and /api/deliveries: a project's endpoints and its deliveries."""
 
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
-from functions.aws.clients import Clients
-from functions.clock import now_ms
-from functions.handlers.chat_cards import CARDS
+from functions.handlers.endpoint_wiring import wiring
 from functions.http.resolver import PerThread, Resolver
-from functions.projects.store import ProjectStore
-from functions.settings import EndpointsSettings, load, refuse_insecure_stage
+from functions.settings import refuse_insecure_stage
 from functions.telemetry import logger
-from functions.webhooks.deliveries.hints import DeliveryHints
-from functions.webhooks.deliveries.list_store import DeliveryList
-from functions.webhooks.deliveries.recover import Recovery
-from functions.webhooks.deliveries.replay import ReplayStore
-from functions.webhooks.deliveries.routes import DeliveryRoutes
-from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.actions import EndpointActionRoutes
-from functions.webhooks.endpoints.changes import EndpointChanges
-from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.own import OwnEndpoints
-from functions.webhooks.endpoints.routes import EndpointRoutes
-from functions.webhooks.endpoints.secrets import EndpointSecrets
-from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.secret_box import SecretBoxes
-
-
-class Wiring(NamedTuple):
-    """The parts that the routes use."""
-
-    endpoints: EndpointRoutes
-    actions: EndpointActionRoutes
-    deliveries: DeliveryRoutes
-
 
 refuse_insecure_stage()
-
-
-@functools.cache
-def wiring() -> Wiring:
-    """Return the wired parts, created on the first call."""
-    log, settings, dynamodb = logger("endpoints"), load(EndpointsSettings), Clients.dynamodb()
-    table, insecure = settings.deliveries_table, settings.allow_insecure_webhook_targets
-    projects = ProjectStore(settings.projects_table, dynamodb)
-    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    secrets = EndpointSecrets(boxes)
-    listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
-    recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
-    store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
-    changes = EndpointChanges(table, settings.quotas_table, dynamodb)
-    own = OwnEndpoints(projects, store, secrets, now_ms, log)
-    egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
-    return Wiring(
-        EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),
-        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, CARDS, recovery),
-        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes),
-    )
 
 
 def build_resolver() -> Resolver:

@@ -15,7 +15,7 @@ from functions import failpoint
 from functions.aws.dynamodb.items import from_item
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
-from functions.handlers import announce, record, sweep
+from functions.handlers import announce, record, sweep, sweep_wiring
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
 from functions.ids import new_id
@@ -144,7 +144,7 @@ class Pipeline:
         )
         self._wire(record, "wired", self._recorder("record"))
         self._wire(sweep, "wired", self._recorder("sweep"))
-        aws.monkeypatch.setattr(sweep, "outbox", lambda _settings: self.outbox)
+        aws.monkeypatch.setattr(sweep_wiring, "outbox", lambda _settings: self.outbox)
         self.announcer = Announcer(self.submissions, self.payloads, self.bus, BASE_URL)
         self._wire(announce, "wired", self.announcer)
         self.use(self.deliverer)

@@ -64,7 +64,7 @@ class CheckWorld:
         return items
 
     def rows(self, check: Any) -> list[Run]:
-        return self.parts.store.since(PROJECT_ID, check["id"], 0, 10_000)
+        return self.parts.runs.since(PROJECT_ID, check["id"], 0, 10_000)
 
     def statuses(self, check: Any) -> list[str]:
         """The statuses of its runs, oldest first."""

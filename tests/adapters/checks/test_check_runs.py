@@ -311,7 +311,7 @@ def test_the_run_of_a_deleted_check_ends(world: CheckWorld) -> None:
     assert world.call("DELETE", f"/api/checks/{check['id']}").status == 200
     world.settle(3 * 60)
     assert world.statuses(check) == ["skipped"]
-    assert list(world.parts.store.due(world.time.ms + 10**12)) == []
+    assert list(world.parts.runs.due(world.time.ms + 10**12)) == []
 
 
 def test_a_change_between_acceptance_and_its_note_runs_the_program_once(world: CheckWorld) -> None:

@@ -11,7 +11,7 @@ from functions import VERSION
 from functions.aws.clients import Clients
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
-from functions.handlers import result
+from functions.handlers import result, result_wiring
 from functions.http.cursor import write_cursor
 from functions.http.long_poll import LongPoll
 from functions.ids import new_id
@@ -117,7 +117,7 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
     store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store)
-    time, parts = FakeTime(), result.wiring()
+    time, parts = FakeTime(), result_wiring.wiring()
 
     def sleep(secs: float) -> None:
         time.sleep(secs)
@@ -169,7 +169,7 @@ def test_a_long_poll_ends_at_the_longest_wait_of_the_deployment(
 ) -> None:
     put(store)
     aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "5")
-    time, parts = FakeTime(), result.wiring()
+    time, parts = FakeTime(), result_wiring.wiring()
     patient = replace(parts.results, long_poll=LongPoll(time.sleep, time.monotonic))
     monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
     assert get(project_key, PATHS[0], query={"wait": "20"}).json["status"] == "pending"
@@ -185,7 +185,7 @@ def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> 
 
 
 def finish_large(aws: Aws, store: SubmissionStore, content: bytes) -> None:
-    key = result.wiring().results.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
+    key = result_wiring.wiring().results.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
     write_final(store, SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
 
 
@@ -236,7 +236,7 @@ def objects(aws: Aws) -> int:
 
 
 def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().results.results.payloads
+    payloads = result_wiring.wiring().results.results.payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     finish_large(aws, store, b"output")
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -268,7 +268,7 @@ def _kept_bodies(aws: Aws) -> list[bytes]:
 
 
 def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().results.results.payloads
+    payloads = result_wiring.wiring().results.results.payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     assert aws.items("SubmissionsTable") == []
@@ -276,7 +276,7 @@ def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: Submiss
 
 
 def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().results.results.payloads
+    payloads = result_wiring.wiring().results.results.payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -285,9 +285,9 @@ def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, p
 
 
 def test_one_that_starts_while_it_is_deleted_stays_whole(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.wiring().results.results.payloads
+    payloads = result_wiring.wiring().results.results.payloads
     row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
-    deletion = result.wiring().results.deletion
+    deletion = result_wiring.wiring().results.deletion
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     with pytest.raises(ConflictError):
         deletion.delete(row)
@@ -316,7 +316,7 @@ def test_output_that_is_being_deleted_is_not_found(aws: Aws, store: SubmissionSt
     finish_large(aws, store, b"output")
     row = store.get(SUBMISSION_ID)
     assert row is not None
-    result.wiring().results.results.payloads.delete_all(row.object_keys)
+    result_wiring.wiring().results.results.payloads.delete_all(row.object_keys)
     assert get(project_key, PATHS[0]).status == get(project_key, PATHS[1]).status == 404
 
 
@@ -411,7 +411,7 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
     get(None, "/api/health")
     with monkeypatch.context() as patched:
         patched.setattr(Clients.sqs(), "get_queue_attributes", fail)
-        result.wiring.cache_clear()
+        result_wiring.wiring.cache_clear()
         heartbeat(aws)
         health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
     assert (health.status, health.json["status"], health.json["workers"]) == (200, "degraded", 0)
@@ -421,7 +421,7 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
 def test_languages_are_a_bare_array(aws: Aws) -> None:
     assert get(None, "/api/languages").json == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
     heartbeat(aws, age_secs=3_600)
-    result.wiring.cache_clear()
+    result_wiring.wiring.cache_clear()
     told = json.loads((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())["languages"]
     assert set(get(None, "/api/languages").json) == set(told)
 
@@ -430,7 +430,7 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
     unheard = get(None, "/api/languages", query={"detail": "true"}).json
     assert unheard[0] == {"name": "python", "toolchains": []}
     heartbeat(aws)
-    result.wiring.cache_clear()
+    result_wiring.wiring.cache_clear()
     told = get(None, "/api/languages", query={"detail": "true"}).json
     assert told == [
         {"name": "python", "toolchains": ["Python 3.13.5"]},

@@ -9,10 +9,10 @@ import pytest
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import to_item
 from functions.clock import to_rfc3339
-from functions.handlers.sweep import RESERVE_MS
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Completion, Status, Submission
+from functions.submissions.shared_sweep import RESERVE_MS
 from functions.submissions.sweeper import TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
@@ -520,7 +520,7 @@ def test_without_turns_it_would_wait_for_the_whole_flood(pipeline: Pipeline, mon
 
 
 def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.handlers.sweep.ALONE_ROWS", 5)
+    monkeypatch.setattr("functions.submissions.shared_sweep.ALONE_ROWS", 5)
     owed = owe(pipeline, "flood", START_MS - 60_000, 60)
     threads = set()
     act = Sweep.handle

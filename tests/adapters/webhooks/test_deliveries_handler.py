@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.retries import TRIES
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
+from functions.handlers import endpoint_wiring
 from functions.handlers import webhooks as endpoints
 from functions.http.cursor import write_cursor
 from functions.ids import new_id
@@ -409,7 +410,7 @@ def test_a_wrong_time_is_refused(project_key: str, endpoint_id: str, body: dict[
 
 def with_clock(monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
     """Let each look at the clock of a recovery cost so much time."""
-    parts = endpoints.wiring()
+    parts = endpoint_wiring.wiring()
     now = [now_ms()]
 
     def clock() -> int:
@@ -418,7 +419,7 @@ def with_clock(monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
 
     recovery = replace(parts.actions.recovery, clock=clock)
     timed = parts._replace(actions=replace(parts.actions, recovery=recovery))
-    endpoints.wiring.cache_clear()
+    endpoint_wiring.wiring.cache_clear()
     monkeypatch.setattr(endpoints, "wiring", lambda: timed)
 
 

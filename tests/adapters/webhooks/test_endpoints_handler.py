@@ -15,6 +15,7 @@ from functions.aws.clients import Clients
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import now_ms, to_rfc3339
+from functions.handlers import endpoint_wiring
 from functions.handlers import webhooks as endpoints
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
@@ -73,7 +74,7 @@ def row(store: EndpointStore, endpoint_id: str) -> Endpoint:
 
 
 def opened(endpoint: Endpoint) -> dict[str, str]:
-    return endpoints.wiring().endpoints.secrets.headers(endpoint)
+    return endpoint_wiring.wiring().endpoints.secrets.headers(endpoint)
 
 
 def text_of(aws: Aws) -> str:
@@ -481,9 +482,9 @@ def test_an_endpoint_whose_secret_is_another_ones_sends_nothing_until_it_is_rota
 
 def test_a_test_goes_through_the_guard(project_key: str) -> None:
     made = create(project_key, url="https://hooks.example.com/")
-    parts = endpoints.wiring()
+    parts = endpoint_wiring.wiring()
     guarded = replace(parts.actions.egress, resolver=lambda *_: ["93.184.216.34", "10.0.0.1"])
-    endpoints.wiring.cache_clear()
+    endpoint_wiring.wiring.cache_clear()
     with pytest.MonkeyPatch.context() as patched:
         actions = replace(parts.actions, egress=guarded)
         patched.setattr(endpoints, "wiring", lambda: parts._replace(actions=actions))

@@ -1,0 +1,42 @@
+"""Events that start runs, in the checks table: secrets of inbound calls, and ids of events that were taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.checks import keys, rows
+from functions.checks.row_actions import ABSENT, get_row, put
+from functions.clock import MS_PER_SEC
+
+if TYPE_CHECKING:
+    from functions.checks.model import Check, Run
+
+KNOWN_SECS = 86_400
+"""How long the id of an event is known."""
+
+
+class EventStore(Table):
+    """Rows of inbound secrets, and of events by check and id."""
+
+    def put_hook(self, check: Check, box: bytes) -> None:
+        """Write the sealed inbound secret of a check, in place of the one before."""
+        item = to_item({"owner": [check.project_id, check.check_id], "box": box})
+        self._client.put_item(TableName=self.table_name, Item={**keys.hook_key(check.check_id), **item})
+
+    def hook(self, check_id: str) -> tuple[str, bytes] | None:
+        """Return project id and sealed inbound secret of a check."""
+        row = get_row(self._client, self.table_name, keys.hook_key(check_id))
+        return None if row is None else (row["owner"][0], row["box"])
+
+    def add_run(self, run: Run, event_id: str) -> str | None:
+        """Write the run of an event. A repeat of the event writes nothing: it returns the place of its first run."""
+        row_key = keys.event_key(run.check_id, event_id)
+        seen = to_item({"position": run.position, "ttl": self._clock() // MS_PER_SEC + KNOWN_SECS})
+        event = put(self.table_name, {**row_key, **seen}, ABSENT)
+        if not transact_or_raise(self._client, [event, put(self.table_name, rows.run_item(run))]):
+            return None
+        earlier = get_row(self._client, self.table_name, row_key)
+        return self.add_run(run, event_id) if earlier is None else str(earlier["position"])  # it has just expired

@@ -1,0 +1,166 @@
+"""Runs in the checks table: slots become runs, and their end moves the check. Each step is one transaction at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.due_index import DUE_SHARDS
+from functions.aws.dynamodb.items import Value, from_item, key, to_item
+from functions.aws.dynamodb.page import Page, query_page
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.checks import keys, rows
+from functions.checks.row_actions import get_row, put, seen_slot, slot_is_seen
+from functions.clock import MS_PER_SEC, to_rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from functions.checks.model import Check, Run
+
+_DUE_PER_QUERY = 500
+
+
+class Due(NamedTuple):
+    """A row that is due: its key and due time in the index. Rows of checks begin with CHECK_PREFIX."""
+
+    pk: str
+    sk: str
+    due_at_ms: int
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it is a check; else a run."""
+        return self.sk.startswith(keys.CHECK_PREFIX)
+
+
+class RunStore(Table):
+    """Rows of runs, and the due index."""
+
+    def take_slots(self, seen: Check, after: Check, runs: Iterable[Run]) -> bool:
+        """Write the runs of slots, and move the check to its next slot, in one transaction. At most 90 runs.
+
+        False if another process did it, or the check has changed.
+        """
+        due_at_ms = after.due_at_ms
+        sets: dict[str, Value] = {} if after.open_run_id is None else {"open_run_id": after.open_run_id}
+        removes: tuple[str, ...] = ()
+        if after.next_slot_ms is None or due_at_ms is None:
+            removes = ("next_slot_ms", "due_at_ms", "due_shard")
+        else:
+            sets |= {"next_slot_ms": after.next_slot_ms, "due_at_ms": due_at_ms}
+        condition = "#version = :version AND " + slot_is_seen(seen)
+        update = ConditionalUpdate(sets, condition, {"version": seen.version, **seen_slot(seen)}, removes)
+        actions = [update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id))]
+        return not transact_or_raise(
+            self._client, [*actions, *(put(self.table_name, rows.run_item(run)) for run in runs)]
+        )
+
+    def add_run(self, run: Run) -> None:
+        """Write a run that was asked for."""
+        self._client.put_item(TableName=self.table_name, Item=rows.run_item(run))
+
+    def get_run(self, pk: str, sk: str) -> Run | None:
+        """Return a run by its key."""
+        answer = self._client.get_item(TableName=self.table_name, Key=key(pk, sk), ConsistentRead=True)
+        return rows.to_run(answer["Item"]) if "Item" in answer else None
+
+    def claim(self, run: Run, until_ms: int) -> Run | None:
+        """Move the due time of a run. None if another process moved it first."""
+        update = ConditionalUpdate({"due_at_ms": until_ms}, "#due_at_ms = :seen", {"seen": run.due_at_ms or 0})
+        item = update.apply(self._client, self.table_name, _run_key(run))
+        return rows.to_run(item) if item is not None else None
+
+    def put_claimed(self, run: Run, claimed: Run) -> bool:
+        """Replace the row of a claimed run. False if its claim was lost."""
+        return not transact_or_raise(self._client, [self._replace_run(run, claimed)])
+
+    def settle(self, claimed: Run, run: Run, seen: Check, after: Check, good_output: bytes | None) -> bool:
+        """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed."""
+        moved = after.next_slot_ms != seen.next_slot_ms
+        row = rows.check_row(after)
+        names = ("standing", "last_run", *(("next_slot_ms", "due_at_ms", "due_shard") if moved else ()))
+        sets = {name: value for name in names if (value := row[name]) is not None}
+        condition = "#standing_version = :seen_standing"
+        values: dict[str, Value] = {"seen_standing": seen.standing_version}
+        if moved:
+            condition += " AND " + slot_is_seen(seen)
+            values |= seen_slot(seen)
+        update = ConditionalUpdate(
+            {**sets, "standing_version": seen.standing_version + 1},
+            condition,
+            values,
+            ("open_run_id",) if seen.open_run_id == run.run_id else (),
+        )
+        actions = [
+            update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
+            self._replace_run(run, claimed),
+        ]
+        if good_output is not None:
+            item = {**keys.good_key(seen.project_id, seen.check_id), **to_item({"output": good_output})}
+            actions.append(put(self.table_name, item))
+        return not transact_or_raise(self._client, actions)
+
+    def last_good(self, check: Check) -> bytes | None:
+        """Return the output of the last run that passed; None before the first."""
+        row = get_row(self._client, self.table_name, keys.good_key(check.project_id, check.check_id))
+        return None if row is None else bytes(row["output"])
+
+    def finish_events(self, run: Run) -> None:
+        """Note that the events of a final run are published."""
+        removes = ("due_at_ms", "due_shard", "events")
+        ConditionalUpdate({}, "attribute_exists(#pk)", {}, removes).is_applied(
+            self._client, self.table_name, _run_key(run)
+        )
+
+    def history(self, project_id: str, check_id: str, limit: int, after: str | None = None) -> Page[Run]:
+        """Return a page of the runs of a check, newest first."""
+        values: dict[str, Value | None] = {":pk": keys.runs_pk(project_id, check_id)}
+        condition = "pk = :pk"
+        if after is not None:
+            condition, values[":after"] = "pk = :pk AND sk < :after", after
+        request: dict[str, Any] = {
+            "TableName": self.table_name,
+            "KeyConditionExpression": condition,
+            "FilterExpression": "#ttl > :now",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": to_item({**values, ":now": self._clock() // MS_PER_SEC}),
+            "ScanIndexForward": False,
+            "Limit": limit + 1,
+        }
+        return query_page(self._client, request, limit, rows.to_run, lambda run: run.position, "sk")
+
+    def since(self, project_id: str, check_id: str, since_ms: int, most: int) -> list[Run]:
+        """Return the newest runs of a check since a time, at most `most`."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND sk >= :since",
+            ExpressionAttributeValues=to_item(
+                {":pk": keys.runs_pk(project_id, check_id), ":since": to_rfc3339(since_ms)}
+            ),
+            ScanIndexForward=False,
+            PaginationConfig={"MaxItems": most},
+        )
+        return [rows.to_run(item) for page in pages for item in page["Items"]]
+
+    def due(self, now_ms: int) -> Iterator[Due]:
+        """Yield rows that are due, of each shard the oldest first."""
+        for shard in DUE_SHARDS:
+            answer = self._client.query(
+                TableName=self.table_name,
+                IndexName="due",
+                KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
+                ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
+                Limit=_DUE_PER_QUERY,
+            )
+            for row in map(from_item, answer["Items"]):
+                yield Due(row["pk"], row["sk"], row["due_at_ms"])
+
+    def _replace_run(self, run: Run, claimed: Run) -> Any:
+        seen: dict[str, Value] = {":claimed_until": claimed.due_at_ms or 0}
+        return put(self.table_name, rows.run_item(run), "due_at_ms = :claimed_until", seen)
+
+
+def _run_key(run: Run) -> keys.Key:
+    return keys.run_key(run.project_id, run.check_id, run.position)

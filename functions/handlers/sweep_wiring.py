@@ -1,0 +1,41 @@
+"""Wire the parts of one sweep."""
+
+from functions.aws.clients import Clients
+from functions.clock import MS_PER_SEC
+from functions.handlers.webhook_wiring import outbox
+from functions.settings import SweepSettings
+from functions.submissions.queues import Queues
+from functions.submissions.record import Recorder
+from functions.submissions.sweeper import Sweep
+from functions.webhooks.endpoints.deletions import Deletions
+from functions.webhooks.endpoints.disabled_event import DisabledEvents
+from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.lane_waker import LaneWaker
+from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.sending.slots import project_slots
+
+
+def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
+    """Return a sweep over the parts that outlive it."""
+    urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
+    completer, table = recorder.completer, settings.deliveries_table
+    box, clock = outbox(settings), completer.clock
+    deletions = Deletions(table, Clients.dynamodb(), clock)
+    lanes = LaneStore(table, Clients.dynamodb(), clock)
+    lane_waker = LaneWaker(lanes, box.hints, project_slots(settings.webhook_senders), clock)
+    return Sweep(
+        completer=completer,
+        submissions=completer.submissions,
+        payloads=completer.payloads,
+        deliveries=box.deliveries,
+        hints=box.hints,
+        endpoints=box.endpoints,
+        disabled_events=DisabledEvents(box.endpoints, box),
+        deletions=deletions,
+        lane_waker=lane_waker,
+        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
+        queues=Queues(Clients.sqs()),
+        queue_urls=urls,
+        pending_redrive_ms=settings.pending_redrive_secs * MS_PER_SEC,
+        clock=clock,
+    )
