@@ -39,6 +39,7 @@ class Groups:
     def __init__(self, *, is_sampled: bool) -> None:
         self.is_sampled = is_sampled
         self.counters = NOTHING
+        self.threads: list[int] = []
 
     def acknowledge_oom_event(self) -> None:
         """Nothing to take."""
@@ -54,7 +55,7 @@ class Groups:
         return self.counters.cpu_usage_usec
 
     def members(self) -> tuple[list[int], list[int]]:
-        return [], []
+        return [], self.threads
 
     def memory_pressure(self) -> tuple[int, int]:
         return 0, 0

@@ -1,12 +1,18 @@
 """How long the group is asked for a refusal that it has not counted yet."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
 from sandbox_runtime.jail.supervisor import fork_refusals as late_refusals
 from sandbox_runtime.jail.supervisor.fork_refusals import PendingRefusals
 from tests.unit.jail_doubles import LIMITS, NOTHING, Clock, Groups
+from tests.until import until
 
 FAILED, SUCCEEDED, KILLED, DUMPED = 1 << 8, 0, 9, 6 | 0x80
 
@@ -57,23 +63,45 @@ def test_some_are_halted_at_once_and_that_ends_the_waiting(groups: Groups, halts
     assert halts == [True]
 
 
-def test_very_many_are_halted_ten_milliseconds_later(groups: Groups, clock: Clock, halts: list[bool]) -> None:
-    halts[:] = [True]
-    groups.counters = replace(groups.counters, process_count=6)
+@contextmanager
+def child(code: str) -> Iterator[int]:
+    """The pid of a real Python process that runs `code`."""
+    with Popen([sys.executable, "-c", code], stdin=PIPE) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_very_many_are_halted_when_they_have_had_their_cpu_time(
+    groups: Groups, clock: Clock, halts: list[bool]
+) -> None:
+    groups.counters = replace(groups.counters, process_count=6, cpu_usage_usec=500)
     late = PendingRefusals(groups, TEN, groups.counters)
-    assert late.may_come(FAILED)
-    clock.pass_ms(9.9)
-    assert late.may_come(FAILED)
-    clock.pass_ms(0.2)
-    assert not late.may_come(FAILED)
+    with child("while True: pass") as pid:
+        groups.threads, halts[:] = [pid], [True]
+        assert late.may_come(FAILED)
+        clock.pass_ms(200)  # a busy host: they have used nothing
+        groups.counters = replace(groups.counters, cpu_usage_usec=30_499)
+        assert late.may_come(FAILED)
+        groups.counters = replace(groups.counters, cpu_usage_usec=30_500)
+        assert not late.may_come(FAILED)
+    assert halts == []
+
+
+def test_very_many_that_only_wait_are_halted_at_once(groups: Groups, halts: list[bool]) -> None:
+    late = PendingRefusals(groups, TEN, groups.counters)
+    with child("input()") as pid:
+        groups.threads = [pid]
+        until(lambda: " S " in Path(f"/proc/{pid}/stat").read_text())
+        halts[:] = [True]
+        assert not late.may_come(FAILED)
     assert halts == []
 
 
 @pytest.mark.usefixtures("halts")
-def test_it_ends_after_a_tenth_of_a_second(groups: Groups, clock: Clock) -> None:
+def test_it_ends_after_a_quarter_of_a_second(groups: Groups, clock: Clock) -> None:
     late = PendingRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
-    clock.pass_ms(99)
+    clock.pass_ms(249)
     assert late.may_come(FAILED)
     clock.pass_ms(1)
     assert not late.may_come(FAILED)

@@ -10,6 +10,7 @@ has counted any. So:
 2. We stop the other processes before we kill them. A fork in progress then completes, and no new one starts.
 3. Init may have reaped other processes while the program ended, which made room for forks in progress.
    When very many processes are alive we therefore let them run a little longer: if they fork, the group counts it.
+   They get CPU time, not time by the clock: on a busy host ten of them may not run at all within 10 ms.
 """
 
 import os
@@ -17,11 +18,12 @@ import time
 
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.jail.supervisor.process_stop import stop_processes
+from sandbox_runtime.jail.supervisor.process_stop import is_any_runnable, stop_processes
 
 LOOK_MS = 1
-_ALIVE_NS = 10_000_000
-_LONGEST_NS = 100_000_000  # one fork takes under 1 ms, but all processes of the run may compete for the CPUs
+# 150 fork bombs of ten Python processes on an idle host of two CPUs: the refusal came after 17 ms by the clock at most.
+_ALIVE_CPU_USEC = 30_000
+_LONGEST_NS = 250_000_000  # only on a host that gives the processes no CPU time
 
 
 class PendingRefusals:
@@ -29,7 +31,7 @@ class PendingRefusals:
 
     def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
         self._groups, self._bound, self._start = groups, limits.process_bound, start
-        self._begun_ns = 0
+        self._begun_ns = self._begun_cpu_usec = 0
 
     def may_come(self, wait_status: int) -> bool:
         """Whether the group may still count a refusal. Call it repeatedly while processes of the run live.
@@ -38,14 +40,17 @@ class PendingRefusals:
         """
         if self._groups.is_sampled or not os.WIFEXITED(wait_status) or wait_status == 0:
             return False
-        now_ns = time.monotonic_ns()
-        self._begun_ns = self._begun_ns or now_ns
-        counters, passed_ns = self._groups.read(), now_ns - self._begun_ns
-        if passed_ns >= _LONGEST_NS or counters.fork_refusals > self._start.fork_refusals:
+        now_ns, counters = time.monotonic_ns(), self._groups.read()
+        if self._begun_ns == 0:
+            self._begun_ns, self._begun_cpu_usec = now_ns, counters.cpu_usage_usec
+        if now_ns - self._begun_ns >= _LONGEST_NS or counters.fork_refusals > self._start.fork_refusals:
             return False
         # With half of the allowed processes, one fork in progress for each could not reach the limit. We take a
         # quarter, because init may have reaped some meanwhile.
         count = counters.process_count - 1
         if 4 * count <= self._bound:
             return False
-        return (2 * count >= self._bound and passed_ns < _ALIVE_NS) or not stop_processes(self._groups)
+        used_usec = counters.cpu_usage_usec - self._begun_cpu_usec
+        if 2 * count >= self._bound and used_usec < _ALIVE_CPU_USEC and is_any_runnable(self._groups):
+            return True
+        return not stop_processes(self._groups)

@@ -1,4 +1,4 @@
-"""Stop (SIGSTOP) the remaining processes of a run whose program has ended, before they are killed."""
+"""The remaining processes of a run whose program has ended: are they running? Stop them (SIGSTOP) before the kill."""
 
 import contextlib
 import os
@@ -10,7 +10,14 @@ from pathlib import Path
 from sandbox_runtime.jail.controls.cgroup import SlotGroups
 
 _AT_ONCE = 64  # descriptors
-_HALTED = frozenset("TtZX")  # proc_pid_stat(5): stopped, a zombie, dead
+# States of proc_pid_stat(5).
+_RUNNABLE = frozenset("RD")  # runs, waits for a CPU or for a disk
+_HALTED = frozenset("TtZX")  # stopped, a zombie, dead
+
+
+def is_any_runnable(groups: SlotGroups) -> bool:
+    """Whether a thread of a member runs or could run. Raises JailError."""
+    return any(_state(thread) in _RUNNABLE for thread in groups.members()[1])
 
 
 def stop_processes(groups: SlotGroups) -> bool:
@@ -26,7 +33,7 @@ def stop_processes(groups: SlotGroups) -> bool:
             for pid in found.keys() & groups.members()[0]:
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(found[pid], signal.SIGSTOP)
-    return all(_is_stopped(thread) for thread in groups.members()[1])
+    return all(_state(thread) in _HALTED for thread in groups.members()[1])
 
 
 def _open(pids: tuple[int, ...], opened: contextlib.ExitStack) -> Iterator[tuple[int, int]]:
@@ -37,12 +44,13 @@ def _open(pids: tuple[int, ...], opened: contextlib.ExitStack) -> Iterator[tuple
             yield pid, descriptor
 
 
-def _is_stopped(thread: int) -> bool:
+def _state(thread: int) -> str:
+    """Return the state of a thread, one letter. `X` if it is gone, "" if it cannot be read."""
     try:
         facts = Path(f"/proc/{thread}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return True
+        return "X"
     except OSError:
-        return False
+        return ""
     # The state follows the program's name, which is in parentheses and may hold any bytes.
-    return chr(facts[facts.rindex(b")") + 2]) in _HALTED
+    return chr(facts[facts.rindex(b")") + 2])
