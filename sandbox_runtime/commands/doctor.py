@@ -17,7 +17,7 @@ from sandbox_runtime.jail import (
     probe_host,
     read_facts,
 )
-from sandbox_runtime.languages import LANGUAGES, present, version
+from sandbox_runtime.languages import LANGUAGES, fork_problem, present, version, warm_language
 
 STRICT, PERMISSIVE, NOTHING = "strict", "permissive", "none"
 EXIT_CODES = {STRICT: 0, PERMISSIVE: 1, NOTHING: 2}
@@ -25,12 +25,16 @@ EXIT_CODES = {STRICT: 0, PERMISSIVE: 1, NOTHING: 2}
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The report of `doctor`. `strict`: None when it could not be probed; `toolchains`: "" for a missing one."""
+    """The report of `doctor`. `strict`: None when it could not be probed; `toolchains`: "" for a missing one.
+
+    `fork_problem`: why Python programs cannot run as forks of a warm interpreter; "" if they can; None: not tried.
+    """
 
     facts: HostFacts
     strict: HostSupport | None
     permissive: HostSupport
     toolchains: dict[str, str]
+    fork_problem: str | None
     advice: tuple[str, ...]
 
     @property
@@ -59,12 +63,14 @@ def _diagnose() -> Diagnosis:
     toolchains = {
         language.name: version(language, toolchains_dir) if language.name in installed else "" for language in LANGUAGES
     }
+    warm, can_run = warm_language(installed.values()), strict is not None and strict.failure is None
+    forking = fork_problem(warm, toolchains_dir, ()) if warm is not None and can_run else None
     missing = tuple(
         f"{name}: its toolchain is missing: `make setup` installs it, or set TOOLCHAINS_DIR."
         for name, text in toolchains.items()
         if not text
     )
-    return Diagnosis(facts, strict, permissive, toolchains, (*advice(facts, strict, permissive), *missing))
+    return Diagnosis(facts, strict, permissive, toolchains, forking, (*advice(facts, strict, permissive), *missing))
 
 
 def _fields(found: Diagnosis) -> dict[str, object]:
@@ -76,6 +82,10 @@ def _fields(found: Diagnosis) -> dict[str, object]:
             for name in CONTROLS
         },
         "toolchains": found.toolchains,
+        "python_fork": {
+            "works": None if found.fork_problem is None else not found.fork_problem,
+            "problem": found.fork_problem,
+        },
         "advice": list(found.advice),
     }
 
@@ -109,6 +119,9 @@ def _table(found: Diagnosis) -> str:
         words = [_WORDS[_state(support, name)] for support in (found.strict, found.permissive)]
         lines.append(f"{name:22}{words[0]:10}{words[1]}")
     lines += ["", *(f"{name:22}{text or 'missing'}" for name, text in found.toolchains.items())]
+    if found.fork_problem is not None:
+        state = f"NO, so they start by exec, which is slower: {found.fork_problem}" if found.fork_problem else "yes"
+        lines += ["", f"{'Python programs fork':22}{state}"]
     if found.advice:
         lines += ["", "what to change:", *(f"  {sentence}" for sentence in found.advice)]
     return "\n".join(lines)

@@ -35,9 +35,9 @@ from sandbox_runtime.languages import (
     offered,
     prewarm_spec,
     toolchain_digest,
+    tried_warm_start,
     version,
     waiting_specs,
-    warm_start,
 )
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import MAX_SLOTS
@@ -201,7 +201,7 @@ def _open_managed_slots(
 ) -> tuple[ManagedSlot, ...]:
     """Open the slots; fewer when `stop` is set meanwhile. Raises CommandError."""
     mounts = binds(tuple(languages.values()), found.toolchains_dir)
-    warm = warm_start(languages.values()) if found.python_fork else None
+    warm = tried_warm_start(languages.values(), found.toolchains_dir, floor) if found.python_fork else None
     prewarmed, init = prewarm_spec(languages.values()), init_program(found.toolchains_dir)
     waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
 

@@ -2,6 +2,7 @@
 
 from sandbox_runtime.languages.diagnostics import without_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, Tool
+from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
 from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.offering import examine, offered
 from sandbox_runtime.languages.preparation import PreparationError, is_prepared, prepare
@@ -12,6 +13,7 @@ from sandbox_runtime.languages.specs import (
     prewarm_spec,
     run_spec,
     waiting_specs,
+    warm_language,
     warm_start,
 )
 from sandbox_runtime.languages.toolchain import toolchain_digest
@@ -30,6 +32,7 @@ __all__ = [
     "compile_spec",
     "examine",
     "for_file",
+    "fork_problem",
     "init_program",
     "is_prepared",
     "offered",
@@ -38,9 +41,11 @@ __all__ = [
     "prewarm_spec",
     "run_spec",
     "toolchain_digest",
+    "tried_warm_start",
     "version",
     "waiting_specs",
     "warm",
+    "warm_language",
     "warm_start",
     "without_paths",
 ]

@@ -18,9 +18,9 @@ from sandbox_runtime.languages.warming import warm
 
 _LOG = logging.getLogger(__name__)
 _EXPECTED = b"42\n"
-_SLOT_INDEX = 63  # above the indexes of workers and commands
+SLOT_INDEX = 63  # of trials: above the indexes of workers and commands
 _TAIL_BYTES = 300
-_TRIES = 3  # one killed process must not remove a language until the runner restarts
+TRIES = 3  # one killed process must not remove a language until the runner restarts
 _UNTRIED = "not tried"
 
 
@@ -56,15 +56,15 @@ def examine(
     problems |= {language.name: _UNTRIED for language in ready}
     required = default_floor() if floor is None else floor
     mounts, init = binds(ready, toolchains_dir), init_program(toolchains_dir)
-    config = SlotConfig("trial", _SLOT_INDEX, mounts, required, small_init=init)
+    config = SlotConfig("trial", SLOT_INDEX, mounts, required, small_init=init)
     with ExitStack() as stack:
         slot = None
-        for language, _ in product(ready, range(_TRIES)):
+        for language, _ in product(ready, range(TRIES)):
             if slot is None or not slot.healthy:
                 stack.close()
                 slot = stack.enter_context(open_slot(config))
             if problems[language.name]:
-                problems[language.name] = _try_out(slot, language)
+                problems[language.name] = try_out(slot, language)
     return problems
 
 
@@ -77,7 +77,7 @@ def _make_ready(language: Language, toolchains_dir: str) -> str:
     return ""
 
 
-def _try_out(slot: Slot, language: Language) -> str:
+def try_out(slot: Slot, language: Language) -> str:
     """Compile and run the language's trial program within its own limits. Returns the failure, or ""."""
     code = language.trial.encode()
     artifact = None

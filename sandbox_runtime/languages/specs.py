@@ -26,20 +26,26 @@ def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
     )
 
 
+def warm_language(languages: Iterable[Language]) -> Language | None:
+    """Return the first language whose interpreter can be kept warm, or None."""
+    found = (language for language in languages if language.warm_imports and language.compile is None)
+    return next(found, None)
+
+
 def warm_start(languages: Iterable[Language]) -> WarmStart | None:
-    """Return the command that a slot's template keeps warm: that of the first language with `warm_imports`, or None."""
-    for language in languages:
-        if language.warm_imports and language.compile is None:
-            return WarmStart(language.run_argv, language.guest_environment, language.warm_imports)
-    return None
+    """Return the command that a slot's template keeps warm: that of the `warm_language`, or None."""
+    language = warm_language(languages)
+    if language is None:
+        return None
+    return WarmStart(language.run_argv, language.guest_environment, language.warm_imports)
 
 
 def prewarm_spec(languages: Iterable[Language]) -> JailSpec | None:
-    """Return the run to pre-warm in a slot without requests so far: the warm language with the default limits."""
-    for language in languages:
-        if language.warm_imports and language.compile is None:
-            return run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b"")
-    return None
+    """Return the run to pre-warm in a slot without requests so far: the `warm_language` with the default limits."""
+    language = warm_language(languages)
+    if language is None:
+        return None
+    return run_spec(language, b"", None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b"")
 
 
 def run_spec(

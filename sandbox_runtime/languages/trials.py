@@ -1,4 +1,4 @@
-"""Remember that all languages passed their trial since the host booted, so that a runner that starts again tries none.
+"""Remember that languages passed a trial since the host booted, so that a runner that starts again tries none.
 
 The note is good for the same toolchains, runner, controls and user only. Without a place to keep it, each start tries.
 """
@@ -12,16 +12,17 @@ from pathlib import Path
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.toolchain import toolchain_digest
 
-_NAME = "trials"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SOURCES = Path(__file__).parents[1]
 
 
 class Trials:
-    """The trial of these languages in a jail with these controls."""
+    """The trial of these languages in a jail with these controls. `name`: of the note's file."""
 
-    def __init__(self, languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...]) -> None:
-        self._path = Path(toolchains_dir) / _NAME
+    def __init__(
+        self, languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...], name: str = "trials"
+    ) -> None:
+        self._path = Path(toolchains_dir) / name
         self._digest = hashlib.sha256("\0".join(_facts(languages, toolchains_dir, floor)).encode()).hexdigest()
 
     def have_passed(self) -> bool:
@@ -33,7 +34,7 @@ class Trials:
 
     def note(self) -> None:
         """Note that all passed."""
-        draft = self._path.with_name(f"{_NAME}.{os.getpid()}")
+        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):  # a read-only folder, as in an image
             draft.write_text(self._digest, encoding="ascii")
             draft.replace(self._path)
