@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -76,7 +77,13 @@ class Outcome(StrEnum):
     JUDGE_ERROR = "judge_error"
 
 
-class _Sparse(Shape):
+class _Named(Shape):
+    """A shape whose attributes may be set by their own names."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class _Sparse(_Named):
     """A shape that leaves out its fields without a value."""
 
     @model_serializer(mode="wrap")
@@ -84,14 +91,14 @@ class _Sparse(Shape):
         return {name: value for name, value in handler(self).items() if value is not None}
 
 
-class CheckerFile(Shape):
+class CheckerFile(_Named):
     """A file beside the source of a checker program."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
     content: Annotated[Base64, Field(alias="content_base64", repr=False)]
 
 
-class CheckerProgram(Shape):
+class CheckerProgram(_Named):
     """A checker or an interactor. `files` are beside its source when it is compiled, and when it runs."""
 
     language: Language

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import socket
 
-_MOST_BYTES: Final = 8 * 1024 * 1024
-"""Ten messages of 1 MiB together, or an object of 1 MiB, with room for escapes."""
+_MOST_BYTES: Final = 24 * 1024 * 1024
+"""An object of 16 MiB in base64: the cases of a judge run. Ten messages of 1 MiB together are smaller."""
 _HEAD_BYTES: Final = 4
 
 

@@ -1,4 +1,4 @@
-"""Serves the runner its queues and `outputs/*` on a Unix socket. The runner has neither the file nor the keys.
+"""Serves the runner its queues and its part of the bucket on a Unix socket. It has neither the file nor the keys.
 
 Messages that it receives belong to its process: they return at once when that dies.
 """
@@ -90,7 +90,12 @@ class RunnerSocket:
         match request:
             case {"service": str(service), "operation": str(operation), "params": dict(params)}:
                 if self._policy.allows(service, operation, params):
-                    return services.call(engine, service, operation, params)
+                    return _plain(services.call(engine, service, operation, params))
                 problem = f"the runner is not allowed to call {operation} of {service} for this resource"
                 raise ServiceError("AccessDenied", problem, 403)
         raise ServiceError("InvalidRequest", "a request has service, operation and params")
+
+
+def _plain(answer: Answer) -> Answer:
+    """Return an answer that a frame can hold: an object by its bytes."""
+    return {"Body": answer["Body"].read()} if "Body" in answer else answer

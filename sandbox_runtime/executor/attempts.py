@@ -36,18 +36,18 @@ class Jail(Protocol):
 
 
 class Attempts:
-    """The attempts of one request. `cancel_fd`: becomes readable to stop it."""
+    """The attempts of one request. `cancel_fd`: becomes readable to stop it. `retries_left`: for all its steps."""
 
-    def __init__(self, jail: Jail, cancel_fd: int | None) -> None:
+    def __init__(self, jail: Jail, cancel_fd: int | None, retries_left: int = 1) -> None:
         self._jail, self._cancel_fd = jail, cancel_fd
-        self._has_run_again = False
+        self.retries_left = retries_left
 
     def run(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
         """Run a step, and retry it once if the host was overloaded. Raises JailError and ExecutionCancelledError."""
         outcome, found = self._try(spec, phase)
-        if found.cause != OVERLOADED or self._has_run_again:
+        if found.cause != OVERLOADED or not self.retries_left:
             return outcome, found
-        self._has_run_again = True
+        self.retries_left -= 1
         is_calm = await_calm(self._cancel_fd)
         facts = {"step": phase.value, "cpu_wait_ms": outcome.cpu_wait_usec // 1000, "calm": is_calm}
         _LOG.warning("host overloaded, running a step again", extra=facts)

@@ -58,12 +58,13 @@ def metrics(outcomes: tuple[Outcome, ...], phase: Phase, queue_ms: float, compil
     `phase`: of the last step. `compile_usec`: time of the compile step, or of finding its program in the cache.
     """
     last, has_run = outcomes[-1], phase is Phase.RUN
+    ratio = cpu_wall_ratio(last.cpu_usec, last.wall_usec)
     return Metrics(
         cpu_time_secs=last.cpu_usec / 1e6,
         wall_time_secs=last.wall_usec / 1e6,
-        memory_peak_bytes=last.evidence.cgroup.memory_peak_bytes if last.evidence.cgroup else last.memory_peak_bytes,
-        cpu_wall_ratio=_cpu_wall_ratio(last),
-        divergence=_divergence(last),
+        memory_peak_bytes=memory_peak_bytes(last),
+        cpu_wall_ratio=ratio,
+        divergence=divergence(ratio),
         queue_ms=round(queue_ms, 3),
         setup_ms=sum(step.setup_usec for step in outcomes) / 1e3,
         compile_ms=None if compile_usec is None else compile_usec / 1e3,
@@ -75,6 +76,7 @@ def metrics(outcomes: tuple[Outcome, ...], phase: Phase, queue_ms: float, compil
 def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
     """Build the evidence of the step that decided the verdict."""
     facts = outcome.evidence
+    ratio = cpu_wall_ratio(outcome.cpu_usec, outcome.wall_usec)
     mode = "strict" if is_strict(facts.controls_missing) else "permissive"
     reap_status = "clean" if facts.cleanup_verified and not facts.leftover_processes else "unclean"
     cgroup = None if facts.cgroup is None else _cgroup(facts.cgroup)
@@ -88,8 +90,8 @@ def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
         timing=TimingEvidence(
             cpu_ms=outcome.cpu_usec / 1e3,
             wall_ms=outcome.wall_usec / 1e3,
-            cpu_wall_ratio=_cpu_wall_ratio(outcome),
-            divergence=_divergence(outcome),
+            cpu_wall_ratio=ratio,
+            divergence=divergence(ratio),
         ),
         process_lifecycle=ProcessLifecycle(
             reap_status=reap_status,
@@ -110,12 +112,19 @@ def _judge_actions(outcome: Outcome) -> tuple[str, ...]:
     return (*actions, *(action for action, happened in cuts if happened))
 
 
-def _cpu_wall_ratio(outcome: Outcome) -> float:
-    return round(outcome.cpu_usec / outcome.wall_usec, 3) if outcome.wall_usec > 0 else 0.0
+def memory_peak_bytes(outcome: Outcome) -> int:
+    """Return the highest memory use of a step."""
+    counted = outcome.evidence.cgroup
+    return outcome.memory_peak_bytes if counted is None else counted.memory_peak_bytes
 
 
-def _divergence(outcome: Outcome) -> str:
-    ratio = _cpu_wall_ratio(outcome)
+def cpu_wall_ratio(cpu_usec: int, wall_usec: int) -> float:
+    """Divide CPU time by wall time."""
+    return round(cpu_usec / wall_usec, 3) if wall_usec > 0 else 0.0
+
+
+def divergence(ratio: float) -> str:
+    """Name a ratio of CPU time to wall time."""
     if ratio >= CPU_BOUND_RATIO:
         return "cpu_bound"
     return "sleep_or_block_bound" if ratio <= BLOCKED_RATIO else "mixed"

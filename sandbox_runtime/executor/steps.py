@@ -1,16 +1,16 @@
 """Run one request in a slot: compile if the language needs it, run, classify."""
 
-import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.attempts import Attempts, Jail
+from sandbox_runtime.executor.compilation import compile_program, diagnostics
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.jail.spec import Limits, Outcome
-from sandbox_runtime.languages import Language, compile_spec, run_spec, without_paths
+from sandbox_runtime.languages import Language, run_spec
 from sandbox_runtime.messages import (
     Addressee,
     ExecutionCompleted,
@@ -46,19 +46,11 @@ def execute(
     artifact: bytes | None = None
     compile_usec: int | None = None
     if language.compile is not None:
-        step = compile_spec(language, language.compile, request.code)
-        begun_ns = time.monotonic_ns()
-        key = compile_cache.key(request.project_id, language.name, step)
-        artifact = compile_cache.find(key)
-        compile_usec = (time.monotonic_ns() - begun_ns) // 1000
-        if artifact is None:
-            compiled, found = attempts.run(step, Phase.COMPILE)
-            artifact, compile_usec = compiled.artifact, compiled.wall_usec
-            if found.verdict is not Verdict.AC or artifact is None:
-                streams = b"", _diagnostics(language, compiled, found)
-                return _measured(request, node_id, started_at, found, streams, (compiled,), compile_usec)
-            if report.is_isolation_proven(compiled.evidence):
-                compile_cache.keep(key, artifact)
+        program = compile_program(attempts, language, language.compile, request.code, compile_cache, request.project_id)
+        compiled, artifact, compile_usec = program.outcome, program.artifact, program.usec
+        if artifact is None and compiled is not None and program.found is not None:
+            streams = b"", diagnostics(language, compiled, program.found)
+            return _measured(request, node_id, started_at, program.found, streams, (compiled,), compile_usec)
     variables = request.environment or {}
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
     ran, found = attempts.run(spec, Phase.RUN)
@@ -72,15 +64,6 @@ def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, m
     """Build the IE completion of a request that is never run. `message` is for the client."""
     found = Classification(Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message, integrity="write_error")
     return _completed(request, node_id, datetime.now(UTC), found, (b"", b""))
-
-
-def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
-    text = without_paths(compiled.stderr + compiled.stdout)
-    if found.cause != "ce_compile_failed":
-        return text
-    if compiled.exit_code == 0:
-        text += b"the compiler left no program, or one that is too large\n"
-    return f"{language.name} Compilation Error:\n".encode() + text
 
 
 def _measured(

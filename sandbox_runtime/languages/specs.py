@@ -11,14 +11,14 @@ from sandbox_runtime.languages.preparation import prepared_path
 DEFAULT_PROFILE = "judge"
 
 
-def compile_spec(language: Language, step: Compile, code: bytes) -> JailSpec:
-    """Build the compile step of a source."""
+def compile_spec(language: Language, step: Compile, code: bytes, files: tuple[GuestFile, ...] = ()) -> JailSpec:
+    """Build the compile step of a source, with `files` beside it."""
     names = language.source_names(code)
     return JailSpec(
         argv=names.fill(step.argv),
         limits=step.limits,
         environment=language.guest_environment,
-        files=(GuestFile(names.file, code), *names.beside),
+        files=(GuestFile(names.file, code), *names.beside, *files),
         artifact=step.artifact,
         artifact_max_bytes=step.artifact_max_bytes,
         family=step.family,
@@ -56,11 +56,13 @@ def run_spec(
     limits: Limits,
     stdin: bytes,
     variables: Mapping[str, str] = MappingProxyType({}),
+    args: tuple[str, ...] = (),
+    files: tuple[GuestFile, ...] = (),
 ) -> JailSpec:
     """Build the run step: of the compiled `artifact`, or of the source if the language is not compiled.
 
-    `variables` come beside those of the language, and never replace one. A run with some starts the ordinary way:
-    what waits in advance has another environment.
+    `variables` come beside those of the language, and never replace one; `args` are arguments of the program, and
+    `files` lie beside it. A run with variables or arguments starts the ordinary way: what waits in advance has others.
     """
     names = language.source_names(code)
     if language.compile is None:
@@ -68,13 +70,13 @@ def run_spec(
     else:
         file = GuestFile(language.compile.artifact, artifact or b"", executable=True)
     return JailSpec(
-        argv=names.fill(language.run_argv),
+        argv=(*names.fill(language.run_argv), *args),
         limits=limits,
         environment=tuple({**variables, **dict(language.guest_environment)}.items()),
         stdin=stdin,
-        files=(file,),
+        files=(file, *files),
         family=language.family,
-        waiting=language.waiting,
+        waiting=None if args else language.waiting,
     )
 
 

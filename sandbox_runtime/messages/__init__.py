@@ -3,7 +3,16 @@
 from sandbox_runtime.messages.codec import MAX_MESSAGE_BYTES, MessageInvalidError
 from sandbox_runtime.messages.codec import write as as_fields
 from sandbox_runtime.messages.completed import ExecutionCompleted, InlineOutput, Metrics, Result, StoredOutput
-from sandbox_runtime.messages.envelope import Addressee, addressee, parse, serialise
+from sandbox_runtime.messages.envelope import (
+    Addressee,
+    Completed,
+    JudgeAddressee,
+    Request,
+    addressee,
+    parse,
+    parse_request,
+    serialise,
+)
 from sandbox_runtime.messages.evidence import (
     CgroupEvidence,
     ExecutionEvidence,
@@ -55,6 +64,7 @@ __all__ = [
     "CheckerFile",
     "CheckerProgram",
     "Compilation",
+    "Completed",
     "ExecutionCompleted",
     "ExecutionEvidence",
     "ExecutionRequested",
@@ -62,6 +72,7 @@ __all__ = [
     "Group",
     "InlineOutput",
     "Isolation",
+    "JudgeAddressee",
     "JudgeCompleted",
     "JudgeProgress",
     "JudgeRequested",
@@ -71,6 +82,7 @@ __all__ = [
     "MessageInvalidError",
     "Metrics",
     "ProcessLifecycle",
+    "Request",
     "Result",
     "RunnerHeartbeat",
     "StoredOutput",
@@ -81,6 +93,7 @@ __all__ = [
     "format_time",
     "is_correlation_id",
     "parse",
+    "parse_request",
     "parse_time",
     "read_judging",
     "serialise",

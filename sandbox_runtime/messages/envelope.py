@@ -26,6 +26,14 @@ TYPES = MappingProxyType(
 )
 
 
+type Request = ExecutionRequested | JudgeRequested
+type Completed = ExecutionCompleted | JudgeCompleted
+
+_REQUESTS: MappingProxyType[object, type[Request]] = MappingProxyType(
+    {TYPES[kind]: kind for kind in (ExecutionRequested, JudgeRequested)}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Addressee:
     """The ids of an execution, for its completion."""
@@ -33,6 +41,11 @@ class Addressee:
     submission_id: Uuid
     execution_id: Uuid
     language: LanguageName
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAddressee(Addressee):
+    """The same of a judge run."""
 
 
 def parse[T](kind: type[T], text: str | bytes) -> T:
@@ -46,16 +59,35 @@ def serialise(message: object) -> str:
     return json.dumps(envelope, separators=(",", ":"), allow_nan=False)
 
 
+def parse_request(text: str | bytes) -> Request:
+    """Read a request. Raises MessageInvalidError."""
+    fields = load(text)
+    kind = _request_type(fields)
+    return read(kind, _opened(kind, fields))
+
+
 def addressee(text: str | bytes) -> Addressee | None:
     """Read the ids of a request that may be invalid otherwise. None: they cannot be read.
 
     Also None for a newer version of the message, because a newer runner may understand it.
     """
     try:
-        fields = _opened(ExecutionRequested, load(text))
-        return read(Addressee, {name: fields.get(name) for name in ("submission_id", "execution_id", "language")})
+        fields = load(text)
+        kind = _request_type(fields)
+        fields = _opened(kind, fields)
+        to = JudgeAddressee if kind is JudgeRequested else Addressee
+        return read(to, {name: fields.get(name) for name in ("submission_id", "execution_id", "language")})
     except MessageInvalidError:
         return None
+
+
+def _request_type(fields: dict[str, object]) -> type[Request]:
+    """Return the type of a request. A newer function may request something that this runner does not know."""
+    name = fields.get("type")
+    kind = _REQUESTS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise MessageInvalidError("type", f"must be one of {', '.join(map(str, _REQUESTS))}")
+    return kind
 
 
 def _opened(kind: type, fields: dict[str, object]) -> dict[str, object]:

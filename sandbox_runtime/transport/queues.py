@@ -6,10 +6,21 @@ A crash between two steps repeats the execution and never loses it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, is_correlation_id
+from sandbox_runtime.messages import (
+    MAX_JUDGING_BYTES,
+    CaseResults,
+    ExecutionCompleted,
+    InlineOutput,
+    JudgeCompleted,
+    JudgeRequested,
+    StoredOutput,
+    as_fields,
+    is_correlation_id,
+)
 from sandbox_runtime.transport.failures import translated
 
 if TYPE_CHECKING:
@@ -21,6 +32,8 @@ if TYPE_CHECKING:
 
 # When both streams together are larger than this, the larger ones go into the bucket.
 MAX_INLINE_OUTPUT_BYTES = 128 * 1024
+# Results of a judge run that are larger than this go into the bucket, as JSON.
+MAX_INLINE_CASES_BYTES = 96 * 1024
 # SQS takes this many messages and this many bytes in one call.
 MOST_PER_CALL = 10
 MAX_BATCH_BYTES = 1_048_576
@@ -119,11 +132,33 @@ class Transport:
     def _stored_if_large(self, output: InlineOutput | StoredOutput, object_key: str) -> InlineOutput | StoredOutput:
         if isinstance(output, StoredOutput) or output.size_bytes <= MAX_INLINE_OUTPUT_BYTES // 2:
             return output
-        with translated("put_object"):
-            self._clients.s3().put_object(
-                Bucket=self._bucket, Key=object_key, Body=output.content, ContentType="application/octet-stream"
-            )
+        self._put(object_key, output.content, "application/octet-stream")
         return StoredOutput(size_bytes=output.size_bytes, object_key=object_key)
+
+    def without_large_cases(self, completed: JudgeCompleted) -> JudgeCompleted:
+        """Move the results of a judge run that are too large for a message into the bucket. Raises TransportError."""
+        text = json.dumps(as_fields(CaseResults(completed.cases or ())), separators=(",", ":")).encode()
+        if completed.cases is None or len(text) <= MAX_INLINE_CASES_BYTES:
+            return completed
+        object_key = f"outputs/{completed.submission_id}/{completed.execution_id}/cases"
+        self._put(object_key, text, "application/json")
+        return replace(completed, cases=None, cases_key=object_key)
+
+    def store_case_output(self, request: JudgeRequested, index: int, output: bytes) -> str:
+        """Put the whole output of a case into the bucket, and return its key. Raises TransportError."""
+        object_key = f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
+        self._put(object_key, output, "application/octet-stream")
+        return object_key
+
+    def read_cases(self, object_key: str) -> bytes:
+        """Read the cases of a judge run. Raises TransportError."""
+        with translated("get_object"):
+            found = self._clients.s3().get_object(Bucket=self._bucket, Key=object_key)
+            return found["Body"].read(MAX_JUDGING_BYTES + 1)
+
+    def _put(self, object_key: str, content: bytes, content_type: str) -> None:
+        with translated("put_object"):
+            self._clients.s3().put_object(Bucket=self._bucket, Key=object_key, Body=content, ContentType=content_type)
 
 
 def _correlation_id(message: MessageTypeDef) -> str | None:

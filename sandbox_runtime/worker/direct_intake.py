@@ -1,4 +1,4 @@
-"""The direct path: run an execution requested over HTTP, and answer with its completion message.
+"""The direct path: run a request that came over HTTP, and answer with its completion message.
 
 Without a free slot the caller gets 503 within SLOT_WAIT_SECS and uses the queue instead.
 When the caller disconnects, the run continues and its completion goes to the completions queue.
@@ -7,22 +7,22 @@ The answer is sent before the slot is cleaned up for the next run.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 from sandbox_runtime.messages import (
-    ExecutionCompleted,
-    ExecutionRequested,
+    Completed,
     MessageInvalidError,
+    Request,
     is_correlation_id,
-    parse,
+    parse_request,
     serialise,
 )
 from sandbox_runtime.server import Reply
 from sandbox_runtime.warm import WarmSlot
-from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting import Reporting
-from sandbox_runtime.worker.run_request import NotRun, RequestRunner
+from sandbox_runtime.worker.run_request import RequestRunner, Turn
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.slot_threads import Job
@@ -48,7 +48,7 @@ class DirectIntake:
             reply.refuse(503, "cannot_report")
             return
         try:
-            request = parse(ExecutionRequested, body)
+            request = parse_request(body)
         except MessageInvalidError:
             reply.refuse(400, "bad_request")
             return
@@ -64,22 +64,41 @@ class DirectIntake:
             run = partial(self._run, request, correlation_id, reply)
             self.put(Job(run, request.project_id, request.submission_id))
 
-    def _run(self, request: ExecutionRequested, correlation_id: str | None, reply: Reply, slot: WarmSlot) -> bool:
-        """Run on the slot's thread. False: the slot must not be used again."""
+    def _run(self, request: Request, correlation_id: str | None, reply: Reply, slot: WarmSlot) -> bool:
+        """Take the first turn on a slot's thread. False: the slot must not be used again."""
+        turn = self.runner.begin(request, correlation_id=correlation_id, store_secs=0, is_watched=False)
+        return self._take_turn(request, turn, reply, slot)
+
+    def _take_turn(self, request: Request, turn: Turn, reply: Reply, slot: WarmSlot) -> bool:
+        goes_on = False
         try:
-            answer, is_usable = self.runner.run(
-                slot, request, datetime.now(UTC), correlation_id=correlation_id, store_secs=0
-            )
+            answer, is_usable = turn(slot)
+            goes_on = answer is None
             if isinstance(answer, NotRun):
                 reply.refuse(503 if answer is NotRun.CANCELLED else 502, answer)
-            else:
+            elif answer is not None:
                 self._deliver(answer, reply)
-            return is_usable
         finally:
-            self.running.discard(request.submission_id)
-            reply.refuse(500, "internal")  # has no effect unless a bug of ours left the caller without an answer
+            if not goes_on:
+                self.running.discard(request.submission_id)
+                reply.refuse(500, "internal")  # has no effect unless a bug of ours left the caller without an answer
+        if goes_on:
+            self._wait_for_slot(request, turn, reply)
+        return is_usable
 
-    def _deliver(self, completed: ExecutionCompleted, reply: Reply) -> None:
+    def _wait_for_slot(self, request: Request, turn: Turn, reply: Reply) -> None:
+        """Queue the next turn of a request. Another thread may take it before this returns."""
+        job = Job(partial(self._take_turn, request, turn, reply), request.project_id, request.submission_id)
+
+        def give_back() -> None:
+            self.running.discard(request.submission_id)
+            reply.refuse(503, NotRun.CANCELLED)
+
+        self.capacity.enqueue(
+            WaitingRun(request.project_id, Priority.INTERACTIVE, start=partial(self.put, job), give_back=give_back)
+        )
+
+    def _deliver(self, completed: Completed, reply: Reply) -> None:
         if reply.send(200, serialise(completed).encode()):
             self.runner.report(completed)
         else:

@@ -1,40 +1,55 @@
 """Run one request: the use case of both intakes, `queue_intake` and `direct_intake`.
 
-An intake parses a request, claims its submission, calls `RequestRunner.run` in a slot, and answers.
+An intake parses a request, claims its submission, takes its turns in slots, and answers.
 """
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
+from datetime import UTC, datetime
+from functools import partial
 from threading import BoundedSemaphore, Event
 from time import monotonic
 
 from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, not_run, slot_is_suspect
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.judging import not_judged
 from sandbox_runtime.languages import Language, LimitRefusedError
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, serialise
+from sandbox_runtime.messages import (
+    Addressee,
+    Completed,
+    ExecutionCompleted,
+    ExecutionRequested,
+    ExecutionStarted,
+    JudgeAddressee,
+    JudgeCompleted,
+    JudgeRequested,
+    Request,
+    format_time,
+    serialise,
+)
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import Transport, TransportError
 from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.judge_turns import JudgeTurns
+from sandbox_runtime.worker.long_runs import LongRuns
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 
 # With more unsent completions, slots wait: the memory of this process is bounded.
 MOST_UNSENT = 10
 _PHASES = ("queue", "setup", "compile", "run")
 
+type Turn = Callable[[WarmSlot], tuple[Completed | NotRun | None, bool]]
+"""Works on a request in a slot. Returns the answer, and whether the slot may be used again.
+
+Without an answer the request needs another turn, in this slot or another one.
+"""
+
 _LOG = logging.getLogger(__name__)
-
-
-class NotRun(StrEnum):
-    """Why a request has no completion. It must run again, here or on another runner."""
-
-    LANGUAGE_NOT_OFFERED = "language_not_offered"
-    CANCELLED = "draining"
-    SANDBOX_FAILED = "sandbox_failed"
-    OUTPUT_NOT_STORED = "output_not_stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +64,61 @@ class RequestRunner:
     quit_now: Event
     compile_cache: CompileCache
     metrics: Metrics
+    long_runs: LongRuns
+    progress: ProgressReports
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
-    def run(
+    def begin(
         self,
-        slot: WarmSlot,
-        request: ExecutionRequested,
-        started_at: datetime,
+        request: Request,
         *,
         correlation_id: str | None,
         store_secs: float,
-    ) -> tuple[ExecutionCompleted | NotRun, bool]:
-        """Run a request, and store its large output. Returns the answer, and whether the slot may be used again.
+        is_watched: bool,
+    ) -> Turn:
+        """Return the turn of a request: one for an execution, one for each case of a judge run.
 
-        `store_secs`: how long to retry to store the output; 0: try once.
+        `store_secs`: how long to retry to store large output; 0: try once. `is_watched`: nobody waits for the answer,
+        so send `execution_started` when it lasts; a judge run always sends it.
         """
+        started_at = datetime.now(UTC)
+        started = ExecutionStarted(
+            request.submission_id, request.execution_id, self.node_id, format_time(started_at), correlation_id
+        )
+        watched = ExitStack()
+        if is_watched or isinstance(request, JudgeRequested):
+            watched.enter_context(self.long_runs.watch(started))
+        if isinstance(request, JudgeRequested):
+            return JudgeTurns(self, request, started_at, correlation_id, store_secs, watched).take
+        return partial(self._run, request, started_at, correlation_id, store_secs, watched)
+
+    def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
+        """Build the completion of a request that is never run. `message` is for the client."""
+        if isinstance(request, JudgeRequested | JudgeAddressee):
+            return not_judged(request, self.node_id, cause, message)
+        return not_run(request, self.node_id, cause, message)
+
+    def _run(
+        self,
+        request: ExecutionRequested,
+        started_at: datetime,
+        correlation_id: str | None,
+        store_secs: float,
+        watched: ExitStack,
+        slot: WarmSlot,
+    ) -> tuple[Completed | NotRun, bool]:
+        """Run a request, and store its large output."""
+        with watched:
+            return self._execute(request, started_at, correlation_id, store_secs, slot)
+
+    def _execute(
+        self,
+        request: ExecutionRequested,
+        started_at: datetime,
+        correlation_id: str | None,
+        store_secs: float,
+        slot: WarmSlot,
+    ) -> tuple[Completed | NotRun, bool]:
         language = self.languages.get(request.language)
         if language is None:
             return NotRun.LANGUAGE_NOT_OFFERED, True
@@ -83,14 +138,14 @@ class RequestRunner:
         except ExecutionCancelledError:
             return NotRun.CANCELLED, slot.healthy
         except JailError as error:
-            _log_sandbox_failure(request, correlation_id, error)
+            log_sandbox_failure({**_ids(request), "correlation_id": correlation_id}, error)
             return NotRun.SANDBOX_FAILED, False
         completed = replace(completed, correlation_id=correlation_id)
-        return self._store(completed, store_secs), slot.healthy and not slot_is_suspect(completed.result)
+        return self.store(completed, store_secs), slot.healthy and not slot_is_suspect(completed.result)
 
     def send(
         self,
-        completed: ExecutionCompleted,
+        completed: Completed,
         on_sent: Callable[[], None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
@@ -109,20 +164,26 @@ class RequestRunner:
         self.unsent.acquire()
         self.sender.put(Outgoing(serialise(completed), sent, lost, monotonic() + COMPLETION_GIVE_UP_SECS))
 
-    def report(self, completed: ExecutionCompleted) -> None:
-        """Log and count the end of an execution, after its completion was accepted."""
-        result, measured = completed.result, completed.metrics
+    def report(self, completed: Completed) -> None:
+        """Log the end of a request, after its completion was accepted, and count an execution."""
+        measured = completed.metrics
         times = {"run_ms": measured.run_ms, "queue_ms": measured.queue_ms} if measured is not None else {}
-        facts = {"verdict": result.verdict, "cause": result.cause, "language": completed.language}
-        _LOG.info("execution completed", extra={**_ids(completed), **facts, **times})
+        ids = {**_ids(completed), "language": completed.language}
+        if isinstance(completed, JudgeCompleted):  # its runs are counted one by one
+            failed = {} if completed.failure is None else {"cause": completed.failure.cause}
+            _LOG.info("judge run completed", extra={**ids, **failed, **times})
+            return
+        result = completed.result
+        _LOG.info("execution completed", extra={**ids, "verdict": result.verdict, "cause": result.cause, **times})
         phases = {name: getattr(measured, f"{name}_ms", None) for name in _PHASES}
         known = {name: time_ms / 1000 for name, time_ms in phases.items() if time_ms is not None}
         self.metrics.count_run(completed.language, result.verdict, known)
 
-    def _store(self, completed: ExecutionCompleted, store_secs: float) -> ExecutionCompleted | NotRun:
+    def store(self, completed: Completed, store_secs: float) -> Completed | NotRun:
+        """Move what is too large for a message into the bucket."""
         try:
             return persist(
-                lambda: self.transport.without_large_output(completed),
+                lambda: self._without_large_parts(completed),
                 error=TransportError,
                 stop=self.quit_now,
                 give_up_secs=store_secs,
@@ -131,18 +192,18 @@ class RequestRunner:
             _log_not_sent(completed, error.operation, error.code)
             return NotRun.OUTPUT_NOT_STORED
 
+    def _without_large_parts(self, completed: Completed) -> Completed:
+        if isinstance(completed, JudgeCompleted):
+            return self.transport.without_large_cases(completed)
+        return self.transport.without_large_output(completed)
 
-def _log_not_sent(completed: ExecutionCompleted, step: str, code: str) -> None:
+
+def _log_not_sent(completed: Completed, step: str, code: str) -> None:
     _LOG.error("completion not sent", extra={**_ids(completed), "step": step, "code": code})
 
 
-def _log_sandbox_failure(request: ExecutionRequested, correlation_id: str | None, error: JailError) -> None:
-    facts = {"step": error.step, "target": error.target, "errno": error.errno, "problem": error.hint}
-    _LOG.error("sandbox failed", extra={**_ids(request), "correlation_id": correlation_id, **facts})
-
-
-def _ids(message: ExecutionRequested | ExecutionCompleted) -> dict[str, str | None]:
-    own = message.correlation_id if isinstance(message, ExecutionCompleted) else None
+def _ids(message: ExecutionRequested | Completed) -> dict[str, str | None]:
+    own = message.correlation_id if isinstance(message, ExecutionCompleted | JudgeCompleted) else None
     return {
         "correlation_id": own,
         "submission_id": message.submission_id,

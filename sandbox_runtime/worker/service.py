@@ -16,7 +16,7 @@ from time import monotonic
 from sandbox_runtime.background import start_background
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.liveness import Liveness
-from sandbox_runtime.messages import MAX_MESSAGE_BYTES, ExecutionStarted, RunnerHeartbeat, serialise
+from sandbox_runtime.messages import MAX_MESSAGE_BYTES, ExecutionStarted, JudgeProgress, RunnerHeartbeat, serialise
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
@@ -26,6 +26,7 @@ from sandbox_runtime.worker.direct_intake import DirectIntake
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.managed_slot import ManagedSlot
 from sandbox_runtime.worker.polling import Poller, polled_queues
+from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
 from sandbox_runtime.worker.queue_intake import QueueIntake
 from sandbox_runtime.worker.reporting import Reporting
@@ -80,6 +81,7 @@ class Worker:
         self._sender = BatchSender(transport, self._reporting)
         self._deleter = BatchDeleter(transport)
         self._long_runs = LongRuns(self._send_once)
+        self._progress = ProgressReports(self._send_once)
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
         runner = RequestRunner(
             transport=transport,
@@ -90,13 +92,14 @@ class Worker:
             quit_now=self._quit_now,
             compile_cache=compile_cache,
             metrics=self._metrics,
+            long_runs=self._long_runs,
+            progress=self._progress,
         )
         self._intake = QueueIntake(
             runner=runner,
             transport=transport,
             keeper=self._keeper,
             deleter=self._deleter,
-            long_runs=self._long_runs,
             running=self._running,
             max_receives=settings.max_receives,
             capacity=self._capacity,
@@ -160,6 +163,7 @@ class Worker:
             if self._server is not None:
                 self._server.stop()
             self._long_runs.close()
+            self._progress.close()
             self._sender.close()
             self._deleter.close()
             for managed_slot in self._managed_slots:
@@ -226,12 +230,15 @@ class Worker:
         slots = 0 if self._stopping.is_set() else self._slots
         return self._runner_facts.heartbeat(self._settings.node_id, slots=slots, busy=self._capacity.running)
 
-    def _send_once(self, message: ExecutionStarted) -> None:
+    def _send_once(self, message: ExecutionStarted | JudgeProgress) -> None:
         """Send a message that the completion replaces: it is not sent again."""
         self._send(message, lambda: None, 0.0)
 
     def _send(
-        self, message: ExecutionStarted | RunnerHeartbeat, on_sent: Callable[[], None], give_up_at: float
+        self,
+        message: ExecutionStarted | JudgeProgress | RunnerHeartbeat,
+        on_sent: Callable[[], None],
+        give_up_at: float,
     ) -> None:
         # `reporting` logs each failed call.
         self._sender.put(Outgoing(serialise(message), on_sent, lambda _code: None, give_up_at))

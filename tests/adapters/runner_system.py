@@ -13,7 +13,7 @@ from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import CONTROLS, HostSupport
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import ExecutionRequested, serialise
+from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, Request, serialise
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Clients, Transport, connect
@@ -124,6 +124,10 @@ class System:
         self.put(serialise(request), queue)
         return request
 
+    def judge(self, request: JudgeRequested, queue: str = "InteractiveQueue") -> JudgeRequested:
+        self.put(serialise(request), queue)
+        return request
+
     def put(self, body: str, queue: str = "InteractiveQueue") -> None:
         self.aws.client("sqs").send_message(QueueUrl=self.aws.names[queue], MessageBody=body)
 
@@ -131,9 +135,11 @@ class System:
         self.sent += self.aws.messages("CompletionsQueue")
         return [message for message in self.sent if message["type"] == kind]
 
-    def completion(self, request: ExecutionRequested) -> dict[str, Any]:
+    def completion(self, request: Request) -> dict[str, Any]:
+        kind = "judge_completed" if isinstance(request, JudgeRequested) else "execution_completed"
+
         def found() -> list[dict[str, Any]]:
-            completed = self.of_type("execution_completed")
+            completed = self.of_type(kind)
             return [message for message in completed if message["submission_id"] == request.submission_id]
 
         (only,) = until(found)
@@ -173,7 +179,7 @@ class Direct(System):
         client.request("POST", "/v1/execute", body.encode(), {"Authorization": f"Bearer {TOKEN}"})
         return client
 
-    def ask(self, request: ExecutionRequested | str) -> tuple[int, Any]:
+    def ask(self, request: Request | str) -> tuple[int, Any]:
         client = self.send(request if isinstance(request, str) else serialise(request))
         response = client.getresponse()
         return response.status, json.loads(response.read())

@@ -86,6 +86,10 @@ def test_the_runner_does_its_work(served: Served, aws: Backend) -> None:
     content = os.urandom(1024 * 1024)
     served.runner.client("s3").put_object(Bucket=BUCKET, Key="outputs/s/e/stdout", Body=content, ContentType="x/y")
     assert aws.client("s3").get_object(Bucket=BUCKET, Key="outputs/s/e/stdout")["Body"].read() == content
+    aws.client("s3").put_object(Bucket=BUCKET, Key="judge-inputs/s/x", Body=content * 16)
+    assert served.runner.client("s3").get_object(Bucket=BUCKET, Key="judge-inputs/s/x")["Body"].read() == content * 16
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        served.runner.client("s3").get_object(Bucket=BUCKET, Key="judge-inputs/s/y")
 
 
 def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -96,7 +100,15 @@ def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any
                 for url in queues.values():
                     yield service, operation, {"QueueUrl": url, "QueueName": "x", "ReceiptHandle": "1.x"}
             elif service == "s3":
-                for key in ("inputs/s", "outputs/s", "other", "outputs", "xoutputs/s"):
+                for key in (
+                    "inputs/s",
+                    "outputs/s",
+                    "judge-inputs/s",
+                    "judge-inputs",
+                    "other",
+                    "outputs",
+                    "xoutputs/s",
+                ):
                     yield service, operation, {"Bucket": BUCKET, "Key": key}
                 yield service, operation, {"Bucket": "another", "Key": "outputs/s"}
             else:
@@ -114,6 +126,7 @@ def test_every_other_call_is_denied(served: Served) -> None:
         ),
         *(("sqs", operation, queues["CompletionsQueue"]) for operation in ("SendMessage", "SendMessageBatch")),
         ("s3", "PutObject", "outputs/s"),
+        ("s3", "GetObject", "judge-inputs/s"),
     }
     call, denied = served.call, 0
     for service, operation, params in every_call(queues):

@@ -60,7 +60,7 @@ def test_only_the_account_has_every_permission_on_the_key(deployed: dict[str, An
     assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
 
-def test_runner_may_use_three_queues_and_write_outputs_and_nothing_else(deployed: dict[str, Any]) -> None:
+def test_runner_may_use_three_queues_write_outputs_and_read_cases_and_nothing_else(deployed: dict[str, Any]) -> None:
     allowed = {
         action: sorted(set(references(statement["Resource"])))
         for name, statement in statements(deployed)
@@ -74,6 +74,7 @@ def test_runner_may_use_three_queues_and_write_outputs_and_nothing_else(deployed
         "sqs:ChangeMessageVisibility": submissions,
         "sqs:SendMessage": ["CompletionsQueue"],
         "s3:PutObject": ["PayloadsBucket"],
+        "s3:GetObject": ["PayloadsBucket"],
     }
 
 

@@ -1,0 +1,62 @@
+"""The compile step: the program of the cache, or a new one."""
+
+import time
+from dataclasses import dataclass
+
+from sandbox_runtime.classify import Classification, Phase, Verdict
+from sandbox_runtime.executor import report
+from sandbox_runtime.executor.attempts import Attempts
+from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.jail.spec import GuestFile, Outcome
+from sandbox_runtime.languages import Compile, Language, compile_spec, without_paths
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`artifact`: None when it failed. `outcome` and `found` are None for a program of the cache.
+
+    `usec`: time of the compile step, or of the look-up.
+    """
+
+    artifact: bytes | None
+    outcome: Outcome | None
+    found: Classification | None
+    usec: int
+
+
+def compile_program(
+    attempts: Attempts,
+    language: Language,
+    step: Compile,
+    code: bytes,
+    cache: CompileCache,
+    project_id: str,
+    *,
+    files: tuple[GuestFile, ...] = (),
+) -> Compiled:
+    """Compile a source, with `files` beside it, or take the program from the cache.
+
+    Raises JailError and ExecutionCancelledError.
+    """
+    spec = compile_spec(language, step, code, files)
+    begun_ns = time.monotonic_ns()
+    key = cache.key(project_id, language.name, spec)
+    artifact = cache.find(key)
+    if artifact is not None:
+        return Compiled(artifact, None, None, (time.monotonic_ns() - begun_ns) // 1000)
+    outcome, found = attempts.run(spec, Phase.COMPILE)
+    if found.verdict is not Verdict.AC or outcome.artifact is None:
+        return Compiled(None, outcome, found, outcome.wall_usec)
+    if report.is_isolation_proven(outcome.evidence):
+        cache.keep(key, outcome.artifact)
+    return Compiled(outcome.artifact, outcome, found, outcome.wall_usec)
+
+
+def diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
+    """Return what the compiler said, for the client."""
+    text = without_paths(compiled.stderr + compiled.stdout)
+    if found.cause != "ce_compile_failed":
+        return text
+    if compiled.exit_code == 0:
+        text += b"the compiler left no program, or one that is too large\n"
+    return f"{language.name} Compilation Error:\n".encode() + text

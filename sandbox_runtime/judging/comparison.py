@@ -1,0 +1,75 @@
+"""Compare an output with the expected one. Pure functions on bytes, because neither needs to be text.
+
+Each returns None when they agree, else where they differ. It never quotes the expected output, which may be secret.
+"""
+
+import math
+import re
+from itertools import zip_longest
+
+BLANKS = b" \t\r\v\f"
+_NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def compare_exact(expected: bytes, output: bytes) -> str | None:
+    """Compare byte for byte."""
+    if expected == output:
+        return None
+    common = next((at for at, (a, b) in enumerate(zip(expected, output, strict=False)) if a != b), None)
+    if common is not None:
+        return f"byte {common + 1} differs"
+    return "the output ends too early" if len(output) < len(expected) else "the output goes on after its expected end"
+
+
+def compare_lines(expected: bytes, output: bytes) -> str | None:
+    """Compare line by line, without blanks at the end of a line and without empty lines at the end."""
+    if expected == output:
+        return None
+    lines = zip_longest(_lines(expected), _lines(output))
+    at = next((number for number, (wanted, found) in enumerate(lines, 1) if wanted != found), None)
+    return None if at is None else f"line {at} differs"
+
+
+def compare_tokens(
+    expected: bytes,
+    output: bytes,
+    *,
+    case_sensitive: bool = True,
+    float_abs: float | None = None,
+    float_rel: float | None = None,
+) -> str | None:
+    """Compare the words between ASCII white space.
+
+    With `float_abs` or `float_rel`, two decimal numbers also agree when they differ by at most `float_abs`, or by at
+    most `float_rel` times the expected one. Other words agree when they are equal.
+    """
+    if expected == output:
+        return None
+    if not case_sensitive:
+        expected, output = _folded(expected), _folded(output)
+    wanted, found = expected.split(), output.split()
+    has_tolerance = float_abs is not None or float_rel is not None
+    for number, (word, other) in enumerate(zip(wanted, found, strict=False), 1):
+        if word != other and not (has_tolerance and _are_close(word, other, float_abs or 0.0, float_rel or 0.0)):
+            return f"token {number} differs"
+    if len(wanted) == len(found):
+        return None
+    return f"{len(wanted)} tokens expected, {len(found)} found"
+
+
+def _lines(content: bytes) -> list[bytes]:
+    return [line.rstrip(BLANKS) for line in content.rstrip(BLANKS + b"\n").split(b"\n")]
+
+
+def _folded(content: bytes) -> bytes:
+    return content.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
+
+
+def _are_close(expected: bytes, found: bytes, float_abs: float, float_rel: float) -> bool:
+    if not (_NUMBER.fullmatch(expected) and _NUMBER.fullmatch(found)):
+        return False
+    wanted, other = float(expected), float(found)
+    if math.isinf(wanted) or math.isinf(other):
+        return False
+    difference = abs(wanted - other)
+    return difference <= float_abs or difference <= float_rel * abs(wanted)

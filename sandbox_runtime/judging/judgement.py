@@ -1,0 +1,50 @@
+"""The outcome of a case: from the verdict of its run, then from its checker."""
+
+from dataclasses import dataclass
+
+from sandbox_runtime.classify import Classification, Verdict
+from sandbox_runtime.judging.comparison import compare_exact, compare_lines, compare_tokens
+from sandbox_runtime.messages import Checker
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`outcome`: a word of the message. `points`: what a checker gave for a partial answer."""
+
+    outcome: str
+    message: str | None = None
+    points: float | None = None
+
+
+PASSED = Judgement("passed")
+SKIPPED = Judgement("skipped")
+
+
+def of_run(found: Classification) -> Judgement | None:
+    """Judge by the verdict alone. None: the program ended normally, and its output decides."""
+    if found.verdict is Verdict.AC:
+        return None
+    if found.verdict is Verdict.IE:  # the platform's failure, never the program's
+        return Judgement("judge_error", found.error_message)
+    return Judgement("failed")
+
+
+def of_output(checker: Checker, expected: bytes | None, output: bytes, *, is_cut: bool) -> Judgement:
+    """Compare an output without a program. A case without expected output passes when the program ended normally."""
+    if expected is None:
+        return PASSED
+    if is_cut:
+        return Judgement("wrong_answer", "the output is longer than its limit")
+    if checker.kind == "exact":
+        difference = compare_exact(expected, output)
+    elif checker.kind == "tokens":
+        difference = compare_tokens(
+            expected,
+            output,
+            case_sensitive=checker.case_sensitive is not False,
+            float_abs=checker.float_abs,
+            float_rel=checker.float_rel,
+        )
+    else:
+        difference = compare_lines(expected, output)
+    return PASSED if difference is None else Judgement("wrong_answer", difference)

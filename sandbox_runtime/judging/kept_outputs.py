@@ -1,0 +1,40 @@
+"""Keep the outputs of a judge run's cases within bounds: their first bytes here, whole ones in the bucket."""
+
+from collections.abc import Callable
+
+from sandbox_runtime.messages import CaseStream
+
+MAX_STDOUT_HEAD_BYTES = 65_536
+MAX_STDERR_HEAD_BYTES = 16_384
+MAX_HEADS_BYTES = 3_145_728
+"""Of all cases together: an answer of the API has at most 6 MB."""
+
+type Store = Callable[[int, bytes], str]
+"""Put the whole output of a case into the bucket, and return its key."""
+
+
+class KeptOutputs:
+    """The outputs of one judge run. `store` may raise; then the judge run has no result."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._left_bytes = MAX_HEADS_BYTES
+
+    def stdout(self, index: int, output: bytes) -> CaseStream:
+        """Keep an output. All of it goes into the bucket when it does not fit here."""
+        head = self._head(output, MAX_STDOUT_HEAD_BYTES)
+        key = None if len(head) == len(output) else self._store(index, output)
+        return CaseStream(len(output), head, key)
+
+    def stderr(self, output: bytes) -> CaseStream:
+        """Keep the first bytes only."""
+        return CaseStream(len(output), self._head(output, MAX_STDERR_HEAD_BYTES))
+
+    def compiler_output(self, output: bytes) -> CaseStream:
+        """Keep the first bytes of the compiler's output."""
+        return CaseStream(len(output), self._head(output, MAX_STDOUT_HEAD_BYTES))
+
+    def _head(self, output: bytes, most_bytes: int) -> bytes:
+        head = output[: min(most_bytes, self._left_bytes)]
+        self._left_bytes -= len(head)
+        return head

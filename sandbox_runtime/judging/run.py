@@ -1,0 +1,225 @@
+"""A judge run: compile once, then one case after the other, each in a fresh jail.
+
+`JudgeRun.turn` judges one case in the slot that it gets. Between two turns the slot is free for others.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from sandbox_runtime.classify import Classification, Phase, Verdict
+from sandbox_runtime.executor import CompileCache, Jail, report
+from sandbox_runtime.executor.attempts import Attempts
+from sandbox_runtime.executor.compilation import compile_program, diagnostics
+from sandbox_runtime.jail.spec import Limits, Outcome
+from sandbox_runtime.judging.judgement import SKIPPED, Judgement, of_output, of_run
+from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
+from sandbox_runtime.judging.skipping import is_skipped
+from sandbox_runtime.judging.totals import Totals
+from sandbox_runtime.languages import Language, run_spec
+from sandbox_runtime.messages import (
+    Addressee,
+    Case,
+    CaseResult,
+    CaseRun,
+    CaseStream,
+    Compilation,
+    JudgeCompleted,
+    JudgeRequested,
+    Judging,
+    Result,
+    format_time,
+    parse_time,
+)
+
+# An overloaded host may cost this many steps a second attempt. So the retries of a judge run end before the sweeper
+# takes it for lost.
+MOST_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What judge runs need of their runner. `cancel_fd`: becomes readable to stop a run."""
+
+    node_id: str
+    compile_cache: CompileCache
+    cancel_fd: int | None
+    store: Store
+
+
+class JudgeRun:
+    """One judge run. Not safe for threads: one turn at a time.
+
+    `is_slot_suspect`: after a turn, whether the platform failed, perhaps because of the slot.
+
+    Raises LimitRefusedError.
+    """
+
+    def __init__(
+        self, request: JudgeRequested, judging: Judging, language: Language, setting: Setting, started_at: datetime
+    ) -> None:
+        self.request = request
+        self._judging, self._language, self._setting, self._started_at = judging, language, setting, started_at
+        self._limits = tuple(_limits(request, case, language) for case in judging.cases)
+        self._results: list[CaseResult] = []
+        self._outcomes: dict[int, str] = {}
+        self._retries_left = MOST_RETRIES
+        self._kept = KeptOutputs(setting.store)
+        self._totals = Totals()
+        self._artifact: bytes | None = None
+        self._compilation: Compilation | None = None
+        self._is_compiled = language.compile is None
+        self._failure: Result | None = None
+        self.is_slot_suspect = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every case has its result, or none can get one."""
+        return self._failure is not None or len(self._results) == len(self._judging.cases)
+
+    def turn(self, jail: Jail) -> list[CaseResult]:
+        """Compile if that is still to do, then judge the next case. Returns the new results, skipped cases included.
+
+        Raises JailError and ExecutionCancelledError.
+        """
+        begun = len(self._results)
+        attempts = Attempts(jail, self._setting.cancel_fd, self._retries_left)
+        if not self._is_compiled:
+            self._compile(attempts)
+        self._skip()
+        if not self.is_over:
+            self._judge(attempts, len(self._results))
+            self._skip()
+        self._retries_left = attempts.retries_left
+        return self._results[begun:]
+
+    def completed(self) -> JudgeCompleted:
+        """Build the message of the end."""
+        queue_ms = max(0.0, (self._started_at - parse_time(self.request.requested_at)).total_seconds() * 1000)
+        return JudgeCompleted(
+            submission_id=self.request.submission_id,
+            execution_id=self.request.execution_id,
+            node_id=self._setting.node_id,
+            language=self.request.language,
+            started_at=format_time(self._started_at),
+            completed_at=format_time(datetime.now(UTC)),
+            failure=self._failure,
+            compile=None if self._failure else self._compilation,
+            cases=tuple(self._results),
+            cases_key=None,
+            metrics=self._totals.metrics(queue_ms),
+            evidence=self._totals.evidence,
+        )
+
+    def _compile(self, attempts: Attempts) -> None:
+        request, language = self.request, self._language
+        if language.compile is None:
+            return
+        compiled = compile_program(
+            attempts, language, language.compile, request.code, self._setting.compile_cache, request.project_id
+        )
+        self._artifact, self._is_compiled = compiled.artifact, True
+        outcome, found = compiled.outcome, compiled.found
+        self._totals.add_compilation(outcome, found, compiled.usec)
+        if outcome is None or found is None:
+            self._compilation = _CACHED
+            return
+        self._look_at_slot(found)
+        if found.verdict is Verdict.IE:
+            self._failure = report.result(found)
+        stderr = outcome.stderr if found.verdict is Verdict.AC else diagnostics(language, outcome, found)
+        self._compilation = Compilation(
+            result=report.result(found),
+            stderr=self._kept.compiler_output(stderr),
+            cpu_time_secs=outcome.cpu_usec / 1e6,
+            wall_time_secs=outcome.wall_usec / 1e6,
+            memory_peak_bytes=report.memory_peak_bytes(outcome),
+            cached=False,
+        )
+
+    def _skip(self) -> None:
+        """Give the next cases their results as long as they are skipped."""
+        has_failed = self._is_compiled and self._language.compile is not None and self._artifact is None
+        while not self.is_over and (has_failed or is_skipped(self._judging, self._outcomes, len(self._results))):
+            self._add(SKIPPED, None)
+
+    def _judge(self, attempts: Attempts, index: int) -> None:
+        case = self._judging.cases[index]
+        spec = run_spec(
+            self._language,
+            self.request.code,
+            self._artifact,
+            limits=self._limits[index],
+            stdin=case.stdin,
+            args=case.args,
+        )
+        ran, found = attempts.run(spec, Phase.RUN)
+        self._totals.add_run(ran, found)
+        self._look_at_slot(found)
+        judgement = of_run(found) or of_output(
+            self._judging.checkers[case.checker], case.expected, ran.stdout, is_cut=ran.stdout_cut
+        )
+        self._add(judgement, self._case_run(index, ran, found))
+
+    def _case_run(self, index: int, ran: Outcome, found: Classification) -> CaseRun:
+        return CaseRun(
+            result=report.result(found),
+            integrity=found.integrity,
+            cpu_time_secs=ran.cpu_usec / 1e6,
+            wall_time_secs=ran.wall_usec / 1e6,
+            memory_peak_bytes=report.memory_peak_bytes(ran),
+            stdout=self._kept.stdout(index, ran.stdout),
+            stderr=self._kept.stderr(ran.stderr),
+        )
+
+    def _look_at_slot(self, found: Classification) -> None:
+        self.is_slot_suspect = report.slot_is_suspect(report.result(found))
+
+    def _add(self, judgement: Judgement, run: CaseRun | None) -> None:
+        index = len(self._results)
+        self._outcomes[index] = judgement.outcome
+        self._results.append(CaseResult(index, judgement.outcome, judgement.message, judgement.points, run))
+
+
+def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: str, message: str) -> JudgeCompleted:
+    """Build the completion of a judge run that never starts. `message` is for the client."""
+    now = format_time(datetime.now(UTC))
+    failure = Result(
+        verdict="IE", cause=cause, actor="judge", phase="run", exit_code=None, signal=None, error_message=message
+    )
+    return JudgeCompleted(
+        submission_id=request.submission_id,
+        execution_id=request.execution_id,
+        node_id=node_id,
+        language=request.language,
+        started_at=now,
+        completed_at=now,
+        failure=failure,
+        compile=None,
+        cases=(),
+        cases_key=None,
+        metrics=None,
+        evidence=None,
+    )
+
+
+def _limits(request: JudgeRequested, case: Case, language: Language) -> Limits:
+    own = {name: value for name, value in asdict(case.limits).items() if value is not None}
+    return language.run_limits(request.profile, **{**asdict(request.limits), **own})
+
+
+_CACHED = Compilation(
+    result=Result(
+        verdict="AC",
+        cause="normal_exit",
+        actor="runtime",
+        phase="compile",
+        exit_code=0,
+        signal=None,
+        error_message=None,
+    ),
+    stderr=CaseStream(0, b""),
+    cpu_time_secs=0,
+    wall_time_secs=0,
+    memory_peak_bytes=0,
+    cached=True,
+)

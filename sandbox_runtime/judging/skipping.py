@@ -1,0 +1,24 @@
+"""Which cases are skipped after a case that failed. Pure functions."""
+
+from collections.abc import Mapping
+
+from sandbox_runtime.messages import Judging
+
+FAILURES = frozenset({"wrong_answer", "presentation_error", "failed"})
+"""A partial answer is none, and an error of the judge says nothing about the program."""
+
+
+def is_skipped(judging: Judging, outcomes: Mapping[int, str], index: int) -> bool:
+    """Whether a case is skipped. `outcomes`: of the cases so far, by index.
+
+    With `group`, the rest of a group is skipped after its first failure, and so are the groups that require it.
+    """
+    failed = [at for at, outcome in outcomes.items() if outcome in FAILURES]
+    if judging.stop == "first_failure":
+        return bool(failed)
+    if judging.stop == "never":
+        return False
+    lost = {judging.cases[at].group for at in failed} - {None}
+    while more := {group.id for group in judging.groups if group.id not in lost and lost.intersection(group.requires)}:
+        lost |= more
+    return judging.cases[index].group in lost

@@ -1,0 +1,149 @@
+"""One judge request under way: a turn for each case, each in the slot that the share policy gives."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sandbox_runtime.executor import ExecutionCancelledError
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.judging import JudgeRun, Setting, not_judged
+from sandbox_runtime.languages import LimitRefusedError
+from sandbox_runtime.messages import (
+    CaseResult,
+    Completed,
+    JudgeCompleted,
+    JudgeProgress,
+    JudgeRequested,
+    Judging,
+    MessageInvalidError,
+    format_time,
+    read_judging,
+)
+from sandbox_runtime.retry import persist
+from sandbox_runtime.transport import TransportError
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from datetime import datetime
+
+    from sandbox_runtime.warm import WarmSlot
+    from sandbox_runtime.worker.run_request import RequestRunner
+
+_LOG = logging.getLogger(__name__)
+
+
+class JudgeTurns:
+    """The turns of one judge request. `store_secs`: how long to retry to store an output; 0: try once.
+
+    `watched`: closed at the end; until then `execution_started` may be sent.
+    """
+
+    def __init__(
+        self,
+        runner: RequestRunner,
+        request: JudgeRequested,
+        started_at: datetime,
+        correlation_id: str | None,
+        store_secs: float,
+        watched: ExitStack,
+    ) -> None:
+        self._runner, self._request, self._started_at = runner, request, started_at
+        self._correlation_id, self._store_secs = correlation_id, store_secs
+        self._watched = watched
+        self._run: JudgeRun | None = None
+
+    def take(self, slot: WarmSlot) -> tuple[Completed | NotRun | None, bool]:
+        """Judge the next case. Without an answer there are more. The flag: whether the slot may be used again."""
+        try:
+            if self._run is None:
+                begun = self._begin()
+                if not isinstance(begun, JudgeRun):
+                    return self._ended(begun if isinstance(begun, NotRun) else self._correlated(begun)), True
+                self._run = begun
+            self._tell(self._run.turn(slot))
+        except ExecutionCancelledError:
+            return self._ended(NotRun.CANCELLED), slot.healthy
+        except TransportError as error:
+            self._log_failed_call("output of a case not stored", error)
+            return self._ended(NotRun.OUTPUT_NOT_STORED), slot.healthy
+        except JailError as error:
+            log_sandbox_failure(self._ids(), error)
+            return self._ended(NotRun.SANDBOX_FAILED), False
+        is_usable = slot.healthy and not self._run.is_slot_suspect
+        if not self._run.is_over:
+            return None, is_usable
+        return self._ended(self._runner.store(self._correlated(self._run.completed()), self._store_secs)), is_usable
+
+    def _begin(self) -> JudgeRun | JudgeCompleted | NotRun:
+        request, runner = self._request, self._runner
+        try:
+            judging = self._judging()
+            language = runner.languages.get(request.language)
+            if language is None:
+                return NotRun.LANGUAGE_NOT_OFFERED
+            setting = Setting(runner.node_id, runner.compile_cache, runner.cancel_fd, self._store)
+            return JudgeRun(request, judging, language, setting, self._started_at)
+        except TransportError as error:
+            self._log_failed_call("cases not read", error)
+            return NotRun.CASES_NOT_READ
+        except MessageInvalidError as error:
+            _LOG.error("cases invalid", extra={**self._ids(), "field": error.field, "problem": error.problem})
+            return not_judged(request, runner.node_id, "ie_not_run", "the request to run this submission was invalid")
+        except LimitRefusedError as error:
+            return not_judged(request, runner.node_id, "ie_not_run", str(error))
+
+    def _judging(self) -> Judging:
+        request = self._request
+        if request.judging is not None:
+            return request.judging
+        return read_judging(self._runner.transport.read_cases(request.judging_key or ""))
+
+    def _store(self, index: int, output: bytes) -> str:
+        return persist(
+            lambda: self._runner.transport.store_case_output(self._request, index, output),
+            error=TransportError,
+            stop=self._runner.quit_now,
+            give_up_secs=self._store_secs,
+        )
+
+    def _tell(self, cases: list[CaseResult]) -> None:
+        """Count the runs of these cases, and report them if the judge run goes on."""
+        request, runner = self._request, self._runner
+        for case in cases:
+            if case.run is not None:
+                secs = {"run": case.run.wall_time_secs}
+                runner.metrics.count_run(request.language, case.run.result.verdict, secs)
+        started_at = format_time(self._started_at)
+        runner.progress.add(
+            JudgeProgress(
+                submission_id=request.submission_id,
+                execution_id=request.execution_id,
+                node_id=runner.node_id,
+                started_at=started_at,
+                sent_at=started_at,
+                cases=tuple(cases),
+                correlation_id=self._correlation_id,
+            )
+        )
+
+    def _log_failed_call(self, phrase: str, error: TransportError) -> None:
+        _LOG.error(phrase, extra={**self._ids(), "step": error.operation, "code": error.code})
+
+    def _ended(self, answer: Completed | NotRun) -> Completed | NotRun:
+        self._watched.close()
+        self._runner.progress.drop(self._request.execution_id)
+        return answer
+
+    def _correlated(self, answer: JudgeCompleted) -> JudgeCompleted:
+        return replace(answer, correlation_id=self._correlation_id)
+
+    def _ids(self) -> dict[str, str | None]:
+        request = self._request
+        return {
+            "correlation_id": self._correlation_id,
+            "submission_id": request.submission_id,
+            "execution_id": request.execution_id,
+        }

@@ -1,0 +1,25 @@
+"""Why a request has no completion."""
+
+import logging
+from collections.abc import Mapping
+from enum import StrEnum
+
+from sandbox_runtime.jail.errors import JailError
+
+_LOG = logging.getLogger(__name__)
+
+
+class NotRun(StrEnum):
+    """Why a request has no completion. It must run again, here or on another runner."""
+
+    LANGUAGE_NOT_OFFERED = "language_not_offered"
+    CANCELLED = "draining"
+    SANDBOX_FAILED = "sandbox_failed"
+    OUTPUT_NOT_STORED = "output_not_stored"
+    CASES_NOT_READ = "cases_not_read"
+
+
+def log_sandbox_failure(ids: Mapping[str, str | None], error: JailError) -> None:
+    """Log why the sandbox of a request failed."""
+    facts = {"step": error.step, "target": error.target, "errno": error.errno, "problem": error.hint}
+    _LOG.error("sandbox failed", extra={**ids, **facts})

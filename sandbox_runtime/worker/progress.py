@@ -1,0 +1,59 @@
+"""Report finished cases of judge runs while they go on, at most twice a second for each run."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event, Lock
+
+from sandbox_runtime.background import start_background
+from sandbox_runtime.messages import CaseResult, JudgeProgress, format_time
+
+PERIOD_SECS = 0.5
+
+
+class ProgressReports:
+    """Collects results and calls `send` for each run that has new ones. One thread serves all runs.
+
+    A run that ends within PERIOD_SECS sends none: its completion has all results.
+    """
+
+    def __init__(self, send: Callable[[JudgeProgress], None]) -> None:
+        self._send = send
+        self._unsent: dict[str, JudgeProgress] = {}
+        self._lock = Lock()
+        self._has_some = Event()
+        self._closed = Event()
+        start_background(self._run, stop=self._closed)
+
+    def add(self, progress: JudgeProgress) -> None:
+        """Add new results of a run. Their outputs are left out. `sent_at` is set when they are sent."""
+        cases = tuple(map(_without_outputs, progress.cases))
+        with self._lock:
+            known = self._unsent.get(progress.execution_id)
+            self._unsent[progress.execution_id] = replace(progress, cases=(known.cases if known else ()) + cases)
+        self._has_some.set()
+
+    def drop(self, execution_id: str) -> None:
+        """Forget the results of a run that has ended: send no progress after its completion."""
+        with self._lock:
+            self._unsent.pop(execution_id, None)
+
+    def close(self) -> None:
+        """Send no more."""
+        self._closed.set()
+        self._has_some.set()
+
+    def _run(self) -> None:
+        while self._has_some.wait() and not self._closed.wait(PERIOD_SECS):
+            self._has_some.clear()
+            with self._lock:
+                unsent, self._unsent = self._unsent, {}
+            for progress in unsent.values():
+                self._send(replace(progress, sent_at=format_time(datetime.now(UTC))))
+
+
+def _without_outputs(case: CaseResult) -> CaseResult:
+    if case.run is None:
+        return case
+    streams = {name: replace(getattr(case.run, name), head=b"", object_key=None) for name in ("stdout", "stderr")}
+    return replace(case, run=replace(case.run, **streams))

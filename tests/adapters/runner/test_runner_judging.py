@@ -1,0 +1,268 @@
+"""Judge runs on both paths of a worker: the engine's queues and bucket, recorded outcomes in place of the jail."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Semaphore
+from typing import Any
+
+import pytest
+
+from functions.messages.judging import JudgeCompleted as ReadCompleted
+from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.messages import LimitOverrides, as_fields, serialise
+from sandbox_runtime.worker import long_runs, progress, queue_intake
+from tests.adapters.conftest import Aws
+from tests.adapters.runner_system import Direct, HeldSlot
+from tests.judge_requests import case, judge_requested, judging
+from tests.runner_doubles import BROKEN, RecordedSlot, outcome
+from tests.until import PATIENCE_SECS, until
+
+
+@pytest.fixture
+def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Direct]:
+    monkeypatch.setattr(queue_intake, "RETRY_DELAY_SECS", 0)
+    made = Direct(aws, tmp_path / "alive")
+    yield made
+    for client in made.clients:
+        client.close()
+    made.stop()
+
+
+def outcomes(completed: dict[str, Any]) -> list[str]:
+    return [found["outcome"] for found in completed["cases"]]
+
+
+class StepSlot(RecordedSlot):
+    """A slot whose programs each wait for one permission of the test. `begun` tells of their input."""
+
+    def __init__(self, begun: list[bytes], permissions: Semaphore) -> None:
+        super().__init__()
+        self._begun, self._permissions = begun, permissions
+
+    def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+        self._begun.append(spec.stdin)
+        assert self._permissions.acquire(timeout=PATIENCE_SECS)
+        return super().answer(spec, cancel_fd=cancel_fd)
+
+
+def test_both_paths_give_the_same_results(system: Direct) -> None:
+    system.start(RecordedSlot, slots=2)
+    cases = [case(b"1"), case(b"2", b"43"), case(b"3")]
+    status, answered = system.ask(judge_requested(cases))
+    assert status == 200
+    queued = system.completion(system.judge(judge_requested(cases)))
+    assert outcomes(answered) == outcomes(queued) == ["passed", "wrong_answer", "passed"]
+    assert answered["cases"] == queued["cases"]
+    until(system.is_empty)
+
+
+def test_cases_of_the_bucket_are_read_by_their_key(system: Direct) -> None:
+    system.start(RecordedSlot)
+    large = judging([case(b"x" * 20_000) for _ in range(200)])
+    key = "judge-inputs/7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11/5Qd3rB8xWk1"
+    bucket = system.aws.names["PayloadsBucket"]
+    system.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(as_fields(large)).encode())
+    completed = system.completion(system.judge(judge_requested(judging=None, judging_key=key)))
+    assert outcomes(completed) == ["passed"] * 200
+
+
+def test_cases_that_cannot_be_read_are_tried_again_and_then_fail(system: Direct) -> None:
+    system.start(RecordedSlot, MAX_RECEIVES="2")
+    completed = system.completion(system.judge(judge_requested(judging=None, judging_key="judge-inputs/none")))
+    assert (completed["failure"]["cause"], completed["cases"]) == ("ie_not_run", [])
+    until(system.is_empty)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"cases": [], "checkers": []}'])
+def test_cases_that_are_invalid_fail_at_once(system: Direct, content: bytes) -> None:
+    system.start(RecordedSlot)
+    bucket = system.aws.names["PayloadsBucket"]
+    system.aws.client("s3").put_object(Bucket=bucket, Key="judge-inputs/x", Body=content)
+    completed = system.completion(system.judge(judge_requested(judging=None, judging_key="judge-inputs/x")))
+    assert completed["failure"]["error_message"] == "the request to run this submission was invalid"
+
+
+def test_large_results_go_to_the_bucket_and_the_functions_read_them(system: Direct) -> None:
+    system.start(lambda: RecordedSlot(outcome(stdout=b"x" * 100_000)))
+    request = judge_requested([case(), case()])
+    status, answered = system.ask(request)
+    prefix = f"outputs/{request.submission_id}/{request.execution_id}/"
+    assert (status, answered["cases"], answered["cases_key"]) == (200, None, prefix + "cases")
+    bucket, s3 = system.aws.names["PayloadsBucket"], system.aws.client("s3")
+    text = s3.get_object(Bucket=bucket, Key=answered["cases_key"])["Body"].read()
+    cases = ReadCompleted.parse(json.dumps(answered)).read_cases(text)
+    assert [found.run.stdout.object_key for found in cases if found.run] == [f"{prefix}case-{n}-stdout" for n in (0, 1)]
+    assert s3.get_object(Bucket=bucket, Key=prefix + "case-1-stdout")["Body"].read() == b"x" * 100_000
+
+
+def test_a_single_run_of_another_project_waits_for_one_case_at_most(system: Direct) -> None:
+    begun, permissions = list[bytes](), Semaphore(0)
+    system.start(lambda: StepSlot(begun, permissions), slots=1)
+    judged = system.judge(judge_requested([case(b"case %d" % n) for n in range(200)], project_id="many"), "BatchQueue")
+    until(lambda: begun == [b"case 0"])
+    system.request("BatchQueue", priority="batch", project_id="one", stdin=b"single")
+    until(lambda: system.worker._capacity._state.waiting)
+    for _ in range(2):
+        permissions.release()
+    until(lambda: b"single" in begun)
+    assert begun.index(b"single") == 1
+    for _ in range(200):
+        permissions.release()
+    assert outcomes(system.completion(judged)) == ["passed"] * 200
+    assert begun == [b"case 0", b"single", *(b"case %d" % n for n in range(1, 200))]
+
+
+def test_two_judge_runs_of_one_project_take_turns(system: Direct) -> None:
+    begun, permissions = list[bytes](), Semaphore(0)
+    system.start(lambda: StepSlot(begun, permissions), slots=1)
+    runs = [system.judge(judge_requested([case(b"%d" % run)] * 3)) for run in range(1)]
+    until(lambda: begun)
+    runs.append(system.judge(judge_requested([case(b"1")] * 3)))
+    until(lambda: system.worker._capacity._state.waiting)
+    for _ in range(6):
+        permissions.release()
+    for run in runs:
+        assert outcomes(system.completion(run)) == ["passed"] * 3
+    assert begun == [b"0", b"1"] * 3
+
+
+def test_progress_names_each_finished_case_once_without_its_output(
+    system: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PERIOD_SECS", 0.01)
+    monkeypatch.setattr(long_runs, "STARTED_AFTER_SECS", 0)
+    begun, permissions = list[bytes](), Semaphore(0)
+    system.start(lambda: StepSlot(begun, permissions), slots=1)
+    request = system.judge(judge_requested([case()] * 3))
+    permissions.release()
+
+    def seen() -> list[dict[str, Any]]:
+        return [found for message in system.of_type("judge_progress") for found in message["cases"]]
+
+    until(lambda: len(seen()) == 1)
+    permissions.release()
+    until(lambda: len(seen()) == 2)
+    permissions.release()
+    completed = system.completion(request)
+    assert [found["index"] for found in seen()] == [0, 1]
+    assert seen()[0]["run"]["stdout"] == {"size_bytes": 3, "base64": ""}
+    (started,) = until(lambda: system.of_type("execution_started"))
+    progressed = system.of_type("judge_progress")[0]
+    assert progressed["started_at"] == started["started_at"] == completed["started_at"]
+
+
+def test_a_short_judge_run_sends_its_completion_only(system: Direct) -> None:
+    system.start(RecordedSlot)
+    system.completion(system.judge(judge_requested([case()] * 3)))
+    until(system.is_empty)
+    assert system.of_type("judge_progress") == []
+
+
+def test_a_direct_judge_run_goes_on_when_its_caller_has_gone(system: Direct) -> None:
+    begun, permissions = list[bytes](), Semaphore(0)
+    system.start(lambda: StepSlot(begun, permissions), slots=1)
+    request = judge_requested([case()] * 3)
+    client = system.send(serialise(request))
+    until(lambda: begun)
+    until(lambda: system.of_type("execution_started"))
+    client.close()
+    for _ in range(3):
+        permissions.release()
+    assert outcomes(system.completion(request)) == ["passed"] * 3
+
+
+def test_at_a_drain_a_judge_run_returns_to_its_queue_after_its_case(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    system.judge(judge_requested([case()] * 3))
+    assert slot.begun.wait(PATIENCE_SECS)
+    system.worker.drain()
+    until(system.worker._stopping.is_set)
+    slot.may_end.set()
+    until(lambda: system.counts() == (1, 0))
+    assert len(slot.specs) == 1
+    assert system.of_type("judge_completed") == []
+
+
+def test_at_a_drain_a_direct_judge_run_is_refused_so_that_its_caller_queues_it(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    client = system.send(serialise(judge_requested([case()] * 3)))
+    assert slot.begun.wait(PATIENCE_SECS)
+    system.worker.drain()
+    until(system.worker._stopping.is_set)
+    slot.may_end.set()
+    response = client.getresponse()
+    assert (response.status, json.loads(response.read())) == (503, {"error": "draining"})
+
+
+def test_a_sandbox_that_breaks_starts_the_judge_run_again_elsewhere(system: Direct) -> None:
+    slots = [RecordedSlot(outcome(), BROKEN), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    completed = system.completion(system.judge(judge_requested([case()] * 3)))
+    assert outcomes(completed) == ["passed"] * 3
+    assert [slot.is_closed for slot in slots] == [True, False]
+    assert len(slots[1].specs) == 3
+    until(system.is_empty)
+    assert len(system.of_type("judge_completed")) == 1
+
+
+def test_a_language_or_a_limit_that_there_is_not_is_a_failure_of_the_whole_run(system: Direct) -> None:
+    system.start(RecordedSlot, MAX_RECEIVES="1")
+    no_language = system.completion(system.judge(judge_requested(language="rust")))
+    assert no_language["failure"]["error_message"] == "no runner offers rust"
+    above = judge_requested([case(limits=LimitOverrides(memory_mb=4096))])
+    assert "memory_mb" in system.completion(system.judge(above))["failure"]["error_message"]
+
+
+def test_an_invalid_judge_request_ends_as_a_failure_of_the_judge_run(system: Direct) -> None:
+    system.start(RecordedSlot)
+    request = judge_requested()
+    document = json.loads(serialise(request)) | {"profile": "other"}
+    system.put(json.dumps(document))
+    completed = system.completion(request)
+    assert (completed["type"], completed["failure"]["cause"]) == ("judge_completed", "ie_not_run")
+    assert system.ask(json.dumps(document)) == (400, {"error": "bad_request"})
+
+
+def test_a_request_of_an_unknown_type_is_left_to_another_runner(system: Direct) -> None:
+    system.start(RecordedSlot)
+    document = json.loads(serialise(judge_requested())) | {"type": "judge_requested_by_the_future"}
+    system.put(json.dumps(document))
+    until(lambda: system.counts() == (0, 1))
+    system.completion(system.request())
+    assert system.of_type("judge_completed") == []
+    assert system.ask(json.dumps(document)) == (400, {"error": "bad_request"})
+
+
+def test_each_case_counts_as_a_run_in_the_metrics(system: Direct) -> None:
+    system.start(lambda: RecordedSlot(outcome(), outcome(exit_code=1)))
+    system.completion(system.judge(judge_requested([case()] * 3)))
+    page = system.worker._metrics_page()
+    assert 'rustbox_runs_total{language="python",verdict="AC"} 1' in page
+    assert 'rustbox_runs_total{language="python",verdict="RE"} 2' in page
+
+
+def test_a_run_and_a_judge_run_share_a_worker(system: Direct) -> None:
+    system.start(RecordedSlot, slots=2)
+    judged = [system.judge(judge_requested([case()] * 20)) for _ in range(3)]
+    single = [system.request() for _ in range(5)]
+    for run in judged:
+        assert outcomes(system.completion(run)) == ["passed"] * 20
+    for request in single:
+        assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+    assert not len(system.worker._running)
+
+
+def test_a_message_that_comes_twice_is_judged_once_at_a_time(system: Direct) -> None:
+    begun, permissions = list[bytes](), Semaphore(0)
+    system.start(lambda: StepSlot(begun, permissions), slots=2)
+    request = system.judge(judge_requested([case()] * 2))
+    until(lambda: begun)
+    assert system.ask(request) == (409, {"error": "already_running"})
+    for _ in range(2):
+        permissions.release()
+    system.completion(request)
+    assert len(begun) == 2

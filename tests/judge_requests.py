@@ -1,0 +1,40 @@
+"""Requests of judge runs, for tests."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sandbox_runtime.messages import Case, Checker, JudgeRequested, Judging, LimitOverrides, format_time
+
+LINES = Checker("lines")
+
+
+def case(stdin: bytes = b"", expected: bytes | None = b"42\n", **fields: Any) -> Case:
+    made = Case(args=(), limits=LimitOverrides(), checker=0, stdin=stdin, expected=expected)
+    return replace(made, **fields)
+
+
+def judging(cases: Sequence[Case], **fields: Any) -> Judging:
+    defaults: dict[str, Any] = {"checkers": (LINES,), "groups": (), "stop": "never", "parallel": False}
+    return Judging(cases=tuple(cases), **(defaults | fields))
+
+
+def judge_requested(cases: Sequence[Case] = (), *, language: str = "python", **fields: Any) -> JudgeRequested:
+    """A new request; `checkers`, `groups` and `stop` are fields of its judging part."""
+    parts = {name: fields.pop(name) for name in ("checkers", "groups", "stop") if name in fields}
+    made = JudgeRequested(
+        submission_id=str(uuid4()),
+        execution_id=str(uuid4()),
+        project_id="dev",
+        language=language,
+        profile="judge",
+        priority="interactive",
+        limits=LimitOverrides(),
+        requested_at=format_time(datetime.now(UTC)),
+        judging=judging(cases or (case(),), **parts),
+        judging_key=None,
+        code=b"print(42)\n",
+    )
+    return replace(made, **fields)
