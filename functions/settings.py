@@ -199,6 +199,8 @@ class OperationSettings:
     completions_dead_letters_url: str
     deliveries_queue_url: str
     deliveries_dead_letters_url: str
+    checks_queue_url: str
+    checks_dead_letters_url: str
     admin_key_parameter: str
     log_group_prefix: str
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.checks.keys import runs_pk
 from functions.errors import MessageInvalidError
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools import Logger
     from mypy_boto3_sqs import SQSClient
 
     from functions.checks.model import Run
@@ -19,6 +25,17 @@ if TYPE_CHECKING:
 _MOST_DELAY_SECS = 900  # of SQS
 _CHECK_ID = re.compile(r"[0-9a-f-]{36}")
 _POSITION = re.compile(r"[0-9TZ:.-]{24}#[0-9a-f-]{36}")
+
+
+def read_message(text: str) -> dict[str, Any]:
+    """Return the JSON object of a message. Raises MessageInvalidError."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise MessageInvalidError("the message is no JSON object")
+    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +47,11 @@ class CheckHint:
     has_ended: bool
 
     @classmethod
-    def parse(cls, text: str) -> CheckHint:
-        """Parse a message. Raises MessageInvalidError."""
+    def of(cls, values: Mapping[str, Any]) -> CheckHint:
+        """Read a message. Raises MessageInvalidError."""
         try:
-            values = json.loads(text)
             return cls(str(values["pk"]), str(values["sk"]), values["has_ended"] is True)
-        except (ValueError, KeyError, TypeError):
+        except KeyError:
             raise MessageInvalidError("the hint has no key of a run") from None
 
 
@@ -50,6 +66,13 @@ class CheckHints:
         """Send the hint of a run. Raises the errors of SQS."""
         pk = runs_pk(run.project_id, run.check_id)
         self._send(run.project_id, CheckHint(pk, run.position, has_ended=False), delay_secs)
+
+    def try_send(self, run: Run, log: Logger) -> None:
+        """Let a new run start now. Without the hint, the schedule starts it within a minute."""
+        try:
+            self.send(run)
+        except (ClientError, BotoCoreError) as error:
+            warn(log, "Hint not sent; the schedule will start the run", run.log_ids, error)
 
     def tell_ended(self, submission: Submission) -> None:
         """Send the hint of the check's run that a final submission is; none for any other submission.

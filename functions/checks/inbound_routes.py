@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from functions.checks.event_data import checked_text
 from functions.checks.fire import new_run
 from functions.checks.keys import runs_pk
 from functions.checks.model import RunKind
-from functions.checks.requests import inbound_event
+from functions.checks.requests import object_of
 from functions.checks.views import run_body
 from functions.errors import NotFoundError
 from functions.http import parameters
@@ -49,17 +50,18 @@ class InboundRoutes:
         check_id = parameters.submission_id(id_text)
         raw = json_body(app.current_event)
         project_id, webhook_id = self.inbound.verify(check_id, app.current_event.headers, raw)
-        event = inbound_event(raw)
+        event = object_of(raw)
         check = self.checks.store.get(project_id, check_id)
         if check is None:
             raise NotFoundError("There is no such check.")
         now = self.clock()
-        run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=event)
+        text = checked_text(event, check.settings.event_as, "body")
+        run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text)
         earlier = self.events.add_run(run, webhook_id)
         if earlier is not None:
             kept = self.checks.runs.get_run(runs_pk(project_id, check_id), earlier) or run
         else:
             kept = run
-            self.checks.hint(run)
+            self.checks.hints.try_send(run, self.log)
             self.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
         return answer(run_body(kept), 202)

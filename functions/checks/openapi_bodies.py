@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from functions.checks.assertions import Assertions
+from functions.checks.event_data import EventAs
 from functions.checks.model import RunKind, RunStatus
 from functions.checks.requests import FailAfter, MissedRule, Overlap
 from functions.checks.state import State
@@ -34,6 +35,7 @@ class ListedCheck(BaseModel):
     profile: Profile
     limits: RequestLimits | None
     env: dict[str, str] = Field(description="Names of its variables. Each value is ***.")
+    event_as: EventAs
     schedule: str | None
     timezone: str
     spread_minutes: int | None = Field(default=None, description="Missing without a schedule.")

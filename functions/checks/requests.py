@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from functions.checks.assertions import Assertions, to_stored
+from functions.checks.event_data import EventAs
 from functions.checks.schedule import ScheduleInvalidError, parse_schedule
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
 from functions.clock import from_rfc3339, to_rfc3339
@@ -26,9 +27,8 @@ _SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 _TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 HIDDEN = "***"
 """Shown in place of a variable's value."""
-EVENT_MAX_BYTES = 1_400
 ENV_MAX_BYTES = 2_560
-"""Both as they are sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
+"""As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
 _PROGRAM = ("language", "code", "stdin", "profile", "limits")
 
 
@@ -45,18 +45,6 @@ def _moment(text: str) -> str:
         raise ValueError("the text must be a time of RFC 3339, such as 2027-01-31T12:00:00Z") from None
 
 
-def _small(event: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if len(json.dumps(event_text(event))) > EVENT_MAX_BYTES:
-        raise ValueError(f"the event has more than {EVENT_MAX_BYTES:,} bytes of JSON, with its quotes escaped")
-    return event
-
-
-def event_text(event: Mapping[str, JsonValue]) -> str:
-    """Return the text of RUSTBOX_EVENT."""
-    return json.dumps(event, separators=(",", ":"))
-
-
-Event = Annotated[dict[str, JsonValue], AfterValidator(_small)]
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
 Slug = Annotated[str, Field(pattern=_SLUG)]
 Tag = Annotated[str, Field(pattern=_TAG)]
@@ -77,18 +65,9 @@ class MissedRule(StrEnum):
 
 
 class InboundEvent(BaseModel):
-    """Any JSON object of at most 1,400 bytes; the program gets it as RUSTBOX_EVENT."""
+    """Any JSON object of at most 1,400 bytes, or 65,536 with `event_as: stdin`. The program gets it."""
 
     model_config = ConfigDict(extra="allow")
-
-
-def inbound_event(raw: bytes) -> str:
-    """Return the text of RUSTBOX_EVENT of an inbound call. Raises BadRequestError, InvalidFieldsError."""
-    event = _given(raw)
-    try:
-        return event_text(_small(event))
-    except ValueError as error:
-        raise InvalidFieldsError((FieldProblem("body", f"{error}."),)) from None
 
 
 class FailAfter(BaseModel):
@@ -121,6 +100,11 @@ class CheckSettings(BaseModel):
         description="Environment variables of the program. Sealed at rest, masked in its output, and never shown "
         "again: each value reads ***. Send *** in a change to keep a value.",
         examples=[{"API_TOKEN": "…"}],
+    )
+    event_as: EventAs = Field(
+        default=EventAs.VARIABLE,
+        strict=False,
+        description="How the program gets the data of an event: as RUSTBOX_EVENT, or as its standard input.",
     )
     schedule: Text | None = Field(
         default=None,
@@ -210,24 +194,28 @@ class RunNowRequest(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     affects_state: bool = Field(default=True, description="false: a test; the state stays, and no event is sent.")
-    event: Event | None = Field(default=None, description="The program gets it as RUSTBOX_EVENT, in JSON.")
+    event: dict[str, JsonValue] | None = Field(
+        default=None,
+        description="Data for the program, in JSON: at most 1,400 bytes, or 65,536 with event_as stdin.",
+    )
 
 
 def new_settings(raw: bytes, now_ms: int) -> CheckSettings:
     """Return the settings of a new check. Raises BadRequestError, InvalidFieldsError."""
-    return _settings(_given(raw), now_ms)
+    return _settings(object_of(raw), now_ms)
 
 
 def changed_settings(before: CheckSettings, raw: bytes, now_ms: int) -> CheckSettings:
     """Return the settings after a change. Raises BadRequestError, InvalidFieldsError."""
-    given = _given(raw)
+    given = object_of(raw)
     kept = before.stored()
     if given.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in given:
         kept.pop("spread_minutes", None)  # its default follows the schedule
     return _settings({name: value for name, value in {**kept, **given}.items() if value is not None}, now_ms)
 
 
-def _given(raw: bytes) -> dict[str, Any]:
+def object_of(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body. Raises BadRequestError."""
     body, constants = read_object(raw)
     if constants:
         raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")

@@ -6,13 +6,12 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from functions.aws.dynamodb.retries import tries
+from functions.checks.event_data import checked_text
 from functions.checks.fire import new_run
 from functions.checks.model import MAX_CHECKS, Check, RunKind
 from functions.checks.parameters import list_filters
-from functions.checks.requests import RunNowRequest, changed_settings, event_text, new_settings
+from functions.checks.requests import RunNowRequest, changed_settings, new_settings
 from functions.checks.schedule import MINUTE_MS
 from functions.checks.state import State, pause, resume
 from functions.checks.statistics import summarise
@@ -27,7 +26,6 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
-from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.checks.hints import CheckHints
-    from functions.checks.model import Run
     from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables
@@ -164,11 +161,11 @@ class CheckRoutes:
         if app.current_event.body:
             request = parse_body(RunNowRequest, json_body(app.current_event))
         now = self.clock()
-        event = None if request.event is None else event_text(request.event)
+        event = None if request.event is None else checked_text(request.event, check.settings.event_as, "event")
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
         self.runs.add_run(run)
-        self.hint(run)
+        self.hints.try_send(run, self.log)
         self.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_body(run), 202)
 
@@ -185,13 +182,6 @@ class CheckRoutes:
                 "next_cursor": None if last is None else write_cursor(check.check_id, last),
             }
         )
-
-    def hint(self, run: Run) -> None:
-        """Let a new run start now. Without the hint, the schedule starts it within a minute."""
-        try:
-            self.hints.send(run)
-        except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Hint not sent; the schedule will start the run", run.log_ids, error)
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():

@@ -61,6 +61,11 @@ class CheckStore(Table):
         source = get_row(self._client, self.table_name, keys.source_key(project_id, check_id)) if with_source else None
         return None if with_source and source is None else rows.to_check(row, source)
 
+    def id_of_slug(self, project_id: str, slug: str) -> str | None:
+        """Return the id of the check with a slug."""
+        row = get_row(self._client, self.table_name, keys.slug_key(project_id, slug))
+        return None if row is None else str(row["check_id"])
+
     def list_all(self, project_id: str) -> list[Check]:
         """Return all checks of a project without their programs, newest first."""
         pages = self._client.get_paginator("query").paginate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from functions.checks.event_data import EventAs
 from functions.checks.requests import HIDDEN
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.messages.variables import EVENT_VARIABLE, Environment
@@ -45,7 +46,8 @@ class CheckVariables:
         opened = {
             name: self.boxes.open(box, check.project_id, owner, "environment") for name, box in check.env_boxes.items()
         }
-        variables = opened if run.event is None else {**opened, EVENT_VARIABLE: run.event}
+        is_variable = check.settings.event_as is EventAs.VARIABLE
+        variables = {**opened, EVENT_VARIABLE: run.event} if run.event is not None and is_variable else opened
         return Environment(variables, tuple(opened)) if variables else None
 
 

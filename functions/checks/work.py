@@ -10,11 +10,12 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from functions.checks.event_data import EventAs, size_problem
 from functions.checks.events import events_of
 from functions.checks.model import FINAL_STATUSES, Check, Run, RunStatus
 from functions.checks.schedule import MINUTE_MS
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.errors import IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
+from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Claim, idempotency_pk
 from functions.submissions.store import ClaimTakenError
@@ -23,6 +24,7 @@ from functions.webhooks.sending.secret_box import UnsealError
 if TYPE_CHECKING:
     from functions.checks.end import Ending
     from functions.checks.hints import CheckHints
+    from functions.checks.requests import CheckSettings
     from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables
@@ -112,7 +114,8 @@ class CheckWork:
     def _accept(self, project: Project, check: Check, run: Run) -> Submission:
         key = f"check:{run.run_id}:{run.attempt}"
         metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
-        request = check.settings.run_request(metadata, self.variables.environment(check, run))
+        environment = self.variables.environment(check, run)
+        request = _with_event(check.settings, run.event).run_request(metadata, environment)
         try:
             accepted = self.acceptance.accept(project, request, key, wait_secs=0, correlation_id=run.run_id)
         except IdempotencyConflictError:
@@ -158,3 +161,13 @@ class CheckWork:
             self.outbox.publish(event)
         reach("check.after_publish")
         self.runs.finish_events(run)
+
+
+def _with_event(settings: CheckSettings, event: str | None) -> CheckSettings:
+    """Return the settings with an event as standard input, if they want it there. Raises BadRequestError."""
+    if event is None:
+        return settings
+    problem = size_problem(event, settings.event_as)  # `event_as` may have changed since
+    if problem is not None:
+        raise BadRequestError(problem)
+    return settings.model_copy(update={"stdin": event}) if settings.event_as is EventAs.STDIN else settings

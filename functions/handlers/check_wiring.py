@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.checks.end import Ending
+from functions.checks.event_store import EventStore
 from functions.checks.fire import Firing
-from functions.checks.hints import CheckHints
+from functions.checks.hints import CheckHint, CheckHints, read_message
 from functions.checks.keys import ids_of_check
+from functions.checks.requested import CheckRequested, RequestedRuns
 from functions.checks.run_store import Due, RunStore
+from functions.checks.start import Starter
 from functions.checks.store import CheckStore
 from functions.checks.variables import CheckVariables
 from functions.checks.work import CheckWork
@@ -36,8 +39,20 @@ class Checks:
     """The use cases of checks that no client calls."""
 
     runs: RunStore
+    requested: RequestedRuns
     firing: Firing
     work: CheckWork
+
+    def take(self, message: str) -> None:
+        """Do what a message of the queue says: the next step of a run, or start checks. Raises MessageInvalidError."""
+        body = read_message(message)
+        if "detail-type" in body:
+            self.requested.start(CheckRequested.of(body))
+            return
+        hint = CheckHint.of(body)
+        run = self.runs.get_run(hint.pk, hint.sk)
+        if run is not None:
+            self.work.step(run, has_ended=hint.has_ended)
 
     def serve(self, row: Due) -> None:
         """Take the slots of a due check and start their runs, or do the next step of a due run."""
@@ -60,6 +75,8 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     admission = QuotaAdmission(QuotaStore(settings.quotas_table, dynamodb, clock), submissions, clock, log)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     acceptance = Acceptance(settings, submissions, admission, payloads, boxes, Queues(Clients.sqs()), clock, log)
+    hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
+    starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
     work = CheckWork(
         store=store,
         runs=runs,
@@ -68,8 +85,8 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
         acceptance=acceptance,
         ending=Ending(store, runs, payloads, settings.public_base_url, clock),
         outbox=outbox(settings),
-        hints=CheckHints(Clients.sqs(), settings.checks_queue_url),
+        hints=hints,
         variables=CheckVariables(boxes),
         clock=clock,
     )
-    return Checks(runs, Firing(store, runs, clock), work)
+    return Checks(runs, RequestedRuns(store, starter), Firing(store, runs, clock), work)

@@ -1,4 +1,4 @@
-"""Lambda entry point of the minute schedule of checks, and of the queue of hints about their runs."""
+"""Lambda entry point of the minute schedule of checks, and of the queue of hints and events about them."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -8,7 +8,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.checks.hints import CheckHint
 from functions.checks.run_store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
@@ -29,7 +28,7 @@ def wired() -> Checks:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take the due slots and runs on an event of the schedule; do the steps of hinted runs."""
+    """Take the due slots and runs on an event of the schedule; do what messages of the queue say."""
     if "Records" in event:
         return handle_batch(event, context, _hinted)
     parts = wired()
@@ -56,10 +55,7 @@ def _serve(row: Due, context: LambdaContext) -> bool:
 
 def _hinted(record: SQSRecord) -> None:
     try:
-        hint = CheckHint.parse(record.body)
-        run = wired().runs.get_run(hint.pk, hint.sk)
-        if run is not None:
-            wired().work.step(run, has_ended=hint.has_ended)
+        wired().take(record.body)
     except Exception:
-        logger(SERVICE).exception("Run of a check not served", message_id=record.message_id)
+        logger(SERVICE).exception("Message about checks not served", message_id=record.message_id)
         raise

@@ -1,4 +1,4 @@
-"""EventBridge: buses that check what is put and pass it to nobody, for the template has no rule."""
+"""EventBridge: buses that check what is put, and pass it to the queues of their rules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.embedded import event_rules
 from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
 
@@ -36,7 +37,11 @@ def put_events(engine: Engine, params: Params) -> Answer:
         raise invalid("Total size of the entries in the request is over the limit.")
     with engine.store.read() as connection:
         buses = {name for (name,) in connection.execute("SELECT name FROM event_bus")}
+        rules = event_rules.read_rules(connection)
     results = [_result(entry, buses) for entry in entries]
+    for entry, result in zip(entries, results, strict=True):
+        if "EventId" in result:
+            event_rules.deliver(engine, rules, entry, result["EventId"])
     return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
 

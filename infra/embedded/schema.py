@@ -53,6 +53,11 @@ MIGRATIONS: Final = (
     """
     ALTER TABLE message ADD COLUMN attributes TEXT
     """,
+    """
+    CREATE TABLE event_rule (bus TEXT, name TEXT, types TEXT NOT NULL, PRIMARY KEY (bus, name)) WITHOUT ROWID;
+    CREATE TABLE event_target (bus TEXT, name TEXT, id TEXT, queue TEXT NOT NULL,
+                               PRIMARY KEY (bus, name, id)) WITHOUT ROWID
+    """,
 )
 _CHECKED_BYTES: Final = 256 * 1024 * 1024
 """SQLite reads about 500 MB/s here. A larger file is only opened, so that the start stays quick."""

@@ -1,4 +1,4 @@
-"""Creates the template's tables, queues, bucket, bus and key; doing it again changes nothing."""
+"""Creates the template's tables, queues, bucket, bus, rules and key; doing it again changes nothing."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def create_resources(template: Template, aws: boto3.Session) -> Resolver:
         for logical_id, item in template.resources.items()
         if item["Type"] in STORAGE_TYPES
     ]
-    # A queue's redrive policy needs its dead-letter queue to exist: queues without a policy go first.
-    storage.sort(key=lambda item: "RedrivePolicy" in item[2])
+    # A redrive policy needs its dead-letter queue, and a rule its bus and queues.
+    storage.sort(key=lambda item: (item[1] == "AWS::Events::Rule", "RedrivePolicy" in item[2]))
     for logical_id, kind, properties in storage:
         name = values[logical_id]["Name"]
         match kind:
@@ -64,6 +64,8 @@ def create_resources(template: Template, aws: boto3.Session) -> Resolver:
                 _create_bucket(client("s3"), name, properties)
             case "AWS::Events::EventBus":
                 create_bus(client("events"), name)
+            case "AWS::Events::Rule":
+                put_rule(client("events"), name, properties)
             case "AWS::KMS::Key":
                 values[logical_id] |= _create_key(client("kms"), name, properties)
             case _:
@@ -137,6 +139,13 @@ def create_bus(events: EventBridgeClient, name: str) -> None:
     """Create an event bus; an existing one stays as it is."""
     with suppress(events.exceptions.ResourceAlreadyExistsException):
         events.create_event_bus(Name=name)
+
+
+def put_rule(events: EventBridgeClient, name: str, properties: dict[str, Any]) -> None:
+    """Create or replace a rule with its targets."""
+    bus, pattern = properties["EventBusName"], json.dumps(properties["EventPattern"])
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
+    events.put_targets(Rule=name, EventBusName=bus, Targets=properties["Targets"])
 
 
 def _create_key(kms: KMSClient, name: str, properties: dict[str, Any]) -> dict[str, str]:

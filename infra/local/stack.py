@@ -24,10 +24,18 @@ _WITHOUT_LOCAL_EFFECT = frozenset(
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
         "AWS::S3::BucketPolicy",
+        "AWS::SQS::QueuePolicy",
     }
 )
 STORAGE_TYPES = frozenset(
-    {"AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::KMS::Key", "AWS::SQS::Queue", "AWS::S3::Bucket"}
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::Events::EventBus",
+        "AWS::Events::Rule",
+        "AWS::KMS::Key",
+        "AWS::SQS::Queue",
+        "AWS::S3::Bucket",
+    }
 )
 _SERVED_TYPES = frozenset(
     {

@@ -96,8 +96,14 @@ def create_all(account: Aws) -> None:
         create(account, logical_id, resource)
 
 
+def _target(account: Aws, target: dict[str, Any]) -> dict[str, str]:
+    url = account.names[target["Arn"]["Fn::GetAtt"][0]]
+    found = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return {"Id": target["Id"], "Arn": found["Attributes"]["QueueArn"]}
+
+
 def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
-    """Create one of the template's tables, queues, buckets, buses or keys; any other resource is passed over."""
+    """Create one of the template's tables, queues, buckets, buses, rules or keys; any other is passed over."""
     name, properties = logical_id.lower(), resource.get("Properties", {})
     if resource["Type"] == "AWS::DynamoDB::Table":
         known = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -116,6 +122,11 @@ def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
         name = account.client("kms").create_key(Description=properties["Description"])["KeyMetadata"]["KeyId"]
     elif resource["Type"] == "AWS::S3::Bucket":
         account.client("s3").create_bucket(Bucket=name)
+    elif resource["Type"] == "AWS::Events::Rule":
+        bus, events = account.value(properties["EventBusName"]), account.client("events")
+        targets = [_target(account, item) for item in properties["Targets"]]
+        events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(properties["EventPattern"]))
+        events.put_targets(Rule=name, EventBusName=bus, Targets=targets)
     else:
         return
     account.names[logical_id] = name

@@ -91,3 +91,31 @@ def test_events_are_taken_one_by_one(backend: Backend) -> None:
     assert len({result["EventId"] for result in answer["Entries"]}) == 2
     with pytest.raises(events.exceptions.ResourceAlreadyExistsException):
         events.create_event_bus(Name=bus)
+
+
+def test_a_rule_passes_events_of_its_types_to_its_queue(backend: Backend) -> None:
+    events, sqs = backend.client("events"), backend.client("sqs")
+    bus, other = f"bus-{new_id()}", f"bus-{new_id()}"
+    for name in (bus, other):
+        events.create_event_bus(Name=name)
+    url = sqs.create_queue(QueueName=f"queue-{new_id()}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for _ in range(2):  # again changes nothing
+        events.put_rule(Name="rule", EventBusName=bus, EventPattern=json.dumps({"detail-type": ["wanted"]}))
+        answer = events.put_targets(Rule="rule", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+        assert answer["FailedEntryCount"] == 0
+    entry = {"Source": "others", "DetailType": "wanted", "Detail": json.dumps({"a": {"b": "é"}}), "EventBusName": bus}
+    sent: list[Any] = [entry, {**entry, "DetailType": "unwanted"}, {**entry, "EventBusName": other}]
+    result = events.put_events(Entries=sent)
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    (event,) = (json.loads(message["Body"]) for message in received)
+    assert {name: event[name] for name in ("id", "detail-type", "source", "detail")} == {
+        "id": result["Entries"][0]["EventId"],
+        "detail-type": "wanted",
+        "source": "others",
+        "detail": {"a": {"b": "é"}},
+    }
+    with pytest.raises(events.exceptions.ResourceNotFoundException):
+        events.put_targets(Rule="nobody", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    with pytest.raises(events.exceptions.ResourceNotFoundException):
+        events.put_rule(Name="rule", EventBusName="nobody", EventPattern=json.dumps({"detail-type": ["wanted"]}))

@@ -24,7 +24,19 @@ KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
         ("dynamodb", "query", {"TableName": "x", "KeyConditions": {}}, "KeyConditions"),
         ("s3", "copy_object", {"Bucket": "b", "Key": "k", "CopySource": "b/x"}, "CopyObject"),
         ("s3", "put_object", {"Bucket": "b", "Key": "k", "ACL": "private"}, "ACL"),
-        ("events", "put_rule", {"Name": "x", "EventPattern": "{}"}, "PutRule"),
+        ("events", "list_rules", {"EventBusName": "x"}, "ListRules"),
+        ("events", "put_rule", {"Name": "x", "EventBusName": "x", "ScheduleExpression": "rate(1 hour)"}, "ScheduleExp"),
+        ("events", "put_rule", {"Name": "x", "EventBusName": "x", "EventPattern": "{}"}, "event pattern"),
+        (
+            *("events", "put_rule"),
+            {"Name": "x", "EventBusName": "x", "EventPattern": '{"detail-type": ["a"], "source": ["b"]}'},
+            "event pattern",
+        ),
+        (
+            *("events", "put_rule"),
+            {"Name": "x", "EventBusName": "x", "EventPattern": '{"detail-type": [{"prefix": "a"}]}'},
+            "event pattern",
+        ),
         ("kms", "sign", {"KeyId": "x", "Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}, "Sign"),
         ("kms", "generate_data_key", {"KeyId": "x", "KeySpec": "AES_256"}, "GenerateDataKey"),
         ("ssm", "get_parameters", {"Names": ["x"]}, "GetParameters"),
@@ -34,9 +46,24 @@ KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 def test_an_operation_or_a_parameter_is_named(
     aws: Backend, service: str, operation: str, request_: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(ClientError, match=f"the embedded engine does not know the .* {named}") as refused:
+    with pytest.raises(ClientError, match=f"the embedded engine does not know .*{named}") as refused:
         getattr(aws.client(service), operation)(**request_)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+@pytest.mark.parametrize(
+    ("target", "named"),
+    [
+        ({"Id": "x", "Arn": "arn:aws:lambda:us-east-1:000000000000:function:f"}, "no queue"),
+        ({"Id": "x", "Arn": "arn:aws:sqs:us-east-1:000000000000:q", "InputPath": "$"}, "InputPath"),
+    ],
+)
+def test_a_target_of_a_rule_is_named(aws: Backend, target: dict[str, str], named: str) -> None:
+    events = aws.client("events")
+    events.create_event_bus(Name="bus")
+    events.put_rule(Name="rule", EventBusName="bus", EventPattern='{"detail-type": ["a"]}')
+    with pytest.raises(ClientError, match=f"does not know .*{named}"):
+        events.put_targets(Rule="rule", EventBusName="bus", Targets=[target])
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """A check on the running stack turns failing and up again, and both webhooks verify as a customer verifies them."""
 
+import json
 from typing import Any
 
 import httpx
 from standardwebhooks.webhooks import Webhook
 
+from tests.system.local_stack import LocalStack
 from tests.system.webhook_inbox import open_inbox
 from tests.until import until
 
@@ -51,3 +53,16 @@ def test_a_check_turns_failing_and_up_again_with_two_verified_webhooks(client: h
     assert failing["failed"][0]["actual"] == "broken\n"
     assert "+broken" in failing["difference"]
     assert up["outage_secs"] >= 0
+
+
+def test_an_event_on_the_bus_runs_a_check(stack: LocalStack, client: httpx.Client) -> None:
+    program = {"name": "requested", "language": "python", "code": "print(input())", "event_as": "stdin"}
+    check = client.post("/api/checks", json=program).json()["id"]
+    detail = {"project_id": "dev", "slug": "requested", "event": {"version": "1.4.2"}}
+    entry = {"Source": "deploy", "DetailType": "check.requested", "Detail": json.dumps(detail)}
+    answer = stack.aws("events").put_events(Entries=[{**entry, "EventBusName": "rustbox-local-EventBus"}])
+    assert answer["FailedEntryCount"] == 0
+    until(lambda: client.get(f"/api/checks/{check}").json()["state"] == "up")
+    (run,) = client.get(f"/api/checks/{check}/runs").json()["items"]
+    assert client.get(f"/api/result/{run['submission_id']}").json()["output"]["stdout"] == '{"version":"1.4.2"}\n'
+    client.delete(f"/api/checks/{check}")

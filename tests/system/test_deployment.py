@@ -81,6 +81,24 @@ def _await_check(client: httpx.Client, check: str) -> None:
     assert (run["kind"], run["status"]) == ("scheduled", "passed")
 
 
+def _await_requested_check(endpoint: str, bus: str, client: httpx.Client, check: str) -> None:
+    """The rule of the bus sends an event of others to the queue of checks."""
+    dynamodb = _client(endpoint, "dynamodb")
+    (table,) = (name for name in dynamodb.list_tables()["TableNames"] if "ChecksTable" in name)
+    rows = dynamodb.scan(TableName=table)["Items"]
+    project_id = next(row["project_id"]["S"] for row in rows if row.get("check_id") == {"S": check})
+    detail = {"project_id": project_id, "check_id": check, "event_id": "deploy-1"}
+    entry = {"Source": "deploy", "DetailType": "check.requested", "Detail": json.dumps(detail), "EventBusName": bus}
+    for _ in range(2):
+        assert _client(endpoint, "events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    def requested() -> list[str]:
+        runs = client.get(f"/api/checks/{check}/runs").json()["items"]
+        return [run["status"] for run in runs if run["kind"] == "event"]
+
+    until(lambda: requested() == ["passed"], patience_secs=60)
+
+
 def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Path) -> None:
     runner_env = tmp_path / "runner.env"
     up = ("up", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
@@ -139,6 +157,7 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
         assert re.search(rf"^runners +\d+ slots, strict, version {VERSION}$", shown, re.MULTILINE)
         assert client.get("/api/results", headers={"X-API-Key": "rb_live_wrong"}).status_code == 401
         _await_check(client, check)
+        _await_requested_check(endpoint, outputs["EventBusName"], client, check)
 
     # Updated: data and keys survive. Without a change, nothing changes.
     said = _deploy(*up, "--no-runner", "--parameters=RetentionDays=7")

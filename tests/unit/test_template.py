@@ -78,6 +78,17 @@ def test_runner_may_use_three_queues_write_outputs_and_read_cases_and_nothing_el
     }
 
 
+def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str, Any]) -> None:
+    policies = [
+        item["Properties"] for item in deployed["Resources"].values() if item["Type"] == "AWS::SQS::QueuePolicy"
+    ]
+    ((statement,),) = [policy["PolicyDocument"]["Statement"] for policy in policies]
+    assert statement["Action"] == ["sqs:SendMessage"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert sorted(set(references(statement["Resource"]))) == ["ChecksDeadLetters", "ChecksQueue"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["CheckRequestedRule", "Arn"]}}}
+
+
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
     permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
     assert len(permissions) == 6

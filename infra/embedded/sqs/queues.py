@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra.embedded.engine import Engine
 
 _ADDRESS: Final = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/"
-_ARN: Final = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:"
+ARN: Final = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:"
 _DEFAULTS: Final = {
     "DelaySeconds": 0,
     "MaximumMessageSize": 1_048_576,
@@ -86,7 +86,7 @@ def _queue(number: int, name: str, text: str) -> Queue:
         retention,
         wait,
         visibility,
-        target.removeprefix(_ARN) if target else None,
+        target.removeprefix(ARN) if target else None,
         int(redrive.get("maxReceiveCount", 0)),
         attributes,
     )
@@ -128,7 +128,7 @@ def get_queue_attributes(engine: Engine, params: Params) -> Answer:
     wanted = set(params.get("AttributeNames", []))
     with engine.store.read() as connection:
         queue = find_queue(connection, params["QueueUrl"])
-        found = queue.attributes | {"QueueArn": _ARN + queue.name}
+        found = queue.attributes | {"QueueArn": ARN + queue.name}
         if "All" in wanted:
             wanted = {*found, *_COUNTS}
         if strange := wanted - found.keys() - _COUNTS.keys() - _TAKEN:

@@ -1,0 +1,57 @@
+"""Start runs on events: each event runs a check once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from functions.checks.event_data import event_text, size_problem
+from functions.checks.fire import new_run
+from functions.checks.model import Check, Run, RunKind, RunStatus
+from functions.clock import Clock, now_ms
+from functions.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools import Logger
+    from pydantic import JsonValue
+
+    from functions.checks.event_store import EventStore
+    from functions.checks.hints import CheckHints
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What starts a run. `event_id` names the event among those of the check; `data` is for the program."""
+
+    event_id: str
+    reason: str
+    data: Mapping[str, JsonValue] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Starts runs. A check of whose events nobody waits for an answer gets a row that says why it did not run."""
+
+    events: EventStore
+    hints: CheckHints
+    log: Logger
+    clock: Clock = now_ms
+
+    def start(self, check: Check, cause: Cause) -> None:
+        """Start a run; nothing for an event that the check knows, or while it is paused. Raises the table's errors."""
+        if check.is_paused:
+            return
+        now = self.clock()
+        text = None if cause.data is None else event_text(cause.data)
+        run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text, reason=cause.reason)
+        problem = None if text is None else size_problem(text, check.settings.event_as)
+        if problem is not None:
+            run = _skipped(run, problem)
+        if self.events.add_run(run, cause.event_id) is None and run.status is RunStatus.QUEUED:
+            self.hints.try_send(run, self.log)
+
+
+def _skipped(run: Run, problem: str) -> Run:
+    return replace(run, status=RunStatus.SKIPPED, reason=f"{run.reason}: {problem}", event=None, due_at_ms=None)

@@ -1,0 +1,89 @@
+"""EventBridge rules: events of some detail types go from a bus to queues."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded.engine import ACCOUNT_ID, REGION
+from infra.embedded.errors import ServiceError, unknown
+from infra.embedded.sqs import sending
+from infra.embedded.sqs.queues import ARN, find_queue, url_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from infra.embedded.calls import Answer, Params
+    from infra.embedded.engine import Engine
+
+_PATTERN: Final = "detail-type"
+_TARGET: Final = {"Id", "Arn", "DeadLetterConfig"}  # a delivery to a queue of this engine cannot fail
+
+
+def put_rule(engine: Engine, params: Params) -> Answer:
+    """Create or replace a rule. Its pattern names detail types; the engine knows no other."""
+    name, bus = params["Name"], params["EventBusName"]
+    try:
+        pattern = json.loads(params["EventPattern"])
+        types = pattern.pop(_PATTERN)
+    except (ValueError, KeyError, AttributeError):
+        raise unknown(f"an event pattern without {_PATTERN}") from None
+    if pattern or not isinstance(types, list) or not all(isinstance(found, str) for found in types):
+        raise unknown(f"an event pattern with more than texts of {_PATTERN}")
+    with engine.store.write() as connection:
+        if connection.execute("SELECT 1 FROM event_bus WHERE name = ?", (bus,)).fetchone() is None:
+            raise ServiceError("ResourceNotFoundException", f"Event bus {bus} does not exist.")
+        connection.execute("INSERT OR REPLACE INTO event_rule VALUES (?, ?, ?)", (bus, name, json.dumps(types)))
+    return {"RuleArn": f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{bus}/{name}"}
+
+
+def put_targets(engine: Engine, params: Params) -> Answer:
+    """Add queues to a rule, or replace them by id."""
+    name, bus = params["Rule"], params["EventBusName"]
+    with engine.store.write() as connection:
+        key = (bus, name)
+        if connection.execute("SELECT 1 FROM event_rule WHERE bus = ? AND name = ?", key).fetchone() is None:
+            raise ServiceError("ResourceNotFoundException", f"Rule {name} does not exist on EventBus {bus}.")
+        for target in params["Targets"]:
+            if strange := target.keys() - _TARGET:
+                raise unknown(f"the member {min(strange)} of a target")
+            if not target["Arn"].startswith(ARN):
+                raise unknown("a target of a rule that is no queue")
+            queue = find_queue(connection, url_of(target["Arn"].removeprefix(ARN)))
+            row = (*key, target["Id"], queue.name)
+            connection.execute("INSERT OR REPLACE INTO event_target VALUES (?, ?, ?, ?)", row)
+    return {"FailedEntryCount": 0, "FailedEntries": []}
+
+
+def read_rules(connection: sqlite3.Connection) -> list[tuple[str, list[str], str]]:
+    """Return bus, detail types and queue of each target."""
+    rows = connection.execute("SELECT r.bus, r.types, t.queue FROM event_rule r JOIN event_target t USING (bus, name)")
+    return [(bus, json.loads(types), queue) for bus, types, queue in rows]
+
+
+def deliver(engine: Engine, rules: Sequence[tuple[str, list[str], str]], entry: dict[str, Any], event_id: str) -> None:
+    """Send an accepted event to the queues whose rules match."""
+    for bus, types, queue in rules:
+        if bus == entry["EventBusName"] and entry["DetailType"] in types:
+            body = json.dumps(_envelope(entry, event_id, engine.clock()))
+            sending.send_message(engine, {"QueueUrl": url_of(queue), "MessageBody": body})
+
+
+def _envelope(entry: dict[str, Any], event_id: str, now_ms: int) -> dict[str, Any]:
+    """Return the event as targets get it.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
+    """
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": entry["DetailType"],
+        "source": entry["Source"],
+        "account": ACCOUNT_ID,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_ms / 1000)),
+        "region": REGION,
+        "resources": [],
+        "detail": json.loads(entry["Detail"]),
+    }
