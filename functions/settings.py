@@ -86,6 +86,8 @@ class AnnounceSettings:
     """Settings of `functions.handlers.announce`."""
 
     submissions_table: str
+    checks_table: str
+    checks_queue_url: str
     payloads_bucket: str
     event_bus_name: str
     public_base_url: str
@@ -148,6 +150,7 @@ class ChecksSettings:
     projects_table: str
     checks_table: str
     checks_queue_url: str
+    event_bus_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,6 @@ class ScheduleSettings(ChecksSettings):
     deliveries_queue_url: str
     interactive_queue_url: str
     batch_queue_url: str
-    event_bus_name: str
     public_base_url: str
     retention_days: int
     max_queue_depth: int

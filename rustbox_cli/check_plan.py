@@ -49,9 +49,12 @@ def make_plan(
     send_variables: bool,
 ) -> list[Change]:
     """Compare the file with the service. Checks that are the same are left out. Raises CommandError."""
-    present = {found["slug"]: found["id"] for found in api.items(("checks",), None, {})}
+    listed = {found["slug"]: found for found in api.items(("checks",), None, {})}
+    present = {slug: found["id"] for slug, found in listed.items()}
+    by_slug = {check.slug: check for check in wanted}
     changes = []
-    for check in wanted:
+    for slug in _sources_first({check.slug: _source(check.settings) for check in by_slug.values()}):
+        check = by_slug[slug]
         check_id = present.pop(check.slug, None)
         if check_id is None:
             body = {name: value for name, value in check.settings.items() if value is not None}
@@ -61,8 +64,29 @@ def make_plan(
             seen = api.call("GET", ("checks", check_id)).body
             changes += _update(check, seen, send_variables=send_variables)
     action, reason = ("remove", "not in the file") if prune else ("keep", "not in the file; --prune removes it")
-    changes += [Change(action, slug, check_id, None, (reason,)) for slug, check_id in sorted(present.items())]
-    return changes
+    left = _sources_first({slug: _source(listed[slug]) for slug in sorted(present)})
+    return [*changes, *(Change(action, slug, present[slug], None, (reason,)) for slug in reversed(left))]
+
+
+def _source(settings: dict[str, Any]) -> str | None:
+    """Return the slug of the check that a check follows."""
+    return (settings.get("trigger") or {}).get("slug")
+
+
+def _sources_first(sources: dict[str, str | None]) -> list[str]:
+    """Return the slugs so that each check comes after the one that it follows; otherwise in their order.
+
+    The service refuses a loop, and says which; here it has no effect.
+    """
+    placed: dict[str, None] = {}
+    for first in sources:
+        chain: list[str] = []
+        slug: str | None = first
+        while slug in sources and slug not in placed and slug not in chain:
+            chain.append(slug)
+            slug = sources[slug]
+        placed.update(dict.fromkeys(reversed(chain)))
+    return list(placed)
 
 
 def is_different(changes: Iterable[Change]) -> bool:

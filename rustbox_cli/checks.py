@@ -60,7 +60,13 @@ _send_env = click.option(
 
 @checks.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of checks.yaml, for editors."""
+    """Print the JSON Schema of checks.yaml, for editors.
+
+    The service has it at /api/schemas/checks.json, so an editor needs no copy. Begin checks.yaml with:
+
+    \b
+      # yaml-language-server: $schema=https://YOUR-SERVICE/api/schemas/checks.json
+    """
     click.echo(SCHEMA_FILE.read_text(encoding="utf-8"), nl=False)
 
 
@@ -93,6 +99,10 @@ def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_js
         for change in changes:
             click.echo(change.text)
         click.echo(_summary(changes), err=True)
+        if any(check.variables for check in wanted) and not send_env:
+            click.echo(
+                "Values of env are not compared: the service does not show them. --send-env sends them.", err=True
+            )
     if is_different(changes):
         click.get_current_context().exit(_DIFFERENT)
 

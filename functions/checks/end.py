@@ -141,8 +141,8 @@ class Ending:
     def _with_events(self, check: Check, ended: Run, step: Step, change: str) -> Run:
         """Return the final run with the events to publish; due until they are."""
         now = self.clock()
-        if check.rules.is_muted(now):
-            return replace(ended, due_at_ms=None)
+        if check.rules.is_muted(now):  # other checks may follow this run all the same, but not a missed one
+            return replace(ended, due_at_ms=None) if ended.status is RunStatus.MISSED else ended
         events = [run_event(check, ended, now, self.public_base_url)]
         if step.announce is not None:
             events.append(state_event(check, ended, step.announce, change, now, self.public_base_url))

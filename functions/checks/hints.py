@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -56,6 +56,25 @@ class CheckHint:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmissionEnded:
+    """A final submission, and the checks that it starts. `data`: what their programs get."""
+
+    project_id: str
+    submission_id: str
+    check_ids: tuple[str, ...]
+    data: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> SubmissionEnded:
+        """Read a message. Raises MessageInvalidError."""
+        try:
+            check_ids = tuple(map(str, values["check_ids"]))
+            return cls(str(values["project_id"]), str(values["submission_id"]), check_ids, dict(values["data"]))
+        except (KeyError, TypeError, ValueError):
+            raise MessageInvalidError("the message about a submission is not complete") from None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckHints:
     """The queue of hints."""
 
@@ -65,7 +84,7 @@ class CheckHints:
     def send(self, run: Run, delay_secs: int = 0) -> None:
         """Send the hint of a run. Raises the errors of SQS."""
         pk = runs_pk(run.project_id, run.check_id)
-        self._send(run.project_id, CheckHint(pk, run.position, has_ended=False), delay_secs)
+        self._send(run.project_id, asdict(CheckHint(pk, run.position, has_ended=False)), delay_secs)
 
     def try_send(self, run: Run, log: Logger) -> None:
         """Let a new run start now. Without the hint, the schedule starts it within a minute."""
@@ -83,12 +102,16 @@ class CheckHints:
         check_id, position = submission.metadata.get("check_id", ""), submission.metadata.get("check_run", "")
         if _CHECK_ID.fullmatch(check_id) and _POSITION.fullmatch(position):
             hint = CheckHint(runs_pk(submission.project_id, check_id), position, has_ended=True)
-            self._send(submission.project_id, hint, 0)
+            self._send(submission.project_id, asdict(hint))
 
-    def _send(self, project_id: str, hint: CheckHint, delay_secs: int) -> None:
+    def tell_submission(self, ended: SubmissionEnded) -> None:
+        """Send the names of the checks that a submission starts. Raises the errors of SQS."""
+        self._send(ended.project_id, asdict(ended))
+
+    def _send(self, project_id: str, message: Mapping[str, Any], delay_secs: int = 0) -> None:
         self.client.send_message(
             QueueUrl=self.queue_url,
-            MessageBody=json.dumps({"pk": hint.pk, "sk": hint.sk, "has_ended": hint.has_ended}),
+            MessageBody=json.dumps(message),
             MessageGroupId=project_id,
             DelaySeconds=min(delay_secs, _MOST_DELAY_SECS),
         )

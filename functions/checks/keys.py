@@ -65,6 +65,16 @@ def event_key(check_id: str, event_id: str) -> Key:
     return key(f"INBOUND#{check_id}", hashlib.sha256(event_id.encode(errors="surrogatepass")).hexdigest())
 
 
+def triggers_pk(project_id: str) -> str:
+    """Return the partition key of the triggers of a project."""
+    return f"TRIGGERS#{project_id}"
+
+
+def trigger_key(project_id: str, check_id: str) -> Key:
+    """Return the key of the trigger of a check."""
+    return key(triggers_pk(project_id), check_id)
+
+
 def runs_pk(project_id: str, check_id: str) -> str:
     """Return the partition key of the history of a check."""
     return f"RUNS#{project_id}#{check_id}"

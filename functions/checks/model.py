@@ -136,7 +136,7 @@ class Run:
 
     `due_at_ms`: when the next step is due; None in the end. `events`: stored until they are published, as pairs of
     type and body. `results`: the assertions. `attempt` counts from 0; `earlier_failed`: one before
-    did not hold its assertions.
+    did not hold its assertions. `chain`: how many runs of other checks led to it.
     """
 
     run_id: str
@@ -151,6 +151,7 @@ class Run:
     earlier_failed: bool = False
     reason: str = ""
     event: str | None = field(default=None, repr=False)
+    chain: int = 0
     due_at_ms: int | None = None
     submission_id: str | None = None
     verdict: str | None = None

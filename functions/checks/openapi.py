@@ -101,7 +101,7 @@ CHECK_OPERATIONS = (
         "DELETE",
         "deleteCheck",
         "Delete a check",
-        {200: ("Deleted.", (bodies.CheckDeleted,)), **_ONE},
+        {200: ("Deleted.", (bodies.CheckDeleted,)), **_ONE, 409: ("`conflict`: other checks follow it.", (Error,))},
         (ID,),
     ),
     Operation(
@@ -162,6 +162,14 @@ CHECK_OPERATIONS = (
         InboundEvent,
         {"deployed": {"value": {"type": "deployed", "version": "1.4.2"}}},
         security="Signature",
+    ),
+    Operation(
+        "/api/schemas/checks.json",
+        "GET",
+        "getChecksSchema",
+        "The JSON Schema of checks.yaml, for editors",
+        {200: ("JSON Schema, draft 2020-12; cached for an hour.", (bodies.JsonSchema,)), **OPEN},
+        security=None,
     ),
     Operation(
         "/api/badges/{name}",

@@ -2,17 +2,24 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.checks.assertions import Assertions
 from functions.checks.event_data import EventAs
 from functions.checks.model import RunKind, RunStatus
 from functions.checks.requests import FailAfter, MissedRule, Overlap
 from functions.checks.state import State
+from functions.checks.triggers import Trigger
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.limits import RequestLimits
 from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+
+
+class JsonSchema(BaseModel):
+    """A JSON Schema."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class LastRun(BaseModel):
@@ -39,6 +46,7 @@ class ListedCheck(BaseModel):
     schedule: str | None
     timezone: str
     spread_minutes: int | None = Field(default=None, description="Missing without a schedule.")
+    trigger: Trigger | None
     overlap: Overlap
     missed: MissedRule
     grace_minutes: int

@@ -13,6 +13,7 @@ from functions.checks.assertions import Assertions, to_stored
 from functions.checks.event_data import EventAs
 from functions.checks.schedule import ScheduleInvalidError, parse_schedule
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
+from functions.checks.triggers import SLUG, Trigger
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, checked, read_object
@@ -23,7 +24,6 @@ from functions.submissions.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunR
 
 _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
-_SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 _TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 HIDDEN = "***"
 """Shown in place of a variable's value."""
@@ -46,7 +46,7 @@ def _moment(text: str) -> str:
 
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
-Slug = Annotated[str, Field(pattern=_SLUG)]
+Slug = Annotated[str, Field(pattern=SLUG)]
 Tag = Annotated[str, Field(pattern=_TAG)]
 
 
@@ -120,6 +120,11 @@ class CheckSettings(BaseModel):
         le=60,
         description="Runs start up to so much later, always the same for one check. Default: 10 for daily and rarer.",
     )
+    trigger: Trigger | None = Field(
+        default=None,
+        description="Also run it when a run of another check has ended, or a submission with some metadata.",
+        examples=[{"type": "check", "slug": "import"}, {"type": "submission", "metadata": {"suite": "nightly"}}],
+    )
     overlap: Overlap = Field(default=Overlap.SKIP, strict=False, description="While the run before goes on.")
     missed: MissedRule = Field(
         default=MissedRule.RUN_LATEST, strict=False, description="For slots that could not start in time."
@@ -162,8 +167,10 @@ class CheckSettings(BaseModel):
         return self.model_copy(update={"env": dict.fromkeys(self.env, HIDDEN)})
 
     def stored(self) -> dict[str, Any]:
-        """Return them as JSON values, as a client sends them, with the defaults."""
-        values = self.model_dump(mode="json", exclude={"assertions"}, exclude_none=True)
+        """Return them as JSON values, as a client sends them, with the defaults of a check's own fields."""
+        values = self.model_dump(mode="json", exclude={"assertions", "trigger"}, exclude_none=True)
+        if self.trigger is not None:
+            values["trigger"] = self.trigger.model_dump(mode="json", exclude_unset=True)
         return {**values, "assertions": to_stored(self.assertions)}
 
     def run_request(self, metadata: Mapping[str, str], environment: Environment | None = None) -> RunRequest:

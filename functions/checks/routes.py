@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.checks.follow import TriggerRules
     from functions.checks.hints import CheckHints
     from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
@@ -57,6 +58,7 @@ class CheckRoutes:
     runs: RunStore
     hints: CheckHints
     variables: CheckVariables
+    rules: TriggerRules
     clock: Clock
     log: Logger
 
@@ -74,6 +76,7 @@ class CheckRoutes:
             anchor_ms=_whole_minute(now),
             badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
         )
+        self.rules.check_trigger(check.check_id, project_id, settings)
         check = self.variables.sealed(replace(check, next_slot_ms=check.next_slot_after(now)))
         try:
             self.store.create(check)
@@ -115,6 +118,10 @@ class CheckRoutes:
         def changed(seen: Check) -> Check:
             now = self.clock()
             settings = changed_settings(seen.settings, raw, now)
+            if settings.slug != seen.settings.slug:
+                self.rules.refuse_if_followed(seen)
+            if (settings.slug, settings.trigger) != (seen.settings.slug, seen.settings.trigger):
+                self.rules.check_trigger(seen.check_id, seen.project_id, settings)
             after = self.variables.sealed(replace(seen, settings=settings, updated_at=to_rfc3339(now)))
             timing = ("schedule", "timezone", "spread_minutes")
             if all(getattr(settings, name) == getattr(seen.settings, name) for name in timing):
@@ -149,6 +156,7 @@ class CheckRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete a check. Its history expires."""
         check = self.own(app, id_text)
+        self.rules.refuse_if_followed(check)
         if not self.store.delete(check):
             raise NotFoundError(NO_SUCH_CHECK)
         self.log.info("Check deleted", **check.log_ids, request_id=app.request_id)

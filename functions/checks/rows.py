@@ -31,6 +31,7 @@ _PLAIN_OF_RUN = (
         "earlier_failed",
         "reason",
         "event",
+        "chain",
     ),
     *("due_at_ms", "submission_id", "verdict", "started_at", "completed_at"),
 )

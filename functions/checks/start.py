@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from functions.checks.event_data import event_text, size_problem
 from functions.checks.fire import new_run
 from functions.checks.model import Check, Run, RunKind, RunStatus
+from functions.checks.triggers import MAX_CHAIN
 from functions.clock import Clock, now_ms
 from functions.ids import new_id
 
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What starts a run. `event_id` names the event among those of the check; `data` is for the program."""
+    """What starts a run. `event_id` names the event among those of the check; `data` is for the program.
+
+    `chain`: how many runs of other checks led to it.
+    """
 
     event_id: str
     reason: str
     data: Mapping[str, JsonValue] | None = field(repr=False)
+    chain: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,11 @@ class Starter:
             return
         now = self.clock()
         text = None if cause.data is None else event_text(cause.data)
-        run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text, reason=cause.reason)
+        run = new_run(check, RunKind.EVENT, now, now, new_id())
+        run = replace(run, event=text, reason=cause.reason, chain=cause.chain)
         problem = None if text is None else size_problem(text, check.settings.event_as)
+        if cause.chain >= MAX_CHAIN:
+            problem = f"more than {MAX_CHAIN} checks follow one another: look for a loop of their triggers"
         if problem is not None:
             run = _skipped(run, problem)
         if self.events.add_run(run, cause.event_id) is None and run.status is RunStatus.QUEUED:

@@ -12,6 +12,7 @@ from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_rai
 from functions.checks import keys, rows
 from functions.checks.model import MAX_CHECKS, Check
 from functions.checks.row_actions import ABSENT, delete, get_row, put, seen_slot, slot_is_seen
+from functions.checks.trigger_store import trigger_action
 
 
 class SlugTakenError(Exception):
@@ -34,6 +35,7 @@ class CheckStore(Table):
             {"zero": 0, "one": 1, "most": MAX_CHECKS},
             computed=("#count = if_not_exists(#count, :zero) + :one",),
         )
+        trigger = [] if check.settings.trigger is None else [trigger_action(self.table_name, check)]
         codes = transact_or_raise(
             self._client,
             [
@@ -44,6 +46,7 @@ class CheckStore(Table):
                 put(
                     self.table_name, {**keys.badge_key(check.badge_token), **to_item({"owner": [project_id, check_id]})}
                 ),
+                *trigger,
             ],
         )
         if codes[:1] == (CONDITION_FAILED,):
@@ -101,6 +104,8 @@ class CheckStore(Table):
                 self._put_slug(after),
                 delete(self.table_name, keys.slug_key(seen.project_id, seen.settings.slug or "")),
             ]
+        if (after.settings.slug, after.settings.trigger) != (seen.settings.slug, seen.settings.trigger):
+            actions.append(trigger_action(self.table_name, after))
         codes = transact_or_raise(self._client, actions)
         if codes[:1] == (CONDITION_FAILED,):
             return False
@@ -118,6 +123,7 @@ class CheckStore(Table):
             keys.slug_key(project_id, check.settings.slug or ""),
             keys.badge_key(check.badge_token),
             keys.hook_key(check_id),
+            keys.trigger_key(project_id, check_id),
         )
         codes = transact_or_raise(
             self._client,

@@ -22,7 +22,8 @@ SHOWN_SLOTS = 5
 def check_body(check: Check, now_ms: int, *, with_program: bool = True) -> Body:
     """Return the body of one check. `with_program` False: without code and stdin, as in lists."""
     stored = check.settings.stored()
-    settings = {"schedule": None, "faster_while_failing": None, "muted_until": None, "limits": None, **stored}
+    optional = ("schedule", "faster_while_failing", "trigger", "muted_until", "limits")
+    settings = dict.fromkeys(optional) | stored
     standing = check.standing
     return {
         "id": check.check_id,

@@ -14,6 +14,7 @@ from functions.checks.event_data import EventAs, size_problem
 from functions.checks.events import events_of
 from functions.checks.model import FINAL_STATUSES, Check, Run, RunStatus
 from functions.checks.schedule import MINUTE_MS
+from functions.checks.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
@@ -23,6 +24,7 @@ from functions.webhooks.sending.secret_box import UnsealError
 
 if TYPE_CHECKING:
     from functions.checks.end import Ending
+    from functions.checks.follow import Following
     from functions.checks.hints import CheckHints
     from functions.checks.requests import CheckSettings
     from functions.checks.run_store import RunStore
@@ -39,6 +41,7 @@ TAKEN_MS = 60_000
 """A step of a process that died is repeated after this time."""
 _DISABLED_RETRY_SECS = 300
 _JITTER_SECS = 30
+_STARTS_OTHERS = frozenset(RunStatus(status) for status in EndedAs)
 POLL_MS = 120_000
 """A running run whose end nobody told is looked at after this time."""
 
@@ -56,6 +59,7 @@ class CheckWork:
     outbox: Outbox
     hints: CheckHints
     variables: CheckVariables
+    following: Following
     clock: Clock = now_ms
 
     def step(self, run: Run, *, has_ended: bool = False) -> None:
@@ -75,9 +79,9 @@ class CheckWork:
         elif claimed.status is RunStatus.RUNNING:
             self._look(check, claimed)
         elif claimed.status is RunStatus.MISSED and not claimed.events:
-            self._publish(self.ending.miss(check, claimed))
+            self._publish(check, self.ending.miss(check, claimed))
         else:
-            self._publish(claimed)
+            self._publish(check, claimed)
 
     def _drop(self, run: Run) -> None:
         """End a run whose check was deleted."""
@@ -92,10 +96,10 @@ class CheckWork:
             self._later(check, run, error)
             return
         except UnsealError:
-            self._publish(self.ending.refuse(check, run, "the values of env cannot be opened: send them again"))
+            self._publish(check, self.ending.refuse(check, run, "the values of env cannot be opened: send them again"))
             return
         except ServiceError as error:  # the program is refused, and would be again
-            self._publish(self.ending.refuse(check, run, error.message))
+            self._publish(check, self.ending.refuse(check, run, error.message))
             return
         reach("check.after_accept")
         due_at_ms, submission_id = self.clock() + POLL_MS, submission.submission_id
@@ -136,7 +140,7 @@ class CheckWork:
         late_ms = now - run.scheduled_ms - check.spread_ms
         if late_ms > check.settings.grace_minutes * MINUTE_MS:
             missed = replace(run, status=RunStatus.MISSED, reason=f"not accepted in time: {error.message}")
-            self._publish(self.ending.miss(check, missed))
+            self._publish(check, self.ending.miss(check, missed))
             return
         # Random, so that the waiting runs of a project do not all come back in the same second.
         delay_secs = max(1, error.retry_after_secs) + secrets.randbelow(_JITTER_SECS)
@@ -152,14 +156,17 @@ class CheckWork:
         ended = self.ending.finish(check, run, submission)
         if ended is not None and ended.status is RunStatus.QUEUED:
             self.hints.send(ended, delay_secs=max(0, ((ended.due_at_ms or 0) - self.clock()) // MS_PER_SEC + 1))
-        self._publish(ended)
+        self._publish(check, ended)
 
-    def _publish(self, run: Run | None) -> None:
-        if run is None or run.status not in FINAL_STATUSES:
+    def _publish(self, check: Check, run: Run | None) -> None:
+        if run is None or run.is_settled or run.status not in FINAL_STATUSES:
             return
         for event in events_of(run):
             self.outbox.publish(event)
         reach("check.after_publish")
+        if run.status in _STARTS_OTHERS:
+            self.following.after_run(check, run)
+        reach("check.after_follow")
         self.runs.finish_events(run)
 
 

@@ -7,6 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
+from functions.checks.hints import CheckHints
+from functions.checks.submission_triggers import SubmissionTriggers
+from functions.checks.trigger_store import TriggerStore
 from functions.handlers.wiring import event_bus
 from functions.settings import AnnounceSettings, load
 from functions.submissions.announce import Announced, Announcer
@@ -23,7 +26,9 @@ def wired() -> Announcer:
     settings = load(AnnounceSettings)
     submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
-    return Announcer(submissions, payloads, event_bus(settings), settings.public_base_url)
+    triggers = TriggerStore(settings.checks_table, Clients.dynamodb())
+    tell = SubmissionTriggers(triggers, CheckHints(Clients.sqs(), settings.checks_queue_url)).tell
+    return Announcer(submissions, payloads, event_bus(settings), settings.public_base_url, tell)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

@@ -10,12 +10,14 @@ from functions.aws.payloads import Payloads
 from functions.checks.end import Ending
 from functions.checks.event_store import EventStore
 from functions.checks.fire import Firing
-from functions.checks.hints import CheckHint, CheckHints, read_message
+from functions.checks.follow import Following
+from functions.checks.hints import CheckHint, CheckHints, SubmissionEnded, read_message
 from functions.checks.keys import ids_of_check
 from functions.checks.requested import CheckRequested, RequestedRuns
 from functions.checks.run_store import Due, RunStore
 from functions.checks.start import Starter
 from functions.checks.store import CheckStore
+from functions.checks.trigger_store import TriggerStore
 from functions.checks.variables import CheckVariables
 from functions.checks.work import CheckWork
 from functions.clock import Clock, now_ms
@@ -40,6 +42,7 @@ class Checks:
 
     runs: RunStore
     requested: RequestedRuns
+    following: Following
     firing: Firing
     work: CheckWork
 
@@ -48,6 +51,9 @@ class Checks:
         body = read_message(message)
         if "detail-type" in body:
             self.requested.start(CheckRequested.of(body))
+            return
+        if "check_ids" in body:
+            self.following.after_submission(SubmissionEnded.of(body))
             return
         hint = CheckHint.of(body)
         run = self.runs.get_run(hint.pk, hint.sk)
@@ -77,6 +83,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     acceptance = Acceptance(settings, submissions, admission, payloads, boxes, Queues(Clients.sqs()), clock, log)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
+    following = Following(store, TriggerStore(settings.checks_table, dynamodb), starter)
     work = CheckWork(
         store=store,
         runs=runs,
@@ -87,6 +94,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
         outbox=outbox(settings),
         hints=hints,
         variables=CheckVariables(boxes),
+        following=following,
         clock=clock,
     )
-    return Checks(runs, RequestedRuns(store, starter), Firing(store, runs, clock), work)
+    return Checks(runs, RequestedRuns(store, starter), following, Firing(store, runs, clock), work)

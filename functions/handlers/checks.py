@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.event_store import EventStore
+from functions.checks.file_schema_route import schema_answer
+from functions.checks.follow import TriggerRules
 from functions.checks.hints import CheckHints
 from functions.checks.inbound import Inbound
 from functions.checks.inbound_routes import InboundRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.run_store import RunStore
 from functions.checks.store import CheckStore
+from functions.checks.trigger_store import TriggerStore
 from functions.checks.variables import CheckVariables
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
@@ -38,7 +41,8 @@ def wiring() -> Wiring:
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     projects = ProjectStore(settings.projects_table, dynamodb)
-    routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), now_ms, log)
+    rules = TriggerRules(store, TriggerStore(settings.checks_table, dynamodb), bool(settings.event_bus_name))
+    routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), rules, now_ms, log)
     inbound = InboundRoutes(routes, events, Inbound(events, boxes, now_ms), now_ms, log)
     return Wiring(routes, BadgeRoutes(store), inbound)
 
@@ -57,6 +61,7 @@ def build_resolver() -> Resolver:
     app.get("/api/checks/<id_text>/runs")(lambda id_text: wiring().checks.history(app, id_text))
     app.post("/api/checks/<id_text>/secret")(lambda id_text: wiring().inbound.new_secret(app, id_text))
     app.post("/api/checks/<id_text>/events")(lambda id_text: wiring().inbound.receive(app, id_text))
+    app.get("/api/schemas/checks.json")(schema_answer)
     app.get("/api/badges/<name>")(lambda name: wiring().badges.file(name))  # noqa: PLW0108 - wiring() runs on the first request
     app.get("/api/badges/<token>/shields")(lambda token: wiring().badges.shields(token))  # noqa: PLW0108 - same
     return app

@@ -27,6 +27,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/checks/{id}/runs": ("GET",),
     "/api/checks/{id}/secret": ("POST",),
     "/api/checks/{id}/events": ("POST",),
+    "/api/schemas/checks.json": ("GET",),
     "/api/badges/{name}": ("GET",),
     "/api/badges/{token}/shields": ("GET",),
     "/api/webhooks": ("GET", "POST"),

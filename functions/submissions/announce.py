@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failpoint import reach
+from functions.submissions.complete import OnFinal, no_one
 from functions.submissions.completed_event import completed_event, render_event
 
 if TYPE_CHECKING:
@@ -43,12 +44,16 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """Announces submissions. `public_base_url` has no trailing slash."""
+    """Announces submissions. `public_base_url` has no trailing slash.
+
+    `on_final` is called with each final one before the bus gets it, and again if the stream repeats it.
+    """
 
     submissions: SubmissionStore
     payloads: Payloads
     bus: Bus
     public_base_url: str
+    on_final: OnFinal = no_one
 
     def announce(self, submission_ids: Sequence[str]) -> Announced:
         """Put the events of those that are final. Raises the errors of the table, the bucket and the bus."""
@@ -59,6 +64,7 @@ class Announcer:
         for row in rows.values():
             if row.is_final:
                 try:
+                    self.on_final(row)
                     events.append(completed_event(row, render_event(row, self.payloads, self.public_base_url)))
                 except (ClientError, BotoCoreError):
                     raise

@@ -8,23 +8,24 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from functions.checks.file_schema import file_schema, schema_text
 from functions.checks.requests import CheckSettings
-from tests.contract.checks_schema import SCHEMA_FILE, build, text
+from tests.contract.checks_schema import SCHEMA_FILE
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "checks" / "checks.yaml"
 PROGRAM = {"slug": "totals", "file": "totals.py"}
 
 
 def test_the_published_schema_is_that_of_the_request_model() -> None:
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == text(), "run: python -m tests.contract.checks_schema"
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m tests.contract.checks_schema"
 
 
 def test_the_schema_is_a_valid_schema() -> None:
-    Draft202012Validator.check_schema(build())
+    Draft202012Validator.check_schema(file_schema())
 
 
 def test_every_setting_of_the_request_is_in_the_file() -> None:
-    fields = set(build()["$defs"]["Check"]["properties"])
+    fields = set(file_schema()["$defs"]["Check"]["properties"])
     assert fields == (set(CheckSettings.model_fields) - {"code"}) | {"file"}
 
 
@@ -50,11 +51,17 @@ def test_every_setting_of_the_request_is_in_the_file() -> None:
         {"assertions": [{"type": "verdict", "equals": "WA"}]},
         {"assertions": [{"type": "stderr_empty"}] * 21},
         {"env": {"A": 1}},
+        {"event_as": "stdin", "trigger": {"type": "check", "slug": "import", "statuses": ["passed"]}},
+        {"trigger": {"type": "submission", "metadata": {"suite": "nightly"}}},
+        {"trigger": {"type": "submission", "metadata": {}}},
+        {"trigger": {"type": "check", "slug": "import", "statuses": []}},
+        {"trigger": {"type": "check", "slug": "import", "metadata": {"a": "b"}}},
+        {"event_as": "file"},
     ],
 )
 def test_both_accept_and_refuse_the_same(settings: dict[str, Any]) -> None:
     in_file = {"checks": [{**PROGRAM, **settings}]}
-    accepted = Draft202012Validator(json.loads(text())).is_valid(in_file)
+    accepted = Draft202012Validator(json.loads(schema_text())).is_valid(in_file)
     try:
         body = {"name": "totals", "slug": "totals", "language": "python", "code": "print(1)", **settings}
         CheckSettings.model_validate(body)

@@ -1,6 +1,7 @@
 """A check on the running stack turns failing and up again, and both webhooks verify as a customer verifies them."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -66,3 +67,26 @@ def test_an_event_on_the_bus_runs_a_check(stack: LocalStack, client: httpx.Clien
     (run,) = client.get(f"/api/checks/{check}/runs").json()["items"]
     assert client.get(f"/api/result/{run['submission_id']}").json()["output"]["stdout"] == '{"version":"1.4.2"}\n'
     client.delete(f"/api/checks/{check}")
+
+
+def test_a_submission_starts_a_check_and_its_run_another(client: httpx.Client) -> None:
+    program = {"language": "python", "code": "print(input())", "event_as": "stdin"}
+    on_submission = {"type": "submission", "metadata": {"suite": "system"}}
+    first, second = (
+        client.post("/api/checks", json={**program, "name": name, "trigger": trigger}).json()["id"]
+        for name, trigger in (("first", on_submission), ("second", {"type": "check", "slug": "first"}))
+    )
+    body = {"language": "python", "code": "print(1)", "metadata": {"suite": "system"}}
+
+    def submit_until_started() -> bool:  # a trigger applies after 15 s
+        assert client.post("/api/submit", json=body, params={"wait": "true"}).status_code == httpx.codes.OK
+        time.sleep(2)
+        state: str = client.get(f"/api/checks/{second}").json()["state"]
+        return state == "up"
+
+    until(submit_until_started)
+    run = client.get(f"/api/checks/{second}/runs").json()["items"][-1]
+    event = json.loads(client.get(f"/api/result/{run['submission_id']}").json()["output"]["stdout"])
+    assert (event["check_slug"], event["status"]) == ("first", "passed")
+    for check in (second, first):
+        assert client.delete(f"/api/checks/{check}").status_code == httpx.codes.OK

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
+from functions.checks.file_schema import file_schema
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -158,6 +159,13 @@ def test_a_badge_shows_the_state_to_everybody(world: CheckWorld) -> None:
     assert b"&lt;Totals &amp; more&gt;" in picture.raw
     assert get(None, check["badge_url"].replace(".svg", ".json")).json["state"] == "new"
     assert get(None, check["badge_url"].replace(".svg", "/shields")).json["message"] == "new"
+
+
+def test_everybody_gets_the_schema_of_the_file(world: CheckWorld) -> None:
+    answer = get(None, "/api/schemas/checks.json")
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert answer.json == file_schema()
 
 
 def test_a_wrong_badge_is_not_found(world: CheckWorld) -> None:

@@ -111,6 +111,26 @@ def test_plan_shows_a_readable_difference_and_ends_with_2(rustbox: Rustbox, worl
     assert world.call("GET", "/api/checks").json == before
 
 
+def test_checks_that_follow_one_another_are_applied_in_their_order(rustbox: Rustbox, world: CheckWorld) -> None:
+    def after(slug: str) -> dict[str, Any]:
+        return {"trigger": {"type": "check", "slug": slug}}
+
+    write({"slug": "report", **after("import")}, {"slug": "mail", **after("report")}, {"slug": "import"})
+    applied = rustbox("apply")
+    assert applied.stdout == "+ create import\n+ create report\n+ create mail\n", applied.stderr
+    assert rustbox("plan").exit_code == 0
+    write({"slug": "report"}, {"slug": "mail", **after("report")}, {"slug": "import", **after("report")})
+    turned = rustbox("apply")
+    assert turned.stdout == "~ update report\n~ update import\n", turned.stderr
+    write({"slug": "import", **after("import")})
+    refused = rustbox("apply")
+    assert (refused.exit_code, "import ← import" in refused.stderr) == (65, True), refused.stderr
+    write({"slug": "other"})
+    pruned = rustbox("apply", "--prune")
+    assert pruned.stdout == "+ create other\n- remove mail\n- remove import\n- remove report\n", pruned.stderr
+    assert listed(world) == ["other"]
+
+
 def test_a_setting_that_leaves_the_file_gets_its_default(rustbox: Rustbox, world: CheckWorld) -> None:
     write(FULL)
     rustbox("apply")

@@ -1,0 +1,100 @@
+"""Start the checks that follow an ended run or submission, and keep chains of checks free of loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.checks.event_data import event_text, size_problem
+from functions.checks.start import Cause
+from functions.checks.triggers import CheckTrigger, SubmissionTrigger, chain_problem
+from functions.errors import ConflictError, FieldProblem, InvalidFieldsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.checks.hints import SubmissionEnded
+    from functions.checks.model import Check, Run
+    from functions.checks.requests import CheckSettings
+    from functions.checks.start import Starter
+    from functions.checks.store import CheckStore
+    from functions.checks.trigger_store import TriggerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Starts the checks that a run or a submission triggers. Repeating a call is safe."""
+
+    store: CheckStore
+    triggers: TriggerStore
+    starter: Starter
+
+    def after_run(self, check: Check, run: Run) -> None:
+        """Start the checks that follow a run which has ended."""
+        for follower in self.triggers.followers(run.project_id):
+            trigger = follower.trigger
+            if not isinstance(trigger, CheckTrigger) or trigger.slug != check.settings.slug:
+                continue
+            found = self.store.get(run.project_id, follower.check_id)
+            if run.status.value not in list(trigger.statuses) or found is None:
+                continue
+            data = {
+                "type": "check.run.completed",
+                "check_id": check.check_id,
+                "check_slug": check.settings.slug,
+                "run_id": run.run_id,
+                "status": run.status.value,
+                "verdict": run.verdict,
+                "submission_id": run.submission_id,
+            }
+            reason = f"after the run {run.run_id} of {check.settings.slug}"
+            self.starter.start(found, Cause(f"run:{run.run_id}", reason, data, run.chain + 1))
+
+    def after_submission(self, ended: SubmissionEnded) -> None:
+        """Start the checks that a submission triggers. Its metadata is left out where it is too large."""
+        for check_id in ended.check_ids:
+            check = self.store.get(ended.project_id, check_id)
+            trigger = None if check is None else check.settings.trigger
+            if check is None or not isinstance(trigger, SubmissionTrigger):
+                continue  # it was changed since
+            data: Mapping[str, Any] = ended.data
+            if size_problem(event_text(data), check.settings.event_as) is not None:
+                data = {name: value for name, value in data.items() if name != "metadata"}
+            reason = f"after the submission {ended.submission_id}"
+            self.starter.start(check, Cause(f"submission:{ended.submission_id}", reason, data))
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRules:
+    """What a change may do to the triggers of a project. `has_bus`: without it, nobody tells of submissions."""
+
+    store: CheckStore
+    triggers: TriggerStore
+    has_bus: bool
+
+    def check_trigger(self, check_id: str, project_id: str, settings: CheckSettings) -> None:
+        """Raise InvalidFieldsError for a trigger that cannot work, or that closes a loop."""
+        problem = self._problem(check_id, project_id, settings)
+        if problem is not None:
+            raise InvalidFieldsError((problem,))
+
+    def _problem(self, check_id: str, project_id: str, settings: CheckSettings) -> FieldProblem | None:
+        trigger, slug = settings.trigger, settings.slug or ""
+        if trigger is None:
+            return None
+        if not isinstance(trigger, CheckTrigger):
+            text = "This deployment puts no events on its bus (UseEventBus), so submissions start no check."
+            return None if self.has_bus else FieldProblem("trigger.type", text)
+        if trigger.slug != slug and self.store.id_of_slug(project_id, trigger.slug) is None:
+            text = f"The project has no check {trigger.slug}. Create it first."
+            return FieldProblem("trigger.slug", text)
+        others = [each for each in self.triggers.followers(project_id) if each.check_id != check_id]
+        text = chain_problem(others, slug, trigger.slug) or ""
+        return FieldProblem("trigger.slug", text) if text else None
+
+    def refuse_if_followed(self, check: Check) -> None:
+        """Raise ConflictError if other checks follow a check that loses its slug."""
+        slug = check.settings.slug
+        names = sorted(each.slug for each in self.triggers.followers(check.project_id) if each.source == slug)
+        if names:
+            raise ConflictError(f"These checks follow {slug}: {', '.join(names[:5])}. Change their triggers first.")

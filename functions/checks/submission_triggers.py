@@ -1,0 +1,62 @@
+"""Tell of ended submissions that start checks. The entry point of the stream calls it for each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.checks.hints import SubmissionEnded
+from functions.checks.triggers import MARK_OF_CHECK, Follower, SubmissionTrigger
+from functions.fresh_cache import FreshCache
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.checks.hints import CheckHints
+    from functions.checks.trigger_store import TriggerStore
+    from functions.submissions.model import Submission
+
+FRESH_MS = 15_000
+"""A new trigger applies after this time at the latest: most projects have none, and each submission would read them."""
+_MOST_PROJECTS = 10_000
+
+
+def _new_cache() -> FreshCache[str, tuple[Follower, ...]]:
+    return FreshCache(FRESH_MS, _MOST_PROJECTS)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionTriggers:
+    """Finds the checks that a submission starts, and sends their names to the queue of checks."""
+
+    triggers: TriggerStore
+    hints: CheckHints
+    cache: FreshCache[str, tuple[Follower, ...]] = field(default_factory=_new_cache)
+
+    def tell(self, submission: Submission) -> None:
+        """Tell of a final submission. Raises the errors of table and queue: the stream then repeats it."""
+        metadata = submission.metadata
+        if not metadata or MARK_OF_CHECK in metadata:
+            return
+        check_ids = [each.check_id for each in self._followers(submission.project_id) if _is_started(each, metadata)]
+        if check_ids:
+            data = {
+                "type": "submission.completed",
+                "submission_id": submission.submission_id,
+                "language": submission.language,
+                "verdict": submission.verdict,
+                "metadata": dict(metadata),
+            }
+            ended = SubmissionEnded(submission.project_id, submission.submission_id, tuple(check_ids), data)
+            self.hints.tell_submission(ended)
+
+    def _followers(self, project_id: str) -> tuple[Follower, ...]:
+        kept = self.cache.get(project_id)
+        if kept is not None:
+            return kept
+        found = self.triggers.followers(project_id)
+        return self.cache.keep(project_id, tuple(each for each in found if isinstance(each.trigger, SubmissionTrigger)))
+
+
+def _is_started(follower: Follower, metadata: Mapping[str, str]) -> bool:
+    return isinstance(follower.trigger, SubmissionTrigger) and follower.trigger.holds(metadata)

@@ -1,0 +1,39 @@
+"""The triggers of a project, each in a row of its own. A partition of their own lets a role read nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.table import Table
+from functions.checks import keys
+from functions.checks.row_actions import delete, put
+from functions.checks.rows import to_json
+from functions.checks.triggers import TRIGGER, Follower
+
+if TYPE_CHECKING:
+    from functions.checks.model import Check
+
+
+class TriggerStore(Table):
+    """Reads triggers. Each is written in the transaction that writes its check."""
+
+    def followers(self, project_id: str) -> list[Follower]:
+        """Return the checks of a project that have a trigger."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": keys.triggers_pk(project_id)}),
+            ConsistentRead=True,
+        )
+        rows = (from_item(item) for page in pages for item in page["Items"])
+        return [Follower(row["sk"], row["slug"], TRIGGER.validate_json(row["trigger"])) for row in rows]
+
+
+def trigger_action(table_name: str, check: Check) -> Any:
+    """Return the action that writes or deletes the trigger of a check."""
+    row_key, trigger = keys.trigger_key(check.project_id, check.check_id), check.settings.trigger
+    if trigger is None:
+        return delete(table_name, row_key)
+    row = {"slug": check.settings.slug, "trigger": to_json(trigger.model_dump(mode="json"))}
+    return put(table_name, {**row_key, **to_item(row)})

@@ -1,0 +1,88 @@
+"""What starts a check besides its schedule: the end of another check's run, or of a submission. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+MAX_CHAIN = 10
+"""Checks that follow one another. A run further down is skipped: changes made at once may close a loop."""
+MAX_NAMES = 8
+SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
+MARK_OF_CHECK = "check_run_id"
+"""Metadata of the submissions of checks."""
+
+
+class EndedAs(StrEnum):
+    """How a run of a check ended that did run."""
+
+    PASSED = "passed"
+    FLAKY = "flaky"
+    FAILED = "failed"
+    ERROR = "error"
+
+
+# `str`, not `Text`: behind a function, the messages about lengths would count items. pydantic refuses half characters.
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+_Value = Annotated[str, Field(max_length=512)]
+
+
+class _Trigger(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class CheckTrigger(_Trigger):
+    """Each run of another check of the project that ends so."""
+
+    type: Literal["check"]
+    slug: str = Field(pattern=SLUG, description="Slug of the other check.")
+    statuses: list[Annotated[EndedAs, Field(strict=False)]] = Field(default=list(EndedAs), min_length=1)
+
+
+class SubmissionTrigger(_Trigger):
+    """Each submission of the project, other than runs of checks, that ends and has this metadata."""
+
+    type: Literal["submission"]
+    metadata: dict[_Name, _Value] = Field(
+        min_length=1,
+        max_length=MAX_NAMES,
+        description="All of these names with these values.",
+        examples=[{"suite": "nightly"}],
+    )
+
+    def holds(self, metadata: Mapping[str, str]) -> bool:
+        """Whether a submission with this metadata starts the check."""
+        return MARK_OF_CHECK not in metadata and self.metadata.items() <= metadata.items()
+
+
+Trigger = Annotated[CheckTrigger | SubmissionTrigger, Field(discriminator="type")]
+TRIGGER: TypeAdapter[CheckTrigger | SubmissionTrigger] = TypeAdapter(Trigger)
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A check that has a trigger."""
+
+    check_id: str
+    slug: str
+    trigger: CheckTrigger | SubmissionTrigger
+
+    @property
+    def source(self) -> str | None:
+        """The slug of the check that it follows."""
+        return self.trigger.slug if isinstance(self.trigger, CheckTrigger) else None
+
+
+def chain_problem(followers: Iterable[Follower], slug: str, source: str) -> str | None:
+    """Return why the check `slug` cannot follow `source`; None if it can. `followers`: those without `slug`."""
+    sources = {each.slug: each.source for each in followers}
+    chain = [slug, source]
+    while (before := sources.get(chain[-1])) is not None and slug not in chain[1:] and len(chain) <= MAX_CHAIN:
+        chain.append(before)
+    if slug in chain[1:]:
+        return f"The checks would start one another without end: {' ← '.join(chain)}. Remove one of these triggers."
+    if len(chain) > MAX_CHAIN:
+        return f"At most {MAX_CHAIN} checks follow one another."
+    return None
