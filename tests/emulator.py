@@ -13,6 +13,9 @@ from pathlib import Path
 from tests.system.local_stack import free_port
 from tests.until import until
 
+PACKAGES = Path(__file__).parents[1] / ".venv" / "emulator"
+"""Where setup installs it: it needs another version of botocore than we do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
@@ -29,6 +32,7 @@ def emulator(folder: Path) -> Iterator[Emulator]:
     environment = {
         "PATH": os.environ["PATH"],
         "TMPDIR": str(folder),  # its pid file
+        "PYTHONPATH": str(PACKAGES),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "SERVICES": "dynamodb,dynamodbstreams,events,kms,s3,sqs,ssm",

@@ -50,7 +50,7 @@ class CheckStore(Table):
             ],
         )
         if codes[:1] == (CONDITION_FAILED,):
-            return  # our own row: boto3 repeated the write after a lost answer
+            return  # our own row: botocore repeated the write after a lost answer
         if CONDITION_FAILED in codes[:2]:
             raise SlugTakenError
         if codes:

@@ -99,7 +99,7 @@ class QuotaStore(Table):
                 return written
             known, in_flight = to_usage(item), to_entries(item)
             if entry in in_flight:
-                return _to_charged(claim, item)  # our own write: boto3 retried it after a lost answer
+                return _to_charged(claim, item)  # our own write: botocore retried it after a lost answer
             same_key = [other for other in in_flight if entry.key and other.key == entry.key]
             if same_key:
                 raise KeyInFlightError(replace(claim, entry=same_key[0]))

@@ -52,7 +52,7 @@ class SubmissionStore(Table):
                 return
             self.check_claim(claim, except_for=new.submission_id)
             if codes[1] == CONDITION_FAILED:
-                return  # our own row: boto3 retried the write after a lost answer
+                return  # our own row: botocore retried the write after a lost answer
             # Else another transaction on the same key is in progress, or its submission was just deleted.
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
@@ -148,7 +148,7 @@ class SubmissionStore(Table):
         try:
             self._client.put_item(**put)
         except ClientError as error:
-            # The id is random, so an existing row is our own: boto3 retried the write after a lost answer.
+            # The id is random, so an existing row is our own: botocore retried the write after a lost answer.
             if not is_condition_failure(error):
                 raise
 

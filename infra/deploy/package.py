@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from infra.deploy import service_data
 from infra.deploy.errors import DeployError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +24,6 @@ ARCHITECTURES = ("arm64", "x86_64")
 MAX_ZIPPED_BYTES = 8 * 1024 * 1024
 RUNTIME = "3.13"
 """The Python of `Runtime` in template.yaml. Compiled files are for this version only."""
-AWS_SERVICES = ("dynamodb", "events", "kms", "s3", "sqs", "ssm")
-"""Services that the functions call. botocore describes 400; their descriptions are two thirds of its size."""
 
 _PIP_SECS = 300
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -91,9 +90,10 @@ def build(architecture: str, build_dir: Path = BUILD_DIR) -> Package:
 
 
 def _dependencies(architecture: str, build_dir: Path) -> Path:
-    """Return the folder with the compiled dependencies; made anew only after a change of the lock or of this module."""
+    """Return the folder with the compiled dependencies, made anew only if the lock or these modules have changed."""
     lock = ROOT / "requirements.txt"
-    digest = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    inputs = (lock, Path(__file__), Path(service_data.__file__))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
     folder = build_dir / f"dependencies-{architecture}-{digest}"
     if folder.is_dir():
         return folder
@@ -101,7 +101,7 @@ def _dependencies(architecture: str, build_dir: Path) -> Path:
         installed, shipped = Path(partial) / "installed", Path(partial) / "shipped"
         _install(lock, architecture, installed)
         shutil.copytree(installed, shipped, ignore=shutil.ignore_patterns(*_NEVER_SHIPPED))
-        _drop_unused_services(shipped)
+        service_data.shorten(shipped / "botocore" / "data")
         _compile(shipped, Path(), keep_sources=False)
         shipped.rename(folder)
     return folder
@@ -121,13 +121,6 @@ def _install(lock: Path, architecture: str, folder: Path) -> None:
         raise DeployError(f"pip took over {_PIP_SECS} s: check the package index, then repeat") from error
     if done.returncode:
         raise DeployError(f"pip cannot install requirements.txt for {architecture}:\n{done.stderr.strip()}")
-
-
-def _drop_unused_services(tree: Path) -> None:
-    for data in (tree / "botocore" / "data", tree / "boto3" / "data"):
-        for service in data.iterdir():
-            if service.is_dir() and service.name not in AWS_SERVICES:
-                shutil.rmtree(service)
 
 
 def _compile(tree: Path, name: Path, *, keep_sources: bool) -> None:

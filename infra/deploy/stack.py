@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +83,7 @@ class Stack:
         )["Id"]
         changes = self._changes(change_set)
         if not changes:
-            with suppress(KeyError):  # ministack's answer has no body, which boto3 cannot parse
-                self._cloudformation.delete_change_set(ChangeSetName=change_set)
+            self._cloudformation.delete_change_set(ChangeSetName=change_set)
             return False
         self._progress.step("stack", f"{self._name}: {kind.lower()}, {changes} changes")
         # RetainExceptOnCreate: a failed creation leaves no empty tables behind, although the template retains tables.

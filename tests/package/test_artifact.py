@@ -1,5 +1,6 @@
 """The zip of the functions works on Lambda, is small, and has the same bytes each time."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,8 @@ import pytest
 from functions.aws.clients import Clients
 from infra.deploy import package as packaging
 from infra.deploy.errors import DeployError
-from infra.deploy.package import AWS_SERVICES, MAX_ZIPPED_BYTES, Package, build, own_architecture
+from infra.deploy.package import MAX_ZIPPED_BYTES, Package, build, own_architecture
+from infra.deploy.service_data import AWS_SERVICES
 from infra.sam_template import read
 
 FUNCTIONS = (
@@ -37,12 +39,10 @@ sys.path.insert(0, artifact)
 assert set(os.environ) <= {"LC_CTYPE"}, os.environ  # Python sets that one itself
 handler = getattr(importlib.import_module(module_name), attribute)
 assert callable(handler)
-boto3 = sys.modules.get("boto3")
-assert boto3 is None or boto3.DEFAULT_SESSION is None, "a client was made at import"
-assert "botocore.client" not in sys.modules or not sys.modules["functions.aws.clients"]._client.cache_info().currsize
+assert "botocore.session" not in sys.modules or not sys.modules["functions.aws.clients"]._session.cache_info().currsize
 for name, module in sys.modules.items():
     origin = getattr(module, "__file__", None)
-    if name.split(".")[0] in ("functions", "boto3", "botocore", "pydantic", "aws_lambda_powertools"):
+    if name.split(".")[0] in ("functions", "botocore", "pydantic", "aws_lambda_powertools"):
         assert origin.startswith(artifact), (name, origin)
 print("imported")
 """
@@ -107,7 +107,9 @@ def test_zip_holds_our_code_as_a_package_and_no_tests_or_runner(importable: Path
     assert (importable / "functions" / "__init__.py").is_file()
     assert (importable / "functions" / "handlers" / "__init__.py").is_file()
     assert not [
-        name for name in ("sandbox_runtime", "infra", "tests", "moto", "pytest") if (importable / name).exists()
+        name
+        for name in ("sandbox_runtime", "infra", "tests", "moto", "pytest", "boto3")
+        if (importable / name).exists()
     ]
 
 
@@ -117,13 +119,52 @@ def test_zip_describes_exactly_the_aws_services_that_the_functions_call(importab
     assert described == set(AWS_SERVICES) == clients
 
 
+# Arguments: the artifact, or nothing for the installed botocore. Prints endpoints and shapes as JSON.
+_DESCRIBE = """
+import json, sys
+services, regions, *artifact = sys.argv[1:]
+sys.path[:0] = artifact
+import botocore.session
+session = botocore.session.get_session()
+assert not artifact or botocore.__file__.startswith(artifact[0]), botocore.__file__
+described = {}
+for service in services.split(","):
+    model = session.get_service_model(service)
+    shapes = {name: (shape.type_name, shape.metadata, sorted(getattr(shape, "members", ())))
+              for name, shape in ((name, model.shape_for(name)) for name in model.shape_names)}
+    urls = [session.create_client(service, region).meta.endpoint_url for region in regions.split(",")]
+    described[service] = (sorted(model.operation_names), shapes, urls)
+print(json.dumps(described, sort_keys=True))
+"""
+
+
+def test_the_shortened_descriptions_have_the_operations_shapes_and_endpoints_of_botocore(importable: Path) -> None:
+    asked = [",".join(AWS_SERVICES), "us-east-1,eu-central-1,us-gov-west-1,cn-north-1"]
+    shortened, installed = (
+        subprocess.run(
+            [sys.executable, *isolated, "-c", _DESCRIBE, *asked, *artifact],
+            env={"AWS_EC2_METADATA_DISABLED": "true"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for isolated, artifact in ((["-I", "-S", "-E", "-B"], [str(importable)]), (["-I"], []))
+    )
+    assert len(json.loads(shortened)["dynamodb"][1]) > 100
+    assert shortened == installed
+    data = importable / "botocore" / "data"
+    partitions = json.loads((data / "endpoints.json").read_bytes())["partitions"]
+    assert {name for partition in partitions for name in partition["services"]} == set(AWS_SERVICES)
+    assert "documentation" not in json.loads((data / "sqs" / "2012-11-05" / "service-2.json").read_bytes())
+
+
 def test_every_module_is_compiled_and_only_ours_have_sources(importable: Path) -> None:
     sources = {path.relative_to(importable) for path in importable.rglob("*.py")}
     assert {path.parts[0] for path in sources} == {"functions"}
     assert len(sources) > 100
     for source in sources:
         assert (importable / source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc").is_file()
-    assert (importable / "boto3" / "session.pyc").is_file()
+    assert (importable / "botocore" / "session.pyc").is_file()
 
 
 def test_the_same_sources_give_the_same_bytes_in_another_folder(package: Package, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.emulator import PACKAGES
 from tests.system.local_stack import free_port
 
 _START_SECS = 60
@@ -23,6 +24,7 @@ def ministack(folder: Path) -> Iterator[str]:
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PACKAGES),
         "BIND_HOST": "127.0.0.1",  # it binds all interfaces otherwise
         "GATEWAY_PORT": str(port),
         "TMPDIR": str(folder),
