@@ -55,6 +55,14 @@ def test_output_passes_through_and_the_last_line_is_a_summary(tmp_path: Path) ->
     assert (note, text.startswith("AC normal_exit, exit code 0, wall ")) == ("note", True)
 
 
+def test_a_compiled_program_runs_without_the_capability_fowner_as_in_the_container(tmp_path: Path) -> None:
+    made = command(source(tmp_path, "a.c", "int main(void) { return 5; }"))
+    done = subprocess.run(
+        ["/usr/bin/setpriv", "--bounding-set=-fowner", *made], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 5, done.stderr
+
+
 def test_input_comes_from_a_file_and_is_empty_by_default(tmp_path: Path) -> None:
     echo = source(tmp_path, "echo.py", "import sys; sys.stdout.write(sys.stdin.read())")
     assert run(echo, "--stdin", source(tmp_path, "input", "3\n")).stdout == b"3\n"

@@ -36,6 +36,7 @@ class Capture:
 
     def forbid_opening(self) -> None:
         """Forbid to open the pipe through /proc. Otherwise a compiler that includes its own output would hang."""
+        os.fchown(self.fd, os.geteuid(), -1)  # only the owner may set the mode: no container has CAP_FOWNER
         os.fchmod(self.fd, 0)
 
     def read(self) -> None:
