@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-image
+.PHONY: help preflight setup up serve admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ kill-run: setup ## Kill parts of a stack for 2 minutes under load and count lost
 
 test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow)
 	@bash infra/vm/test.sh
+
+test-hosts: setup ## README and jail's tests on Debian testing with CPython 3.14, in a root of their own (SUITE=, RUSTBOX_PYTHON=)
+	@bash infra/hosts/test.sh $(ARGS)
 
 test-image: setup ## Build the runner's image; slots, languages, hostile programs inside; its health check
 	@bash infra/image/test.sh

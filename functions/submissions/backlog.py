@@ -77,9 +77,9 @@ class Backlog:
             else:
                 found[entry] = entry.project_id
         with ThreadPoolExecutor(_READERS) as pool:
-            for some in pool.map(self._of_deliveries, batched(deliveries, _KEYS_PER_CALL, strict=False)):
+            for some in pool.map(self._of_deliveries, batched(deliveries, _KEYS_PER_CALL)):
                 found |= some
-            for others in pool.map(self._of_submissions, batched(submissions, _KEYS_PER_CALL, strict=False)):
+            for others in pool.map(self._of_submissions, batched(submissions, _KEYS_PER_CALL)):
                 found |= others
         return found
 

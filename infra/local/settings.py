@@ -86,7 +86,7 @@ def read_state_dir(environ: Mapping[str, str], *, production: bool) -> Path:
 
 def _default_processes() -> int:
     """One for two cores: the runner and its programs need the other one."""
-    return max(1, (os.process_cpu_count() or 1) // 2)
+    return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what is missing: system packages (as root, Debian 13), the Python environment, the language toolchains.
+# Install what is missing: system packages (as root), the Python environment, the language toolchains.
 #
 #   install.sh          everything that `make check` and `make test` use
 #   install.sh --run     only what running the service needs: no linters, no test tools
@@ -7,9 +7,11 @@
 #   install.sh --sdk    also the published client libraries that the system tests use
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
+# RUSTBOX_PYTHON names the interpreter to use, 3.12 to 3.14; without it, the first of the system's that fits.
 # Each step is stamped with a hash of its lock file, so that a second run does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. infra/setup/host.sh
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -36,7 +38,8 @@ count_lines() {
 }
 
 # --- System packages ---------------------------------------------------------
-packages=(ca-certificates git make openssl python3 python3-venv)
+read_host
+packages=(ca-certificates git make openssl "${python_packages[@]}")
 [[ $mode == --deploy ]] || packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
 [[ $mode != --peers ]] || packages+=(bubblewrap)
 
@@ -50,7 +53,7 @@ missing_packages() {
 }
 
 install_packages() {
-  command -v dpkg-query >/dev/null || fail "this is no Debian: install ${packages[*]} and Python 3.13 by hand"
+  command -v dpkg-query >/dev/null || fail "this host has no dpkg: install ${packages[*]} by hand"
   local missing
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]})) || return 0
@@ -65,18 +68,6 @@ install_packages() {
 }
 
 # --- Python ------------------------------------------------------------------
-# The first Python 3.13 of: the system's, then whatever PATH holds.
-find_python() {
-  local candidate
-  for candidate in /usr/bin/python3 /usr/bin/python3.13 python3.13 python3; do
-    if "$candidate" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then
-      echo "$candidate"
-      return
-    fi
-  done
-  fail "Python 3.13 with venv is missing: Debian 13 has it as python3 and python3-venv"
-}
-
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 
 # stamped STAMP_FILE WHAT LOCK_FILE... -- COMMAND...: runs the command unless the stamp holds the locks' hash.
@@ -95,12 +86,19 @@ stamped() {
   say "$what: done in $((SECONDS - started)) s"
 }
 
+# Make the environment of the wanted interpreter; anew if it is another one's.
+make_environment() {
+  local python
+  python="$(find_python)"
+  [[ -n $python ]] || fail "no Python 3.12, 3.13 or 3.14 with venv is installed: install ${python_packages[*]}"
+  [[ -x .venv/bin/python && "$(.venv/bin/python -V)" == "$("$python" -V)" ]] || {
+    rm -rf .venv
+    "$python" -m venv .venv
+  }
+}
+
 # install_environment LOCK_FILE
 install_environment() {
-  .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || {
-    rm -rf .venv
-    "$(find_python)" -m venv .venv
-  }
   .venv/bin/python -m pip install --progress-bar off --require-hashes -r "$1" |
     count_lines "packages" "Collecting "
 }
@@ -130,6 +128,7 @@ install_client() {
 is_current() { [[ -f $1 && "$(cat "$1")" == "$(sha256sum <"$2" | cut -d' ' -f1)" ]]; }
 
 install_packages
+make_environment
 if [[ $mode != --run && $mode != --deploy ]]; then
   stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment requirements/dev.txt
 elif is_current .venv/.stamp requirements/dev.txt; then

@@ -9,7 +9,7 @@ trap 'rm -rf "$tools"' EXIT
 "$tools/bin/pip" install --quiet --require-hashes -r requirements/tools.txt
 
 compile() {
-  "$tools/bin/uv" pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header "$@"
+  "$tools/bin/uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header "$@"
   echo "lock: ${!#}"
 }
 

@@ -7,6 +7,7 @@
 #
 # Exit code 0, or 2 if a line fails. OS_RELEASE, MEMINFO and CGROUPS name other files, for tests.
 set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/host.sh"
 
 mode=setup quiet=
 for argument in "$@"; do
@@ -28,14 +29,11 @@ row() {
 }
 
 distribution() {
-  local ID= VERSION_ID= PRETTY_NAME="no /etc/os-release"
-  # shellcheck source=/dev/null
-  [[ ! -r ${OS_RELEASE:=/etc/os-release} ]] || . "$OS_RELEASE"
-  if [[ $ID == debian && $VERSION_ID == 13 ]]; then
-    row distribution "$PRETTY_NAME"
-  else
-    row distribution "$PRETTY_NAME" "the native setup needs Debian 13; run it in a virtual machine or container of that"
-  fi
+  case $host_support in
+    tested) row distribution "$host" ;;
+    untested) row distribution "$host, which no run has shown; please tell us" ;;
+    *) row distribution "$host" "the native setup needs Debian 13 or testing, or Ubuntu 24.04 or 26.04; run it in a virtual machine or container of one of them" ;;
+  esac
 }
 
 architecture() {
@@ -59,12 +57,15 @@ root() {
 
 python() {
   local found
-  if found=$(python3.13 -c 'import ensurepip, sys; print(sys.version.split()[0])' 2>/dev/null); then
-    row "Python 3.13" "$found"
+  found=$(find_python)
+  if [[ -n $found ]]; then
+    row Python "$("$found" -c 'import sys; print(sys.version.split()[0])') ($found)"
+  elif [[ -n ${RUSTBOX_PYTHON:-} && ! $RUSTBOX_PYTHON =~ python3\.1[234]$ ]]; then
+    row Python "$RUSTBOX_PYTHON" "RUSTBOX_PYTHON must name CPython 3.12, 3.13 or 3.14 with venv"
   elif command -v apt-get >/dev/null; then
-    row "Python 3.13" "not there yet; setup installs python3 and python3-venv"
+    row Python "not there yet; setup installs ${python_packages[*]}"
   else
-    row "Python 3.13" missing "install Python 3.13 with venv"
+    row Python missing "install CPython 3.12, 3.13 or 3.14 with venv"
   fi
 }
 
@@ -123,6 +124,7 @@ port() {
   fi
 }
 
+read_host
 distribution
 architecture
 root

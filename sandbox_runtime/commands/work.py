@@ -224,7 +224,7 @@ def _open_managed_slots(
         return managed_slot
 
     # A template takes a sixth of a second of one core.
-    with ThreadPoolExecutor(os.process_cpu_count()) as threads:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         opening = [threads.submit(open_managed, index) for index in range(found.managed_slots)]
     try:
         managed_slots = tuple(slot for future in opening if (slot := future.result()) is not None)

@@ -1,10 +1,14 @@
 """Python: the system's CPython, run as `python3 -u solution.py`."""
 
+from pathlib import Path
+
 from sandbox_runtime.jail import FilterFamily
 from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
 
-INTERPRETER = "/usr/bin/python3.13"
+# The versions that this project runs and tests, the best known first: forks (ADR 6) work with 3.13 only.
+_INTERPRETERS = ("/usr/bin/python3.13", "/usr/bin/python3.14", "/usr/bin/python3.12")
+INTERPRETER = next((path for path in _INTERPRETERS if Path(path).exists()), _INTERPRETERS[0])
 
 # The modules that programs import most. Not modules that start a thread or make a secret at import, as multiprocessing
 # does: all programs that are forked from one interpreter would share them.

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sandbox_runtime.languages.python import INTERPRETER
 from tests.bench import docker_peer
 from tests.bench.answers import WrongAnswerError, check_text
 from tests.bench.report import Peer
 from tests.bench.rounds import BWRAP, PYTHON, Way
 from tests.bench.sources import python_print
 
-INTERPRETER = "/usr/bin/python3.13"  # the same for everybody
 _TIMEOUT_SECS = 60
 
 _BWRAP = (

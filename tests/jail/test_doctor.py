@@ -14,6 +14,7 @@ import pytest
 
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
 from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
+from sandbox_runtime.languages import python
 
 ROOT = Path(__file__).parents[2]
 INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))
@@ -63,7 +64,7 @@ def test_root_gets_strict_mode_and_sees_what_an_ordinary_user_would_get(copy: Pa
     assert shown["cgroup_version"] == cgroup_backend()
     assert (shown["kernel"], shown["machine"]) == (os.uname().release, os.uname().machine)
     assert shown["controls"] == {name: {"strict": True, "permissive": name in PERMISSIVE_CONTROLS} for name in CONTROLS}
-    assert shown["toolchains"]["python"].startswith("Python 3.13")
+    assert shown["toolchains"]["python"].startswith(f"Python {python.INTERPRETER.removeprefix('/usr/bin/python')}.")
     assert not [sentence for sentence in shown["advice"] if sentence.startswith("strict:")]
 
 

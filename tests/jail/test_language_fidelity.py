@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.languages.python import INTERPRETER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.conftest import TOOLCHAINS
 from tests.jail.language_programs.table import NAMES, PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
@@ -24,7 +25,7 @@ COMPILE_BY_HAND = {
     "rust": ["rustc", "-O", "--edition", "2021", "-o", "solution", "{file}"],
 }
 RUN_BY_HAND = {
-    "python": ["python3.13", "-u", "{file}"],
+    "python": [INTERPRETER, "-u", "{file}"],
     "java": [f"{JDK}/java", "{class}"],
     "javascript": [BUN, "{file}"],
     "typescript": [BUN, "{file}"],

@@ -16,7 +16,7 @@ from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig,
 from sandbox_runtime.jail.inside.small_init import INIT_FILE, START_SOURCE
 from sandbox_runtime.languages import init_build, init_program, run_spec, warm_start
 from sandbox_runtime.languages.init_build import build_init
-from sandbox_runtime.languages.python import PYTHON
+from sandbox_runtime.languages.python import INTERPRETER, PYTHON
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
@@ -33,7 +33,7 @@ def slot() -> Iterator[Slot]:
 
 
 def python(code: str) -> JailSpec:
-    return JailSpec(("/usr/bin/python3.13", "-c", code), LIMITS)
+    return JailSpec((INTERPRETER, "-c", code), LIMITS)
 
 
 def status_of(process: Path) -> dict[str, list[str]]:

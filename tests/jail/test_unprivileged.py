@@ -19,7 +19,7 @@ import pytest
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
 from sandbox_runtime.jail.controls.cgroup.base import base_v2, bases_v1
 from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
-from sandbox_runtime.languages import prepare
+from sandbox_runtime.languages import prepare, python
 from sandbox_runtime.languages.c import C
 from tests.jail.hostile.catalogue import Program, all_programs
 
@@ -279,7 +279,7 @@ HARMLESS_JOBS: dict[str, dict[str, object]] = {
         memory_mb=64,
     ),
     "a large file": job(
-        "import mmap\nwith open('/usr/bin/python3.13', 'rb') as f:\n"
+        f"import mmap\nwith open({python.INTERPRETER!r}, 'rb') as f:\n"
         "  m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\n  print('ok' if sum(m[::4096]) else '')",
         memory_mb=16,
     ),

@@ -50,21 +50,52 @@ def test_good_host_is_not_mentioned_again(host: dict[str, str]) -> None:
     assert checked(host, "--quiet") == (0, "", [])
 
 
+def release(identity: str, version: str, name: str) -> str:
+    return f'ID={identity}\n{version}\nPRETTY_NAME="{name}"\n'
+
+
 @pytest.mark.parametrize(
-    "release",
+    ("version", "name"),
+    [("VERSION_CODENAME=forky", "Debian GNU/Linux forky/sid"), ("VERSION_ID=14", "Debian GNU/Linux 14 (forky)")],
+)
+def test_next_debian_passes(host: dict[str, str], version: str, name: str) -> None:
+    Path(host["OS_RELEASE"]).write_text(release("debian", version, name))
+    code, output, _ = checked(host)
+    assert code == 0
+    assert f"ok    distribution    {name}\n" in output
+
+
+@pytest.mark.parametrize("version", ["24.04", "26.04"])
+def test_distribution_that_was_never_tried_passes_and_says_so(host: dict[str, str], version: str) -> None:
+    Path(host["OS_RELEASE"]).write_text(release("ubuntu", f'VERSION_ID="{version}"', f"Ubuntu {version} LTS"))
+    code, output, _ = checked(host)
+    assert code == 0
+    assert f"ok    distribution    Ubuntu {version} LTS, which no run has shown" in output
+
+
+@pytest.mark.parametrize(
+    ("identity", "version", "name"),
     [
-        'ID=debian\nVERSION_ID=12\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
-        'ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.3 LTS"\n',
-        'ID=debian\nPRETTY_NAME="Debian GNU/Linux forky/sid"\n',
+        ("debian", "VERSION_ID=12", "Debian GNU/Linux 12 (bookworm)"),
+        ("ubuntu", 'VERSION_ID="22.04"', "Ubuntu 22.04.5 LTS"),
+        ("alpine", "VERSION_ID=3.22.1", "Alpine Linux v3.22"),
     ],
 )
-def test_other_distribution_is_named_with_the_one_that_is_needed(host: dict[str, str], release: str) -> None:
-    Path(host["OS_RELEASE"]).write_text(release)
+def test_other_distribution_is_named_with_those_that_work(
+    host: dict[str, str], identity: str, version: str, name: str
+) -> None:
+    Path(host["OS_RELEASE"]).write_text(release(identity, version, name))
     code, output, (line,) = checked(host, "--quiet")
     assert code == 2
-    assert release.split('"')[-2] in line
-    assert "Debian 13" in line
+    assert name in line
+    assert "needs Debian 13 or testing, or Ubuntu 24.04 or 26.04" in line
     assert "ok    memory" in output  # the whole table
+
+
+def test_wanted_interpreter_that_does_not_fit_fails(host: dict[str, str]) -> None:
+    code, _, (line,) = checked(host | {"RUSTBOX_PYTHON": "/usr/bin/python3.11"})
+    assert code == 2
+    assert "RUSTBOX_PYTHON must name CPython 3.12, 3.13 or 3.14 with venv" in line
 
 
 def test_kernel_without_the_memory_controller_fails(host: dict[str, str]) -> None:

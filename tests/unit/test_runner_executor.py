@@ -10,6 +10,7 @@ from sandbox_runtime.executor import ExecutionCancelledError, execute
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
+from sandbox_runtime.languages.python import INTERPRETER
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, parse_time
 from tests.runner_doubles import CANCELLED, CONTROLS, RecordedSlot, outcome, requested
 
@@ -32,7 +33,7 @@ def test_an_interpreted_program_is_one_step() -> None:
     request = requested(stdin=b"1 2", limits=LimitOverrides(memory_mb=64))
     completed = run(slot, request)
     (spec,) = slot.specs
-    assert spec.argv == ("/usr/bin/python3.13", "-u", "solution.py")
+    assert spec.argv == (INTERPRETER, "-u", "solution.py")
     assert spec.files == (GuestFile("solution.py", request.code),)
     assert (spec.stdin, spec.limits.memory_bytes, spec.artifact) == (b"1 2", 64 << 20, None)
     assert completed.result.verdict == "AC"

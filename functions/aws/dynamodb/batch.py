@@ -29,7 +29,7 @@ def read_rows(
     """
     wanted = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
     found: list[dict[str, Any]] = []
-    for some in batched(keys, _KEYS_PER_CALL, strict=False):
+    for some in batched(keys, _KEYS_PER_CALL):
         left: Any = {table_name: {"Keys": list(some), "ConsistentRead": True, **wanted}}
         while left:  # a call returns at most 16 MB, less from a busy table; at least one item, or it raises
             answer = client.batch_get_item(RequestItems=left)

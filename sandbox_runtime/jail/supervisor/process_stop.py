@@ -26,7 +26,7 @@ def stop_processes(groups: SlotGroups) -> bool:
     A process stops only after its present system call, so a fork(2) in progress still makes a new member.
     Init is stopped too if it is a member. Raises JailError.
     """
-    for pids in batched(groups.members()[0], _AT_ONCE, strict=False):
+    for pids in batched(groups.members()[0], _AT_ONCE):
         with contextlib.ExitStack() as opened:
             found = dict(_open(pids, opened))
             # A pid may have been reused since the list was read. Only a present member may get the signal.

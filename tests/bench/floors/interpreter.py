@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox_runtime.languages.python import INTERPRETER
 from tests.bench.answers import WrongAnswerError, check_text
 from tests.bench.machine import ROOT
-from tests.bench.peers import INTERPRETER
 from tests.bench.rounds import FLOOR, Way
 from tests.bench.sources import python_print
 

@@ -51,7 +51,7 @@ class _Filled:
     def fill(self, count: int) -> float:
         """Put so many rows. Return the seconds."""
         begun = time.monotonic()
-        for batch in batched(_finished(count), _ROWS_PER_TRANSACTION, strict=False):
+        for batch in batched(_finished(count), _ROWS_PER_TRANSACTION):
             with self.engine.store.write() as connection:
                 table = find_table(connection, _TABLE)
                 for submission in batch:

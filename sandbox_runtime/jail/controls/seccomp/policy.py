@@ -6,7 +6,6 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 
 from sandbox_runtime.jail.spec import FilterFamily
@@ -82,7 +81,7 @@ def read_policy(text: str | None = None, machine: str | None = None) -> Policy:
             continue
         if word == "constant":
             name, *pairs = rest.split()
-            constants[name] = int(dict(batched(pairs, 2, strict=True))[machine], 0)
+            constants[name] = int(dict(zip(pairs[::2], pairs[1::2], strict=True))[machine], 0)
             continue
         if word not in SIMPLE_RULES and word not in checks:
             raise ValueError(f"policy: no such rule: {word}")

@@ -8,8 +8,9 @@ import sys
 for name in ("sitecustomize.py", "usercustomize.py", "encodings.py", "os.py"):
     with open(name, "w") as stream:
         stream.write("print('ESCAPED', __name__)\n")
-os.makedirs(".local/lib/python3.13/site-packages", exist_ok=True)
-with open(".local/lib/python3.13/site-packages/planted.pth", "w") as stream:
+site = f".local/lib/python3.{sys.version_info.minor}/site-packages"
+os.makedirs(site, exist_ok=True)
+with open(f"{site}/planted.pth", "w") as stream:
     stream.write("import sys; sys.stdout.write('ESCAPED by a path file')\n")
 # They may fool a child that it starts itself, but are nowhere that another run looks.
 subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
