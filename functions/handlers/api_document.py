@@ -2,14 +2,16 @@
 
 import functools
 
-from functions.checks.openapi import CHECK_OPERATIONS, CHECK_WEBHOOKS
+from functions.checks.openapi import CHECK_OPERATIONS
+from functions.events.catalogue import WEBHOOKS
+from functions.events.openapi import EVENT_OPERATIONS
 from functions.http.json_body import to_json
 from functions.http.openapi.document import Document
 from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
 from functions.projects.openapi import ADMIN_OPERATIONS
 from functions.submissions import openapi as operations
-from functions.webhooks import openapi_events as webhooks
 from functions.webhooks.openapi import WEBHOOK_OPERATIONS
+from functions.webhooks.openapi_events import HEADERS
 
 
 @functools.cache
@@ -20,11 +22,12 @@ def openapi_text() -> str:
             *operations.OPERATIONS,
             *CHECK_OPERATIONS,
             *WEBHOOK_OPERATIONS,
+            *EVENT_OPERATIONS,
             *ADMIN_OPERATIONS,
             *OPERATIONS_OF_STAGES,
         ),
-        webhooks={**operations.WEBHOOKS, **CHECK_WEBHOOKS, **webhooks.WEBHOOKS},
-        event_headers=webhooks.HEADERS,
+        webhooks=WEBHOOKS,
+        event_headers=HEADERS,
         links=operations.LINKS,
     )
     return to_json(document.build())

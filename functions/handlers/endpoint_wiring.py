@@ -22,6 +22,7 @@ from functions.webhooks.endpoints.own import OwnEndpoints
 from functions.webhooks.endpoints.routes import EndpointRoutes
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.log_writer import LogWriter
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -47,9 +48,10 @@ def wiring() -> Wiring:
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
     changes = EndpointChanges(table, settings.quotas_table, dynamodb)
     own = OwnEndpoints(projects, store, secrets, now_ms, log)
+    log_writer = LogWriter(table, dynamodb)
     egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
     return Wiring(
         EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),
-        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, CARDS, recovery),
-        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes),
+        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, CARDS, recovery, log_writer),
+        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer),
     )

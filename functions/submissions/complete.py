@@ -173,18 +173,14 @@ class Completer:
         raise UnavailableError("The result could not be written, because others write the same rows.", 1)
 
     def _webhooks(self, row: Submission, final: Submission) -> Publication:
-        endpoints = [
-            endpoint
-            for endpoint in self.endpoints.endpoints_for(row.project_id, row.endpoints_version)
-            if endpoint.wants(EVENT_COMPLETED)
-        ]
-        own = None
+        subscribers = self.endpoints.subscribers_for(row.project_id, row.endpoints_version)
+        own, now = None, self.clock()
         if row.webhook_url is not None:
             own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
-        if own is None and not endpoints:
+        if own is None and not subscribers.want(EVENT_COMPLETED, now):
             return Publication()
         event = completed_event(final, render_event(final, self.payloads, self.public_base_url))
-        return plan_publication(self.deliveries.table_name, event, endpoints, own, self.clock())
+        return plan_publication(self.deliveries.table_name, event, subscribers, own, now)
 
     def _released(self, row: Submission, webhooks: Publication) -> Publication:
         try:

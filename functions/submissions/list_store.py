@@ -5,22 +5,26 @@ The index `by_project_shard` has LIST_SHARDS partitions for each project. A page
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.page import Page, query_page
+from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
-from functions.clock import MS_PER_SEC
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS
 from functions.submissions.rows import LIST_SHARDS, created_key, decode_submission, list_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from functions.submissions.model import Submission
 
 _ITEMS_PER_FILTERED_QUERY = 500
 _SORT_KEY = "list_key"
+_LONGEST_RUN_MS = 3_600_000
+"""A run that is not pending any more ends sooner."""
 
 
 class SubmissionList(Table):
@@ -33,45 +37,66 @@ class SubmissionList(Table):
 
         `filters`: attribute -> value. A page of a rare value may be short, see `query_page`.
         """
+        given = filters or {}
+        conditions = [f"#{name} = :{name}" for name in given]
+        return self._merged(
+            project_id,
+            limit,
+            lambda shard: self._request(shard, limit, bounds(after, None, ascending=False), conditions, given),
+        )
 
+    def finals(
+        self, project_id: str, *, limit: int, after: str | None, since_ms: int | None, ascending: bool
+    ) -> Page[Submission]:
+        """Return a page of final submissions, by `created_key`, that ended since `since_ms`."""
+        conditions = ["#status IN (:completed, :error)"]
+        values: dict[str, Value | None] = {status.value: status.value for status in FINAL_STATUSES}
+        first = None
+        if since_ms is not None:
+            conditions.append("#completed_at >= :since")
+            values["since"] = to_rfc3339(since_ms)
+            first = to_rfc3339(since_ms - PENDING_MAX_MS - _LONGEST_RUN_MS)
+        between = bounds(after, first, ascending=ascending)
+        return self._merged(
+            project_id,
+            limit,
+            lambda shard: self._request(shard, limit, between, conditions, values) | {"ScanIndexForward": ascending},
+            ascending=ascending,
+        )
+
+    def _merged(
+        self, project_id: str, limit: int, request_of: Callable[[str], dict[str, Any]], *, ascending: bool = False
+    ) -> Page[Submission]:
         def read(number: int) -> Page[Submission]:
-            request = self._request(list_shard(project_id, number), limit, after, filters or {})
+            request = request_of(list_shard(project_id, number))
             return query_page(self._client, request, limit, decode_submission, _created_key, _SORT_KEY)
 
         with ThreadPoolExecutor(LIST_SHARDS) as pool:
-            return merge(list(pool.map(read, range(LIST_SHARDS))), limit)
+            return merge(list(pool.map(read, range(LIST_SHARDS))), limit, _created_key, ascending=ascending)
 
-    def _request(self, shard: str, limit: int, after: str | None, filters: Mapping[str, str]) -> dict[str, Any]:
-        names = {"#shard": "list_shard", "#ttl": "ttl"} | {f"#{name}": name for name in filters}
+    def _request(
+        self,
+        shard: str,
+        limit: int,
+        between: tuple[str, str],
+        conditions: list[str],
+        filters: Mapping[str, Value | None],
+    ) -> dict[str, Any]:
+        condition = " AND ".join(["#ttl > :now", *conditions])
         values: dict[str, Value | None] = {":shard": shard, ":now": self._clock() // MS_PER_SEC}
-        values |= {f":{name}": value for name, value in filters.items()}
-        condition = "#shard = :shard"
-        if after is not None:
-            names["#sort"], values[":after"] = _SORT_KEY, after
-            condition += " AND #sort < :after"
+        values |= {":first": between[0], ":last": between[1]} | {f":{name}": value for name, value in filters.items()}
         return {
             "TableName": self.table_name,
             "IndexName": "by_project_shard",
-            "KeyConditionExpression": condition,
-            "FilterExpression": " AND ".join(["#ttl > :now"] + [f"#{name} = :{name}" for name in filters]),
-            "ExpressionAttributeNames": names,
+            "KeyConditionExpression": "#list_shard = :shard AND #list_key BETWEEN :first AND :last",
+            "FilterExpression": condition,
+            "ExpressionAttributeNames": {
+                f"#{name}": name for name in ("list_shard", _SORT_KEY, *re.findall(r"#(\w+)", condition))
+            },
             "ExpressionAttributeValues": to_item(values),
             "ScanIndexForward": False,
             "Limit": _ITEMS_PER_FILTERED_QUERY if filters else limit + 1,
         }
-
-
-def merge(pages: Sequence[Page[Submission]], limit: int) -> Page[Submission]:
-    """Merge the pages of all partitions, newest first.
-
-    A partition whose page is unfinished may have rows after the end of that page. So no older row is shown.
-    """
-    horizon = max((page.next_created_key for page in pages if page.next_created_key is not None), default=None)
-    rows = sorted((row for page in pages for row in page.rows), key=_created_key, reverse=True)
-    sure = tuple(row for row in rows if horizon is None or _created_key(row) >= horizon)
-    if len(sure) > limit:
-        return Page(sure[:limit], _created_key(sure[limit - 1]))
-    return Page(sure, horizon)
 
 
 def _created_key(row: Submission) -> str:

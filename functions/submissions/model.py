@@ -18,6 +18,8 @@ INLINE_INPUT_MAX_BYTES = 8_192
 """Code and stdin that are larger together go to the bucket: each poll reads the whole row, each change writes it."""
 INLINE_OUTPUT_MAX_BYTES = 65_536
 """stdout and stderr that are larger together go to the bucket."""
+PENDING_MAX_MS = 6 * 3_600_000
+"""The sweeper ends a run that has been pending for longer."""
 CLAIM_SECS = 86_400
 """Retention of an Idempotency-Key."""
 COMPILE_BUDGET_SECS = 30

@@ -18,7 +18,7 @@ from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completer
 from functions.submissions.environment_box import open_environment
 from functions.submissions.execution_request import execution_requested
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission
+from functions.submissions.model import COMPILE_BUDGET_SECS, PENDING_MAX_MS, RUN_GRACE_SECS, Status, Submission
 from functions.submissions.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
@@ -34,7 +34,6 @@ from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
 TAKEN_MS = 60_000
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
 PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
-PENDING_MAX_MS = 6 * 3600 * MS_PER_SEC
 
 _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 

@@ -1,4 +1,4 @@
-"""The rows of one event and its deliveries, as actions of one transaction, and the hints to send after it."""
+"""The rows of one event, as actions of one transaction, and the hints to send after it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS, Delivery, DeliveryState, Event
 from functions.webhooks.deliveries.rows import delivery_row, event_row
+from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.log_rows import list_row, new_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from functions.aws.dynamodb.items import Value
-    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.endpoints.subscribers import Subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ class RunTarget:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """`actions`: the event's row first, then one row for each delivery. All are empty without a target.
+    """`actions`: the event's row first, then those of its deliveries, its list row and its log entry.
 
-    At most 52 actions: the event, the run's own URL and 50 endpoints. They fail if the event exists already, or if its
+    Without any of these, there is no action; at most there are 54. They fail if the event exists already, or if its
     submission was deleted. Send `hints` after the transaction. A lost hint is sent again by the sweeper.
     """
 
@@ -41,21 +43,26 @@ class Publication:
 def plan_publication(
     table_name: str,
     event: Event,
-    endpoints: Iterable[Endpoint],
+    subscribers: Subscribers,
     run_target: RunTarget | None,
     now_ms: int,
     skip_endpoint_id: str | None = None,
 ) -> Publication:
-    """Plan the deliveries of an event. `table_name`: the deliveries table. `endpoints`: all of the event's project.
+    """Plan what is written of an event. `table_name`: the deliveries table.
 
     Targets: the run's own URL, and every endpoint that subscribes, except `skip_endpoint_id`. A disabled endpoint gets
-    a paused delivery without a hint.
+    a paused delivery without a hint. `submission.completed` needs no list row: its submission is listed.
     """
-    deliveries = tuple(_deliveries(event, endpoints, run_target, now_ms, skip_endpoint_id))
-    if not deliveries:
-        return Publication()
     ttl = (now_ms + TTL_MS) // MS_PER_SEC
-    rows = [event_row(event, ttl), *(delivery_row(delivery, ttl) for delivery in deliveries)]
+    deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms, skip_endpoint_id))
+    rows = [delivery_row(delivery, ttl) for delivery in deliveries]
+    if event.type != EVENT_COMPLETED:
+        rows.append(list_row(event, now_ms, ttl))
+    if subscribers.is_logged(now_ms):
+        rows.append(new_row(event, now_ms))
+    if not rows:
+        return Publication()
+    rows.insert(0, event_row(event, ttl))
     pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
     return Publication(
         tuple(put_new(table_name, row) for row in rows),
@@ -71,7 +78,7 @@ def put_new(table_name: str, row: dict[str, Value | None]) -> Any:
 
 def _deliveries(
     event: Event,
-    endpoints: Iterable[Endpoint],
+    subscribers: Subscribers,
     run_target: RunTarget | None,
     now_ms: int,
     skip_endpoint_id: str | None,
@@ -92,7 +99,7 @@ def _deliveries(
     )
     if run_target is not None:
         yield replace(blank, **asdict(run_target))
-    for endpoint in endpoints:
+    for endpoint in subscribers.endpoints:
         if endpoint.wants(event.type) and endpoint.endpoint_id != skip_endpoint_id:
             state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)

@@ -39,10 +39,10 @@ class Outbox:
         Targets: see `plan_publication`. Raises the errors of the tables, the queue and the bus. Nothing is lost then:
         the caller repeats the call.
         """
-        endpoints = self.endpoints.list_all(event.project_id)
-        plan = plan_publication(self.deliveries.table_name, event, endpoints, None, self.clock(), skip_endpoint_id)
+        subscribers = self.endpoints.subscribers(event.project_id)
+        plan = plan_publication(self.deliveries.table_name, event, subscribers, None, self.clock(), skip_endpoint_id)
         hints: Sequence[Hint] = plan.hints
-        if plan.actions and not self.deliveries.put_publication(plan):
+        if not self.deliveries.put_publication(plan):
             kept = self.deliveries.get_event(event.event_id)
             if kept is None:  # the submission was deleted meanwhile
                 return

@@ -147,7 +147,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.extend(json.loads(line) for line in text.splitlines())
             return len(text)
 
-    names = ("submit", "result", "manage", "endpoints", "keys", "checks")
+    names = ("submit", "result", "manage", "endpoints", "keys", "checks", "events")
     handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in names]
     before = [handler.setStream(Lines()) for handler in handlers]
     yield lines
@@ -165,6 +165,7 @@ def forget() -> None:
         "projects",
         "operations",
         "webhooks",
+        "events",
         "record",
         "announce",
         "deliver",

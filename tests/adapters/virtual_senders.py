@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import Event
+from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.publication import plan_publication
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane import host_of
@@ -94,7 +95,7 @@ class VirtualSenders:
         """Owe an event to an endpoint, with its hint."""
         event_id, now = new_id(), self.time()
         event = Event(event_id, "submission.completed", "x", endpoint.project_id, "", body)
-        plan = plan_publication(self.pipeline.deliveries.table_name, event, (endpoint,), None, now)
+        plan = plan_publication(self.pipeline.deliveries.table_name, event, Subscribers((endpoint,)), None, now)
         assert self.pipeline.deliveries.put_publication(plan)
         self.queue.send_all(plan.hints)
         return event_id

@@ -136,6 +136,17 @@ class CountedSystem:
         answer = send(API_KEY, "POST", "/api/webhooks", {"url": self.receiver.url})
         assert answer.json["enabled"], answer.raw
 
+    def poll(self, cursor: str | None = None) -> str:
+        """Poll the events of a consumer once; return the cursor."""
+        query = {"consumer": "counted", "limit": "100"} | ({} if cursor is None else {"cursor": cursor})
+        answer = send(API_KEY, "GET", "/api/events/poll", query=query)
+        assert answer.status == 200, answer.raw
+        return str(answer.json["cursor"])
+
+    def delete_consumer(self) -> None:
+        """Delete that consumer, and so the event log."""
+        assert send(API_KEY, "DELETE", "/api/event-consumers/counted").status == 200
+
     def synchronous(self, runs: int) -> None:
         """Answer runs directly, one after the other."""
         for _ in range(runs):

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from functions.events.catalogue import samples
 from functions.handlers.api_document import openapi_text
+from functions.ids import new_id
 from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
 from functions.submissions.views import result_body
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES
 from functions.webhooks.endpoints.disabled_event import disabled_event
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint
-from functions.webhooks.endpoints.test_event import event_body
+from functions.webhooks.endpoints.test_event import webhook_test
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
 DOCUMENT = json.loads(openapi_text())
@@ -77,6 +79,13 @@ def test_every_event_of_the_api_has_a_golden_body() -> None:
     assert {golden(f"webhook/{name}")["type"] for name in GOLDEN} == set(DOCUMENT["webhooks"])
 
 
+def test_the_samples_of_the_catalogue_are_golden_bodies() -> None:
+    """`functions/events/samples.json` has the first golden body of each type, because the zip has no golden files."""
+    golden_bodies = [golden(f"webhook/{name}") for name in GOLDEN]
+    assert samples().keys() == {body["type"] for body in golden_bodies}
+    assert [sample for sample in samples().values() if sample not in golden_bodies] == []
+
+
 @pytest.mark.parametrize("name", [name for name in GOLDEN if "." in name.removeprefix("v1.")])
 def test_body_that_lacks_a_field_or_has_another_does_not_fit(name: str) -> None:
     body, schema = golden(f"webhook/{name}"), schema_of(name)
@@ -93,7 +102,9 @@ def test_golden_notice_is_what_we_make(reason: DisabledReason) -> None:
 
 
 def test_golden_test_event_is_what_we_make() -> None:
-    assert json.loads(event_body(ENDPOINT, START_MS)) == golden("webhook/webhook_test.v1.typical")
+    made = webhook_test(ENDPOINT, new_id(), START_MS)
+    assert json.loads(made.body) == golden("webhook/webhook_test.v1.typical")
+    assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["completed", "platform_failure"])

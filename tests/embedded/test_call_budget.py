@@ -6,13 +6,23 @@ from infra.deploy.costs import RUNS
 from tests.bench.sections import calls
 
 BUDGET = {
-    1: {calls.SYNCHRONOUS: 2.3, calls.SUBMITTED: 9, calls.WEBHOOK: 13, calls.SECOND_ENDPOINT: 4, calls.RETRY: 4},
+    1: {
+        calls.SYNCHRONOUS: 2.3,
+        calls.SUBMITTED: 9,
+        calls.WEBHOOK: 13,
+        calls.SECOND_ENDPOINT: 4,
+        calls.RETRY: 4,
+        calls.LOGGED: 0,
+        calls.EMPTY_POLL: 8,
+    },
     calls.IN_FLIGHT: {
         calls.SYNCHRONOUS: 3.1,
         calls.SUBMITTED: 6,
         calls.WEBHOOK: 9,
         calls.SECOND_ENDPOINT: 3,
         calls.RETRY: 4,
+        calls.LOGGED: 1,
+        calls.EMPTY_POLL: 8,
     },
 }
 WRITE_UNITS = {
@@ -21,6 +31,8 @@ WRITE_UNITS = {
     calls.WEBHOOK: 34,
     calls.SECOND_ENDPOINT: 20,
     calls.RETRY: 30,
+    calls.LOGGED: 4,
+    calls.EMPTY_POLL: 0,
 }
 """With one run in flight."""
 _SPARE = 0.4

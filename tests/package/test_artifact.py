@@ -22,6 +22,7 @@ FUNCTIONS = (
     "ManageFunction",
     "OperateFunction",
     "EndpointsFunction",
+    "EventsFunction",
     "ChecksFunction",
     "ScheduleFunction",
     "RecordFunction",

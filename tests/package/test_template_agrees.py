@@ -21,6 +21,7 @@ MODELS = {
     "SweepFunction": functions.settings.SweepSettings,
     "ChecksFunction": functions.settings.ChecksSettings,
     "ScheduleFunction": functions.settings.ScheduleSettings,
+    "EventsFunction": functions.settings.EventsSettings,
     "EndpointsFunction": functions.settings.EndpointsSettings,
 }
 

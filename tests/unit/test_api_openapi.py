@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from functions.handlers.api_document import openapi_text
 from functions.http.paths import ROUTES, find_route
 from functions.http.validation import parse_body
+from functions.ids import new_id
 from functions.messages.languages import Language
 from functions.submissions.requests import parse_submission
 from functions.webhooks.endpoints.model import Endpoint
@@ -18,7 +19,7 @@ from functions.webhooks.endpoints.requests import (
     parse_since,
 )
 from functions.webhooks.endpoints.settings import AddressRules, new_settings
-from functions.webhooks.endpoints.test_event import event_body
+from functions.webhooks.endpoints.test_event import webhook_test
 from functions.webhooks.event_types import FILTERABLE_EVENTS
 from tests.submission_factory import START_MS
 
@@ -159,4 +160,4 @@ def test_the_test_event_has_its_documented_shape() -> None:
     )
     body = DOCUMENT["webhooks"]["webhook.test"]["post"]["requestBody"]["content"]["application/json"]
     schema = {**body["schema"], "components": DOCUMENT["components"]}
-    Draft202012Validator(schema).validate(json.loads(event_body(endpoint, START_MS)))
+    Draft202012Validator(schema).validate(json.loads(webhook_test(endpoint, new_id(), START_MS).body))

@@ -91,7 +91,7 @@ def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str
 
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
     permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
-    assert len(permissions) == 6
+    assert len(permissions) == 7
     assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}
     assert {permission["SourceArn"]["Fn::Sub"].rpartition(":")[2] for permission in permissions} == {"${Api}/*"}
 

@@ -27,6 +27,35 @@ def cut[Row](found: Sequence[Row], limit: int, created_key: Callable[[Row], str]
     return Page(kept, created_key(kept[-1]) if len(found) > limit else None)
 
 
+def merge[Row](
+    pages: Sequence[Page[Row]], limit: int, created_key: Callable[[Row], str], *, ascending: bool = False
+) -> Page[Row]:
+    """Merge the pages of several partitions into one, newest first, or oldest first if `ascending`.
+
+    A partition whose page is unfinished may have rows after the end of that page. So no later row is shown.
+    """
+    nearest = min if ascending else max
+    horizon = nearest((page.next_created_key for page in pages if page.next_created_key is not None), default=None)
+    rows = sorted((row for page in pages for row in page.rows), key=created_key, reverse=not ascending)
+    sure = [row for row in rows if horizon is None or nearest(created_key(row), horizon) == created_key(row)]
+    if len(sure) > limit:
+        return cut(sure, limit, created_key)
+    return Page(tuple(sure), horizon)
+
+
+def bounds(after: str | None, since: str | None, *, ascending: bool) -> tuple[str, str]:
+    """Return the first and the last sort key of a page, both inclusive. `after`: the last key of the page before it.
+
+    Keys begin with a year and end with a printable character. No key is the start of another one.
+    """
+    first, last = since or "0", "~"
+    if after is None:
+        return first, last
+    if ascending:
+        return max(first, after + "!"), last
+    return first, max(first, after[:-1] + chr(ord(after[-1]) - 1) + "~")
+
+
 def query_page[Row](
     client: DynamoDBClient,
     request: dict[str, Any],

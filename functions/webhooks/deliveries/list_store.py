@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, from_item, to_item
-from functions.aws.dynamodb.page import Page, cut, query_page
+from functions.aws.dynamodb.page import Page, bounds, cut, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries import rows
@@ -43,6 +43,33 @@ class DeliveryList(Table):
         if start is not None:
             request["ExclusiveStartKey"] = start
         return query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
+
+    def undelivered(
+        self, project_id: str, *, limit: int, after: str | None, since_ms: int | None, ascending: bool
+    ) -> Page[Delivery]:
+        """Return a page of deliveries that are neither delivered nor cancelled, created since `since_ms`.
+
+        `after`: a `created_key`, or its part up to the event: then no further delivery of that event follows. A full
+        page ends with such a part, so that no event is on two pages.
+        """
+        request = self._request(project_id, None, None)
+        done = (DeliveryState.DELIVERED.value, DeliveryState.CANCELLED.value)
+        end = after
+        if after is not None and "." not in after.rpartition("#")[2]:  # only the event: its deliveries have one time
+            end = after + (".~" if ascending else ".")
+        since = None if since_ms is None else to_rfc3339(since_ms)
+        first, last = bounds(end, since, ascending=ascending)
+        request["KeyConditionExpression"] += " AND created_key BETWEEN :first AND :last"
+        request["FilterExpression"] += " AND NOT #state IN (:delivered, :cancelled)"
+        request["ExpressionAttributeNames"]["#state"] = "state"
+        request["ExpressionAttributeValues"] |= to_item(
+            {":first": first, ":last": last} | {f":{state}": state for state in done}
+        )
+        request["ScanIndexForward"] = ascending
+        page = query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
+        if page.rows and page.next_created_key == rows.created_key(page.rows[-1]):
+            return Page(page.rows, page.next_created_key.rpartition(".")[0])
+        return page
 
     def recoverable(self, project_id: str, endpoint_id: str, since_ms: int) -> Iterator[tuple[list[Delivery], str]]:
         """Yield pages of an endpoint's recoverable deliveries created since `since_ms`, oldest first.

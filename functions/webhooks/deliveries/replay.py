@@ -22,6 +22,8 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Deliv
 from functions.webhooks.endpoints.rows import endpoint_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from functions.aws.dynamodb.items import Value
 
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
@@ -44,14 +46,17 @@ class ReplayResult(Enum):
 class ReplayStore(Table):
     """Makes deliveries of the deliveries table due again."""
 
-    def replay(self, delivery: Delivery, secret_box: bytes | None = None) -> ReplayResult:
-        """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row."""
+    def replay(self, delivery: Delivery, secret_box: bytes | None = None, also: Sequence[Any] = ()) -> ReplayResult:
+        """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row.
+
+        `also`: actions without a condition, in the same transaction.
+        """
         now = self._clock()
         reasons = (ReplayResult.EVENT_GONE, ReplayResult.ALREADY_DUE, ReplayResult.ENDPOINT_DISABLED)
         actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             actions.append(self._endpoint_is_on(delivery))
-        codes = transact(self._client, actions, TRIES)
+        codes = transact(self._client, [*actions, *also], TRIES)
         if not codes:
             return ReplayResult.DONE
         refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.log_writer import LogWriter
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 NO_SUCH_DELIVERY = "There is no such delivery."
@@ -55,6 +56,7 @@ class DeliveryRoutes:
     replays: ReplayStore
     recovery: Recovery
     boxes: SecretBoxes
+    log: LogWriter
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's deliveries, newest first."""
@@ -82,7 +84,10 @@ class DeliveryRoutes:
         event = app.current_event
         secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
-        replayed = self.replays.replay(delivery, self._box(delivery, secret)) if is_kept else ReplayResult.EVENT_GONE
+        replayed = ReplayResult.EVENT_GONE
+        if is_kept:
+            box, also = self._box(delivery, secret), self.log.replay_actions(delivery)
+            replayed = self.replays.replay(delivery, box, also)
         if replayed is ReplayResult.CONTENDED:
             raise UnavailableError("Other requests keep changing this delivery. Repeat the request.", 1)
         if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):

@@ -19,6 +19,8 @@ from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import TTL_MS, Delivery, DeliveryState, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from functions.webhooks.publication import Publication
 
 _RELEASED = (
@@ -63,6 +65,16 @@ class DeliveryStore(Table):
         if not row or row["ttl"] * MS_PER_SEC <= self._clock():
             return None
         return rows.to_event(event_id, row)
+
+    def get_events(self, event_ids: "Sequence[str]") -> dict[str, Event | None]:
+        """Read distinct events with their bytes; None for one that is cancelled or expired. Others are missing."""
+        found = read_rows(self._client, self.table_name, [rows.event_key(event_id) for event_id in event_ids])
+        now = self._clock()
+        by_id = {rows.ids_of(row)[0]: row for row in found}
+        return {
+            event_id: rows.to_event(event_id, row) if row["ttl"] * MS_PER_SEC > now else None
+            for event_id, row in by_id.items()
+        }
 
     def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
         """Read one delivery consistently."""

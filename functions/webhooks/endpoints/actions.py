@@ -16,7 +16,7 @@ from functions.http.http_event import json_body
 from functions.ids import new_id
 from functions.webhooks.endpoints.own import CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
-from functions.webhooks.endpoints.test_event import event_body, probe_body
+from functions.webhooks.endpoints.test_event import probe_body, webhook_test
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.headers import webhook_headers
 from functions.webhooks.sending.secret_box import UnsealError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.endpoints.secrets import EndpointSecrets
     from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.log_writer import LogWriter
     from functions.webhooks.sending.egress import Egress
     from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -60,6 +61,7 @@ class EndpointActionRoutes:
     egress: Egress
     cards: Cards
     recovery: Recovery
+    log: LogWriter
 
     def rotate(self, app: Resolver, id_text: str) -> Response[str]:
         """Replace the endpoint's secret. The old secret also signs during the overlap; older secrets stop at once.
@@ -84,17 +86,19 @@ class EndpointActionRoutes:
         return answer(endpoint_body(changed, now) | {"secret": secret})
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
-        """Send `webhook.test` now, like a delivery. It is not stored and not retried."""
+        """Send `webhook.test` now, like a delivery. It is not retried, and only the event log stores it."""
         endpoint = self.endpoints.get(app, id_text)
         now = self.clock()
-        body = self.cards.body(endpoint.format, event_body(endpoint, now))
-        webhook_id, timestamp_secs = new_id(), now // MS_PER_SEC
+        event = webhook_test(endpoint, new_id(), now)
+        body = self.cards.body(endpoint.format, event.body)
+        webhook_id, timestamp_secs = event.event_id, now // MS_PER_SEC
         try:
             signature = signatures(self.secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except UnsealError:
             raise ConflictError(_UNREADABLE) from None
         headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
         with self._exclusively(endpoint, _TEST_SECS):
+            self.log.add_test(event)
             reply = self.egress.post(endpoint.url, headers, body)
         self.endpoints.note("Endpoint tested", endpoint, app)
         return answer(probe_body(endpoint, headers, body, reply))

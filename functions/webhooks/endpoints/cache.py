@@ -1,4 +1,4 @@
-"""A cache of the endpoints of projects, for the webhooks of finished runs."""
+"""A cache of the subscribers of projects, for the events of finished runs."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
 
 if TYPE_CHECKING:
-    from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.endpoints.subscribers import Subscribers
 
 FRESH_MS = 60_000
-"""Bound for an old list. It matters only without a version: no endpoint was changed since the version exists."""
+"""Bound for an old list. It matters without a version, and for the end of the event log, which moves without one."""
 _MOST_PROJECTS = 200
 
 
 class EndpointCache:
-    """Lists of endpoints by project and version. URLs and sealed secrets stay in memory for FRESH_MS."""
+    """Subscribers by project and version. URLs and sealed secrets stay in memory for FRESH_MS."""
 
     def __init__(self, store: EndpointStore, clock: Clock = now_ms) -> None:
         self._store = store
-        self._lists = FreshCache[tuple[str, str], tuple["Endpoint", ...]](FRESH_MS, _MOST_PROJECTS, clock)
+        self._lists = FreshCache[tuple[str, str], "Subscribers"](FRESH_MS, _MOST_PROJECTS, clock)
 
-    def endpoints_for(self, project_id: str, version: str | None) -> tuple[Endpoint, ...]:
-        """Return a project's endpoints, at least as new as `version`, which `QuotaStore.charge` returned.
+    def subscribers_for(self, project_id: str, version: str | None) -> Subscribers:
+        """Return a project's subscribers, at least as new as `version`, which `QuotaStore.charge` returned.
 
         So the list has every endpoint that existed when the run was charged. It may have disabled or deleted endpoints;
         the claim of each delivery finds them. A new version costs one consistent Query.
         """
         key = (project_id, version or "")
         found = self._lists.get(key)
-        return self._lists.keep(key, tuple(self._store.list_all(project_id))) if found is None else found
+        return self._lists.keep(key, self._store.subscribers(project_id)) if found is None else found

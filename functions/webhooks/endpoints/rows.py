@@ -7,6 +7,8 @@ from functions.aws.dynamodb.items import Value, from_item, key
 from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Endpoint, FailureStreak
 
 ENDPOINT_PREFIX = "ENDPOINT#"
+SUBSCRIBERS_PREFIX = "ENDPOINT"
+"""Of the endpoints, and of the row with their number, which also says how long the project keeps an event log."""
 DELETION_PREFIX = "DELETED#"
 
 
@@ -21,7 +23,10 @@ def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
 
 
 def count_key(project_id: str) -> dict[str, Any]:
-    """Return the key of the row that counts the project's endpoints. Its sort key must not match ENDPOINT_PREFIX."""
+    """Return the key of the row with the number of endpoints (`count`) and the end of the event log (`log_until_ms`).
+
+    Its sort key matches SUBSCRIBERS_PREFIX, and not ENDPOINT_PREFIX.
+    """
     return key(endpoint_pk(project_id), "ENDPOINTS")
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Table
-from functions.webhooks.endpoints.rows import ENDPOINT_PREFIX, endpoint_key, endpoint_pk, to_endpoint
+from functions.webhooks.endpoints.rows import (
+    ENDPOINT_PREFIX,
+    SUBSCRIBERS_PREFIX,
+    endpoint_key,
+    endpoint_pk,
+    to_endpoint,
+)
+from functions.webhooks.endpoints.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
@@ -25,14 +32,22 @@ class EndpointStore(Table):
 
     def list_all(self, project_id: str) -> list[Endpoint]:
         """Return all endpoints of the project, oldest first."""
+        return list(self.subscribers(project_id).endpoints)
+
+    def subscribers(self, project_id: str) -> Subscribers:
+        """Return all endpoints of the project, and whether it keeps an event log."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": ENDPOINT_PREFIX}),
+            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": SUBSCRIBERS_PREFIX}),
             ConsistentRead=True,
         )
-        found = [to_endpoint(item) for page in pages for item in page["Items"]]
-        return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))
+        items = [item for page in pages for item in page["Items"]]
+        found = [to_endpoint(item) for item in items if item["sk"]["S"].startswith(ENDPOINT_PREFIX)]
+        log_until_ms = max((int(item["log_until_ms"]["N"]) for item in items if "log_until_ms" in item), default=0)
+        return Subscribers(
+            tuple(sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))), log_until_ms
+        )
 
     def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
         """Move the due key of an endpoint with an unpublished `endpoint.disabled`; None for a stale entry."""

@@ -5,23 +5,26 @@ from collections.abc import Mapping
 
 from functions.clock import to_rfc3339
 from functions.http.json_body import Body
+from functions.webhooks.deliveries.model import Event
 from functions.webhooks.deliveries.views import reply_body
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.event_types import EVENT_TEST
 from functions.webhooks.sending.reply import Reply
 
+EVENT_SCHEMA = "webhook/webhook_test.v1"
 _OK = range(200, 300)
 
 
-def event_body(endpoint: Endpoint, now_ms: int) -> bytes:
-    """Return the bytes of a `webhook.test`."""
-    event = {
+def webhook_test(endpoint: Endpoint, event_id: str, now_ms: int) -> Event:
+    """Return a `webhook.test`."""
+    body = {
         "type": EVENT_TEST,
         "timestamp": to_rfc3339(now_ms),
         "endpoint_id": endpoint.endpoint_id,
         "message": "A test. Nothing ran, and nothing needs to be done.",
     }
-    return json.dumps(event, separators=(",", ":")).encode()
+    text = json.dumps(body, separators=(",", ":"))
+    return Event(event_id, EVENT_TEST, EVENT_SCHEMA, endpoint.project_id, "", text.encode())
 
 
 def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, reply: Reply) -> Body:

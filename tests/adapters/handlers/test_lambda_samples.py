@@ -71,6 +71,14 @@ def test_the_announce_sample_puts_a_final_submission_on_the_bus(store: Submissio
     assert [seen["detail"]["id"] for seen in watch.seen()] == [SUBMISSION_ID]
 
 
+def test_the_events_sample_lists_events(store: SubmissionStore) -> None:
+    assert call(sample("events")).json == {"items": [], "next_cursor": None}
+    store.create(new_submission(), None)
+    write_final(store, SUBMISSION_ID, completion())
+    (event,) = call(sample("events")).json["items"]
+    assert (event["id"], event["data"]["verdict"]) == (SUBMISSION_ID, "AC")
+
+
 def test_the_checks_sample_lists_checks(store: SubmissionStore) -> None:
     answer = call(sample("checks"))
     assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})

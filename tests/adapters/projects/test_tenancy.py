@@ -4,7 +4,7 @@ The table is held against ROUTES: a new route without a row here fails. Routes o
 their own (test_admin_tenancy).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,15 +43,18 @@ class World:
     webhook: str
     delivery: str
     check: str
+    event: str
+    consumer: str = "mine"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A request that is right, and its answers. `of`: whose id the path has; None: it has none."""
+    """A request that is right, and its answers. `of`: whose id or name the path has; None: it has none."""
 
     right: int
     of: str | None = None
     body: Callable[[], Any] = lambda: None
+    query: Mapping[str, str] | None = None
 
 
 ROWS: dict[tuple[str, str], Row] = {
@@ -79,6 +82,13 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/webhooks/{id}/rotate"): Row(200, "webhook"),
     ("POST", "/api/webhooks/{id}/test"): Row(200, "webhook"),
     ("POST", "/api/webhooks/{id}/recover"): Row(200, "webhook", lambda: {"since": to_rfc3339(now_ms() - 60_000)}),
+    ("GET", "/api/events"): Row(200),
+    ("GET", "/api/events/poll"): Row(200, query={"consumer": "another"}),
+    ("GET", "/api/events/{id}"): Row(200, "event"),
+    ("GET", "/api/event-types"): Row(200),
+    ("GET", "/api/event-consumers"): Row(200),
+    ("DELETE", "/api/event-consumers/{name}"): Row(200, "consumer"),
+    ("POST", "/api/event-samples"): Row(200, body=lambda: {"type": "submission.completed"}),
     ("GET", "/api/deliveries"): Row(200),
     ("GET", "/api/deliveries/{id}"): Row(200, "delivery"),
     ("POST", "/api/deliveries/{id}/replay"): Row(202, "delivery"),
@@ -89,8 +99,14 @@ KEYED = [
     for method in methods
     if path not in OPEN and not path.startswith(ADMIN)
 ]
-WITH_ID = [operation for operation in KEYED if "{id}" in operation[1]]
-WITHOUT_ID = [operation for operation in KEYED if "{id}" not in operation[1]]
+WITH_ID = [operation for operation in KEYED if "{" in operation[1]]
+WITHOUT_ID = [operation for operation in KEYED if "{" not in operation[1]]
+LISTS = [
+    (method, path)
+    for method, path in WITHOUT_ID
+    if method == "GET" and path not in {"/api/events/poll", "/api/event-types"}
+]
+"""A poll has an answer of its own, and the types are those of every project."""
 CLOSED = ("no key", "empty key", "wrong key", "half a key", "revoked key", "expired key", "key of a disabled project")
 
 
@@ -124,7 +140,10 @@ def world(aws: Aws, project_key: str) -> World:
     delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
     body = {**ROWS["POST", "/api/checks"].body(), "slug": "first"}
     check = send(project_key, "POST", "/api/checks", body).json["id"]
-    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check)
+    for key in ("right key", "other project's key"):
+        poll = {"consumer": "mine" if key == "right key" else "theirs"}
+        assert send(keys[key], "GET", "/api/events/poll", query=poll).status == 200
+    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, SUBMISSION_ID)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +156,12 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
     method, path = operation
     row = ROWS[operation]
     own = getattr(world, row.of) if row.of else ""
-    return send(world.keys[key], method, path.replace("{id}", the_id or own), row.body())
+    return send(world.keys[key], method, at(path, the_id or own), row.body(), query=row.query)
+
+
+def at(path: str, the_id: str) -> str:
+    """Fill in the only parameter of a path."""
+    return path.replace("{id}", the_id).replace("{name}", the_id)
 
 
 def everything(aws: Aws) -> list[Any]:
@@ -147,7 +171,7 @@ def everything(aws: Aws) -> list[Any]:
 
 def test_the_table_has_every_keyed_route() -> None:
     assert sorted(ROWS) == sorted(KEYED)
-    assert [("{id}" in path) == (row.of is not None) for (_, path), row in ROWS.items()].count(False) == 0
+    assert [("{" in path) == (row.of is not None) for (_, path), row in ROWS.items()].count(False) == 0
 
 
 @pytest.mark.parametrize("operation", KEYED, ids=" ".join)
@@ -158,7 +182,7 @@ def test_without_a_key_that_is_good_nothing_is_told_and_nothing_changes(
     answers = [ask(world, key, operation) for key in CLOSED]
     # Not even whether the id is well formed, or the body: the answer depends on the key alone.
     assert [ask(world, key, operation, "x").raw for key in CLOSED] == [answer.raw for answer in answers]
-    answers.append(send(None, operation[0], operation[1].replace("{id}", "x"), b"{", content_type="text/plain"))
+    answers.append(send(None, operation[0], at(operation[1], "x"), b"{", content_type="text/plain"))
     assert [answer.status for answer in answers] == [401] * len(answers)
     assert {answer.json["error"] for answer in answers} == {"unauthorized"}
     assert everything(aws) == before
@@ -183,12 +207,21 @@ def test_another_projects_id_is_as_unknown_as_one_that_never_was(
     assert everything(aws) == before
 
 
-@pytest.mark.parametrize("operation", [one for one in WITHOUT_ID if one[0] == "GET"], ids=" ".join)
+@pytest.mark.parametrize("operation", LISTS, ids=" ".join)
 @pytest.mark.parametrize("query", [{}, {"submission_id": SUBMISSION_ID}, {"endpoint_id": "WEBHOOK"}])
 def test_another_projects_lists_are_empty(world: World, operation: tuple[str, str], query: dict[str, str]) -> None:
     asked = {name: world.webhook if value == "WEBHOOK" else value for name, value in query.items()}
     answer = send(world.keys["other project's key"], operation[0], operation[1], query=asked)
-    assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+    assert answer.status == 200
+    assert [item for item in answer.json["items"] if item.get("name") != "theirs"] == []
+    assert answer.json["next_cursor"] is None
+
+
+def test_another_projects_poll_gets_nothing(world: World) -> None:
+    for start in ("earliest", "latest"):
+        query = {"consumer": f"new-{start}", "from": start, "include": "replays,tests"}
+        answer = send(world.keys["other project's key"], "GET", "/api/events/poll", query=query)
+        assert (answer.status, answer.json["items"]) == (200, [])
 
 
 @pytest.mark.parametrize("operation", [one for one in WITHOUT_ID if one[0] == "POST"], ids=" ".join)
@@ -196,7 +229,7 @@ def test_what_another_project_makes_is_its_own(aws: Aws, world: World, operation
     def mine() -> list[Any]:
         return [
             send(world.keys["right key"], "GET", path).json
-            for path in ("/api/results", "/api/webhooks", "/api/deliveries", "/api/checks")
+            for path in ("/api/results", "/api/webhooks", "/api/deliveries", "/api/checks", "/api/events")
         ]
 
     before = mine()

@@ -200,7 +200,7 @@ def test_a_run_whose_endpoints_cannot_be_read_is_not_lost(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
     with long_run(system, aws), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EndpointStore, "list_all", throttled)
+        patch.setattr(EndpointStore, "subscribers", throttled)
         waiting(patch)
         assert wait_for(project_key).status == 408
     (message,) = until(lambda: system.of_type("execution_completed"))

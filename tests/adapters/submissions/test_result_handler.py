@@ -23,6 +23,7 @@ from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.model import DeliveryState, Event
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.publication import RunTarget, plan_publication
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
@@ -253,7 +254,7 @@ def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: Submiss
     deliveries = DeliveryStore(table, Clients.dynamodb())
     event = Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
     own = RunTarget("https://hooks.example.com/x", secret_box=b"sealed")
-    assert deliveries.put_publication(plan_publication(table, event, (), own, from_rfc3339(row.created_at)))
+    assert deliveries.put_publication(plan_publication(table, event, Subscribers(), own, from_rfc3339(row.created_at)))
     assert _kept_bodies(aws) == [zlib.compress(b"the output")]
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     delivery = deliveries.get_delivery(SUBMISSION_ID, "run")

@@ -1,7 +1,7 @@
 import pytest
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.page import Page
+from functions.aws.dynamodb.page import Page, bounds, merge
 from functions.clock import to_rfc3339
 from functions.submissions import list_store as listing
 from functions.submissions.list_store import SubmissionList
@@ -112,9 +112,34 @@ def test_a_merge_shows_no_row_before_all_newer_ones(
         return created_key(row(number).created_at, submission_id(number))
 
     given = [Page(tuple(map(row, rows)), None if end is None else position(end)) for rows, end in pages]
-    merged = listing.merge(given, limit)
+    merged = merge(given, limit, lambda row: created_key(row.created_at, row.submission_id))
     assert merged.rows == tuple(map(row, keys))
     assert merged.next_created_key == (None if following is None else position(following))
+
+
+@pytest.mark.parametrize(
+    ("after", "since", "ascending", "inside", "outside"),
+    [
+        (None, None, False, ["2026-01-01#a", "2026-01-01#f"], []),
+        ("2026-01-01#b", None, False, ["2025-01-01#f", "2026-01-01#a"], ["2026-01-01#b", "2026-01-01#c"]),
+        ("2026-01-01#b", None, True, ["2026-01-01#c", "2026-02-01#a"], ["2026-01-01#a", "2026-01-01#b"]),
+        ("2026-01-01#b", "2026-01-01", False, ["2026-01-01#a"], ["2025-12-31#f", "2026-01-01#b"]),
+        ("2026-01-01#b", "2026-02-01", True, ["2026-02-01#a"], ["2026-01-01#c"]),
+        ("2026-01-01#b", "2026-02-01", False, [], ["2026-01-01#a", "2026-02-01#a"]),  # another since than before
+    ],
+)
+def test_bounds_hold_exactly_the_keys_of_the_next_page(
+    after: str | None, since: str | None, *, ascending: bool, inside: list[str], outside: list[str]
+) -> None:
+    first, last = bounds(after, since, ascending=ascending)
+    assert first <= last
+    assert [key for key in inside + outside if first <= key <= last] == inside
+
+
+def test_a_merge_of_oldest_first_shows_no_row_before_all_older_ones() -> None:
+    pages = [Page(("1", "4"), "4"), Page(("2", "5"), None)]
+    assert merge(pages, 9, str, ascending=True) == Page(("1", "2", "4"), "4")
+    assert merge(pages, 2, str, ascending=True) == Page(("1", "2"), "2")
 
 
 def test_a_cursor_leads_into_no_other_project(store: SubmissionStore, listed: SubmissionList) -> None:

@@ -15,6 +15,7 @@ from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
@@ -194,19 +195,19 @@ def test_a_list_is_read_once_for_each_version(
     store: EndpointStore, changes: EndpointChanges, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: Counter[str] = Counter()
-    cache, list_all = EndpointCache(store, time), EndpointStore.list_all
+    cache, subscribers = EndpointCache(store, time), EndpointStore.subscribers
 
-    def counted(self: EndpointStore, project_id: str) -> list[Endpoint]:
+    def counted(self: EndpointStore, project_id: str) -> Subscribers:
         reads[project_id] += 1
-        return list_all(self, project_id)
+        return subscribers(self, project_id)
 
-    monkeypatch.setattr(EndpointStore, "list_all", counted)
-    assert cache.endpoints_for("dev", "v1") == cache.endpoints_for("dev", "v1") == ()
+    monkeypatch.setattr(EndpointStore, "subscribers", counted)
+    assert cache.subscribers_for("dev", "v1") == cache.subscribers_for("dev", "v1") == Subscribers()
     endpoint = new_endpoint()
     changes.create(endpoint)
-    assert cache.endpoints_for("dev", "v1") == ()  # of a run that was charged before
-    assert cache.endpoints_for("dev", "v2") == cache.endpoints_for("dev", "v2") == (endpoint,)
-    assert cache.endpoints_for("other", "v2") == ()
+    assert cache.subscribers_for("dev", "v1") == Subscribers()  # of a run that was charged before
+    assert cache.subscribers_for("dev", "v2") == cache.subscribers_for("dev", "v2") == Subscribers((endpoint,))
+    assert cache.subscribers_for("other", "v2") == Subscribers()
     assert reads == {"dev": 2, "other": 1}
 
 
@@ -214,13 +215,13 @@ def test_a_list_without_a_version_lives_for_a_minute(
     store: EndpointStore, changes: EndpointChanges, time: FakeTime
 ) -> None:
     cache = EndpointCache(store, time)
-    assert cache.endpoints_for("dev", None) == ()
+    assert cache.subscribers_for("dev", None) == Subscribers()
     endpoint = new_endpoint()
     changes.create(endpoint)
     time.advance(59)
-    assert cache.endpoints_for("dev", None) == ()
+    assert cache.subscribers_for("dev", None) == Subscribers()
     time.advance(1)
-    assert cache.endpoints_for("dev", None) == (endpoint,)
+    assert cache.subscribers_for("dev", None) == Subscribers((endpoint,))
 
 
 # --- contention -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from tests.bench.scale import Scale
 SYNCHRONOUS = "synchronous answer, no webhook"
 SUBMITTED = "submitted, run to the end"
 WEBHOOK = "submitted, webhook delivered at the first try"
+LOGGED = "a consumer of events"
+EMPTY_POLL = "an empty poll"
 SECOND_ENDPOINT = "one more endpoint"
 RETRY = "one retry"
 IN_FLIGHT = 64
@@ -66,6 +68,15 @@ def measure(in_flight: int) -> dict[str, Counted]:
         system.synchronous(runs)
         system.announce()
         found[SYNCHRONOUS] = system.engine.reset().per(runs)
+        system.poll()
+        found[LOGGED] = submitted().per(runs).minus(found[SUBMITTED])
+        cursor = system.poll()
+        while (following := system.poll(cursor)) != cursor:
+            cursor = following
+        system.engine.reset()
+        system.poll(cursor)
+        found[EMPTY_POLL] = system.engine.reset()
+        system.delete_consumer()
         system.add_endpoint()
         one = submitted()
         found[WEBHOOK] = one.per(runs)

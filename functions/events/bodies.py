@@ -1,0 +1,68 @@
+"""Read the bytes of events: from their own rows, or made again from final submissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.submissions.completed_event import completed_event, render_event
+from functions.webhooks.event_types import EVENT_COMPLETED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from functions.aws.payloads import Payloads
+    from functions.submissions.store import SubmissionStore
+    from functions.webhooks.deliveries.model import Event
+    from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.log_entry import Entry
+
+ANSWER_BYTES = 4 * 1024 * 1024
+"""Bodies of one answer, together. Lambda's limit is 6 MB, and characters that JSON escapes take more."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventBodies:
+    """Reads events. A project without a target has no event rows; its submissions hold all that the events say."""
+
+    deliveries: DeliveryStore
+    submissions: SubmissionStore
+    payloads: Payloads
+    public_base_url: str
+    clock: Clock = now_ms
+
+    def stored(self, project_id: str, entries: Iterable[Entry]) -> dict[str, Event]:
+        """Return the project's events that have bytes of their own, by id. Those of deleted submissions are missing."""
+        return _own(project_id, self.deliveries.get_events(list({entry.event_id for entry in entries})))
+
+    def all(self, project_id: str, entries: Iterable[Entry]) -> dict[str, Event]:
+        """Return the project's events, by id. Those of deleted or expired submissions are missing."""
+        wanted = {entry.event_id: entry for entry in entries}
+        found = self.deliveries.get_events(list(wanted))
+        events = _own(project_id, found)
+        rendered = [
+            event_id for event_id, entry in wanted.items() if event_id not in found and entry.type == EVENT_COMPLETED
+        ]
+        for row in self.submissions.get_all(rendered).values() if rendered else ():
+            if row.is_final and row.project_id == project_id and row.ttl * MS_PER_SEC > self.clock():
+                body = render_event(row, self.payloads, self.public_base_url)
+                events[row.submission_id] = completed_event(row, body)
+        return events
+
+
+def _own(project_id: str, found: Mapping[str, Event | None]) -> dict[str, Event]:
+    return {
+        event_id: event for event_id, event in found.items() if event is not None and event.project_id == project_id
+    }
+
+
+def within_answer(events: Iterable[Event]) -> int:
+    """Count the first events whose bodies fit into one answer, at least one of them."""
+    total_bytes = taken = 0
+    for event in events:
+        total_bytes += len(event.body)
+        if taken and total_bytes > ANSWER_BYTES:
+            break
+        taken += 1
+    return taken

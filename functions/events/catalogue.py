@@ -1,0 +1,41 @@
+"""The catalogue of event types: what each says, its JSON Schema, and a sample."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from functions.checks.openapi import CHECK_WEBHOOKS
+from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
+from functions.webhooks.openapi_events import WEBHOOKS as ENDPOINT_WEBHOOKS
+
+if TYPE_CHECKING:
+    from functions.http.json_body import Body
+
+WEBHOOKS = {**RUN_WEBHOOKS, **CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
+"""Every event of this service, by its type."""
+_SAMPLES = Path(__file__).parent / "samples.json"
+"""The golden messages of `events/webhook`, which are not in the zip."""
+
+
+@cache
+def samples() -> dict[str, dict[str, Any]]:
+    """Return the body of a sample event for each type."""
+    found: dict[str, dict[str, Any]] = json.loads(_SAMPLES.read_text())
+    return found
+
+
+@cache
+def catalogue() -> tuple[Body, ...]:
+    """Return all event types."""
+    return tuple(
+        {
+            "type": name,
+            "description": webhook.summary,
+            "schema": webhook.model.model_json_schema(mode="serialization"),
+            "example": samples()[name],
+        }
+        for name, webhook in sorted(WEBHOOKS.items())
+    )

@@ -1,0 +1,129 @@
+"""List a project's events, newest or oldest first, and show one.
+
+Events of runs are listed by the index of submissions, so that no run pays for this list. Other events have list rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.page import Page, bounds, merge, query_page
+from functions.aws.dynamodb.table import Table
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.events.bodies import EventBodies, within_answer
+from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.log_entry import Entry
+from functions.webhooks.log_rows import list_pk, to_entry
+
+if TYPE_CHECKING:
+    from functions.events.model import EventFilters
+    from functions.submissions.list_store import SubmissionList
+    from functions.webhooks.deliveries.list_store import DeliveryList
+    from functions.webhooks.deliveries.model import Event
+
+_ITEMS_PER_QUERY = 500
+
+
+class OtherEvents(Table):
+    """List rows of the deliveries table: events without a submission."""
+
+    def page(self, project_id: str, filters: EventFilters, limit: int, after: str | None) -> Page[Entry]:
+        """Return a page of entries, by `Entry.key`."""
+        since = None if filters.since_ms is None else to_rfc3339(filters.since_ms)
+        first, last = bounds(after, since, ascending=filters.ascending)
+        values: dict[str, Value | None] = {
+            ":pk": list_pk(project_id),
+            ":first": first,
+            ":last": last,
+            ":now": self._clock() // MS_PER_SEC,
+        }
+        names, condition = {"#ttl": "ttl"}, "#ttl > :now"
+        if filters.types is not None:
+            names["#type"] = "type"
+            types = {f":type_{number}": name for number, name in enumerate(sorted(filters.types))}
+            condition += f" AND #type IN ({', '.join(types)})"
+            values |= types
+        request: dict[str, Any] = {
+            "TableName": self.table_name,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "FilterExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+            "ScanIndexForward": filters.ascending,
+            "Limit": _ITEMS_PER_QUERY,
+        }
+        return query_page(self._client, request, limit, _entry_of, _key_of, "sk")
+
+
+@dataclass(frozen=True, slots=True)
+class EventListing:
+    """Reads events with their bytes."""
+
+    submissions: SubmissionList
+    others: OtherEvents
+    deliveries: DeliveryList
+    bodies: EventBodies
+
+    def one(self, project_id: str, event_id: str) -> Event | None:
+        """Return one event; None if it is unknown, of another project, deleted or expired."""
+        entry = Entry(event_id, EVENT_COMPLETED, event_id, "")
+        return self.bodies.all(project_id, [entry]).get(event_id)
+
+    def page(self, project_id: str, filters: EventFilters, limit: int, after: str | None = None) -> Page[Event]:
+        """Return at most `limit` events that follow `after`, the `Entry.key` of another one.
+
+        A page may be short and still have a next page: of a filter that few events match, of deleted submissions, and
+        where bodies are large.
+        """
+        entries = self._entries(project_id, filters, limit, after)
+        events = self.bodies.all(project_id, entries.rows)
+        known = [(entry.key, events[entry.event_id]) for entry in entries.rows if entry.event_id in events]
+        count = within_answer(event for _, event in known)
+        if count < len(known):
+            return Page(tuple(event for _, event in known[:count]), known[count - 1][0])
+        return Page(tuple(event for _, event in known), entries.next_created_key)
+
+    def _entries(self, project_id: str, filters: EventFilters, limit: int, after: str | None) -> Page[Entry]:
+        if filters.submission_id is not None:
+            return self._of_submission(filters, filters.submission_id, after)
+        if filters.is_undelivered:
+            return self._undelivered(project_id, filters, limit, after)
+        pages = []
+        if filters.want(EVENT_COMPLETED):
+            finals = self.submissions.finals(
+                project_id, limit=limit, after=after, since_ms=filters.since_ms, ascending=filters.ascending
+            )
+            rows = tuple(
+                Entry(row.submission_id, EVENT_COMPLETED, row.submission_id, row.created_at) for row in finals.rows
+            )
+            pages.append(Page(rows, finals.next_created_key))
+        if filters.types != frozenset({EVENT_COMPLETED}):
+            pages.append(self.others.page(project_id, filters, limit, after))
+        return merge(pages, limit, _key_of, ascending=filters.ascending)
+
+    def _of_submission(self, filters: EventFilters, submission_id: str, after: str | None) -> Page[Entry]:
+        """Return the only event of a submission."""
+        wanted = after is None and filters.want(EVENT_COMPLETED)
+        return Page((Entry(submission_id, EVENT_COMPLETED, submission_id, ""),) if wanted else (), None)
+
+    def _undelivered(self, project_id: str, filters: EventFilters, limit: int, after: str | None) -> Page[Entry]:
+        found = self.deliveries.undelivered(
+            project_id, limit=limit, after=after, since_ms=filters.since_ms, ascending=filters.ascending
+        )
+        entries = {
+            row.event_id: Entry(row.event_id, row.event_type, row.submission_id, row.created_at)
+            for row in found.rows
+            if filters.want(row.event_type)
+        }
+        return Page(tuple(entries.values()), found.next_created_key)
+
+
+def _key_of(entry: Entry) -> str:
+    return entry.key
+
+
+def _entry_of(item: Any) -> Entry:
+    row = from_item(item)
+    return to_entry(row["sk"], row)

@@ -1,0 +1,78 @@
+"""Consumers of the event log, what they poll, and the filters of the list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.webhooks.log_entry import Entry, Reason
+
+if TYPE_CHECKING:
+    from functions.webhooks.deliveries.model import Event
+
+MAX_CONSUMERS = 20
+"""Limit for a project. One query reads them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilters:
+    """Filters and order of the list. `is_undelivered`: only events with a delivery that is not delivered."""
+
+    types: frozenset[str] | None = None
+    since_ms: int | None = None
+    submission_id: str | None = None
+    is_undelivered: bool = False
+    ascending: bool = False
+
+    def want(self, event_type: str) -> bool:
+        """Whether the list has events of this type."""
+        return self.types is None or event_type in self.types
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry and its position in the log."""
+
+    position: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer. It has handled all entries up to `position`. It expires the log's retention after `polled_ms`."""
+
+    name: str
+    position: int
+    created_at: str
+    polled_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollRequest:
+    """What a consumer asks for. `position`: all up to it was handled; None: continue after the committed position.
+
+    `from_start`: where a new consumer begins. `types` None: all. `reasons`: what it gets besides new events.
+    """
+
+    consumer: str
+    position: int | None = None
+    from_start: bool = False
+    limit: int = 50
+    types: frozenset[str] | None = None
+    reasons: frozenset[Reason] = frozenset()
+    wait_secs: float = 0
+
+    def accepts(self, entry: Entry) -> bool:
+        """Whether the consumer gets an entry."""
+        if entry.reason is not Reason.EVENT and entry.reason not in self.reasons:
+            return False
+        return self.types is None or entry.type in self.types
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """Events, in order, and the position up to which the log was read. `missed`: entries that expired unread."""
+
+    events: tuple[tuple[Placed, Event], ...]
+    position: int
+    missed: int = 0

@@ -1,0 +1,114 @@
+"""Routes of /api/events, /api/event-types, /api/event-consumers and /api/event-samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.aws.dynamodb.transaction import RowsContendedError
+from functions.errors import ConflictError, NotFoundError, UnavailableError
+from functions.events.parameters import LIST_KEY, consumer_name, event_filters, poll_request
+from functions.events.requests import SampleRequest
+from functions.events.views import consumer_body, event_body, polled_body
+from functions.http.answers import answer
+from functions.http.cursor import read_cursor, write_cursor
+from functions.http.http_event import json_body
+from functions.http.parameters import page_limit, submission_id
+from functions.http.validation import parse_body
+from functions.projects.authentication import authenticate
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.clock import Clock
+    from functions.events.listing import EventListing
+    from functions.events.poll import Poll
+    from functions.http.resolver import Resolver
+    from functions.projects.store import ProjectStore
+    from functions.webhooks.log_writer import LogWriter
+
+NO_SUCH_EVENT = "There is no such event."
+_NO_SUCH_CONSUMER = "There is no such consumer."
+_BUSY = "Other requests keep changing this project's consumers. Repeat the request."
+_NO_CONSUMER = "A sample goes to consumers, and this project has none. Start `rustbox listen`, or poll, then repeat."
+
+
+@dataclass(frozen=True, slots=True)
+class EventRoutes:
+    """Handlers. All of them raise ServiceError."""
+
+    projects: ProjectStore
+    listing: EventListing
+    polls: Poll
+    writer: LogWriter
+    clock: Clock
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's events with their bodies."""
+        query = app.current_event.query_string_parameters
+        project_id = self._project(app)
+        limit, filters = page_limit(query), event_filters(query)
+        after = read_cursor(project_id, query["cursor"], LIST_KEY) if "cursor" in query else None
+        page = self.listing.page(project_id, filters, limit, after)
+        return answer(
+            {
+                "items": [event_body(event) for event in page.rows],
+                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
+            }
+        )
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one event."""
+        event = self.listing.one(self._project(app), submission_id(id_text))
+        if event is None:
+            raise NotFoundError(NO_SUCH_EVENT)
+        return answer(event_body(event))
+
+    def poll(self, app: Resolver) -> Response[str]:
+        """Commit a cursor, and return the events that follow it."""
+        project_id = self._project(app)
+        request = poll_request(app.current_event.query_string_parameters, project_id)
+        try:
+            polled = self.polls.poll(project_id, request)
+        except RowsContendedError:
+            raise UnavailableError(_BUSY, 1) from None
+        return answer(polled_body(project_id, polled))
+
+    def consumers(self, app: Resolver) -> Response[str]:
+        """List the project's consumers."""
+        project_id = self._project(app)
+        last = self.polls.log.last_position(project_id)
+        found = self.polls.consumers.list_all(project_id)
+        return answer({"items": [consumer_body(project_id, one, last) for one in found], "next_cursor": None})
+
+    def delete_consumer(self, app: Resolver, name: str) -> Response[str]:
+        """Delete a consumer."""
+        project_id = self._project(app)
+        try:
+            is_deleted = self.polls.consumers.delete(project_id, consumer_name(name))
+        except RowsContendedError:
+            raise UnavailableError(_BUSY, 1) from None
+        if not is_deleted:
+            raise NotFoundError(_NO_SUCH_CONSUMER)
+        return answer({"name": name, "deleted": True})
+
+    def types(self, app: Resolver) -> Response[str]:
+        """List the types of events."""
+        from functions.events.catalogue import catalogue  # noqa: PLC0415 - imports every model; few requests need it
+
+        self._project(app)
+        return answer({"items": list(catalogue()), "next_cursor": None})
+
+    def sample(self, app: Resolver) -> Response[str]:
+        """Add a sample event to the log."""
+        from functions.events.sample import sample_event  # noqa: PLC0415 - same
+
+        project_id = self._project(app)
+        request = parse_body(SampleRequest, json_body(app.current_event))
+        event = sample_event(project_id, request, self.clock())
+        if not self.writer.add_test(event):
+            raise ConflictError(_NO_CONSUMER)
+        return answer(event_body(event))
+
+    def _project(self, app: Resolver) -> str:
+        return authenticate(app.current_event, self.projects).project_id

@@ -1,0 +1,26 @@
+"""A sample event: the example of the catalogue with an id and a time of its own, for the event log only."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from functions.clock import to_rfc3339
+from functions.events.catalogue import samples
+from functions.ids import new_id
+from functions.webhooks.deliveries.model import Event
+
+if TYPE_CHECKING:
+    from functions.events.requests import SampleRequest
+
+SAMPLE_SCHEMA = "webhook/sample"
+
+
+def sample_event(project_id: str, request: SampleRequest, now_ms: int) -> Event:
+    """Return a new sample. It is about no run: the ids in its body lead nowhere."""
+    event_id = new_id()
+    body = {**samples()[request.type], "timestamp": to_rfc3339(now_ms)}
+    if "id" in body:  # a result has the id of its event
+        body["id"] = event_id
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Event(event_id, request.type, SAMPLE_SCHEMA, project_id, "", text.encode())

@@ -1,0 +1,25 @@
+"""Who gets the events of a project: its endpoints, and the event log while a consumer polls it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from functions.webhooks.endpoints.model import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribers:
+    """All endpoints of a project, oldest first. Events are logged until `log_until_ms`."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    log_until_ms: int = 0
+
+    def is_logged(self, now_ms: int) -> bool:
+        """Whether an event of now goes to the log."""
+        return now_ms < self.log_until_ms
+
+    def want(self, event_type: str, now_ms: int) -> bool:
+        """Whether anybody gets an event of this type now."""
+        return self.is_logged(now_ms) or any(endpoint.wants(event_type) for endpoint in self.endpoints)

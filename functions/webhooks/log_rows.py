@@ -1,0 +1,77 @@
+"""Where events lie beside their own rows: the list of events without a submission, and new entries of the event log.
+
+An entry has no bytes: these are in the event's row, or in the submission's. `functions.events` reads both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.webhooks.log_entry import Entry, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.aws.dynamodb.items import Value
+    from functions.webhooks.deliveries.model import Delivery, Event
+
+LOG_MS = 14 * 86_400_000
+"""Retention of the event log."""
+NEW_SHARDS = 4
+"""Partitions of a project's new entries. One takes about 500 entries a second."""
+
+
+def list_pk(project_id: str) -> str:
+    """Return the partition of a project's events without a submission."""
+    return f"EVENTS#{project_id}"
+
+
+def new_pk(project_id: str, shard: int) -> str:
+    """Return one partition of a project's log entries that have no position yet."""
+    return f"UNORDERED#{project_id}#{shard}"
+
+
+def list_row(event: Event, now_ms: int, ttl: int) -> dict[str, Value | None]:
+    """Build the row that lists an event without a submission."""
+    entry = Entry(event.event_id, event.type, event.submission_id, to_rfc3339(now_ms))
+    return _row(list_pk(event.project_id), entry, ttl)
+
+
+def new_row(event: Event, now_ms: int, reason: Reason = Reason.EVENT) -> dict[str, Value | None]:
+    """Build the log entry of an event. It gets its position when a consumer polls."""
+    entry = Entry(event.event_id, event.type, event.submission_id, to_rfc3339(now_ms), reason)
+    return _new_row(event.project_id, entry, now_ms)
+
+
+def replay_row(delivery: Delivery, now_ms: int) -> dict[str, Value | None]:
+    """Build the log entry of a replay."""
+    at = to_rfc3339(now_ms)
+    entry = Entry(delivery.event_id, delivery.event_type, delivery.submission_id, at, Reason.REPLAY)
+    return _new_row(delivery.project_id, entry, now_ms)
+
+
+def entry_values(entry: Entry) -> dict[str, Value]:
+    """Build what a row or a page of the log holds of an entry, besides its key."""
+    values: dict[str, Value] = {"type": entry.type}
+    if entry.submission_id:
+        values["submission_id"] = entry.submission_id
+    if entry.reason is not Reason.EVENT:
+        values["reason"] = entry.reason.value
+    return values
+
+
+def to_entry(key: str, values: Mapping[str, Any]) -> Entry:
+    """Convert `Entry.key` and `entry_values`."""
+    at, event_id = key.split("#")[:2]
+    reason = Reason(values.get("reason", Reason.EVENT))
+    return Entry(event_id, values["type"], values.get("submission_id", ""), at, reason)
+
+
+def _new_row(project_id: str, entry: Entry, now_ms: int) -> dict[str, Value | None]:
+    shard = int(entry.event_id[-1], 16) % NEW_SHARDS
+    return _row(new_pk(project_id, shard), entry, (now_ms + LOG_MS) // MS_PER_SEC)
+
+
+def _row(pk: str, entry: Entry, ttl: int) -> dict[str, Value | None]:
+    return {"pk": pk, "sk": entry.key, **entry_values(entry), "ttl": ttl}

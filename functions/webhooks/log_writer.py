@@ -1,0 +1,47 @@
+"""Write replays, tests and samples to the event log. Other events get there in the transaction that stores them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.clock import MS_PER_SEC
+from functions.webhooks.deliveries.rows import event_row
+from functions.webhooks.endpoints.rows import count_key
+from functions.webhooks.log_entry import Reason
+from functions.webhooks.log_rows import LOG_MS, new_row, replay_row
+from functions.webhooks.publication import put_new
+
+if TYPE_CHECKING:
+    from functions.webhooks.deliveries.model import Delivery, Event
+
+
+class LogWriter(Table):
+    """Adds entries to the log of a project that has a consumer; for other projects it writes nothing."""
+
+    def is_on(self, project_id: str) -> bool:
+        """Whether the project keeps a log now."""
+        found = self._client.get_item(
+            TableName=self.table_name,
+            Key=count_key(project_id),
+            ConsistentRead=True,
+            ProjectionExpression="log_until_ms",
+        )
+        return self._clock() < int(from_item(found.get("Item") or {}).get("log_until_ms", 0))
+
+    def add_test(self, event: Event) -> bool:
+        """Store an event that only the log gets, with its bytes; False without a log. Raises RowsContendedError."""
+        if not self.is_on(event.project_id):
+            return False
+        now = self._clock()
+        rows = (event_row(event, (now + LOG_MS) // MS_PER_SEC), new_row(event, now, Reason.TEST))
+        transact_or_raise(self._client, [put_new(self.table_name, row) for row in rows])
+        return True
+
+    def replay_actions(self, delivery: Delivery) -> list[Any]:
+        """Return the action that adds the event of a replayed delivery once more, for the replay's transaction."""
+        if not self.is_on(delivery.project_id):
+            return []
+        return [{"Put": {"TableName": self.table_name, "Item": to_item(replay_row(delivery, self._clock()))}}]

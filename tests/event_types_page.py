@@ -1,0 +1,51 @@
+"""Write docs/event-types.md from the catalogue: `python -m tests.event_types_page > docs/event-types.md`."""
+
+import json
+from typing import Any
+
+from functions.events.catalogue import catalogue
+
+_HEAD = """\
+# Event types
+
+`GET /api/event-types` answers this page as JSON.
+`python -m tests.event_types_page` wrote it: change the models instead.
+[Webhooks](webhooks.md) and [events](events.md) say how to get events.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join([_HEAD, *(_section(item) for item in catalogue())])
+
+
+def _section(item: dict[str, Any]) -> str:
+    schema = item["schema"]
+    rows = [f"| `{name}` | {_type(field, schema)} | {_text(field)} |" for name, field in schema["properties"].items()]
+    example = json.dumps(item["example"], ensure_ascii=False, indent=1)
+    parts = [f"## {item['type']}", "", f"{item['description']}.", "", "| field | type | |", "|---|---|---|", *rows]
+    return "\n".join([*parts, "", "```json", example, "```", ""])
+
+
+def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "$ref" in field:
+        return _type(schema["$defs"][field["$ref"].rpartition("/")[2]], schema)
+    for options in ("anyOf", "oneOf"):
+        if options in field:
+            return " or ".join(dict.fromkeys(_type(option, schema) for option in field[options]))
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    kind = str(field.get("type", "any"))
+    if kind == "array":
+        return f"array of {_type(field.get('items', {}), schema)}"
+    return f"{kind} ({field['format']})" if "format" in field else kind
+
+
+def _text(field: dict[str, Any]) -> str:
+    return str(field.get("description", "")).replace("\n", " ").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - the output of a command
