@@ -10,7 +10,7 @@ from functions.submissions.completed_event import completed_event, render_event
 from functions.webhooks.event_types import EVENT_COMPLETED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from functions.aws.payloads import Payloads
     from functions.submissions.store import SubmissionStore
@@ -32,15 +32,17 @@ class EventBodies:
     public_base_url: str
     clock: Clock = now_ms
 
-    def stored(self, project_id: str, entries: Iterable[Entry]) -> dict[str, Event]:
-        """Return the project's events that have bytes of their own, by id. Those of deleted submissions are missing."""
-        return _own(project_id, self.deliveries.get_events(list({entry.event_id for entry in entries})))
+    def stored(self, entries: Iterable[Entry]) -> dict[str, Event | None]:
+        """Return the events that have rows of their own, by id; None for those of deleted submissions."""
+        return self.deliveries.get_events(list({entry.event_id for entry in entries}))
 
     def all(self, project_id: str, entries: Iterable[Entry]) -> dict[str, Event]:
         """Return the project's events, by id. Those of deleted or expired submissions are missing."""
         wanted = {entry.event_id: entry for entry in entries}
         found = self.deliveries.get_events(list(wanted))
-        events = _own(project_id, found)
+        events = {
+            event_id: event for event_id, event in found.items() if event is not None and event.project_id == project_id
+        }
         rendered = [
             event_id for event_id, entry in wanted.items() if event_id not in found and entry.type == EVENT_COMPLETED
         ]
@@ -49,12 +51,6 @@ class EventBodies:
                 body = render_event(row, self.payloads, self.public_base_url)
                 events[row.submission_id] = completed_event(row, body)
         return events
-
-
-def _own(project_id: str, found: Mapping[str, Event | None]) -> dict[str, Event]:
-    return {
-        event_id: event for event_id, event in found.items() if event is not None and event.project_id == project_id
-    }
 
 
 def within_answer(events: Iterable[Event]) -> int:

@@ -8,7 +8,6 @@ and a consumer that has read up to a position never misses one below it. Polls d
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
@@ -17,12 +16,12 @@ from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC
-from functions.events.model import Placed
+from functions.events.model import Head, Placed
 from functions.failpoint import reach
 from functions.webhooks.log_rows import LOG_MS, NEW_SHARDS, entry_values, new_pk, to_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from functions.aws.dynamodb.items import Value
     from functions.webhooks.log_entry import Entry
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 MOST_ORDERED = 90
 """Entries that one transaction of at most 100 actions orders."""
 _PAGE_PREFIX = "PAGE#"
-_GAP_TRIES = 4
+_ORDER_TRIES = 4
 
 
 def log_pk(project_id: str) -> str:
@@ -39,7 +38,7 @@ def log_pk(project_id: str) -> str:
 
 
 def head_key(project_id: str) -> dict[str, Any]:
-    """Return the key of the row with the last position (`last`). It never expires, so that no position comes twice."""
+    """Return the key of the row with `Head` (`last`, `ordered_ms`). It never expires: no position comes twice."""
     return key(log_pk(project_id), "HEAD")
 
 
@@ -51,30 +50,65 @@ def page_sk(last_position: int) -> str:
 class EventLog(Table):
     """Pages of the deliveries table, and the entries that have no position yet. All reads are consistent."""
 
-    def last_position(self, project_id: str) -> int:
-        """Return the last position given; 0 for an empty log."""
+    def head(self, project_id: str) -> Head:
+        """Return the end of the log; position 0 for an empty one."""
         found = self._client.get_item(TableName=self.table_name, Key=head_key(project_id), ConsistentRead=True)
-        return int(from_item(found.get("Item") or {}).get("last", 0))
+        row = from_item(found.get("Item") or {})
+        return Head(row.get("last", 0), row.get("ordered_ms", 0))
 
-    def order(self, project_id: str) -> bool:
-        """Give the oldest new entries their positions; False if there was none.
+    def is_expired(self, head: Head) -> bool:
+        """Whether the last page has expired, and so all pages."""
+        return _is_expired(head.ordered_ms, self._clock())
 
-        One transaction adds a page, moves the head and deletes the new entries. Of several that try, one wins.
+    def order(self, project_id: str) -> Head:
+        """Give the oldest new entries their positions, if there are any; return the end of the log.
+
+        One transaction adds a page, moves the head and deletes the new entries. Of several that try, one wins, and the
+        others look again.
         """
-        last = self.last_position(project_id)
-        entries = self._new_entries(project_id)
-        if not entries:
-            return False
-        reach("order.after_read")
+        head = self.head(project_id)
+        for _ in tries(_ORDER_TRIES, self._sleep):
+            entries = self._new_entries(project_id)
+            if not entries:
+                break
+            reach("order.after_read")
+            after = self._append(project_id, head, entries)
+            reach("order.after_write")
+            if after is not None:
+                return after
+            head = self.head(project_id)
+        return head
+
+    def read(self, project_id: str, after: int, limit: int) -> list[Placed]:
+        """Return at most `limit` entries that follow a position, without a gap, except for those that have expired."""
         now = self._clock()
+        found: list[Placed] = []
+        for page in self._pages(project_id, after, limit, now):
+            placed = _placed(page)
+            is_gap = placed[0].position > (found[-1].position if found else after) + 1
+            # A transaction may be visible in part, for milliseconds: a page without the page before it.
+            if is_gap and (found or not _is_expired(page["previous_ms"], now)):
+                break
+            found += [one for one in placed if one.position > after]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _append(self, project_id: str, head: Head, entries: Sequence[tuple[Any, Entry]]) -> Head | None:
+        """Write a page; None if another poll was faster, or the rows were busy."""
+        now = self._clock()
+        after = Head(head.last + len(entries), now)
         page: dict[str, Value | None] = {
             "pk": log_pk(project_id),
-            "sk": page_sk(last + len(entries)),
+            "sk": page_sk(after.last),
             "entries": [{"key": entry.key, **entry_values(entry)} for _, entry in entries],
+            "previous_ms": head.ordered_ms,
             "ttl": (now + LOG_MS) // MS_PER_SEC,
         }
-        head = ConditionalUpdate(
-            {"last": last + len(entries)}, "attribute_not_exists(#last) OR #last = :seen", {"seen": last}
+        move = ConditionalUpdate(
+            {"last": after.last, "ordered_ms": now},
+            "attribute_not_exists(#last) OR #last = :seen",
+            {"seen": head.last},
         )
         # The condition on each entry: while another order commits, a read may show its head without its deletions.
         deletions = [
@@ -82,46 +116,27 @@ class EventLog(Table):
             for at, _ in entries
         ]
         put = {"Put": {"TableName": self.table_name, "Item": to_item(page)}}
-        transact(self._client, [head.action(self.table_name, head_key(project_id)), put, *deletions])
-        reach("order.after_write")
-        return True
+        actions = [move.action(self.table_name, head_key(project_id)), put, *deletions]
+        return None if transact(self._client, actions) else after
 
-    def read(self, project_id: str, after: int, limit: int) -> list[Placed]:
-        """Return at most `limit` entries that follow a position. It may skip expired ones."""
-        for _ in tries(_GAP_TRIES, self._sleep):
-            found = self._read(project_id, after, limit)
-            # A page may be visible before the page before it, for milliseconds. A gap that stays has expired.
-            if not found or found[0].position == after + 1:
-                break
-        first = found[0].position if found else 0
-        return [placed for placed, position in zip(found, count(first), strict=False) if placed.position == position]
-
-    def _read(self, project_id: str, after: int, limit: int) -> list[Placed]:
-        found: list[Placed] = []
-        request: dict[str, Any] = {
-            "TableName": self.table_name,
-            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :end",
-            "FilterExpression": "#ttl > :now",
-            "ExpressionAttributeNames": {"#ttl": "ttl"},
-            "ExpressionAttributeValues": to_item(
-                {
-                    ":pk": log_pk(project_id),
-                    ":first": page_sk(after + 1),
-                    ":end": f"{_PAGE_PREFIX}~",
-                    ":now": self._clock() // MS_PER_SEC,
-                }
-            ),
-            "ConsistentRead": True,
-            "Limit": limit,  # each page has an entry at least
+    def _pages(self, project_id: str, after: int, limit: int, now_ms: int) -> Iterator[dict[str, Any]]:
+        """Yield the pages that have not expired, from the one with the entry after that position."""
+        values: dict[str, Value | None] = {
+            ":pk": log_pk(project_id),
+            ":first": page_sk(after + 1),
+            ":end": f"{_PAGE_PREFIX}~",
+            ":now": now_ms // MS_PER_SEC,
         }
-        while len(found) < limit:
-            answer = self._client.query(**request)
-            for item in answer["Items"]:
-                found += [placed for placed in _placed(from_item(item)) if placed.position > after]
-            if "LastEvaluatedKey" not in answer:
-                break
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-        return found[:limit]
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :end",
+            FilterExpression="#ttl > :now",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues=to_item(values),
+            ConsistentRead=True,
+            PaginationConfig={"PageSize": limit},  # each page has an entry at least
+        )
+        return (from_item(item) for page in pages for item in page["Items"])
 
     def _new_entries(self, project_id: str) -> Sequence[tuple[Any, Entry]]:
         """Return the oldest new entries with their keys, by time and id."""
@@ -138,6 +153,11 @@ class EventLog(Table):
             rows = [from_item(item) for item in answer["Items"]]
             found += [(key(pk, row["sk"]), to_entry(row["sk"], row)) for row in rows]
         return sorted(found, key=lambda pair: pair[1].key)[:MOST_ORDERED]
+
+
+def _is_expired(ordered_ms: int, now_ms: int) -> bool:
+    """Whether a page that was ordered then is over its `ttl`."""
+    return (ordered_ms + LOG_MS) // MS_PER_SEC <= now_ms // MS_PER_SEC
 
 
 def _placed(page: Mapping[str, Any]) -> list[Placed]:

@@ -30,6 +30,14 @@ class EventFilters:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the log: the last position, and when it was given. No entry: 0, 0."""
+
+    last: int
+    ordered_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """An entry and its position in the log."""
 

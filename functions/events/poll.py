@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
 from functions.events.bodies import EventBodies, within_answer
 from functions.events.consumers import ConsumerLimitError, ConsumerStore
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from functions.events.log import EventLog
     from functions.events.model import Consumer, Placed, PollRequest
+    from functions.webhooks.deliveries.model import Event
+    from functions.webhooks.log_entry import Entry
 
 _SCANNED = 200
 """Entries that one read of a filtered poll looks at."""
@@ -23,6 +26,8 @@ _WORK_SECS = 8.0
 """A poll looks for an entry that its filter accepts for so long, besides its wait."""
 _FIRST_STEP_SECS = 0.05
 _LONGEST_STEP_SECS = 1.0
+_VISIBLE_MS = 60_000
+"""A row of a committed transaction is visible long before."""
 _ORDERS = 100
 """Before a consumer starts at the end, so many transactions order what was there."""
 _AHEAD = (
@@ -40,6 +45,7 @@ class Poll:
     consumers: ConsumerStore
     bodies: EventBodies
     longest_wait_secs: float
+    clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -48,7 +54,7 @@ class Poll:
 
         A consumer that dies before its next poll gets the same entries again.
         """
-        if request.position is not None and request.position > self.log.last_position(project_id):
+        if request.position is not None and request.position > self.log.head(project_id).last:
             raise ConflictError(_AHEAD)
         consumer = self.consumers.get(project_id, request.consumer)
         if consumer is None:
@@ -69,41 +75,71 @@ class Poll:
     def _start(self, project_id: str, request: PollRequest) -> int:
         if request.position is not None:  # it has expired, and its process has not
             return request.position
+        last = self.log.order(project_id).last
+        if request.from_start:
+            oldest = self.log.read(project_id, 0, 1)
+            return oldest[0].position - 1 if oldest else last
         for _ in range(_ORDERS):
-            if not self.log.order(project_id):
+            before, last = last, self.log.order(project_id).last
+            if last == before:
                 break
-        if not request.from_start:
-            return self.log.last_position(project_id)
-        oldest = self.log.read(project_id, 0, 1)
-        return oldest[0].position - 1 if oldest else self.log.last_position(project_id)
+        return last
 
     def _read(self, project_id: str, request: PollRequest, after: int) -> Polled:
-        start, missed = self.monotonic(), 0
-        step, position = _FIRST_STEP_SECS, after
-        scanned = request.limit if request.types is None else max(request.limit, _SCANNED)
+        start, step = self.monotonic(), _FIRST_STEP_SECS
+        polled = Polled((), after)
         while True:
-            placed = self.log.read(project_id, position, scanned)
-            if placed:
-                missed += placed[0].position - position - 1
-                polled = self._accepted(project_id, request, placed, missed)
-                if polled.events or self.monotonic() - start > _WORK_SECS:
-                    return polled
-                position = polled.position
-            elif not self.log.order(project_id):
-                left = min(request.wait_secs, self.longest_wait_secs) - (self.monotonic() - start)
-                if left <= 0:
-                    return Polled((), position, missed)
-                self.sleep(min(step, left))
+            before = polled
+            polled = self._next(project_id, request, before)
+            spent = self.monotonic() - start
+            if polled.events:
+                return polled
+            if polled.position > before.position:
+                left = _WORK_SECS - spent  # a filter passes over entries
+            else:
+                left = min(request.wait_secs, self.longest_wait_secs) - spent
+                self.sleep(max(0, min(step, left)))
                 step = min(step * 1.5, _LONGEST_STEP_SECS)
+            if left <= 0:
+                return polled
 
-    def _accepted(self, project_id: str, request: PollRequest, placed: list[Placed], missed: int) -> Polled:
+    def _next(self, project_id: str, request: PollRequest, seen: Polled) -> Polled:
+        """Read on from a position. Without progress, there is nothing that follows it yet."""
+        scanned = request.limit if request.types is None else max(request.limit, _SCANNED)
+        placed = self.log.read(project_id, seen.position, scanned)
+        if not placed:
+            head = self.log.order(project_id)
+            if head.last <= seen.position:
+                return seen
+            if self.log.is_expired(head):  # with all its pages
+                return Polled((), head.last, seen.missed + head.last - seen.position)
+            placed = self.log.read(project_id, seen.position, scanned)
+        if not placed:
+            return seen
+        missed = seen.missed + placed[0].position - seen.position - 1
+        return self._accepted(request, placed, missed)
+
+    def _accepted(self, request: PollRequest, placed: list[Placed], missed: int) -> Polled:
         """Return the accepted ones of these entries, up to the limits of an answer."""
-        wanted = [one for one in placed if request.accepts(one.entry)][: request.limit]
-        is_cut = len(wanted) == request.limit
-        known = self.bodies.stored(project_id, [one.entry for one in wanted]) if wanted else {}
-        events = [(one, known[one.entry.event_id]) for one in wanted if one.entry.event_id in known]
+        wanted = [one for one in placed if request.accepts(one.entry)]
+        end = placed[-1].position
+        if len(wanted) >= request.limit:
+            wanted = wanted[: request.limit]
+            end = wanted[-1].position
+        known = self.bodies.stored(one.entry for one in wanted) if wanted else {}
+        events: list[tuple[Placed, Event]] = []
+        for one in wanted:
+            if one.entry.event_id not in known and self._is_new(one.entry):
+                # Its transaction is visible in part, for milliseconds: the event's row follows.
+                end = one.position - 1
+                break
+            event = known.get(one.entry.event_id)
+            if event is not None:
+                events.append((one, event))
         count = within_answer(event for _, event in events)
         if count < len(events):
-            return Polled(tuple(events[:count]), events[count - 1][0].position, missed)
-        last = wanted[-1] if is_cut else placed[-1]
-        return Polled(tuple(events), last.position, missed)
+            end = events[count - 1][0].position
+        return Polled(tuple(events[:count]), end, missed)
+
+    def _is_new(self, entry: Entry) -> bool:
+        return self.clock() - from_rfc3339(entry.at) < _VISIBLE_MS

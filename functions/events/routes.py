@@ -77,7 +77,7 @@ class EventRoutes:
     def consumers(self, app: Resolver) -> Response[str]:
         """List the project's consumers."""
         project_id = self._project(app)
-        last = self.polls.log.last_position(project_id)
+        last = self.polls.log.head(project_id).last
         found = self.polls.consumers.list_all(project_id)
         return answer({"items": [consumer_body(project_id, one, last) for one in found], "next_cursor": None})
 

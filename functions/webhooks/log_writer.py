@@ -8,10 +8,11 @@ from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC
+from functions.webhooks.deliveries.model import TTL_MS
 from functions.webhooks.deliveries.rows import event_row
 from functions.webhooks.endpoints.rows import count_key
 from functions.webhooks.log_entry import Reason
-from functions.webhooks.log_rows import LOG_MS, new_row, replay_row
+from functions.webhooks.log_rows import new_row, replay_row
 from functions.webhooks.publication import put_new
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class LogWriter(Table):
         if not self.is_on(event.project_id):
             return False
         now = self._clock()
-        rows = (event_row(event, (now + LOG_MS) // MS_PER_SEC), new_row(event, now, Reason.TEST))
+        rows = (event_row(event, (now + TTL_MS) // MS_PER_SEC), new_row(event, now, Reason.TEST))
         transact_or_raise(self._client, [put_new(self.table_name, row) for row in rows])
         return True
 

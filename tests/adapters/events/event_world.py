@@ -34,7 +34,7 @@ class EventWorld:
         self.consumers = ConsumerStore(table, pipeline.aws.names["QuotasTable"], dynamodb, pipeline.time)
         self.writer = LogWriter(table, dynamodb, pipeline.time)
         self.bodies = EventBodies(pipeline.deliveries, pipeline.submissions, pipeline.payloads, BASE_URL, pipeline.time)
-        self.polls = Poll(self.log, self.consumers, self.bodies, 20, no_sleep)
+        self.polls = Poll(self.log, self.consumers, self.bodies, 20, pipeline.time, no_sleep)
 
     def run(self, **changes: Any) -> Submission:
         """Run a submission without a webhook of its own to its end."""

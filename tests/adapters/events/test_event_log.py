@@ -10,7 +10,7 @@ import pytest
 from functions.aws.dynamodb.items import to_item
 from functions.errors import ConflictError
 from functions.events.consumers import ConsumerLimitError, ConsumerStore
-from functions.events.log import MOST_ORDERED
+from functions.events.log import MOST_ORDERED, page_sk
 from functions.events.model import MAX_CONSUMERS
 from functions.ids import new_id
 from functions.submissions.delete import Deletion
@@ -192,10 +192,44 @@ def test_a_crash_of_record_leaves_run_and_entry_together(world: EventWorld) -> N
         with crash_at(point), pytest.raises(Crash):
             world.pipeline.finish(submission)
         is_final = world.pipeline.row(submission).is_final
-        position = world.log.last_position("dev")
+        position = world.log.head("dev").last
         assert (submission.submission_id in ids_of(world.poll(position=position))) == is_final
         world.pipeline.finish(submission)
         assert ids_of(world.poll(position=position)) == [submission.submission_id]
+
+
+def test_a_page_that_is_not_visible_yet_is_waited_for(world: EventWorld) -> None:
+    world.poll("a")
+    published = []
+    for number in range(3):
+        published.append(world.publish(number))
+        world.log.order("dev")
+    client, table = world.pipeline.aws.client("dynamodb"), world.pipeline.aws.names["DeliveriesTable"]
+    for hidden in (1, 2):
+        (page,) = [row for row in world.rows("LOG#") if row["sk"]["S"] == page_sk(hidden)]
+        client.delete_item(TableName=table, Key={"pk": page["pk"], "sk": page["sk"]})
+        position = hidden - 1
+        assert ids_of(world.poll("a", position=0)) == published[:position]
+        stopped = world.poll("a", position=position)
+        assert (stopped.events, stopped.position, stopped.missed) == ((), position, 0)
+        client.put_item(TableName=table, Item=page)
+    assert ids_of(world.poll("a", position=0)) == published
+
+
+def test_an_event_whose_row_is_not_visible_yet_is_waited_for_and_not_for_ever(world: EventWorld) -> None:
+    world.poll()
+    published = [world.publish(number) for number in range(3)]
+    client, table = world.pipeline.aws.client("dynamodb"), world.pipeline.aws.names["DeliveriesTable"]
+    (row,) = world.rows(f"EVENT#{published[1]}")
+    client.delete_item(TableName=table, Key={"pk": row["pk"], "sk": row["sk"]})
+    first = world.poll()
+    assert (ids_of(first), first.position) == (published[:1], 1)
+    assert world.poll(position=1).position == 1
+    client.put_item(TableName=table, Item=row)
+    assert ids_of(world.poll()) == published[1:]
+    client.delete_item(TableName=table, Key={"pk": row["pk"], "sk": row["sk"]})
+    world.pipeline.time.advance(61)
+    assert ids_of(world.poll()) == published[2:]
 
 
 def test_a_filter_looks_past_other_events_and_commits_them(world: EventWorld) -> None:
