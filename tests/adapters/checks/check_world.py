@@ -119,7 +119,9 @@ class CheckWorld:
 
     def events(self) -> list[Any]:
         """Every event of checks that an endpoint gets, oldest first."""
-        items = [item for item in self.aws.items("DeliveriesTable") if item["sk"]["S"] == "EVENT"]
+        rows = self.aws.items("DeliveriesTable")
+        delivered = {row["pk"]["S"] for row in rows if row["sk"]["S"].startswith("DELIVERY#")}
+        items = [row for row in rows if row["sk"]["S"] == "EVENT" and row["pk"]["S"] in delivered]
         bodies = [json.loads(zlib.decompress(item["body_zlib"]["B"])) for item in items]
         found = [body for body in bodies if body["type"].startswith("check.")]
         return sorted(found, key=lambda body: (body["timestamp"], body["type"]))
