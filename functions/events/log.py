@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_ORDERED = 90
 """Entries that one transaction of at most 100 actions orders."""
 _PAGE_PREFIX = "PAGE#"
-_ORDER_TRIES = 4
+_ORDER_TRIES = 8
 
 
 def log_pk(project_id: str) -> str:
@@ -71,11 +71,15 @@ class EventLog(Table):
             entries = self._new_entries(project_id)
             if not entries:
                 break
-            reach("order.after_read")
-            after = self._append(project_id, head, entries)
-            reach("order.after_write")
-            if after is not None:
-                return after
+            # The partitions were read one after the other: an entry in an early one may have come after its read, and
+            # before a later entry that was seen. When two reads agree, each entry comes with all that precede it.
+            again = self._new_entries(project_id, entries[-1][1].key)
+            if again == entries:
+                reach("order.after_read")
+                after = self._append(project_id, head, entries)
+                reach("order.after_write")
+                if after is not None:
+                    return after
             head = self.head(project_id)
         return head
 
@@ -138,15 +142,15 @@ class EventLog(Table):
         )
         return (from_item(item) for page in pages for item in page["Items"])
 
-    def _new_entries(self, project_id: str) -> Sequence[tuple[Any, Entry]]:
-        """Return the oldest new entries with their keys, by time and id."""
+    def _new_entries(self, project_id: str, last: str = "~") -> Sequence[tuple[Any, Entry]]:
+        """Return the oldest new entries up to a key, with the keys of their rows, by time and id."""
         found: list[tuple[Any, Entry]] = []
         for shard in range(NEW_SHARDS):
             pk = new_pk(project_id, shard)
             answer = self._client.query(
                 TableName=self.table_name,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues=to_item({":pk": pk}),
+                KeyConditionExpression="pk = :pk AND sk <= :last",
+                ExpressionAttributeValues=to_item({":pk": pk, ":last": last}),
                 ConsistentRead=True,
                 Limit=MOST_ORDERED,
             )
