@@ -55,6 +55,7 @@ class ListedCheck(BaseModel):
     retries: int
     fail_after: FailAfter
     remind_hours: int
+    notify: list[Uuid]
     muted_until: Time | None
     should_fail: bool
     tags: list[str]

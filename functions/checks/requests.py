@@ -24,6 +24,7 @@ from functions.submissions.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunR
 
 _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 HIDDEN = "***"
 """Shown in place of a variable's value."""
@@ -48,6 +49,7 @@ def _moment(text: str) -> str:
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
 Slug = Annotated[str, Field(pattern=SLUG)]
 Tag = Annotated[str, Field(pattern=_TAG)]
+NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
 
 class Overlap(StrEnum):
@@ -143,6 +145,12 @@ class CheckSettings(BaseModel):
     )
     fail_after: FailAfter = FailAfter()
     remind_hours: int = Field(default=0, ge=0, le=720, description="Repeat the alarm while failing. 0: never.")
+    notify: list[NotifiedId] = Field(
+        default=[],
+        max_length=50,
+        description="Ids of the webhook endpoints that get the events of this check. Default, and if none of them "
+        "exists any more: all of the project.",
+    )
     muted_until: Annotated[Text, AfterValidator(_moment)] | None = Field(
         default=None, description="No events until then; history goes on.", json_schema_extra={"format": "date-time"}
     )

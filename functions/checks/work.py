@@ -162,7 +162,7 @@ class CheckWork:
         if run is None or run.is_settled or run.status not in FINAL_STATUSES:
             return
         for event in events_of(run):
-            self.outbox.publish(event)
+            self.outbox.publish(event, only=frozenset(check.settings.notify))
         reach("check.after_publish")
         if run.status in _STARTS_OTHERS:
             self.following.after_run(check, run)

@@ -33,13 +33,14 @@ class Outbox:
     bus: Bus
     clock: Clock = now_ms
 
-    def publish(self, event: Event, *, skip_endpoint_id: str | None = None) -> None:
+    def publish(self, event: Event, *, skip_endpoint_id: str | None = None, only: frozenset[str] = frozenset()) -> None:
         """Write the event and its deliveries, send their hints, then put the event on the bus.
 
-        Targets: see `plan_publication`. Raises the errors of the tables, the queue and the bus. Nothing is lost then:
-        the caller repeats the call.
+        Targets: see `plan_publication`. `only`: ids of the endpoints that may get it; all may if none of these is
+        there, so that no mistake hides an event. Raises the errors of the tables, the queue and the bus. Nothing is
+        lost then: the caller repeats the call.
         """
-        subscribers = self.endpoints.subscribers(event.project_id)
+        subscribers = self.endpoints.subscribers(event.project_id).among(only)
         plan = plan_publication(self.deliveries.table_name, event, subscribers, None, self.clock(), skip_endpoint_id)
         hints: Sequence[Hint] = plan.hints
         if not self.deliveries.put_publication(plan):

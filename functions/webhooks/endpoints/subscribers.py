@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,3 +23,8 @@ class Subscribers:
     def want(self, event_type: str, now_ms: int) -> bool:
         """Whether anybody gets an event of this type now."""
         return self.is_logged(now_ms) or any(endpoint.wants(event_type) for endpoint in self.endpoints)
+
+    def among(self, endpoint_ids: frozenset[str]) -> Subscribers:
+        """Keep the endpoints with these ids; all if none of them is there."""
+        kept = tuple(endpoint for endpoint in self.endpoints if endpoint.endpoint_id in endpoint_ids)
+        return replace(self, endpoints=kept) if kept else self

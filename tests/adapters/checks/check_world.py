@@ -112,10 +112,12 @@ class CheckWorld:
                 return
             self.time.ms = min(end, self.time.ms + MINUTE * 1000)
 
-    def endpoint(self, *events: str) -> None:
-        """Subscribe an endpoint."""
+    def endpoint(self, *events: str) -> str:
+        """Subscribe an endpoint; return its id."""
         body = {"url": "https://hooks.example.com/checks", "events": list(events)}
-        assert send(self.key, "POST", "/api/webhooks", body).status == 200
+        answer = send(self.key, "POST", "/api/webhooks", body)
+        assert answer.status == 200
+        return str(answer.json["id"])
 
     def events(self) -> list[Any]:
         """Every event of checks that an endpoint gets, oldest first."""

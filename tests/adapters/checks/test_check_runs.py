@@ -1,5 +1,6 @@
 """Slots become runs, runs become submissions, and their results move the state of the check."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -82,6 +83,41 @@ def test_events_of_every_run_go_to_endpoints_that_name_them(world: CheckWorld) -
     world.settle()
     types = Counter(event["type"] for event in world.events())
     assert types == {"check.run.completed": 2, "check.run.missed": 3}
+
+
+def told(world: CheckWorld) -> set[str]:
+    """Endpoints that a delivery is for."""
+    keys = (item["sk"]["S"] for item in world.aws.items("DeliveriesTable"))
+    return {sk.removeprefix("DELIVERY#") for sk in keys if sk.startswith("DELIVERY#")}
+
+
+def test_only_the_endpoints_of_notify_are_told(world: CheckWorld) -> None:
+    wanted, other = world.endpoint("check.run.completed"), world.endpoint("check.run.completed")
+    five_minutely(world, notify=[wanted])
+    world.settle(5 * 60)
+    assert told(world) == {wanted}
+    assert send(world.key, "DELETE", f"/api/webhooks/{wanted}").status == 200
+    world.settle(5 * 60)
+    assert told(world) == {wanted, other}  # nobody of `notify` is left: better all than nobody
+
+
+def test_the_age_of_the_oldest_check_is_a_metric_of_each_minute(
+    world: CheckWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`OldestCheckAlarm` tells of a large one, and of none at all."""
+    five_minutely(world)
+    world.time.advance(5 * 60 + 240)
+    world.schedule()
+    world.schedule()
+    lines = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "OldestCheckAge" in line)
+    assert [line["OldestCheckAge"] for line in lines] == [[240.0], [0.0]]
+
+
+def test_a_reminder_comes_while_the_outage_lasts(world: CheckWorld) -> None:
+    world.endpoint()
+    five_minutely(world, assertions=[{"type": "stdout", "equals": "13"}], remind_hours=1)
+    world.settle(125 * 60)
+    assert [event["is_reminder"] for event in world.events()] == [False, True, True]
 
 
 def test_a_run_that_passes_at_its_second_attempt_is_flaky(world: CheckWorld) -> None:
