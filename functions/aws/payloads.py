@@ -1,13 +1,15 @@
 """The payload bucket: content that is too large for a table item or a message (the claim-check pattern).
 
-Keys: `inputs/<submission_id>` (JSON with base64 code and stdin) and `outputs/<submission_id>/<execution_id>/stdout`
-or `/stderr` (raw bytes, mostly written by a runner).
+Keys: `inputs/<submission_id>` (JSON with base64 code and stdin), `judge-inputs/<submission_id>/<random>` (JSON, read by
+a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
+`cases` (JSON) and `case-<index>-stdout` of a judge run.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import secrets
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
+CASES_MAX_BYTES = 8 * 1024 * 1024
+"""The results of a judge run: at most 3 MiB of output in base64, and 200 times what else a case has."""
 
 
 class PayloadMissingError(Exception):
@@ -47,19 +51,32 @@ class Payloads:
         document = json.loads(self._read(f"inputs/{submission_id}"))
         return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
 
+    def put_judging(self, submission_id: str, text: str) -> str:
+        """Store what a runner needs of a judge run; return the object's key, which nobody can guess."""
+        key = f"judge-inputs/{submission_id}/{secrets.token_hex(16)}"
+        self._client().put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
+        return key
+
+    def get_cases(self, submission_id: str, key: str) -> bytes:
+        """Return the results of a judge run. Raises PayloadMissingError."""
+        return self._get_output(submission_id, key, CASES_MAX_BYTES)
+
     def put_output(
-        self, submission_id: str, execution_id: str, stream: Literal["stdout", "stderr"], content: bytes
+        self, submission_id: str, execution_id: str, name: Literal["stdout", "stderr", "cases"], content: bytes
     ) -> str:
-        """Store one output stream; return the object's key."""
-        key = f"outputs/{submission_id}/{execution_id}/{stream}"
+        """Store one output stream, or the results of a judge run; return the object's key."""
+        key = f"outputs/{submission_id}/{execution_id}/{name}"
         self._client().put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/octet-stream")
         return key
 
     def get_output(self, submission_id: str, key: str) -> bytes:
         """Return at most 1 MiB, a runner's limit for one stream. Raises PayloadMissingError."""
+        return self._get_output(submission_id, key, OUTPUT_MAX_BYTES)
+
+    def _get_output(self, submission_id: str, key: str, max_bytes: int) -> bytes:
         if not key.startswith(f"outputs/{submission_id}/"):
             raise PayloadMissingError("the key is another submission's")
-        return self._read(key, OUTPUT_MAX_BYTES)
+        return self._read(key, max_bytes)
 
     def delete_outputs(self, submission_id: str, keys: Iterable[str | None]) -> None:
         """Delete those of these objects that are output of the submission. None stands for no object."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from functions.checks.hints import SubmissionEnded
 from functions.checks.triggers import MARK_OF_CHECK, Follower, SubmissionTrigger
 from functions.fresh_cache import FreshCache
+from functions.submissions.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +35,12 @@ class SubmissionTriggers:
     cache: FreshCache[str, tuple[Follower, ...]] = field(default_factory=_new_cache)
 
     def tell(self, submission: Submission) -> None:
-        """Tell of a final submission. Raises the errors of table and queue: the stream then repeats it."""
+        """Tell of a final run; a judge run starts no check.
+
+        Raises the errors of table and queue: the stream then repeats it.
+        """
         metadata = submission.metadata
-        if not metadata or MARK_OF_CHECK in metadata:
+        if submission.kind is not Kind.RUN or not metadata or MARK_OF_CHECK in metadata:
             return
         check_ids = [each.check_id for each in self._followers(submission.project_id) if _is_started(each, metadata)]
         if check_ids:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.submissions.completed_event import completed_event, render_event
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.event_types import SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from functions.aws.payloads import Payloads
+    from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
@@ -24,12 +23,14 @@ ANSWER_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EventBodies:
-    """Reads events. A project without a target has no event rows; its submissions hold all that the events say."""
+    """Reads events. `event_of` makes that of a final submission.
+
+    A project without a target has no event rows; its submissions hold all that the events say.
+    """
 
     deliveries: DeliveryStore
     submissions: SubmissionStore
-    payloads: Payloads
-    public_base_url: str
+    event_of: Callable[[Submission], Event]
     clock: Clock = now_ms
 
     def stored(self, entries: Iterable[Entry]) -> dict[str, Event | None]:
@@ -44,12 +45,11 @@ class EventBodies:
             event_id: event for event_id, event in found.items() if event is not None and event.project_id == project_id
         }
         rendered = [
-            event_id for event_id, entry in wanted.items() if event_id not in found and entry.type == EVENT_COMPLETED
+            event_id for event_id, entry in wanted.items() if event_id not in found and entry.type in SUBMISSION_EVENTS
         ]
         for row in self.submissions.get_all(rendered).values() if rendered else ():
             if row.is_final and row.project_id == project_id and row.ttl * MS_PER_SEC > self.clock():
-                body = render_event(row, self.payloads, self.public_base_url)
-                events[row.submission_id] = completed_event(row, body)
+                events[row.submission_id] = self.event_of(row)
         return events
 
 

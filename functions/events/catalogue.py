@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.checks.openapi import CHECK_WEBHOOKS
+from functions.judging.openapi import JUDGE_WEBHOOKS
 from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
 from functions.webhooks.openapi_events import WEBHOOKS as ENDPOINT_WEBHOOKS
 
 if TYPE_CHECKING:
     from functions.http.json_body import Body
 
-WEBHOOKS = {**RUN_WEBHOOKS, **CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
+WEBHOOKS = {**RUN_WEBHOOKS, **JUDGE_WEBHOOKS, **CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
 """Every event of this service, by its type."""
 _SAMPLES = Path(__file__).parent / "samples.json"
 """The golden messages of `events/webhook`, which are not in the zip."""

@@ -13,7 +13,7 @@ from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.events.bodies import EventBodies, within_answer
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.event_types import EVENT_COMPLETED, SUBMISSION_EVENTS
 from functions.webhooks.log_entry import Entry
 from functions.webhooks.log_rows import list_pk, to_entry
 
@@ -79,6 +79,7 @@ class EventListing:
         """
         entries = self._entries(project_id, filters, limit, after)
         events = self.bodies.all(project_id, entries.rows)
+        events = {event_id: event for event_id, event in events.items() if filters.want(event.type)}
         known = [(entry.key, events[entry.event_id]) for entry in entries.rows if entry.event_id in events]
         count = within_answer(event for _, event in known)
         if count < len(known):
@@ -91,21 +92,23 @@ class EventListing:
         if filters.is_undelivered:
             return self._undelivered(project_id, filters, limit, after)
         pages = []
-        if filters.want(EVENT_COMPLETED):
+        if any(map(filters.want, SUBMISSION_EVENTS)):
             finals = self.submissions.finals(
                 project_id, limit=limit, after=after, since_ms=filters.since_ms, ascending=filters.ascending
             )
             rows = tuple(
-                Entry(row.submission_id, EVENT_COMPLETED, row.submission_id, row.created_at) for row in finals.rows
+                Entry(row.submission_id, row.event_type, row.submission_id, row.created_at)
+                for row in finals.rows
+                if filters.want(row.event_type)
             )
             pages.append(Page(rows, finals.next_created_key))
-        if filters.types != frozenset({EVENT_COMPLETED}):
+        if filters.types is None or filters.types - SUBMISSION_EVENTS:
             pages.append(self.others.page(project_id, filters, limit, after))
         return merge(pages, limit, _key_of, ascending=filters.ascending)
 
     def _of_submission(self, filters: EventFilters, submission_id: str, after: str | None) -> Page[Entry]:
         """Return the only event of a submission."""
-        wanted = after is None and filters.want(EVENT_COMPLETED)
+        wanted = after is None and any(map(filters.want, SUBMISSION_EVENTS))
         return Page((Entry(submission_id, EVENT_COMPLETED, submission_id, ""),) if wanted else (), None)
 
     def _undelivered(self, project_id: str, filters: EventFilters, limit: int, after: str | None) -> Page[Entry]:

@@ -1,18 +1,18 @@
 """Lambda entry point of the stream of the submissions table: announce final submissions on the event bus."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.clients import Clients
-from functions.aws.payloads import Payloads
 from functions.checks.hints import CheckHints
 from functions.checks.submission_triggers import SubmissionTriggers
 from functions.checks.trigger_store import TriggerStore
-from functions.handlers.wiring import event_bus
+from functions.handlers.wiring import event_bus, judged_runs
 from functions.settings import AnnounceSettings, load
 from functions.submissions.announce import Announced, Announcer
+from functions.submissions.completed_event import event_of
 from functions.submissions.rows import SUBMISSION_SK, submission_id_of
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger, metrics
@@ -25,10 +25,11 @@ def wired() -> Announcer:
     """Return the wired parts, created on the first call."""
     settings = load(AnnounceSettings)
     submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
-    payloads = Payloads(settings.payloads_bucket, Clients.s3)
     triggers = TriggerStore(settings.checks_table, Clients.dynamodb())
     tell = SubmissionTriggers(triggers, CheckHints(Clients.sqs(), settings.checks_queue_url)).tell
-    return Announcer(submissions, payloads, event_bus(settings), settings.public_base_url, tell)
+    judged = judged_runs(settings)
+    event = partial(event_of, judged, judged.payloads, settings.public_base_url)
+    return Announcer(submissions, event_bus(settings), event, tell)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

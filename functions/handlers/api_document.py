@@ -7,6 +7,7 @@ from functions.events.catalogue import WEBHOOKS
 from functions.events.openapi import EVENT_OPERATIONS
 from functions.http.json_body import to_json
 from functions.http.openapi.document import Document
+from functions.judging.openapi import JUDGE_OPERATIONS
 from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
 from functions.projects.openapi import ADMIN_OPERATIONS
 from functions.submissions import openapi as operations
@@ -20,6 +21,7 @@ def openapi_text() -> str:
     document = Document(
         operations=(
             *operations.OPERATIONS,
+            *JUDGE_OPERATIONS,
             *CHECK_OPERATIONS,
             *WEBHOOK_OPERATIONS,
             *EVENT_OPERATIONS,

@@ -1,8 +1,9 @@
 """Cards of all events, for endpoints with the format of a chat service."""
 
 from functions.checks.cards import CHECK_CARDS
+from functions.judging.card import judged_card
 from functions.submissions.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.event_types import EVENT_COMPLETED, EVENT_JUDGED
 
-CARDS = Cards({EVENT_COMPLETED: completed_card, **CHECK_CARDS})
+CARDS = Cards({EVENT_COMPLETED: completed_card, EVENT_JUDGED: judged_card, **CHECK_CARDS})

@@ -28,6 +28,7 @@ from functions.submissions.accept import Acceptance
 from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.store import SubmissionStore
+from functions.submissions.work import RunWork
 from functions.telemetry import logger
 from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -80,7 +81,9 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
     admission = QuotaAdmission(QuotaStore(settings.quotas_table, dynamodb, clock), submissions, clock, log)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    acceptance = Acceptance(settings, submissions, admission, payloads, boxes, Queues(Clients.sqs()), clock, log)
+    acceptance = Acceptance(
+        settings, submissions, admission, RunWork(payloads), boxes, Queues(Clients.sqs()), clock, log
+    )
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
     following = Following(store, TriggerStore(settings.checks_table, dynamodb), starter)

@@ -4,7 +4,6 @@ import functools
 from typing import Any
 
 from functions.aws.clients import Clients
-from functions.aws.payloads import Payloads
 from functions.clock import now_ms
 from functions.events.bodies import EventBodies
 from functions.events.consumers import ConsumerStore
@@ -12,9 +11,11 @@ from functions.events.listing import EventListing, OtherEvents
 from functions.events.log import EventLog
 from functions.events.poll import Poll
 from functions.events.routes import EventRoutes
+from functions.handlers.wiring import judged_runs
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.store import ProjectStore
 from functions.settings import EventsSettings, load
+from functions.submissions.completed_event import event_of
 from functions.submissions.list_store import SubmissionList
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
@@ -27,12 +28,11 @@ from functions.webhooks.log_writer import LogWriter
 def wiring() -> EventRoutes:
     """Return the wired parts, created on the first call."""
     settings, dynamodb = load(EventsSettings), Clients.dynamodb()
-    table = settings.deliveries_table
+    table, judged = settings.deliveries_table, judged_runs(settings)
     bodies = EventBodies(
         DeliveryStore(table, dynamodb),
         SubmissionStore(settings.submissions_table, dynamodb),
-        Payloads(settings.payloads_bucket, Clients.s3),
-        settings.public_base_url,
+        functools.partial(event_of, judged, judged.payloads, settings.public_base_url),
     )
     submissions = SubmissionList(settings.submissions_table, dynamodb)
     listing = EventListing(submissions, OtherEvents(table, dynamodb), DeliveryList(table, dynamodb), bodies)

@@ -6,24 +6,19 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.clients import Clients
-from functions.aws.secrets import secret
 from functions.clock import now_ms
+from functions.handlers.accept_wiring import acceptance
 from functions.handlers.wiring import completer
 from functions.http.long_poll import LongPoll
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
-from functions.submissions.accept import Acceptance
 from functions.submissions.answers import Results
-from functions.submissions.direct_run import DirectRun
 from functions.submissions.fleet import Fleet
-from functions.submissions.queues import Queues
-from functions.submissions.quota_admission import QuotaAdmission
-from functions.submissions.runner_client import RunnerClient
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.submit_route import SubmitRoute
+from functions.submissions.work import RunWork
 from functions.telemetry import logger
-from functions.webhooks.sending.secret_box import SecretBoxes
 
 refuse_insecure_stage()
 
@@ -32,22 +27,12 @@ refuse_insecure_stage()
 def wiring() -> SubmitRoute:
     """Return the wired parts, created on the first call."""
     log, settings = logger("submit"), load(SubmitSettings)
-    dynamodb, queues = Clients.dynamodb(), Queues(Clients.sqs())
-    ending = completer(settings, "submit")
-    store, payloads = ending.submissions, ending.payloads
-    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    admission = QuotaAdmission(ending.quotas, store, now_ms, log)
-    direct = None
-    if settings.runner_url:
-        authority = functools.partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
-        token = functools.partial(secret, settings.runner_token_parameter)
-        runner = RunnerClient(settings.runner_url, token, authority)
-        direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
+    dynamodb, ending = Clients.dynamodb(), completer(settings, "submit")
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
         fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=Acceptance(settings, store, admission, payloads, boxes, queues, now_ms, log, direct),
-        results=Results(store, payloads, now_ms),
+        acceptance=acceptance(settings, ending, RunWork(ending.payloads), log),
+        results=Results(ending.submissions, ending.payloads, now_ms),
         long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,
         longest_wait_secs=settings.longest_wait_secs,

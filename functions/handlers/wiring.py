@@ -5,9 +5,12 @@
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
+from functions.judging.progress_store import ProgressStore
+from functions.judging.runs import JudgedRuns
 from functions.projects.quota_store import QuotaStore
 from functions.settings import (
     AnnounceSettings,
+    EventsSettings,
     RecordSettings,
     ScheduleSettings,
     SubmitSettings,
@@ -29,19 +32,27 @@ def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings | Sch
     return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
 
 
+def judged_runs(settings: SubmitSettings | RecordSettings | AnnounceSettings | EventsSettings) -> JudgedRuns:
+    """Return the part that ends, repeats and announces judge runs."""
+    progress = ProgressStore(settings.submissions_table, Clients.dynamodb())
+    return JudgedRuns(Payloads(settings.payloads_bucket, Clients.s3), progress, settings.public_base_url)
+
+
 def completer(
     settings: SubmitSettings | RecordSettings | SweepSettings, service: str, on_final: OnFinal = no_one
 ) -> Completer:
     """Return the part that writes final states."""
     dynamodb = Clients.dynamodb()
+    judged = judged_runs(settings)
     return Completer(
         client=dynamodb,
         submissions=SubmissionStore(settings.submissions_table, dynamodb),
-        payloads=Payloads(settings.payloads_bucket, Clients.s3),
+        payloads=judged.payloads,
         quotas=QuotaStore(settings.quotas_table, dynamodb),
         deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
         endpoints=EndpointCache(EndpointStore(settings.deliveries_table, dynamodb)),
         hints=DeliveryHints(Clients.sqs(), settings.deliveries_queue_url),
+        judge_runs=judged,
         public_base_url=settings.public_base_url,
         log=logger(service),
         metrics=metrics(service),

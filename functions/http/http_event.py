@@ -22,7 +22,7 @@ class HttpEvent(APIGatewayProxyEventV2):
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
 
 
-def json_body(event: APIGatewayProxyEventV2) -> bytes:
+def json_body(event: APIGatewayProxyEventV2, max_bytes: int = BODY_MAX_BYTES) -> bytes:
     """Return the bytes of a JSON body. Raises UnsupportedMediaTypeError, TooLargeError, BadRequestError."""
     media_type = (event.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -33,6 +33,6 @@ def json_body(event: APIGatewayProxyEventV2) -> bytes:
         raw = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode(errors="surrogatepass")
     except (binascii.Error, ValueError):
         raise BadRequestError("The body does not match its encoding.") from None
-    if len(raw) > BODY_MAX_BYTES:
-        raise TooLargeError(f"The body is larger than {BODY_MAX_BYTES:,} bytes.")
+    if len(raw) > max_bytes:
+        raise TooLargeError(f"The body is larger than {max_bytes:,} bytes.")
     return raw

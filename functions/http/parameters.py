@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from functions.errors import BadRequestError
 
@@ -32,14 +33,21 @@ def detail_flag(parameters: Parameters) -> bool:
     return _flag(parameters, "detail")
 
 
-def wait_secs(parameters: Parameters, most_secs: int) -> float:
-    """Read `wait` in seconds: `true` means `most_secs`; `false`, or no `wait`, means 0."""
-    text = parameters.get("wait", "false")
+def wait_secs(parameters: Parameters, most_secs: int, default: Literal["true", "false"] = "false") -> float:
+    """Read `wait` in seconds: `true` means `most_secs`, `false` means 0."""
+    text = parameters.get("wait", default)
     if text in {"true", "false"}:
         return float(most_secs) if text == "true" else 0.0
     if not _SECS.fullmatch(text) or float(text) > most_secs:
         raise BadRequestError(f"wait must be true, false, or a number of seconds from 0 to {most_secs}.")
     return float(text)
+
+
+def case_index(text: str) -> int:
+    """Return the index of a case."""
+    if not _NUMBER.fullmatch(text):
+        raise BadRequestError("The index of a case is a whole number.")
+    return int(text)
 
 
 def page_limit(parameters: Parameters) -> int:

@@ -4,6 +4,9 @@ import re
 
 ROUTES: dict[str, tuple[str, ...]] = {
     "/api/submit": ("POST",),
+    "/api/judge": ("POST",),
+    "/api/judge/{id}": ("GET", "DELETE"),
+    "/api/judge/{id}/cases/{index}/stdout": ("GET",),
     "/api/result/{id}": ("GET", "DELETE"),
     "/api/result/{id}/stdout": ("GET",),
     "/api/result/{id}/stderr": ("GET",),
@@ -58,3 +61,8 @@ def find_route(path: str) -> str | None:
 def result_path(submission_id: str) -> str:
     """Path of one result, without stage prefix."""
     return f"/api/result/{submission_id}"
+
+
+def judge_path(submission_id: str) -> str:
+    """Path of one judge run, without stage prefix."""
+    return f"/api/judge/{submission_id}"

@@ -37,6 +37,7 @@ from functions.messages.evidence import (
     Shape,
     ShortText,
 )
+from functions.messages.judging import JudgeCompleted, JudgeProgress, JudgeRequested
 from functions.messages.languages import Language, Profile
 from functions.messages.verdict import Integrity
 
@@ -135,7 +136,11 @@ class RunnerHeartbeat(Message):
     controls: Names
 
 
-type CompletionsMessage = ExecutionStarted | ExecutionCompleted | RunnerHeartbeat
+type Requested = ExecutionRequested | JudgeRequested
+"""A message that asks a runner for one execution."""
+type Completed = ExecutionCompleted | JudgeCompleted
+"""The outcome of one execution."""
+type CompletionsMessage = ExecutionStarted | Completed | JudgeProgress | RunnerHeartbeat
 
 _COMPLETIONS: TypeAdapter[CompletionsMessage] = TypeAdapter(
     Annotated[CompletionsMessage, Field(discriminator="type")],

@@ -37,12 +37,16 @@ def in_flight_entry(created_at: str, submission_id: str, idempotency_pk: str | N
 
 @dataclass(frozen=True, slots=True)
 class QuotaClaim:
-    """One run, charged to a project's quota of a profile. `shard`: its name; None for a quota with one shard."""
+    """One run, charged to a project's quota of a profile. `shard`: its name; None for a quota with one shard.
+
+    `day_units`: the runs that it counts as in the limit of a day; always one in the other limits.
+    """
 
     project_id: str
     profile: str
     entry: InFlight
     shard: str | None = None
+    day_units: int = 1
 
 
 def shard_name(number: int, shards: int) -> str | None:

@@ -89,9 +89,9 @@ class Window:
         """Return the whole seconds until the window ends, at least 1."""
         return max(1, -(-((self.number + 1) * self.length_ms - now_ms) // MS_PER_SEC))
 
-    def with_one_more(self) -> Window:
-        """Return it with one more submission."""
-        return replace(self, count=self.count + 1)
+    def with_more(self, units: int) -> Window:
+        """Return it with more submissions."""
+        return replace(self, count=self.count + units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,9 @@ class Usage:
         """Return the usage with the current windows at a time."""
         return replace(self, minute=self.minute.at(now_ms), day=self.day.at(now_ms))
 
-    def with_one_more(self) -> Usage:
-        """Return it with one more submission."""
-        return Usage(self.minute.with_one_more(), self.day.with_one_more(), self.in_flight + 1)
+    def with_one_more(self, day_units: int = 1) -> Usage:
+        """Return it with one more submission, which counts as `day_units` in the day."""
+        return Usage(self.minute.with_more(1), self.day.with_more(day_units), self.in_flight + 1)
 
     def times(self, shards: int) -> Usage:
         """Return the usage of that many shards that are used like this one."""
@@ -166,10 +166,10 @@ class Refusal:
         return f"The quota of the {profile} profile is {self.rate.limit} runs per {window}, and it is used up. {again}"
 
 
-def find_refusal(usage: Usage, quota: Quota, now_ms: int) -> Refusal | None:
+def find_refusal(usage: Usage, quota: Quota, now_ms: int, day_units: int = 1) -> Refusal | None:
     """Return the exceeded limit that lasts longest; None if one more submission is allowed."""
     usage = usage.at(now_ms)
-    if usage.day.count >= quota.per_day:
+    if usage.day.count + day_units > quota.per_day:
         return Refusal(Limit.PER_DAY, _rate(usage.day, quota.per_day, now_ms))
     if usage.minute.count >= quota.per_minute:
         return Refusal(Limit.PER_MINUTE, _rate(usage.minute, quota.per_minute, now_ms))

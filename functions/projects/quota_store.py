@@ -104,7 +104,7 @@ class QuotaStore(Table):
             if same_key:
                 raise KeyInFlightError(replace(claim, entry=same_key[0]))
             now = self._clock()
-            refusal = find_refusal(known, quota, now)
+            refusal = find_refusal(known, quota, now, claim.day_units)
             if refusal is not None:
                 raise QuotaRefusedError(refusal, tuple(replace(claim, entry=other) for other in in_flight))
             windows = known.at(now)
@@ -154,15 +154,20 @@ class QuotaStore(Table):
 
     def _count(self, claim: QuotaClaim, quota: Quota, windows: Usage) -> tuple[Charged | None, Item]:
         """Add one to both counts if the item has these windows."""
-        sets = "minute_count = minute_count + :one, day_count = day_count + :one"
-        condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count < :per_day"
-        values = numbers_of(windows) | {"one": 1, "per_minute": quota.per_minute, "per_day": quota.per_day}
+        sets = "minute_count = minute_count + :one, day_count = day_count + :day_units"
+        condition = f"{_equal(NUMBERS)} AND minute_count < :per_minute AND day_count <= :below_per_day"
+        values = numbers_of(windows) | {
+            "one": 1,
+            "day_units": claim.day_units,
+            "per_minute": quota.per_minute,
+            "below_per_day": quota.per_day - claim.day_units,
+        }
         written, item = self._write_entry(claim, quota, sets, condition, values)
         return (_to_charged(claim, written) if written is not None else None), item
 
     def _open_windows(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Charged | None, Item]:
         """Write these windows with one more submission if the item has not changed since `was`."""
-        begun = windows.with_one_more()
+        begun = windows.with_one_more(claim.day_units)
         values = numbers_of(begun) | counts_of(begun)
         sets = ", ".join(f"{name} = :{name}" for name in values)
         if not has_counts(was):
@@ -211,11 +216,13 @@ class QuotaStore(Table):
         condition = "contains(in_flight, :text)"
         values[":text"] = {"S": claim.entry.text}
         if taken is not None and windows:
-            sets = ", ".join(f"{name}_count = {name}_count - :one" for name in windows)
+            units = {"minute": 1, "day": claim.day_units}
+            sets = ", ".join(f"{name}_count = {name}_count - :{name}_units" for name in windows)
             expression = f"SET {sets} {expression}"
             numbers = {f"{name}_number": numbers_of(taken)[f"{name}_number"] for name in windows}
             condition += f" AND {_equal(tuple(numbers))}"
-            values |= to_item({":one": 1} | {f":{name}": number for name, number in numbers.items()})
+            values |= to_item({f":{name}_units": units[name] for name in windows})
+            values |= to_item({f":{name}": number for name, number in numbers.items()})
         written, _ = self._update(claim, expression, condition, values)
         return written is not None
 

@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
-from functions.clock import MS_PER_SEC, Clock, to_rfc3339
+from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
 from functions.errors import ForbiddenError, IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
 from functions.submissions.delayed_write import DelayedWrite
 from functions.submissions.environment_box import seal_environment
-from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
-    INLINE_INPUT_MAX_BYTES,
     Claim,
     Status,
     Submission,
     idempotency_pk,
 )
+from functions.submissions.runner_client import RunnerSlowError
 from functions.submissions.store import ClaimTakenError
 from functions.telemetry import warn
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
 
-    from functions.aws.payloads import Payloads
     from functions.projects.model import Project
     from functions.projects.quota import Usage
     from functions.submissions.direct_run import DirectRun
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
     from functions.submissions.quota_admission import Charge, QuotaAdmission
     from functions.submissions.requests import RunRequest
     from functions.submissions.store import SubmissionStore
+    from functions.submissions.work import Work
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 _SECS_PER_DAY = 86_400
@@ -55,6 +54,10 @@ _MOST_TRIES = 75
 
 DIRECT_FROM_SECS = 2
 """A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""
+OUTLASTED_MS = 25_000
+"""A submission that took this long ended about when its client's wait did."""
+JOINED_MS = 60_000
+"""For this long after its end, such a submission answers a repeat of the request."""
 ROW_AFTER_SECS = 0.5
 """A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
 
@@ -107,7 +110,7 @@ class Acceptance:
     settings: AcceptSettings
     store: SubmissionStore
     admission: QuotaAdmission
-    payloads: Payloads
+    work: Work
     boxes: SecretBoxes
     queues: Queues
     clock: Clock
@@ -117,10 +120,18 @@ class Acceptance:
     row_after_secs: float = ROW_AFTER_SECS
 
     def accept(
-        self, project: Project, run: RunRequest, key: str | None, *, wait_secs: float, correlation_id: str
+        self,
+        project: Project,
+        run: RunRequest,
+        key: str | None,
+        *,
+        wait_secs: float,
+        correlation_id: str,
+        joins_in_flight: bool = False,
     ) -> Accepted:
         """Run a submission, or queue it. `wait_secs`: how long its client waits.
 
+        `joins_in_flight`: without a key, an identical body in flight is the same submission.
         Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
@@ -130,10 +141,12 @@ class Acceptance:
         depth = self.queues.recent_depth(queue_url)
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
-        claim = Claim(idempotency_pk(project.project_id, key), run.body_sha256) if key is not None else None
+        claim = self._claim(project, run, key, joins_in_flight=joins_in_flight)
         for _ in tries(_MOST_TRIES, self.sleep):
             earlier = self._find_earlier(claim)
-            if earlier is not None:
+            if earlier is not None and claim is not None and claim.is_of_body and self._is_over(earlier):
+                claim = replace(claim, replaces=earlier.submission_id)
+            elif earlier is not None:
                 return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, interactive=wait_secs > 0, correlation_id=correlation_id)
             if self.direct is not None and wait_secs >= DIRECT_FROM_SECS:
@@ -146,7 +159,7 @@ class Acceptance:
             except RateLimitedError:
                 # Another request with this key may have used up the quota since the first check.
                 earlier = self._find_earlier(claim)
-                if earlier is None:
+                if earlier is None or (claim is not None and earlier.submission_id == claim.replaces):
                     raise
                 return Accepted(earlier, depth, None)
             except (ClaimTakenError, KeyInFlightError):
@@ -180,7 +193,9 @@ class Acceptance:
         Raises ClaimTakenError and the errors of the tables.
         """
         direct = self.direct if row.asked_directly else None
-        call = direct.start(row, run.code, run.stdin, wait_secs) if direct is not None else None
+        if self.work.has_row_first:
+            return self._start_after_row(self._create(row, run, claim), run, queue_url, wait_secs)
+        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
         if direct is None or call is None:
             pending = self._create(row, run, claim)
         else:
@@ -203,11 +218,23 @@ class Acceptance:
         self._send(queue_url, pending, run)
         return pending
 
+    def _start_after_row(self, row: Submission, run: RunRequest, queue_url: str, wait_secs: float) -> Submission:
+        """Run a submission directly whose pending row exists, else send it to the queue."""
+        direct = self.direct if row.asked_directly else None
+        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
+        if direct is not None and call is not None:
+            try:
+                completed = direct.finish(call, row)
+            except RunnerSlowError:
+                return row  # the runner goes on, and sends its result as for a queued run
+            final = None if completed is None else direct.record(completed, row)
+            if final is not None:
+                return final
+        self._send(queue_url, row, run)
+        return row
+
     def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
-        row = self._prepare(row, run)
-        if len(run.code) + len(run.stdin) > INLINE_INPUT_MAX_BYTES:
-            key = self.payloads.put_input(row.submission_id, run.code, run.stdin)
-            row = replace(row, code=None, stdin=None, input_key=key)
+        row = self.work.store_input(self._prepare(row, run), run)
         self.store.create(row, claim)
         reach("submit.after_create")
         return row
@@ -222,6 +249,22 @@ class Acceptance:
         if run.environment is not None:
             row = replace(row, environment_box=seal_environment(self.boxes, run.environment, row.project_id))
         return row
+
+    def _claim(self, project: Project, run: RunRequest, key: str | None, *, joins_in_flight: bool) -> Claim | None:
+        if key is not None:
+            return Claim(idempotency_pk(project.project_id, key), run.body_sha256)
+        if joins_in_flight:
+            # A header cannot hold this first character.
+            return Claim(idempotency_pk(project.project_id, f"\0{run.body_sha256}"), run.body_sha256, is_of_body=True)
+        return None
+
+    def _is_over(self, earlier: Submission) -> bool:
+        """Tell whether a submission is no longer joined. One that outlasted its client is, for JOINED_MS more."""
+        if earlier.completed_at is None:
+            return False
+        ended_ms = from_rfc3339(earlier.completed_at)
+        has_outlasted = ended_ms - from_rfc3339(earlier.created_at) >= OUTLASTED_MS
+        return not (has_outlasted and self.clock() - ended_ms < JOINED_MS)
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
         """Return the earlier submission with the Idempotency-Key. Raises IdempotencyConflictError."""
@@ -258,10 +301,11 @@ class Acceptance:
             wall_budget_secs=run.wall_budget_secs,
             due_at_ms=now + self.settings.pending_redrive_secs * MS_PER_SEC,
             correlation_id=correlation_id,
+            **self.work.new_values(run),
         )
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
-        message = execution_requested(submission, run.code, run.stdin, submission.created_at, run.environment)
+        message = self.work.requested(submission, run, is_direct=False)
         try:
             reach("submit.before_send")
             self.queues.send_execution(queue_url, message, submission.correlation_id)

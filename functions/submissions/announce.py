@@ -15,12 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failpoint import reach
 from functions.submissions.complete import OnFinal, no_one
-from functions.submissions.completed_event import completed_event, render_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from functions.aws.payloads import Payloads
+    from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.model import Event
     from functions.webhooks.event_bus import Bus
@@ -44,15 +43,14 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """Announces submissions. `public_base_url` has no trailing slash.
+    """Announces submissions. `event` returns the event of a final one.
 
     `on_final` is called with each final one before the bus gets it, and again if the stream repeats it.
     """
 
     submissions: SubmissionStore
-    payloads: Payloads
     bus: Bus
-    public_base_url: str
+    event: Callable[[Submission], Event]
     on_final: OnFinal = no_one
 
     def announce(self, submission_ids: Sequence[str]) -> Announced:
@@ -65,7 +63,7 @@ class Announcer:
             if row.is_final:
                 try:
                     self.on_final(row)
-                    events.append(completed_event(row, render_event(row, self.payloads, self.public_base_url)))
+                    events.append(self.event(row))
                 except (ClientError, BotoCoreError):
                     raise
                 except Exception as error:  # noqa: BLE001 - a row that breaks our code breaks it at each retry

@@ -12,6 +12,7 @@ from functions.clock import MS_PER_SEC, Clock
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
+from functions.submissions.model import Kind
 from functions.submissions.views import WHOLE, Shape, compact, pending_body, result_body, serialise_within
 
 if TYPE_CHECKING:
@@ -30,11 +31,17 @@ class Results:
     store: SubmissionStore
     payloads: Payloads
     clock: Clock
+    kind: Kind = Kind.RUN
 
     def find(self, submission_id: str, project_id: str) -> Submission | None:
-        """Return the project's submission; None if it is unknown, expired or of another project."""
+        """Return the project's submission of this kind; None if it is unknown, expired or of another project."""
         row = self.store.get(submission_id)
-        if row is None or row.project_id != project_id or row.ttl * MS_PER_SEC <= self.clock():
+        if (
+            row is None
+            or row.kind is not self.kind
+            or row.project_id != project_id
+            or row.ttl * MS_PER_SEC <= self.clock()
+        ):
             return None
         return row
 

@@ -32,9 +32,9 @@ def new_claim(table_name: str, submission_id: str, claim: Claim, now_secs: int) 
         "TableName": table_name,
         "Item": to_item(item),
         # DynamoDB deletes expired items late; we treat them as deleted.
-        "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
+        "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now OR submission_id = :replaced",
         "ExpressionAttributeNames": {"#ttl": "ttl"},
-        "ExpressionAttributeValues": to_item({":now": now_secs}),
+        "ExpressionAttributeValues": to_item({":now": now_secs, ":replaced": claim.replaces or ""}),
     }
 
 

@@ -15,14 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.errors import UnavailableError
+from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
+from functions.messages.judging import JudgeCompleted
 from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
-from functions.submissions.completed_event import completed_event, render_event
-from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Submission
+from functions.submissions.completed_event import event_of
+from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Kind, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
-from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.publication import Publication, RunTarget, plan_publication
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.payloads import Payloads
-    from functions.messages.wire import ExecutionCompleted, Stream
+    from functions.messages.wire import Completed, ExecutionCompleted, Stream
     from functions.projects.quota_store import QuotaStore
+    from functions.submissions.judge_runs import JudgeRuns
     from functions.submissions.store import SubmissionStore
     from functions.telemetry import Metrics
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint
+    from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.cache import EndpointCache
 
@@ -71,6 +73,7 @@ class Completer:
     deliveries: DeliveryStore
     endpoints: EndpointCache
     hints: DeliveryHints
+    judge_runs: JudgeRuns
     public_base_url: str
     log: Logger
     metrics: Metrics
@@ -132,8 +135,19 @@ class Completer:
             warn(self.log, "Hints not sent; the sweeper will send them", hints[0].log_ids, error)
         reach("complete.after_hint")
 
-    def completion(self, message: ExecutionCompleted) -> Completion:
-        """Convert a message. Output that is too large for the row is stored in the bucket."""
+    def event(self, final: Submission) -> Event:
+        """Return the event of a final submission."""
+        return event_of(self.judge_runs, self.payloads, self.public_base_url, final)
+
+    def completion(self, message: Completed, row: Submission) -> Completion:
+        """Convert a message. Output that is too large for the row is stored in the bucket.
+
+        Raises MessageInvalidError if the result of a judge run does not fit its row.
+        """
+        if isinstance(message, JudgeCompleted) != (row.kind is Kind.JUDGE):
+            raise MessageInvalidError("the result is of another kind than the submission")
+        if isinstance(message, JudgeCompleted):
+            return self.judge_runs.completion(message, row)
         stdout, stdout_key = self._store_stream(message, "stdout", message.stdout, message.stderr)
         stderr, stderr_key = self._store_stream(message, "stderr", message.stderr, message.stdout)
         return Completion(
@@ -177,10 +191,9 @@ class Completer:
         own, now = None, self.clock()
         if row.webhook_url is not None:
             own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
-        if own is None and not subscribers.want(EVENT_COMPLETED, now):
+        if own is None and not subscribers.want(row.event_type, now):
             return Publication()
-        event = completed_event(final, render_event(final, self.payloads, self.public_base_url))
-        return plan_publication(self.deliveries.table_name, event, subscribers, own, now)
+        return plan_publication(self.deliveries.table_name, self.event(final), subscribers, own, now)
 
     def _released(self, row: Submission, webhooks: Publication) -> Publication:
         try:
@@ -190,7 +203,7 @@ class Completer:
         return webhooks
 
     def _end(self, final: Submission, webhooks: Publication) -> Ended:
-        self.metrics.add("ExecutionCompleted", verdict=final.verdict or "", language=final.language)
+        self.metrics.add("ExecutionCompleted", verdict=final.verdict or final.kind, language=final.language)
         if final.started_at is not None:
             waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
             self.metrics.add("QueueDelay", max(0, waited_ms), MetricUnit.Milliseconds)

@@ -6,7 +6,8 @@ from typing import Any
 
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.http.paths import result_path
-from functions.submissions.model import Submission, event_id_for
+from functions.submissions.judge_runs import JudgeRuns
+from functions.submissions.model import Kind, Submission, event_id_for
 from functions.submissions.views import result_body
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
 from functions.webhooks.deliveries.model import Event
@@ -30,6 +31,13 @@ def completed_event(submission: Submission, body: bytes) -> Event:
         body=body,
         correlation_id=submission.correlation_id or "",
     )
+
+
+def event_of(judge_runs: JudgeRuns, payloads: Payloads, public_base_url: str, final: Submission) -> Event:
+    """Return the event of a final submission, with its body."""
+    if final.kind is Kind.JUDGE:
+        return judge_runs.event(final)
+    return completed_event(final, render_event(final, payloads, public_base_url))
 
 
 def render_event(final: Submission, payloads: Payloads, public_base_url: str) -> bytes:

@@ -17,7 +17,7 @@ def settle(body: str, recorder: Recorder) -> str:
     submission_id, kind = _read_loosely(body)
     if kind == "hint":
         return "hint"  # the row is still due, and the sweeper finds it
-    if kind == "execution_requested" and submission_id is not None:
+    if kind in {"execution_requested", "judge_requested"} and submission_id is not None:
         failed = recorder.fail(
             submission_id, Cause.IE_SUPERVISOR_FAILURE, "the submission could not be run after several tries"
         )
@@ -26,7 +26,7 @@ def settle(body: str, recorder: Recorder) -> str:
         message = parse_completions_message(body)
         recorder.completer.send(recorder.apply(message, recorder.rows_of([message])))
     except MessageInvalidError:
-        if submission_id is None or kind == "execution_started":  # the pending row is still due
+        if submission_id is None or kind in {"execution_started", "judge_progress"}:  # the pending row is still due
             return "unreadable"
         failed = recorder.fail(submission_id, Cause.IE_SUPERVISOR_FAILURE, "the answer of the runner could not be read")
         return "ended" if failed is not None else "ignored"

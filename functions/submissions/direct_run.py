@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.errors import UnavailableError
+from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
-from functions.submissions.execution_request import execution_requested
-from functions.submissions.runner_client import RunnerUnavailableError
+from functions.submissions.model import Kind
+from functions.submissions.runner_client import RunnerSlowError, RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from functions.messages.wire import ExecutionCompleted
+    from functions.messages.wire import Completed, Requested
     from functions.submissions.complete import Completer
     from functions.submissions.model import Claim, Submission
     from functions.submissions.queues import Queues
@@ -36,35 +36,45 @@ class DirectRun:
     completions_queue_url: str
     log: Logger
 
-    def start(self, submission: Submission, code: bytes, stdin: bytes, wait_secs: float) -> Call | None:
+    def start(self, submission: Submission, message: Requested, wait_secs: float) -> Call | None:
         """Send the execution to a runner. None if no runner accepts it. `wait_secs`: how long for its answer."""
-        message = execution_requested(submission, code, stdin, submission.created_at)
         try:
             return self.runner.start(message, submission.correlation_id, wait_secs)
         except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner not called directly", unavailable)
             return None
 
-    def finish(self, call: Call, submission: Submission) -> ExecutionCompleted | None:
-        """Wait for the runner's answer. None if there is no valid one."""
+    def finish(self, call: Call, submission: Submission) -> Completed | None:
+        """Wait for the runner's answer. None if there is no valid one.
+
+        Raises RunnerSlowError if a judge run is still under way when the wait is over.
+        """
         try:
             completed = call.finish()
+        except RunnerSlowError as slow:
+            if submission.kind is Kind.JUDGE:
+                raise
+            self._warn(submission, "Runner did not answer directly", slow)
+            return None
         except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner did not answer directly", unavailable)
             return None
         reach("submit.after_answer")
         return completed
 
-    def record_new(self, completed: ExecutionCompleted, submission: Submission, claim: Claim | None) -> Submission:
+    def record_new(self, completed: Completed, submission: Submission, claim: Claim | None) -> Submission:
         """Write the final row of a submission without a row. Raises ClaimTakenError and the errors of the tables."""
-        ended = self.completer.complete_new(submission, self.completer.completion(completed), claim)
+        ended = self.completer.complete_new(submission, self.completer.completion(completed, submission), claim)
         self.completer.send(ended.hints)
         return ended.submission
 
-    def record(self, completed: ExecutionCompleted, submission: Submission) -> Submission | None:
+    def record(self, completed: Completed, submission: Submission) -> Submission | None:
         """Write the final state into the pending row. None if the queue must run it again."""
         try:
-            ended = self.completer.complete(submission, self.completer.completion(completed))
+            ended = self.completer.complete(submission, self.completer.completion(completed, submission))
+        except MessageInvalidError as error:
+            self._warn(submission, "Direct result does not fit its request", error)
+            return None
         except (ClientError, BotoCoreError, UnavailableError) as error:
             self._warn(submission, "Direct result not recorded", error)
             return submission if self._send_completion(completed, submission) else None
@@ -73,7 +83,7 @@ class DirectRun:
         self.completer.send(ended.hints)
         return ended.submission
 
-    def _send_completion(self, completed: ExecutionCompleted, submission: Submission) -> bool:
+    def _send_completion(self, completed: Completed, submission: Submission) -> bool:
         """Send the completion to `record`, as a runner does for a queued run."""
         try:
             self.queues.send_completion(self.completions_queue_url, completed)

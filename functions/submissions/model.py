@@ -6,10 +6,11 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from functions.projects.in_flight import QuotaClaim, in_flight_entry
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.event_types import EVENT_COMPLETED, EVENT_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,17 @@ RUN_GRACE_SECS = 60
 """The sweeper repeats a run older than the compile budget + the wall budget + this."""
 DIRECT_DUE_SECS = 35
 """The sweeper queues a direct run without a result after this time: no request lasts longer than 30 s."""
+CASES_PER_RUN = 10
+"""Cases of a judge run that count as one run in the quota of a day."""
 
 _EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
+
+
+class Kind(StrEnum):
+    """A run executes a program once. A judge run executes it on many cases."""
+
+    RUN = "run"
+    JUDGE = "judge"
 
 
 class Status(StrEnum):
@@ -51,6 +61,10 @@ class Submission:
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
     the request that created the row. `quota_shard`: the shard of a large quota that counts the run.
+
+    Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
+    the runner needs. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys` names the
+    objects with whole outputs. `summary` has its kind and its number of cases from the start.
     """
 
     submission_id: str
@@ -92,6 +106,23 @@ class Submission:
     endpoints_version: str | None = None
     correlation_id: str | None = None
     quota_shard: str | None = None
+    plan: Mapping[str, Any] | None = None
+    judging: bytes | None = field(default=None, repr=False)
+    judging_key: str | None = None
+    compilation: Mapping[str, Any] | None = None
+    cases: bytes | None = field(default=None, repr=False)
+    cases_key: str | None = None
+    case_keys: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """Whether this is a run or a judge run."""
+        return Kind((self.summary or {}).get("kind", Kind.RUN))
+
+    @property
+    def event_type(self) -> str:
+        """The event that its end publishes."""
+        return EVENT_JUDGED if self.kind is Kind.JUDGE else EVENT_COMPLETED
 
     @property
     def log_ids(self) -> dict[str, Any]:
@@ -107,7 +138,8 @@ class Submission:
     def quota_claim(self) -> QuotaClaim:
         """The entry of this run in its project's quota."""
         entry = in_flight_entry(self.created_at, self.submission_id, self.idempotency_pk)
-        return QuotaClaim(self.project_id, self.profile, entry, self.quota_shard)
+        units = ceil((self.summary or {}).get("cases", 1) / CASES_PER_RUN)
+        return QuotaClaim(self.project_id, self.profile, entry, self.quota_shard, units)
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -122,14 +154,17 @@ class Submission:
     @property
     def object_keys(self) -> tuple[str, ...]:
         """The keys of all objects of this row."""
-        return tuple(key for key in (self.input_key, self.stdout_key, self.stderr_key) if key)
+        keys = (self.input_key, self.judging_key, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
+        return tuple(key for key in keys if key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """The final state of a submission. `result`, `metrics` and `evidence` have the shapes of the result object.
 
-    A stream is given as bytes or as an object key. `started_at` None keeps the value of the row.
+    A stream is given as bytes or as an object key. `started_at` None keeps the value of the row. Of a judge run,
+    `result` is empty unless the platform failed, and `judged` holds its counts and points. `has_judge_error`: a checker
+    failed, so its status is `error`.
     """
 
     completed_at: str
@@ -146,29 +181,40 @@ class Completion:
     stderr: bytes | None = field(default=None, repr=False)
     stderr_key: str | None = None
     stderr_size_bytes: int = 0
+    judged: Mapping[str, Any] | None = None
+    has_judge_error: bool = False
+    compilation: Mapping[str, Any] | None = None
+    cases: bytes | None = field(default=None, repr=False)
+    cases_key: str | None = None
+    case_keys: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> str:
-        """The verdict of the result."""
-        return str(self.result["verdict"])
+    def verdict(self) -> str | None:
+        """The verdict of the result; None for a judge run, whose cases have verdicts."""
+        return self.result.get("verdict")
 
     @property
     def status(self) -> Status:
-        """`error` for a platform failure, else `completed`."""
-        return Status.ERROR if self.verdict == "IE" else Status.COMPLETED
+        """`error` for a failure of the platform or of a checker, else `completed`."""
+        return Status.ERROR if self.verdict == "IE" or self.has_judge_error else Status.COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An Idempotency-Key, claimed by one submission."""
+    """An Idempotency-Key, or the body of a judge run without one, claimed by one submission.
+
+    `is_of_body`: it lasts only while the submission is in flight. `replaces`: the final submission that held it.
+    """
 
     idempotency_pk: str
     body_sha256: str
+    is_of_body: bool = False
+    replaces: str | None = None
 
 
 def event_id_for(submission_id: str, event_type: str) -> str:
-    """Return the event id, always the same for one event. `submission.completed` uses the submission id."""
-    if event_type == EVENT_COMPLETED:
+    """Return the event id, always the same for one event. The event of a submission's end uses the submission id."""
+    if event_type in {EVENT_COMPLETED, EVENT_JUDGED}:
         return submission_id
     return str(uuid.uuid5(_EVENT_NAMESPACE, f"{submission_id}:{event_type}"))
 

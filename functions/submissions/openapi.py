@@ -27,8 +27,8 @@ from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
 
 _RESULT = (bodies.FinalResult, bodies.OpenResult, bodies.CompactFinal, bodies.CompactOpen)
-_UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
-_SLOW: Answer = (
+UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
+SLOW: Answer = (
     "The gateway: no answer within 30 s. An accepted submission continues.",
     (GatewayError,),
 )
@@ -38,15 +38,23 @@ _SHAPE = (
 )
 
 
-def _wait(most_secs: int) -> dict[str, Any]:
+def wait_parameter(most_secs: int, *, default: bool = False) -> dict[str, Any]:
+    """Describe `wait`."""
     number = {"type": "number", "minimum": 0, "maximum": most_secs, "multipleOf": 0.001}
     return query(
         "wait",
-        {"anyOf": [{"type": "boolean"}, number], "default": False},
+        {"anyOf": [{"type": "boolean"}, number], "default": default},
         f"Hold the request until the run is finished, at most this many seconds. true: {most_secs}.",
     )
 
 
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX_CHARS},
+    "description": "Kept 24 h. The same key with the same body is the same submission.",
+}
 _SUBMIT_EXAMPLES: dict[str, Any] = {
     "minimal": {"value": {"language": "python", "code": "print(42)"}},
     "full": {
@@ -86,7 +94,7 @@ _SUBMIT = Operation(
         ),
         415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
         422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (InvalidError,)),
-        504: _SLOW,
+        504: SLOW,
         **KEYED,
         429: (
             "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
@@ -94,15 +102,9 @@ _SUBMIT = Operation(
         ),
     },
     (
-        _wait(SUBMIT_MAX_SECS),
+        wait_parameter(SUBMIT_MAX_SECS),
         *_SHAPE,
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX_CHARS},
-            "description": "Kept 24 h. The same key with the same body is the same submission.",
-        },
+        IDEMPOTENCY_KEY,
     ),
     SubmitRequest,
     _SUBMIT_EXAMPLES,
@@ -112,10 +114,10 @@ _GET_RESULT = Operation(
     "GET",
     "getResult",
     "One submission, in any state",
-    {200: ("Finished or not.", _RESULT), 400: BAD, 404: _UNKNOWN, 504: _SLOW, **KEYED},
+    {200: ("Finished or not.", _RESULT), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
     (
         ID,
-        _wait(LONG_POLL_MAX_SECS),
+        wait_parameter(LONG_POLL_MAX_SECS),
         *_SHAPE,
     ),
 )
@@ -127,7 +129,7 @@ _DELETE_RESULT = Operation(
     {
         200: ("Gone.", (bodies.Deleted,)),
         400: BAD,
-        404: _UNKNOWN,
+        404: UNKNOWN,
         409: ("`conflict`: it is running.", (Error,)),
         **KEYED,
     },
@@ -157,7 +159,7 @@ def _raw(stream: str) -> Operation:
         {
             200: ("The stored bytes.", ("application/octet-stream",)),
             400: BAD,
-            404: _UNKNOWN,
+            404: UNKNOWN,
             409: ("`conflict`: the run is not finished.", (Error,)),
             **KEYED,
         },

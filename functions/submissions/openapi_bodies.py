@@ -132,6 +132,7 @@ class CompactFinal(CompactOpen):
 class OpenItem(_Head):
     """A list item without a verdict."""
 
+    kind: Literal["run"]
     status: OpenStatus
     job_status: OpenStatus
     result: None
@@ -141,16 +142,50 @@ class OpenItem(_Head):
 class FinalItem(_Head, _Flat):
     """A finished list item: the result without output and evidence."""
 
+    kind: Literal["run"]
     status: FinalStatus
     job_status: FinalStatus
     result: Result
     metrics: Metrics | None
 
 
+class JudgeCounts(BaseModel):
+    """How many cases passed, failed and were skipped, and the points."""
+
+    all_passed: bool
+    passed: Count
+    failed: Count = Field(description="Cases whose program or answer is wrong.")
+    skipped: Count
+    judge_errors: Count = Field(description="Cases whose checker failed: they count neither as passed nor as failed.")
+    score: Measure
+    max_score: Measure
+    first_failed: int | None = Field(description="Index of the first failed case.")
+
+
+class OpenJudgeItem(_Head):
+    """A judge run that is not finished, or that the platform failed, in a list."""
+
+    kind: Literal["judge"]
+    status: Status
+    job_status: Status
+    cases: Count
+    metrics: None
+
+
+class FinalJudgeItem(_Head, JudgeCounts):
+    """A finished judge run in a list. GET /api/judge/{id} has its cases."""
+
+    kind: Literal["judge"]
+    status: FinalStatus
+    job_status: FinalStatus
+    cases: Count
+    metrics: Metrics | None
+
+
 class ResultPage(BaseModel):
     """One page, newest first. A filtered page may be short and still have a next page."""
 
-    items: list[FinalItem | OpenItem]
+    items: list[FinalItem | OpenItem | FinalJudgeItem | OpenJudgeItem]
     next_cursor: str | None
 
 

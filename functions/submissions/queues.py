@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
-    from functions.messages.wire import ExecutionCompleted, ExecutionRequested
+    from functions.messages.wire import Completed, Requested
 
 _DEPTH_FRESH_MS = 1_000
 _MOST_QUEUES = 2
@@ -24,7 +24,7 @@ class Queues:
         self._client = client
         self._depths = FreshCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
-    def send_execution(self, queue_url: str, message: ExecutionRequested, correlation_id: str | None = None) -> None:
+    def send_execution(self, queue_url: str, message: Requested, correlation_id: str | None = None) -> None:
         """Request one execution. The correlation id is an attribute: a runner of the revision before passes over it."""
         attributes: dict[str, MessageAttributeValueTypeDef] = {}
         if correlation_id is not None:
@@ -36,7 +36,7 @@ class Queues:
             MessageAttributes=attributes,
         )
 
-    def send_completion(self, queue_url: str, message: ExecutionCompleted) -> None:
+    def send_completion(self, queue_url: str, message: Completed) -> None:
         """Send a runner's completion to `record`."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 

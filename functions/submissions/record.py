@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.messages.judging import JudgeCompleted, JudgeProgress
 from functions.messages.wire import (
+    Completed,
     CompletionsMessage,
     ExecutionCompleted,
     ExecutionStarted,
@@ -35,7 +37,8 @@ class Recorder:
 
     def rows_of(self, messages: Iterable[CompletionsMessage]) -> dict[str, Submission]:
         """Read the rows that the completions among these messages need, by submission id."""
-        wanted = {message.submission_id for message in messages if isinstance(message, ExecutionCompleted)}
+        ends = (message for message in messages if isinstance(message, ExecutionCompleted | JudgeCompleted))
+        wanted = {message.submission_id for message in ends}
         return self.submissions.get_all(sorted(wanted))
 
     def apply(self, message: CompletionsMessage, rows: Mapping[str, Submission]) -> tuple[Hint, ...]:
@@ -49,6 +52,8 @@ class Recorder:
             self.submissions.mark_started(
                 message.submission_id, message.execution_id, message.node_id, message.started_at
             )
+        elif isinstance(message, JudgeProgress):
+            self.completer.judge_runs.add_progress(message)
         else:
             return self._complete(message, rows.get(message.submission_id))
         return ()
@@ -57,17 +62,22 @@ class Recorder:
         """Give a submission the verdict IE. None if it is final or gone."""
         return self.completer.fail(submission_id, cause, error_message)
 
-    def _complete(self, message: ExecutionCompleted, row: Submission | None) -> tuple[Hint, ...]:
-        outputs = (message.stdout.object_key, message.stderr.object_key)
+    def _complete(self, message: Completed, row: Submission | None) -> tuple[Hint, ...]:
+        outputs: tuple[str | None, ...] = ()
         if row is not None and not row.is_final:
-            completion = self.completer.completion(message)
+            completion = self.completer.completion(message, row)
             ended = self.completer.complete(row, completion)
             if ended is not None:
                 return ended.hints
-            outputs = (completion.stdout_key, completion.stderr_key)
+            outputs = (completion.stdout_key, completion.stderr_key, completion.cases_key)
             row = self.submissions.get(message.submission_id)
         if row is None:  # deleted during the run: its late output goes too
-            self.payloads.delete_outputs(message.submission_id, outputs)
+            self.payloads.delete_outputs(message.submission_id, (*outputs, *self._objects_of(message)))
         elif row.execution_id == message.execution_id:
             return self.completer.end_again(row).hints
         return ()
+
+    def _objects_of(self, message: Completed) -> tuple[str | None, ...]:
+        if isinstance(message, JudgeCompleted):
+            return self.completer.judge_runs.object_keys(message)
+        return (message.stdout.object_key, message.stderr.object_key)

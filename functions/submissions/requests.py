@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,8 +32,8 @@ METADATA_MAX_BYTES = 2_048
 MetadataName = Annotated[Text, Field(min_length=1)]
 
 
-class SubmitRequest(BaseModel):
-    """Body of POST /api/submit. null means the default of an optional field."""
+class ProgramRequest(BaseModel):
+    """The fields of a program to run, and of its webhook. null means the default of an optional field."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -45,12 +45,9 @@ class SubmitRequest(BaseModel):
     code: Text = Field(
         min_length=1, repr=False, description="At most 65,536 bytes.", json_schema_extra={"maxLength": CODE_MAX_BYTES}
     )
-    stdin: Text | None = Field(
-        default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file immediately."
-    )
     profile: Profile | None = Field(default=None, strict=False, description="judge (default) or agent.")
     limits: RequestLimits | None = Field(default=None, description="Overrides within the profile's ceilings.")
-    webhook_url: Text | None = Field(default=None, description="An extra target for this run's submission.completed.")
+    webhook_url: Text | None = Field(default=None, description="An extra target for the event of this run's end.")
     webhook_secret: Text | None = Field(
         default=None,
         repr=False,
@@ -59,6 +56,14 @@ class SubmitRequest(BaseModel):
     )
     metadata: dict[MetadataName, Text] | None = Field(
         default=None, description="Echoed in results and webhooks. At most 16 keys and 2,048 bytes in all."
+    )
+
+
+class SubmitRequest(ProgramRequest):
+    """Body of POST /api/submit. null means the default of an optional field."""
+
+    stdin: Text | None = Field(
+        default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file immediately."
     )
 
 
@@ -88,7 +93,10 @@ class RunRequest:
     @property
     def body_sha256(self) -> str:
         """Digest of the normalised request: spelling, order and unknown fields do not change it."""
-        meaning = {
+        return hashlib.sha256(json.dumps(self._meaning(), sort_keys=True).encode()).hexdigest()
+
+    def _meaning(self) -> dict[str, Any]:
+        return {
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
@@ -98,38 +106,58 @@ class RunRequest:
             "webhook_url": self.webhook_url,
             "webhook_secret": self.webhook_secret,
         }
-        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
 def parse_submission(
     raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
 ) -> RunRequest:
     """Check a request body. `allow_insecure`: allow webhooks to this machine (local stage). Raises ServiceError."""
+    body = read_body(raw)
+    request = checked(SubmitRequest, body)
+    run, problems = checked_program(request, body, offered=offered, allow_insecure=allow_insecure, own_host=own_host)
+    stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
+    return replace(run, stdin=stdin)
+
+
+def read_body(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON object without NaN and infinity outside `limits`. Raises BadRequestError, InvalidFieldsError."""
     body, constants = read_object(raw)
     _refuse_constants(body, constants)
-    request = checked(SubmitRequest, body)
+    return body
+
+
+def checked_program(
+    request: ProgramRequest,
+    body: Mapping[str, Any],
+    *,
+    offered: Iterable[Language],
+    allow_insecure: bool,
+    own_host: str,
+) -> tuple[RunRequest, list[FieldProblem]]:
+    """Return the program of a request, without input, and the problems of its fields. Raises BadRequestError."""
     language = _language(request.language, tuple(offered))
     code = _bounded("code", request.code, CODE_MAX_BYTES)
-    stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
     profile = request.profile or Profile.JUDGE
     limits, problems = check_limits(request.limits, language, profile)
     problems += _webhook_problems(
         request.webhook_url, request.webhook_secret, allow_insecure=allow_insecure, own_host=own_host
     )
     problems += _metadata_problems(request.metadata or {})
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
-    return RunRequest(
+    unknown = unknown_fields(type(request), body)
+    run = RunRequest(
         language,
         profile,
         code,
-        stdin,
+        b"",
         limits,
         request.metadata or {},
         request.webhook_url,
         request.webhook_secret,
-        warnings=tuple(f"The field {name} is unknown and was ignored." for name in unknown_fields(SubmitRequest, body)),
+        warnings=tuple(f"The field {name} is unknown and was ignored." for name in unknown),
     )
+    return run, problems
 
 
 def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:

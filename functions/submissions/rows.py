@@ -10,7 +10,6 @@ from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.clock import MS_PER_SEC
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission, event_id_for
-from functions.webhooks.event_types import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ SUBMISSION_SK = "SUBMISSION"
 LIST_SHARDS = 8
 """Partitions of a project's list. One partition takes about 1,000 writes a second, and each run writes it twice."""
 
-_JSON_FIELDS = ("limits", "summary", "evidence")
+_JSON_FIELDS = ("limits", "summary", "evidence", "plan", "compilation")
 _PLAIN_FIELDS = (
     *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "execution_id"),
     *(
@@ -51,6 +50,7 @@ _PLAIN_FIELDS = (
         "integrity",
     ),
     *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes", "event_id"),
+    *("judging", "judging_key", "cases", "cases_key", "case_keys"),
 )
 
 
@@ -87,7 +87,8 @@ def to_json(value: Mapping[str, Any]) -> str:
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
     """Return the whole item. `run_budget_ms` lets `mark_started` set the due time in one update."""
     plain = {name: getattr(row, name) for name in _PLAIN_FIELDS}
-    plain |= {name: plain[name] or None for name in ("stdout_size_bytes", "stderr_size_bytes")}  # zeros cost bytes
+    empty = ("stdout_size_bytes", "stderr_size_bytes", "case_keys")
+    plain |= {name: plain[name] or None for name in empty}  # zeros cost bytes
     texts = {name: to_json(value) for name in _JSON_FIELDS if (value := getattr(row, name)) is not None}
     return to_item(
         plain
@@ -120,10 +121,12 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         row,
         **plain,
         status=completion.status,
-        summary={"result": completion.result, "metrics": completion.metrics},
+        summary=_final_summary(row, completion),
+        compilation=completion.compilation,
         evidence=completion.evidence if completion.evidence is not None else row.evidence,
         code=None,
         stdin=None,
+        judging=None,
         wall_budget_secs=0,
         due_at_ms=None,
         asked_directly=False,
@@ -141,7 +144,7 @@ def final_values(row: Submission, completion: Completion) -> dict[str, Value]:
         "node_id": completion.node_id,
         "execution_id": completion.execution_id,
         "verdict": completion.verdict,
-        "summary": to_json({"result": completion.result, "metrics": completion.metrics}),
+        "summary": to_json(_final_summary(row, completion)),
         "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
         "integrity": completion.integrity,
         "stdout": completion.stdout,
@@ -150,14 +153,23 @@ def final_values(row: Submission, completion: Completion) -> dict[str, Value]:
         "stderr": completion.stderr,
         "stderr_key": completion.stderr_key,
         "stderr_size_bytes": completion.stderr_size_bytes,
-        "event_id": event_id_for(row.submission_id, EVENT_COMPLETED),
+        "event_id": event_id_for(row.submission_id, row.event_type),
+        "compilation": to_json(completion.compilation) if completion.compilation is not None else None,
+        "cases": completion.cases,
+        "cases_key": completion.cases_key,
+        "case_keys": completion.case_keys or None,
     }
     return {name: value for name, value in sets.items() if value is not None}
 
 
+def _final_summary(row: Submission, completion: Completion) -> dict[str, Any]:
+    judged = {} if completion.judged is None else {"judged": completion.judged}
+    return {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged}
+
+
 FINAL_REMOVES = (
     *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box", "environment_box"),
-    *("code", "stdin", "run_budget_ms", "wall_budget_secs"),
+    *("code", "stdin", "judging", "run_budget_ms", "wall_budget_secs"),
 )
 """Attributes that the final state removes. A final run never runs again: its source would make each read larger."""
 
@@ -165,6 +177,7 @@ FINAL_REMOVES = (
 def submission_of(values: Mapping[str, Any]) -> Submission:
     """Return the submission of an item's plain values."""
     known = {name: values[name] for name in _PLAIN_FIELDS if name in values}
+    known["case_keys"] = tuple(known.get("case_keys", ()))
     texts = {name: json.loads(values[name]) for name in _JSON_FIELDS if name in values}
     absent = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}
     return Submission(

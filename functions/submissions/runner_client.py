@@ -18,12 +18,13 @@ from urllib.parse import urlsplit
 
 from functions.aws.secrets import SecretUnavailableError
 from functions.errors import MessageInvalidError
+from functions.messages.judging import JudgeCompleted, JudgeRequested
 from functions.messages.wire import ExecutionCompleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.messages.wire import ExecutionRequested
+    from functions.messages.wire import Completed, Requested
 
 CONNECT_SECS = 0.3
 ANSWER_SECS = 26.0
@@ -40,27 +41,34 @@ class RunnerUnavailableError(Exception):
     """The runner gives no valid answer; use the queue. The text is for logs, without any message content."""
 
 
+class RunnerSlowError(RunnerUnavailableError):
+    """The runner has not answered when the wait was over."""
+
+
 @dataclass(slots=True)
 class Call:
     """One request in progress. The caller must call `finish` or `abandon`."""
 
     _runner: RunnerClient
     _connection: http.client.HTTPConnection
-    _message: ExecutionRequested
+    _message: Requested
     _correlation_id: str | None
     _is_reused: bool
     _deadline: float
 
-    def finish(self) -> ExecutionCompleted:
-        """Wait for the answer. Raises RunnerUnavailableError."""
+    def finish(self) -> Completed:
+        """Wait for the answer. Raises RunnerUnavailableError, and RunnerSlowError when the wait is over."""
         try:
             content = self._content()
             self._runner.keep(self._connection)
+        except TimeoutError as error:
+            self._connection.close()
+            raise RunnerSlowError(_reason(error)) from None
         except (OSError, http.client.HTTPException, RunnerUnavailableError) as error:
             self._connection.close()
             raise RunnerUnavailableError(_reason(error)) from None
         try:
-            completed = ExecutionCompleted.parse(content)
+            completed = _answer_type(self._message).parse(content)
         except MessageInvalidError as error:
             raise RunnerUnavailableError(f"invalid answer: {error}") from None
         asked, got = self._message, completed
@@ -130,9 +138,7 @@ class RunnerClient:
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._paused_until = 0.0
 
-    def start(
-        self, message: ExecutionRequested, correlation_id: str | None = None, wait_secs: float = ANSWER_SECS
-    ) -> Call:
+    def start(self, message: Requested, correlation_id: str | None = None, wait_secs: float = ANSWER_SECS) -> Call:
         """Send the request. Its answer may take `wait_secs`, at most ANSWER_SECS. Raises RunnerUnavailableError."""
         begun = time.monotonic()
         if begun < self._paused_until:
@@ -145,7 +151,7 @@ class RunnerClient:
         return Call(self, connection, message, correlation_id, connection is kept, begun + min(wait_secs, ANSWER_SECS))
 
     def send(
-        self, message: ExecutionRequested, correlation_id: str | None, kept: http.client.HTTPConnection | None
+        self, message: Requested, correlation_id: str | None, kept: http.client.HTTPConnection | None
     ) -> http.client.HTTPConnection:
         """Send on the idle connection, or on a new one. Raises OSError, HTTPException."""
         body = message.serialise().encode()
@@ -216,6 +222,10 @@ class RunnerClient:
         except (ssl.SSLError, ValueError):
             raise RunnerUnavailableError("the certificate authority is no PEM certificate") from None
         return self._tls[1]
+
+
+def _answer_type(message: Requested) -> type[ExecutionCompleted | JudgeCompleted]:
+    return JudgeCompleted if isinstance(message, JudgeRequested) else ExecutionCompleted
 
 
 def _is_readable(descriptor: int) -> bool:

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
@@ -18,7 +19,7 @@ from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completer
 from functions.submissions.environment_box import open_environment
 from functions.submissions.execution_request import execution_requested
-from functions.submissions.model import COMPILE_BUDGET_SECS, PENDING_MAX_MS, RUN_GRACE_SECS, Status, Submission
+from functions.submissions.model import COMPILE_BUDGET_SECS, PENDING_MAX_MS, RUN_GRACE_SECS, Kind, Status, Submission
 from functions.submissions.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
@@ -30,6 +31,9 @@ from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
+
+if TYPE_CHECKING:
+    from functions.messages.wire import Requested
 
 TAKEN_MS = 60_000
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
@@ -166,8 +170,12 @@ class Sweep:
         if not self.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
-        repeated = replace(row, execution_id=execution_id)
-        message = execution_requested(repeated, code, stdin, to_rfc3339(self.clock()), environment)
+        repeated, at = replace(row, execution_id=execution_id), to_rfc3339(self.clock())
+        message: Requested
+        if row.kind is Kind.JUDGE:
+            message = self.completer.judge_runs.requested_again(repeated, code, at)
+        else:
+            message = execution_requested(repeated, code, stdin, at, environment)
         self.queues.send_execution(self.queue_urls[row.priority], message, row.correlation_id)
 
     def _depth(self, priority: str) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.json_body import to_json
 from functions.http.paths import result_path
+from functions.submissions.model import Kind
 
 if TYPE_CHECKING:
     from functions.http.json_body import Body
@@ -69,10 +70,14 @@ def timeout_body(submission: Submission, path: str) -> Body:
 
 
 def summary_body(submission: Submission) -> Body:
-    """Return a list item: the result object without output and evidence."""
-    body = pending_body(submission)
+    """Return a list item: the result object without output and evidence; of a judge run, its counts and points."""
+    body = pending_body(submission) | {"kind": submission.kind.value}
     del body["output"], body["evidence"]
-    if submission.is_final:
+    if submission.kind is Kind.JUDGE:
+        del body["result"]
+        summary = submission.summary or {}
+        body |= {"cases": summary.get("cases", 0), "metrics": submission.metrics, **summary.get("judged", {})}
+    elif submission.is_final:
         body |= {"result": dict(submission.result), "metrics": submission.metrics, **_flat(submission)}
     return body
 
@@ -124,13 +129,13 @@ def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTE
     `truncated_in_response` and the URLs of the whole streams, `<url>/stdout` and `<url>/stderr`.
     """
     text = to_json(body)
-    if _fits(text, max_bytes):
+    if fits_response(text, max_bytes):
         return text
     output = body["output"] | {"truncated_in_response": True}
     output |= {f"{stream}_url": f"{url}/{stream}" for stream in _STREAMS}
     smaller = {name: value for name, value in body.items() if name not in _STREAMS}
     text = to_json(smaller | {"output": output})
-    if _fits(text, max_bytes):
+    if fits_response(text, max_bytes):
         return text
     left_bytes = max_bytes - _escaped_bytes(to_json(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
     # The shorter stream first: the longer one gets the unused part of its half.
@@ -176,7 +181,8 @@ def _text(raw: bytes, encoding: Encoding | None) -> str:
     return base64.b64encode(raw).decode() if encoding else raw.decode(errors="replace")
 
 
-def _fits(text: str, max_bytes: int) -> bool:
+def fits_response(text: str, max_bytes: int = RESPONSE_MAX_BYTES) -> bool:
+    """Tell whether a body fits into an answer of ours and of Lambda."""
     size = len(text.encode())
     # Escaping at most triples a text (a letter of two bytes becomes \u00e9), so small texts need no exact check.
     return size <= max_bytes and (size <= LAMBDA_MAX_BYTES // 3 or _escaped_bytes(text) <= LAMBDA_MAX_BYTES)

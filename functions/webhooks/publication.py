@@ -10,7 +10,7 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS, Delivery, DeliveryState, Event
 from functions.webhooks.deliveries.rows import delivery_row, event_row
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.event_types import SUBMISSION_EVENTS
 from functions.webhooks.log_rows import list_row, new_row
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ def plan_publication(
     """Plan what is written of an event. `table_name`: the deliveries table.
 
     Targets: the run's own URL, and every endpoint that subscribes, except `skip_endpoint_id`. A disabled endpoint gets
-    a paused delivery without a hint. `submission.completed` needs no list row: its submission is listed.
+    a paused delivery without a hint. The event of a submission's end needs no list row: its submission is listed.
     """
     ttl = (now_ms + TTL_MS) // MS_PER_SEC
     deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms, skip_endpoint_id))
     rows = [delivery_row(delivery, ttl) for delivery in deliveries]
-    if event.type != EVENT_COMPLETED:
+    if event.type not in SUBMISSION_EVENTS:
         rows.append(list_row(event, now_ms, ttl))
     if subscribers.is_logged(now_ms):
         rows.append(new_row(event, now_ms))

@@ -23,7 +23,7 @@ UNRESERVED_MINIMUM = 100
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 WAITING_MINIMUM = 25
-"""A smaller limit for `submit`, `result` and `events` would refuse clients without need."""
+"""A smaller limit for `submit`, `judge`, `result` and `events` would refuse clients without need."""
 LONGEST_WAIT_SECS = 28
 SHORT_WAIT_SECS = 5
 """The longest wait where nothing limits waiting clients: invocations become free for the pipeline this often."""
@@ -41,9 +41,9 @@ class Preflight:
 
 
 def concurrency_parameters(unreserved: int) -> dict[str, str]:
-    """Return the parameters that divide what an account has left: a quarter each for submit, result and events."""
+    """Return the parameters that divide what an account has left: a fifth each for submit, judge, result and events."""
     free = unreserved - UNRESERVED_MINIMUM - SWEEPER
-    waiting = free // 4
+    waiting = free // 5
     return {
         "ReserveConcurrency": "true" if free >= 0 else "false",
         "WaitingConcurrency": str(waiting if waiting >= WAITING_MINIMUM else 0),
@@ -60,7 +60,7 @@ def describe_concurrency(quota: int, parameters: Mapping[str, str]) -> str:
     reserved = f"{SWEEPER} reserved for the sweeper" if parameters["ReserveConcurrency"] == "true" else "none reserved"
     text = f"{quota} concurrent invocations, {reserved}"
     if parameters["WaitingConcurrency"] != "0":
-        return f"{text}, at most {parameters['WaitingConcurrency']} each for submit, result and events"
+        return f"{text}, at most {parameters['WaitingConcurrency']} each for submit, judge, result and events"
     return (
         f"{text}; waiting clients can use all others and delay results and webhooks, so requests wait "
         f"at most {parameters['LongestWaitSecs']} s: request a higher quota at "

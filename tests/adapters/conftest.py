@@ -147,7 +147,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.extend(json.loads(line) for line in text.splitlines())
             return len(text)
 
-    names = ("submit", "result", "manage", "endpoints", "keys", "checks", "events")
+    names = ("submit", "judge", "result", "manage", "endpoints", "keys", "checks", "events")
     handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in names]
     before = [handler.setStream(Lines()) for handler in handlers]
     yield lines
@@ -161,6 +161,7 @@ def forget() -> None:
     secrets._secrets.drop(ADMIN_KEY_PARAMETER)
     for module in (
         "submit",
+        "judge",
         "result",
         "projects",
         "operations",

@@ -19,10 +19,13 @@ from functions.handlers import announce, record, sweep, sweep_wiring
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
 from functions.ids import new_id
+from functions.judging.progress_store import ProgressStore
+from functions.judging.runs import JudgedRuns
 from functions.projects.quota_rows import quota_key
 from functions.projects.quota_store import QuotaStore
 from functions.submissions.announce import Announcer
 from functions.submissions.complete import Completer
+from functions.submissions.completed_event import event_of
 from functions.submissions.model import Submission
 from functions.submissions.record import Recorder
 from functions.submissions.runner_store import RunnerStore
@@ -115,6 +118,8 @@ class Pipeline:
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
+        progress = ProgressStore(aws.names["SubmissionsTable"], dynamodb, time)
+        self.judged = JudgedRuns(self.payloads, progress, BASE_URL)
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
         self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
@@ -145,7 +150,8 @@ class Pipeline:
         self._wire(record, "wired", self._recorder("record"))
         self._wire(sweep, "wired", self._recorder("sweep"))
         aws.monkeypatch.setattr(sweep_wiring, "outbox", lambda _settings: self.outbox)
-        self.announcer = Announcer(self.submissions, self.payloads, self.bus, BASE_URL)
+        event = functools.partial(event_of, self.judged, self.payloads, BASE_URL)
+        self.announcer = Announcer(self.submissions, self.bus, event)
         self._wire(announce, "wired", self.announcer)
         self.use(self.deliverer)
 
@@ -158,6 +164,7 @@ class Pipeline:
             self.deliveries,
             EndpointCache(self.endpoints, self.time),
             self.delivery_hints,
+            self.judged,
             BASE_URL,
             logger(service),
             metrics(service),

@@ -18,6 +18,7 @@ from infra.sam_template import read
 
 FUNCTIONS = (
     "SubmitFunction",
+    "JudgeFunction",
     "ResultFunction",
     "ManageFunction",
     "OperateFunction",

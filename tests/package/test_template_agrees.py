@@ -12,6 +12,7 @@ from tests.template_routes import template_routes
 # Which settings model is read by which function's entry point.
 MODELS = {
     "SubmitFunction": functions.settings.SubmitSettings,
+    "JudgeFunction": functions.settings.SubmitSettings,
     "ResultFunction": functions.settings.ResultSettings,
     "ManageFunction": functions.settings.ManageSettings,
     "OperateFunction": functions.settings.OperationSettings,

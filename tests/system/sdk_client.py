@@ -23,7 +23,18 @@ async def main(base_url: str, api_key: str) -> dict[str, Any]:
             "languages": await client.get_languages(),
             "health": await client.get_health(),
             "ready": await client.get_ready(),
+            "judged": await judge(client) if hasattr(client, "judge") else None,
         }
+
+
+async def judge(client: Any) -> Any:
+    """Judge a program on three cases, the last with a wrong answer. Only the newest version can."""
+    cases = [
+        {"stdin": "1 2\n", "expected": "3\n"},
+        {"stdin": "20 22\n", "expected": "42"},
+        {"stdin": "1 1\n", "expected": "3\n"},
+    ]
+    return await client.judge("python", "print(sum(map(int, input().split())))", cases, profile="judge")
 
 
 if __name__ == "__main__":

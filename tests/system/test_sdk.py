@@ -47,3 +47,10 @@ def test_published_sdk_works_unmodified(stack: LocalStack, version: str) -> None
     assert answers["languages"] == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
     assert answers["health"]["status"] == "ok"
     assert answers["ready"]["status"] == "ready"
+    judged = answers["judged"]
+    assert (judged is not None) == (version == "0.4.0")
+    if judged is not None:
+        assert judged["all_passed"] is False
+        assert [case["verdict"] for case in judged["results"]] == ["AC", "AC", "AC"]
+        assert [case["passed"] for case in judged["results"]] == [True, True, False]
+        assert [case["stdout"] for case in judged["results"]] == ["3\n", "42\n", "2\n"]

@@ -38,29 +38,29 @@ OUTPUTS = {
 }
 
 
-@pytest.mark.parametrize("unreserved", [10, 99, 109, 110, 209, 210, 400, 1000])
+@pytest.mark.parametrize("unreserved", [10, 99, 109, 110, 234, 235, 400, 1000])
 def test_reservations_leave_what_lambda_demands_and_room_for_the_pipeline(unreserved: int) -> None:
     parameters = concurrency_parameters(unreserved)
     waiting = int(parameters["WaitingConcurrency"])
-    reserved = 3 * waiting + (SWEEPER if parameters["ReserveConcurrency"] == "true" else 0)
+    reserved = 4 * waiting + (SWEEPER if parameters["ReserveConcurrency"] == "true" else 0)
     assert reserved == 0 or unreserved - reserved >= UNRESERVED_MINIMUM
     assert (parameters["ReserveConcurrency"] == "true") == (unreserved >= 110)
-    assert (waiting > 0) == (unreserved >= 210)
+    assert (waiting > 0) == (unreserved >= 235)
 
 
 def test_waiting_clients_of_an_account_with_the_usual_quota_leave_the_pipeline_its_invocations() -> None:
     template = read(TEMPLATE)
     parameters = concurrency_parameters(1000)
     senders = template["Parameters"]["WebhookSenders"]["Default"]
-    left = 1000 - 3 * int(parameters["WaitingConcurrency"]) - SWEEPER
+    left = 1000 - 4 * int(parameters["WaitingConcurrency"]) - SWEEPER
     assert left >= senders + UNRESERVED_MINIMUM  # `deliver` at its maximum, and as many again for `record` and others
     sweeper = template["Resources"]["SweepFunction"]["Properties"]["ReservedConcurrentExecutions"]
     assert sweeper["Fn::If"][1] == SWEEPER
     assert longest_wait_secs(parameters) == LONGEST_WAIT_SECS == template["Parameters"]["LongestWaitSecs"]["Default"]
-    assert "at most 222 each for submit, result and events" in describe_concurrency(1000, parameters)
+    assert "at most 178 each for submit, judge, result and events" in describe_concurrency(1000, parameters)
 
 
-@pytest.mark.parametrize(("quota", "reserved"), [(10, "none reserved"), (110, "10 reserved"), (209, "10 reserved")])
+@pytest.mark.parametrize(("quota", "reserved"), [(10, "none reserved"), (110, "10 reserved"), (234, "10 reserved")])
 def test_preflight_of_a_low_quota_shortens_waits_and_says_why(quota: int, reserved: str) -> None:
     parameters = concurrency_parameters(quota)
     parameters["LongestWaitSecs"] = str(longest_wait_secs(parameters))
@@ -84,7 +84,7 @@ def test_reservations_are_left_out_by_default() -> None:
         for name, item in resources.items()
         if "ReservedConcurrentExecutions" in item.get("Properties", {})
     }
-    assert reserved.keys() == {"SubmitFunction", "ResultFunction", "EventsFunction", "SweepFunction"}
+    assert reserved.keys() == {"SubmitFunction", "JudgeFunction", "ResultFunction", "EventsFunction", "SweepFunction"}
     assert all(value == {"Ref": "AWS::NoValue"} for value in reserved.values())
 
 

@@ -187,7 +187,7 @@ def test_the_endpoints_allow_whatever_the_roles_of_runner_and_submit_allow(netwo
     needed = {
         action
         for name, statement in statements(stage)
-        if name in {"RunnerPolicy", "SubmitFunctionRole"} and statement["Effect"] == "Allow"
+        if name in {"RunnerPolicy", "SubmitFunctionRole", "JudgeFunctionRole"} and statement["Effect"] == "Allow"
         for action in statement["Action"]
     }
     assert {"sqs:ReceiveMessage", "ssm:GetParameter", "kms:Encrypt", "dynamodb:PutItem"} <= needed

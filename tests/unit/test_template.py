@@ -91,7 +91,7 @@ def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str
 
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
     permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
-    assert len(permissions) == 7
+    assert len(permissions) == 8
     assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}
     assert {permission["SourceArn"]["Fn::Sub"].rpartition(":")[2] for permission in permissions} == {"${Api}/*"}
 
@@ -100,6 +100,11 @@ def test_functions_that_write_events_are_updated_after_the_one_that_reads_them(d
     """A sender takes an event without readable bytes for one that was deleted."""
     for writer in ("SubmitFunction", "RecordFunction", "EndpointsFunction", "SweepFunction"):
         assert deployed["Resources"][writer]["DependsOn"] == "WebhookFunction"
+    assert set(deployed["Resources"]["JudgeFunction"]["DependsOn"]) >= {
+        "RecordFunction",
+        "ResultFunction",
+        "SweepFunction",
+    }
 
 
 def test_sam_has_no_question_to_ask_about_authentication() -> None:
@@ -187,17 +192,21 @@ def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stag
             assert item["Properties"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == namespace
 
 
-def test_submit_runs_in_a_network_only_when_asked_and_its_code_never_touches_interfaces(
+def test_callers_of_runners_run_in_a_network_only_when_asked_and_their_code_never_touches_interfaces(
     deployed: dict[str, Any],
 ) -> None:
-    vpc = deployed["Resources"]["SubmitFunction"]["Properties"]["VpcConfig"]["Fn::If"]
-    assert vpc[0] == "RunsInNetwork"
-    assert vpc[2] == {"Ref": "AWS::NoValue"}
-    (denied,) = [statement for _, statement in statements(deployed) if statement["Effect"] == "Deny"]
-    assert {action.partition(":")[0] for action in denied["Action"]} == {"ec2"}
-    assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
+    callers = ["SubmitFunction", "JudgeFunction"]
+    for name in callers:
+        vpc = deployed["Resources"][name]["Properties"]["VpcConfig"]["Fn::If"]
+        assert vpc[0] == "RunsInNetwork"
+        assert vpc[2] == {"Ref": "AWS::NoValue"}
+    denied = {name: statement for name, statement in statements(deployed) if statement["Effect"] == "Deny"}
+    assert denied.keys() == {f"{name}Role" for name in callers}
+    for statement in denied.values():
+        assert {action.partition(":")[0] for action in statement["Action"]} == {"ec2"}
+        assert "lambda:SourceFunctionArn" in statement["Condition"]["ArnLike"]
     with_network = [name for name, item in deployed["Resources"].items() if "VpcConfig" in item.get("Properties", {})]
-    assert with_network == ["SubmitFunction"]
+    assert with_network == callers
 
 
 def test_a_custom_domain_needs_its_certificate_and_is_the_base_of_links(deployed: dict[str, Any]) -> None:

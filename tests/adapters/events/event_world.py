@@ -13,7 +13,7 @@ from functions.events.model import PollRequest
 from functions.events.poll import Poll
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.log_writer import LogWriter
-from tests.adapters.pipeline import BASE_URL, Pipeline, no_sleep
+from tests.adapters.pipeline import Pipeline, no_sleep
 
 if TYPE_CHECKING:
     from functions.events.model import Polled
@@ -33,7 +33,7 @@ class EventWorld:
         self.log = EventLog(table, dynamodb, pipeline.time, no_sleep)
         self.consumers = ConsumerStore(table, pipeline.aws.names["QuotasTable"], dynamodb, pipeline.time)
         self.writer = LogWriter(table, dynamodb, pipeline.time)
-        self.bodies = EventBodies(pipeline.deliveries, pipeline.submissions, pipeline.payloads, BASE_URL, pipeline.time)
+        self.bodies = EventBodies(pipeline.deliveries, pipeline.submissions, pipeline.announcer.event, pipeline.time)
         self.polls = Poll(self.log, self.consumers, self.bodies, 20, pipeline.time, no_sleep)
 
     def run(self, **changes: Any) -> Submission:

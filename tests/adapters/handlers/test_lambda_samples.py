@@ -44,6 +44,12 @@ def test_the_submit_sample_is_accepted_once(aws: Aws, store: SubmissionStore) ->
     assert len(aws.messages("BatchQueue")) == 1
 
 
+def test_the_judge_sample_is_accepted_once(aws: Aws, store: SubmissionStore) -> None:
+    first, again = call(sample("judge")), call(sample("judge"))
+    assert (first.status, first.json["id"]) == (202, again.json["id"])
+    assert [message["type"] for message in aws.messages("BatchQueue")] == ["judge_requested"]
+
+
 def test_the_result_sample_gets_its_result(store: SubmissionStore) -> None:
     assert call(sample("result")).status == 404
     store.create(new_submission(), None)

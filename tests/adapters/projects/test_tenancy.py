@@ -22,6 +22,7 @@ from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
+from tests.judge_factory import completed, judge_row, judged_runs, plan_for
 from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 OPEN = {
@@ -44,6 +45,7 @@ class World:
     delivery: str
     check: str
     event: str
+    judge_run: str
     consumer: str = "mine"
 
 
@@ -59,6 +61,10 @@ class Row:
 
 ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/submit"): Row(202, body=lambda: {"language": "python", "code": "print(42)"}),
+    ("POST", "/api/judge"): Row(408, body=lambda: {"language": "python", "code": "print(42)", "cases": [{}]}),
+    ("GET", "/api/judge/{id}"): Row(200, "judge_run"),
+    ("DELETE", "/api/judge/{id}"): Row(200, "judge_run"),
+    ("GET", "/api/judge/{id}/cases/{index}/stdout"): Row(200, "judge_run"),
     ("GET", "/api/results"): Row(200),
     ("GET", "/api/result/{id}"): Row(200, "result"),
     ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
@@ -143,7 +149,24 @@ def world(aws: Aws, project_key: str) -> World:
     for key in ("right key", "other project's key"):
         poll = {"consumer": "mine" if key == "right key" else "theirs"}
         assert send(keys[key], "GET", "/api/events/poll", query=poll).status == 200
-    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, SUBMISSION_ID)
+    judge_run = put_judge_run(store, now)
+    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, SUBMISSION_ID, judge_run)
+
+
+def put_judge_run(store: SubmissionStore, now: int) -> str:
+    """Put a final judge run of the right project; return its id."""
+    message, the_id = completed("passed"), new_id()
+    times = {"created_at": to_rfc3339(now), "ttl": now // 1_000 + 3_600}
+    row = judge_row(plan_for(message), submission_id=the_id, project_id=PROJECT_ID, **times)
+    store.create(row, None)
+    write_final(store, the_id, judged_runs().completion(message, row))
+    return the_id
+
+
+@pytest.fixture(autouse=True)
+def _no_wait(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
+    """A judge run waits by default."""
+    monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
 
 
 @pytest.fixture(autouse=True)
@@ -160,8 +183,8 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
 
 
 def at(path: str, the_id: str) -> str:
-    """Fill in the only parameter of a path."""
-    return path.replace("{id}", the_id).replace("{name}", the_id)
+    """Fill in the parameters of a path."""
+    return path.replace("{id}", the_id).replace("{name}", the_id).replace("{index}", "0")
 
 
 def everything(aws: Aws) -> list[Any]:

@@ -346,6 +346,7 @@ def test_an_item_of_the_list_is_the_result_without_its_output(store: SubmissionS
     write_final(store, SUBMISSION_ID, completion())
     (item,) = get(project_key, "/api/results", query={"verdict": "AC", "language": "PY"}).json["items"]
     whole = get(project_key, PATHS[0]).json
+    assert item.pop("kind") == "run"
     assert item == {name: whole[name] for name in item}
     assert {"output", "evidence", "stdout", "stderr"}.isdisjoint(item)
     assert get(project_key, "/api/results", query={"verdict": "RE"}).json == {"items": [], "next_cursor": None}
@@ -454,7 +455,7 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
         "/api",
         "/api/",
         "/api/results/",
-        "/api/judge",
+        "/api/judges",
         "/api/nothing",
         "/api/webhooks/",
         "/api/projects/x/y",

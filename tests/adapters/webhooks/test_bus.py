@@ -8,7 +8,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.handlers import announce
-from functions.submissions import announce as announcing
 from functions.submissions import completed_event
 from functions.submissions.completed_event import MAX_BODY_BYTES
 from functions.submissions.model import Submission
@@ -147,7 +146,7 @@ def test_row_that_cannot_be_rendered_does_not_block_the_others(
             raise KeyError("a defect of ours")
         return render(row, *arguments)
 
-    monkeypatch.setattr(announcing, "render_event", rendered)
+    monkeypatch.setattr(completed_event, "render_event", rendered)
     assert pipeline.announce(bad.submission_id, good.submission_id) == []
     assert '"EventSkipped":[1.0]' in capsys.readouterr().out
     assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]

@@ -1,0 +1,37 @@
+"""Wire the part that accepts submissions, for the entry points whose clients may wait."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from functions.aws.clients import Clients
+from functions.aws.secrets import secret
+from functions.clock import now_ms
+from functions.submissions.accept import Acceptance
+from functions.submissions.direct_run import DirectRun
+from functions.submissions.queues import Queues
+from functions.submissions.quota_admission import QuotaAdmission
+from functions.submissions.runner_client import RunnerClient
+from functions.webhooks.sending.secret_box import SecretBoxes
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from functions.settings import SubmitSettings
+    from functions.submissions.complete import Completer
+    from functions.submissions.work import Work
+
+
+def acceptance(settings: SubmitSettings, ending: Completer, work: Work, log: Logger) -> Acceptance:
+    """Return the part that accepts one kind of submissions. `ending` writes the end of direct runs."""
+    queues = Queues(Clients.sqs())
+    direct = None
+    if settings.runner_url:
+        authority = functools.partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+        token = functools.partial(secret, settings.runner_token_parameter)
+        runner = RunnerClient(settings.runner_url, token, authority)
+        direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
+    admission = QuotaAdmission(ending.quotas, ending.submissions, now_ms, log)
+    boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
+    return Acceptance(settings, ending.submissions, admission, work, boxes, queues, now_ms, log, direct)

@@ -1,0 +1,1 @@
+"""Judging: one program against many test cases."""

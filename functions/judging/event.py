@@ -1,0 +1,73 @@
+"""The body of a `judge.completed` event: the answer with type and timestamp, at most 255 KiB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.http.paths import judge_path
+from functions.judging.views import OUTPUT_MAX_BYTES, final_body
+from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
+from functions.webhooks.deliveries.model import Event
+from functions.webhooks.event_types import EVENT_JUDGED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.messages.judging import CaseResult
+    from functions.submissions.model import Submission
+
+EVENT_SCHEMA = "webhook/judge_completed.v1"
+MAX_BODY_BYTES = 255 * 1024
+"""The event bus takes 256 KiB with the project and the names, and never has to cut this body."""
+
+
+def judge_event(final: Submission, cases: Sequence[CaseResult], public_base_url: str) -> Event:
+    """Return the event of a final judge run."""
+    return Event(
+        event_id=final.event_id or final.submission_id,
+        type=EVENT_JUDGED,
+        schema=EVENT_SCHEMA,
+        project_id=final.project_id,
+        submission_id=final.submission_id,
+        body=judge_event_body(final, cases, public_base_url),
+        correlation_id=final.correlation_id or "",
+    )
+
+
+def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base_url: str) -> bytes:
+    """Return the body as JSON in UTF-8. The same judge run always gives the same bytes.
+
+    A body over 255 KiB keeps 8 KiB of the outputs of all cases together, and then loses the messages of its checkers.
+    It then has `truncated_in_event` and the URL of the whole answer.
+    """
+    body = event_bytes(_event_of(final_body(final, cases, max_bytes=OUTPUT_MAX_BYTES)))
+    if len(body) <= MAX_BODY_BYTES:
+        return body
+    short = final_body(final, cases, max_bytes=CUT_OUTPUT_BYTES)
+    short |= {"truncated_in_event": True, "result_url": public_base_url + judge_path(final.submission_id)}
+    _cut_outputs(short["results"])
+    body = event_bytes(_event_of(short))
+    if len(body) > MAX_BODY_BYTES:
+        for case in short["results"]:
+            case["checker_message"] = None
+        body = event_bytes(_event_of(short))
+    return body
+
+
+def _event_of(answer: dict[str, Any]) -> dict[str, Any]:
+    return {"type": EVENT_JUDGED, "timestamp": answer["timestamps"]["completed_at"], **answer}
+
+
+def _cut_outputs(cases: list[dict[str, Any]]) -> None:
+    """Keep the first CUT_OUTPUT_BYTES of the streams of all cases together."""
+    left = CUT_OUTPUT_BYTES
+    for case in cases:
+        for name in ("stdout", "stderr"):
+            if case[name] is None:
+                continue
+            whole = case[name].encode()
+            kept = whole[: max(left, 0)]
+            left -= len(kept)
+            case[name] = kept.decode(errors="ignore")
+            if len(kept) < len(whole):
+                case[f"{name}_truncated"] = True

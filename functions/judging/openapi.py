@@ -1,0 +1,131 @@
+"""OpenAPI operations of judge runs: parameters and all answers."""
+
+from typing import Any
+
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.operation import BAD, ID, KEYED, Operation, Webhook, query
+from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
+from functions.judging import openapi_bodies as bodies
+from functions.judging.requests import JudgeBody
+from functions.messages.judging import MAX_CASES
+from functions.submissions.openapi import IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
+from functions.submissions.openapi_bodies import Deleted
+from functions.webhooks.event_types import EVENT_JUDGED
+from functions.webhooks.openapi_events import REPEATED, RESPONSES
+
+_EXAMPLES: dict[str, Any] = {
+    "minimal": {
+        "value": {
+            "language": "python",
+            "code": "print(sum(map(int, input().split())))",
+            "cases": [{"stdin": "1 2\n", "expected": "3\n"}, {"stdin": "20 22\n", "expected": "42\n"}],
+        }
+    },
+    "groups": {
+        "value": {
+            "language": "python",
+            "code": "print(sum(map(float, input().split())))",
+            "checker": {"kind": "tokens", "float_abs": 1e-6},
+            "groups": [{"id": "small", "points": 30}, {"id": "large", "points": 70, "requires": ["small"]}],
+            "cases": [
+                {"id": "sample", "group": "small", "stdin": "1 2\n", "expected": "3\n"},
+                {"group": "large", "stdin": "0.1 0.2\n", "expected": "0.3\n", "visibility": "verdict"},
+            ],
+            "stop": "group",
+        }
+    },
+}
+
+_JUDGE = Operation(
+    "/api/judge",
+    "POST",
+    "judge",
+    "Judge a program on many test cases",
+    {
+        200: ("The judge run is finished.", (bodies.FinalJudgeRun,)),
+        202: ("`wait=false`: queued.", (bodies.JudgeAccepted,)),
+        400: ("`bad_request`: broken JSON, a bad `wait`, an unsupported language, code too large.", (Error,)),
+        403: ("`forbidden`: the key may not use this profile.", (Error,)),
+        404: ("`not_found`: the judge run was deleted while the request waited for it.", (Error,)),
+        408: ("The wait is over, and the judge run is not finished. It continues.", (bodies.JudgeWaitOver,)),
+        409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
+        413: ("`too_large`: the body is over 5 MiB. The gateway answers this over 6 MB.", (Error, GatewayError)),
+        415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+        422: ("`invalid`: fields are missing, mistyped or wrong. Each is named: `cases[3].stdin`.", (InvalidError,)),
+        504: SLOW,
+        **KEYED,
+        429: (
+            "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
+            (Error, GatewayError),
+        ),
+    },
+    (wait_parameter(SUBMIT_MAX_SECS, default=True), IDEMPOTENCY_KEY),
+    JudgeBody,
+    _EXAMPLES,
+)
+_GET = Operation(
+    "/api/judge/{id}",
+    "GET",
+    "getJudgeRun",
+    "One judge run, in any state",
+    {
+        200: ("Finished or not.", (bodies.FinalJudgeRun, bodies.OpenJudgeRun)),
+        400: BAD,
+        404: UNKNOWN,
+        504: SLOW,
+        **KEYED,
+    },
+    (
+        ID,
+        wait_parameter(LONG_POLL_MAX_SECS),
+        query(
+            "after",
+            {"type": "integer", "minimum": 0, "maximum": 999},
+            "Only cases from this index on. `wait` then ends as soon as one of them is finished.",
+        ),
+    ),
+)
+_DELETE = Operation(
+    "/api/judge/{id}",
+    "DELETE",
+    "deleteJudgeRun",
+    "Delete code, cases and outputs at once",
+    {
+        200: ("Gone.", (Deleted,)),
+        400: BAD,
+        404: UNKNOWN,
+        409: ("`conflict`: it is running.", (Error,)),
+        **KEYED,
+    },
+    (ID,),
+)
+_STDOUT = Operation(
+    "/api/judge/{id}/cases/{index}/stdout",
+    "GET",
+    "getCaseStdout",
+    "The raw output of one case",
+    {
+        200: ("The stored bytes.", ("application/octet-stream",)),
+        400: BAD,
+        404: (
+            "`not_found`: no such judge run or case, its visibility hides the output, or the program did not run.",
+            (Error,),
+        ),
+        409: ("`conflict`: the judge run is not finished.", (Error,)),
+        **KEYED,
+    },
+    (
+        ID,
+        {
+            "name": "index",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 0, "maximum": MAX_CASES - 1},
+        },
+    ),
+)
+
+JUDGE_OPERATIONS = (_JUDGE, _GET, _DELETE, _STDOUT)
+JUDGE_WEBHOOKS = {
+    EVENT_JUDGED: Webhook("judgeCompleted", "A judge run is finished", REPEATED, bodies.JudgeCompletedEvent, RESPONSES)
+}

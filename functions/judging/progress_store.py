@@ -1,0 +1,97 @@
+"""Finished cases of judge runs that are not final: one item for each progress message, for a day.
+
+They have no outputs and no messages of checkers, so a deleted judge run leaves nothing of its program behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact
+from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.messages.judging import CaseResult, CaseResults
+from functions.submissions.model import RUN_GRACE_SECS, Status
+from functions.submissions.rows import SUBMISSION_SK, submission_pk
+
+if TYPE_CHECKING:
+    from functions.aws.dynamodb.items import Value
+    from functions.messages.judging import JudgeProgress
+    from functions.submissions.model import Submission
+
+KEPT_SECS = 86_400
+LONG_MS = RUN_GRACE_SECS * MS_PER_SEC
+"""From this age on, progress moves the due time of a judge run. No judge run is due earlier."""
+
+
+class ProgressStore(Table):
+    """Progress items in the submissions table."""
+
+    def add(self, message: JudgeProgress) -> None:
+        """Keep the cases of a message, unless its judge run is final or gone. A lost one costs a poll some cases."""
+        pk = submission_pk(message.submission_id)
+        cases = tuple(case.model_copy(update={"checker_message": None}) for case in message.cases)
+        item: dict[str, Value] = {
+            "pk": pk,
+            "sk": f"{_prefix(message.execution_id)}{message.sent_at}",
+            "cases": CaseResults(cases=cases).model_dump_json(by_alias=True),
+            "ttl": self._clock() // MS_PER_SEC + KEPT_SECS,
+        }
+        check: dict[str, Any] = {
+            "TableName": self.table_name,
+            "Key": key(pk, SUBMISSION_SK),
+            "ConditionExpression": "#status IN (:pending, :running)",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": to_item({":pending": Status.PENDING.value, ":running": Status.RUNNING.value}),
+        }
+        put = {"TableName": self.table_name, "Item": to_item(item)}
+        transact(
+            self._client, [self._postpone(check) if _is_long(message) else {"ConditionCheck": check}, {"Put": put}]
+        )
+
+    def _postpone(self, check: dict[str, Any]) -> dict[str, Any]:
+        """Return the update of a row that also moves its due time: a runner is still at work."""
+        names = {"#due_at_ms": "due_at_ms", "#run_budget_ms": "run_budget_ms", **check["ExpressionAttributeNames"]}
+        values = {**to_item({":now": self._clock()}), **check["ExpressionAttributeValues"]}
+        return {
+            "Update": {
+                **check,
+                "UpdateExpression": "SET #due_at_ms = #run_budget_ms + :now",
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+            }
+        }
+
+    def cases(self, row: Submission) -> tuple[CaseResult, ...]:
+        """Return the finished cases of a judge run's current execution, by index."""
+        known: dict[int, CaseResult] = {}
+        for item in self._items(row.submission_id, _prefix(row.execution_id)):
+            known |= {case.index: case for case in CaseResults.model_validate_json(item["cases"]).cases}
+        return tuple(known[index] for index in sorted(known))
+
+    def delete(self, submission_id: str) -> None:
+        """Delete the progress of all executions of a judge run."""
+        for item in self._items(submission_id, _PREFIX):
+            self._client.delete_item(TableName=self.table_name, Key=key(item["pk"], item["sk"]))
+
+    def _items(self, submission_id: str, prefix: str) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": submission_pk(submission_id), ":prefix": prefix}),
+            ConsistentRead=True,
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+
+_PREFIX = "PROGRESS#"
+
+
+def _is_long(message: JudgeProgress) -> bool:
+    """Tell whether a judge run comes near its due time: it may wait for its slot between two cases."""
+    return from_rfc3339(message.sent_at) - from_rfc3339(message.started_at) >= LONG_MS
+
+
+def _prefix(execution_id: str) -> str:
+    return f"{_PREFIX}{execution_id}#"

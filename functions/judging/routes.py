@@ -1,0 +1,190 @@
+"""Routes of judge runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.aws.payloads import PayloadMissingError
+from functions.errors import ConflictError, NotFoundError
+from functions.http import parameters
+from functions.http.answers import JSON_TYPE, answer
+from functions.http.http_event import json_body
+from functions.http.paths import judge_path
+from functions.judging.model import Plan
+from functions.judging.requests import parse_judge_request
+from functions.judging.views import open_body, shows_output, text_within
+from functions.projects.authentication import authenticate, note_usage
+from functions.submissions.answers import NO_SUCH_RESULT
+from functions.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_lambda_powertools import Logger
+
+    from functions.http.json_body import Body
+    from functions.http.long_poll import LongPoll
+    from functions.http.resolver import Resolver
+    from functions.judging.requests import JudgeRequest
+    from functions.judging.runs import JudgedRuns
+    from functions.messages.judging import CaseResult
+    from functions.projects.store import ProjectStore
+    from functions.submissions.accept import Acceptance, Accepted
+    from functions.submissions.answers import Results
+    from functions.submissions.delete import Deletion
+    from functions.submissions.fleet import Fleet
+    from functions.submissions.model import Submission
+
+BODY_MAX_BYTES = 5 * 1024 * 1024
+"""Of POST /api/judge. A Lambda call has at most 6 MB, with the body as a JSON string in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A row and what is known of its cases, as one poll read them."""
+
+    row: Submission
+    cases: Sequence[CaseResult]
+
+    def has_news(self, after: int | None) -> bool:
+        """Tell whether a poll ends: it is final, or a case from index `after` on is finished."""
+        is_further = after is not None and any(case.index >= after for case in self.cases)
+        return self.row.is_final or is_further
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRoutes:
+    """The routes and the parts that they use. All routes raise ServiceError. `rows`: reads judge runs."""
+
+    projects: ProjectStore
+    fleet: Fleet
+    acceptance: Acceptance
+    rows: Results
+    judged: JudgedRuns
+    deletion: Deletion
+    long_poll: LongPoll
+    allow_insecure: bool
+    longest_wait_secs: float
+    log: Logger
+
+    def judge(self, app: Resolver) -> Response[str]:
+        """Judge a program, and answer with the result if the client waits."""
+        event, begun = app.current_event, self.long_poll.monotonic()
+        project = authenticate(event, self.projects)
+        secs = parameters.wait_secs(event.query_string_parameters, parameters.SUBMIT_MAX_SECS, "true")
+        key = parameters.idempotency_key(event.headers)
+        request = parse_judge_request(
+            json_body(event, BODY_MAX_BYTES),
+            offered=self.fleet.languages(),
+            allow_insecure=self.allow_insecure,
+            own_host=event.request_context.domain_name or "",
+        )
+        accepted = self.acceptance.accept(
+            project, request, key, wait_secs=secs, correlation_id=app.correlation_id, joins_in_flight=True
+        )
+        if accepted.usage is not None:
+            note_usage(event, accepted.usage, project.quota(request.profile))
+            self._report_accepted(accepted, request, app.request_id)
+        row = accepted.submission
+        warnings = {"warnings": list(request.warnings)} if request.warnings else {}
+        if secs:
+            # A direct run may have used up most of the time.
+            left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
+            row = self._wait(row, project.project_id, left_secs)
+        if row.is_final:
+            return self._final(row, more=warnings)
+        path = app.prefix + judge_path(row.submission_id)
+        if secs:
+            message = f"The judge run is not finished yet and continues. Poll GET {path}"
+            body = open_body(row, self.judged.progress.cases(row))
+            return answer({**body, "error": "timeout", "message": message} | warnings, 408)
+        status = row.status.value
+        return answer({"id": row.submission_id, "status": status, "queue_depth": accepted.queue_depth} | warnings, 202)
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Answer with one judge run; with `wait`, hold the request until there is news."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.projects).project_id
+        secs = min(parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), self.longest_wait_secs)
+        after = parameters.case_index(query["after"]) if "after" in query else None
+        row = self.rows.get(parameters.submission_id(id_text), project_id)
+
+        def read() -> _Seen | None:
+            found = self.rows.find(row.submission_id, project_id)
+            return None if found is None else self._seen(found, after)
+
+        seen = self.long_poll.wait(self._seen(row, after), read, lambda seen: seen.has_news(after), secs)
+        if seen is None:
+            raise NotFoundError(NO_SUCH_RESULT)
+        if seen.row.is_final:
+            return self._final(seen.row, after=after or 0)
+        return answer(open_body(seen.row, self.judged.progress.cases(seen.row), after=after or 0))
+
+    def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[bytes]:
+        """Answer with the exact output of one case."""
+        row, index = self._own(app, id_text), parameters.case_index(index_text)
+        plan = Plan.of_json(row.plan or {})
+        if index >= len(plan.cases) or not shows_output(plan.cases[index]):
+            raise NotFoundError("There is no such case, or its visibility does not show its output.")
+        if not row.is_final:
+            raise ConflictError("The judge run is not finished, so its outputs are not complete yet.")
+        run = next((case.run for case in self.judged.results(row) if case.index == index), None)
+        if run is None:
+            raise NotFoundError("The program did not run on this case.")
+        content = run.stdout.head
+        if run.stdout.object_key is not None:
+            try:
+                content = self.judged.payloads.get_output(row.submission_id, run.stdout.object_key)
+            except PayloadMissingError:  # deleted since the row was read
+                raise NotFoundError(NO_SUCH_RESULT) from None
+        return Response(
+            status_code=200,
+            content_type="application/octet-stream",
+            headers={"x-content-type-options": "nosniff"},  # the content comes from an untrusted program
+            body=content,
+        )
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Delete one judge run with all its data."""
+        row = self._own(app, id_text)
+        self.deletion.delete(row)
+        self.judged.progress.delete(row.submission_id)
+        return answer({"id": row.submission_id, "deleted": True})
+
+    def _wait(self, row: Submission, project_id: str, secs: float) -> Submission:
+        seen = self.long_poll.wait(
+            row, lambda: self.rows.find(row.submission_id, project_id), lambda seen: seen.is_final, secs
+        )
+        if seen is None:
+            raise NotFoundError(NO_SUCH_RESULT)
+        return seen
+
+    def _seen(self, row: Submission, after: int | None) -> _Seen:
+        """Read the progress only where a poll waits for it."""
+        has_progress = after is not None and not row.is_final
+        return _Seen(row, self.judged.progress.cases(row) if has_progress else ())
+
+    def _final(self, row: Submission, *, after: int = 0, more: Body | None = None) -> Response[str]:
+        text = text_within(row, self.judged.results(row), after=after, more=more)
+        return Response(status_code=200, content_type=JSON_TYPE, body=text)
+
+    def _own(self, app: Resolver, id_text: str) -> Submission:
+        project_id = authenticate(app.current_event, self.projects).project_id
+        return self.rows.get(parameters.submission_id(id_text), project_id)
+
+    def _report_accepted(self, accepted: Accepted, request: JudgeRequest, request_id: str) -> None:
+        row = accepted.submission
+        metrics("judge").add("SubmissionAccepted")
+        self.log.info(
+            "Judge run accepted",
+            **row.log_ids,
+            request_id=request_id,
+            project_id=row.project_id,
+            language=row.language,
+            profile=row.profile,
+            priority=row.priority,
+            cases=len(request.plan.cases),
+        )

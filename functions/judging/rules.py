@@ -1,0 +1,118 @@
+"""Rules over several fields of a judge request: each problem has a sentence of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.errors import FieldProblem
+from functions.judging.model import repeated, required_groups
+from functions.messages.judging import CheckerKind
+from functions.messages.languages import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from functions.judging.requests import CheckerRequest, GroupRequest, JudgeBody
+    from functions.messages.languages import Language
+
+CODE_MAX_BYTES = 65_536
+CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
+"""Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""
+CASE_PART_MAX_BYTES = 1024 * 1024
+"""One input, or one expected output."""
+FILES_MAX_BYTES = 512 * 1024
+"""The files of one checker program."""
+MAX_FILES = 16
+PROGRAMS_ARE_BUILT = False
+MAX_GROUPS = 50
+
+_PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
+_TOKEN_OPTIONS = ("case_sensitive", "float_abs", "float_rel")
+_PROGRAM_OPTIONS = ("language", "code", "protocol", "args", "files")
+_NEEDED = ("language", "code", "protocol")
+
+
+def find_problems(request: JudgeBody, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
+    """Yield the problems of cases, checkers and groups. Places are dotted: `cases.3.checker.code`."""
+    if request.checker is not None:
+        yield from _checker_problems("checker", request.checker, offered)
+    yield from _case_problems(request, offered)
+    yield from _group_problems(request.groups or [], {case.group for case in request.cases})
+
+
+def _case_problems(request: JudgeBody, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
+    groups = {group.id for group in request.groups or ()}
+    doubles = repeated([case.id for case in request.cases if case.id is not None])
+    total_bytes = 0
+    for index, case in enumerate(request.cases):
+        place = f"cases.{index}"
+        for name, text in (("stdin", case.stdin), ("expected", case.expected)):
+            size = len((text or "").encode())
+            total_bytes += size
+            if size > CASE_PART_MAX_BYTES:
+                yield FieldProblem(
+                    f"{place}.{name}", f"Has {size:,} bytes, the limit is {CASE_PART_MAX_BYTES:,} bytes."
+                )
+        if case.id in doubles:
+            yield FieldProblem(f"{place}.id", "Another case has the same id.")
+        if case.group is not None and case.group not in groups:
+            yield FieldProblem(f"{place}.group", "There is no group with this id in groups.")
+        if case.checker is not None:
+            yield from _checker_problems(f"{place}.checker", case.checker, offered)
+        checker = case.checker or request.checker
+        if checker is not None and checker.kind is CheckerKind.INTERACTOR and case.expected is not None:
+            yield FieldProblem(f"{place}.expected", "An interactor judges the conversation: leave expected out.")
+    if total_bytes > CASES_TOTAL_MAX_BYTES:
+        text = (
+            f"Inputs and expected outputs have {total_bytes:,} bytes together, the limit is {CASES_TOTAL_MAX_BYTES:,}."
+        )
+        yield FieldProblem("cases", text)
+
+
+def _checker_problems(place: str, checker: CheckerRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
+    is_program = checker.kind in _PROGRAM_KINDS
+    if is_program and not PROGRAMS_ARE_BUILT:
+        yield FieldProblem(f"{place}.kind", "Must be one of lines, exact or tokens.")
+        return
+    foreign = [] if is_program else list(_PROGRAM_OPTIONS)
+    foreign += [] if checker.kind is CheckerKind.TOKENS else _TOKEN_OPTIONS
+    for name in foreign:
+        if getattr(checker, name) is not None:
+            yield FieldProblem(f"{place}.{name}", f"A checker of the kind {checker.kind} has no such option.")
+    if is_program:
+        yield from _program_problems(place, checker, offered)
+
+
+def _program_problems(place: str, checker: CheckerRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
+    for name in _NEEDED:
+        if not getattr(checker, name):
+            yield FieldProblem(f"{place}.{name}", f"Required for a checker of the kind {checker.kind}.")
+    if checker.language and canonical(checker.language) not in offered:
+        text = f"This language is not supported. Offered: {', '.join(offered) or 'none at the moment'}."
+        yield FieldProblem(f"{place}.language", text)
+    size = len((checker.code or "").encode())
+    if size > CODE_MAX_BYTES:
+        yield FieldProblem(f"{place}.code", f"Has {size:,} bytes, the limit is {CODE_MAX_BYTES:,} bytes.")
+    size = sum(len(text.encode()) for text in (checker.files or {}).values())
+    if size > FILES_MAX_BYTES:
+        text = f"The files have {size:,} bytes together, the limit is {FILES_MAX_BYTES:,} bytes."
+        yield FieldProblem(f"{place}.files", text)
+
+
+def _group_problems(groups: list[GroupRequest], used: Iterable[str | None]) -> Iterator[FieldProblem]:
+    ids = [group.id for group in groups]
+    doubles = repeated(ids)
+    known = set(ids)
+    is_whole = not doubles
+    for index, group in enumerate(groups):
+        place = f"groups.{index}"
+        if group.id in doubles:
+            yield FieldProblem(f"{place}.id", "Another group has the same id.")
+        if group.id not in used:
+            yield FieldProblem(f"{place}.id", "No case belongs to this group.")
+        for number, required in enumerate(group.requires or ()):
+            if required not in known:
+                is_whole = False
+                yield FieldProblem(f"{place}.requires.{number}", "There is no group with this id in groups.")
+    if is_whole and required_groups({group.id: group.requires or () for group in groups}) is None:
+        yield FieldProblem("groups", "Some groups require each other in a cycle.")

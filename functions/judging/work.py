@@ -1,0 +1,88 @@
+"""What is special about judge runs when one is accepted, or sent again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from functions.messages.base import RequestedLimits
+from functions.messages.judging import JudgeRequested, Judging
+from functions.submissions.model import INLINE_INPUT_MAX_BYTES, Kind
+
+if TYPE_CHECKING:
+    from functions.aws.payloads import Payloads
+    from functions.judging.requests import JudgeRequest
+    from functions.submissions.model import Submission
+
+QUEUED_MAX_BYTES = 190_000
+"""The largest message of a queue with its cases inside. SQS takes 256 KiB with its attributes."""
+DIRECT_MAX_BYTES = 1_000_000
+"""The same over HTTP: a runner reads at most 1 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeWork:
+    """Judge runs: one program, executed on many cases."""
+
+    payloads: Payloads
+
+    @property
+    def has_row_first(self) -> bool:
+        """A judge run may outlast its client, so its row exists before it runs."""
+        return True
+
+    def new_values(self, request: JudgeRequest) -> dict[str, Any]:
+        """Return the plan, and what lists show from the start."""
+        plan = request.plan
+        return {
+            "plan": plan.to_json(),
+            "judging": request.judging.serialise().encode(),
+            "summary": {"kind": Kind.JUDGE.value, "cases": len(plan.cases)},
+        }
+
+    def store_input(self, row: Submission, request: JudgeRequest) -> Submission:
+        """Move the cases into the bucket if they are too large for the row, and code that is too large itself."""
+        judging = row.judging or b""
+        if len(request.code) + len(judging) <= INLINE_INPUT_MAX_BYTES:
+            return row
+        row = replace(row, judging=None, judging_key=self.payloads.put_judging(row.submission_id, judging.decode()))
+        if len(request.code) > INLINE_INPUT_MAX_BYTES:
+            key = self.payloads.put_input(row.submission_id, request.code, b"")
+            row = replace(row, code=None, input_key=key)
+        return row
+
+    def requested(self, row: Submission, request: JudgeRequest, *, is_direct: bool) -> JudgeRequested:
+        """Return the message for a runner, with its cases inside if they are small."""
+        message = judge_requested(row, request.code, row.created_at, request.judging, None)
+        most = DIRECT_MAX_BYTES if is_direct else QUEUED_MAX_BYTES
+        if row.judging_key is None or len(message.serialise()) <= most:
+            return message
+        return judge_requested(row, request.code, row.created_at, None, row.judging_key)
+
+
+def requested_again(row: Submission, code: bytes, requested_at: str) -> JudgeRequested:
+    """Return the message for another execution of a row."""
+    judging = Judging.model_validate_json(row.judging) if row.judging is not None else None
+    return judge_requested(row, code, requested_at, judging, row.judging_key)
+
+
+def judge_requested(
+    row: Submission, code: bytes, requested_at: str, judging: Judging | None, judging_key: str | None
+) -> JudgeRequested:
+    """Return the message for the row's `execution_id`."""
+    return JudgeRequested.model_validate(
+        {
+            "submission_id": row.submission_id,
+            "execution_id": row.execution_id,
+            "project_id": row.project_id,
+            "language": row.language,
+            "profile": row.profile,
+            "priority": row.priority,
+            "code": code,
+            "limits": RequestedLimits(**row.limits),  # type: ignore[arg-type]  # checked against their ceilings
+            "requested_at": requested_at,
+            "judging": judging,
+            "judging_key": judging_key,
+        },
+        strict=False,
+    )

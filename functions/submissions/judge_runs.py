@@ -1,0 +1,34 @@
+"""What the end of a judge run needs from the slice above: `functions.judging` implements it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from functions.messages.judging import JudgeCompleted, JudgeProgress, JudgeRequested
+    from functions.submissions.model import Completion, Submission
+    from functions.webhooks.deliveries.model import Event
+
+
+class JudgeRuns(Protocol):
+    """Judge runs as the parts of this slice see them."""
+
+    def completion(self, message: JudgeCompleted, row: Submission) -> Completion:
+        """Convert a runner's result. Raises MessageInvalidError if it does not fit the row."""
+        ...
+
+    def object_keys(self, message: JudgeCompleted) -> tuple[str, ...]:
+        """Return the keys of all objects of a result."""
+        ...
+
+    def add_progress(self, message: JudgeProgress) -> None:
+        """Keep finished cases for polls, unless the judge run is final."""
+        ...
+
+    def requested_again(self, row: Submission, code: bytes, requested_at: str) -> JudgeRequested:
+        """Return the message for another execution."""
+        ...
+
+    def event(self, final: Submission) -> Event:
+        """Return the event of a final judge run."""
+        ...

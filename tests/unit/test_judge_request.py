@@ -1,0 +1,150 @@
+"""The body of POST /api/judge: each problem is told at its place, in a sentence of its own."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.errors import BadRequestError, InvalidFieldsError
+from functions.judging import rules
+from functions.judging.requests import JudgeRequest, parse_judge_request
+from functions.messages.judging import CheckerKind, Judging, Stop
+from functions.messages.languages import Language
+from functions.submissions.requests import parse_submission
+
+CASE = {"stdin": "1\n", "expected": "1\n"}
+PROGRAM = {"kind": "program", "language": "cpp", "code": "int main() {}", "protocol": "testlib"}
+
+
+@pytest.fixture(autouse=True)
+def _with_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "PROGRAMS_ARE_BUILT", True)
+
+
+def parse(**body: Any) -> JudgeRequest:
+    whole = {"language": "python", "code": "print(1)", "cases": [CASE], **body}
+    return parse_judge_request(json.dumps(whole).encode(), offered=[Language.PYTHON, Language.CPP])
+
+
+def problems(**body: Any) -> dict[str, str]:
+    with pytest.raises(InvalidFieldsError) as refused:
+        parse(**body)
+    return {problem.field: problem.message for problem in refused.value.fields}
+
+
+def test_what_the_published_sdk_sends() -> None:
+    request = parse(cases=[CASE, {"stdin": "", "expected": ""}], profile="agent")
+    assert [case.stdin for case in request.judging.cases] == [b"1\n", b""]
+    assert [checker.kind for checker in request.judging.checkers] == [CheckerKind.LINES]
+    assert request.judging.stop is Stop.NEVER
+    assert request.profile == "agent"
+    assert Judging.model_validate_json(request.judging.serialise()) == request.judging
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "sentence"),
+    [
+        ({"cases": []}, "cases", "Must not be empty."),
+        ({"cases": [CASE] * 201}, "cases", "Must have at most 200 items."),
+        ({"cases": [CASE, {"stdin": 1}]}, "cases[1].stdin", "Must be a string."),
+        ({"cases": [CASE | {"stdinn": ""}]}, "cases[0].stdinn", "There is no such field."),
+        ({"cases": [CASE | {"group": "none"}]}, "cases[0].group", "There is no group with this id in groups."),
+        ({"cases": [CASE | {"id": "a"}, CASE | {"id": "a"}]}, "cases[1].id", "Another case has the same id."),
+        ({"cases": [CASE | {"limits": {"memory_mb": 5000}}]}, "cases[0].limits.memory_mb", "Must be a whole number"),
+        ({"cases": [CASE | {"points": -1}]}, "cases[0].points", "Must be at least 0.0."),
+        ({"cases": [CASE | {"visibility": "none"}]}, "cases[0].visibility", "Must be one of full"),
+        ({"cases": [CASE | {"stdin": "x" * 1_048_577}]}, "cases[0].stdin", "Has 1,048,577 bytes, the limit is"),
+        ({"cases": [CASE | {"stdin": "x" * 900_000}] * 5}, "cases", "Inputs and expected outputs have 4,500,010 bytes"),
+        ({"checker": {"kind": "regex"}}, "checker.kind", "Must be one of lines, exact"),
+        (
+            {"checker": {"kind": "lines", "float_abs": 1}},
+            "checker.float_abs",
+            "A checker of the kind lines has no such",
+        ),
+        ({"checker": {"kind": "tokens", "code": "x"}}, "checker.code", "A checker of the kind tokens has no such"),
+        ({"checker": {"kind": "tokens", "float_rel": -1}}, "checker.float_rel", "Must be at least 0.0."),
+        ({"cases": [CASE, CASE | {"checker": PROGRAM | {"code": ""}}]}, "cases[1].checker.code", "Required for a"),
+        ({"checker": PROGRAM | {"language": "cobol"}}, "checker.language", "This language is not supported."),
+        ({"checker": PROGRAM | {"protocol": "icpc"}}, "checker.protocol", "Must be one of testlib or kattis."),
+        ({"checker": PROGRAM | {"code": "x" * 65_537}}, "checker.code", "Has 65,537 bytes"),
+        ({"checker": PROGRAM | {"files": {"../x": ""}}}, "checker.files.../x", "Must match"),
+        ({"checker": PROGRAM | {"kind": "interactor"}}, "cases[0].expected", "An interactor judges the conversation"),
+        ({"groups": [{"id": "a"}]}, "groups[0].id", "No case belongs to this group."),
+        ({"stop": "always"}, "stop", "Must be one of never, first_failure or group."),
+    ],
+)
+def test_each_problem_has_its_place_and_its_sentence(body: dict[str, Any], field: str, sentence: str) -> None:
+    found = problems(**body)
+    assert found[field].startswith(sentence), found
+
+
+@pytest.mark.parametrize(
+    ("requires", "field", "sentence"),
+    [
+        ({"a": ["b"], "b": ["a"]}, "groups", "Some groups require each other in a cycle."),
+        ({"a": ["a"], "b": []}, "groups", "Some groups require each other in a cycle."),
+        ({"a": ["c"], "b": []}, "groups[0].requires[0]", "There is no group with this id in groups."),
+    ],
+)
+def test_groups_that_cannot_be_ordered(requires: dict[str, list[str]], field: str, sentence: str) -> None:
+    groups = [{"id": name, "requires": others} for name, others in requires.items()]
+    assert problems(cases=[CASE | {"group": "a"}, CASE | {"group": "b"}], groups=groups) == {field: sentence}
+
+
+def test_two_groups_with_one_id() -> None:
+    found = problems(cases=[CASE | {"group": "a"}], groups=[{"id": "a"}, {"id": "a"}])
+    assert found == dict.fromkeys(("groups[0].id", "groups[1].id"), "Another group has the same id.")
+
+
+def test_no_problem_repeats_what_the_client_sent() -> None:
+    secret = "the-hidden-expected-output"
+    found = problems(cases=[{"stdin": secret, "expected": [secret], "checker": {"kind": secret, "code": secret}}])
+    assert secret not in json.dumps(found)
+
+
+def test_equal_checkers_are_sent_once() -> None:
+    cases = [CASE, CASE | {"checker": PROGRAM}, CASE | {"checker": {"kind": "exact"}}, CASE | {"checker": PROGRAM}]
+    judging = parse(cases=cases).judging
+    assert [checker.kind for checker in judging.checkers] == ["lines", "program", "exact"]
+    assert [case.checker for case in judging.cases] == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "secs"),
+    [
+        ({}, 7),  # the default wall time of Python
+        ({"limits": {"wall_time_secs": 1.5}, "cases": [CASE, CASE]}, 3),
+        ({"cases": [CASE | {"limits": {"wall_time_secs": 0.5}}, CASE]}, 8),
+        ({"cases": [CASE] * 200}, 300),
+        ({"limits": {"wall_time_secs": 1}, "checker": PROGRAM, "cases": [CASE] * 3}, 123),
+    ],
+)
+def test_the_budget_is_that_of_the_cases_and_their_checkers(body: dict[str, Any], secs: int) -> None:
+    assert parse(**body).wall_budget_secs == secs
+
+
+def test_a_digest_says_whether_two_judge_runs_are_the_same() -> None:
+    same = parse(cases=[CASE | {"points": 1}], checker={"kind": "lines"}, stop="never")
+    assert same.body_sha256 == parse().body_sha256
+    others = (
+        {"cases": [CASE | {"expected": "2\n"}]},
+        {"cases": [CASE | {"visibility": "hidden"}]},
+        {"cases": [CASE | {"points": 2}]},
+        {"stop": "first_failure"},
+        {"checker": {"kind": "exact"}},
+        {"metadata": {"a": "b"}},
+    )
+    digests = {parse(**other).body_sha256 for other in others}
+    assert len(digests) == len(others)
+    assert parse().body_sha256 not in digests
+    run = parse_submission(b'{"language": "python", "code": "print(1)"}', offered=[Language.PYTHON])
+    assert run.body_sha256 != parse().body_sha256
+
+
+def test_the_program_is_checked_as_that_of_a_run() -> None:
+    with pytest.raises(BadRequestError, match="code is too large"):
+        parse(code="x" * 65_537)
+    with pytest.raises(BadRequestError, match="not supported"):
+        parse(language="go")
+    assert problems(webhook_url="https://example.com/") == {"webhook_secret": "Required with webhook_url."}
+    assert parse(unknown=1).warnings == ("The field unknown is unknown and was ignored.",)
