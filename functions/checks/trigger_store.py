@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
@@ -12,6 +14,8 @@ from functions.checks.rows import to_json
 from functions.checks.triggers import TRIGGER, Follower
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.checks.model import Check
 
 
@@ -26,8 +30,16 @@ class TriggerStore(Table):
             ExpressionAttributeValues=to_item({":pk": keys.triggers_pk(project_id)}),
             ConsistentRead=True,
         )
-        rows = (from_item(item) for page in pages for item in page["Items"])
-        return [Follower(row["sk"], row["slug"], TRIGGER.validate_json(row["trigger"])) for row in rows]
+        found = (_follower(from_item(item)) for page in pages for item in page["Items"])
+        return [follower for follower in found if follower is not None]
+
+
+def _follower(row: Mapping[str, Any]) -> Follower | None:
+    """Read a row; None for a trigger of a newer revision, which must not hold up those that we know."""
+    try:
+        return Follower(row["sk"], row["slug"], TRIGGER.validate_json(row["trigger"]))
+    except ValidationError:
+        return None
 
 
 def trigger_action(table_name: str, check: Check) -> Any:

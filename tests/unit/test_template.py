@@ -105,6 +105,8 @@ def test_functions_that_write_events_are_updated_after_the_one_that_reads_them(d
         "ResultFunction",
         "SweepFunction",
     }
+    for writer in ("AnnounceFunction", "ChecksFunction"):  # messages about checks
+        assert deployed["Resources"][writer]["DependsOn"] == "ScheduleFunction"
 
 
 def test_sam_has_no_question_to_ask_about_authentication() -> None:

@@ -5,10 +5,14 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from functions.checks import submission_triggers
+from functions.checks.hints import CheckHints
 from functions.checks.triggers import MAX_CHAIN
 from functions.handlers import announce, schedule
+from functions.ids import new_id
+from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, breaks, prints
 from tests.adapters.http_calls import post
 from tests.adapters.pipeline import Context, Crash, call, crash_at, stream_record
@@ -266,6 +270,34 @@ def test_a_changed_check_is_not_started_any_more(world: CheckWorld) -> None:
     world.call("PATCH", f"/api/checks/{check['id']}", {"trigger": None})
     world.hints()
     assert world.runs(check) == []
+
+
+def test_a_queue_that_does_not_answer_makes_the_stream_repeat(
+    world: CheckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = world.create(**on_submission(suite="nightly"))
+    wanted = submit(world, suite="nightly")
+
+    def fail(*_: object) -> None:
+        raise EndpointConnectionError(endpoint_url="queue")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckHints, "_send", fail)
+        with pytest.raises(EndpointConnectionError):
+            announced(wanted)
+    announced(wanted)
+    world.hints()
+    assert len(world.runs(check)) == 1
+
+
+def test_a_trigger_of_a_newer_revision_holds_up_no_other(world: CheckWorld) -> None:
+    check = world.create(**on_submission(suite="nightly"))
+    newer = {"pk": f"TRIGGERS#{PROJECT_ID}", "sk": new_id(), "slug": "newer", "trigger": '{"type":"moon"}'}
+    table = world.aws.names["ChecksTable"]
+    world.aws.client("dynamodb").put_item(TableName=table, Item={name: {"S": text} for name, text in newer.items()})
+    announced(submit(world, suite="nightly"))
+    world.hints()
+    assert len(world.runs(check)) == 1
 
 
 def test_triggers_are_read_again_after_15_s(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
