@@ -23,7 +23,6 @@ CASE_PART_MAX_BYTES = 1024 * 1024
 FILES_MAX_BYTES = 512 * 1024
 """The files of one checker program."""
 MAX_FILES = 16
-PROGRAMS_ARE_BUILT = False
 MAX_GROUPS = 50
 
 _PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
@@ -71,9 +70,6 @@ def _case_problems(request: JudgeBody, offered: tuple[Language, ...]) -> Iterato
 
 def _checker_problems(place: str, checker: CheckerRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
     is_program = checker.kind in _PROGRAM_KINDS
-    if is_program and not PROGRAMS_ARE_BUILT:
-        yield FieldProblem(f"{place}.kind", "Must be one of lines, exact or tokens.")
-        return
     foreign = [] if is_program else list(_PROGRAM_OPTIONS)
     foreign += [] if checker.kind is CheckerKind.TOKENS else _TOKEN_OPTIONS
     for name in foreign:

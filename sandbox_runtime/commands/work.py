@@ -43,7 +43,7 @@ from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.worker import ManagedSlot, RunnerFacts, Worker
+from sandbox_runtime.worker import MOST_PARTNERS, ManagedSlot, PartnerSlots, RunnerFacts, Worker
 
 MIB = 1024 * 1024
 
@@ -67,7 +67,7 @@ def work() -> int:
     runner_facts = _runner_facts(found, floor)
     with ExitStack() as stack:
         # Slots first: their templates must start before this process holds AWS credentials and the key of TLS.
-        managed_slots = _open_managed_slots(found, floor, runner_facts.languages, stack, stop)
+        managed_slots, partners = _open_managed_slots(found, floor, runner_facts.languages, stack, stop)
         if stop.is_set():
             return 0
         transport = Transport(
@@ -81,6 +81,7 @@ def work() -> int:
             transport,
             managed_slots,
             runner_facts,
+            partners,
             _compile_cache(found, runner_facts),
             _listener(found),
             _tls(found),
@@ -198,8 +199,8 @@ def _open_managed_slots(
     languages: Mapping[str, Language],
     stack: ExitStack,
     stop: Event,
-) -> tuple[ManagedSlot, ...]:
-    """Open the slots; fewer when `stop` is set meanwhile. Raises CommandError."""
+) -> tuple[tuple[ManagedSlot, ...], PartnerSlots]:
+    """Open the slots; fewer when `stop` is set meanwhile. Those of interactors open later. Raises CommandError."""
     mounts = binds(tuple(languages.values()), found.toolchains_dir)
     warm = tried_warm_start(languages.values(), found.toolchains_dir, floor) if found.python_fork else None
     prewarmed, init = prewarm_spec(languages.values()), init_program(found.toolchains_dir)
@@ -214,6 +215,12 @@ def _open_managed_slots(
 
     def opener(index: int) -> WarmSlot:
         config = SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm, small_init=init)
+        return WarmSlot(open_slot(config), pool)
+
+    def open_partner(index: int) -> WarmSlot:
+        # The last user ids of this runner.
+        number = MAX_SLOTS * 2 - MOST_PARTNERS + index
+        config = SlotConfig(f"interactor-{index}", number, mounts, required_controls=floor, small_init=init)
         return WarmSlot(open_slot(config), pool)
 
     def open_managed(index: int) -> ManagedSlot | None:
@@ -232,4 +239,4 @@ def _open_managed_slots(
         raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
     if not stop.is_set():
         pool.start()
-    return managed_slots
+    return managed_slots, PartnerSlots(open_partner)

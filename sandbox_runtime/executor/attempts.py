@@ -1,4 +1,4 @@
-"""Run the steps of one request. Retry one step once when the overloaded host kept it from the CPUs.
+"""Run the steps of one request. Retry one step when the overloaded host kept it from the CPUs.
 
 With one retry a request takes at most twice its wall time and the wait for a free CPU.
 That is shorter than the time after which the sweeper takes a run for lost (compile + wall + 60 s).
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from sandbox_runtime.classify import OVERLOADED, Classification, Phase, classify
+from sandbox_runtime.classify import OVERLOADED, Classification, Phase, Verdict, classify
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 
 _LONGEST_WAIT_SECS = 3.0
@@ -36,28 +36,44 @@ class Jail(Protocol):
 
 
 class Attempts:
-    """The attempts of one request. `cancel_fd`: becomes readable to stop it. `retries_left`: for all its steps."""
+    """The attempts of one request. `cancel_fd`: becomes readable to stop it. `retries_left`: for all its steps.
+
+    `is_slot_suspect`: the platform failed in a step, perhaps because of the slot.
+    """
 
     def __init__(self, jail: Jail, cancel_fd: int | None, retries_left: int = 1) -> None:
-        self._jail, self._cancel_fd = jail, cancel_fd
+        self.jail, self.cancel_fd = jail, cancel_fd
         self.retries_left = retries_left
+        self.is_slot_suspect = False
 
     def run(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
-        """Run a step, and retry it once if the host was overloaded. Raises JailError and ExecutionCancelledError."""
+        """Run a step. Repeat it if the host was overloaded. Raises JailError and ExecutionCancelledError."""
         outcome, found = self._try(spec, phase)
+        while self.may_repeat(outcome, found):
+            outcome, found = self._try(spec, phase)
+        return outcome, found
+
+    def may_repeat(self, outcome: Outcome, found: Classification) -> bool:
+        """Whether a step is to be repeated, because the host was overloaded. Waits for a free CPU first."""
         if found.cause != OVERLOADED or not self.retries_left:
-            return outcome, found
+            return False
         self.retries_left -= 1
-        is_calm = await_calm(self._cancel_fd)
-        facts = {"step": phase.value, "cpu_wait_ms": outcome.cpu_wait_usec // 1000, "calm": is_calm}
+        is_calm = await_calm(self.cancel_fd)
+        facts = {"step": found.phase.value, "cpu_wait_ms": outcome.cpu_wait_usec // 1000, "calm": is_calm}
         _LOG.warning("host overloaded, running a step again", extra=facts)
-        return self._try(spec, phase)
+        return True
 
     def _try(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
-        outcome = self._jail.answer(spec, cancel_fd=self._cancel_fd)
+        outcome = self.jail.answer(spec, cancel_fd=self.cancel_fd)
         if outcome.stop_reason is StopReason.CANCELLED:
             raise ExecutionCancelledError
-        return outcome, classify(outcome, phase)
+        return outcome, self.classified(outcome, phase)
+
+    def classified(self, outcome: Outcome, phase: Phase = Phase.RUN) -> Classification:
+        """Classify the outcome of a step, and note whether its slot is suspect."""
+        found = classify(outcome, phase)
+        self.is_slot_suspect |= found.verdict is Verdict.IE and found.cause != OVERLOADED
+        return found
 
 
 def await_calm(cancel_fd: int | None) -> bool:

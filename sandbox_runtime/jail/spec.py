@@ -3,6 +3,7 @@
 An outcome holds raw facts and no verdict: `sandbox_runtime.classify` derives the verdict.
 """
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -76,6 +77,21 @@ class WaitingCommand:
     told_words: int
 
 
+class GuestPipes:
+    """Owns the ends of two pipes that a run gets as its input and output, in place of a file and a recorded pipe."""
+
+    def __init__(self, stdin_fd: int, stdout_fd: int) -> None:
+        self.stdin_fd, self.stdout_fd = stdin_fd, stdout_fd
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Close both, once. The jail does so when the run has its copies."""
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self.stdin_fd)
+            os.close(self.stdout_fd)
+
+
 @dataclass(frozen=True, slots=True)
 class JailSpec:
     """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
@@ -83,6 +99,7 @@ class JailSpec:
     `artifact`: name of a regular file in `/box` that init copies out when the program exits with 0 (compile steps);
     at most `artifact_max_bytes`. `environment`: the guest's whole environment.
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
+    `pipes`: in place of `stdin` and of the captured output; whoever made them bounds what goes through.
     """
 
     argv: tuple[str, ...]
@@ -94,6 +111,7 @@ class JailSpec:
     artifact_max_bytes: int = 0
     family: FilterFamily = FilterFamily.NATIVE
     waiting: WaitingCommand | None = None
+    pipes: GuestPipes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +153,7 @@ class Outcome:
     `stdout_cut`/`stderr_cut`: the output exceeded its limit, and the supervisor closed the pipe.
     `cpu_wait_usec`: how long the run waited for a CPU; measured in runs of more than 150 ms.
     `memory_peak_bytes`: of the run's groups; without groups the largest sample.
+    `ended_ns`: when the program ended or was stopped, on the monotonic clock.
     """
 
     exit_code: int | None
@@ -150,4 +169,5 @@ class Outcome:
     evidence: Evidence
     memory_peak_bytes: int = 0
     cpu_wait_usec: int = 0
+    ended_ns: int = 0
     artifact: bytes | None = field(default=None, repr=False)

@@ -18,6 +18,7 @@ class Judgement:
 
 PASSED = Judgement("passed")
 SKIPPED = Judgement("skipped")
+CUT = Judgement("wrong_answer", "the output is longer than its limit")
 
 
 def of_run(found: Classification) -> Judgement | None:
@@ -29,12 +30,10 @@ def of_run(found: Classification) -> Judgement | None:
     return Judgement("failed")
 
 
-def of_output(checker: Checker, expected: bytes | None, output: bytes, *, is_cut: bool) -> Judgement:
+def of_output(checker: Checker, expected: bytes | None, output: bytes) -> Judgement:
     """Compare an output without a program. A case without expected output passes when the program ended normally."""
     if expected is None:
         return PASSED
-    if is_cut:
-        return Judgement("wrong_answer", "the output is longer than its limit")
     if checker.kind == "exact":
         difference = compare_exact(expected, output)
     elif checker.kind == "tokens":

@@ -3,6 +3,7 @@
 `JudgeRun.turn` judges one case in the slot that it gets. Between two turns the slot is free for others.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -10,9 +11,11 @@ from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program, diagnostics
-from sandbox_runtime.jail.spec import Limits, Outcome
-from sandbox_runtime.judging.judgement import SKIPPED, Judgement, of_output, of_run
+from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
+from sandbox_runtime.judging.interaction import Partner, interact, judgement_of_both
+from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
+from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
 from sandbox_runtime.judging.skipping import is_skipped
 from sandbox_runtime.judging.totals import Totals
 from sandbox_runtime.languages import Language, run_spec
@@ -38,12 +41,17 @@ MOST_RETRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What judge runs need of their runner. `cancel_fd`: becomes readable to stop a run."""
+    """What judge runs need of their runner.
+
+    `cancel_fd`: becomes readable to stop a run. `partner`: lends a second slot, for interactors.
+    """
 
     node_id: str
+    languages: Mapping[str, Language]
     compile_cache: CompileCache
     cancel_fd: int | None
     store: Store
+    partner: Partner
 
 
 class JudgeRun:
@@ -54,17 +62,17 @@ class JudgeRun:
     Raises LimitRefusedError.
     """
 
-    def __init__(
-        self, request: JudgeRequested, judging: Judging, language: Language, setting: Setting, started_at: datetime
-    ) -> None:
+    def __init__(self, request: JudgeRequested, judging: Judging, setting: Setting, started_at: datetime) -> None:
         self.request = request
-        self._judging, self._language, self._setting, self._started_at = judging, language, setting, started_at
+        self._judging, self._setting, self._started_at = judging, setting, started_at
+        self._language = language = setting.languages[request.language]
         self._limits = tuple(_limits(request, case, language) for case in judging.cases)
         self._results: list[CaseResult] = []
         self._outcomes: dict[int, str] = {}
         self._retries_left = MOST_RETRIES
         self._kept = KeptOutputs(setting.store)
         self._totals = Totals()
+        self._programs = CheckerPrograms(judging, setting.languages, setting.compile_cache, request.project_id)
         self._artifact: bytes | None = None
         self._compilation: Compilation | None = None
         self._is_compiled = language.compile is None
@@ -89,7 +97,7 @@ class JudgeRun:
         if not self.is_over:
             self._judge(attempts, len(self._results))
             self._skip()
-        self._retries_left = attempts.retries_left
+        self._retries_left, self.is_slot_suspect = attempts.retries_left, attempts.is_slot_suspect
         return self._results[begun:]
 
     def completed(self) -> JudgeCompleted:
@@ -123,7 +131,6 @@ class JudgeRun:
         if outcome is None or found is None:
             self._compilation = _CACHED
             return
-        self._look_at_slot(found)
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
         stderr = outcome.stderr if found.verdict is Verdict.AC else diagnostics(language, outcome, found)
@@ -144,6 +151,10 @@ class JudgeRun:
 
     def _judge(self, attempts: Attempts, index: int) -> None:
         case = self._judging.cases[index]
+        checker = self._programs.ready(attempts, case.checker)
+        if isinstance(checker, Judgement):
+            self._add(checker, None)
+            return
         spec = run_spec(
             self._language,
             self.request.code,
@@ -152,13 +163,33 @@ class JudgeRun:
             stdin=case.stdin,
             args=case.args,
         )
+        if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
+            self._interact(attempts, index, spec, checker)
+            return
         ran, found = attempts.run(spec, Phase.RUN)
         self._totals.add_run(ran, found)
-        self._look_at_slot(found)
-        judgement = of_run(found) or of_output(
-            self._judging.checkers[case.checker], case.expected, ran.stdout, is_cut=ran.stdout_cut
-        )
+        judgement = of_run(found) or self._check(attempts, case, checker, ran)
         self._add(judgement, self._case_run(index, ran, found))
+
+    def _interact(self, attempts: Attempts, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
+        other = self._programs.interactor_spec(interactor, self._judging.cases[index])
+        ran, answered = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
+        found = attempts.classified(ran)
+        while attempts.may_repeat(ran, found):
+            ran, answered = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
+            found = attempts.classified(ran)
+        attempts.classified(answered)
+        self._totals.add_run(ran, found)
+        self._add(
+            judgement_of_both(interactor.program.protocol, ran, found, answered), self._case_run(index, ran, found)
+        )
+
+    def _check(self, attempts: Attempts, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:
+        if ran.stdout_cut:
+            return CUT
+        if checker is None:
+            return of_output(self._judging.checkers[case.checker], case.expected, ran.stdout)
+        return self._programs.check(attempts, checker, case, ran.stdout)
 
     def _case_run(self, index: int, ran: Outcome, found: Classification) -> CaseRun:
         return CaseRun(
@@ -170,9 +201,6 @@ class JudgeRun:
             stdout=self._kept.stdout(index, ran.stdout),
             stderr=self._kept.stderr(ran.stderr),
         )
-
-    def _look_at_slot(self, found: Classification) -> None:
-        self.is_slot_suspect = report.slot_is_suspect(report.result(found))
 
     def _add(self, judgement: Judgement, run: CaseRun | None) -> None:
         index = len(self._results)

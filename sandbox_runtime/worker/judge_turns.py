@@ -81,11 +81,18 @@ class JudgeTurns:
         request, runner = self._request, self._runner
         try:
             judging = self._judging()
-            language = runner.languages.get(request.language)
-            if language is None:
+            needed = {checker.program.language for checker in judging.checkers if checker.program is not None}
+            if not needed | {request.language} <= runner.languages.keys():
                 return NotRun.LANGUAGE_NOT_OFFERED
-            setting = Setting(runner.node_id, runner.compile_cache, runner.cancel_fd, self._store)
-            return JudgeRun(request, judging, language, setting, self._started_at)
+            setting = Setting(
+                node_id=runner.node_id,
+                languages=runner.languages,
+                compile_cache=runner.compile_cache,
+                cancel_fd=runner.cancel_fd,
+                store=self._store,
+                partner=runner.partners.borrow,
+            )
+            return JudgeRun(request, judging, setting, self._started_at)
         except TransportError as error:
             self._log_failed_call("cases not read", error)
             return NotRun.CASES_NOT_READ

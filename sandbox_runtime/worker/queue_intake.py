@@ -9,6 +9,7 @@ from functools import partial
 from sandbox_runtime.messages import (
     Addressee,
     Completed,
+    JudgeRequested,
     MessageInvalidError,
     Request,
     addressee,
@@ -125,7 +126,7 @@ class QueueIntake:
         if not isinstance(answer, NotRun):
             self._finish(received, answer)
         elif answer is NotRun.LANGUAGE_NOT_OFFERED:  # another runner may offer it
-            self._retry_or_fail(received, request, "ie_not_run", f"no runner offers {request.language}")
+            self._retry_or_fail(received, request, "ie_not_run", _no_language(request))
         elif answer is NotRun.SANDBOX_FAILED:
             self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
         elif answer is NotRun.CASES_NOT_READ:
@@ -174,3 +175,8 @@ class QueueIntake:
         except TransportError as error:
             # It becomes visible by itself when its visibility timeout expires.
             _LOG.warning("message not given back", extra={"message_id": received.message_id, "code": error.code})
+
+
+def _no_language(request: Request) -> str:
+    also = " and the languages of its checkers" if isinstance(request, JudgeRequested) else ""
+    return f"no runner offers {request.language}{also}"

@@ -36,6 +36,7 @@ from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.judge_turns import JudgeTurns
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.partner_slots import PartnerSlots
 from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 
@@ -66,6 +67,7 @@ class RequestRunner:
     metrics: Metrics
     long_runs: LongRuns
     progress: ProgressReports
+    partners: PartnerSlots
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
     def begin(

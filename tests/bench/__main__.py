@@ -22,6 +22,7 @@ from tests.bench.sections import (
     calls,
     cold_start,
     jail,
+    judge,
     memory,
     neighbours,
     ratios,
@@ -36,6 +37,7 @@ from tests.bench.sections import (
 SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "jail": jail.run,
     "runner": runner.run,
+    "judge": judge.run,
     "stack": stack.run,
     "throughput": throughput.run,
     "ratios": ratios.run,

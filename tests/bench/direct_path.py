@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, parse, serialise
+from sandbox_runtime.messages import (
+    Completed,
+    ExecutionCompleted,
+    ExecutionRequested,
+    JudgeCompleted,
+    JudgeRequested,
+    Request,
+    parse,
+    serialise,
+)
 from tests.bench.answers import WrongAnswerError
 from tests.bench.running_stack import RunningStack, running_stack
 
@@ -15,16 +24,32 @@ _TIMEOUT_SECS = 40
 @contextmanager
 def direct_path() -> Iterator[Callable[[ExecutionRequested], ExecutionCompleted]]:
     """Give what asks the runner. It raises WrongAnswerError, MessageInvalidError or what http.client raises."""
+    with requests_path() as ask:
+
+        def ask_for_execution(request: ExecutionRequested) -> ExecutionCompleted:
+            completed = ask(request)
+            if not isinstance(completed, ExecutionCompleted):
+                raise WrongAnswerError("the runner answered with a judge run")
+            return completed
+
+        yield ask_for_execution
+
+
+@contextmanager
+def requests_path() -> Iterator[Callable[[Request], Completed]]:
+    """Give what asks the runner for runs and judge runs. It raises as that of `direct_path`."""
     with running_stack() as stack:
         address, headers = runner_access(stack)
         with closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_SECS)) as connection:
 
-            def ask(request: ExecutionRequested) -> ExecutionCompleted:
+            def ask(request: Request) -> Completed:
                 connection.request("POST", "/v1/execute", serialise(request).encode(), headers)
                 response = connection.getresponse()
                 content = response.read()
                 if response.status != http.client.OK:
                     raise WrongAnswerError(f"the runner answered {response.status}: {content[:200]!r}")
+                if isinstance(request, JudgeRequested):
+                    return parse(JudgeCompleted, content)
                 return parse(ExecutionCompleted, content)
 
             yield ask

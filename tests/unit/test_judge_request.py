@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from functions.errors import BadRequestError, InvalidFieldsError
-from functions.judging import rules
 from functions.judging.requests import JudgeRequest, parse_judge_request
 from functions.messages.judging import CheckerKind, Judging, Stop
 from functions.messages.languages import Language
@@ -14,11 +13,6 @@ from functions.submissions.requests import parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}
 PROGRAM = {"kind": "program", "language": "cpp", "code": "int main() {}", "protocol": "testlib"}
-
-
-@pytest.fixture(autouse=True)
-def _with_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "PROGRAMS_ARE_BUILT", True)
 
 
 def parse(**body: Any) -> JudgeRequest:

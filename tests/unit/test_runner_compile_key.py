@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.executor.compile_key import compile_key
-from sandbox_runtime.jail.spec import FilterFamily, GuestFile, JailSpec, Limits, WaitingCommand
+from sandbox_runtime.jail.spec import FilterFamily, GuestFile, GuestPipes, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.languages import LANGUAGES, compile_spec, toolchain_digest
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile, Language, Tool
@@ -44,7 +44,7 @@ def test_the_same_step_of_a_project_has_the_same_key() -> None:
 
 
 def test_every_part_of_a_step_is_part_of_the_key() -> None:
-    assert CHANGES.keys() == {field.name for field in fields(JailSpec)}
+    assert CHANGES.keys() | {"pipes"} == {field.name for field in fields(JailSpec)}
     changed = [digest(step=replace(STEP, **{name: value})) for name, value in CHANGES.items()]
     changed += [digest(step=replace(STEP, limits=replace(STEP.limits, **{field.name: 7}))) for field in fields(Limits)]
     changed += [digest(project="q"), digest(language="cpp"), digest(toolchain="u"), digest()]
@@ -85,6 +85,8 @@ def test_a_kind_of_number_is_not_taken_for_another() -> None:
 def test_what_has_no_encoding_is_an_error_and_not_left_out() -> None:
     with pytest.raises(TypeError):
         digest(step=replace(STEP, argv=["a"]))  # type: ignore[arg-type] # that is the test
+    with pytest.raises(TypeError):  # no compile step has pipes
+        digest(step=replace(STEP, pipes=GuestPipes(0, 1)))
 
 
 def test_another_tool_or_version_is_another_toolchain(tmp_path: Path) -> None:

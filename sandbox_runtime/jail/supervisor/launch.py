@@ -121,6 +121,8 @@ class Launch:
         A waiting command is under all limits from its start, also the file size limit.
         """
         limits = spec.limits
+        if spec.pipes is not None:  # it has other streams already
+            return False
         room_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
         if self._command_socket is not None:
             room_bytes = limits.max_file_bytes

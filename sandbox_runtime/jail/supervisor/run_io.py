@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import Streams
-from sandbox_runtime.jail.spec import FilterFamily, JailSpec
+from sandbox_runtime.jail.spec import FilterFamily, GuestPipes, JailSpec
 from sandbox_runtime.jail.supervisor.streams import Capture
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
@@ -52,8 +52,11 @@ def sealed_file(name: str, content: bytes) -> int:
 class RunIO:
     """Owns the descriptors. Raises JailError when one cannot be made."""
 
-    def __init__(self, owner: int | None) -> None:
-        """`owner`: user and group id that the output pipes are given to; None leaves them the supervisor's."""
+    def __init__(self, owner: int | None, pipes: GuestPipes | None = None) -> None:
+        """`owner`: user and group id that the pipes are given to; None leaves them the supervisor's.
+
+        `pipes`: the guest's input and output; nothing is captured from them.
+        """
         self._kept, self._given, self._owner = ExitStack(), ExitStack(), owner
         try:
             self._stdin, stdin = self._open_input("stdin")
@@ -63,11 +66,12 @@ class RunIO:
             self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
             self._kept.callback(os.close, self._artifact_fd)
             artifact = self._give(os.dup(self._artifact_fd))
+            stdin, stdout_fd = (stdin, stdout[1]) if pipes is None else self._give_pipes(pipes)
         except OSError as error:
             self.close()
             raise JailError("open descriptors", errno=error.errno or 0) from error
         self.captures = (stdout[0], stderr[0])
-        self.streams = Streams(stdin, stdout[1], stderr[1], files, artifact)
+        self.streams = Streams(stdin, stdout_fd, stderr[1], files, artifact)
 
     def fill(self, spec: JailSpec) -> None:
         """Write the input and the files, and set the output limit. Call it once, before guest code runs.
@@ -93,6 +97,13 @@ class RunIO:
     def _give(self, fd: int) -> int:
         self._given.callback(os.close, fd)
         return fd
+
+    def _give_pipes(self, pipes: GuestPipes) -> tuple[int, int]:
+        self._given.callback(pipes.close)
+        if self._owner is not None:
+            for fd in (pipes.stdin_fd, pipes.stdout_fd):
+                os.fchown(fd, self._owner, self._owner)
+        return pipes.stdin_fd, pipes.stdout_fd
 
     def _open_capture(self) -> tuple[Capture, int]:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)

@@ -193,7 +193,7 @@ class Slot:
     def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_prewarmed: bool) -> Launch:
         """Clone a run. The order matters: set the limits first; write files and request while the template clones."""
         start = self._groups.prepare(spec.limits)
-        run_io = RunIO(None if self._in_user_namespace else self.uid)
+        run_io = RunIO(None if self._in_user_namespace else self.uid, spec.pipes)
         launch = Launch(template, self._groups, spec, start, run_io, is_prewarmed=is_prewarmed)
         with _closed_on_error(launch):
             launch.send_request()

@@ -1,5 +1,6 @@
 """A runner that dies between any two of its calls loses nothing, and batches its calls."""
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from sandbox_runtime.transport import Clients
 from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import HeldSlot, System
+from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import RecordedSlot, outcome
 from tests.until import PATIENCE_SECS, until
 
@@ -121,6 +123,32 @@ def test_a_runner_that_dies_at_a_call_loses_no_request(system: System, operation
     expected = {request.submission_id: request.execution_id for request in requests}
     until(lambda: completed(system) == expected)
     until(system.is_empty)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("operation", ["put_object", "send_message_batch", "delete_message_batch"])
+def test_a_runner_that_dies_in_a_judge_run_leaves_it_to_the_next_one(
+    system: System, operation: str, *, is_done: bool
+) -> None:
+    large = outcome(stdout=b"x" * 100_000)
+    wire = Wire((operation, is_done))
+    wire.may_send.set()
+    system.wrap = wire.wrap
+    system.start(lambda: RecordedSlot(large))
+    request = system.judge(judge_requested([case(expected=None)] * 4))
+    until(lambda: wire.is_dead)
+    system.worker.drain()
+    system.stop()
+    end_visibility_timeouts(system, wire)
+    system.wrap = lambda clients: clients
+    system.start(lambda: RecordedSlot(large))
+    until(system.is_empty)
+    ends = until(lambda: system.of_type("judge_completed"))
+    assert {(end["submission_id"], end["execution_id"], end["cases_key"]) for end in ends} == {
+        (request.submission_id, request.execution_id, f"outputs/{request.submission_id}/{request.execution_id}/cases")
+    }
+    stored = system.aws.client("s3").get_object(Bucket=system.aws.names["PayloadsBucket"], Key=ends[0]["cases_key"])
+    assert [found["index"] for found in json.loads(stored["Body"].read())["cases"]] == [0, 1, 2, 3]
 
 
 def completed(system: System) -> dict[str, str]:

@@ -1,0 +1,76 @@
+"""One case with an interactor: program and interactor run at the same time, each in a jail of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from sandbox_runtime.classify import Classification, Phase, Verdict, classify
+from sandbox_runtime.executor.attempts import ExecutionCancelledError, Jail
+from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
+from sandbox_runtime.judging.judgement import Judgement, of_run
+from sandbox_runtime.judging.protocols import judgement_of
+from sandbox_runtime.judging.relay import Relay
+
+# An interactor that waits for its program outlives it, so that a deadlock is the program's time limit.
+EXTRA_WALL_SECS = 5
+INTERACTOR_OUTPUT_BYTES = 4 << 20
+
+type Partner = Callable[[], AbstractContextManager[Jail]]
+"""Lends a second slot. Raises JailError."""
+
+
+def interact(
+    program: Jail, partner: Partner, spec: JailSpec, interactor_spec: JailSpec, cancel_fd: int | None
+) -> tuple[Outcome, Outcome]:
+    """Run both. Returns the outcome of the program, with what it wrote, and that of the interactor.
+
+    Raises JailError and ExecutionCancelledError.
+    """
+    limits = replace(interactor_spec.limits, wall_time_secs=spec.limits.wall_time_secs + EXTRA_WALL_SECS)
+    relay = Relay(spec.limits.output_bytes, INTERACTOR_OUTPUT_BYTES)
+    try:
+        # Waiting commands and pre-warmed runs have their streams already.
+        first = replace(spec, pipes=relay.first, stdin=b"", waiting=None)
+        second = replace(interactor_spec, pipes=relay.second, limits=limits, waiting=None)
+        with partner() as other, ThreadPoolExecutor(1) as threads:
+            relay.start()
+            answering = threads.submit(_answer, other, second, cancel_fd, relay.second.close)
+            ran = _answer(program, first, cancel_fd, relay.first.close)
+            answered = answering.result()
+    finally:
+        written, told = relay.close()
+    for outcome in (ran, answered):
+        if outcome.stop_reason is StopReason.CANCELLED:
+            raise ExecutionCancelledError
+    return (
+        replace(ran, stdout=written[0], stdout_cut=written[1]),
+        # Its output was for the program, and is no message of the judge.
+        replace(answered, stdout=b"", stdout_cut=told[1]),
+    )
+
+
+def _answer(jail: Jail, spec: JailSpec, cancel_fd: int | None, close_pipes: Callable[[], None]) -> Outcome:
+    try:
+        return jail.answer(spec, cancel_fd=cancel_fd)
+    finally:
+        close_pipes()  # if the run never started, the other one must not wait for it
+
+
+def judgement_of_both(protocol: str, ran: Outcome, found: Classification, answered: Outcome) -> Judgement:
+    """Judge a case by both ends.
+
+    The interactor decides if it ended first and did not accept: the program may have failed for that reason. It never
+    accepts a program that failed.
+    """
+    own = of_run(found)
+    if own is not None and found.verdict is Verdict.IE:
+        return own
+    if answered.stdout_cut:
+        decided = Judgement("judge_error", f"the interactor wrote more than {INTERACTOR_OUTPUT_BYTES} bytes")
+    else:
+        decided = judgement_of(protocol, answered, classify(answered, Phase.RUN), name="interactor")
+    has_accepted = decided.outcome in {"passed", "partial"}
+    if own is None or (answered.ended_ns < ran.ended_ns and not has_accepted):
+        return decided
+    return own

@@ -1,0 +1,122 @@
+"""Checker programs: each compiled once, each check in a jail of its own, after the program's.
+
+The program's jail is gone by then. So it never sees a checker, an expected output or the input of another case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sandbox_runtime.classify import Phase
+from sandbox_runtime.executor.attempts import Attempts
+from sandbox_runtime.executor.compilation import compile_program, diagnostics
+from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.jail.spec import GuestFile, JailSpec
+from sandbox_runtime.judging.judgement import Judgement
+from sandbox_runtime.judging.protocols import judgement_of
+from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
+from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS, Case, CheckerProgram, Judging
+
+CHECK_CPU_SECS = 10
+CHECK_WALL_SECS = 20
+# All checks and compilations of checkers in one judge run. The sweeper counts on it.
+ALL_CHECKS_SECS = 120.0
+INPUT, OUTPUT, ANSWER = "input", "output", "answer"
+_WRITABLE_DIRECTORY = "/tmp/"  # noqa: S108 - of the checker's own jail
+_OUT_OF_TIME = Judgement("judge_error", f"the checkers of this judge run took more than {ALL_CHECKS_SECS:g} s together")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyProgram:
+    """A checker that can run: its language, source and compiled form."""
+
+    program: CheckerProgram
+    language: Language
+    artifact: bytes | None
+
+    def spec(self, stdin: bytes, args: tuple[str, ...], files: tuple[GuestFile, ...]) -> JailSpec:
+        """Build a run with these arguments before its own ones, and these files beside its own ones."""
+        limits = self.language.run_limits(DEFAULT_PROFILE, cpu_time_secs=CHECK_CPU_SECS, wall_time_secs=CHECK_WALL_SECS)
+        return run_spec(
+            self.language,
+            self.program.code,
+            self.artifact,
+            limits=limits,
+            stdin=stdin,
+            args=(*args, *self.program.args),
+            files=(*_own_files(self.program), *files),
+        )
+
+
+class CheckerPrograms:
+    """The checker programs of one judge run. `languages`: those that this runner offers."""
+
+    def __init__(
+        self, judging: Judging, languages: Mapping[str, Language], cache: CompileCache, project_id: str
+    ) -> None:
+        self._judging, self._languages, self._cache, self._project_id = judging, languages, cache, project_id
+        self._ready: dict[int, ReadyProgram | Judgement] = {}
+        self._secs_left = ALL_CHECKS_SECS
+
+    def ready(self, attempts: Attempts, index: int) -> ReadyProgram | Judgement | None:
+        """Compile a checker, once. A judgement: it cannot be compiled. None: it is no program.
+
+        Raises JailError and ExecutionCancelledError.
+        """
+        program = self._judging.checkers[index].program
+        if program is None:
+            return None
+        if index not in self._ready:
+            self._ready[index] = self._compiled(attempts, program)
+        return self._ready[index]
+
+    def check(self, attempts: Attempts, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
+        """Check an output. Raises JailError and ExecutionCancelledError."""
+        if self._secs_left <= 0:
+            return _OUT_OF_TIME
+        files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))
+        if ready.program.protocol == "testlib":
+            args: tuple[str, ...] = (INPUT, OUTPUT, ANSWER)
+            spec = ready.spec(b"", args, (*files, GuestFile(OUTPUT, output)))
+        else:
+            spec = ready.spec(output, (INPUT, ANSWER, _WRITABLE_DIRECTORY), files)
+        wall_secs = min(spec.limits.wall_time_secs, self._secs_left)
+        ran, found = attempts.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
+        self._secs_left -= ran.wall_usec / 1e6
+        return judgement_of(ready.program.protocol, ran, found)
+
+    def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec:
+        """Build the run of an interactor. Its pipes and its wall limit come with the program's."""
+        files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))
+        # testlib: input, a file for the interactor's own output, answer. Kattis: as a validator.
+        second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, _WRITABLE_DIRECTORY)
+        return ready.spec(b"", (INPUT, *second), files)
+
+    def _compiled(self, attempts: Attempts, program: CheckerProgram) -> ReadyProgram | Judgement:
+        language = self._languages[program.language]
+        files = _own_files(program)
+        if taken := {file.name for file in files} & _reserved(language, program):
+            return Judgement("judge_error", f"a file of the checker has a name that the judge uses: {min(taken)}")
+        if language.compile is None:
+            return ReadyProgram(program, language, None)
+        if self._secs_left <= 0:
+            return _OUT_OF_TIME
+        compiled = compile_program(
+            attempts, language, language.compile, program.code, self._cache, self._project_id, files=files
+        )
+        if compiled.outcome is not None and compiled.found is not None:
+            self._secs_left -= compiled.outcome.wall_usec / 1e6
+            if compiled.artifact is None:
+                text = diagnostics(language, compiled.outcome, compiled.found).decode(errors="replace")
+                message = f"the checker did not compile: {text or compiled.found.error_message}"
+                return Judgement("judge_error", message[:MAX_CHECKER_MESSAGE_CHARACTERS])
+        return ReadyProgram(program, language, compiled.artifact)
+
+
+def _own_files(program: CheckerProgram) -> tuple[GuestFile, ...]:
+    return tuple(GuestFile(file.name, file.content) for file in program.files)
+
+
+def _reserved(language: Language, program: CheckerProgram) -> set[str]:
+    names = language.source_names(program.code)
+    made = set() if language.compile is None else {language.compile.artifact}
+    return {INPUT, OUTPUT, ANSWER, names.file, *(file.name for file in names.beside)} | made

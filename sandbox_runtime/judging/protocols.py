@@ -1,0 +1,54 @@
+"""What the exit code of a checker program says. Pure functions.
+
+testlib: 0 right, 1 wrong, 2, 4 (extra tokens) and 8 (ends too early) a wrong format, 7 points, which it prints first.
+Kattis: 42 right, 43 wrong. Everything else is an error of the judge, never of the program.
+"""
+
+import re
+
+from sandbox_runtime.classify import Classification, Verdict
+from sandbox_runtime.jail.spec import Outcome
+from sandbox_runtime.judging.judgement import Judgement
+from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS
+
+TESTLIB_POINTS = 7
+_TESTLIB = {
+    0: "passed",
+    1: "wrong_answer",
+    2: "presentation_error",
+    4: "presentation_error",
+    8: "presentation_error",
+    TESTLIB_POINTS: "partial",
+}
+_KATTIS = {42: "passed", 43: "wrong_answer"}
+_OUTCOMES = {"testlib": _TESTLIB, "kattis": _KATTIS}
+_POINTS = re.compile(r"points\s+([0-9]{1,15}(?:\.[0-9]{1,15})?)(?![0-9.])")
+_ENDED = frozenset({Verdict.AC, Verdict.RE})
+
+
+def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: str = "checker") -> Judgement:
+    """Judge by the end of a checker or an interactor (`name`)."""
+    text = said(ran)
+    if found.verdict is Verdict.IE:
+        return Judgement("judge_error", found.error_message)
+    if found.verdict not in _ENDED or ran.exit_code is None:
+        return _error(f"the {name} was stopped: {found.verdict}, {found.cause}", text)
+    outcome = _OUTCOMES[protocol].get(ran.exit_code)
+    if outcome is None:
+        return _error(f"the {name} ended with exit code {ran.exit_code}", text)
+    if outcome != "partial":
+        return Judgement(outcome, text or None)
+    points = _POINTS.match(text)
+    if points is None:
+        return _error(f"the {name} gave no points", text)
+    return Judgement(outcome, text, float(points[1]))
+
+
+def said(ran: Outcome) -> str:
+    """Return what a program of the judge wrote, for the client."""
+    text = (ran.stderr + ran.stdout)[: 4 * MAX_CHECKER_MESSAGE_CHARACTERS].decode(errors="replace")
+    return text.strip()[:MAX_CHECKER_MESSAGE_CHARACTERS]
+
+
+def _error(problem: str, text: str) -> Judgement:
+    return Judgement("judge_error", f"{problem}: {text}"[:MAX_CHECKER_MESSAGE_CHARACTERS] if text else problem)

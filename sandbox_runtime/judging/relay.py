@@ -1,0 +1,144 @@
+"""Wire two programs by pipes: what one writes, the other one reads. The first bytes are recorded.
+
+Nothing is shared between the two jails: each has pipes of its own, and this process copies between them.
+"""
+
+import os
+import select
+from contextlib import suppress
+from threading import Thread
+
+from sandbox_runtime.jail import GuestPipes
+
+_CHUNK_BYTES = 65_536
+
+
+class _Direction:
+    """Copies from one pipe to another. Waits with reading while the reader is slow.
+
+    What comes after the reader has gone is read all the same, so that the writer ends by itself.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.source, self.guest_source = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.guest_target, self.target = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self.guest_source, True)
+        os.set_blocking(self.guest_target, True)
+        self.recorded, self.is_cut = bytearray(), False
+        self._most_bytes, self._pending = most_bytes, b""
+        self._reads, self._writes = True, True
+
+    def interest(self) -> list[tuple[int, int]]:
+        """Return the descriptors to poll, with their events."""
+        found = []
+        if self._reads and not self._pending:
+            found.append((self.source, select.POLLIN))
+        if self._writes:  # without events poll still reports that the reader has gone
+            found.append((self.target, select.POLLOUT if self._pending else 0))
+        return found
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the writer can still write."""
+        return self._reads
+
+    def handle(self, fd: int, events: int) -> None:
+        """Copy what is there."""
+        if fd == self.source and self._reads:
+            self._read()
+        elif fd == self.target and self._writes:
+            if events & select.POLLERR:
+                self._stop_writing()
+            elif self._pending:
+                self._write()
+
+    def close(self) -> None:
+        """Close our ends."""
+        self._stop_reading()
+        self._stop_writing()
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            chunk = os.read(self.source, _CHUNK_BYTES)
+            self.recorded += chunk
+            if len(self.recorded) > self._most_bytes:
+                del self.recorded[self._most_bytes :]
+                self.is_cut, chunk = True, b""
+            if not chunk:
+                self._stop_reading()
+                self._stop_writing()
+            elif self._writes:
+                self._pending = chunk
+                self._write()
+
+    def _write(self) -> None:
+        try:
+            written = os.write(self.target, self._pending)
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._stop_writing()
+            return
+        self._pending = self._pending[written:]
+
+    def _stop_reading(self) -> None:
+        if self._reads:
+            self._reads = False
+            os.close(self.source)
+
+    def _stop_writing(self) -> None:
+        self._pending = b""
+        if self._writes:
+            self._writes = False
+            os.close(self.target)
+
+
+class Relay:
+    """Two directions, on a thread of its own from `start` to `close`.
+
+    `first` and `second`: the guests' ends. A writer that sends more than its bound gets SIGPIPE.
+    """
+
+    def __init__(self, first_most_bytes: int, second_most_bytes: int) -> None:
+        self._from_first, self._from_second = _Direction(first_most_bytes), _Direction(second_most_bytes)
+        self.first = GuestPipes(self._from_second.guest_target, self._from_first.guest_source)
+        self.second = GuestPipes(self._from_first.guest_target, self._from_second.guest_source)
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Start to copy."""
+        self._thread.start()
+
+    def close(self) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
+        """Stop, and close everything. Returns what each wrote, up to its bound, and whether it wrote more.
+
+        Call it when both guests are dead: what they wrote is then read to its end.
+        """
+        self.first.close()
+        self.second.close()
+        if self._thread.is_alive():
+            os.eventfd_write(self._stop, 1)
+            self._thread.join()
+        os.close(self._stop)
+        found = []
+        for direction in (self._from_first, self._from_second):
+            while direction.is_open and select.select([direction.source], [], [], 0)[0]:
+                direction.handle(direction.source, select.POLLIN)
+            direction.close()
+            found.append((bytes(direction.recorded), direction.is_cut))
+        return found[0], found[1]
+
+    def _run(self) -> None:
+        directions = (self._from_first, self._from_second)
+        while True:
+            poller, owners = select.poll(), dict[int, _Direction]()
+            poller.register(self._stop, select.POLLIN)
+            for direction in directions:
+                for fd, events in direction.interest():
+                    poller.register(fd, events)
+                    owners[fd] = direction
+            for fd, events in poller.poll():
+                if fd == self._stop:
+                    return
+                owners[fd].handle(fd, events)

@@ -1,0 +1,222 @@
+"""Judge runs in the real jail: every language, checker programs, and what a contestant can see of either."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.executor import CompileCache
+from sandbox_runtime.jail import Slot, open_slot
+from sandbox_runtime.judging import JudgeRun, Setting
+from sandbox_runtime.judging.kept_outputs import Store
+from sandbox_runtime.languages import Language, binds
+from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, JudgeRequested, LimitOverrides
+from tests.jail import slots
+from tests.jail.judging.pairs import CHECKERS, INTERACTORS, Pair
+from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, NCMP, POINTS, RCMP, WCMP, program, with_testlib
+from tests.jail.judging.spies import SPY
+from tests.jail.language_programs.table import NAMES, PROGRAMS, cpu_secs
+from tests.judge_requests import case, judge_requested
+
+Judge = Callable[..., JudgeCompleted]
+BUSY = "the host was too busy: the program lost its time to others"
+ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
+
+
+@pytest.fixture(scope="session")
+def cache() -> CompileCache:
+    names = ("c", "cpp", "java", "typescript", "go", "rust")
+    return CompileCache(dict.fromkeys(names, "toolchain"), max_bytes=256 << 20, max_age_secs=3600)
+
+
+@pytest.fixture(scope="session")
+def partner(languages: Mapping[str, Language]) -> Iterator[Slot]:
+    """The slot of interactors."""
+    with open_slot(slots.slot_config("partner", 1, binds(tuple(languages.values()), slots.TOOLCHAINS))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], cache: CompileCache) -> Judge:
+    """`judge(request)` to the completion, with all turns in one slot."""
+    stored: dict[int, bytes] = {}
+
+    def judged(request: JudgeRequested) -> JudgeCompleted:
+        def store(index: int, output: bytes) -> str:
+            stored[index] = output
+            return f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
+
+        completed = decided_once(request, store)
+        for _ in range(2):
+            if not any(found.checker_message == BUSY for found in completed.cases or ()):
+                break
+            completed = decided_once(request, store)
+        return completed
+
+    def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
+        assert request.judging is not None
+        setting = Setting("tests", languages, cache, None, store, partner=lambda: nullcontext(partner))
+        run = JudgeRun(request, request.judging, setting, datetime.now(UTC))
+        while not run.is_over:
+            run.turn(slot)
+        slot.settle()
+        partner.settle()
+        return run.completed()
+
+    return judged
+
+
+def results(completed: JudgeCompleted) -> tuple[CaseResult, ...]:
+    assert completed.failure is None
+    assert completed.cases is not None
+    return completed.cases
+
+
+def outcomes(completed: JudgeCompleted) -> list[str]:
+    return [found.outcome for found in results(completed)]
+
+
+def checked(
+    judge: Judge, checker: Any, *pairs: tuple[bytes, bytes | None], stdin: bytes = b""
+) -> tuple[CaseResult, ...]:
+    """Check outputs: pairs of an output, which is the input of a program that echoes it, and the expected one."""
+    cases = [case(output, expected) for output, expected in pairs]
+    return results(judge(judge_requested(cases, code=ECHO, checkers=(checker,))))
+
+
+def test_words_are_compared_by_a_testlib_checker(judge: Judge) -> None:
+    found = checked(
+        judge, with_testlib(WCMP), (b"a  b\n", b"a b"), (b"a c\n", b"a b"), (b"a\n", b"a b"), (b"a b c\n", b"a b")
+    )
+    assert [(one.outcome, one.checker_message) for one in found] == [
+        ("passed", "ok 2 tokens"),
+        ("wrong_answer", "wrong answer 2. words differ"),
+        ("presentation_error", "unexpected eof Unexpected end of file - token expected"),
+        ("presentation_error", "wrong output format extra tokens"),
+    ]
+
+
+def test_numbers_and_real_numbers_are_compared_by_testlib_checkers(judge: Judge) -> None:
+    found = checked(judge, with_testlib(NCMP), (b"1 2", b"1 2"), (b"1 3", b"1 2"), (b"1 x", b"1 2"), (b"1 2", b"1 x"))
+    assert [one.outcome for one in found] == ["passed", "wrong_answer", "presentation_error", "judge_error"]
+    assert "exit code 3" in (found[3].checker_message or "")
+    real = with_testlib(RCMP, args=("0.01",))
+    found = checked(judge, real, (b"1.005", b"1"), (b"1.02", b"1"), (b"nan", b"1"))
+    assert [one.outcome for one in found] == ["passed", "wrong_answer", "presentation_error"]
+
+
+def test_points_of_a_checker_are_a_partial_answer(judge: Judge) -> None:
+    (found,) = checked(judge, with_testlib(POINTS), (b"15", None))
+    assert (found.outcome, found.checker_points, found.checker_message) == ("partial", 7.5, "points 7.5 half of it")
+
+
+def test_a_kattis_validator_decides(judge: Judge) -> None:
+    code = b"words = input().split()\nprint(sum(map(int, words)) if len(words) == 2 else -1)\n"
+    cases, checker = [case(b"1 2\n", None), case(b"1 2 3\n", None)], program(KATTIS_SUM, protocol="kattis")
+    found = results(judge(judge_requested(cases, code=code, checkers=(checker,))))
+    assert [(one.outcome, one.checker_message) for one in found] == [
+        ("passed", "sum of 2 numbers"),
+        ("wrong_answer", "sum of 3 numbers"),
+    ]
+
+
+def test_an_interactor_talks_with_the_program(judge: Judge) -> None:
+    checkers = (program(GUESS, kind="interactor"),)
+    (found,) = results(judge(judge_requested([case(b"637\n", None)], code=BISECT.encode(), checkers=checkers)))
+    assert (found.outcome, found.checker_message) == ("passed", "found")
+    assert found.run is not None
+    assert found.run.stdout.head.startswith(b"500\n750\n")
+    assert found.run.stdout.head.endswith(b"637\n")
+
+
+SHORT = LimitOverrides(cpu_time_secs=1, wall_time_secs=2, memory_mb=128, output_kb=64)
+
+
+@pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in INTERACTORS.items()])
+def test_hostile_interactors_and_programs_end_as_verdicts(judge: Judge, pair: Pair) -> None:
+    checker = program(pair.judge, protocol=pair.protocol, kind="interactor")
+    (found,) = results(
+        judge(judge_requested([case(b"637\n", None)], code=pair.program.encode(), checkers=(checker,), limits=SHORT))
+    )
+    assert found.run is not None
+    assert (found.outcome in pair.outcomes, found.run.result.verdict in pair.verdicts) == (True, True), found
+    assert found.run.stdout.size_bytes <= 64 << 10
+
+
+@pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in CHECKERS.items()])
+def test_hostile_checkers_and_programs_end_as_verdicts(judge: Judge, pair: Pair) -> None:
+    checker = program(pair.judge, protocol=pair.protocol)
+    (found,) = results(
+        judge(judge_requested([case(b"1\n", b"1\n")], code=pair.program.encode(), checkers=(checker,), limits=SHORT))
+    )
+    assert found.outcome in pair.outcomes, found
+    assert len(found.checker_message or "") <= 4096
+
+
+SECRET = "SECRET-" + "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize("kind", ["lines", "program", "interactor"])
+def test_a_program_finds_nothing_of_its_judge(judge: Judge, kind: str) -> None:
+    """Not the expected output, not another case, not the checker: in files, memory, descriptors or other processes."""
+    secret = SECRET.encode()
+    if kind == "lines":
+        checker = Checker("lines")
+    else:
+        code = f"# {SECRET}\nimport sys, time\ntime.sleep(0.2)\nsys.exit(0)\n"
+        checker = program(code, kind=kind, args=(SECRET,), files=(CheckerFile("secret.txt", secret),))
+    other = case(b"other " + secret, secret)
+    cases = [other, case(b"", secret), other, case(b"", secret, checker=0)]
+    found = results(judge(judge_requested(cases, code=SPY.encode(), checkers=(checker,))))
+    for index in (1, 3):
+        ran = found[index].run
+        assert ran is not None
+        # An interactor that has accepted ends before the program: both are read to their ends.
+        assert (ran.result.verdict, ran.stdout.head, ran.stderr.head) == ("AC", b"looked\n", b"")
+
+
+def test_the_spy_sees_what_is_there_to_see(judge: Judge) -> None:
+    """Its own input is its own: so we know that it looks."""
+    (found,) = results(judge(judge_requested([case(SECRET.encode(), None)], code=SPY.encode())))
+    assert found.run is not None
+    assert b"FOUND" in found.run.stdout.head
+
+
+def test_cases_share_no_files_and_no_processes(judge: Judge) -> None:
+    code = (
+        b"import os, time\n"
+        b"print(sorted(os.listdir('/tmp')), sorted(os.listdir('/box')), sorted(os.listdir('/dev/shm')))\n"
+        b"for place in ('/tmp', '/box', '/dev/shm'): open(place + '/left', 'w').write('x')\n"
+        b"if os.fork() == 0: time.sleep(60)\n"
+    )
+    found = results(judge(judge_requested([case(expected=None)] * 3, code=code)))
+    heads = {one.run.stdout.head for one in found if one.run is not None}
+    assert heads == {b"[] ['solution.py'] []\n"}
+
+
+# A problem of 30 cases: print the input. Solutions by the names of the small programs that they are.
+CASES = [case(b"%d lines\n" % number * number, b"%d lines\n" % number * number) for number in range(1, 31)]
+SOLUTIONS = {"echo": "AC", "hello": "AC", "endless": "TLE", "throw": "RE", "buffers": "MLE"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("solution", SOLUTIONS)
+def test_a_problem_of_thirty_cases_in_every_language(judge: Judge, name: str, solution: str) -> None:
+    """A right, a wrong, a slow, a crashing and a memory-hungry solution."""
+    stops_early = solution in {"endless", "buffers"}
+    request = judge_requested(
+        CASES,
+        language=name,
+        code=PROGRAMS[name][solution].encode(),
+        limits=LimitOverrides(cpu_time_secs=cpu_secs(1)) if solution == "endless" else LimitOverrides(),
+        stop="first_failure" if stops_early else "never",
+    )
+    found = results(judge(request))
+    verdicts = {one.run.result.verdict for one in found if one.run is not None}
+    wanted = {"echo": "passed", "hello": "wrong_answer"}.get(solution, "failed")
+    assert [one.outcome for one in found] == ([wanted] + ["skipped"] * 29 if stops_early else [wanted] * 30)
+    # A C program that fails aborts, and Java's and Bun's own memory limits end them before the kernel does.
+    others = {"throw": {"SIG"}, "buffers": {"RE", "SIG"}}.get(solution, set())
+    assert verdicts <= {SOLUTIONS[solution]} | others, verdicts
