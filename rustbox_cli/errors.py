@@ -32,11 +32,12 @@ class ExitCode(IntEnum):
 
 EXIT_CODES = """\b
 Exit codes:
-  0          success; run: the verdict is AC
+  0          success; run: the verdict is AC; judge: every case passed
+  1          judge: the answer of the first failed case is wrong; its verdict gives the codes below
   1-255      run: the program's own exit code (verdict RE)
   128 + n    run: signal n ended the program (SIG)
   120        run: the program does not compile
-  121        run: the platform failed (IE)
+  121        run: the platform failed (IE); judge: a checker failed, too
   122 123    run: process limit (PLE), file size limit (FSE)
   124 125    run: time limit (TLE), memory limit (MLE)
   2          invalid command line

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.languages import language_of
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_record, show_table, waiting
+from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import Result, exit_code, is_final, stream_bytes, verdict_message, wait_until_final
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rustbox_cli.api import Api
-
-_MAX_BYTES = 1_048_576
-_LIMITS = ("cpu_time_secs", "wall_time_secs", "memory_mb", "max_processes", "output_kb")
 
 
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,7 +35,7 @@ def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 multiple=True,
                 type=Pair(),
                 metavar="NAME=VALUE",
-                help=f"Any of {', '.join(_LIMITS)}.",
+                help=f"Any of {', '.join(LIMITS)}.",
             ),
             click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge."),
             click.option(
@@ -186,11 +183,11 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
     if options["stdin_file"] is source:
         raise click.UsageError("Standard input cannot be both the program and its input.")
     body: dict[str, Any] = {
-        "language": options["language"] or _language(str(getattr(source, "name", ""))),
-        "code": _text(source, "The program"),
-        "stdin": _text(options["stdin_file"], "The input") if options["stdin_file"] else None,
+        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
+        "code": read_text(source, "The program"),
+        "stdin": read_text(options["stdin_file"], "The input") if options["stdin_file"] else None,
         "profile": options["profile"],
-        "limits": {name: _number(name, text) for name, text in options["limits"]} or None,
+        "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,
     }
     return dict(
@@ -202,32 +199,6 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
             idempotency_key=options["idempotency_key"] or str(uuid.uuid4()),
         ).body
     )
-
-
-def _language(file_name: str) -> str:
-    language = language_of(file_name)
-    if language is None:
-        raise click.UsageError(f"The language of {file_name!r} is unknown. Give --language.")
-    return language
-
-
-def _text(source: BinaryIO, what: str) -> str:
-    content = source.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise CommandError(f"{what} is larger than {_MAX_BYTES:,} bytes.", ExitCode.REFUSED)
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise CommandError(f"{what} is not UTF-8 text.", ExitCode.REFUSED) from None
-
-
-def _number(name: str, text: str) -> float:
-    if name not in _LIMITS:
-        raise click.UsageError(f"Unknown limit {name!r}. Limits: {', '.join(_LIMITS)}.")
-    try:
-        return int(text) if text.isdecimal() else float(text)
-    except ValueError:
-        raise click.UsageError(f"{name} must be a number; got {text!r}.") from None
 
 
 def _write(stream: str, content: bytes) -> None:

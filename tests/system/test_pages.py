@@ -108,3 +108,15 @@ def test_every_command_of_a_guide_works(stack: LocalStack, tmp_path: Path, page:
         printed = [bash.run(block) for block in blocks(page)]
     assert '"error":' not in "".join(printed)
     assert "42\n" in "".join(printed) or '"stdout":"42\\n"' in "".join(printed)
+
+
+def test_every_command_of_the_page_about_judging_prints_what_the_page_says(stack: LocalStack, tmp_path: Path) -> None:
+    opened, _ = shell(stack, tmp_path)
+    with opened as bash:
+        printed = [bash.run(block) for block in blocks("docs/judging.md")]
+    first, folder, numbers, groups, progress = printed
+    assert '"passed": 1' in first
+    assert "2 of 2 cases passed; score 2 of 2" in folder
+    assert "['passed', 'wrong_answer']" in numbers
+    assert "30 of 100 ['passed', 'wrong_answer', 'skipped']" in groups
+    assert '"outcome":"passed"' in progress

@@ -1,0 +1,149 @@
+"""Command `judge`."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from rustbox_cli.case_folder import read_case_folder
+from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.options import Pair, as_json
+from rustbox_cli.output import plain, show_json, show_table
+from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
+from rustbox_cli.session import Session, pass_session
+from rustbox_cli.verdicts import exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rustbox_cli.api import Api
+
+_POLL_SECS = 20  # the longest poll that the service allows
+_WRONG = 1
+_MIB = 1024 * 1024
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--cases",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis or ICPC.",
+)
+@click.option("-l", "--language", help="Default: from the file name.")
+@click.option(
+    "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
+)
+@click.option("--float-abs", type=float, help="Largest absolute error of a number; for tokens.")
+@click.option("--float-rel", type=float, help="Largest relative error of a number; for tokens.")
+@click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
+@click.option(
+    "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
+)
+@click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge.")
+@as_json
+@pass_session
+def judge(session: Session, /, as_json: bool, **options: Any) -> None:
+    """Judge FILE on all cases of a folder. Prints a line a case; the exit code is that of the first failed case.
+
+    \b
+    Examples:
+      rustbox judge solution.cpp --cases tests/
+      rustbox judge solution.py --cases tests/ --checker tokens --float-abs 1e-6
+      rustbox judge main.c --cases ~/problems/hello --stop --limit cpu_time_secs=1
+    """
+    body = _body(options)
+    with session.api() as api:
+        found = _finish(api, body)
+    show_json(found) if as_json else _show(found)
+    click.get_current_context().exit(_exit_code(found))
+
+
+def _body(options: dict[str, Any]) -> dict[str, Any]:
+    folder = read_case_folder(options["cases"], reads_checker=options["checker"] is None)
+    source = options["file"]
+    given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
+    checker = {"kind": options["checker"]} if options["checker"] else folder.checker
+    if given:
+        checker = {**(checker or {"kind": "tokens"}), **given}
+    body: dict[str, Any] = {
+        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
+        "code": read_text(source, "The program"),
+        "cases": folder.cases,
+        "checker": checker,
+        "stop": "first_failure" if options["stop"] else None,
+        "profile": options["profile"],
+        "limits": {**folder.limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
+    """Judge and poll. An interrupt leaves the judge run to the service."""
+    total = len(body["cases"])
+    accepted = api.call("POST", ("judge",), query={"wait": "false"}, body=body, idempotency_key=str(uuid.uuid4())).body
+    path, after = ("judge", accepted["id"]), 0
+    with _progress(total) as tell:
+        try:
+            while True:
+                query = {"wait": str(_POLL_SECS), "after": str(after)}
+                found: dict[str, Any] = api.call("GET", path, query=query).body
+                if "all_passed" in found:
+                    return found if not after else dict(api.call("GET", path).body)
+                after = max([after, *(case["index"] + 1 for case in found["results"])])
+                tell(found["finished"])
+        except KeyboardInterrupt:
+            hint = f"The judge run {accepted['id']} goes on."
+            raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows how many cases are finished, if standard error is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status(f"judging: 0 of {total} cases") as status:
+        yield lambda finished: status.update(f"judging: {finished} of {total} cases")
+
+
+def _show(found: dict[str, Any]) -> None:
+    rows = [
+        (
+            case["id"] or str(case["index"]),
+            case["outcome"],
+            case["verdict"],
+            case["cpu_time_secs"],
+            None if case["memory_peak_bytes"] is None else f"{case['memory_peak_bytes'] / _MIB:.1f}",
+            case["checker_message"] or case["error_message"],
+        )
+        for case in found["results"]
+    ]
+    show_table(("CASE", "OUTCOME", "VERDICT", "CPU S", "MEMORY MIB", "MESSAGE"), rows, "There are no cases.")
+    click.echo(f"{found['passed']} of {len(rows)} cases passed; score {found['score']} of {found['max_score']}")
+    compiled = found["compile"]
+    if compiled is not None and compiled["stderr"]:
+        click.echo(plain(compiled["stderr"]).rstrip("\n"), err=True)
+    if found["error_message"]:
+        click.echo(f"rustbox: {plain(found['error_message'])}", err=True)
+
+
+def _exit_code(found: dict[str, Any]) -> int:
+    """Return 0 if every case passed; else what the first failed case says, as `run` would."""
+    if found["all_passed"]:
+        return int(ExitCode.OK)
+    if found["status"] == "error":
+        return int(ExitCode.PLATFORM_FAILURE)
+    if found["first_failed"] is None:
+        return int(ExitCode.COMPILE_ERROR)
+    case = found["results"][found["first_failed"]]
+    if case["outcome"] != "failed":
+        return _WRONG
+    return exit_code({**case, "result": {"phase": "run"}})

@@ -1,0 +1,199 @@
+"""`rustbox judge` against a scripted service, and the folders that it reads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rustbox_cli.case_folder import read_case_folder
+from rustbox_cli.errors import CommandError, ExitCode
+from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.scripted_service import Reply, Service
+from tests.submission_factory import SUBMISSION_ID as ID
+
+ACCEPTED = Reply(202, {"id": ID, "status": "pending", "queue_depth": 0})
+OPEN = {"id": ID, "status": "running", "finished": 1, "total": 2}
+
+
+def case(index: int, outcome: str = "passed", verdict: str | None = "AC", **more: Any) -> dict[str, Any]:
+    """A case of an answer."""
+    return {
+        "index": index,
+        "id": f"{index + 1}",
+        "outcome": outcome,
+        "verdict": verdict,
+        "cpu_time_secs": 0.01,
+        "memory_peak_bytes": 3_670_016,
+        "checker_message": None,
+        "error_message": None,
+        "signal": None,
+        "exit_code": 0,
+        **more,
+    }
+
+
+def final(*cases: dict[str, Any], **more: Any) -> Reply:
+    """A finished judge run."""
+    failed = [one["index"] for one in cases if one["outcome"] not in {"passed", "skipped", "judge_error"}]
+    passed = sum(one["outcome"] == "passed" for one in cases)
+    body = {
+        "id": ID,
+        "status": "completed",
+        "all_passed": passed == len(cases),
+        "passed": passed,
+        "score": passed,
+        "max_score": len(cases),
+        "first_failed": failed[0] if failed else None,
+        "compile": None,
+        "error_message": None,
+        "results": list(cases),
+    }
+    return Reply(200, body | more)
+
+
+@pytest.fixture
+def solution(tmp_path: Path) -> tuple[str, str]:
+    """A program and a folder with two cases."""
+    write(tmp_path / "cases", {"1.in": "1\n", "1.ans": "2\n", "2.in": "3\n", "2.ans": "4\n"})
+    (tmp_path / "solution.py").write_text("print(int(input()) + 1)")
+    return str(tmp_path / "solution.py"), str(tmp_path / "cases")
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_a_line_for_each_case_and_0_if_all_passed(
+    rustbox: Rustbox, service: Service, solution: tuple[str, str]
+) -> None:
+    service.will(
+        ACCEPTED,
+        Reply(200, {**OPEN, "results": [case(0)]}),
+        final(case(1)),
+        final(case(0), case(1)),
+    )
+    ended = rustbox("judge", solution[0], "--cases", solution[1], "--stop", "--limit", "memory_mb=64")
+    assert ended.exit_code == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines[0].split() == ["CASE", "OUTCOME", "VERDICT", "CPU", "S", "MEMORY", "MIB", "MESSAGE"]
+    assert lines[1].split() == ["1", "passed", "AC", "0.01", "3.5", "-"]
+    assert lines[3] == "2 of 2 cases passed; score 2 of 2"
+    sent, *polls = service.asked
+    assert (sent.method, sent.path, sent.query) == ("POST", "/api/judge", {"wait": "false"})
+    assert sent.body == {
+        "language": "python",
+        "code": "print(int(input()) + 1)",
+        "cases": [{"id": "1", "stdin": "1\n", "expected": "2\n"}, {"id": "2", "stdin": "3\n", "expected": "4\n"}],
+        "stop": "first_failure",
+        "limits": {"memory_mb": 64},
+    }
+    assert [poll.query for poll in polls] == [{"wait": "20", "after": "0"}, {"wait": "20", "after": "1"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (final(case(0), case(1, "wrong_answer", checker_message="line 1 differs")), 1),
+        (final(case(0), case(1, "partial")), 1),
+        (final(case(0), case(1, "failed", "TLE")), ExitCode.TIME_LIMIT),
+        (final(case(0, "failed", "MLE"), case(1, "failed", "TLE")), ExitCode.MEMORY_LIMIT),
+        (final(case(0), case(1, "failed", "RE", exit_code=7)), 7),
+        (final(case(0), case(1, "failed", "SIG", signal=11)), 139),
+        (final(case(0), case(1, "judge_error"), status="error"), ExitCode.PLATFORM_FAILURE),
+        (
+            final(
+                *(case(index, "skipped", None, cpu_time_secs=None, memory_peak_bytes=None) for index in range(2)),
+                compile={"verdict": "RE", "stderr": "syntax \x1b error\n"},
+            ),
+            ExitCode.COMPILE_ERROR,
+        ),
+    ],
+)
+def test_the_exit_code_is_that_of_the_first_failed_case(
+    rustbox: Rustbox, service: Service, solution: tuple[str, str], reply: Reply, code: int
+) -> None:
+    service.will(ACCEPTED, reply)
+    ended = rustbox("judge", solution[0], "--cases", solution[1])
+    assert ended.exit_code == code, ended.stderr
+    assert "\x1b" not in ended.stdout + ended.stderr
+    assert ("syntax" in ended.stderr) == (code == ExitCode.COMPILE_ERROR)
+    service.will(ACCEPTED, reply)
+    assert rustbox("judge", solution[0], "--cases", solution[1], "--json").exit_code == code
+
+
+def test_a_refusal_names_the_field(rustbox: Rustbox, service: Service, solution: tuple[str, str]) -> None:
+    problem = {"field": "cases[1].stdin", "message": "Has 1,048,577 bytes, the limit is 1,048,576 bytes."}
+    service.will(Reply(422, {"error": "invalid", "message": "Some fields are wrong.", "fields": [problem]}))
+    ended = rustbox("judge", solution[0], "--cases", solution[1])
+    assert ended.exit_code == ExitCode.REFUSED
+    assert "cases[1].stdin: Has 1,048,577 bytes" in ended.stderr
+
+
+def test_options_of_the_checker(rustbox: Rustbox, service: Service, solution: tuple[str, str]) -> None:
+    for options, checker in (
+        (("--checker", "exact"), {"kind": "exact"}),
+        (("--float-abs", "1e-6"), {"kind": "tokens", "float_abs": 1e-6}),
+        (("--checker", "tokens", "--float-rel", "0.5"), {"kind": "tokens", "float_rel": 0.5}),
+    ):
+        service.will(ACCEPTED, final(case(0), case(1)))
+        assert rustbox("judge", solution[0], "--cases", solution[1], *options).exit_code == 0
+        assert service.asked[-2].body["checker"] == checker
+
+
+def test_plain_folders_are_read_in_natural_order(tmp_path: Path) -> None:
+    write(tmp_path, {"10.in": "a", "10.out": "b", "2.in": "c", "2.ans": "d", "sub/1.in": "e", "notes.txt": "x"})
+    found = read_case_folder(tmp_path)
+    assert found.cases == [
+        {"id": "2", "stdin": "c", "expected": "d"},
+        {"id": "10", "stdin": "a", "expected": "b"},
+        {"id": "sub/1", "stdin": "e"},
+    ]
+    assert (found.checker, found.limits) == (None, {})
+
+
+def test_a_problem_package_brings_its_cases_checker_and_time_limit(tmp_path: Path) -> None:
+    package = {
+        "problem.yaml": "validation: default\nvalidator_flags: float_tolerance 1e-6 case_sensitive\n",
+        ".timelimit": "2\n",
+        "data/secret/1.in": "s",
+        "data/secret/1.ans": "t",
+        "data/sample/1.in": "u",
+        "data/sample/1.ans": "v",
+        "submissions/accepted/x.in": "no case",
+    }
+    write(tmp_path, package)
+    found = read_case_folder(tmp_path)
+    assert [one["id"] for one in found.cases] == ["sample/1", "secret/1"]
+    assert found.checker == {"kind": "tokens", "case_sensitive": True, "float_abs": 1e-6, "float_rel": 1e-6}
+    assert found.limits == {"cpu_time_secs": 2}
+    (tmp_path / "problem.yaml").write_text("validation: custom\n")
+    assert read_case_folder(tmp_path, reads_checker=False).checker is None
+    (tmp_path / "problem.yaml").write_text("name: x\n")
+    assert read_case_folder(tmp_path).checker == {"kind": "tokens", "case_sensitive": False}
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"readme": ""}, "There is no case"),
+        ({f"{number}.in": "" for number in range(201)}, "has 201 cases; a judge run has at most 200"),
+        ({"1.in": "", "problem.yaml": "validation: custom interactive"}, "names a checker program of its own"),
+        ({"1.in": "", "problem.yaml": "validator_flags: float_tolerance much"}, "float_tolerance needs a number"),
+        ({"1.in": "", "problem.yaml": "a: [b"}, "is not valid YAML"),
+        ({"1.in": "", ".timelimit": "soon"}, "needs a number"),
+    ],
+)
+def test_a_folder_that_cannot_be_judged_is_refused(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
+    write(tmp_path, files)
+    with pytest.raises(CommandError, match=sentence) as refused:
+        read_case_folder(tmp_path)
+    assert refused.value.exit_code == ExitCode.REFUSED
+
+
+def test_a_case_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "1.in").write_bytes(b"\xff")
+    with pytest.raises(CommandError, match="not UTF-8"):
+        read_case_folder(tmp_path)
