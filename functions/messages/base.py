@@ -72,7 +72,8 @@ class Correlated(Message):
 
     @model_serializer(mode="wrap")
     def _only_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if name != "correlation_id" or value is not None}
+        optional = ("correlation_id", "compile_stderr_base64", "compile_stderr")
+        return {name: value for name, value in handler(self).items() if name not in optional or value is not None}
 
 
 class RequestedLimits(Shape):

@@ -109,6 +109,7 @@ class ExecutionCompleted(Correlated):
     integrity: Integrity
     metrics: Metrics | None
     evidence: Evidence | None
+    compile_stderr: Annotated[Base64 | None, Field(alias="compile_stderr_base64", repr=False)] = None
 
     @model_validator(mode="after")
     def _own_objects_only(self) -> Self:

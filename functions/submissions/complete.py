@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.cache import EndpointCache
 
+WARNINGS_MAX_BYTES = 16_384
+"""Of a compiler. A runner sends no more; an attacked one might."""
 _TRIES = 6
 """Changes of the row by others that one call follows."""
 
@@ -159,6 +161,7 @@ class Completer:
             started_at=message.started_at,
             node_id=message.node_id,
             execution_id=message.execution_id,
+            compilation=_compilation(message.compile_stderr),
             stdout=stdout,
             stdout_key=stdout_key,
             stdout_size_bytes=message.stdout.size_bytes if stdout is None else len(stdout),
@@ -220,6 +223,11 @@ class Completer:
         if together <= INLINE_OUTPUT_MAX_BYTES or len(stream.content) <= INLINE_OUTPUT_MAX_BYTES // 2:
             return stream.content, None
         return None, self.payloads.put_output(message.submission_id, message.execution_id, name, stream.content)
+
+
+def _compilation(stderr: bytes | None) -> dict[str, str] | None:
+    """Return what the row keeps of a compiler's warnings."""
+    return None if stderr is None else {"stderr": stderr[:WARNINGS_MAX_BYTES].decode(errors="replace")}
 
 
 def _platform_failure(cause: Cause, error_message: str, at_ms: int) -> Completion:

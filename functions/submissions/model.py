@@ -62,6 +62,8 @@ class Submission:
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
     the request that created the row. `quota_shard`: the shard of a large quota that counts the run.
 
+    `compilation`: what the compiler said of a run, or the whole compile step of a judge run.
+
     Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
     the runner needs. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys` names the
     objects with whole outputs. `summary` has its kind and its number of cases from the start.

@@ -91,6 +91,12 @@ class _Flat(BaseModel):
     completed_at: Time
 
 
+class CompilerWarnings(BaseModel):
+    """What the compiler said of a program that it compiled."""
+
+    stderr: str = Field(description="At most 16 KiB.")
+
+
 class FinalResult(_Head, _Flat):
     """A finished submission: the nested form (schema 2.0), and flat aliases (schema 1.0)."""
 
@@ -103,6 +109,10 @@ class FinalResult(_Head, _Flat):
     stdout: str = Field(default="", description="Left out if the body would be over 5 MiB.")
     stderr: str = Field(default="", description="Left out if the body would be over 5 MiB.")
     output_integrity: Integrity
+    compile: CompilerWarnings = Field(
+        default=CompilerWarnings(stderr=""),
+        description="Only if the compiler had warnings, and the program was not in the runner's cache.",
+    )
     warnings: list[str] = WARNINGS
 
 

@@ -106,6 +106,8 @@ def result_body(
         "evidence": submission.evidence,
     }
     body |= _flat(submission) | texts | {"output_integrity": submission.integrity}
+    if submission.compilation is not None:
+        body["compile"] = {"stderr": submission.compilation["stderr"]}
     if result_base_url:
         body["result_url"] = f"{result_base_url}{result_path(submission.submission_id)}"
     return body

@@ -20,6 +20,9 @@ from sandbox_runtime.messages import (
     parse_time,
 )
 
+WARNINGS_MAX_BYTES = 16_384
+"""Of a compiler that compiled the program; more of them would say little."""
+
 
 def limits_of(request: ExecutionRequested, language: Language) -> Limits:
     """Limits of the request's run step. Raises LimitRefusedError."""
@@ -45,19 +48,23 @@ def execute(
     compiled: Outcome | None = None
     artifact: bytes | None = None
     compile_usec: int | None = None
+    said = b""
     if language.compile is not None:
         program = compile_program(attempts, language, language.compile, request.code, compile_cache, request.project_id)
         compiled, artifact, compile_usec = program.outcome, program.artifact, program.usec
         if artifact is None and compiled is not None and program.found is not None:
             streams = b"", diagnostics(language, compiled, program.found)
             return _measured(request, node_id, started_at, program.found, streams, (compiled,), compile_usec)
+        if compiled is not None and program.found is not None:
+            said = diagnostics(language, compiled, program.found)[:WARNINGS_MAX_BYTES]
     variables = request.environment or {}
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
     ran, found = attempts.run(spec, Phase.RUN)
     outcomes = (ran,) if compiled is None else (compiled, ran)
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
-    return _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
+    completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
+    return replace(completed, compile_stderr=said or None)
 
 
 def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:

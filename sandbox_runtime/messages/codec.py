@@ -36,9 +36,9 @@ class Check:
     expected: str
 
 
-def key(name: str, *, shown: bool = True) -> Any:
+def key(name: str, *, shown: bool = True, default: Any = dataclasses.MISSING) -> Any:
     """Make a dataclass field with the JSON name `name`. `shown=False` keeps its content out of the repr."""
-    return dataclasses.field(metadata={"key": name}, repr=shown)
+    return dataclasses.field(metadata={"key": name}, repr=shown, default=default)
 
 
 def load(text: str | bytes, most_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, object]:

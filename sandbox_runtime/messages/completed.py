@@ -85,7 +85,10 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionCompleted:
-    """One finished execution. `metrics` and `evidence` are None when nothing was measured."""
+    """One finished execution. `metrics` and `evidence` are None when nothing was measured.
+
+    `compile_stderr`: what the compiler said of a program that it compiled; None if nothing, or if the cache had it.
+    """
 
     submission_id: Uuid
     execution_id: Uuid
@@ -100,3 +103,4 @@ class ExecutionCompleted:
     metrics: Metrics | None
     evidence: ExecutionEvidence | None
     correlation_id: CorrelationId | None = None
+    compile_stderr: bytes | None = key("compile_stderr_base64", shown=False, default=None)

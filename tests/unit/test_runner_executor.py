@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from sandbox_runtime.executor import ExecutionCancelledError, execute
+from sandbox_runtime.executor.steps import WARNINGS_MAX_BYTES
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
@@ -52,6 +53,22 @@ def test_a_compiled_program_runs_from_the_artifact_alone() -> None:
     assert completed.metrics is not None
     assert (completed.metrics.compile_ms, completed.metrics.run_ms, completed.metrics.setup_ms) == (80, 11, 1.8)
     assert completed.metrics.compile_cached is False
+
+
+def test_a_warning_of_the_compiler_goes_along_without_paths() -> None:
+    warning = b"/box/solution.c:1:1: warning: implicit declaration of function 'puts'\n"
+    slot = RecordedSlot(outcome(artifact=b"\x7fELF", stdout=b"", stderr=warning), outcome())
+    completed = run(slot, requested("c"))
+    assert completed.result.verdict == "AC"
+    assert completed.compile_stderr == warning.replace(b"/box/", b"")
+    assert streams(completed) == (b"42\n", b"")
+    assert run(RecordedSlot(outcome(artifact=b"x", stdout=b""), outcome()), requested("c")).compile_stderr is None
+
+
+def test_a_compiler_that_says_too_much_is_cut() -> None:
+    slot = RecordedSlot(outcome(artifact=b"\x7fELF", stdout=b"", stderr=b"w" * 20_000), outcome())
+    completed = run(slot, requested("c"))
+    assert completed.compile_stderr == b"w" * WARNINGS_MAX_BYTES
 
 
 def test_a_compile_error_shows_diagnostics_without_paths_and_runs_nothing() -> None:

@@ -205,3 +205,23 @@ def test_log_holds_neither_url_nor_secret_nor_output(pipeline: Pipeline, caplog:
     assert submission.submission_id in text
     for hidden in ("very-hidden", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "hidden-text", "NDIK"):
         assert hidden not in text
+
+
+def test_warnings_of_the_compiler_are_in_the_result_and_its_event(pipeline: Pipeline) -> None:
+    submission, quiet = pipeline.submit(language="c"), pipeline.submit()
+    assert pipeline.record(pipeline.completed(submission, "compiler_warning"), pipeline.completed(quiet)) == []
+    row = pipeline.row(submission)
+    assert row.compilation is not None
+    assert row.compilation["stderr"].startswith("solution.c:1:12: warning: implicit declaration")
+    assert pipeline.webhook(*pipeline.hints()) == []
+    bodies = [json.loads(request.body) for request in pipeline.receiver.received]
+    shown = {body["id"]: body.get("compile") for body in bodies}
+    assert shown == {submission.submission_id: row.compilation, quiet.submission_id: None}
+
+
+def test_endless_warnings_of_an_attacked_runner_are_cut(pipeline: Pipeline) -> None:
+    submission = pipeline.submit(language="c")
+    many = base64.b64encode(b"w" * 300_000).decode()
+    message = pipeline.completed(submission, "compiler_warning", compile_stderr_base64=many)
+    assert pipeline.record(message) == []
+    assert pipeline.row(submission).compilation == {"stderr": "w" * 16_384}
