@@ -1,12 +1,14 @@
 """The OpenAPI document of the whole API."""
 
 import functools
+from typing import Any
 
 from functions.checks.openapi import CHECK_OPERATIONS
 from functions.events.catalogue import WEBHOOKS
 from functions.events.openapi import EVENT_OPERATIONS
 from functions.http.json_body import to_json
 from functions.http.openapi.document import Document
+from functions.http.openapi.page import render
 from functions.judging.openapi import JUDGE_OPERATIONS
 from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
 from functions.projects.openapi import ADMIN_OPERATIONS
@@ -18,6 +20,16 @@ from functions.webhooks.openapi_events import HEADERS
 @functools.cache
 def openapi_text() -> str:
     """Return the document as JSON."""
+    return to_json(_built())
+
+
+@functools.cache
+def reference_page() -> str:
+    """Return the document as a page."""
+    return render(_built())
+
+
+def _built() -> dict[str, Any]:
     document = Document(
         operations=(
             *operations.OPERATIONS,
@@ -32,4 +44,4 @@ def openapi_text() -> str:
         event_headers=HEADERS,
         links=operations.LINKS,
     )
-    return to_json(document.build())
+    return document.build()

@@ -21,6 +21,7 @@ def build_resolver() -> Resolver:
     app.get("/api/health")(lambda: wiring().health.health())  # noqa: PLW0108 - wiring() runs on the first request
     app.get("/api/health/ready")(lambda: wiring().health.ready())  # noqa: PLW0108 - same
     app.get("/api/openapi.json")(_openapi)
+    app.get("/docs")(_reference)
     return app
 
 
@@ -28,6 +29,13 @@ def _openapi() -> Response[str]:
     from functions.handlers.api_document import openapi_text  # noqa: PLC0415 - imports every model; few requests need it
 
     return Response(status_code=200, content_type="application/json", body=openapi_text())
+
+
+def _reference() -> Response[str]:
+    from functions.handlers.api_document import reference_page  # noqa: PLC0415 - same
+    from functions.http.openapi.page import HEADERS  # noqa: PLC0415 - same
+
+    return Response(status_code=200, content_type="text/html; charset=utf-8", headers=HEADERS, body=reference_page())
 
 
 _resolvers = PerThread(build_resolver)

@@ -15,6 +15,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/health": ("GET",),
     "/api/health/ready": ("GET",),
     "/api/openapi.json": ("GET",),
+    "/docs": ("GET",),
     "/api/projects": ("GET", "POST"),
     "/api/projects/{id}": ("GET", "PATCH"),
     "/api/projects/{id}/keys": ("GET", "POST"),

@@ -215,6 +215,15 @@ _DOCUMENT = Operation(
     security=None,
 )
 
+_REFERENCE = Operation(
+    "/docs",
+    "GET",
+    "getReference",
+    "This document as a page",
+    {200: ("HTML.", ("text/html; charset=utf-8",)), 429: THROTTLED, 500: FAILED},
+    security=None,
+)
+
 OPERATIONS = (
     _SUBMIT,
     _GET_RESULT,
@@ -226,6 +235,7 @@ OPERATIONS = (
     _HEALTH,
     _READY,
     _DOCUMENT,
+    _REFERENCE,
 )
 
 WEBHOOKS = {

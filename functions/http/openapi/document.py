@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from functions import VERSION
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import Answer, Operation, Webhook
+from functions.http.openapi.tags import described_tags, tag_of
 
 _REFERENCE = "#/components/schemas/{model}"
 _REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}
@@ -49,7 +50,8 @@ Idempotency-Key is free. Every answer to a request with a valid key, those of 50
 in `ratelimit-limit`, `ratelimit-remaining` and `ratelimit-reset`: of the submission's profile where a run was \
 accepted, else of `judge`; at most a second old. An answer `rate_limited` has those of the limit that refused.
 
-An unknown name inside `limits` or `quotas` is refused, any other unknown field ignored.
+An unknown name inside `limits` or `quotas` and a misspelt field are refused; any other unknown field is named in \
+`warnings`.
 """
 
 
@@ -86,7 +88,14 @@ class Document:
             paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
         return {
             "openapi": "3.1.0",
-            "info": {"title": "Rustbox, serverless", "version": VERSION, "description": _DESCRIPTION},
+            "info": {
+                "title": "Rustbox, serverless",
+                "version": VERSION,
+                "description": _DESCRIPTION,
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": "/", "description": "Where this document came from."}],
+            "tags": described_tags({tag_of(path) for path in paths}),
             "paths": paths,
             "webhooks": {name: {"post": self._webhook(event)} for name, event in self.webhooks.items()},
             "components": {
@@ -110,6 +119,7 @@ class Document:
         security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
         described: dict[str, Any] = {
             "operationId": operation.operation_id,
+            "tags": [tag_of(operation.path)],
             "summary": operation.summary,
             "parameters": list(operation.parameters),
             "security": security,
@@ -158,6 +168,7 @@ class Document:
             "summary": event.summary,
             "description": event.description,
             "parameters": list(self.event_headers),
+            "security": [{"Signature": []}],
             "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(event.model)}}},
             "responses": event.responses,
         }
@@ -170,13 +181,24 @@ class Document:
             for _, body in operation.answers.values():
                 models |= dict.fromkeys(models_of(body))
         _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
-        schemas: dict[str, Any] = definitions["$defs"]
+        schemas: dict[str, Any] = _without_null_defaults(definitions["$defs"])
         return schemas
 
 
 def models_of(body: tuple[type[BaseModel] | str, ...]) -> tuple[type[BaseModel], ...]:
     """Return the models of an answer's body, without media types."""
     return tuple(model for model in body if not isinstance(model, str))
+
+
+def _without_null_defaults(part: Any) -> Any:
+    """Leave out `default: null`, which makes generators take an optional field for one that is always there."""
+    if isinstance(part, dict):
+        return {
+            name: _without_null_defaults(value)
+            for name, value in part.items()
+            if not (name == "default" and value is None)
+        }
+    return [_without_null_defaults(each) for each in part] if isinstance(part, list) else part
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from tests.judge_factory import completed, judge_row, judged_runs, plan_for
 from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 OPEN = {
-    *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json"),
+    *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
     *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events", "/api/schemas/checks.json"),
 }
 """Nobody's: they tell nothing of a project. For badges (tokens) and inbound events (signatures): adapters/checks."""

@@ -482,11 +482,19 @@ def test_an_unknown_path_is_not_found(aws: Aws, path: str, method: str) -> None:
         ("/api/languages", "HEAD", "GET"),
         ("/api/health/ready", "DELETE", "GET"),
         ("/api/openapi.json", "POST", "GET"),
+        ("/docs", "POST", "GET"),
     ],
 )
 def test_a_known_path_says_which_methods_it_has(aws: Aws, path: str, method: str, allowed: str) -> None:
     answer = get(None, path, method=method)
     assert (answer.status, answer.json["error"], answer.headers["allow"]) == (405, "method_not_allowed", allowed)
+
+
+def test_the_reference_is_a_page_for_everybody_that_may_run_nothing(aws: Aws) -> None:
+    answer = get(None, "/docs")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert b"/api/submit" in answer.raw
 
 
 def test_another_projects_key_sees_nothing_of_ones_own(aws: Aws, store: SubmissionStore, project_key: str) -> None:

@@ -1,0 +1,192 @@
+"""The OpenAPI document as a page: no script, no request to another host, readable without a style sheet."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from typing import Any
+
+_STYLE = """\
+:root { color-scheme: light dark; --line: #8885; --soft: #8881; --accent: #0a58ca; }
+@media (prefers-color-scheme: dark) { :root { --accent: #8ab4f8; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+a { color: var(--accent); }
+nav ul { columns: 15rem; padding-left: 1.2rem; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; }
+details > :not(summary) { margin-left: 1rem; margin-right: 1rem; }
+summary { padding: .5rem .8rem; cursor: pointer; background: var(--soft); overflow-wrap: anywhere; }
+summary code { font-weight: normal; }
+summary b { display: inline-block; min-width: 4.2rem; }
+code, pre { font: 14px/1.4 ui-monospace, monospace; }
+pre { overflow-x: auto; padding: .6rem .8rem; background: var(--soft); border-radius: 6px; }
+.table { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid var(--line); }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "public, max-age=300",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_CODE = re.compile(r"`([^`]+)`")
+_LIMITS = (
+    *("minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems"),
+    *("minProperties", "maxProperties", "multipleOf", "pattern", "format"),
+)
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Return the page of an OpenAPI document, in HTML."""
+    title, version = escape(document["info"]["title"]), escape(document["info"]["version"])
+    tags = [tag["name"] for tag in document["tags"]]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>'
+        f'{title}: API reference</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><header><h1>{title}</h1><p>Version {version}. "
+        '<a href="api/openapi.json">openapi.json</a> is the same for tools.</p>'
+        f'{_paragraphs(document["info"]["description"])}</header><nav aria-label="Sections"><ul>'
+        + "".join(_section_link(name) for name in (*tags, "Events sent to you", "Models"))
+        + "</ul></nav><main>"
+        + "".join(_tag(document, tag["name"], tag["description"]) for tag in document["tags"])
+        + _section("Events sent to you", "", "".join(_webhooks(document)))
+        + _section("Models", "", "".join(_models(document)))
+        + "</main></body></html>\n"
+    )
+
+
+def _section_link(name: str) -> str:
+    return f'<li><a href="#{_anchor(name)}">{escape(name)}</a></li>'
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _section(name: str, description: str, content: str) -> str:
+    return f'<section><h2 id="{_anchor(name)}">{escape(name)}</h2>{_paragraphs(description)}{content}</section>'
+
+
+def _tag(document: Mapping[str, Any], tag: str, description: str) -> str:
+    headers = {name: scheme["name"] for name, scheme in document["components"]["securitySchemes"].items()}
+    found = (
+        _operation(path, method, operation, headers)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if tag in operation["tags"]
+    )
+    return _section(tag, description, "".join(found))
+
+
+def _operation(path: str, method: str, operation: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    keys = [f"<code>{escape(headers[name])}</code>" for each in operation["security"] for name in each]
+    rows = [
+        (
+            f"<code>{escape(each['name'])}</code>",
+            escape(each["in"]) + (", required" if each.get("required") else ""),
+            _kind(each["schema"]),
+            _text(each.get("description", "")),
+        )
+        for each in operation["parameters"]
+    ]
+    body = operation.get("requestBody")
+    summary = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {_text(operation['summary'])}"
+    content = (
+        f"<p>{'Needs the header ' + ', '.join(keys) if keys else 'Needs no key'}.</p>"
+        + _table(("parameter", "where", "type", "description"), rows)
+        + ("" if body is None else _request(body["content"]["application/json"]))
+        + _table(("status", "answer", "body"), _answers(operation["responses"]))
+    )
+    return _folded(operation["operationId"], summary, content)
+
+
+def _folded(identity: str, summary: str, content: str) -> str:
+    """Return a part that opens on a click. The id is inside, so that a link to it opens it."""
+    return f'<details><summary>{summary}</summary><div id="{escape(identity)}">{content}</div></details>'
+
+
+def _request(content: Mapping[str, Any]) -> str:
+    examples = (
+        f"<p>Example: {escape(name)}</p><pre>{escape(json.dumps(each['value'], indent=2, ensure_ascii=False))}</pre>"
+        for name, each in content["examples"].items()
+    )
+    return f"<p>Body: {_kind(content['schema'])}</p>{''.join(examples)}"
+
+
+def _answers(responses: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for status, answer in responses.items():
+        bodies = [_kind(each["schema"]) for each in answer.get("content", {}).values()]
+        shown = _kind(answer) if "$ref" in answer else _text(answer["description"])
+        yield escape(status), shown, " or ".join(bodies)
+
+
+def _webhooks(document: Mapping[str, Any]) -> Iterator[str]:
+    for name, methods in document["webhooks"].items():
+        event = methods["post"]
+        body = event["requestBody"]["content"]["application/json"]["schema"]
+        content = f"{_paragraphs(event['description'])}<p>Body: {_kind(body)}</p>"
+        yield _folded(event["operationId"], f"<code>{escape(name)}</code> {_text(event['summary'])}", content)
+
+
+def _models(document: Mapping[str, Any]) -> Iterator[str]:
+    for name, schema in document["components"]["schemas"].items():
+        required = schema.get("required", ())
+        rows = [
+            (
+                f"<code>{escape(field)}</code>{' (required)' if field in required else ''}",
+                _kind(each),
+                _text(each.get("description", "")),
+            )
+            for field, each in schema.get("properties", {}).items()
+        ]
+        content = _table(("field", "type", "description"), rows) or f"<p>{_kind(schema)}</p>"
+        described = _paragraphs(schema.get("description", ""))
+        yield _folded(f"model-{name}", f"<code>{escape(name)}</code>", described + content)
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """Return the type of a value, with links to models."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        is_model = schema["$ref"].startswith("#/components/schemas/")
+        return f'<a href="#model-{escape(name)}">{escape(name)}</a>' if is_model else escape(name)
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return " or ".join(_kind(each) for each in options) + _default(schema)
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return ", ".join(f"<code>{escape(json.dumps(each))}</code>" for each in values) + _default(schema)
+    kind = schema.get("type", "any")
+    shown = escape(" or ".join(kind) if isinstance(kind, list) else kind)
+    if kind == "array" and "items" in schema:
+        shown = f"array of {_kind(schema['items'])}"
+    elif kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        shown = f"object of {_kind(schema['additionalProperties'])}"
+    limits = [f"{name} {escape(str(schema[name]))}" for name in _LIMITS if name in schema]
+    return "; ".join([shown, *limits]) + _default(schema)
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    return f"; default <code>{escape(json.dumps(schema['default']))}</code>" if "default" in schema else ""
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    if not lines:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p>{_text(part)}</p>" for part in text.strip().split("\n\n") if part)
+
+
+def _text(text: str) -> str:
+    """Escape a description; what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))

@@ -1,0 +1,29 @@
+"""Tags of the OpenAPI document: which part of the product an operation belongs to."""
+
+_TAGS = {
+    "Runs": ("Run a program; wait for its result, poll it, list results.", ("submit", "result", "results")),
+    "Judging": ("One program against many cases.", ("judge",)),
+    "Checks": ("Programs that run on a schedule or on an event.", ("checks", "badges", "schemas")),
+    "Events": (
+        "Events of a project, and a log to poll them from.",
+        ("events", "event-types", "event-consumers", "event-samples"),
+    ),
+    "Webhooks": ("Endpoints that receive events, and the deliveries to them.", ("webhooks", "deliveries")),
+    "Projects": ("For the administrator: projects, API keys, quotas.", ("projects",)),
+    "Operations": ("For the administrator: trace, redrive, purge.", ("admin",)),
+    "Service": ("Languages, health, and this document.", ("languages", "health", "openapi.json", "docs")),
+}
+
+
+def tag_of(path: str) -> str:
+    """Return the tag of a path. Raises LookupError."""
+    words = path.removeprefix("/api").removeprefix("/").split("/")
+    for tag, (_, first_words) in _TAGS.items():
+        if words[0] in first_words:
+            return tag
+    raise LookupError(f"no tag has the path {path}")
+
+
+def described_tags(used: set[str]) -> list[dict[str, str]]:
+    """Return the `tags` of the document, in the order of a reader."""
+    return [{"name": tag, "description": description} for tag, (description, _) in _TAGS.items() if tag in used]
