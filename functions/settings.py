@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LOCAL_STAGE = "local"
+Network = typing.NewType("Network", str)
+"""An IPv4 or IPv6 network, such as 192.0.2.7/32. The variable may also name single addresses."""
 
 
 class SettingsInvalidError(Exception):
@@ -124,10 +126,11 @@ class WebhookSettings(Outbound):
 
 @dataclass(frozen=True, slots=True)
 class EndpointsSettings(Outbound):
-    """Settings of `functions.handlers.webhooks`."""
+    """Settings of `functions.handlers.webhooks`. `egress_addresses`: networks that webhooks come from."""
 
     projects_table: str
     quotas_table: str
+    egress_addresses: tuple[Network, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +275,10 @@ def _read(name: str, kind: Any) -> Any:
             return int(text)
         if kind == tuple[str, ...]:
             return tuple(part.strip() for part in text.split(",") if part.strip())
+        if kind == tuple[Network, ...]:
+            from ipaddress import ip_network  # noqa: PLC0415 - one function needs it
+
+            return tuple(Network(str(ip_network(part.strip()))) for part in text.split(",") if part.strip())
         if kind == tuple[int, ...]:
             return tuple(int(part) for part in text.split(","))
     except (KeyError, ValueError):

@@ -1,6 +1,7 @@
 """Wire the parts of endpoints and deliveries that clients call."""
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from functions.aws.clients import Clients
@@ -33,6 +34,7 @@ class Wiring(NamedTuple):
     endpoints: EndpointRoutes
     actions: EndpointActionRoutes
     deliveries: DeliveryRoutes
+    egress_addresses: Sequence[str]
 
 
 @functools.cache
@@ -54,4 +56,5 @@ def wiring() -> Wiring:
         EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),
         EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, CARDS, recovery, log_writer),
         DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer),
+        settings.egress_addresses,
     )

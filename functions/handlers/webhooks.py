@@ -6,6 +6,7 @@ from functions.handlers.endpoint_wiring import wiring
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import refuse_insecure_stage
 from functions.telemetry import logger
+from functions.webhooks.egress_addresses import egress_answer
 
 refuse_insecure_stage()
 
@@ -21,6 +22,7 @@ def build_resolver() -> Resolver:
     app.post("/api/webhooks/<id_text>/rotate")(lambda id_text: wiring().actions.rotate(app, id_text))
     app.post("/api/webhooks/<id_text>/test")(lambda id_text: wiring().actions.test(app, id_text))
     app.post("/api/webhooks/<id_text>/recover")(lambda id_text: wiring().actions.recover(app, id_text))
+    app.get("/api/egress-addresses")(lambda: egress_answer(wiring().egress_addresses))
     app.get("/api/deliveries")(lambda: wiring().deliveries.page(app))
     app.get("/api/deliveries/<id_text>")(lambda id_text: wiring().deliveries.one(app, id_text))
     app.post("/api/deliveries/<id_text>/replay")(lambda id_text: wiring().deliveries.replay(app, id_text))

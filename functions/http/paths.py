@@ -46,6 +46,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/event-consumers": ("GET",),
     "/api/event-consumers/{name}": ("DELETE",),
     "/api/event-samples": ("POST",),
+    "/api/egress-addresses": ("GET",),
     "/api/deliveries": ("GET",),
     "/api/deliveries/{id}": ("GET",),
     "/api/deliveries/{id}/replay": ("POST",),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, Operation, query
+from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, query
 from functions.webhooks import openapi_bodies as shapes
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS
@@ -182,6 +182,15 @@ _REPLAY = Operation(
     body_required=False,
 )
 
+_EGRESS = Operation(
+    "/api/egress-addresses",
+    "GET",
+    "listEgressAddresses",
+    "The addresses that webhooks come from",
+    {200: ("The networks that the operator has configured.", (shapes.EgressAddresses,)), **OPEN},
+    security=None,
+)
+
 WEBHOOK_OPERATIONS = (
     _CREATE,
     _LIST,
@@ -194,4 +203,5 @@ WEBHOOK_OPERATIONS = (
     _LIST_DELIVERIES,
     _GET_DELIVERY,
     _REPLAY,
+    _EGRESS,
 )

@@ -130,6 +130,13 @@ class DeliveryPage(BaseModel):
     next_cursor: str | None
 
 
+class EgressAddresses(BaseModel):
+    """Where webhooks come from."""
+
+    networks: list[str] = Field(description="IPv4 or IPv6, such as 192.0.2.7/32.", examples=[["192.0.2.7/32"]])
+    static: bool = Field(description="false: `networks` is empty, and webhooks may come from any address.")
+
+
 class WebhookTestEvent(BaseModel):
     """Body of `webhook.test`."""
 

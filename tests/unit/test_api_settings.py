@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from functions.settings import SettingsInvalidError, SubmitSettings, WebhookSettings, load
+from functions.settings import EndpointsSettings, SettingsInvalidError, SubmitSettings, WebhookSettings, load
 
 WEBHOOK = {
     "STAGE": "prod",
@@ -55,6 +55,19 @@ def test_a_wrong_value_is_refused_by_name_and_not_shown(environment: pytest.Monk
         load(WebhookSettings)
     assert str(caught.value) == f"{name} has no valid value"
     assert caught.value.__cause__ is None
+
+
+def test_addresses_and_networks_are_read_as_networks(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PROJECTS_TABLE", "projects")
+    environment.setenv("QUOTAS_TABLE", "quotas")
+    environment.setenv("EGRESS_ADDRESSES", "192.0.2.7, 2001:db8::/64,")
+    assert load(EndpointsSettings).egress_addresses == ("192.0.2.7/32", "2001:db8::/64")
+    environment.setenv("EGRESS_ADDRESSES", "")
+    assert load(EndpointsSettings).egress_addresses == ()
+    for wrong in ("192.0.2.256", "192.0.2.7/24", "hooks.example.com"):
+        environment.setenv("EGRESS_ADDRESSES", wrong)
+        with pytest.raises(SettingsInvalidError, match=r"^EGRESS_ADDRESSES has no valid value$"):
+            load(EndpointsSettings)
 
 
 def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:

@@ -194,21 +194,27 @@ def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stag
             assert item["Properties"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == namespace
 
 
-def test_callers_of_runners_run_in_a_network_only_when_asked_and_their_code_never_touches_interfaces(
+def test_callers_of_others_run_in_a_network_only_when_asked_and_their_code_never_touches_interfaces(
     deployed: dict[str, Any],
 ) -> None:
-    callers = ["SubmitFunction", "JudgeFunction"]
-    for name in callers:
+    runners, receivers = ("RunsInNetwork", "Submit"), ("SendsFromNetwork", "Delivery")
+    callers = {
+        "SubmitFunction": runners,
+        "JudgeFunction": runners,
+        "WebhookFunction": receivers,
+        "EndpointsFunction": receivers,
+    }
+    for name, (condition, prefix) in callers.items():
+        parameters = {field: {"Ref": f"{prefix}{field}"} for field in ("SubnetIds", "SecurityGroupIds")}
         vpc = deployed["Resources"][name]["Properties"]["VpcConfig"]["Fn::If"]
-        assert vpc[0] == "RunsInNetwork"
-        assert vpc[2] == {"Ref": "AWS::NoValue"}
+        assert vpc == [condition, parameters, {"Ref": "AWS::NoValue"}]
     denied = {name: statement for name, statement in statements(deployed) if statement["Effect"] == "Deny"}
     assert denied.keys() == {f"{name}Role" for name in callers}
     for statement in denied.values():
         assert {action.partition(":")[0] for action in statement["Action"]} == {"ec2"}
         assert "lambda:SourceFunctionArn" in statement["Condition"]["ArnLike"]
-    with_network = [name for name, item in deployed["Resources"].items() if "VpcConfig" in item.get("Properties", {})]
-    assert with_network == callers
+    with_network = {name for name, item in deployed["Resources"].items() if "VpcConfig" in item.get("Properties", {})}
+    assert with_network == callers.keys()
 
 
 def test_a_custom_domain_needs_its_certificate_and_is_the_base_of_links(deployed: dict[str, Any]) -> None:

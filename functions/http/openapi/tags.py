@@ -8,7 +8,10 @@ _TAGS = {
         "Events of a project, and a log to poll them from.",
         ("events", "event-types", "event-consumers", "event-samples"),
     ),
-    "Webhooks": ("Endpoints that receive events, and the deliveries to them.", ("webhooks", "deliveries")),
+    "Webhooks": (
+        "Endpoints that receive events, and the deliveries to them.",
+        ("webhooks", "deliveries", "egress-addresses"),
+    ),
     "Projects": ("For the administrator: projects, API keys, quotas.", ("projects",)),
     "Operations": ("For the administrator: trace, redrive, purge.", ("admin",)),
     "Service": ("Languages, health, and this document.", ("languages", "health", "openapi.json", "docs")),

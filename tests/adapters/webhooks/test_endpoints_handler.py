@@ -515,6 +515,15 @@ def test_one_long_call_at_a_time_keeps_an_endpoint(
     assert send(project_key, "POST", f"{PATH}/{made['id']}/{call_of}", body).status == 200
 
 
+def test_everybody_may_know_where_webhooks_come_from(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert send(None, "GET", "/api/egress-addresses").json == {"networks": [], "static": False}
+    monkeypatch.setenv("EGRESS_ADDRESSES", "192.0.2.7,198.51.100.0/28")
+    endpoint_wiring.wiring.cache_clear()
+    answer = send(None, "GET", "/api/egress-addresses")
+    endpoint_wiring.wiring.cache_clear()
+    assert answer.json == {"networks": ["192.0.2.7/32", "198.51.100.0/28"], "static": True}
+
+
 def test_calls_work_behind_a_stage_prefix(project_key: str) -> None:
     made = event("GET", PATH, headers={"X-API-Key": project_key}, stage="beta")
     assert call(made).json == {"items": [], "next_cursor": None}
