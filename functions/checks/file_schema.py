@@ -7,7 +7,7 @@ import functools
 import json
 from typing import Any
 
-from functions.checks.requests import CheckSettings
+from functions.checks.check_settings import CheckSettings
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "file")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+from functions.checks.check_settings import MissedRule, Overlap
 from functions.checks.model import HISTORY_DAYS, ON_TIME_MS, Check, Run, RunKind, RunStatus, slot_run_id
-from functions.checks.requests import MissedRule, Overlap
 from functions.checks.schedule import MINUTE_MS
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach

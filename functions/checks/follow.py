@@ -13,9 +13,9 @@ from functions.errors import ConflictError, FieldProblem, InvalidFieldsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.checks.check_settings import CheckSettings
     from functions.checks.hints import SubmissionEnded
     from functions.checks.model import Check, Run
-    from functions.checks.requests import CheckSettings
     from functions.checks.start import Starter
     from functions.checks.store import CheckStore
     from functions.checks.trigger_store import TriggerStore

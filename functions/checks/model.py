@@ -23,7 +23,7 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from functions.checks.requests import CheckSettings
+    from functions.checks.check_settings import CheckSettings
 
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""

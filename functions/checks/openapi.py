@@ -3,8 +3,9 @@
 from typing import Any
 
 from functions.checks import openapi_bodies as bodies
+from functions.checks.check_settings import CheckSettings
 from functions.checks.model import MAX_CHECKS
-from functions.checks.requests import ChangedSettings, CheckSettings, InboundEvent, RunNowRequest
+from functions.checks.requests import ChangedSettings, InboundEvent, RunNowRequest
 from functions.checks.state import State
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, Webhook, query

@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.checks.assertions import Assertions
+from functions.checks.check_settings import FailAfter, MissedRule, Overlap
 from functions.checks.event_data import EventAs
 from functions.checks.model import RunKind, RunStatus
-from functions.checks.requests import FailAfter, MissedRule, Overlap
 from functions.checks.state import State
 from functions.checks.triggers import Trigger
 from functions.http.openapi.bodies import Time, Uuid

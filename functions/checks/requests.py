@@ -1,191 +1,25 @@
 """Check and normalise the settings of a check. A wrong field raises InvalidFieldsError (422, with fields)."""
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from functions.checks.assertions import Assertions, to_stored
-from functions.checks.event_data import EventAs
+from functions.checks.check_settings import CheckSettings
 from functions.checks.schedule import ScheduleInvalidError, parse_schedule
-from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
-from functions.checks.triggers import SLUG, Trigger
-from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
-from functions.http.validation import Text, checked, read_object
-from functions.messages.languages import Language, Profile
-from functions.messages.variables import MAX_VARIABLES, Environment, name_problem
-from functions.submissions.limits import RequestLimits
-from functions.submissions.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunRequest, parse_submission
+from functions.http.validation import checked, read_object
+from functions.messages.variables import Environment, name_problem
 
-_MOST_GRACE_MINUTES = 720
-"""Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
-_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
-HIDDEN = "***"
-"""Shown in place of a variable's value."""
 ENV_MAX_BYTES = 2_560
 """As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
-_PROGRAM = ("language", "code", "stdin", "profile", "limits")
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("the text must be printable, on one line, and not blank")
-    return text
-
-
-def _moment(text: str) -> str:
-    try:
-        return to_rfc3339(from_rfc3339(text))
-    except (ValueError, OverflowError):
-        raise ValueError("the text must be a time of RFC 3339, such as 2027-01-31T12:00:00Z") from None
-
-
-# `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
-Slug = Annotated[str, Field(pattern=SLUG)]
-Tag = Annotated[str, Field(pattern=_TAG)]
-NotifiedId = Annotated[str, Field(pattern=_UUID)]
-
-
-class Overlap(StrEnum):
-    """What happens with a slot while the run before is still going on."""
-
-    SKIP = "skip"
-    ALLOW = "allow"
-
-
-class MissedRule(StrEnum):
-    """What happens with slots that could not run in time."""
-
-    RUN_LATEST = "run_latest"
-    SKIP = "skip"
 
 
 class InboundEvent(BaseModel):
     """Any JSON object of at most 1,400 bytes, or 65,536 with `event_as: stdin`. The program gets it."""
 
     model_config = ConfigDict(extra="allow")
-
-
-class FailAfter(BaseModel):
-    """N of the last M runs must fail before the state is failing."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    needed: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
-    of: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
-
-
-class CheckSettings(BaseModel):
-    """Body of POST /api/checks. An unknown field is refused."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    name: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(_printable)]
-    slug: Slug | None = Field(
-        default=None, description="Unique in the project; identifies the check in checks.yaml. Default: from the name."
-    )
-    language: Text = Field(description="As in POST /api/submit.", examples=["python"])
-    code: Text = Field(min_length=1, repr=False, json_schema_extra={"maxLength": CODE_MAX_BYTES})
-    stdin: Text = Field(default="", repr=False, json_schema_extra={"maxLength": STDIN_MAX_BYTES})
-    profile: Profile = Field(default=Profile.JUDGE, strict=False)
-    limits: RequestLimits | None = None
-    env: dict[Text, Text] = Field(
-        default={},
-        repr=False,
-        max_length=MAX_VARIABLES,
-        description="Environment variables of the program. Sealed at rest, masked in its output, and never shown "
-        "again: each value reads ***. Send *** in a change to keep a value.",
-        examples=[{"API_TOKEN": "…"}],
-    )
-    event_as: EventAs = Field(
-        default=EventAs.VARIABLE,
-        strict=False,
-        description="How the program gets the data of an event: as RUSTBOX_EVENT, or as its standard input.",
-    )
-    schedule: Text | None = Field(
-        default=None,
-        max_length=200,
-        description="cron(30 2 * * ? *) as in EventBridge Scheduler, 30 2 * * * as in Unix, or rate(5 minutes). "
-        "None: it runs on request only.",
-        examples=["cron(30 2 * * ? *)", "*/5 * * * *", "rate(5 minutes)"],
-    )
-    timezone: Text = Field(default="UTC", max_length=64, description="IANA time zone.", examples=["Europe/Berlin"])
-    spread_minutes: int | None = Field(
-        default=None,
-        ge=0,
-        le=60,
-        description="Runs start up to so much later, always the same for one check. Default: 10 for daily and rarer.",
-    )
-    trigger: Trigger | None = Field(
-        default=None,
-        description="Also run it when a run of another check has ended, or a submission with some metadata.",
-        examples=[{"type": "check", "slug": "import"}, {"type": "submission", "metadata": {"suite": "nightly"}}],
-    )
-    overlap: Overlap = Field(default=Overlap.SKIP, strict=False, description="While the run before goes on.")
-    missed: MissedRule = Field(
-        default=MissedRule.RUN_LATEST, strict=False, description="For slots that could not start in time."
-    )
-    grace_minutes: int = Field(
-        default=60, ge=1, le=_MOST_GRACE_MINUTES, description="How late a missed slot may still run."
-    )
-    faster_while_failing: Text | None = Field(
-        default=None, max_length=200, description="One more schedule while failing.", examples=["rate(5 minutes)"]
-    )
-    assertions: Assertions = Field(
-        default=[], description="All must hold. Without a verdict among them, AC is expected too."
-    )
-    retries: int = Field(
-        default=0, ge=0, le=MAX_RETRIES, description="Repeats of a failed run, after 30, 60 and 120 s."
-    )
-    fail_after: FailAfter = FailAfter()
-    remind_hours: int = Field(default=0, ge=0, le=720, description="Repeat the alarm while failing. 0: never.")
-    notify: list[NotifiedId] = Field(
-        default=[],
-        max_length=50,
-        description="Ids of the webhook endpoints that get the events of this check. Default, and if none of them "
-        "exists any more: all of the project.",
-    )
-    muted_until: Annotated[Text, AfterValidator(_moment)] | None = Field(
-        default=None, description="No events until then; history goes on.", json_schema_extra={"format": "date-time"}
-    )
-    should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")
-    tags: list[Tag] = Field(default=[], max_length=20)
-
-    @property
-    def rules(self) -> Rules:
-        """The rules of the state machine."""
-        muted_until_ms = None if self.muted_until is None else from_rfc3339(self.muted_until)
-        return Rules(
-            failures_needed=self.fail_after.needed,
-            of_runs=self.fail_after.of,
-            retries=self.retries,
-            remind_hours=self.remind_hours,
-            muted_until_ms=muted_until_ms,
-        )
-
-    @property
-    def hidden(self) -> Self:
-        """The settings without the values of its variables."""
-        return self.model_copy(update={"env": dict.fromkeys(self.env, HIDDEN)})
-
-    def stored(self) -> dict[str, Any]:
-        """Return them as JSON values, as a client sends them, with the defaults of a check's own fields."""
-        values = self.model_dump(mode="json", exclude={"assertions", "trigger"}, exclude_none=True)
-        if self.trigger is not None:
-            values["trigger"] = self.trigger.model_dump(mode="json", exclude_unset=True)
-        return {**values, "assertions": to_stored(self.assertions)}
-
-    def run_request(self, metadata: Mapping[str, str], environment: Environment | None = None) -> RunRequest:
-        """Return its program as a submission. Raises BadRequestError, InvalidFieldsError."""
-        program = self.model_dump(mode="json", include=set(_PROGRAM), exclude_none=True)
-        run = parse_submission(json.dumps({**program, "metadata": metadata}).encode(), offered=tuple(Language))
-        return replace(run, environment=environment)
 
 
 ChangedSettings = create_model(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import from_item, to_item
+from functions.checks.check_settings import CheckSettings
 from functions.checks.keys import CHECK_PREFIX, checks_pk, runs_pk
 from functions.checks.model import Check, Run, RunKind, RunStatus
-from functions.checks.requests import CheckSettings
 from functions.checks.state import Standing
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from functions.checks.check_settings import HIDDEN
 from functions.checks.event_data import EventAs
-from functions.checks.requests import HIDDEN
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.messages.variables import EVENT_VARIABLE, Environment
 

@@ -23,10 +23,10 @@ from functions.submissions.store import ClaimTakenError
 from functions.webhooks.sending.secret_box import UnsealError
 
 if TYPE_CHECKING:
+    from functions.checks.check_settings import CheckSettings
     from functions.checks.end import Ending
     from functions.checks.follow import Following
     from functions.checks.hints import CheckHints
-    from functions.checks.requests import CheckSettings
     from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables

@@ -7,9 +7,9 @@ from itertools import takewhile
 
 import pytest
 
+from functions.checks.check_settings import CheckSettings
 from functions.checks.fire import take
 from functions.checks.model import ON_TIME_MS, Check, Run, RunStatus
-from functions.checks.requests import CheckSettings
 from functions.checks.schedule import MINUTE_MS, parse_schedule
 from functions.clock import from_rfc3339
 
