@@ -29,6 +29,7 @@ from infra.deploy.secrets import ensure_secret, find_secret
 from infra.deploy.stack import Stack
 from infra.deploy.status import queue_line
 from infra.deploy.target import Target
+from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT
 from tests.system.ministack import ministack
 from tests.system.webhook_inbox import open_inbox
@@ -127,7 +128,7 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
     assert variables == runner.settings(target, outputs)
     assert not [name for name in variables if "KEY" in name or "TOKEN" in name or "SECRET" in name]
     with (
-        runner.process(target, outputs, tmp_path),
+        deployed_runner(target, outputs, runner_env, tmp_path),
         open_inbox() as inbox,
         httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=40) as client,
     ):
