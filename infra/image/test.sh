@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Build the runner's image and test it with no more privileges than docs/runner.md names: the jail's tests inside it,
-# then that each of the privileges is needed, then the health check from outside.
+# Build both images and test them with no more privileges than docs/runner.md names: the jail's tests inside the runner's,
+# then that each of the privileges is needed, then all that uses the images from outside.
 #
-#   infra/image/test.sh [pytest arguments]     default: the jail's suite inside, each privilege left out, health check
+#   infra/image/test.sh [pytest arguments]     default: the jail's suite inside, each privilege left out, uses from outside
 #
 # Uses a Docker engine that runs already, else installs and starts one of its own for this run (no bridge, no iptables).
 # The base image is made from Debian's packages when it is not there. RUSTBOX_TEST_SLOWNESS=5 gives programs five times
@@ -58,6 +58,8 @@ secret=()
 [ -z "${SSL_CERT_FILE:-}" ] || secret=(--secret "id=ca,src=$SSL_CERT_FILE")
 say "building"
 docker build --quiet --network host "${secret[@]}" -t rustbox-runner "$project/sandbox_runtime" >/dev/null
+docker build --quiet --network host "${secret[@]}" -t rustbox --target service --build-context "project=$project" \
+    "$project/sandbox_runtime" >/dev/null
 say "size: $(docker image inspect -f '{{.Size}}' rustbox-runner | awk '{printf "%.2f GB", $1 / 1e9}')"
 
 # The documented ones, and nothing else.
@@ -128,7 +130,8 @@ if [ $# -eq 0 ]; then
             exit 1
         fi
     done
-    say "testing the health check, compose, and the unit's commands in a chroot"
-    RUSTBOX_IMAGE_PRIVILEGES="${privileges[*]}" "$project/.venv/bin/python" -m pytest -q "$project/tests/image"
+    say "testing the health check, both compose files, the unit's commands in a chroot, and a deployed stage"
+    deployed=$project/tests/system/test_deployment.py::test_a_stage_is_created_used_updated_and_deleted
+    RUSTBOX_IMAGE_PRIVILEGES="${privileges[*]}" "$project/.venv/bin/python" -m pytest -q "$project/tests/image" "$deployed"
 fi
 say "passed"

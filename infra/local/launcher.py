@@ -22,7 +22,7 @@ def run(*, production: bool) -> int:
     try:
         settings = read_settings(os.environ, production=production)
         check_host()
-        with lock_state(settings.state_dir), listen(settings.port) as listener:
+        with lock_state(settings.state_dir), listen(settings.listen_address, settings.port) as listener:
             prepared = prepare(settings, console)
             functions = [
                 Child(

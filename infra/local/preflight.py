@@ -67,12 +67,12 @@ def lock_state(state_dir: Path) -> IO[str]:
     return lock
 
 
-def listen(port: int) -> socket.socket:
+def listen(address: str, port: int) -> socket.socket:
     """Bind first of all, so that a busy port stops the start before it has begun."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
         listener.listen(1024)
     except OSError as error:
         listener.close()

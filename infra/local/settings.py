@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,13 @@ class LocalSettings:
 
     `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
     FULL also when the machine loses power. `processes` run the functions. `production`: `serve`, not `up`.
-    `metrics_port`: of Prometheus' metrics, on loopback.
+    `metrics_port`: of Prometheus' metrics, on loopback. `listen_address`: loopback outside a container.
     """
 
     production: bool
     metrics_port: int | None
 
+    listen_address: str
     port: int
     processes: int
     state_dir: Path
@@ -66,6 +68,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         metrics_port=int(_number(environ, "RUSTBOX_METRICS_PORT", metrics_port, 1, _MAX_PORT))
         if metrics_port
         else None,
+        listen_address=_address(environ),
         port=port,
         processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, 64)),
         state_dir=read_state_dir(environ, production=production),
@@ -134,6 +137,14 @@ def _synchronous(environ: Mapping[str, str]) -> Synchronous:
             return setting
         case other:
             raise StartError(f"RUSTBOX_SYNCHRONOUS must be NORMAL or FULL; got {other!r}")
+
+
+def _address(environ: Mapping[str, str]) -> str:
+    text = environ.get("RUSTBOX_LISTEN", "127.0.0.1")
+    try:
+        return str(IPv4Address(text))
+    except ValueError as error:
+        raise StartError(f"RUSTBOX_LISTEN must be an IPv4 address; got {text!r}") from error
 
 
 def _number(environ: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:

@@ -50,6 +50,7 @@ def test_every_resource_type_of_the_template_is_known(template: Template) -> Non
         ("RUSTBOX_PROCESSES", "0"),
         ("RUSTBOX_METRICS_PORT", "x"),
         ("RUSTBOX_SYNCHRONOUS", "OFF"),
+        ("RUSTBOX_LISTEN", "localhost"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_by_its_name(name: str, value: str) -> None:
@@ -189,3 +190,5 @@ def test_settings_come_from_named_variables() -> None:
     assert (settings.base_url, settings.sweep_secs) == ("http://127.0.0.1:5000", 2)
     assert {"RetentionDays": "3", "WebhookRetrySecs": "0,1", "Stage": "local"}.items() <= settings.parameters.items()
     assert read_settings({}).state_dir == Path(ROOT / ".state")
+    assert read_settings({}).listen_address == "127.0.0.1"
+    assert read_settings({"RUSTBOX_LISTEN": "0.0.0.0"}).listen_address == "0.0.0.0"  # noqa: S104 - of a container

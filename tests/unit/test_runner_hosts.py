@@ -97,6 +97,16 @@ def test_doctor_runs_before_the_worker_with_the_same_privileges(unit: configpars
     assert unit["ExecStartPre"].split()[:-1] == unit["ExecStart"].split()[:-1]
 
 
+def test_the_container_of_the_whole_service_has_the_privileges_of_a_runner(service: dict[str, Any]) -> None:
+    whole = yaml_parse((ROOT / "compose.yaml").read_text())["services"]["rustbox"]
+    shared = ("user", "read_only", "tmpfs", "cap_drop", "cap_add", "cgroup")
+    assert whole["security_opt"] == [*service["security_opt"], "apparmor=unconfined"]
+    assert [whole[name] for name in shared] == [service[name] for name in shared]
+    assert whole["ports"] == ["127.0.0.1:${PORT:-4096}:${PORT:-4096}"]
+    assert whole["volumes"] == ["state:/var/lib/rustbox-state", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+    assert not {"privileged", "network_mode", "pid", "devices"} & whole.keys()
+
+
 def test_command_of_the_unit_starts_a_worker(unit: configparser.SectionProxy) -> None:
     python, *arguments = shlex.split(unit["ExecStart"])
     assert python == "/usr/bin/python3"
