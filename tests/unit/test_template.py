@@ -101,6 +101,7 @@ def test_functions_that_write_events_are_updated_after_the_one_that_reads_them(d
     for writer in ("SubmitFunction", "RecordFunction", "EndpointsFunction", "SweepFunction"):
         assert deployed["Resources"][writer]["DependsOn"] == "WebhookFunction"
     assert set(deployed["Resources"]["JudgeFunction"]["DependsOn"]) >= {
+        "EventsFunction",
         "RecordFunction",
         "ResultFunction",
         "SweepFunction",

@@ -95,6 +95,27 @@ def test_large_cases_go_through_the_bucket_and_are_deleted_with_the_run(
     assert get(project_key, f"/api/judge/{answer.json['id']}").status == 404
 
 
+def test_a_checker_program_reaches_the_runner_with_its_files(aws: Aws, project_key: str) -> None:
+    checker = {
+        "kind": "program",
+        "language": "c++",
+        "protocol": "testlib",
+        "code": "int main() {}",
+        "args": ["1e-6"],
+        "files": {"testlib.h": "// header"},
+    }
+    assert (
+        judge(project_key, checker=checker, cases=[CASES[0], CASES[1] | {"checker": {"kind": "exact"}}]).status == 202
+    )
+    judging = requested(aws).judging
+    assert judging is not None
+    program = judging.checkers[0].program
+    assert program is not None
+    assert (program.language, program.code, program.args) == ("cpp", b"int main() {}", ("1e-6",))
+    assert [(one.name, one.content) for one in program.files] == [("testlib.h", b"// header")]
+    assert [case.checker for case in judging.cases] == [0, 1]
+
+
 def test_a_failed_request_names_the_place_and_nothing_is_accepted(aws: Aws, project_key: str) -> None:
     answer = judge(
         project_key, cases=[*CASES, {"stdin": "", "checker": {"kind": "exact", "float_abs": 1, "code": "x"}}]
