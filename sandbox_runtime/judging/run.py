@@ -133,10 +133,9 @@ class JudgeRun:
             return
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
-        stderr = outcome.stderr if found.verdict is Verdict.AC else diagnostics(language, outcome, found)
         self._compilation = Compilation(
             result=report.result(found),
-            stderr=self._kept.compiler_output(stderr),
+            stderr=self._kept.compiler_output(diagnostics(language, outcome, found)),
             cpu_time_secs=outcome.cpu_usec / 1e6,
             wall_time_secs=outcome.wall_usec / 1e6,
             memory_peak_bytes=report.memory_peak_bytes(outcome),
