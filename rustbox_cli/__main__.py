@@ -11,7 +11,9 @@ from rustbox_cli import VERSION
 from rustbox_cli.administration import keys, projects
 from rustbox_cli.checks import checks
 from rustbox_cli.errors import EXIT_CODES, ExitCode
+from rustbox_cli.events import events, trigger
 from rustbox_cli.judge import judge
+from rustbox_cli.listen import listen
 from rustbox_cli.operations import admin
 from rustbox_cli.programs import delete, result, results, run, submit
 from rustbox_cli.service import health, languages
@@ -62,7 +64,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
 
 
 _ABOUT_RUNS = (run, judge, submit, result, results, delete, languages, health)
-for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, checks, admin):
+for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, events, listen, trigger, checks, admin):
     cli.add_command(command)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NO_SUCH_EVENT = "There is no such event."
 _NO_SUCH_CONSUMER = "There is no such consumer."
 _BUSY = "Other requests keep changing this project's consumers. Repeat the request."
-_NO_CONSUMER = "A sample goes to consumers, and this project has none. Poll, then repeat."
+_NO_CONSUMER = "A sample goes to consumers, and this project has none. Start `rustbox listen`, or poll, then repeat."
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,12 @@ class Shell:
         self._process = subprocess.Popen(
             ["/bin/bash", "-euo", "pipefail"],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "RUSTBOX_URL": url},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "RUSTBOX_URL": url,
+                "XDG_CONFIG_HOME": str(folder / "config"),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -85,6 +85,27 @@ def test_every_command_of_the_page_about_checks_does_what_the_page_says(
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
 
 
+def test_every_command_of_the_page_about_events_does_what_the_page_says(
+    stack: LocalStack, client: httpx.Client, tmp_path: Path
+) -> None:
+    opened, port = shell(stack, tmp_path)
+    printed: dict[str, str] = {}
+    log = tmp_path / "listen.log"
+    with opened as bash:
+        for block in blocks("docs/events.md"):
+            printed[block] = bash.run(block)
+            if "LISTENER=$!" in block:
+                wait_until(lambda: listens(port), 20, "the receiver listens")
+            if "rustbox trigger" in block:
+                wait_until(lambda: "(test)" in log.read_text(), 20, "the sample was forwarded")
+        run = bash.variable("RUN")
+    page = json.loads((tmp_path / "page.json").read_text())
+    assert '"error":' not in "".join(printed.values())
+    assert [event["type"] for event in events("".join(printed.values()))].count("submission.completed") >= 1
+    assert [item["data"]["stdout"] for item in page["items"]] == ["1\n"]
+    assert client.get(f"/api/events/{run}").json()["data"]["stdout"] == "42\n"
+
+
 def test_every_command_of_the_readme_works(stack: LocalStack, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
     (tmp_path / "program.py").write_text("print(6 * 7)\n")

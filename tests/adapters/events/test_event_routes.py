@@ -229,7 +229,7 @@ def test_a_poll_over_http_commits_by_cursor_and_tells_of_each_event(aws: Aws, pr
 
 def test_a_sample_needs_a_consumer_and_a_known_type(project_key: str) -> None:
     answer = send(project_key, "POST", "/api/event-samples", {"type": "submission.completed"})
-    assert (answer.status, "has none" in answer.json["message"]) == (409, True)
+    assert (answer.status, "rustbox listen" in answer.json["message"]) == (409, True)
     assert send(project_key, "POST", "/api/event-samples", {"type": "x"}).status == 422
 
 

@@ -1,0 +1,123 @@
+"""Commands `events` and `trigger`."""
+
+from __future__ import annotations
+
+import click
+
+from rustbox_cli.options import Moment, as_json, confirm, page_options, yes_option
+from rustbox_cli.output import show_json, show_record, show_table
+from rustbox_cli.session import Session, pass_session
+
+
+@click.group()
+def events() -> None:
+    """Show the project's events, their types and their consumers.
+
+    \b
+    Examples:
+      rustbox events list --undelivered --since 2h
+      rustbox events show EVENT_ID
+      rustbox events types
+      rustbox events consumers
+    """
+
+
+@events.command("list")
+@click.option("--event", "types", multiple=True, metavar="TYPE", help="Only events of this type; repeatable.")
+@click.option("--since", type=Moment(-1), help="Only since a time, or a duration such as 2h ago.")
+@click.option("--submission", "submission_id", help="Only of this submission.")
+@click.option("--undelivered", is_flag=True, help="Only with a delivery that is not delivered.")
+@click.option("--oldest-first", is_flag=True, help="Oldest first.")
+@page_options
+@as_json
+@pass_session
+def list_events(
+    session: Session,
+    types: tuple[str, ...],
+    since: str | None,
+    submission_id: str | None,
+    undelivered: bool,
+    oldest_first: bool,
+    limit: int,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """List events, newest first."""
+    given = {
+        "type": ",".join(types),
+        "since": since,
+        "submission_id": submission_id,
+        "delivered": "false" if undelivered else None,
+        "order": "asc" if oldest_first else None,
+    }
+    query = {name: value for name, value in given.items() if value}
+    with session.api() as api:
+        found = list(api.items(("events",), None if everything else limit, query))
+    if as_json:
+        show_json({"items": found})
+        return
+    rows = [[event[name] for name in ("id", "type", "timestamp")] for event in found]
+    show_table(("ID", "EVENT", "AT"), rows, "There are no events.")
+
+
+@events.command("show")
+@click.argument("event_id")
+@pass_session
+def show_event(session: Session, event_id: str) -> None:
+    """Print an event with its body as JSON."""
+    with session.api() as api:
+        show_json(api.call("GET", ("events", event_id)).body)
+
+
+@events.command("types")
+@as_json
+@pass_session
+def list_types(session: Session, as_json: bool) -> None:
+    """List the types of events; with --json also their schemas and examples."""
+    with session.api() as api:
+        body = api.call("GET", ("event-types",)).body
+    if as_json:
+        show_json(body)
+        return
+    show_table(("EVENT", "SENT WHEN"), [[one["type"], one["description"]] for one in body["items"]], "")
+
+
+@events.command("consumers")
+@as_json
+@pass_session
+def list_consumers(session: Session, as_json: bool) -> None:
+    """List the consumers of the event log."""
+    with session.api() as api:
+        body = api.call("GET", ("event-consumers",)).body
+    if as_json:
+        show_json(body)
+        return
+    rows = [[one[name] for name in ("name", "behind", "last_polled_at", "created_at")] for one in body["items"]]
+    show_table(("NAME", "BEHIND", "POLLED", "CREATED"), rows, "There are no consumers.")
+
+
+@events.command("forget")
+@click.argument("consumer")
+@yes_option
+@as_json
+@pass_session
+def delete_consumer(session: Session, consumer: str, yes: bool, as_json: bool) -> None:
+    """Delete a consumer and its position. Without a consumer, the project keeps no event log."""
+    confirm(f"Delete consumer {consumer} and its position?", yes=yes)
+    with session.api() as api:
+        body = api.call("DELETE", ("event-consumers", consumer)).body
+    show_json(body) if as_json else show_record(body)
+
+
+@click.command("trigger")
+@click.argument("event_type", metavar="TYPE")
+@as_json
+@pass_session
+def trigger(session: Session, event_type: str, as_json: bool) -> None:
+    """Send a sample of TYPE, such as submission.completed, to `rustbox listen`. No endpoint gets it."""
+    with session.api() as api:
+        body = api.call("POST", ("event-samples",), body={"type": event_type}).body
+    if as_json:
+        show_json(body)
+    else:
+        show_record({name: body[name] for name in ("id", "type", "timestamp")})

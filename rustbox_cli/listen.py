@@ -1,0 +1,202 @@
+"""The command `listen`: forwards a project's events to a program on this machine, or prints them."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import signal
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+import httpx
+
+from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.output import plain
+from rustbox_cli.session import Session, pass_session
+from rustbox_cli.signing import kept_secret, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from rustbox_cli.api import Api
+
+_WAIT_SECS = 20
+_PAGE = 20
+"""Events of a poll. After a kill, at most so many come again."""
+_TARGET_SECS = 15
+"""As long as the service itself waits for an endpoint."""
+_FIRST_PAUSE_SECS = 1.0
+_LONGEST_PAUSE_SECS = 15.0
+_PASSING = frozenset({ExitCode.UNREACHABLE, ExitCode.BUSY, ExitCode.FAULT})
+"""Errors of the service that end: a restart, a quota, a fault."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A local program that gets events as an endpoint does."""
+
+    url: str
+    secret: str
+    client: httpx.Client
+
+    def post(self, item: Mapping[str, Any]) -> httpx.Response:
+        """Send one event. Raises httpx.TransportError."""
+        body = json.dumps(item["data"], ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        timestamp = int(time.time())
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "rustbox-webhook/1",
+            "webhook-id": item["id"],
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(self.secret, item["id"], timestamp, body),
+        }
+        return self.client.post(self.url, content=body, headers=headers)
+
+
+@click.command("listen")
+@click.option("--forward-to", metavar="URL", help="Send events there, signed as the service signs them.")
+@click.option("--print-only", is_flag=True, help="Print events as JSON, one a line; send nothing.")
+@click.option("--show-secret", is_flag=True, help="Print the signing secret and end.")
+@click.option("--event", "types", multiple=True, metavar="TYPE", help="Only events of this type; repeatable.")
+@click.option("--consumer", metavar="NAME", help="Name of the position that the service keeps. Default: listen-HOST.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["latest", "earliest"]),
+    default="latest",
+    show_default=True,
+    help="Where a new consumer begins.",
+)
+@pass_session
+def listen(
+    session: Session,
+    forward_to: str | None,
+    print_only: bool,
+    show_secret: bool,
+    types: tuple[str, ...],
+    consumer: str | None,
+    start: str,
+) -> None:
+    """Receive the project's events on this machine. No public address is needed.
+
+    Replays of deliveries, test sends and samples (`rustbox trigger`) come too. After an interruption, it goes on where
+    it stopped; the event in hand may come twice. If nothing answers at the URL, it waits and sends again, in order.
+
+    \b
+    Examples:
+      rustbox listen --forward-to http://localhost:3000/hook
+      rustbox listen --print-only --event submission.completed
+    """
+    if show_secret:
+        click.echo(kept_secret()[0])
+        return
+    if print_only == (forward_to is not None):
+        raise click.UsageError("Give --forward-to URL, or --print-only.")
+    name = consumer or re.sub(r"[^A-Za-z0-9._-]", "-", f"listen-{platform.node()}")[:64]
+    query = {"consumer": name, "from": start, "include": "replays,tests", "limit": str(_PAGE)}
+    query |= {"type": ",".join(types)} if types else {}
+    with (
+        _ended_with_a_commit(),
+        session.api() as api,
+        httpx.Client(timeout=_TARGET_SECS, trust_env=False) as client,
+        closing(_events(api, query)) as items,
+    ):
+        if forward_to is None:
+            for item in items:
+                click.echo(json.dumps(item["data"]))
+            return
+        target = Target(_url(forward_to), _announced_secret(), client)
+        click.echo(f"Forwarding to {forward_to} as consumer {name}. Ctrl+C ends.", err=True)
+        for item in items:
+            _forward(target, item)
+
+
+@contextmanager
+def _ended_with_a_commit() -> Generator[None, None, None]:
+    """Let SIGTERM end the block as Ctrl+C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _events(api: Api, query: dict[str, str]) -> Generator[Mapping[str, Any], None, None]:
+    """Yield events for ever. The next poll commits those that the caller has come back from."""
+    cursor: str | None = None
+    done: str | None = None
+    try:
+        wait_secs = 0  # the first poll makes the consumer: events count from then on
+        while True:
+            body = _poll(api, query | {"wait": str(wait_secs)} | ({"cursor": cursor} if cursor else {}))
+            wait_secs = _WAIT_SECS
+            if body["missed"]:
+                click.echo(f"rustbox: {body['missed']} events expired before they were read.", err=True)
+            for item in body["items"]:
+                yield item
+                done = item["cursor"]
+            cursor = done = body["cursor"]
+    finally:
+        if done is not None:  # interrupted: what was handled does not come again
+            with suppress(CommandError):
+                _poll(api, query | {"cursor": done, "limit": "1"}, may_wait=False)
+
+
+def _poll(api: Api, query: Mapping[str, str], *, may_wait: bool = True) -> Any:
+    """Poll once; while the service is away, wait for it. Raises CommandError."""
+    pause_secs = _FIRST_PAUSE_SECS
+    while True:
+        try:
+            return api.call("GET", ("events", "poll"), query=query).body
+        except CommandError as error:
+            if error.exit_code not in _PASSING or not may_wait:
+                raise
+            problem = error.message
+        click.echo(f"rustbox: {problem} Trying again in {pause_secs:.0f} s.", err=True)
+        time.sleep(pause_secs)
+        pause_secs = min(pause_secs * 2, _LONGEST_PAUSE_SECS)
+
+
+def _forward(target: Target, item: Mapping[str, Any]) -> None:
+    """Send one event and print what came back. Sends again while nothing answers."""
+    pause_secs = _FIRST_PAUSE_SECS
+    while True:
+        begun = time.monotonic()
+        try:
+            outcome = str(target.post(item).status_code)
+        except httpx.TimeoutException:
+            outcome = "timeout"
+        except httpx.TransportError as error:
+            _show(item, f"no answer ({type(error).__name__}); again in {pause_secs:.0f} s", begun)
+            time.sleep(pause_secs)
+            pause_secs = min(pause_secs * 2, _LONGEST_PAUSE_SECS)
+            continue
+        _show(item, outcome, begun)
+        return
+
+
+def _show(item: Mapping[str, Any], outcome: str, begun: float) -> None:
+    marks = {"event": "", "replay": " (replay)", "test": " (test)"}
+    took_ms = (time.monotonic() - begun) * 1000
+    mark = marks.get(item["reason"], "")
+    click.echo(plain(f"{time.strftime('%H:%M:%S')}  {item['type']}{mark}  {item['id']}  {outcome}  {took_ms:.0f} ms"))
+
+
+def _announced_secret() -> str:
+    secret, path = kept_secret()
+    click.echo(f"Signing secret: {secret} (kept in {path})", err=True)
+    return secret
+
+
+def _url(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise click.UsageError(f"{text!r} is not a URL such as http://localhost:3000/hook.")
+    return text
