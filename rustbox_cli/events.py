@@ -62,11 +62,18 @@ def list_events(
 
 @events.command("show")
 @click.argument("event_id")
+@as_json
 @pass_session
-def show_event(session: Session, event_id: str) -> None:
-    """Print an event with its body as JSON."""
+def show_event(session: Session, event_id: str, as_json: bool) -> None:
+    """Show an event with its body."""
     with session.api() as api:
-        show_json(api.call("GET", ("events", event_id)).body)
+        body = api.call("GET", ("events", event_id)).body
+    if as_json:
+        show_json(body)
+        return
+    show_record({name: value for name, value in body.items() if name != "data"})
+    click.echo()
+    show_json(body["data"])
 
 
 @events.command("types")
@@ -114,7 +121,13 @@ def delete_consumer(session: Session, consumer: str, yes: bool, as_json: bool) -
 @as_json
 @pass_session
 def trigger(session: Session, event_type: str, as_json: bool) -> None:
-    """Send a sample of TYPE, such as submission.completed, to `rustbox listen`. No endpoint gets it."""
+    """Send a sample of TYPE to `rustbox listen`. No endpoint gets it.
+
+    \b
+    Examples:
+      rustbox trigger submission.completed
+      rustbox events types
+    """
     with session.api() as api:
         body = api.call("POST", ("event-samples",), body={"type": event_type}).body
     if as_json:

@@ -257,6 +257,7 @@ def deliveries() -> None:
 @click.option("--submission", "submission_id", help="Only of this submission.")
 @click.option("--endpoint", "endpoint_id", help="Only to this endpoint.")
 @click.option("--state", help="Only in this state, such as pending, retrying, delivered, exhausted, paused.")
+@click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
 @page_options
 @as_json
 @pass_session
@@ -265,12 +266,13 @@ def list_deliveries(
     submission_id: str | None,
     endpoint_id: str | None,
     state: str | None,
+    since: str | None,
     limit: int,
     everything: bool,
     as_json: bool,
 ) -> None:
     """List deliveries, newest first."""
-    filters = {"submission_id": submission_id, "endpoint_id": endpoint_id, "state": state}
+    filters = {"submission_id": submission_id, "endpoint_id": endpoint_id, "state": state, "since": since}
     query = {name: value for name, value in filters.items() if value is not None}
     with session.api() as api:
         found = list(api.items(("deliveries",), None if everything else limit, query))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from functions.clock import from_rfc3339
 from functions.errors import BadRequestError
 from functions.events.model import EventFilters, PollRequest
 from functions.http.cursor import read_cursor
-from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, submission_id, wait_secs
+from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, since_ms, submission_id, wait_secs
 from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
 from functions.webhooks.log_entry import Reason
 
@@ -26,7 +25,6 @@ LIST_KEY = re.compile(
 _POSITION = re.compile(r"[0-9]{1,15}", re.ASCII)
 _CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _INCLUDED = {"replays": Reason.REPLAY, "tests": Reason.TEST}
-_LATEST_MS = from_rfc3339("9999-12-31T00:00:00Z")
 
 
 def event_filters(parameters: Parameters) -> EventFilters:
@@ -42,7 +40,7 @@ def event_filters(parameters: Parameters) -> EventFilters:
         raise BadRequestError("order must be desc (newest first) or asc (oldest first).")
     return EventFilters(
         types=event_types(parameters),
-        since_ms=_since_ms(parameters.get("since")),
+        since_ms=since_ms(parameters),
         submission_id=None if run is None else submission_id(run),
         is_undelivered=delivered is not None,
         ascending=order == "asc",
@@ -84,15 +82,6 @@ def event_types(parameters: Parameters) -> frozenset[str] | None:
     if not types <= set(EVENT_TYPES):
         raise BadRequestError(f"type must be one of {', '.join(EVENT_TYPES)}, or several with commas between them.")
     return types or None
-
-
-def _since_ms(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return min(max(0, from_rfc3339(text.replace(" ", "+"))), _LATEST_MS)
-    except (ValueError, OverflowError):
-        raise BadRequestError("since must be a time such as 2026-11-24T12:00:00Z.") from None
 
 
 def _words(text: str | None) -> frozenset[str]:

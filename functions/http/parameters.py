@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from functions.clock import from_rfc3339
 from functions.errors import BadRequestError
 
 LONG_POLL_MAX_SECS = 20
@@ -16,6 +17,7 @@ IDEMPOTENCY_KEY_MAX_CHARS = 255
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SECS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?")
 _NUMBER = re.compile(r"[0-9]{1,3}")
+_LATEST_MS = from_rfc3339("9999-12-31T00:00:00Z")
 
 type Parameters = Mapping[str, str]
 
@@ -56,6 +58,17 @@ def page_limit(parameters: Parameters) -> int:
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= PAGE_MAX:
         raise BadRequestError(f"limit must be a whole number from 1 to {PAGE_MAX}.")
     return int(text)
+
+
+def since_ms(parameters: Parameters) -> int | None:
+    """Read `since` of a list, a time of RFC 3339; None without it."""
+    text = parameters.get("since")
+    if text is None:
+        return None
+    try:
+        return min(max(0, from_rfc3339(text.replace(" ", "+"))), _LATEST_MS)  # an unescaped plus sign is a space
+    except (ValueError, OverflowError):
+        raise BadRequestError("since must be a time such as 2026-11-24T12:00:00Z.") from None
 
 
 def idempotency_key(headers: Parameters) -> str | None:

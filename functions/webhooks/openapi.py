@@ -151,6 +151,7 @@ _LIST_DELIVERIES = Operation(
         query("submission_id", {"type": "string", "format": "uuid"}, "Only deliveries of this submission."),
         query("endpoint_id", {"type": "string"}, "Only deliveries to this endpoint; run: to the runs' own URLs."),
         query("state", {"enum": list(DeliveryState)}, "Only deliveries in this state."),
+        query("since", {"type": "string", "format": "date-time"}, "Only deliveries created since this time."),
         *PAGE,
     ),
 )

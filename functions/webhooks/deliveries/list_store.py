@@ -37,6 +37,12 @@ class DeliveryList(Table):
         if filters.submission_id is not None:
             return self._of_submission(project_id, filters, limit, after)
         request = self._request(project_id, filters.endpoint_id, filters.state)
+        if filters.since_ms is not None:
+            since = to_rfc3339(filters.since_ms)
+            if after is not None and after < since:  # a cursor of a list with an earlier `since`
+                return Page((), None)
+            request["KeyConditionExpression"] += " AND created_key >= :since"
+            request["ExpressionAttributeValues"] |= to_item({":since": since})
         start = _start_key(request["ExpressionAttributeValues"][":owner"]["S"], request["IndexName"], after)
         if filters.state is None:
             request["Limit"] = limit + 1  # nearly every entry matches
@@ -131,6 +137,7 @@ class DeliveryList(Table):
             for delivery in sorted(all_deliveries, key=rows.created_key, reverse=True)
             if filters.endpoint_id in {None, delivery.endpoint_id}
             and filters.state in {None, delivery.state}
+            and (filters.since_ms is None or rows.created_key(delivery) >= to_rfc3339(filters.since_ms))
             and (after is None or rows.created_key(delivery) < after)
         ]
         return cut(matching, limit, rows.created_key)

@@ -9,7 +9,7 @@ from typing import Any
 from functions.clock import to_rfc3339
 from functions.errors import BadRequestError
 from functions.http.json_body import Body
-from functions.http.parameters import Parameters, submission_id
+from functions.http.parameters import Parameters, since_ms, submission_id
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.sending.reply import Reply
 
@@ -30,6 +30,7 @@ class DeliveryFilters:
     submission_id: str | None = None
     endpoint_id: str | None = None
     state: str | None = None
+    since_ms: int | None = None
 
 
 def delivery_filters(parameters: Parameters) -> DeliveryFilters:
@@ -42,6 +43,7 @@ def delivery_filters(parameters: Parameters) -> DeliveryFilters:
         None if submission is None else submission_id(submission),
         None if endpoint is None else _endpoint_id(endpoint),
         state,
+        since_ms(parameters),
     )
 
 

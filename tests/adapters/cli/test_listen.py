@@ -116,7 +116,8 @@ def test_events_types_and_consumers_are_shown(service: Service, rustbox: Rustbox
     assert ID in rustbox("events", "list", "--event", "a", "--event", "b", "--undelivered", "--oldest-first").stdout
     assert service.asked[0].query == {"type": "a,b", "delivered": "false", "order": "asc", "limit": "50"}
     service.will(Reply(200, EVENT))
-    assert json.loads(rustbox("events", "show", ID).stdout) == EVENT
+    assert ID in (shown := rustbox("events", "show", ID).stdout)
+    assert '"n": 1' in shown
     service.will(Reply(200, {"items": [{"type": "a.b", "description": "It happened"}], "next_cursor": None}))
     assert "It happened" in rustbox("events", "types").stdout
     consumer = {"name": "mine", "cursor": "c", "behind": 3, "created_at": "x", "last_polled_at": "y"}

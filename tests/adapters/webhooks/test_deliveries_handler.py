@@ -165,6 +165,25 @@ def test_a_wrong_parameter_is_a_bad_request(project_key: str, query: dict[str, s
     assert send(project_key, "GET", PATH, query=query).status == 400
 
 
+def test_since_lists_deliveries_created_since_then(aws: Aws, project_key: str, endpoint_id: str) -> None:
+    now = now_ms()
+    made = [
+        put_delivery(aws, endpoint_id=endpoint_id, created_at=to_rfc3339(now - age_ms), submission_id=SUBMISSION_ID)
+        for age_ms in (3_000, 2_000, 1_000)
+    ]
+    newest_first = [name_of(delivery) for delivery in reversed(made)]
+    for query in ({}, {"endpoint_id": endpoint_id}, {"state": made[0].state.value}):
+        assert listed(project_key, since=to_rfc3339(now - 2_000), **query) == newest_first[:2]
+        assert listed(project_key, since=to_rfc3339(now), **query) == []
+    by_event = [one for one in newest_first if one.startswith(made[2].event_id)]
+    assert listed(project_key, since=to_rfc3339(now - 1_000), submission_id=made[2].event_id) == by_event
+    assert listed(project_key, since=to_rfc3339(now - 999), submission_id=made[2].event_id) == []
+    first = send(project_key, "GET", PATH, query={"limit": "2"}).json
+    later = {"cursor": first["next_cursor"], "since": to_rfc3339(now - 1_000)}
+    assert send(project_key, "GET", PATH, query=later).json == {"items": [], "next_cursor": None}
+    assert send(project_key, "GET", PATH, query={"since": "yesterday"}).status == 400
+
+
 def test_a_cursor_of_one_filter_may_be_used_with_another(aws: Aws, project_key: str) -> None:
     made = [put_delivery(aws, age_ms=9 - number) for number in range(3)]
     cursor = write_cursor(PROJECT_ID, f"{made[1].created_at}#{name_of(made[1])}")
