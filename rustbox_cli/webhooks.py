@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import uuid
 from typing import Any
 
 import click
@@ -102,7 +103,9 @@ def create_webhook(
         "format": body_format,
         "enabled": not disabled,
     }
-    _show(_call(session, "POST", ("webhooks",), body), as_json=as_json)
+    with session.api() as api:  # the key makes a repeat after a lost answer safe
+        made = api.call("POST", ("webhooks",), body=body, idempotency_key=str(uuid.uuid4())).body
+    _show(made, as_json=as_json)
 
 
 @webhooks.command("show")

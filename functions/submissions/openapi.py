@@ -8,6 +8,7 @@ from functions.http.openapi.operation import (
     BAD,
     FAILED,
     ID,
+    IDEMPOTENCY_HEADER,
     KEYED,
     OPEN,
     PAGE,
@@ -17,7 +18,7 @@ from functions.http.openapi.operation import (
     Webhook,
     query,
 )
-from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
+from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.submissions import openapi_bodies as bodies
@@ -48,12 +49,8 @@ def wait_parameter(most_secs: int, *, default: bool = False) -> dict[str, Any]:
     )
 
 
-IDEMPOTENCY_KEY: dict[str, Any] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX_CHARS},
-    "description": "Kept 24 h. The same key with the same body is the same submission.",
+IDEMPOTENCY_KEY: dict[str, Any] = IDEMPOTENCY_HEADER | {
+    "description": "Kept 24 h. The same key with the same body is the same submission."
 }
 _SUBMIT_EXAMPLES: dict[str, Any] = {
     "minimal": {"value": {"language": "python", "code": "print(42)"}},

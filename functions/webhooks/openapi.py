@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, query
+from functions.http.openapi.operation import BAD, ID, IDEMPOTENCY_HEADER, KEYED, OPEN, PAGE, Answer, Operation, query
 from functions.webhooks import openapi_bodies as shapes
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS
@@ -47,9 +47,16 @@ _CREATE = Operation(
     {
         200: ("Created. Only this response shows the secret.", (shapes.EndpointWithSecret,)),
         **_BODY,
-        409: (f"`conflict`: the project has {MAX_ENDPOINTS} endpoints.", (Error,)),
+        409: (
+            f"`conflict`: the project has {MAX_ENDPOINTS} endpoints. `idempotency_conflict`: another body.",
+            (Error,),
+        ),
     },
-    request=CreateEndpointRequest,
+    (
+        IDEMPOTENCY_HEADER
+        | {"description": "Kept for 24 h. The same key and body: the same endpoint, with its secret."},
+    ),
+    CreateEndpointRequest,
     examples={
         "minimal": {"value": {"url": "https://hooks.example.com/rustbox"}},
         "full": {

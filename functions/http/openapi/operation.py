@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from functions.http.openapi.bodies import Error, GatewayError
-from functions.http.parameters import PAGE_DEFAULT, PAGE_MAX
+from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX
 
 type Answer = tuple[str, tuple[type[BaseModel] | str, ...]]
 """Description, and the models of the JSON body, or the media types of other bodies."""
@@ -51,6 +51,12 @@ PAGE = (
     query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Page size."),
     query("cursor", {"type": "string"}, "next_cursor of the page before."),
 )
+IDEMPOTENCY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX_CHARS},
+}
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 BAD: Answer = ("`bad_request`: a parameter is wrong.", (Error,))
 THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (GatewayError,))

@@ -14,7 +14,7 @@ from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
-from functions.webhooks.endpoints.own import CHANGED_MEANWHILE, OwnEndpoints
+from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
 from functions.webhooks.endpoints.test_event import probe_body, webhook_test
 from functions.webhooks.endpoints.views import endpoint_body
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
-_UNREADABLE = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
 _AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."
 _TEST_SECS = 20
 _RECOVERY_SECS = 30
@@ -95,7 +94,7 @@ class EndpointActionRoutes:
         try:
             signature = signatures(self.secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except UnsealError:
-            raise ConflictError(_UNREADABLE) from None
+            raise ConflictError(CANNOT_READ) from None
         headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
         with self._exclusively(endpoint, _TEST_SECS):
             self.log.add_test(event)

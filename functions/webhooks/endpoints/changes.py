@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.webhooks.endpoints.creation_claims import CreationClaim
     from functions.webhooks.endpoints.model import Endpoint
 
 
 class EndpointLimitError(Exception):
     """The project already has MAX_ENDPOINTS endpoints."""
+
+
+class CreationClaimTakenError(Exception):
+    """The Idempotency-Key has already created an endpoint."""
 
 
 class EndpointChanges:
@@ -44,10 +49,10 @@ class EndpointChanges:
         self._client = client
         self._clock = clock
 
-    def create(self, endpoint: Endpoint) -> bool:
+    def create(self, endpoint: Endpoint, claim: CreationClaim | None = None) -> bool:
         """Write a new endpoint; False if its id exists: our own earlier write, whose response was lost.
 
-        Raises EndpointLimitError.
+        Raises EndpointLimitError, CreationClaimTakenError.
         """
         put = {
             "TableName": self._table,
@@ -60,9 +65,12 @@ class EndpointChanges:
             {"zero": 0, "one": 1, "most": MAX_ENDPOINTS},
             computed=("#count = if_not_exists(#count, :zero) + :one",),
         )
-        codes = self._write(endpoint.project_id, {"Put": put}, self._count(endpoint.project_id, count))
+        claims = [] if claim is None else [claim.action(self._table, endpoint.project_id, self._clock())]
+        codes = self._write(endpoint.project_id, {"Put": put}, self._count(endpoint.project_id, count), *claims)
         if codes[:1] == (CONDITION_FAILED,):
             return False
+        if claims and codes[2:3] == (CONDITION_FAILED,):
+            raise CreationClaimTakenError
         if codes:
             raise EndpointLimitError
         return True
@@ -86,6 +94,10 @@ class EndpointChanges:
             lane = lane_key(seen.project_id, seen.endpoint_id)
             actions.append(close_breaker(now_ms).action(self._table, lane))
         return not self._write(seen.project_id, *actions)
+
+    def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:
+        """Return the claim that holds the same Idempotency-Key; None if it is free."""
+        return claim.find(self._client, self._table, project_id, self._clock())
 
     def delete(self, project_id: str, endpoint_id: str) -> int | None:
         """Delete an endpoint; None if there is no such endpoint.

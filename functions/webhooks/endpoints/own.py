@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
+CANNOT_READ = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
 _UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
 
 

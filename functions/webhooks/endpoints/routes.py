@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
 from functions.clock import Clock, to_rfc3339
-from functions.errors import ConflictError, NotFoundError
+from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http import parameters
 from functions.http.answers import answer
@@ -19,13 +19,15 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
-from functions.webhooks.endpoints.changes import EndpointLimitError
+from functions.webhooks.endpoints.changes import CreationClaimTakenError, EndpointLimitError
+from functions.webhooks.endpoints.creation_claims import CreationClaim
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
-from functions.webhooks.endpoints.own import CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
+from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
+_SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
 _CANCEL_MS = 5_000
 """Time limit for cancelling paused deliveries in the request. The sweeper cancels the rest."""
 
@@ -63,11 +66,15 @@ class EndpointRoutes:
     clock: Clock
 
     def create(self, app: Resolver) -> Response[str]:
-        """Create an endpoint. Only this response shows its secret."""
+        """Create an endpoint. Only this response shows its secret, and a repeat with the same Idempotency-Key."""
         project_id = authenticate(app.current_event, self.projects).project_id
+        key = parameters.idempotency_key(app.current_event.headers)
         request = parse_body(CreateEndpointRequest, json_body(app.current_event))
         settings = new_settings(request, self._rules(app))
         endpoint_id, secret, now = new_id(), request.secret or new_secret(), self.clock()
+        claim = CreationClaim.of(key, request.model_dump_json(), endpoint_id) if key is not None else None
+        if claim is not None and (repeated := self._repeated(project_id, claim)) is not None:
+            return repeated
         endpoint = Endpoint(
             endpoint_id=endpoint_id,
             project_id=project_id,
@@ -87,11 +94,32 @@ class EndpointRoutes:
             updated_at=to_rfc3339(now),
         )
         try:
-            self.changes.create(endpoint)
+            self.changes.create(endpoint, claim)
+        except CreationClaimTakenError:
+            repeated = None if claim is None else self._repeated(project_id, claim)
+            if repeated is None:
+                raise UnavailableError(_SAME_TIME, 1) from None
+            return repeated
         except EndpointLimitError:
             raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
         self.endpoints.note("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
+
+    def _repeated(self, project_id: str, claim: CreationClaim) -> Response[str] | None:
+        """Answer a repeated creation with the endpoint that the first one made, as it is now; None for a first one."""
+        earlier = self.changes.find_claim(claim, project_id)
+        if earlier is None:
+            return None
+        if earlier.body_sha256 != claim.body_sha256:
+            raise IdempotencyConflictError("This Idempotency-Key was used with another body. Use a new key.")
+        endpoint = self.store.get(project_id, earlier.endpoint_id)
+        if endpoint is None:
+            raise ConflictError("The endpoint that this Idempotency-Key created was deleted. Use a new key.")
+        try:
+            secret = self.boxes.open(endpoint.secret_box, project_id, endpoint.endpoint_id)
+        except UnsealError:
+            raise ConflictError(CANNOT_READ) from None
+        return answer(endpoint_body(endpoint, self.clock()) | {"secret": secret})
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's endpoints, newest first."""
