@@ -13,6 +13,7 @@ from functions.submissions.direct_run import DirectRun
 from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.runner_client import RunnerClient
+from functions.submissions.start import SubmissionStarter
 from functions.webhooks.sending.secret_box import SecretBoxes
 
 if TYPE_CHECKING:
@@ -34,4 +35,7 @@ def acceptance(settings: SubmitSettings, ending: Completer, work: Work, log: Log
         direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
     admission = QuotaAdmission(ending.quotas, ending.submissions, now_ms, log)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    return Acceptance(settings, ending.submissions, admission, work, boxes, queues, now_ms, log, direct)
+    store = ending.submissions
+    redrive_secs = settings.pending_redrive_secs
+    starter = SubmissionStarter(store, admission, work, boxes, queues, redrive_secs, now_ms, log, direct)
+    return Acceptance(settings, store, admission, work, queues, starter, now_ms)

@@ -27,6 +27,7 @@ from functions.projects.registry import ProjectRegistry
 from functions.submissions.accept import Acceptance
 from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
+from functions.submissions.start import SubmissionStarter
 from functions.submissions.store import SubmissionStore
 from functions.submissions.work import RunWork
 from functions.telemetry import logger
@@ -81,9 +82,9 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
     admission = QuotaAdmission(QuotaStore(settings.quotas_table, dynamodb, clock), submissions, clock, log)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    acceptance = Acceptance(
-        settings, submissions, admission, RunWork(payloads), boxes, Queues(Clients.sqs()), clock, log
-    )
+    queues, run_work, redrive_secs = Queues(Clients.sqs()), RunWork(payloads), settings.pending_redrive_secs
+    submission_starter = SubmissionStarter(submissions, admission, run_work, boxes, queues, redrive_secs, clock, log)
+    acceptance = Acceptance(settings, submissions, admission, run_work, queues, submission_starter, clock)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
     following = Following(store, TriggerStore(settings.checks_table, dynamodb), starter)

@@ -1,9 +1,4 @@
-"""Accept a submission: charge the quota, then run it directly or write its row and send it to a queue.
-
-A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
-meanwhile. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
-sweeper sends it again.
-"""
+"""Accept a submission: find an earlier one with its key, charge the quota, then start it (`start.py`)."""
 
 from __future__ import annotations
 
@@ -16,11 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.aws.dynamodb.retries import tries
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
 from functions.errors import ForbiddenError, IdempotencyConflictError, RateLimitedError, UnavailableError
-from functions.failpoint import reach
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
-from functions.submissions.delayed_write import DelayedWrite
-from functions.submissions.environment_box import seal_environment
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
     Claim,
@@ -28,38 +20,28 @@ from functions.submissions.model import (
     Submission,
     idempotency_pk,
 )
-from functions.submissions.runner_client import RunnerSlowError
 from functions.submissions.store import ClaimTakenError
-from functions.telemetry import warn
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools import Logger
-
     from functions.projects.model import Project
     from functions.projects.quota import Usage
-    from functions.submissions.direct_run import DirectRun
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import Charge, QuotaAdmission
     from functions.submissions.requests import RunRequest
+    from functions.submissions.start import SubmissionStarter
     from functions.submissions.store import SubmissionStore
     from functions.submissions.work import Work
-    from functions.webhooks.sending.secret_box import SecretBoxes
 
 _SECS_PER_DAY = 86_400
 _MOST_TRIES = 75
 """With the pauses of `tries`, 7 s on average, a repeat overtakes a request that died (OVERTAKEN_AFTER_MS)."""
 
-DIRECT_FROM_SECS = 2
-"""A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""
 OUTLASTED_MS = 25_000
 """A submission that took this long ended about when its client's wait did."""
 JOINED_MS = 60_000
 """For this long after its end, such a submission answers a repeat of the request."""
-ROW_AFTER_SECS = 0.5
-"""A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
 
 
 class AcceptSettings(Protocol):
@@ -105,19 +87,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Accepts submissions. `direct` None: every submission goes through a queue."""
+    """Accepts submissions."""
 
     settings: AcceptSettings
     store: SubmissionStore
     admission: QuotaAdmission
     work: Work
-    boxes: SecretBoxes
     queues: Queues
+    starter: SubmissionStarter
     clock: Clock
-    log: Logger
-    direct: DirectRun | None = None
     sleep: Callable[[float], None] = time.sleep
-    row_after_secs: float = ROW_AFTER_SECS
 
     def accept(
         self,
@@ -148,10 +127,7 @@ class Acceptance:
                 claim = replace(claim, replaces=earlier.submission_id)
             elif earlier is not None:
                 return Accepted(earlier, depth, None)
-            row = self._new_row(project, run, claim, interactive=wait_secs > 0, correlation_id=correlation_id)
-            if self.direct is not None and wait_secs >= DIRECT_FROM_SECS:
-                due_at_ms = self.clock() + DIRECT_DUE_SECS * MS_PER_SEC
-                row = replace(row, asked_directly=True, due_at_ms=due_at_ms)
+            row = self._new_row(project, run, claim, wait_secs=wait_secs, correlation_id=correlation_id)
             try:
                 charge = self.admission.charge(project, row)
                 row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
@@ -177,78 +153,13 @@ class Acceptance:
         wait_secs: float,
     ) -> Submission:
         try:
-            return self._start(row, run, claim, queue_url, wait_secs)
+            return self.starter.start(row, run, claim, queue_url, wait_secs)
         except ClaimTakenError:
             self.admission.refund(row, charge)
             raise
         except (ClientError, BotoCoreError, UnavailableError):
             self.admission.refund_unwritten(row, charge)
             raise
-
-    def _start(
-        self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str, wait_secs: float
-    ) -> Submission:
-        """Run it directly, else write its row and send it to the queue.
-
-        Raises ClaimTakenError and the errors of the tables.
-        """
-        direct = self.direct if row.asked_directly else None
-        if self.work.has_row_first:
-            return self._start_after_row(self._create(row, run, claim), run, queue_url, wait_secs)
-        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
-        if direct is None or call is None:
-            pending = self._create(row, run, claim)
-        else:
-            try:
-                reach("submit.after_ask")
-                row = self._prepare(row, run)
-            except BaseException:
-                call.abandon()
-                raise
-            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log, row.log_ids)
-            try:
-                completed = direct.finish(call, row)
-            finally:
-                written = slow.stop()
-            if completed is not None:
-                final = direct.record(completed, written) if written else direct.record_new(completed, row, claim)
-                if final is not None:
-                    return final
-            pending = written or self._create(row, run, claim)
-        self._send(queue_url, pending, run)
-        return pending
-
-    def _start_after_row(self, row: Submission, run: RunRequest, queue_url: str, wait_secs: float) -> Submission:
-        """Run a submission directly whose pending row exists, else send it to the queue."""
-        direct = self.direct if row.asked_directly else None
-        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
-        if direct is not None and call is not None:
-            try:
-                completed = direct.finish(call, row)
-            except RunnerSlowError:
-                return row  # the runner goes on, and sends its result as for a queued run
-            final = None if completed is None else direct.record(completed, row)
-            if final is not None:
-                return final
-        self._send(queue_url, row, run)
-        return row
-
-    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
-        row = self.work.store_input(self._prepare(row, run), run)
-        self.store.create(row, claim)
-        reach("submit.after_create")
-        return row
-
-    def _prepare(self, row: Submission, run: RunRequest) -> Submission:
-        """Get what the row needs, from KMS and the quotas table. A direct run is under way meanwhile."""
-        if row.quota_shard is not None and row.endpoints_version is None:
-            row = replace(row, endpoints_version=self.admission.endpoints_version(row))
-        if run.webhook_secret is not None and row.webhook_secret_box is None:
-            box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
-            row = replace(row, webhook_secret_box=box)
-        if run.environment is not None:
-            row = replace(row, environment_box=seal_environment(self.boxes, run.environment, row.project_id))
-        return row
 
     def _claim(self, project: Project, run: RunRequest, key: str | None, *, joins_in_flight: bool) -> Claim | None:
         if key is not None:
@@ -279,16 +190,17 @@ class Acceptance:
         return None
 
     def _new_row(
-        self, project: Project, run: RunRequest, claim: Claim | None, *, interactive: bool, correlation_id: str
+        self, project: Project, run: RunRequest, claim: Claim | None, *, wait_secs: float, correlation_id: str
     ) -> Submission:
-        now = self.clock()
+        now, is_direct = self.clock(), self.starter.runs_directly(wait_secs)
+        due_secs = DIRECT_DUE_SECS if is_direct else self.settings.pending_redrive_secs
         return Submission(
             submission_id=new_id(),
             project_id=project.project_id,
             status=Status.PENDING,
             language=run.language.value,
             profile=run.profile.value,
-            priority="interactive" if interactive else "batch",
+            priority="interactive" if wait_secs > 0 else "batch",
             code=run.code,
             stdin=run.stdin,
             limits=run.limits,
@@ -299,19 +211,8 @@ class Acceptance:
             ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
             execution_id=new_id(),
             wall_budget_secs=run.wall_budget_secs,
-            due_at_ms=now + self.settings.pending_redrive_secs * MS_PER_SEC,
+            asked_directly=is_direct,
+            due_at_ms=now + due_secs * MS_PER_SEC,
             correlation_id=correlation_id,
             **self.work.new_values(run),
         )
-
-    def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
-        message = self.work.requested(submission, run, is_direct=False)
-        try:
-            reach("submit.before_send")
-            self.queues.send_execution(queue_url, message, submission.correlation_id)
-            reach("submit.after_send")
-            if submission.asked_directly:
-                due_at_ms = self.clock() + self.settings.pending_redrive_secs * MS_PER_SEC
-                self.store.note_queued(submission.submission_id, due_at_ms)
-        except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Submission not queued; the sweeper will send it", submission.log_ids, error)

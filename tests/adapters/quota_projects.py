@@ -59,6 +59,7 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     acceptance = replace(
         parts.acceptance,
         admission=admission,
+        starter=replace(parts.acceptance.starter, admission=admission, clock=time),
         clock=time,
         sleep=lambda secs: time.sleep(secs),  # noqa: PLW0108 - a test may put another in its place
     )

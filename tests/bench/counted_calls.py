@@ -244,6 +244,6 @@ def counted_system(quota: Quota, *, slots: int = 1, latency_secs: float = 0) -> 
 
 
 def _close_connections() -> None:
-    direct = submit.wiring().acceptance.direct
+    direct = submit.wiring().acceptance.starter.direct
     while direct is not None and direct.runner._kept:
         direct.runner._kept.pop()[1].close()

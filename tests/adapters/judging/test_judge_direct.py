@@ -25,7 +25,7 @@ ANSWER = completed("ID")
 @pytest.fixture(autouse=True)
 def _connections(aws: Aws) -> Iterator[None]:
     yield
-    direct = judge_handler.wiring().acceptance.direct
+    direct = judge_handler.wiring().acceptance.starter.direct
     while direct is not None and direct.runner._kept:
         direct.runner._kept.pop()[1].close()
 

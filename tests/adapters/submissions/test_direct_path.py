@@ -22,8 +22,9 @@ from functions.projects.model import Project
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions import accept, complete, quota_admission
+from functions.submissions import complete, quota_admission
 from functions.submissions import runner_client as runner
+from functions.submissions import start as start_module
 from functions.submissions.complete import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
 from functions.submissions.queues import Queues
@@ -424,7 +425,8 @@ def long_run(system: Direct, aws: Aws) -> Iterator[HeldSlot]:
     slot = HeldSlot()
     start(system, lambda: slot, slots=1)
     parts = WIRING()
-    acceptance = replace(parts.acceptance, row_after_secs=0)
+    starter = replace(parts.acceptance.starter, row_after_secs=0)
+    acceptance = replace(parts.acceptance, starter=starter)
 
     def end_when_there_is_a_row() -> None:
         until(lambda: rows(aws))
@@ -607,7 +609,7 @@ def test_a_result_that_can_go_nowhere_is_run_again_by_the_queue(
 def test_a_direct_run_that_outlasts_a_short_wait_goes_on_from_the_queue(
     system: Direct, aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accept, "DIRECT_FROM_SECS", 0.1)
+    monkeypatch.setattr(start_module, "DIRECT_FROM_SECS", 0.1)
     slot = HeldSlot()
     start(system, lambda: slot, slots=1)
     answer = post(project_key, PROGRAM, query={"wait": "0.3"})

@@ -1,0 +1,135 @@
+"""Start a charged submission: run it directly, or write its row and send it to a queue.
+
+A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
+meanwhile. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
+sweeper sends it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.clock import MS_PER_SEC, Clock
+from functions.failpoint import reach
+from functions.submissions.delayed_write import DelayedWrite
+from functions.submissions.environment_box import seal_environment
+from functions.submissions.runner_client import RunnerSlowError
+from functions.telemetry import warn
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from functions.submissions.direct_run import DirectRun
+    from functions.submissions.model import Claim, Submission
+    from functions.submissions.queues import Queues
+    from functions.submissions.quota_admission import QuotaAdmission
+    from functions.submissions.requests import RunRequest
+    from functions.submissions.store import SubmissionStore
+    from functions.submissions.work import Work
+    from functions.webhooks.sending.secret_box import SecretBoxes
+
+DIRECT_FROM_SECS = 2
+"""A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""
+ROW_AFTER_SECS = 0.5
+"""A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionStarter:
+    """Starts submissions. `direct` None: every submission goes through a queue."""
+
+    store: SubmissionStore
+    admission: QuotaAdmission
+    work: Work
+    boxes: SecretBoxes
+    queues: Queues
+    pending_redrive_secs: int
+    clock: Clock
+    log: Logger
+    direct: DirectRun | None = None
+    row_after_secs: float = ROW_AFTER_SECS
+
+    def runs_directly(self, wait_secs: float) -> bool:
+        """Whether a submission whose client waits for so long is run directly."""
+        return self.direct is not None and wait_secs >= DIRECT_FROM_SECS
+
+    def start(
+        self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str, wait_secs: float
+    ) -> Submission:
+        """Run it directly, else write its row and send it to the queue.
+
+        Raises ClaimTakenError and the errors of the tables.
+        """
+        direct = self.direct if row.asked_directly else None
+        if self.work.has_row_first:
+            return self._start_after_row(self._create(row, run, claim), run, queue_url, wait_secs)
+        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
+        if direct is None or call is None:
+            pending = self._create(row, run, claim)
+        else:
+            try:
+                reach("submit.after_ask")
+                row = self._prepare(row, run)
+            except BaseException:
+                call.abandon()
+                raise
+            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log, row.log_ids)
+            try:
+                completed = direct.finish(call, row)
+            finally:
+                written = slow.stop()
+            if completed is not None:
+                final = direct.record(completed, written) if written else direct.record_new(completed, row, claim)
+                if final is not None:
+                    return final
+            pending = written or self._create(row, run, claim)
+        self._send(queue_url, pending, run)
+        return pending
+
+    def _start_after_row(self, row: Submission, run: RunRequest, queue_url: str, wait_secs: float) -> Submission:
+        """Run a submission directly whose pending row exists, else send it to the queue."""
+        direct = self.direct if row.asked_directly else None
+        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
+        if direct is not None and call is not None:
+            try:
+                completed = direct.finish(call, row)
+            except RunnerSlowError:
+                return row  # the runner goes on, and sends its result as for a queued run
+            final = None if completed is None else direct.record(completed, row)
+            if final is not None:
+                return final
+        self._send(queue_url, row, run)
+        return row
+
+    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
+        row = self.work.store_input(self._prepare(row, run), run)
+        self.store.create(row, claim)
+        reach("submit.after_create")
+        return row
+
+    def _prepare(self, row: Submission, run: RunRequest) -> Submission:
+        """Get what the row needs, from KMS and the quotas table. A direct run is under way meanwhile."""
+        if row.quota_shard is not None and row.endpoints_version is None:
+            row = replace(row, endpoints_version=self.admission.endpoints_version(row))
+        if run.webhook_secret is not None and row.webhook_secret_box is None:
+            box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
+            row = replace(row, webhook_secret_box=box)
+        if run.environment is not None:
+            row = replace(row, environment_box=seal_environment(self.boxes, run.environment, row.project_id))
+        return row
+
+    def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
+        message = self.work.requested(submission, run, is_direct=False)
+        try:
+            reach("submit.before_send")
+            self.queues.send_execution(queue_url, message, submission.correlation_id)
+            reach("submit.after_send")
+            if submission.asked_directly:
+                due_at_ms = self.clock() + self.pending_redrive_secs * MS_PER_SEC
+                self.store.note_queued(submission.submission_id, due_at_ms)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Submission not queued; the sweeper will send it", submission.log_ids, error)
