@@ -49,6 +49,8 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
         endpoint = client.post("/api/webhooks", json={"url": target["webhook_url"]}).json()["id"]
         program = {"name": "generated", "language": "python", "code": "print(42)"}
         check = client.post("/api/checks", json=program).json()["id"]
+        cases = [{"stdin": str(number)} for number in range(3)]
+        judged = client.post("/api/judge", json={"language": "python", "code": "print(input())", "cases": cases}).json()
     project = "changed-at-random"
     local.add_project(project)
     deliveries = [f"{submission_id}.run" for submission_id in finished]
@@ -59,6 +61,8 @@ def test_generated_requests_meet_only_documented_answers(own_stack: Callable[...
         "webhooks": [endpoint],
         "deliveries": deliveries,
         "checks": [check],
+        "judge": [judged["id"]],
+        "events": finished,
     }
     published = _generate(local, document, tmp_path)
     # Once more with languages and ids that exist: at random both are never met, and nothing would run.
