@@ -1,7 +1,4 @@
-"""AWS clients: one per process and service, created on first use. botocore honours AWS_ENDPOINT_URL.
-
-They are those of boto3, without its import: that takes a twentieth of a cold start, for transfers that we do not use.
-"""
+"""AWS clients: one per process and service, created on first use. boto3 honours AWS_ENDPOINT_URL."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from functions.aws.dynamodb.json_responses import parse_responses_as_json
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    from boto3.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
@@ -28,7 +25,7 @@ MAX_ATTEMPTS = 3  # with the first; botocore's own `max_attempts` does not count
 
 
 class Clients:
-    """One client per service, created on first use. In botocore, creating one is not thread-safe; using it is."""
+    """One client per service, created on first use. In boto3, creating a client is not thread-safe; using it is."""
 
     _creating: ClassVar[threading.Lock] = threading.Lock()
 
@@ -71,9 +68,9 @@ class Clients:
 
 @functools.cache
 def _session() -> Session:
-    import botocore.session  # noqa: PLC0415 - takes a tenth of a second, and settings alone do not need it
+    from boto3.session import Session  # noqa: PLC0415 - takes a tenth of a second, and settings alone do not need it
 
-    return botocore.session.get_session()
+    return Session()
 
 
 @functools.cache
@@ -88,7 +85,7 @@ def _client(service: str) -> Any:
         parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process
     )
-    client: Any = _session().create_client(service, config=config)
+    client: Any = _session().client(service, config=config)  # type: ignore[call-overload]  # expects a literal name
     if service == "dynamodb":
         parse_responses_as_json(client)
     return client

@@ -102,6 +102,7 @@ def _dependencies(architecture: str, build_dir: Path) -> Path:
         _install(lock, architecture, installed)
         shutil.copytree(installed, shipped, ignore=shutil.ignore_patterns(*_NEVER_SHIPPED))
         service_data.shorten(shipped / "botocore" / "data")
+        shutil.rmtree(shipped / "boto3" / "data")  # resources and examples, which the functions do not use
         _compile(shipped, Path(), keep_sources=False)
         shipped.rename(folder)
     return folder
