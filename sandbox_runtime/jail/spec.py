@@ -153,7 +153,6 @@ class Outcome:
     `stdout_cut`/`stderr_cut`: the output exceeded its limit, and the supervisor closed the pipe.
     `cpu_wait_usec`: how long the run waited for a CPU; measured in runs of more than 150 ms.
     `memory_peak_bytes`: of the run's groups; without groups the largest sample.
-    `ended_ns`: when the program ended or was stopped, on the monotonic clock.
     """
 
     exit_code: int | None
@@ -169,5 +168,4 @@ class Outcome:
     evidence: Evidence
     memory_peak_bytes: int = 0
     cpu_wait_usec: int = 0
-    ended_ns: int = 0
     artifact: bytes | None = field(default=None, repr=False)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import NamedTuple
 
 from sandbox_runtime.classify import Classification, Phase, Verdict, classify
 from sandbox_runtime.executor.attempts import ExecutionCancelledError, Jail
@@ -20,13 +21,18 @@ type Partner = Callable[[], AbstractContextManager[Jail]]
 """Lends a second slot. Raises JailError."""
 
 
+class BothEnds(NamedTuple):
+    """The end of the program, with what it wrote, and of the interactor; and whether its output ended first."""
+
+    program: Outcome
+    interactor: Outcome
+    is_interactor_first: bool
+
+
 def interact(
     program: Jail, partner: Partner, spec: JailSpec, interactor_spec: JailSpec, cancel_fd: int | None
-) -> tuple[Outcome, Outcome]:
-    """Run both. Returns the outcome of the program, with what it wrote, and that of the interactor.
-
-    Raises JailError and ExecutionCancelledError.
-    """
+) -> BothEnds:
+    """Run both. Raises JailError and ExecutionCancelledError."""
     limits = replace(interactor_spec.limits, wall_time_secs=spec.limits.wall_time_secs + EXTRA_WALL_SECS)
     relay = Relay(spec.limits.output_bytes, INTERACTOR_OUTPUT_BYTES)
     try:
@@ -38,15 +44,17 @@ def interact(
             answering = threads.submit(_answer, other, second, cancel_fd, relay.second.close)
             ran = _answer(program, first, cancel_fd, relay.first.close)
             answered = answering.result()
+        is_interactor_first = relay.has_second_ended_first
     finally:
         written, told = relay.close()
     for outcome in (ran, answered):
         if outcome.stop_reason is StopReason.CANCELLED:
             raise ExecutionCancelledError
-    return (
+    return BothEnds(
         replace(ran, stdout=written[0], stdout_cut=written[1]),
         # Its output was for the program, and is no message of the judge.
         replace(answered, stdout=b"", stdout_cut=told[1]),
+        is_interactor_first,
     )
 
 
@@ -57,13 +65,13 @@ def _answer(jail: Jail, spec: JailSpec, cancel_fd: int | None, close_pipes: Call
         close_pipes()  # if the run never started, the other one must not wait for it
 
 
-def judgement_of_both(protocol: str, ran: Outcome, found: Classification, answered: Outcome) -> Judgement:
-    """Judge a case by both ends.
+def judgement_of_both(protocol: str, ends: BothEnds, found: Classification) -> Judgement:
+    """Judge a case by both ends. `found`: of the program.
 
-    The interactor decides if it ended first and did not accept: the program may have failed for that reason. It never
-    accepts a program that failed.
+    The interactor decides if its output ended first and it did not accept: the program may have failed for that reason.
+    It never accepts a program that failed.
     """
-    own = of_run(found)
+    own, answered = of_run(found), ends.interactor
     if own is not None and found.verdict is Verdict.IE:
         return own
     if answered.stdout_cut:
@@ -71,6 +79,6 @@ def judgement_of_both(protocol: str, ran: Outcome, found: Classification, answer
     else:
         decided = judgement_of(protocol, answered, classify(answered, Phase.RUN), name="interactor")
     has_accepted = decided.outcome in {"passed", "partial"}
-    if own is None or (answered.ended_ns < ran.ended_ns and not has_accepted):
+    if own is None or (ends.is_interactor_first and not has_accepted):
         return decided
     return own

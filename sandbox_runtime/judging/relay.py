@@ -5,6 +5,7 @@ Nothing is shared between the two jails: each has pipes of its own, and this pro
 
 import os
 import select
+import time
 from contextlib import suppress
 from threading import Thread
 
@@ -24,7 +25,7 @@ class _Direction:
         self.guest_target, self.target = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(self.guest_source, True)
         os.set_blocking(self.guest_target, True)
-        self.recorded, self.is_cut = bytearray(), False
+        self.recorded, self.is_cut, self.ended_ns = bytearray(), False, 0
         self._most_bytes, self._pending = most_bytes, b""
         self._reads, self._writes = True, True
 
@@ -65,6 +66,7 @@ class _Direction:
                 del self.recorded[self._most_bytes :]
                 self.is_cut, chunk = True, b""
             if not chunk:
+                self.ended_ns = time.monotonic_ns()
                 self._stop_reading()
                 self._stop_writing()
             elif self._writes:
@@ -109,6 +111,16 @@ class Relay:
     def start(self) -> None:
         """Start to copy."""
         self._thread.start()
+
+    @property
+    def has_second_ended_first(self) -> bool:
+        """Whether the output of the second ended before that of the first. Call it before `close`.
+
+        A program that ends because the other one did, ends after it here, because this process tells it. The jails'
+        clocks cannot show the order: each jail notices the end of its program a little later.
+        """
+        first_ns, second_ns = self._from_first.ended_ns, self._from_second.ended_ns
+        return second_ns > 0 and (first_ns == 0 or second_ns < first_ns)
 
     def close(self) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
         """Stop, and close everything. Returns what each wrote, up to its bound, and whether it wrote more.

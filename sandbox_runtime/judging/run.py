@@ -172,16 +172,15 @@ class JudgeRun:
 
     def _interact(self, attempts: Attempts, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
         other = self._programs.interactor_spec(interactor, self._judging.cases[index])
-        ran, answered = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
-        found = attempts.classified(ran)
-        while attempts.may_repeat(ran, found):
-            ran, answered = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
-            found = attempts.classified(ran)
-        attempts.classified(answered)
-        self._totals.add_run(ran, found)
-        self._add(
-            judgement_of_both(interactor.program.protocol, ran, found, answered), self._case_run(index, ran, found)
-        )
+        ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
+        found = attempts.classified(ends.program)
+        while attempts.may_repeat(ends.program, found):
+            ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
+            found = attempts.classified(ends.program)
+        attempts.classified(ends.interactor)
+        self._totals.add_run(ends.program, found)
+        judgement = judgement_of_both(interactor.program.protocol, ends, found)
+        self._add(judgement, self._case_run(index, ends.program, found))
 
     def _check(self, attempts: Attempts, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:
         if ran.stdout_cut:

@@ -1,6 +1,5 @@
 """What checker programs and interactors decide: the tables of both protocols, and runs over recorded outcomes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from sandbox_runtime.executor import NO_CACHE
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, programs
-from sandbox_runtime.judging.interaction import judgement_of_both
+from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
@@ -181,7 +180,7 @@ def test_all_checks_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_interactor_and_its_program_run_with_pipes() -> None:
-    slot, partner = RecordedSlot(outcome(ended_ns=1)), RecordedSlot(ended(0, ended_ns=2))
+    slot, partner = RecordedSlot(outcome()), RecordedSlot(ended(0))
     (found,) = judge(checker(kind="interactor"), slot, partner=partner)
     assert (found.outcome, found.checker_message) == ("passed", "points 3 of 4")
     assert slot.specs[0].pipes is not None
@@ -221,8 +220,7 @@ INTERACTOR_ENDS = {
 @pytest.mark.parametrize("other", INTERACTOR_ENDS)
 @pytest.mark.parametrize("is_interactor_first", [False, True])
 def test_outcomes_of_all_ends_of_both(own: str, other: str, *, is_interactor_first: bool) -> None:
-    ran = replace(PROGRAM_ENDS[own], ended_ns=2)
-    answered = replace(INTERACTOR_ENDS[other], ended_ns=1 if is_interactor_first else 3)
+    ends = BothEnds(PROGRAM_ENDS[own], INTERACTOR_ENDS[other], is_interactor_first)
     decided = {"stopped": "judge_error", "flood": "judge_error"}.get(other, other)
     if own == "IE":
         wanted = "judge_error"
@@ -230,7 +228,7 @@ def test_outcomes_of_all_ends_of_both(own: str, other: str, *, is_interactor_fir
         wanted = decided
     else:
         wanted = "failed"
-    assert judgement_of_both("testlib", ran, classify(ran, Phase.RUN), answered).outcome == wanted
+    assert judgement_of_both("testlib", ends, classify(ends.program, Phase.RUN)).outcome == wanted
 
 
 def test_partner_slots_are_kept_replaced_and_closed() -> None:

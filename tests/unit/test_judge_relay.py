@@ -102,3 +102,22 @@ def test_the_ends_of_the_guests_are_closed_once() -> None:
     pipes.close()
     os.fstat(reused)
     os.close(reused)
+
+
+@pytest.mark.usefixtures("open_descriptors")
+@pytest.mark.parametrize("ends", ["first", "second"])
+@pytest.mark.parametrize("end", ["exits", "is killed", "floods"])
+def test_who_ended_first_is_told_by_the_order_of_their_outputs(ends: str, end: str) -> None:
+    waits = "import sys\nsys.stdin.read()\nsys.exit(1)"
+    code = {
+        "exits": "pass",
+        "is killed": "import os\nos.kill(os.getpid(), 9)",
+        "floods": "while True: print('x' * 1000)",
+    }[end]
+    relay = Relay(5000, 5000)
+    relay.start()
+    programs = (code, waits) if ends == "first" else (waits, code)
+    for process in (start(programs[0], relay.first), start(programs[1], relay.second)):
+        process.wait(PATIENCE_SECS)
+    assert relay.has_second_ended_first == (ends == "second")
+    relay.close()

@@ -71,7 +71,6 @@ def assemble(
         wall_usec=(ended_ns - started_ns) // 1000,
         setup_usec=(started_ns - begun_ns) // 1000,
         cpu_wait_usec=observed.cpu_wait_usec,
-        ended_ns=ended_ns,
         evidence=evidence.gather(observed.ready["controls"] if observed.ready else None, backend, usage, errors),
         artifact=artifact,
     )

@@ -65,7 +65,7 @@ INTERACTORS: Final = {
     "the program floods and never reads": Pair(ECHO_FOR_EVER, "while True: print('7')", FAILED),
     "the program closes its output": Pair(GUESS, "import os\nos.close(1)", REJECTED, one("AC")),
     "the program closes its input": Pair(GUESS, "import os\nos.close(0)\nprint(1, flush=True)", REJECTED, one("AC")),
-    "the program closes both and sleeps": Pair(GUESS, CLOSE_BOTH + SLEEP, REJECTED, one("TLE")),
+    "the program closes both and sleeps": Pair(GUESS, CLOSE_BOTH + SLEEP, FAILED, one("TLE")),
     "the program leaves a child with its pipes": Pair(GUESS, CHILD_KEEPS_PIPES, REJECTED, one("AC")),
     "the program kills itself": Pair(GUESS, KILLED, FAILED, one("SIG")),
     "the program takes all memory": Pair(GUESS, HUNGRY, FAILED),
@@ -96,8 +96,9 @@ INTERACTORS: Final = {
     "the interactor has an unknown exit code": Pair("import sys\nsys.exit(42)", "print(1)", ERROR, one("AC")),
     "the interactor gives points without a number": Pair("import sys\nsys.exit(7)", "print(1)", ERROR, one("AC")),
     # Neither is.
-    # They keep both CPUs busy: beside other work the host lacks the time for them, and says so.
-    "both talk without end": Pair(ASK_FOR_EVER, ASK_FOR_EVER, FAILED | ERROR, one("TLE", "IE")),
+    # They keep both CPUs busy: beside other work the host lacks the time for them, and says so. RE: the interactor was
+    # stopped first, and the program finds its input at an end.
+    "both talk without end": Pair(ASK_FOR_EVER, ASK_FOR_EVER, FAILED | ERROR, one("TLE", "IE", "RE")),
     "both flood": Pair(FLOOD, FLOOD, FAILED | ERROR),
     "both sleep": Pair(SLEEP, SLEEP, FAILED, one("TLE")),
     "both crash": Pair(CRASH, CRASH, FAILED | ERROR),
