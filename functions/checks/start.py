@@ -37,7 +37,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """Starts runs. A check of whose events nobody waits for an answer gets a row that says why it did not run."""
+    """Starts runs. The sender gets no answer. So a run that cannot start becomes a skipped row with its reason."""
 
     events: EventStore
     hints: CheckHints

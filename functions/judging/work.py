@@ -1,4 +1,4 @@
-"""What is special about judge runs when one is accepted, or sent again."""
+"""Judge runs on their way to a runner: values of a new row, where the cases are stored, the message."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Messages of judge runs: one program, many cases. `events/judge_*` has their schemas and golden messages.
 
-`submission_id` is the id of the judge run. What is too large for a message lies in the bucket: `Judging` under
-`judging_key`, `CaseResults` under `cases_key`, and the whole output of a case under the `object_key` of its stream.
+`submission_id` is the id of the judge run. Three parts may be too large for a message. They are then objects of the
+bucket: `Judging` (`judging_key`), `CaseResults` (`cases_key`), and the whole output of a case (`object_key`).
 """
 
 from enum import StrEnum

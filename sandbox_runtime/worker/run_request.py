@@ -80,8 +80,8 @@ class RequestRunner:
     ) -> Turn:
         """Return the turn of a request: one for an execution, one for each case of a judge run.
 
-        `store_secs`: how long to retry to store large output; 0: try once. `is_watched`: nobody waits for the answer,
-        so send `execution_started` when it lasts; a judge run always sends it.
+        `store_secs`: how long to retry to store large output; 0: try once. `is_watched`: send `execution_started` if
+        the run lasts; false for a client that waits. A judge run always sends it.
         """
         started_at = datetime.now(UTC)
         started = ExecutionStarted(
