@@ -17,7 +17,7 @@ def case(stdin: bytes = b"", expected: bytes | None = b"42\n", **fields: Any) ->
 
 
 def judging(cases: Sequence[Case], **fields: Any) -> Judging:
-    defaults: dict[str, Any] = {"checkers": (LINES,), "groups": (), "stop": "never", "parallel": False}
+    defaults: dict[str, Any] = {"checkers": (LINES,), "groups": (), "stop": "never"}
     return Judging(cases=tuple(cases), **(defaults | fields))
 
 

@@ -209,7 +209,6 @@ def _to_judging(request: JudgeBody, limits: list[dict[str, int | float]]) -> Jud
         cases=tuple(cases),
         groups=groups,
         stop=request.stop or Stop.NEVER,
-        parallel=False,
     )
 
 

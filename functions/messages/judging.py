@@ -143,7 +143,6 @@ class Judging(Shape):
     cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=MAX_CASES)]
     groups: Annotated[tuple[Group, ...], Field(max_length=50)]
     stop: Stop
-    parallel: bool
 
     def serialise(self) -> str:
         """Return the text of the object under `judging_key`."""

@@ -93,7 +93,6 @@ class Judging:
     cases: Annotated[tuple[Case, ...], length(1, MAX_CASES)]
     groups: Annotated[tuple[Group, ...], length(0, 50)]
     stop: Annotated[str, one_of("never", "first_failure", "group")]
-    parallel: bool
 
     def __post_init__(self) -> None:
         if any(case.checker >= len(self.checkers) for case in self.cases):

@@ -93,7 +93,6 @@ def test_a_message_holds_its_cases_or_says_where_they_are(kind: str) -> None:
         {"cases": [{"stdin_base64": "", "args": ["\0"], "limits": {}, "checker": 0}]},
         {"cases": [{"stdin_base64": "%", "args": [], "limits": {}, "checker": 0}]},
         {"stop": "maybe"},
-        {"parallel": 1},
     ],
 )
 def test_the_runner_refuses_cases_that_it_cannot_judge(change: dict[str, Any]) -> None:

@@ -98,7 +98,7 @@ def _judge_requested(language: str, pairs: Sequence[tuple[int, int]]) -> JudgeRe
     cases = tuple(
         Case((), LimitOverrides(), 0, stdin=f"{a} {b}\n".encode(), expected=f"{a + b}\n".encode()) for a, b in pairs
     )
-    judging = Judging((Checker("lines"),), cases, (), "never", parallel=False)
+    judging = Judging((Checker("lines"),), cases, (), "never")
     return JudgeRequested(judging=judging, judging_key=None, **_fields(language))
 
 
