@@ -110,8 +110,7 @@ class FinalResult(_Head, _Flat):
     stderr: str = Field(default="", description="Left out if the body would be over 5 MiB.")
     output_integrity: Integrity
     compile: CompilerWarnings = Field(
-        default=CompilerWarnings(stderr=""),
-        description="Only if the compiler had warnings, and the program was not in the runner's cache.",
+        default=CompilerWarnings(stderr=""), description="Only if the compiler had warnings."
     )
     warnings: list[str] = WARNINGS
 

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.attempts import Attempts
-from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.executor.compile_cache import CachedProgram, CompileCache
 from sandbox_runtime.jail.spec import GuestFile, Outcome
 from sandbox_runtime.languages import Compile, Language, compile_spec, without_paths
+
+WARNINGS_MAX_BYTES = 16_384
+"""Of a compiler that compiled the program; more of them would say little."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """`artifact`: None when it failed. `outcome` and `found` are None for a program of the cache.
 
+    `diagnostics`: what the compiler said; of a program that compiled, its first WARNINGS_MAX_BYTES.
     `usec`: time of the compile step, or of the look-up.
     """
 
     artifact: bytes | None
+    diagnostics: bytes
     outcome: Outcome | None
     found: Classification | None
     usec: int
@@ -41,18 +46,20 @@ def compile_program(
     spec = compile_spec(language, step, code, files)
     begun_ns = time.monotonic_ns()
     key = cache.key(project_id, language.name, spec)
-    artifact = cache.find(key)
-    if artifact is not None:
-        return Compiled(artifact, None, None, (time.monotonic_ns() - begun_ns) // 1000)
+    cached = cache.find(key)
+    if cached is not None:
+        return Compiled(cached.artifact, cached.warnings, None, None, (time.monotonic_ns() - begun_ns) // 1000)
     outcome, found = attempts.run(spec, Phase.COMPILE)
+    said = _diagnostics(language, outcome, found)
     if found.verdict is not Verdict.AC or outcome.artifact is None:
-        return Compiled(None, outcome, found, outcome.wall_usec)
+        return Compiled(None, said, outcome, found, outcome.wall_usec)
+    warnings = said[:WARNINGS_MAX_BYTES]
     if report.is_isolation_proven(outcome.evidence):
-        cache.keep(key, outcome.artifact)
-    return Compiled(outcome.artifact, outcome, found, outcome.wall_usec)
+        cache.keep(key, CachedProgram(outcome.artifact, warnings))
+    return Compiled(outcome.artifact, warnings, outcome, found, outcome.wall_usec)
 
 
-def diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
+def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
     """Return what the compiler said, for the client."""
     text = without_paths(compiled.stderr + compiled.stdout)
     if found.cause != "ce_compile_failed":

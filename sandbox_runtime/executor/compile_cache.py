@@ -24,10 +24,18 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """`digest`: of key and artifact, so that an entry is valid under its own key only. `size_bytes`: with overhead."""
+class CachedProgram:
+    """`warnings`: what the compiler said when it made the program."""
 
     artifact: bytes
+    warnings: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """`digest`: of key and program, so that an entry is valid under its own key only. `size_bytes`: with overhead."""
+
+    program: CachedProgram
     digest: bytes
     size_bytes: int
     stored_at: float
@@ -62,7 +70,7 @@ class CompileCache:
         toolchain = self._toolchains.get(language)
         return None if not toolchain else compile_key(project_id, language, toolchain, step)
 
-    def find(self, key: CompileKey | None) -> bytes | None:
+    def find(self, key: CompileKey | None) -> CachedProgram | None:
         """Return the program of a key. None: not cached, expired or damaged."""
         with self._lock:
             entry = None if key is None else self._entries.get(key)
@@ -73,20 +81,20 @@ class CompileCache:
                 return None
             self._entries.move_to_end(key)
         # Outside the lock: a large program takes a millisecond or two.
-        if _digest(key, entry.artifact) == entry.digest:
-            return entry.artifact
+        if _digest(key, entry.program) == entry.digest:
+            return entry.program
         _LOG.error("compiled program damaged")
         with self._lock:
             if self._entries.get(key) is entry:
                 self._remove(key)
         return None
 
-    def keep(self, key: CompileKey | None, artifact: bytes) -> None:
+    def keep(self, key: CompileKey | None, program: CachedProgram) -> None:
         """Store a program unless it is too large, and evict the least recently used entries above the limits."""
-        size_bytes = len(artifact) + ENTRY_BYTES
+        size_bytes = len(program.artifact) + len(program.warnings) + ENTRY_BYTES
         if key is None or size_bytes > self._max_bytes // _LARGEST_PART:
             return
-        entry = _Entry(artifact, _digest(key, artifact), size_bytes, self._clock())
+        entry = _Entry(program, _digest(key, program), size_bytes, self._clock())
         project = key.project_id
         with self._lock:
             self._remove(key)
@@ -124,9 +132,11 @@ class CompileCache:
         return self._clock() - entry.stored_at >= self._max_age_secs
 
 
-def _digest(key: CompileKey, artifact: bytes) -> bytes:
+def _digest(key: CompileKey, program: CachedProgram) -> bytes:
     digest = hashlib.sha256(key.digest)
-    digest.update(artifact)
+    digest.update(len(program.warnings).to_bytes(8))
+    digest.update(program.warnings)
+    digest.update(program.artifact)
     return digest.digest()
 
 

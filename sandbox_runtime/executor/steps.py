@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.attempts import Attempts, Jail
-from sandbox_runtime.executor.compilation import compile_program, diagnostics
+from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.jail.spec import Limits, Outcome
@@ -19,9 +19,6 @@ from sandbox_runtime.messages import (
     format_time,
     parse_time,
 )
-
-WARNINGS_MAX_BYTES = 16_384
-"""Of a compiler that compiled the program; more of them would say little."""
 
 
 def limits_of(request: ExecutionRequested, language: Language) -> Limits:
@@ -48,15 +45,14 @@ def execute(
     compiled: Outcome | None = None
     artifact: bytes | None = None
     compile_usec: int | None = None
-    said = b""
+    warnings = b""
     if language.compile is not None:
         program = compile_program(attempts, language, language.compile, request.code, compile_cache, request.project_id)
         compiled, artifact, compile_usec = program.outcome, program.artifact, program.usec
         if artifact is None and compiled is not None and program.found is not None:
-            streams = b"", diagnostics(language, compiled, program.found)
+            streams = b"", program.diagnostics
             return _measured(request, node_id, started_at, program.found, streams, (compiled,), compile_usec)
-        if compiled is not None and program.found is not None:
-            said = diagnostics(language, compiled, program.found)[:WARNINGS_MAX_BYTES]
+        warnings = program.diagnostics
     variables = request.environment or {}
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
     ran, found = attempts.run(spec, Phase.RUN)
@@ -64,7 +60,7 @@ def execute(
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
-    return replace(completed, compile_stderr=said or None)
+    return replace(completed, compile_stderr=warnings or None)
 
 
 def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:

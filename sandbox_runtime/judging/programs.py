@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sandbox_runtime.classify import Phase
 from sandbox_runtime.executor.attempts import Attempts
-from sandbox_runtime.executor.compilation import compile_program, diagnostics
+from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.jail.spec import GuestFile, JailSpec
 from sandbox_runtime.judging.judgement import Judgement
@@ -106,7 +106,7 @@ class CheckerPrograms:
         if compiled.outcome is not None and compiled.found is not None:
             self._secs_left -= compiled.outcome.wall_usec / 1e6
             if compiled.artifact is None:
-                text = diagnostics(language, compiled.outcome, compiled.found).decode(errors="replace")
+                text = compiled.diagnostics.decode(errors="replace")
                 message = f"the checker did not compile: {text or compiled.found.error_message}"
                 return Judgement("judge_error", message[:MAX_CHECKER_MESSAGE_CHARACTERS])
         return ReadyProgram(program, language, compiled.artifact)

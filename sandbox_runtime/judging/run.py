@@ -4,13 +4,13 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.attempts import Attempts
-from sandbox_runtime.executor.compilation import compile_program, diagnostics
+from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.interaction import Partner, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
@@ -128,14 +128,15 @@ class JudgeRun:
         self._artifact, self._is_compiled = compiled.artifact, True
         outcome, found = compiled.outcome, compiled.found
         self._totals.add_compilation(outcome, found, compiled.usec)
+        stderr = self._kept.compiler_output(compiled.diagnostics)
         if outcome is None or found is None:
-            self._compilation = _CACHED
+            self._compilation = replace(_CACHED, stderr=stderr)
             return
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
         self._compilation = Compilation(
             result=report.result(found),
-            stderr=self._kept.compiler_output(diagnostics(language, outcome, found)),
+            stderr=stderr,
             cpu_time_secs=outcome.cpu_usec / 1e6,
             wall_time_secs=outcome.wall_usec / 1e6,
             memory_peak_bytes=report.memory_peak_bytes(outcome),

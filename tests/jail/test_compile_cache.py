@@ -125,7 +125,7 @@ until grep -q spoilt solution; do :; done
     _, printed, is_cached = seen(first)
     assert (printed[:7], is_cached) == (b"spoilt ", False), "until the compiler's end it may write what it likes"
     assert [seen(completed) for completed in again] == [("AC", printed, True)] * 3
-    assert entry.artifact == b"echo " + printed
+    assert entry.program.artifact == b"echo " + printed
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_compile_step_that_fails_is_tried_again_each_time(
 def test_a_slot_that_is_opened_later_has_nothing_of_the_kept_programs(cache: CompileCache, own_slot: Slot) -> None:
     run_in(own_slot, cache, C, ADDS_ONE % MARKER.decode(), "1")
     (entry,) = cache._entries.values()
-    assert MARKER in entry.artifact
+    assert MARKER in entry.program.artifact
     with open_slot(slot_config("compile-cache-later", 39)) as later:
         pid = later.template_pid
         targets = [path.readlink().name for path in Path(f"/proc/{pid}/fd").iterdir()]

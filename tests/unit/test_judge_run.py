@@ -84,10 +84,12 @@ def test_the_program_is_compiled_once_and_every_run_gets_the_same_artifact() -> 
 def test_a_program_of_the_cache_is_not_compiled() -> None:
     cache = CompileCache({"c": "digest"}, max_bytes=1 << 20, max_age_secs=600)
     for is_cached in (False, True):
-        slot = RecordedSlot(outcome(artifact=b"program"), outcome()) if not is_cached else RecordedSlot()
+        compiles = outcome(artifact=b"program", stdout=b"", stderr=b"warning\n")
+        slot = RecordedSlot() if is_cached else RecordedSlot(compiles, outcome())
         completed = judge(judge_requested([case()], language="c"), slot, cache=cache)
         assert completed.compile is not None
         assert (completed.compile.cached, completed.compile.result.verdict) == (is_cached, "AC")
+        assert completed.compile.stderr.head == b"warning\n"
         assert outcomes(completed) == ["passed"]
 
 

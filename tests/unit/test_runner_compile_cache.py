@@ -9,14 +9,16 @@ from dataclasses import replace
 import pytest
 
 from sandbox_runtime.executor import CompileCache
-from sandbox_runtime.executor.compile_cache import ENTRY_BYTES
+from sandbox_runtime.executor.compile_cache import ENTRY_BYTES, CachedProgram
 from sandbox_runtime.executor.compile_key import CompileKey
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.languages import compile_spec
 from sandbox_runtime.languages.c import C
 
 KIB, MIB = 1 << 10, 1 << 20
-PROGRAM = b"\x7fELF" + secrets.token_bytes(20_000)
+ARTIFACT, WARNINGS = b"\x7fELF" + secrets.token_bytes(20_000), b"warning: x\n"
+PROGRAM = CachedProgram(ARTIFACT, WARNINGS)
+SIZE_BYTES = len(ARTIFACT) + len(WARNINGS) + ENTRY_BYTES
 AGE_SECS = 600
 
 
@@ -70,19 +72,19 @@ def test_without_a_digest_of_the_toolchain_nothing_is_kept(toolchains: dict[str,
 @pytest.mark.parametrize(
     "damaged",
     [
-        pytest.param(PROGRAM[:-1], id="truncated"),
+        pytest.param(ARTIFACT[:-1], id="truncated"),
         pytest.param(b"", id="empty"),
-        pytest.param(PROGRAM + b"\0", id="longer"),
-        pytest.param(bytes([PROGRAM[0] ^ 1]) + PROGRAM[1:], id="flipped bit at the start"),
-        pytest.param(PROGRAM[:-1] + bytes([PROGRAM[-1] ^ 128]), id="flipped bit at the end"),
-        pytest.param(bytes(len(PROGRAM)), id="zeros"),
+        pytest.param(ARTIFACT + b"\0", id="longer"),
+        pytest.param(bytes([ARTIFACT[0] ^ 1]) + ARTIFACT[1:], id="flipped bit at the start"),
+        pytest.param(ARTIFACT[:-1] + bytes([ARTIFACT[-1] ^ 128]), id="flipped bit at the end"),
+        pytest.param(bytes(len(ARTIFACT)), id="zeros"),
     ],
 )
 def test_a_damaged_entry_is_dropped_told_and_compiled_again(caplog: pytest.LogCaptureFixture, damaged: bytes) -> None:
     cache = made()
     key = key_of(cache)
     cache.keep(key, PROGRAM)
-    cache._entries[key] = replace(cache._entries[key], artifact=damaged)
+    cache._entries[key] = replace(cache._entries[key], program=CachedProgram(damaged, WARNINGS))
     assert cache.find(key) is None
     assert [(record.levelno, record.message) for record in caplog.records] == [
         (logging.ERROR, "compiled program damaged")
@@ -90,6 +92,14 @@ def test_a_damaged_entry_is_dropped_told_and_compiled_again(caplog: pytest.LogCa
     assert cache.size_bytes == 0
     cache.keep(key, PROGRAM)
     assert cache.find(key) == PROGRAM
+
+
+def test_warnings_of_another_program_are_not_believed() -> None:
+    cache = made()
+    key = key_of(cache)
+    cache.keep(key, PROGRAM)
+    cache._entries[key] = replace(cache._entries[key], program=CachedProgram(ARTIFACT, b"warning: y\n"))
+    assert cache.find(key) is None
 
 
 def test_an_entry_under_the_key_of_another_is_not_believed() -> None:
@@ -106,10 +116,10 @@ def test_what_is_used_least_lately_goes_first() -> None:
     cache = made(8 * size)
     keys = [key_of(cache, project, code) for project in ("p", "q") for code in (b"1", b"2", b"3", b"4")]
     for key in keys:
-        cache.keep(key, bytes(size - ENTRY_BYTES))
+        cache.keep(key, CachedProgram(bytes(size - ENTRY_BYTES), b""))
     assert cache.size_bytes == 8 * size
     assert cache.find(keys[0])
-    cache.keep(key_of(cache, "r"), bytes(size - ENTRY_BYTES))
+    cache.keep(key_of(cache, "r"), CachedProgram(bytes(size - ENTRY_BYTES), b""))
     assert [key in cache._entries for key in keys] == [True, False, True, True, True, True, True, True]
     assert cache.size_bytes == 8 * size
 
@@ -122,7 +132,7 @@ def test_a_project_that_floods_cannot_push_out_all_of_another() -> None:
     for key in flood:
         cache.keep(key, PROGRAM)
     assert cache.find(other) == PROGRAM
-    assert cache.size_bytes <= MIB // 2 + len(PROGRAM) + ENTRY_BYTES
+    assert cache.size_bytes <= MIB // 2 + SIZE_BYTES
     assert cache.find(flood[-1]) == PROGRAM
 
 
@@ -130,16 +140,16 @@ def test_a_program_over_a_quarter_of_the_cache_is_not_kept_and_pushes_nothing_ou
     cache = made()
     small, large = key_of(cache), key_of(cache, code=b"large")
     cache.keep(small, PROGRAM)
-    cache.keep(large, bytes(MIB // 4))
+    cache.keep(large, CachedProgram(bytes(MIB // 4 - ENTRY_BYTES), b"w"))
     assert (cache.find(large), cache.find(small)) == (None, PROGRAM)
-    cache.keep(large, bytes(MIB // 4 - ENTRY_BYTES))
+    cache.keep(large, CachedProgram(bytes(MIB // 4 - ENTRY_BYTES), b""))
     assert cache.find(large) is not None
 
 
 def test_empty_programs_are_bounded_in_number() -> None:
     cache = made(64 * KIB)
     for number in range(1000):
-        cache.keep(key_of(cache, str(number)), b"")
+        cache.keep(key_of(cache, str(number)), CachedProgram(b"", b""))
     assert len(cache._entries) == 64 * KIB // ENTRY_BYTES
     assert len(cache._project_sizes) == len(cache._entries), "projects that have nothing here are forgotten"
 
@@ -148,7 +158,7 @@ def test_the_same_program_again_takes_no_more_room() -> None:
     cache = made()
     for _ in range(100):
         cache.keep(key_of(cache), PROGRAM)
-    assert cache.size_bytes == len(PROGRAM) + ENTRY_BYTES
+    assert cache.size_bytes == SIZE_BYTES
 
 
 def test_an_old_program_is_not_used_however_often_it_was() -> None:
@@ -173,7 +183,7 @@ def test_an_old_program_that_nobody_asks_for_leaves_the_memory() -> None:
     clock.now_secs += AGE_SECS / 2
     cache.drop_expired()
     assert [key.project_id for key in cache._entries] == list(cache._project_sizes) == ["q"]
-    assert cache.size_bytes == len(PROGRAM) + ENTRY_BYTES
+    assert cache.size_bytes == SIZE_BYTES
 
 
 def test_many_threads_keep_the_bound_and_get_their_own_programs() -> None:
@@ -188,7 +198,7 @@ def test_many_threads_keep_the_bound_and_get_their_own_programs() -> None:
             # Each twice in a row: threads that happen to run one after the other must hit too.
             code = str((number + turn // 2) % 20).encode()
             key = key_of(cache, f"project-{number % 4}", code)
-            program = key.digest * 500
+            program = CachedProgram(key.digest * 500, b"")
             found = cache.find(key)
             assert found in {None, program}
             hits += found is not None
@@ -202,5 +212,5 @@ def test_many_threads_keep_the_bound_and_get_their_own_programs() -> None:
     with ThreadPoolExecutor(workers) as pool:
         hits = list(pool.map(work, range(workers)))
     assert sum(hits) > 0
-    sizes = {key: len(entry.artifact) + ENTRY_BYTES for key, entry in cache._entries.items()}
+    sizes = {key: len(entry.program.artifact) + ENTRY_BYTES for key, entry in cache._entries.items()}
     assert cache.size_bytes == sum(sizes.values()) == cache._project_sizes.total() <= 256 * KIB

@@ -137,7 +137,7 @@ def test_a_run_of_a_kept_program_can_be_cancelled(cache: CompileCache) -> None:
 def test_a_damaged_program_is_compiled_again(cache: CompileCache) -> None:
     run(cache, RecordedSlot(COMPILED, outcome()))
     (entry,) = cache._entries.values()
-    object.__setattr__(entry, "artifact", ELF[:-1])
+    object.__setattr__(entry.program, "artifact", ELF[:-1])
     slot = RecordedSlot(COMPILED, outcome())
     assert cached(run(cache, slot)) is False
     assert slot.specs[1].files[0].content == ELF

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox_runtime.executor import ExecutionCancelledError, execute
-from sandbox_runtime.executor.steps import WARNINGS_MAX_BYTES
+from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionCancelledError, execute
+from sandbox_runtime.executor.compilation import WARNINGS_MAX_BYTES
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
@@ -18,9 +18,10 @@ from tests.runner_doubles import CANCELLED, CONTROLS, RecordedSlot, outcome, req
 BY_NAME: Mapping[str, Language] = {language.name: language for language in LANGUAGES}
 
 
-def run(slot: RecordedSlot, request: ExecutionRequested) -> ExecutionCompleted:
+def run(slot: RecordedSlot, request: ExecutionRequested, cache: CompileCache = NO_CACHE) -> ExecutionCompleted:
     started_at = parse_time(request.requested_at) + timedelta(milliseconds=12.5)
-    return execute(slot, request, BY_NAME[request.language], node_id="node", started_at=started_at)
+    language = BY_NAME[request.language]
+    return execute(slot, request, language, node_id="node", started_at=started_at, compile_cache=cache)
 
 
 def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
@@ -65,10 +66,12 @@ def test_a_warning_of_the_compiler_goes_along_without_paths() -> None:
     assert run(RecordedSlot(outcome(artifact=b"x", stdout=b""), outcome()), requested("c")).compile_stderr is None
 
 
-def test_a_compiler_that_says_too_much_is_cut() -> None:
-    slot = RecordedSlot(outcome(artifact=b"\x7fELF", stdout=b"", stderr=b"w" * 20_000), outcome())
-    completed = run(slot, requested("c"))
-    assert completed.compile_stderr == b"w" * WARNINGS_MAX_BYTES
+def test_a_compiler_that_says_too_much_is_cut_also_in_the_cache() -> None:
+    cache = CompileCache({"c": "digest"}, max_bytes=1 << 20, max_age_secs=600)
+    compiles = outcome(artifact=b"\x7fELF", stdout=b"", stderr=b"w" * 20_000)
+    for answers in ((compiles, outcome()), (outcome(),)):
+        completed = run(RecordedSlot(*answers), requested("c"), cache)
+        assert completed.compile_stderr == b"w" * WARNINGS_MAX_BYTES
 
 
 def test_a_compile_error_shows_diagnostics_without_paths_and_runs_nothing() -> None:
