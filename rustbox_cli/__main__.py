@@ -10,6 +10,7 @@ import click
 from rustbox_cli import VERSION
 from rustbox_cli.administration import keys, projects
 from rustbox_cli.checks import checks
+from rustbox_cli.deliveries import deliveries
 from rustbox_cli.errors import EXIT_CODES, ExitCode
 from rustbox_cli.events import events, trigger
 from rustbox_cli.judge import judge
@@ -20,7 +21,7 @@ from rustbox_cli.service import health, languages
 from rustbox_cli.session import Session
 from rustbox_cli.settings import default_url
 from rustbox_cli.suggestions import SuggestingGroup
-from rustbox_cli.webhooks import deliveries, webhooks
+from rustbox_cli.webhooks import webhooks
 
 
 @click.group(

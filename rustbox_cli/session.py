@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -26,6 +27,11 @@ class Session:
     def api(self) -> Api:
         """Return a client; the caller closes it. Raises CommandError for invalid settings."""
         return Api(read_settings(self.url, self.api_key, self.admin_key, allow_http=self.allow_http))
+
+    def call(self, method: str, path: tuple[str, ...], body: Any = None) -> Any:
+        """Make one call with a client of its own; return the body of the answer. Raises CommandError."""
+        with self.api() as api:
+            return api.call(method, path, body=body).body
 
 
 pass_session = click.make_pass_decorator(Session)

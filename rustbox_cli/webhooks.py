@@ -1,4 +1,4 @@
-"""Commands `webhooks` and `deliveries`."""
+"""Commands `webhooks`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from rustbox_cli.output import plain, show_json, show_record, show_table
 from rustbox_cli.session import Session, pass_session
 
 _SECRET_BYTES = 32
-
-
-def _call(session: Session, method: str, path: tuple[str, ...], body: Any = None) -> Any:
-    with session.api() as api:
-        return api.call(method, path, body=body).body
 
 
 def _show(body: dict[str, Any], *, as_json: bool) -> None:
@@ -54,13 +49,18 @@ _format = click.option(
 
 
 @webhooks.command("list")
+@click.option("--state", help="Only in this state: active, degraded or disabled.")
+@click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
 @page_options
 @as_json
 @pass_session
-def list_webhooks(session: Session, limit: int, everything: bool, as_json: bool) -> None:
+def list_webhooks(
+    session: Session, state: str | None, since: str | None, limit: int, everything: bool, as_json: bool
+) -> None:
     """List endpoints, newest first."""
+    query = {name: value for name, value in (("state", state), ("since", since)) if value is not None}
     with session.api() as api:
-        found = list(api.items(("webhooks",), None if everything else limit, {}))
+        found = list(api.items(("webhooks",), None if everything else limit, query))
     if as_json:
         show_json({"items": found})
         return
@@ -114,7 +114,7 @@ def create_webhook(
 @pass_session
 def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
     """Show an endpoint and its health."""
-    _show(_call(session, "GET", ("webhooks", endpoint_id)), as_json=as_json)
+    _show(session.call("GET", ("webhooks", endpoint_id)), as_json=as_json)
 
 
 @webhooks.command("update")
@@ -159,7 +159,7 @@ def update_webhook(
     change = {name: value for name, value in body.items() if value is not None}
     if not change:
         raise click.UsageError("Nothing to change. Give at least one option; see --help.")
-    _show(_call(session, "PATCH", ("webhooks", endpoint_id), change), as_json=as_json)
+    _show(session.call("PATCH", ("webhooks", endpoint_id), change), as_json=as_json)
 
 
 @webhooks.command("rotate")
@@ -183,7 +183,7 @@ def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_jso
 @pass_session
 def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
     """Send `webhook.test` now, and show request and response. Exits with 65 unless the response is a 2xx."""
-    body = _call(session, "POST", ("webhooks", endpoint_id, "test"))
+    body = session.call("POST", ("webhooks", endpoint_id, "test"))
     if as_json:
         show_json(body)
     else:
@@ -205,7 +205,7 @@ def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @pass_session
 def enable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
     """Enable an endpoint and reset its failures. Send paused deliveries with `rustbox webhooks recover`."""
-    _show(_call(session, "PATCH", ("webhooks", endpoint_id), {"enabled": True}), as_json=as_json)
+    _show(session.call("PATCH", ("webhooks", endpoint_id), {"enabled": True}), as_json=as_json)
 
 
 @webhooks.command("disable")
@@ -214,7 +214,7 @@ def enable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @pass_session
 def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
     """Disable an endpoint; its deliveries pause."""
-    _show(_call(session, "PATCH", ("webhooks", endpoint_id), {"enabled": False}), as_json=as_json)
+    _show(session.call("PATCH", ("webhooks", endpoint_id), {"enabled": False}), as_json=as_json)
 
 
 @webhooks.command("delete")
@@ -225,7 +225,7 @@ def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool) -> None:
     """Delete an endpoint and cancel its remaining deliveries."""
     confirm(f"Delete endpoint {endpoint_id} and cancel its remaining deliveries?", yes=yes)
-    _show(_call(session, "DELETE", ("webhooks", endpoint_id)), as_json=as_json)
+    _show(session.call("DELETE", ("webhooks", endpoint_id)), as_json=as_json)
 
 
 @webhooks.command("recover")
@@ -242,77 +242,3 @@ def recover_webhook(session: Session, endpoint_id: str, since: str, as_json: boo
             recovered += body["recovered"]
             complete, since = body["complete"], body["continue_since"] or since
     _show({"recovered": recovered, "complete": True}, as_json=as_json)
-
-
-@click.group()
-def deliveries() -> None:
-    """Show and replay webhook deliveries.
-
-    \b
-    Examples:
-      rustbox deliveries list --state exhausted
-      rustbox deliveries show DELIVERY_ID
-      rustbox deliveries replay DELIVERY_ID
-    """
-
-
-@deliveries.command("list")
-@click.option("--submission", "submission_id", help="Only of this submission.")
-@click.option("--endpoint", "endpoint_id", help="Only to this endpoint.")
-@click.option("--state", help="Only in this state, such as pending, retrying, delivered, exhausted, paused.")
-@click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
-@page_options
-@as_json
-@pass_session
-def list_deliveries(
-    session: Session,
-    submission_id: str | None,
-    endpoint_id: str | None,
-    state: str | None,
-    since: str | None,
-    limit: int,
-    everything: bool,
-    as_json: bool,
-) -> None:
-    """List deliveries, newest first."""
-    filters = {"submission_id": submission_id, "endpoint_id": endpoint_id, "state": state, "since": since}
-    query = {name: value for name, value in filters.items() if value is not None}
-    with session.api() as api:
-        found = list(api.items(("deliveries",), None if everything else limit, query))
-    if as_json:
-        show_json({"items": found})
-        return
-    names = ("id", "type", "state", "attempts_made", "next_attempt_at", "created_at")
-    rows = [[delivery[name] for name in names] for delivery in found]
-    show_table(("ID", "EVENT", "STATE", "ATTEMPTS", "NEXT", "CREATED"), rows, "There are no deliveries.")
-
-
-@deliveries.command("show")
-@click.argument("delivery_id")
-@as_json
-@pass_session
-def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
-    """Show a delivery with all its attempts."""
-    _show_delivery(_call(session, "GET", ("deliveries", delivery_id)), as_json=as_json)
-
-
-@deliveries.command("replay")
-@click.argument("delivery_id")
-@click.option("--webhook-secret", help="For a run's own webhook: its secret, which is removed after the last attempt.")
-@as_json
-@pass_session
-def replay_delivery(session: Session, delivery_id: str, webhook_secret: str | None, as_json: bool) -> None:
-    """Send a delivery again: same webhook-id and bytes, new timestamp."""
-    body = None if webhook_secret is None else {"webhook_secret": webhook_secret}
-    _show_delivery(_call(session, "POST", ("deliveries", delivery_id, "replay"), body), as_json=as_json)
-
-
-def _show_delivery(body: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        show_json(body)
-        return
-    show_record({name: value for name, value in body.items() if name != "attempts"})
-    click.echo()
-    names = ("n", "at", "status_code", "error_code", "latency_ms", "address", "head")
-    rows = [[attempt[name] for name in names] for attempt in body["attempts"]]
-    show_table(("N", "AT", "STATUS", "ERROR", "MS", "ADDRESS", "RESPONSE"), rows, "No attempt yet.")

@@ -46,11 +46,11 @@ def wiring() -> Wiring:
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     secrets = EndpointSecrets(boxes)
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
-    recovery = Recovery(listing, replays, DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), now_ms, log)
+    hints, log_writer = DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), LogWriter(table, dynamodb)
+    recovery = Recovery(listing, replays, hints, now_ms, log, log_writer)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
     changes = EndpointChanges(table, settings.quotas_table, dynamodb)
     own = OwnEndpoints(projects, store, secrets, now_ms, log)
-    log_writer = LogWriter(table, dynamodb)
     egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
     return Wiring(
         EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),

@@ -8,7 +8,7 @@ class Reason(StrEnum):
     """Why an event is in the log."""
 
     EVENT = "event"
-    REPLAY = "replay"  # a client replayed one of its deliveries
+    REPLAY = "replay"  # a client replayed or recovered one of its deliveries
     TEST = "test"  # a test send or a sample; nothing happened
 
 

@@ -43,6 +43,8 @@ class LogWriter(Table):
 
     def replay_actions(self, delivery: Delivery) -> list[Any]:
         """Return the action that adds the event of a replayed delivery once more, for the replay's transaction."""
-        if not self.is_on(delivery.project_id):
-            return []
-        return [{"Put": {"TableName": self.table_name, "Item": to_item(replay_row(delivery, self._clock()))}}]
+        return [self.replay_action(delivery)] if self.is_on(delivery.project_id) else []
+
+    def replay_action(self, delivery: Delivery) -> Any:
+        """Return that action for a project whose log is on."""
+        return {"Put": {"TableName": self.table_name, "Item": to_item(replay_row(delivery, self._clock()))}}

@@ -6,7 +6,7 @@ from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import BAD, ID, IDEMPOTENCY_HEADER, KEYED, OPEN, PAGE, Answer, Operation, query
 from functions.webhooks import openapi_bodies as shapes
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.model import MAX_ENDPOINTS
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
@@ -76,7 +76,11 @@ _LIST = Operation(
     "listEndpoints",
     "List the project's endpoints, newest first",
     {200: ("One page.", (shapes.EndpointPage,)), 400: BAD, **KEYED},
-    PAGE,
+    (
+        query("state", {"enum": list(Health)}, "Only endpoints of this health."),
+        query("since", {"type": "string", "format": "date-time"}, "Only endpoints created since this time."),
+        *PAGE,
+    ),
 )
 _GET = Operation(
     "/api/webhooks/{id}",

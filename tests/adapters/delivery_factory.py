@@ -12,7 +12,7 @@ from functions.webhooks.sending.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 
 DAY_MS = 86_400_000
-BODY = b'{"type":"submission.completed"}'
+BODY = b'{"type":"submission.completed","timestamp":"2026-11-24T12:00:00.000Z"}'
 
 
 def put_event(aws: Aws, event_id: str, *, project_id: str = PROJECT_ID, ttl: int | None = None) -> None:

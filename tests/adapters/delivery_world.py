@@ -25,6 +25,7 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Deliv
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
+from functions.webhooks.log_writer import LogWriter
 from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.attempt_store import Attempts, Recorded
 from functions.webhooks.sending.egress import Egress
@@ -119,8 +120,8 @@ class DeliveryWorld:
         deliverer = dataclasses.replace(self.pipeline.deliverer, egress=Receiver(self), attempts=attempts)
         self.pipeline.use(deliverer)
         listing, replays = DeliveryList(table, client), ReplayStore(table, client, self.pipeline.time)
-        log = logger("endpoints")
-        self.recovery = Recovery(listing, replays, self.pipeline.delivery_hints, self.pipeline.time, log)
+        log, writer = logger("endpoints"), LogWriter(table, client, self.pipeline.time)
+        self.recovery = Recovery(listing, replays, self.pipeline.delivery_hints, self.pipeline.time, log, writer)
         # No two renderings of a body are alike, as if a new version were deployed between them.
         self._renderings = itertools.count()
         self.pipeline.aws.monkeypatch.setattr(completed_event, "completed_body", self._render)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.log_writer import LogWriter
 
 WORK_MS = 20_000
 """Time limit of one call. The gateway times out after 30 s."""
@@ -37,24 +38,27 @@ class Recovery:
     hints: DeliveryHints
     clock: Clock
     log: Logger
+    event_log: LogWriter
 
     def recover(self, endpoint: Endpoint, since_ms: int) -> Body:
         """Recover deliveries for at most WORK_MS. Deliveries from `continue_since` on were not reached.
 
-        Each row takes one conditional write, so repeating the call is safe.
+        Each row takes one conditional write, so repeating the call is safe. The event log gets each recovered delivery.
         """
         ends_ms, recovered = self.clock() + WORK_MS, 0
+        is_logged = self.event_log.is_on(endpoint.project_id)
         for deliveries, read_to in self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms):
             for delivery in deliveries:
                 if self.clock() >= ends_ms:
                     return _answer(recovered, delivery.created_at)
-                recovered += self._recover_one(delivery, recovered // PER_SEC)
+                recovered += self._recover_one(delivery, recovered // PER_SEC, is_logged=is_logged)
             if read_to and self.clock() >= ends_ms:
                 return _answer(recovered, read_to)
         return _answer(recovered, None)
 
-    def _recover_one(self, delivery: Delivery, delay_secs: int) -> bool:
-        if not self.replays.recover(delivery, self.clock() + delay_secs * MS_PER_SEC):
+    def _recover_one(self, delivery: Delivery, delay_secs: int, *, is_logged: bool) -> bool:
+        also = [self.event_log.replay_action(delivery)] if is_logged else []
+        if not self.replays.recover(delivery, self.clock() + delay_secs * MS_PER_SEC, also):
             return False
         reach("recover.after_write")
         if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:

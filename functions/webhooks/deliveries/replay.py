@@ -14,7 +14,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.retries import TRIES
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact, transact_or_raise
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.list_store import RECOVERABLE
@@ -62,12 +62,16 @@ class ReplayStore(Table):
         refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
         return refused[0] if refused else ReplayResult.CONTENDED
 
-    def recover(self, delivery: Delivery, due_at_ms: int) -> bool:
-        """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed."""
+    def recover(self, delivery: Delivery, due_at_ms: int, also: Sequence[Any] = ()) -> bool:
+        """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed.
+
+        `also`: actions without a condition, in the same transaction. Raises RowsContendedError.
+        """
         update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
-        return update.is_applied(
-            self._client, self.table_name, rows.delivery_key(delivery.event_id, delivery.endpoint_id)
-        )
+        key = rows.delivery_key(delivery.event_id, delivery.endpoint_id)
+        if not also:
+            return update.is_applied(self._client, self.table_name, key)
+        return not transact_or_raise(self._client, [update.action(self.table_name, key), *also])
 
     def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
         update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))

@@ -22,6 +22,7 @@ from functions.projects.authentication import authenticate
 from functions.webhooks.endpoints.changes import CreationClaimTakenError, EndpointLimitError
 from functions.webhooks.endpoints.creation_claims import CreationClaim
 from functions.webhooks.endpoints.custom_headers import HIDDEN
+from functions.webhooks.endpoints.list_filters import endpoint_filters
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
 from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
@@ -125,10 +126,10 @@ class EndpointRoutes:
         """List the project's endpoints, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
-        limit, now = parameters.page_limit(query), self.clock()
+        limit, filters, now = parameters.page_limit(query), endpoint_filters(query), self.clock()
         after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
-        newest_first = reversed(self.store.list_all(project_id))
-        rest = [endpoint for endpoint in newest_first if after is None or _created_key(endpoint) < after]
+        wanted = [endpoint for endpoint in self.store.list_all(project_id) if filters.accept(endpoint, now)]
+        rest = [endpoint for endpoint in reversed(wanted) if after is None or _created_key(endpoint) < after]
         is_more, items = len(rest) > limit, rest[:limit]
         return answer(
             {

@@ -592,6 +592,13 @@ def test_deliveries_are_listed_with_their_filters(service: Service, rustbox: Rus
     assert service.asked[0].query == filters
 
 
+def test_endpoints_are_listed_with_their_filters(service: Service, rustbox: Rustbox) -> None:
+    service.will(Reply(200, {"items": [ENDPOINT], "next_cursor": None}))
+    since = "2026-11-24T12:00:00Z"
+    assert ID in rustbox("webhooks", "list", "--state", "degraded", "--since", since).stdout
+    assert service.asked[0].query == {"state": "degraded", "since": since, "limit": "50"}
+
+
 # --- help -------------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.publication import RunTarget, plan_publication
 from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
 from tests.submission_factory import completion, new_submission
@@ -251,6 +252,18 @@ def test_a_test_send_and_a_replay_reach_the_log(aws: Aws, project_key: str, monk
     (item,) = poll(project_key, include="tests")["items"]
     assert item["id"] == tested["request"]["headers"]["webhook-id"]
     assert item["data"] == json.loads(tested["request"]["body"])
+
+
+def test_a_recovered_delivery_comes_to_the_log_like_a_replay(aws: Aws, project_key: str) -> None:
+    endpoint = send(project_key, "POST", "/api/webhooks", {"url": "https://hooks.example.com/"}).json["id"]
+    delivery = put_delivery(aws, "exhausted", endpoint_id=endpoint)
+    poll(project_key)
+    for recovered in (1, 0):  # the second call finds nothing to recover
+        body = {"since": to_rfc3339(now_ms() - 60_000)}
+        answer = send(project_key, "POST", f"/api/webhooks/{endpoint}/recover", body)
+        assert answer.json["recovered"] == recovered
+    (item,) = poll(project_key, include="replays")["items"]
+    assert (item["id"], item["reason"]) == (delivery.event_id, "replay")
 
 
 def test_consumers_are_listed_and_deleted(project_key: str) -> None:

@@ -251,7 +251,28 @@ def test_pages_are_newest_first_and_meet_without_gap(project_key: str, limit: in
     assert seen == by_time
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"cursor": ""}])
+def test_the_list_is_filtered_by_state_and_time_of_creation(project_key: str) -> None:
+    on, off = create(project_key), create(project_key, enabled=False)
+    assert off["created_at"] > on["created_at"]
+
+    def listed(**query: str) -> list[str]:
+        return [item["id"] for item in send(project_key, "GET", PATH, query=query).json["items"]]
+
+    assert listed(state="active") == [on["id"]]
+    assert listed(state="disabled") == [off["id"]]
+    assert listed(state="degraded") == []
+    assert listed(since=on["created_at"]) == [off["id"], on["id"]]
+    assert listed(since=off["created_at"]) == [off["id"]]
+    assert listed(since=off["created_at"], state="active") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *({"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"cursor": ""}),
+        *({"state": "x"}, {"state": ""}, {"since": "yesterday"}),
+    ],
+)
 def test_a_wrong_page_is_a_bad_request(project_key: str, query: dict[str, str]) -> None:
     assert send(project_key, "GET", PATH, query=query).status == 400
 
