@@ -1,10 +1,10 @@
 """What a client may assert about a run. `evaluation` compares it with an outcome."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from functions.checks.json_path import MAX_PATH_CHARS, parse_path
 from functions.checks.patterns import MAX_PATTERN_CHARS, MAX_STATES, count_states
@@ -173,14 +173,7 @@ def _bounded(assertions: list[Assertion]) -> list[Assertion]:
 type Assertions = Annotated[list[Assertion], Field(max_length=MAX_ASSERTIONS), AfterValidator(_bounded)]
 """The list of a request."""
 
-_STORED: TypeAdapter[tuple[Assertion, ...]] = TypeAdapter(tuple[Assertion, ...])
-
 
 def to_stored(assertions: Sequence[Assertion]) -> list[dict[str, Any]]:
     """Return JSON objects as a client sends them."""
     return [found.model_dump(mode="json", exclude_unset=True) for found in assertions]
-
-
-def parse_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[Assertion, ...]:
-    """Read what `to_stored` gave."""
-    return _STORED.validate_python(tuple(stored))

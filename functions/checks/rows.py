@@ -73,7 +73,7 @@ def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) ->
     settings["stdin"] = "" if source is None else source["stdin"].decode()
     return Check(
         **{name: row[name] for name in _PLAIN_OF_CHECK if name in row},
-        settings=CheckSettings.model_validate(settings),
+        settings=CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more
         env_boxes={} if source is None else source["env_boxes"],
         standing=Standing.from_json(json.loads(row["standing"])),
         last_run=json.loads(row["last_run"]) if "last_run" in row else None,

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+from functions.known_fields import known_fields
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -91,7 +93,7 @@ class Standing:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `to_json` gave."""
         typed = {"state": State(stored["state"]), "told": State(stored["told"]), "recent": tuple(stored["recent"])}
-        return cls(**{**stored, **typed})
+        return cls(**{**known_fields(cls, stored), **typed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class TriggerStore(Table):
 def _follower(row: Mapping[str, Any]) -> Follower | None:
     """Read a row; None for a trigger of a newer revision, which must not hold up those that we know."""
     try:
-        return Follower(row["sk"], row["slug"], TRIGGER.validate_json(row["trigger"]))
+        return Follower(row["sk"], row["slug"], TRIGGER.validate_json(row["trigger"], extra="ignore"))
     except ValidationError:
         return None
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from functions.known_fields import known_fields
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -78,8 +80,8 @@ class Plan:
             for group in stored["groups"]
         )
         return Plan(
-            tuple(PlannedCase(**case) for case in cases),
-            tuple(PlannedGroup(**group) for group in groups),
+            tuple(PlannedCase(**known_fields(PlannedCase, case)) for case in cases),
+            tuple(PlannedGroup(**known_fields(PlannedGroup, group)) for group in groups),
         )
 
 

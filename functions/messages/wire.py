@@ -6,6 +6,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -120,6 +121,14 @@ class ExecutionCompleted(Correlated):
         return self
 
 
+def _known_languages(names: object) -> object:
+    """Leave out the languages of a newer runner that this version does not know."""
+    if not isinstance(names, list):
+        return names
+    known = (name for name in names if not isinstance(name, str) or name in Language)
+    return tuple(Language(name) if isinstance(name, str) else name for name in known)
+
+
 class RunnerHeartbeat(Message):
     """A runner is alive; its capacity, languages and controls."""
 
@@ -129,7 +138,7 @@ class RunnerHeartbeat(Message):
     sent_at: Time
     slots: Annotated[int, Field(ge=0, le=100_000)]
     slots_busy: Annotated[int, Field(ge=0, le=100_000)]
-    languages: Annotated[tuple[Language, ...], Field(max_length=64)]
+    languages: Annotated[tuple[Language, ...], BeforeValidator(_known_languages), Field(max_length=64)]
     toolchains: Annotated[dict[ShortText, ShortText], Field(max_length=64)]
     isolation_mode: IsolationMode
     cgroup_backend: CgroupBackend | None

@@ -12,6 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, key
+from functions.known_fields import known_fields
 from functions.projects.model import KeyRecord, Project, ProjectRecord
 from functions.projects.quota import Quota
 
@@ -62,7 +63,7 @@ def quotas_value(quotas: Mapping[str, Quota]) -> dict[str, Value]:
 
 def to_project(row: Mapping[str, Any]) -> Project:
     """Decode a project's row."""
-    quotas = {profile: Quota(**quota) for profile, quota in row.get("quotas", {}).items()}
+    quotas = {profile: Quota(**known_fields(Quota, quota)) for profile, quota in row.get("quotas", {}).items()}
     return Project(row["pk"].removeprefix("PROJECT#"), row["name"], tuple(row["profiles"]), quotas)
 
 

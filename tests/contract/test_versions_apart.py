@@ -82,3 +82,9 @@ def test_fields_that_the_schema_does_not_require_have_defaults(path: Path) -> No
     kind, document = path.parent.name, json.loads(path.read_text())
     required = json.loads((EVENTS / kind / "v1.schema.json").read_text())["required"]
     _read(kind, {name: value for name, value in document.items() if name in required})
+
+
+def test_a_runner_that_offers_unknown_languages_counts_with_those_that_are_known() -> None:
+    heartbeat = json.loads((EVENTS / "runner_heartbeat/v1.strict.json").read_text())
+    newer = {**heartbeat, "languages": [*heartbeat["languages"], "a_newer_language"]}
+    assert _read("runner_heartbeat", newer) == _read("runner_heartbeat", heartbeat)

@@ -5,7 +5,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from functions.checks.assertions import Assertion, Assertions, parse_stored, to_stored
+from functions.checks.assertions import Assertion, Assertions, to_stored
 from functions.checks.evaluation import SHOWN_CHARS, Evaluation, Result, evaluate
 from functions.checks.outcome import Outcome
 from functions.checks.patterns import MAX_PATTERN_CHARS, SEARCHED_BYTES
@@ -235,7 +235,7 @@ def test_stored_assertions_are_what_the_client_sent() -> None:
         {"type": "verdict", "equals": "AC"},
         {"type": "same_as_last_good"},
     ]
-    read = parse_stored(to_stored(LIST.validate_python(sent)))
+    read = LIST.validate_python(to_stored(LIST.validate_python(sent)))
     assert to_stored(read) == sent
 
 
