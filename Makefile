@@ -14,9 +14,8 @@ preflight: ## Check that this host can run the service; changes nothing
 setup: ## Install what is missing: system packages, .venv, toolchains
 	@bash infra/setup/install.sh
 
-up: ## The whole service on this machine (PORT=4096), installing only what it needs; Ctrl-C stops it
-	@bash infra/setup/install.sh --run
-	@exec .venv/bin/python -m infra.local up
+up: ## The whole service on this machine (PORT=4096), in a container where it must; Ctrl-C stops it
+	@exec bash infra/setup/up.sh
 
 serve: ## The whole service in production on this machine: RUSTBOX_PUBLIC_URL=https://… (docs/one-machine.md)
 	@bash infra/setup/install.sh --run

@@ -122,5 +122,5 @@ class _Background:
         from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
 
         settings, console = self._prepared.settings, self._prepared.console
-        if await asyncio.to_thread(show_first_run, settings.base_url, console, self._end.is_set):
+        if await asyncio.to_thread(show_first_run, settings, console, self._end.is_set):
             console.line("stack", "ready; Ctrl-C stops everything")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.local.console import Console
+    from infra.local.settings import LocalSettings
 
 _READY_SECS: Final = 300
 _USUAL_SECS: Final = 3
@@ -25,15 +26,21 @@ _C: Final = {"language": "c", "code": '#include <stdio.h>\nint main(void) { puts
 _JAVASCRIPT: Final = {"language": "javascript", "code": "console.log(6 * 7)"}
 
 
-def show_first_run(base_url: str, console: Console, should_stop: Callable[[], bool]) -> bool:
+def show_first_run(settings: LocalSettings, console: Console, should_stop: Callable[[], bool]) -> bool:
     """Run the three patterns and print a line for each. False if one did not give 42."""
-    with httpx.Client(base_url=base_url, headers={"X-API-Key": API_KEY}, timeout=35, trust_env=False) as client:
+    with httpx.Client(
+        base_url=settings.base_url, headers={"X-API-Key": API_KEY}, timeout=35, trust_env=False
+    ) as client:
         if not _wait_until_ready(client, console, should_stop):
             console.line("first run", "no runner is ready: look for the cause in the runner's lines above", "error")
             return False
+        is_answered = _show(console, "wait", "POST /api/submit?wait=true", lambda: _wait(client))
+        if is_answered:
+            elapsed_secs = time.time() - settings.started_at
+            console.line("first run", f"the first answer came {elapsed_secs:.1f} s after the start")
         return all(
             [
-                _show(console, "wait", "POST /api/submit?wait=true", lambda: _wait(client)),
+                is_answered,
                 _show(console, "poll", "POST /api/submit, GET /api/result/{id}?wait=5", lambda: _poll(client)),
                 _show(console, "webhook", "POST /api/submit with webhook_url", lambda: _webhook(client)),
             ]

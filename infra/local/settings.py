@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -34,10 +35,12 @@ class LocalSettings:
 
     `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
     FULL also when the machine loses power. `processes` run the functions. `production`: `serve`, not `up`.
+    `started_at`: when the user asked for the start, in seconds since the epoch.
     `metrics_port`: of Prometheus' metrics, on loopback. `listen_address`: loopback outside a container.
     """
 
     production: bool
+    started_at: float
     metrics_port: int | None
 
     listen_address: str
@@ -65,6 +68,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
     metrics_port = environ.get("RUSTBOX_METRICS_PORT", default_metrics)
     return LocalSettings(
         production=production,
+        started_at=float(environ.get("RUSTBOX_STARTED_AT") or time.time()),
         metrics_port=int(_number(environ, "RUSTBOX_METRICS_PORT", metrics_port, 1, _MAX_PORT))
         if metrics_port
         else None,

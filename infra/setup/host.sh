@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the scripts of this folder know about distributions and interpreters. Sourced; changes nothing.
+# What the scripts of this folder know about distributions, interpreters and container engines. Sourced; changes nothing.
 #
 # OS_RELEASE names another file than /etc/os-release, for tests.
 
@@ -7,7 +7,8 @@
 host="" host_support="" python_packages=()
 
 read_host() {
-  local ID= VERSION_ID= VERSION_CODENAME= PRETTY_NAME="no /etc/os-release"
+  local ID= VERSION_ID= VERSION_CODENAME= PRETTY_NAME
+  PRETTY_NAME=$(uname -sr)
   # shellcheck source=/dev/null
   [[ ! -r ${OS_RELEASE:=/etc/os-release} ]] || . "$OS_RELEASE"
   host=$PRETTY_NAME python_packages=(python3 python3-venv)
@@ -29,6 +30,17 @@ find_python() {
   for candidate in ${RUSTBOX_PYTHON:-/usr/bin/python3.13 python3.13 python3.14 python3.12 python3}; do
     if is_fitting_python "$candidate"; then
       command -v "$candidate"
+      return
+    fi
+  done
+}
+
+# The first container engine that answers and knows compose files. Prints nothing if there is none.
+find_container_engine() {
+  local engine
+  for engine in docker podman; do
+    if "$engine" info >/dev/null 2>&1 && "$engine" compose version >/dev/null 2>&1; then
+      echo "$engine"
       return
     fi
   done

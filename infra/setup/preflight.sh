@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Check that this host can run the service natively, before anything is installed. It changes nothing.
+# Check that this host can run the service, before anything is installed. It changes nothing.
 #
 #   preflight.sh          for `make setup` and the checks
 #   preflight.sh --run    also what starting the service needs: root and a free port
+#   preflight.sh --container  what starting the service in a container needs, on any host
 #   preflight.sh --quiet  print the table only if a line fails (with the others)
 #
 # Exit code 0, or 2 if a line fails. OS_RELEASE, MEMINFO and CGROUPS name other files, for tests.
@@ -13,6 +14,7 @@ mode=setup quiet=
 for argument in "$@"; do
   case $argument in
     --run) mode=run ;;
+    --container) mode=container ;;
     --quiet) quiet=1 ;;
     *) echo "preflight: unknown argument $argument" >&2; exit 2 ;;
   esac
@@ -32,7 +34,7 @@ distribution() {
   case $host_support in
     tested) row distribution "$host" ;;
     untested) row distribution "$host, which no run has shown; please tell us" ;;
-    *) row distribution "$host" "the native setup needs Debian 13 or testing, or Ubuntu 24.04 or 26.04; run it in a virtual machine or container of one of them" ;;
+    *) row distribution "$host" "the native setup needs Debian 13 or testing, or Ubuntu 24.04 or 26.04; run it in a container: docker compose up" ;;
   esac
 }
 
@@ -40,7 +42,7 @@ architecture() {
   local machine
   machine=$(uname -m)
   case $machine in
-    x86_64 | aarch64) row architecture "$machine" ;;
+    x86_64 | aarch64 | arm64) row architecture "$machine" ;;
     *) row architecture "$machine" "the sandbox knows x86_64 and aarch64 only" ;;
   esac
 }
@@ -124,16 +126,25 @@ port() {
   fi
 }
 
+container_engine() {
+  local engine
+  engine=$(find_container_engine)
+  if [[ -n $engine ]]; then
+    row container "$engine runs the service: $host is not supported natively"
+  else
+    row container "no Docker or Podman answers" "start one, with its compose plugin; natively the service runs on Debian 13 or testing, Ubuntu 24.04 or 26.04"
+  fi
+}
+
 read_host
-distribution
-architecture
-root
-python
-control_groups
-namespaces
-disk
-memory
-[[ $mode != run ]] || port
+case $mode in
+  container) checks=(architecture container_engine port) ;;
+  run) checks=(distribution architecture root python control_groups namespaces disk memory port) ;;
+  setup) checks=(distribution architecture root python control_groups namespaces disk memory) ;;
+esac
+for check in "${checks[@]}"; do
+  "$check"
+done
 if [[ -z $quiet ]] || ((failed)); then
   echo "This host:"
   printf '%s\n' "${lines[@]}"

@@ -114,6 +114,7 @@ def test_compose_starts_the_whole_service_stops_it_with_ctrl_c_and_finds_its_sta
     with compose.up() as client:
         patterns = re.findall(r"first run (wait|poll|webhook) +\w+ +(\w+)", compose.log)
         assert patterns == [("wait", "AC"), ("poll", "AC"), ("webhook", "AC")], compose.log
+        assert re.search(r"the first answer came [0-9.]+ s after the start", compose.log), compose.log
         health: dict[str, Any] = client.get("/api/health").json()
         assert (health["status"], health["enforcement_mode"]) == ("ok", "strict")
         assert len(client.get("/api/languages").json()) == 8

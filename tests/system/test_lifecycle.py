@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -256,3 +257,5 @@ def test_first_run_shows_each_pattern_with_its_time(own_stack: Callable[..., Loc
     lines = [line for line in local.log().splitlines() if "first run" in line]
     for pattern in ("wait", "poll", "webhook"):
         assert [line for line in lines if f" {pattern} " in line and " AC " in line and " ms " in line], lines
+    (secs,) = re.findall(r"the first answer came ([0-9.]+) s after the start", "\n".join(lines))
+    assert 0 < float(secs) < 60

@@ -209,6 +209,13 @@ def test_development_flag_still_wants_a_clean_url(code: str, url: str) -> None:
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize("is_development", [False, True])
+@pytest.mark.parametrize("url", ["https://host.docker.internal/", "https://192.168.1.7/", "https://[fd00::7]/"])
+def test_refused_address_of_ones_own_network_names_the_way_out(*, url: str, is_development: bool) -> None:
+    with pytest.raises(AddressRefusedError, match="`rustbox listen` forwards events to a program on your own machine"):
+        check_url(url, allow_insecure=is_development)
+
+
 @given(st.text(max_size=60).map(lambda text: "https://" + text))
 def test_any_text_is_judged_without_another_error(url: str) -> None:
     try:

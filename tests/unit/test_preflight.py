@@ -89,6 +89,7 @@ def test_other_distribution_is_named_with_those_that_work(
     assert code == 2
     assert name in line
     assert "needs Debian 13 or testing, or Ubuntu 24.04 or 26.04" in line
+    assert "docker compose up" in line
     assert "ok    memory" in output  # the whole table
 
 

@@ -73,6 +73,9 @@ _REFUSED_V6 = tuple(
 )
 
 
+_WAY_OUT = "; `rustbox listen` forwards events to a program on your own machine"
+
+
 class AddressRefusedError(Exception):
     """We do not send to this target. `message` may be shown to the client."""
 
@@ -193,9 +196,9 @@ def _check_host(text: str, *, allow_insecure: bool) -> str:
     if _NUMBER.fullmatch(
         labels[-1]
     ):  # no top-level domain is a number, but every form that inet_aton accepts ends in one
-        raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address")
+        raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address" + _WAY_OUT)
     if len(labels) == 1 or not RESERVED_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:]))):
-        raise AddressRefusedError("reserved_name", "the host of the webhook URL is not a public name")
+        raise AddressRefusedError("reserved_name", "the host of the webhook URL is not a public name" + _WAY_OUT)
     return host
 
 
@@ -207,5 +210,5 @@ def _check_bracketed(host: str, *, allow_insecure: bool) -> str:
     except ValueError as error:
         raise AddressRefusedError("bad_syntax", "the host of the webhook URL is malformed") from error
     if not (allow_insecure and _is_loopback(str(address))):
-        raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address")
+        raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address" + _WAY_OUT)
     return str(address)

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Start the whole service: natively where this host is supported, else in a container of Docker or Podman.
+#
+# macOS runs this with Bash 3.2.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. infra/setup/host.sh
+
+# The first answer is timed from here, so with what is installed or built before.
+RUSTBOX_STARTED_AT=$(date +%s)
+export RUSTBOX_STARTED_AT
+
+read_host
+if [[ -n $host_support ]]; then
+  bash infra/setup/install.sh --run
+  exec .venv/bin/python -m infra.local up
+fi
+bash infra/setup/preflight.sh --container || exit
+echo "up: starting the service in a container; the first build takes some minutes"
+# Built each time, because sources may have changed; without changes that takes seconds.
+exec "$(find_container_engine)" compose up --build

@@ -1,0 +1,100 @@
+"""`make up` where the host is not supported natively: the container, or a table with the way out."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINE = """#!/bin/sh
+echo "$0 $*" >>"$CALLS"
+case "$1 $2" in
+  "info ") exit {info} ;;
+  "compose version") exit {compose} ;;
+  "compose up") echo "started at $RUSTBOX_STARTED_AT" ;;
+esac
+"""
+
+
+class Host:
+    """A host with another distribution, and the container engines that a test gives it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.commands, self._calls = folder / "commands", folder / "calls"
+        self.commands.mkdir()
+        for name in ("bash", "uname", "date", "dirname"):
+            (self.commands / name).symlink_to(f"/usr/bin/{name}")
+        (folder / "os-release").write_text('ID=fedora\nVERSION_ID=43\nPRETTY_NAME="Fedora Linux 43"\n')
+        self.environment = {
+            "PATH": str(self.commands),
+            "OS_RELEASE": str(folder / "os-release"),
+            "CALLS": str(self._calls),
+            "PORT": "1",
+        }
+
+    def engine(self, name: str, *, info: int = 0, compose: int = 0) -> None:
+        command = self.commands / name
+        command.write_text(ENGINE.replace("#!/bin/sh", "#!/usr/bin/dash").format(info=info, compose=compose))
+        command.chmod(0o755)
+
+    def up(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/usr/bin/bash", "infra/setup/up.sh"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        return [Path(line).name for line in self._calls.read_text().splitlines()] if self._calls.exists() else []
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_an_unsupported_host_starts_the_container(host: Host, name: str) -> None:
+    host.engine(name)
+    done = host.up()
+    assert done.returncode == 0, done.stderr
+    assert f"ok    container       {name} runs the service: Fedora Linux 43 is not supported natively" in done.stdout
+    assert host.calls[-1] == f"{name} compose up --build"
+    assert int(done.stdout.split("started at ")[1]) > 0
+
+
+def test_docker_without_a_daemon_leaves_it_to_podman(host: Host) -> None:
+    host.engine("docker", info=1)
+    host.engine("podman")
+    host.up()
+    assert host.calls[-1] == "podman compose up --build"
+
+
+@pytest.mark.parametrize("broken", [{"info": 1}, {"compose": 1}])
+def test_without_an_engine_that_answers_the_table_says_what_to_do(host: Host, broken: dict[str, int]) -> None:
+    host.engine("docker", **broken)
+    done = host.up()
+    assert done.returncode == 2
+    assert "FAIL  container       no Docker or Podman answers: start one" in done.stdout
+    assert "natively the service runs on Debian 13 or testing, Ubuntu 24.04 or 26.04" in done.stdout
+    assert not [call for call in host.calls if "compose up" in call]
+
+
+def test_a_supported_host_starts_no_container(host: Host) -> None:
+    host.engine("docker")
+    Path(host.environment["OS_RELEASE"]).write_text("ID=debian\nVERSION_ID=13\n")
+    (host.commands / "meminfo").write_text("MemTotal: 512000 kB\n")
+    host.environment |= {
+        "PATH": f"{host.commands}:{os.environ['PATH']}",
+        "MEMINFO": str(host.commands / "meminfo"),
+    }
+    done = host.up()
+    assert done.returncode == 2
+    assert "FAIL  memory" in done.stdout  # the native preflight stops it
+    assert host.calls == []
