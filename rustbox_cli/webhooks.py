@@ -46,6 +46,19 @@ _format = click.option(
     type=click.Choice(["event", "slack", "discord", "teams"]),
     help="What it gets: the event itself (default), or a message for people.",
 )
+_verdict = click.option("--verdict", "verdicts", multiple=True, help="Only runs with this verdict; repeatable.")
+_language = click.option("--language", "languages", multiple=True, help="Only runs in this language; repeatable.")
+_metadata = click.option(
+    "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Only runs with this metadata; repeatable."
+)
+
+
+def _filters(
+    verdicts: tuple[str, ...], languages: tuple[str, ...], metadata: tuple[tuple[str, str], ...]
+) -> dict[str, Any] | None:
+    """Return the filters of runs; None if there are none."""
+    given = {"verdicts": list(verdicts), "languages": list(languages), "metadata": dict(metadata)}
+    return {name: value for name, value in given.items() if value} or None
 
 
 @webhooks.command("list")
@@ -77,6 +90,10 @@ def list_webhooks(
 @_concurrency
 @_per_second
 @_format
+@_verdict
+@_language
+@_metadata
+@click.option("--payload", type=click.Choice(["full", "thin"]), help="The event (default), or only its ids.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @as_json
 @pass_session
@@ -89,6 +106,10 @@ def create_webhook(
     max_concurrency: int | None,
     max_per_second: int | None,
     body_format: str | None,
+    verdicts: tuple[str, ...],
+    languages: tuple[str, ...],
+    metadata: tuple[tuple[str, str], ...],
+    payload: str | None,
     disabled: bool,
     as_json: bool,
 ) -> None:
@@ -101,6 +122,8 @@ def create_webhook(
         "max_concurrency": max_concurrency,
         "max_per_second": max_per_second,
         "format": body_format,
+        "filters": _filters(verdicts, languages, metadata),
+        "payload": payload,
         "enabled": not disabled,
     }
     with session.api() as api:  # the key makes a repeat after a lost answer safe
@@ -128,6 +151,10 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @_concurrency
 @_per_second
 @_format
+@_verdict
+@_language
+@_metadata
+@click.option("--all-runs", is_flag=True, help="Remove the filters by verdict, language and metadata.")
 @as_json
 @pass_session
 def update_webhook(
@@ -142,17 +169,25 @@ def update_webhook(
     max_concurrency: int | None,
     max_per_second: int | None,
     body_format: str | None,
+    verdicts: tuple[str, ...],
+    languages: tuple[str, ...],
+    metadata: tuple[tuple[str, str], ...],
+    all_runs: bool,
     as_json: bool,
 ) -> None:
-    """Change an endpoint. Omitted options stay; given events and headers replace all old ones."""
+    """Change an endpoint. Omitted options stay; given events, headers and filters of runs replace all old ones."""
     if (events and all_events) or (headers and no_headers):
         raise click.UsageError("Give --event or --all-events, and --header or --no-headers.")
+    filters = _filters(verdicts, languages, metadata)
+    if filters and all_runs:
+        raise click.UsageError("Give --all-runs, or --verdict, --language and --metadata.")
     body: dict[str, Any] = {
         "url": url,
         "description": description,
         "max_concurrency": max_concurrency,
         "max_per_second": max_per_second,
         "format": body_format,
+        "filters": {} if all_runs else filters,
     }
     body |= {"events": list(events)} if events or all_events else {}
     body |= {"headers": dict(headers)} if headers or no_headers else {}

@@ -24,6 +24,7 @@ from functions.webhooks.endpoints.routes import EndpointRoutes
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.log_writer import LogWriter
+from functions.webhooks.sending.bodies import Bodies
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -52,9 +53,10 @@ def wiring() -> Wiring:
     changes = EndpointChanges(table, settings.quotas_table, dynamodb)
     own = OwnEndpoints(projects, store, secrets, now_ms, log)
     egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
+    bodies = Bodies(CARDS, settings.public_base_url)
     return Wiring(
         EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),
-        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, CARDS, recovery, log_writer),
+        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, bodies, recovery, log_writer),
         DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer),
         settings.egress_addresses,
     )

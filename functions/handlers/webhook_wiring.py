@@ -11,6 +11,7 @@ from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.bodies import Bodies
 from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
@@ -52,6 +53,6 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         disabled_events=DisabledEvents(box.endpoints, box),
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
-        cards=CARDS,
+        bodies=Bodies(CARDS, settings.public_base_url),
         schedule=Schedule(settings.webhook_retry_secs),
     )

@@ -65,6 +65,11 @@ def result_path(submission_id: str) -> str:
     return f"/api/result/{submission_id}"
 
 
+def event_path(event_id: str) -> str:
+    """Path of one event, without stage prefix."""
+    return f"/api/events/{event_id}"
+
+
 def judge_path(submission_id: str) -> str:
     """Path of one judge run, without stage prefix."""
     return f"/api/judge/{submission_id}"

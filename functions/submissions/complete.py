@@ -23,6 +23,7 @@ from functions.submissions.completed_event import event_of
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Kind, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
+from functions.webhooks.endpoints.filters import RunFacts
 from functions.webhooks.publication import Publication, RunTarget, plan_publication
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Completer:
         raise UnavailableError("The result could not be written, because others write the same rows.", 1)
 
     def _webhooks(self, row: Submission, final: Submission) -> Publication:
-        subscribers = self.endpoints.subscribers_for(row.project_id, row.endpoints_version)
+        subscribers = self.endpoints.subscribers_for(row.project_id, row.endpoints_version).of_run(_facts(final))
         own, now = None, self.clock()
         if row.webhook_url is not None:
             own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
@@ -223,6 +224,12 @@ class Completer:
         if together <= INLINE_OUTPUT_MAX_BYTES or len(stream.content) <= INLINE_OUTPUT_MAX_BYTES // 2:
             return stream.content, None
         return None, self.payloads.put_output(message.submission_id, message.execution_id, name, stream.content)
+
+
+def _facts(final: Submission) -> RunFacts:
+    """Return what filters look at. A judge run that the platform failed has a verdict, but other judge runs do not."""
+    verdict = final.verdict if final.kind is Kind.RUN else None
+    return RunFacts(verdict, final.language, final.metadata)
 
 
 def _compilation(stderr: bytes | None) -> dict[str, str] | None:

@@ -6,8 +6,18 @@ from pydantic import BaseModel, Field
 
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.evidence import Count
+from functions.messages.languages import Language
+from functions.messages.verdict import Verdict
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Health
+from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Health, Payload
+
+
+class FiltersView(BaseModel):
+    """Filters of runs; empty ones accept every run."""
+
+    verdicts: list[Verdict]
+    languages: list[Language]
+    metadata: dict[str, str]
 
 
 class EndpointView(BaseModel):
@@ -24,6 +34,12 @@ class EndpointView(BaseModel):
     max_concurrency: Count = Field(description="Limit of concurrent requests.")
     max_per_second: Count = Field(description="Limit of requests per second. 0: no limit.")
     format: BodyFormat = Field(description="event: the event itself. Others: a message for people, made from it.")
+    filters: FiltersView
+    payload: Payload = Field(
+        description="full: the event. thin: `type`, `id`, `timestamp`, `api_version`, `submission_id` and the `url` of "
+        "the event, which needs an API key."
+    )
+    api_version: str = Field(description="Version of the shape of events, set at creation.")
     health: Health = Field(description="degraded: no success for two and a half days. After five days it is disabled.")
     warning: str | None = Field(description="When a degraded endpoint will be disabled.")
     failing_since: Time | None = Field(description="First failure since the last success.")

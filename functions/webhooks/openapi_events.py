@@ -75,6 +75,7 @@ HEADERS = [
         "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. Two during a rotation overlap, separated by a space: "
         "accept the request if one of them matches.",
     ),
+    _header("webhook-api-version", {}, "Version of the shape of the event: that of the endpoint."),
     _header("user-agent", {"const": USER_AGENT}, "Constant."),
 ]
 """Requests also have content-type, content-length and the endpoint's custom headers."""

@@ -46,6 +46,7 @@ from functions.webhooks.event_bus import Bus
 from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.bodies import Bodies
 from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
@@ -141,7 +142,7 @@ class Pipeline:
             self.boxes,
             self.disabled_events,
             Egress(allow_insecure=True),
-            CARDS,
+            Bodies(CARDS, BASE_URL),
             Schedule((0, 5, 300, 1800)),
             time,
             no_sleep,

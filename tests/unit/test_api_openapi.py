@@ -54,7 +54,13 @@ def test_every_webhook_documents_the_headers_by_which_it_is_verified() -> None:
     assert set(DOCUMENT["webhooks"]) == {"endpoint.disabled", "webhook.test", *FILTERABLE_EVENTS}
     for event in DOCUMENT["webhooks"].values():
         parameters = {parameter["name"]: parameter for parameter in event["post"]["parameters"]}
-        assert parameters.keys() == {"webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"}
+        assert parameters.keys() == {
+            "webhook-id",
+            "webhook-timestamp",
+            "webhook-signature",
+            "webhook-api-version",
+            "user-agent",
+        }
         assert all(parameter["in"] == "header" and parameter["required"] for parameter in parameters.values())
         assert all(Draft202012Validator.check_schema(parameter["schema"]) is None for parameter in parameters.values())
         assert {"2XX", "default"} <= event["post"]["responses"].keys()

@@ -8,7 +8,15 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
-from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, FailureStreak, Health
+from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
+from functions.webhooks.endpoints.model import (
+    DISABLE_AFTER_MS,
+    DisabledReason,
+    Endpoint,
+    FailureStreak,
+    Health,
+    Payload,
+)
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
@@ -100,6 +108,19 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         ({"headers": {"x-team": 7}}, "headers.x-team"),
         ({"headers": {"Host": "x"}}, "headers.host"),
         ({"headers": {"x-team": "***"}}, "headers.x-team"),
+        ({"filters": ["AC"]}, "filters"),
+        ({"filters": {"verdict": ["AC"]}}, "filters.verdict"),
+        ({"filters": {"verdicts": ["WA"]}}, "filters.verdicts.0"),
+        ({"filters": {"verdicts": ["AC"] * 9}}, "filters.verdicts"),
+        ({"filters": {"languages": ["python", "cobolscript"]}}, "filters.languages.1"),
+        ({"filters": {"languages": ["c"] * 21}}, "filters.languages"),
+        ({"filters": {"metadata": {"course": 7}}}, "filters.metadata.course"),
+        ({"filters": {"metadata": {str(number): "" for number in range(17)}}}, "filters.metadata"),
+        ({"filters": {"metadata": {"course": "x" * 2_048}}}, "filters.metadata"),
+        ({"payload": "thinnest"}, "payload"),
+        ({"payload": "thin", "format": "slack"}, "payload"),
+        ({"api_version": "2020-01-01"}, "api_version"),
+        ({"api_version": 1}, "api_version"),
         ({"secret": ""}, "secret"),
         ({"secret": "whsec_%"}, "secret"),
         ({"secret": "whsec_short"}, "secret"),
@@ -259,3 +280,37 @@ def test_what_names_no_delivery_is_a_bad_request(text: str) -> None:
 def test_a_wrong_filter_is_a_bad_request(query: dict[str, str]) -> None:
     with pytest.raises(BadRequestError):
         delivery_filters(query)
+
+
+def test_filters_have_canonical_names_and_no_repeats() -> None:
+    given = {"verdicts": ["TLE", "TLE"], "languages": ["PY", "python", "c++"], "metadata": {"course": "7"}}
+    assert created({"url": URL, "filters": given}).filters == RunFilters(("TLE",), ("python", "cpp"), {"course": "7"})
+
+
+def test_a_change_replaces_all_filters_and_an_empty_one_removes_them() -> None:
+    filtered = replace(ENDPOINT, filters=RunFilters(verdicts=("TLE",)))
+    assert changed({}, filtered).filters == filtered.filters
+    assert changed({"filters": {"languages": ["c"]}}, filtered).filters == RunFilters(languages=("c",))
+    assert changed({"filters": {}}, filtered).filters == ALL_RUNS
+
+
+@pytest.mark.parametrize(("field", "value"), [("payload", "thin"), ("api_version", "2020-01-01")])
+def test_what_is_set_at_creation_never_changes(field: str, value: str) -> None:
+    assert changed({field: getattr(ENDPOINT, field)}) == changed({})
+    with pytest.raises(InvalidFieldsError) as refused:
+        changed({field: value})
+    assert [(problem.field, problem.message) for problem in refused.value.fields] == [
+        (field, "Set at creation, and never changed. Create another endpoint.")
+    ]
+
+
+def test_a_thin_endpoint_gets_no_messages_for_people() -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        changed({"format": "slack"}, replace(ENDPOINT, payload=Payload.THIN))
+    assert [problem.field for problem in refused.value.fields] == ["payload"]
+
+
+def test_an_unknown_version_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        created({"url": URL, "api_version": "2020-01-01"})
+    assert refused.value.fields[0].message == "Unknown version. Known: 2026-11-27."

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
     from functions.clock import Clock
     from functions.http.resolver import Resolver
-    from functions.webhooks.cards.rendering import Cards
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.endpoints.secrets import EndpointSecrets
     from functions.webhooks.endpoints.store import EndpointStore
     from functions.webhooks.log_writer import LogWriter
+    from functions.webhooks.sending.bodies import Bodies
     from functions.webhooks.sending.egress import Egress
     from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -58,7 +58,7 @@ class EndpointActionRoutes:
     boxes: SecretBoxes
     clock: Clock
     egress: Egress
-    cards: Cards
+    bodies: Bodies
     recovery: Recovery
     log: LogWriter
 
@@ -89,13 +89,14 @@ class EndpointActionRoutes:
         endpoint = self.endpoints.get(app, id_text)
         now = self.clock()
         event = webhook_test(endpoint, new_id(), now)
-        body = self.cards.body(endpoint.format, event.body)
+        body = self.bodies.body(endpoint, event.event_id, event.submission_id, event.body)
         webhook_id, timestamp_secs = event.event_id, now // MS_PER_SEC
         try:
             signature = signatures(self.secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
         except UnsealError:
             raise ConflictError(CANNOT_READ) from None
-        headers = webhook_headers(webhook_id, timestamp_secs, signature, self.endpoints.headers(endpoint))
+        custom = self.endpoints.headers(endpoint)
+        headers = webhook_headers(webhook_id, timestamp_secs, signature, custom, endpoint.api_version)
         with self._exclusively(endpoint, _TEST_SECS):
             self.log.add_test(event)
             reply = self.egress.post(endpoint.url, headers, body)

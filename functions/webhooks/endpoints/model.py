@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from functions.clock import to_rfc3339
+from functions.webhooks.api_version import CURRENT_VERSION
+from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.event_types import NAMED_ONLY_EVENTS
 
 if TYPE_CHECKING:
@@ -38,6 +40,13 @@ class BodyFormat(StrEnum):
     SLACK = "slack"
     DISCORD = "discord"
     TEAMS = "teams"
+
+
+class Payload(StrEnum):
+    """How much of an event an endpoint gets."""
+
+    FULL = "full"
+    THIN = "thin"  # its ids, and where to fetch it
 
 
 class Health(StrEnum):
@@ -81,7 +90,7 @@ class Endpoint:
 
     `events`: subscribed event names; see `wants`. `headers_box`: sealed values of the custom headers, in the order of
     `header_names`. `secret_box`: the sealed `whsec_` secret. The previous secret also signs until `previous_until_ms`.
-    `max_per_second` 0: no limit.
+    `max_per_second` 0: no limit. `payload` and `api_version` never change.
     """
 
     endpoint_id: str
@@ -103,6 +112,9 @@ class Endpoint:
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0
     format: BodyFormat = BodyFormat.EVENT
+    filters: RunFilters = ALL_RUNS
+    payload: Payload = Payload.FULL
+    api_version: str = CURRENT_VERSION
 
     def wants(self, event_type: str) -> bool:
         """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""

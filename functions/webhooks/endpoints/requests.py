@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, parse_body
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND, BodyFormat
+from functions.messages.verdict import Verdict
+from functions.webhooks.api_version import API_VERSIONS, CURRENT_VERSION
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND, BodyFormat, Payload
 from functions.webhooks.event_types import FILTERABLE_EVENTS
 from functions.webhooks.sending.signature import (
     MAX_KEY_BYTES,
@@ -77,12 +79,48 @@ Format = Annotated[
         description="event: the event itself. slack, discord, teams: a message for people. Default: event.",
     ),
 ]
+ApiVersion = Annotated[
+    Text,
+    Field(
+        description=f"Version of the shape of events, set at creation: {', '.join(API_VERSIONS)}. "
+        f"Default: {CURRENT_VERSION}."
+    ),
+]
+BodyPayload = Annotated[
+    Payload,
+    Field(
+        strict=False,
+        description="Set at creation. full: the event. thin: its ids, and where to fetch it. Default: full.",
+    ),
+]
 Secret = Annotated[
     Text,
     Field(
         description=f"Your own signing secret: whsec_ and {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64. "
         "Default: generated."
     ),
+]
+
+
+class FiltersRequest(BaseModel):
+    """Filters of runs. An unknown name would filter nothing, so it is refused."""
+
+    model_config = _STRICT | ConfigDict(extra="forbid")
+
+    verdicts: list[Annotated[Verdict, Field(strict=False)]] = Field(
+        default=[], max_length=len(Verdict), description="Only runs with one of these verdicts. Not for judge runs."
+    )
+    languages: list[Text] = Field(
+        default=[], max_length=20, description="Only runs in one of these languages.", examples=[["python"]]
+    )
+    metadata: dict[Text, Text] = Field(
+        default={}, description="Only runs whose metadata has all of these values. At most 16 keys and 2,048 bytes."
+    )
+
+
+Filters = Annotated[
+    FiltersRequest,
+    Field(description="Only events of these runs. Other events, such as endpoint.disabled, pass. Empty: all runs."),
 ]
 
 
@@ -99,6 +137,9 @@ class CreateEndpointRequest(BaseModel):
     max_concurrency: MaxConcurrency | None = None
     max_per_second: MaxPerSecond | None = None
     format: Format | None = None
+    filters: Filters | None = None
+    payload: BodyPayload | None = None
+    api_version: ApiVersion | None = None
     secret: Secret | None = Field(default=None, repr=False)
 
 
@@ -117,6 +158,9 @@ class ChangeEndpointRequest(BaseModel):
     max_concurrency: MaxConcurrency | None = None
     max_per_second: MaxPerSecond | None = None
     format: Format | None = None
+    filters: Filters | None = None
+    payload: BodyPayload | None = None
+    api_version: ApiVersion | None = None
     secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 

@@ -88,6 +88,9 @@ class EndpointRoutes:
             max_concurrency=settings.max_concurrency,
             max_per_second=settings.max_per_second,
             format=settings.format,
+            filters=settings.filters,
+            payload=settings.payload,
+            api_version=settings.api_version,
             enabled=settings.enabled,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
             disabled_at=None if settings.enabled else to_rfc3339(now),
@@ -187,6 +190,7 @@ class EndpointRoutes:
             "max_concurrency": settings.max_concurrency,
             "max_per_second": settings.max_per_second,
             "format": settings.format.value,
+            "filters": settings.filters.values(),
             "enabled": settings.enabled,
         }
         removes: tuple[str, ...] = ()

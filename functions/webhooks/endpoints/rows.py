@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.items import Value, from_item, key
-from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Endpoint, FailureStreak
+from functions.webhooks.api_version import CURRENT_VERSION
+from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
+from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Endpoint, FailureStreak, Payload
 
 ENDPOINT_PREFIX = "ENDPOINT#"
 SUBSCRIBERS_PREFIX = "ENDPOINT"
@@ -63,6 +65,9 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
         "max_concurrency": endpoint.max_concurrency,
         "max_per_second": endpoint.max_per_second,
         "format": endpoint.format.value,
+        "filters": endpoint.filters.values() if endpoint.filters != ALL_RUNS else None,
+        "payload": endpoint.payload.value if endpoint.payload is not Payload.FULL else None,
+        "api_version": endpoint.api_version,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
@@ -104,4 +109,7 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
         max_concurrency=row["max_concurrency"],
         max_per_second=row["max_per_second"],
         format=BodyFormat(row["format"]),
+        filters=RunFilters.of(row.get("filters", {})),
+        payload=Payload(row.get("payload", Payload.FULL)),
+        api_version=row.get("api_version", CURRENT_VERSION),
     )

@@ -4,11 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from functions.errors import FieldProblem
+from functions.messages.languages import Language, canonical
+from functions.webhooks.api_version import API_VERSIONS, CURRENT_VERSION
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint
-from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest, refuse, secret_problem
+from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint, Payload
+from functions.webhooks.endpoints.requests import (
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    FiltersRequest,
+    refuse,
+    secret_problem,
+)
 from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
 from functions.webhooks.sending.address import AddressRefusedError, check_url
+
+METADATA_MAX_KEYS = 16
+METADATA_MAX_BYTES = 2_048
+_KEPT = "Set at creation, and never changed. Create another endpoint."
+_THIN_CARD = "A message for people has no thin form. Choose payload full, or format event."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +54,23 @@ class EndpointSettings:
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0
     format: BodyFormat = BodyFormat.EVENT
+    filters: RunFilters = ALL_RUNS
+    payload: Payload = Payload.FULL
+    api_version: str = CURRENT_VERSION
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
     """Return the settings of a new endpoint. Raises InvalidFieldsError."""
     headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
-    refuse([rules.problem(request.url), *_event_problems(request.events), *problems, secret_problem(request.secret)])
+    body_format, payload = request.format or BodyFormat.EVENT, request.payload or Payload.FULL
+    api_version = request.api_version or CURRENT_VERSION
+    refuse(
+        [
+            *(rules.problem(request.url), secret_problem(request.secret)),
+            *(_version_problem(api_version), _body_problem(body_format, payload)),
+            *(*_event_problems(request.events), *_filter_problems(request.filters), *problems),
+        ]
+    )
     return EndpointSettings(
         request.url,
         tuple(dict.fromkeys(request.events or ())),
@@ -54,7 +79,10 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
         headers,
         request.max_concurrency or DEFAULT_CONCURRENCY,
         request.max_per_second or 0,
-        request.format or BodyFormat.EVENT,
+        body_format,
+        ALL_RUNS if request.filters is None else _filters(request.filters),
+        payload,
+        api_version,
     )
 
 
@@ -68,7 +96,16 @@ def changed_settings(
     url = endpoint.url if change.url is None else change.url
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
     wanted, problems = normalise_headers(given, scheme=_scheme(url))
-    refuse([None if change.url is None else rules.problem(url), *_event_problems(change.events), *problems])
+    body_format = endpoint.format if change.format is None else change.format
+    kept = ("payload", "api_version")
+    refuse(
+        [
+            None if change.url is None else rules.problem(url),
+            *(FieldProblem(name, _KEPT) for name in kept if _differs(getattr(change, name), getattr(endpoint, name))),
+            _body_problem(body_format, endpoint.payload),
+            *(*_event_problems(change.events), *_filter_problems(change.filters), *problems),
+        ]
+    )
     return EndpointSettings(
         url,
         endpoint.events if change.events is None else tuple(dict.fromkeys(change.events)),
@@ -77,7 +114,10 @@ def changed_settings(
         wanted,
         endpoint.max_concurrency if change.max_concurrency is None else change.max_concurrency,
         endpoint.max_per_second if change.max_per_second is None else change.max_per_second,
-        endpoint.format if change.format is None else change.format,
+        body_format,
+        endpoint.filters if change.filters is None else _filters(change.filters),
+        endpoint.payload,
+        endpoint.api_version,
     )
 
 
@@ -100,3 +140,42 @@ def _event_problems(events: list[str] | None) -> list[FieldProblem]:
         elif name not in FILTERABLE_EVENTS:
             problems.append(FieldProblem(f"events.{index}", f"Unknown event. Known: {known}."))
     return problems
+
+
+def _filters(given: FiltersRequest) -> RunFilters:
+    languages = [canonical(name) for name in given.languages]
+    return RunFilters(
+        tuple(dict.fromkeys(verdict.value for verdict in given.verdicts)),
+        tuple(dict.fromkeys(language.value for language in languages if language is not None)),
+        dict(given.metadata),
+    )
+
+
+def _filter_problems(given: FiltersRequest | None) -> list[FieldProblem]:
+    if given is None:
+        return []
+    problems = [
+        FieldProblem(f"filters.languages.{index}", f"Unknown language. Known: {', '.join(Language)}.")
+        for index, name in enumerate(given.languages)
+        if canonical(name) is None
+    ]
+    if len(given.metadata) > METADATA_MAX_KEYS:
+        problems.append(FieldProblem("filters.metadata", f"At most {METADATA_MAX_KEYS} keys."))
+    if sum(len(name.encode()) + len(text.encode()) for name, text in given.metadata.items()) > METADATA_MAX_BYTES:
+        problems.append(FieldProblem("filters.metadata", f"At most {METADATA_MAX_BYTES:,} bytes of names and values."))
+    return problems
+
+
+def _version_problem(version: str) -> FieldProblem | None:
+    if version in API_VERSIONS:
+        return None
+    return FieldProblem("api_version", f"Unknown version. Known: {', '.join(API_VERSIONS)}.")
+
+
+def _body_problem(body_format: BodyFormat, payload: Payload) -> FieldProblem | None:
+    is_thin_card = payload is Payload.THIN and body_format is not BodyFormat.EVENT
+    return FieldProblem("payload", _THIN_CARD) if is_thin_card else None
+
+
+def _differs(given: object, kept: object) -> bool:
+    return given is not None and given != kept

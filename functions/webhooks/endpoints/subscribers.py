@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from functions.webhooks.endpoints.filters import RunFacts
     from functions.webhooks.endpoints.model import Endpoint
 
 
@@ -23,6 +24,10 @@ class Subscribers:
     def want(self, event_type: str, now_ms: int) -> bool:
         """Whether anybody gets an event of this type now."""
         return self.is_logged(now_ms) or any(endpoint.wants(event_type) for endpoint in self.endpoints)
+
+    def of_run(self, run: RunFacts) -> Subscribers:
+        """Keep the endpoints whose filters accept this run."""
+        return replace(self, endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint.filters.accept(run)))
 
     def among(self, endpoint_ids: frozenset[str]) -> Subscribers:
         """Keep the endpoints with these ids; all if none of them is there."""

@@ -8,7 +8,7 @@ from random import SystemRandom
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.webhooks.cards.rendering import Cards
+from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
@@ -21,9 +21,9 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
-from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.sending.attempt_store import Attempts
+from functions.webhooks.sending.bodies import Bodies
 from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import TOTAL_SECS, Egress
 from functions.webhooks.sending.headers import webhook_headers
@@ -53,12 +53,12 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """URL, signing keys (two during a rotation overlap), custom headers and the format of the body of an attempt."""
+    """URL, signing keys (two during a rotation overlap), custom headers and version of the events of an attempt."""
 
     url: str = field(repr=False)
     keys: tuple[SigningKey, ...]
     headers: Mapping[str, str] = field(repr=False)
-    body_format: BodyFormat = BodyFormat.EVENT
+    api_version: str = CURRENT_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Deliverer:
     boxes: SecretBoxes
     disabled_events: DisabledEvents
     egress: Egress
-    cards: Cards
+    bodies: Bodies
     schedule: Schedule
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
@@ -117,7 +117,7 @@ class Deliverer:
                 return (
                     _AttemptResult()
                 )  # stalled since the claim: the send could overlap with the send of the next lease owner
-            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(delivery, target, body)
+            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(held, target, body)
             reach("webhook.after_send")
         short_rest_ms = rest_until_ms - self.clock()
         if 0 < short_rest_ms <= SHORT_REST_MS:
@@ -164,15 +164,16 @@ class Deliverer:
                 return _Target(delivery.url, (parse_secret(secret),), {})
             secrets = EndpointSecrets(self.boxes)
             keys, headers = secrets.keys(endpoint, self.clock()), secrets.headers(endpoint)
-            return _Target(endpoint.url, keys, headers, endpoint.format)
+            return _Target(endpoint.url, keys, headers, endpoint.api_version)
         except (InvalidSecretError, UnsealError):
             return None
 
-    def _send(self, delivery: Delivery, target: _Target, event: bytes) -> Reply:
-        body = self.cards.body(target.body_format, event)
+    def _send(self, held: ClaimedDelivery, target: _Target, event: bytes) -> Reply:
+        delivery = held.delivery
+        body = self.bodies.body(held.endpoint, delivery.event_id, delivery.submission_id, event)
         timestamp_secs = self.clock() // MS_PER_SEC
         signature = signatures(target.keys, delivery.webhook_id, timestamp_secs, body)
-        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers)
+        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers, target.api_version)
         return self.egress.post(target.url, headers, body)
 
     def _read_body(self, delivery: Delivery) -> bytes:

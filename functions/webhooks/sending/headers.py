@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from functions.webhooks.api_version import CURRENT_VERSION
+
 USER_AGENT = "rustbox-webhook/1"
 
 # Never sent as custom headers, whatever the row holds.
@@ -9,7 +11,11 @@ _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding
 
 
 def webhook_headers(
-    webhook_id: str, timestamp_secs: int, signature: str, custom: Mapping[str, str] | None = None
+    webhook_id: str,
+    timestamp_secs: int,
+    signature: str,
+    custom: Mapping[str, str] | None = None,
+    api_version: str = CURRENT_VERSION,
 ) -> dict[str, str]:
     """Return all headers except those of the connection. `custom` was checked by `custom_headers`.
 
@@ -23,4 +29,5 @@ def webhook_headers(
         "webhook-id": webhook_id,
         "webhook-timestamp": str(timestamp_secs),
         "webhook-signature": signature,
+        "webhook-api-version": api_version,
     }

@@ -498,7 +498,8 @@ def test_a_list_is_read_page_by_page(
         (
             (
                 "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
-                "--max-concurrency 3 --max-per-second 7 --format slack"
+                "--max-concurrency 3 --max-per-second 7 --format slack --verdict RE --verdict TLE --language c "
+                "--metadata course=7 --payload full"
             ),
             (
                 "POST",
@@ -511,6 +512,8 @@ def test_a_list_is_read_page_by_page(
                     "max_concurrency": 3,
                     "max_per_second": 7,
                     "format": "slack",
+                    "filters": {"verdicts": ["RE", "TLE"], "languages": ["c"], "metadata": {"course": "7"}},
+                    "payload": "full",
                     "enabled": False,
                 },
             ),
@@ -518,6 +521,11 @@ def test_a_list_is_read_page_by_page(
         (f"webhooks show {ID}", ("GET", f"/api/webhooks/{ID}", None)),
         (f"webhooks update {ID} --url https://y", ("PATCH", f"/api/webhooks/{ID}", {"url": "https://y"})),
         (f"webhooks update {ID} --format event", ("PATCH", f"/api/webhooks/{ID}", {"format": "event"})),
+        (
+            f"webhooks update {ID} --verdict RE",
+            ("PATCH", f"/api/webhooks/{ID}", {"filters": {"verdicts": ["RE"]}}),
+        ),
+        (f"webhooks update {ID} --all-runs", ("PATCH", f"/api/webhooks/{ID}", {"filters": {}})),
         (f"webhooks update {ID} --max-per-second 0", ("PATCH", f"/api/webhooks/{ID}", {"max_per_second": 0})),
         (
             f"webhooks update {ID} --all-events --no-headers",

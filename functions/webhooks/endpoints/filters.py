@@ -1,0 +1,50 @@
+"""Filters of an endpoint by verdict, language and metadata of a run. Events without a run pass every filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What filters look at. `verdict` None: a judge run, whose cases have verdicts."""
+
+    verdict: str | None
+    language: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilters:
+    """What an endpoint wants. Empty: everything. All filters must accept a run, with one of their values.
+
+    `metadata`: each of these keys must have this value.
+    """
+
+    verdicts: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def accept(self, run: RunFacts) -> bool:
+        """Whether the endpoint wants the event of this run. Filters by verdict do not apply to judge runs."""
+        if self.verdicts and run.verdict is not None and run.verdict not in self.verdicts:
+            return False
+        if self.languages and run.language not in self.languages:
+            return False
+        return all(run.metadata.get(name) == value for name, value in self.metadata.items())
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RunFilters:
+        """Convert `values`; missing ones are empty."""
+        return cls(tuple(values.get("verdicts", ())), tuple(values.get("languages", ())), values.get("metadata", {}))
+
+    def values(self) -> dict[str, Any]:
+        """Return the filters for a row or a response."""
+        return {"verdicts": self.verdicts, "languages": self.languages, "metadata": self.metadata}
+
+
+ALL_RUNS = RunFilters()

@@ -1,0 +1,51 @@
+"""Which runs the filters of an endpoint accept."""
+
+import pytest
+
+from functions.webhooks.endpoints.filters import ALL_RUNS, RunFacts, RunFilters
+from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.subscribers import Subscribers
+
+PYTHON_TLE = RunFacts("TLE", "python", {"course": "7", "task": "sum"})
+JUDGED = RunFacts(None, "python", {"course": "7"})
+
+
+@pytest.mark.parametrize(
+    ("filters", "run", "is_accepted"),
+    [
+        (ALL_RUNS, PYTHON_TLE, True),
+        (ALL_RUNS, JUDGED, True),
+        (RunFilters(verdicts=("RE", "TLE")), PYTHON_TLE, True),
+        (RunFilters(verdicts=("RE",)), PYTHON_TLE, False),
+        (RunFilters(verdicts=("RE",)), JUDGED, True),
+        (RunFilters(languages=("c", "python")), PYTHON_TLE, True),
+        (RunFilters(languages=("c",)), PYTHON_TLE, False),
+        (RunFilters(languages=("c",)), JUDGED, False),
+        (RunFilters(metadata={"course": "7"}), PYTHON_TLE, True),
+        (RunFilters(metadata={"course": "7", "task": "sum"}), PYTHON_TLE, True),
+        (RunFilters(metadata={"course": "7", "task": "sum"}), JUDGED, False),
+        (RunFilters(metadata={"course": "8"}), PYTHON_TLE, False),
+        (RunFilters(metadata={"team": ""}), PYTHON_TLE, False),
+        (RunFilters(metadata={"Course": "7"}), PYTHON_TLE, False),
+        (RunFilters(("TLE",), ("python",), {"course": "7"}), PYTHON_TLE, True),
+        (RunFilters(("TLE",), ("python",), {"course": "8"}), PYTHON_TLE, False),
+    ],
+)
+def test_every_filter_must_accept_a_run(*, filters: RunFilters, run: RunFacts, is_accepted: bool) -> None:
+    assert filters.accept(run) is is_accepted
+
+
+def test_a_filter_says_the_same_after_a_row_and_a_missing_part_accepts_everything() -> None:
+    filters = RunFilters(("TLE",), ("python",), {"course": "7"})
+    assert RunFilters.of(filters.values()) == filters
+    assert RunFilters.of({}) == RunFilters.of(ALL_RUNS.values()) == ALL_RUNS
+
+
+def test_subscribers_of_a_run_are_the_endpoints_that_want_it_and_the_event_log() -> None:
+    def endpoint(name: str, filters: RunFilters) -> Endpoint:
+        return Endpoint(
+            endpoint_id=name, project_id="p", url="u", secret_box=b"", created_at="", updated_at="", filters=filters
+        )
+
+    one, other = endpoint("one", ALL_RUNS), endpoint("other", RunFilters(verdicts=("AC",)))
+    assert Subscribers((one, other), 5).of_run(PYTHON_TLE) == Subscribers((one,), 5)
