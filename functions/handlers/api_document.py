@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 from functions.checks.openapi import CHECK_OPERATIONS
+from functions.console.openapi import CONSOLE_OPERATIONS
 from functions.events.catalogue import WEBHOOKS
 from functions.events.openapi import EVENT_OPERATIONS
 from functions.http.json_body import to_json
@@ -33,6 +34,7 @@ def _built() -> dict[str, Any]:
     document = Document(
         operations=(
             *operations.OPERATIONS,
+            *CONSOLE_OPERATIONS,
             *JUDGE_OPERATIONS,
             *CHECK_OPERATIONS,
             *WEBHOOK_OPERATIONS,

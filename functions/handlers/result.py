@@ -1,4 +1,4 @@
-"""Lambda entry point of results, languages, health, the OpenAPI file, and every unknown path."""
+"""Lambda entry point of results, languages, health, the OpenAPI file, the console, and every unknown path."""
 
 from typing import Any
 
@@ -22,6 +22,8 @@ def build_resolver() -> Resolver:
     app.get("/api/health/ready")(lambda: wiring().health.ready())  # noqa: PLW0108 - same
     app.get("/api/openapi.json")(_openapi)
     app.get("/docs")(_reference)
+    app.get("/")(lambda: _console(app))
+    app.get("/console/<version>/<name>")(lambda version, name: _console_file(app, version, name))
     return app
 
 
@@ -36,6 +38,18 @@ def _reference() -> Response[str]:
     from functions.http.openapi.page import HEADERS  # noqa: PLC0415 - same
 
     return Response(status_code=200, content_type="text/html; charset=utf-8", headers=HEADERS, body=reference_page())
+
+
+def _console(app: Resolver) -> Response[str]:
+    from functions.console.routes import page  # noqa: PLC0415 - few requests need it
+
+    return page(app.current_event)
+
+
+def _console_file(app: Resolver, version: str, name: str) -> Response[bytes] | Response[str]:
+    from functions.console.routes import file  # noqa: PLC0415 - same
+
+    return file(app.current_event, version, name)
 
 
 _resolvers = PerThread(build_resolver)

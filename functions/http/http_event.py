@@ -21,6 +21,11 @@ class HttpEvent(APIGatewayProxyEventV2):
 
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
 
+    @property
+    def path(self) -> str:
+        """The path without the stage; `/` for the stage alone, `/prod`."""
+        return super().path or "/"
+
 
 def json_body(event: APIGatewayProxyEventV2, max_bytes: int = BODY_MAX_BYTES) -> bytes:
     """Return the bytes of a JSON body. Raises UnsupportedMediaTypeError, TooLargeError, BadRequestError."""

@@ -16,6 +16,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/health/ready": ("GET",),
     "/api/openapi.json": ("GET",),
     "/docs": ("GET",),
+    "/": ("GET",),
+    "/console/{version}/{name}": ("GET",),
     "/api/projects": ("GET", "POST"),
     "/api/projects/{id}": ("GET", "PATCH"),
     "/api/projects/{id}/keys": ("GET", "POST"),

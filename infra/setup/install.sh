@@ -41,6 +41,8 @@ count_lines() {
 read_host
 packages=(ca-certificates git make openssl "${python_packages[@]}")
 [[ $mode == --deploy ]] || packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
+# The browser of the console's tests.
+[[ $mode == --run || $mode == --deploy ]] || packages+=(chromium)
 [[ $mode != --peers ]] || packages+=(bubblewrap)
 
 missing_packages() {

@@ -14,7 +14,10 @@ _TAGS = {
     ),
     "Projects": ("For the administrator: projects, API keys, quotas.", ("projects",)),
     "Operations": ("For the administrator: trace, redrive, purge.", ("admin",)),
-    "Service": ("Languages, health, and this document.", ("languages", "health", "openapi.json", "docs")),
+    "Service": (
+        "Languages, health, this document, and the console.",
+        ("languages", "health", "openapi.json", "docs", "", "console"),
+    ),
 }
 
 

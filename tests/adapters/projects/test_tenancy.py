@@ -27,6 +27,7 @@ from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
+    *("/", "/console/{version}/{name}"),
     "/api/egress-addresses",
     *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events", "/api/schemas/checks.json"),
 }

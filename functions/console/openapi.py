@@ -1,0 +1,34 @@
+"""OpenAPI operations of the console."""
+
+from functions.console.files import TYPES
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import FAILED, THROTTLED, Operation
+
+_PARTS = tuple(
+    {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in ("version", "name")
+)
+
+CONSOLE_OPERATIONS = (
+    Operation(
+        "/",
+        "GET",
+        "getConsole",
+        "The console, a page for people with an API key",
+        {200: ("HTML.", ("text/html; charset=utf-8",)), 429: THROTTLED, 500: FAILED},
+        security=None,
+    ),
+    Operation(
+        "/console/{version}/{name}",
+        "GET",
+        "getConsoleFile",
+        "A file of the console",
+        {
+            200: ("A module, style sheet or picture.", tuple(TYPES.values())),
+            404: ("`not_found`: no such file, or of another version.", (Error,)),
+            429: THROTTLED,
+            500: FAILED,
+        },
+        parameters=_PARTS,
+        security=None,
+    ),
+)

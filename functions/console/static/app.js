@@ -1,0 +1,124 @@
+// The shell: sign-in, navigation, and the view that the address names.
+import { ApiError, call, key, refusal, ROOT } from "./api.js";
+import { Component, html, render } from "./dom.js";
+import { Loading, Problem } from "./parts.js";
+
+const LOCAL_KEY = "rb_live_local_development_only"; // of `make up`: public, and on this machine only
+const IS_LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
+
+const VIEWS = {
+  run: { title: "Run", load: () => import("./run.js") },
+};
+const NAVIGATION = ["run"];
+
+/** Read `#/runs/<id>?state=…`. */
+function place() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, ...rest] = path.split("/").map(decodeURIComponent);
+  return { name: Object.hasOwn(VIEWS, name) ? name : "run", id: rest[0] ?? null, query: new URLSearchParams(query) };
+}
+
+class SignIn extends Component {
+  state = { error: this.props.error ?? null, isBusy: false };
+
+  submit = async (event) => {
+    event.preventDefault();
+    const given = new FormData(event.target).get("key").trim();
+    this.setState({ isBusy: true, error: null });
+    try {
+      await call("GET", "api/results", { query: { limit: 1 }, apiKey: given });
+      key.set(given);
+      this.props.done();
+    } catch (error) {
+      this.setState({ isBusy: false, error });
+    }
+  };
+
+  fill = () => {
+    document.getElementById("key").value = LOCAL_KEY;
+  };
+
+  render(_, { error, isBusy }) {
+    return html`<main class="sign-in">
+      <form onSubmit=${this.submit}>
+        <p class="brand"><${Mark} />Rustbox</p>
+        <h1>Run untrusted code, and see what happened.</h1>
+        <label for="key">API key</label>
+        <input id="key" name="key" type="password" required autocomplete="off" spellcheck=${false}
+          placeholder="rb_live_…" aria-describedby="key-note" />
+        <p id="key-note" class="quiet">The key stays in this tab, and goes nowhere but to ${ROOT.host}.</p>
+        ${error && html`<${Problem} error=${error} />`}
+        <div class="row">
+          <button class="primary" disabled=${isBusy}>${isBusy ? "Checking…" : "Sign in"}</button>
+          ${IS_LOCAL && html`<button type="button" class="link" onClick=${this.fill}>Fill in the key of make up</button>`}
+        </div>
+      </form>
+      <p class="quiet">No key? Whoever runs this service makes one. <a href=${new URL("docs", ROOT)}>API reference</a></p>
+    </main>`;
+  }
+}
+
+function Mark() {
+  return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect x="2" y="2" width="28" height="28" rx="7" />
+    <path d="M9 11l5 5-5 5M17 21h6" /></svg>`;
+}
+
+class Shell extends Component {
+  state = { isSignedIn: key.get() !== null, refused: null, shown: null, error: null };
+
+  componentDidMount() {
+    refusal.tell = (error) => {
+      key.forget();
+      this.setState({ isSignedIn: false, refused: error });
+    };
+    window.addEventListener("hashchange", this.go);
+    this.go();
+  }
+
+  go = async () => {
+    const at = place();
+    const before = this.state.shown?.at;
+    document.title = `${VIEWS[at.name].title} · Rustbox console`;
+    try {
+      const { default: View } = await VIEWS[at.name].load();
+      const isMove = before && (before.name !== at.name || before.id !== at.id);
+      this.setState({ shown: { at, View }, error: null }, () => isMove && this.focusHeading());
+    } catch {
+      this.setState({ error: new ApiError(0, "", "This view could not be loaded. Reload the page.") });
+    }
+  };
+
+  focusHeading() {
+    window.scrollTo(0, 0);
+    document.querySelector("main h1")?.focus();
+  }
+
+  signOut = () => {
+    key.forget();
+    this.setState({ isSignedIn: false, refused: null });
+  };
+
+  render(_, { isSignedIn, refused, shown, error }) {
+    if (!isSignedIn) {
+      return html`<${SignIn} error=${refused} done=${() => this.setState({ isSignedIn: true, refused: null })} />`;
+    }
+    const { at, View } = shown ?? { at: place() };
+    const group = VIEWS[at.name].under ?? at.name;
+    return html`
+      <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); this.focusHeading(); }}>Skip to content</a>
+      <header class="top">
+        <a class="brand" href="#/run"><${Mark} />Rustbox</a>
+        <nav aria-label="Views">${NAVIGATION.map((name) =>
+          html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`)}</nav>
+        <a class="aside" href=${new URL("docs", ROOT)}>API reference</a>
+        <button class="small" onClick=${this.signOut}>Sign out</button>
+      </header>
+      <main id="main">
+        ${error && html`<${Problem} error=${error} again=${() => location.reload()} />`}
+        ${View ? html`<${View} key=${`${at.name}/${at.id ?? ""}`} id=${at.id} query=${at.query} />`
+          : !error && html`<${Loading} what="the view" />`}
+      </main>`;
+  }
+}
+
+render(html`<${Shell} />`, document.getElementById("app"));

@@ -1,0 +1,27 @@
+// A text area with syntax colours: the coloured copy lies behind it, in the same grid cell, and gives it its size.
+import { html } from "./dom.js";
+import { tokens } from "./highlight.js";
+
+/** Keep the indentation of the line on Enter. The browser's own insertion keeps undo. */
+function indent(event) {
+  if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.shiftKey || event.isComposing) return;
+  const { value, selectionStart } = event.target;
+  const line = value.slice(value.lastIndexOf("\n", selectionStart - 1) + 1, selectionStart);
+  const [space] = line.match(/^[ \t]*/);
+  const deeper = /[:{([]\s*$/.test(line) ? "    " : "";
+  if (space + deeper === "") return;
+  event.preventDefault();
+  document.execCommand("insertText", false, `\n${space}${deeper}`);
+}
+
+export function Editor({ id, label, code, language, onChange }) {
+  const lines = code.split("\n").length;
+  const numbers = Array.from({ length: lines }, (_, index) => index + 1).join("\n");
+  return html`<div class="editor">
+    <pre class="gutter" aria-hidden="true">${numbers}</pre>
+    <pre class="colours" aria-hidden="true">${tokens(code, language).map(([kind, text]) =>
+      kind ? html`<span class=${`tok-${kind}`}>${text}</span>` : text)}${"\n"}</pre>
+    <textarea id=${id} aria-label=${label} value=${code} onInput=${(event) => onChange(event.target.value)}
+      onKeyDown=${indent} spellcheck=${false} autocomplete="off" autocapitalize="off" autocorrect="off" wrap="off"></textarea>
+  </div>`;
+}

@@ -1,0 +1,127 @@
+// Small elements that all views share.
+import { Component, html } from "./dom.js";
+import { parts } from "./visible.js";
+import { ago, bytes, localTime } from "./words.js";
+
+const SHOWN_CHARS = 20_000;
+
+/** A text of a stranger within a line. */
+export function Foreign({ text }) {
+  return html`<bdi class="foreign">${parts(text).map((part) =>
+    part.isHidden ? html`<span class="hidden-char">${part.text}</span>` : part.text)}</bdi>`;
+}
+
+/** A block of text of a stranger, cut until the reader wants all of it. */
+export class Output extends Component {
+  state = { isWhole: false };
+
+  render({ text, label, empty = "Nothing." }) {
+    if (!text) return html`<p class="quiet">${empty}</p>`;
+    const shown = this.state.isWhole ? text : text.slice(0, SHOWN_CHARS);
+    const rest = text.length - shown.length;
+    return html`
+      <pre class="output" tabindex="0" role="region" aria-label=${label}><${Foreign} text=${shown} /></pre>
+      ${rest > 0 && html`<button class="link" onClick=${() => this.setState({ isWhole: true })}>
+        Show the other ${bytes(rest)}</button>`}`;
+  }
+}
+
+export function Time({ at }) {
+  return at ? html`<time datetime=${at} title=${localTime(at)}>${ago(at)}</time>` : "–";
+}
+
+export function Loading({ what }) {
+  return html`<div class="loading" role="status"><span class="spinner" aria-hidden="true"></span>Loading ${what}…</div>`;
+}
+
+export function Empty({ title, children }) {
+  return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
+}
+
+/** A failed call: what happened, and the way out. */
+export function Problem({ error, again }) {
+  return html`<div class="problem" role="alert">
+    <strong>${error.status === 0 ? "No connection" : "That did not work"}</strong>
+    <p><${Foreign} text=${error.message} /></p>
+    ${error.fields?.length > 0 && html`<ul>${error.fields.map((each) =>
+      html`<li><code>${each.field}</code>: <${Foreign} text=${each.message} /></li>`)}</ul>`}
+    ${error.retryAfterSecs && html`<p>Try again in ${error.retryAfterSecs} s.</p>`}
+    ${again && html`<button onClick=${again}>Try again</button>`}
+    ${error.requestId && html`<p class="quiet">Request <code>${error.requestId}</code></p>`}
+  </div>`;
+}
+
+/** A button that does something slow. It says so, and shows a failure beside itself. */
+export class Action extends Component {
+  state = { isBusy: false, error: null };
+
+  run = async () => {
+    this.setState({ isBusy: true, error: null });
+    try {
+      await this.props.does();
+      this.setState({ isBusy: false });
+    } catch (error) {
+      this.setState({ isBusy: false, error });
+    }
+  };
+
+  render({ children, kind = "" }, { isBusy, error }) {
+    return html`<button class=${kind} disabled=${isBusy} onClick=${this.run}>${isBusy ? "Working…" : children}</button>
+      ${error && html`<${Problem} error=${error} />`}`;
+  }
+}
+
+export class Copy extends Component {
+  state = { said: "" };
+
+  copy = async () => {
+    try {
+      await navigator.clipboard.writeText(this.props.text);
+      this.setState({ said: "Copied" });
+    } catch {
+      this.setState({ said: "Select the text to copy it" });
+    }
+    setTimeout(() => this.setState({ said: "" }), 2000);
+  };
+
+  render({ label = "Copy" }, { said }) {
+    return html`<button class="small" onClick=${this.copy} aria-live="polite">${said || label}</button>`;
+  }
+}
+
+/** Names and values. Pairs without a value are left out. */
+export function Facts({ facts }) {
+  const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return html`<dl class="facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+/** A component that loads something, and shows loading, failure and what came. `load(signal)` and `show(data)`. */
+export class Loaded extends Component {
+  state = { data: null, error: null };
+
+  componentDidMount() {
+    this.load();
+  }
+
+  componentWillUnmount() {
+    this.stop?.abort();
+  }
+
+  load = async () => {
+    this.stop?.abort();
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    this.setState({ error: null });
+    try {
+      const data = await this.props.load(signal, (partial) => this.setState({ data: partial }));
+      if (!signal.aborted) this.setState({ data });
+    } catch (error) {
+      if (error.name !== "AbortError") this.setState({ error });
+    }
+  };
+
+  render({ what, show }, { data, error }) {
+    return html`${error && html`<${Problem} error=${error} again=${this.load} />`}
+      ${data !== null ? show(data, this.load) : !error && html`<${Loading} what=${what} />`}`;
+  }
+}

@@ -1,0 +1,89 @@
+// One result: the verdict first, then times, memory, output and evidence.
+import { html } from "./dom.js";
+import { describeControl } from "./controls.js";
+import { Facts, Foreign, Output } from "./parts.js";
+import { ACTORS, bytes, causeSentence, duration, INTEGRITY, plain, seconds, verdictTitle } from "./words.js";
+
+const STEPS = [
+  ["queue_ms", "Waited"],
+  ["setup_ms", "Set up"],
+  ["compile_ms", "Compiled"],
+  ["run_ms", "Ran"],
+];
+
+export function Badge({ verdict, status }) {
+  const code = verdict ?? (status === "running" ? "RUN" : "…");
+  return html`<span class=${`badge verdict-${verdict ?? "open"}`} title=${verdict ? verdictTitle({ verdict }) : status}>${code}</span>`;
+}
+
+function Times({ metrics }) {
+  const steps = STEPS.filter(([name]) => metrics[name] !== null && metrics[name] !== undefined);
+  return html`<section class="times" aria-label="Times">
+    <div class="bar" aria-hidden="true">${steps.map(([name]) =>
+      html`<span class=${`step-${name}`} style=${{ flexGrow: Math.max(metrics[name], 0.01) }}></span>`)}</div>
+    <ul>${steps.map(([name, title]) => html`<li><span class=${`dot step-${name}`} aria-hidden="true"></span>${title} <b>${duration(metrics[name])}</b></li>`)}</ul>
+  </section>`;
+}
+
+function Memory({ metrics, limitBytes }) {
+  const share = limitBytes ? Math.min(1, metrics.memory_peak_bytes / limitBytes) : 0;
+  return html`<div class="memory"><span>Memory <b>${bytes(metrics.memory_peak_bytes)}</b>
+      ${limitBytes > 0 && ` of ${bytes(limitBytes)}`}</span>
+    <span class="bar" aria-hidden="true"><span class=${share > 0.9 ? "full" : ""} style=${{ width: `${share * 100}%` }}></span></span>
+  </div>`;
+}
+
+export function Evidence({ evidence }) {
+  const { mode, controls_applied: applied, controls_missing: missing } = evidence.isolation;
+  return html`<details class="evidence">
+    <summary>Evidence: ${applied.length} controls in force, isolation ${mode}</summary>
+    <p class="quiet">Each control was measured on the program's own process, in this run.</p>
+    ${missing.length > 0 && html`<p class="warning">Missing on this host: ${missing.map((name) => describeControl(name)[0]).join(", ")}.</p>`}
+    <ul class="controls">${applied.map((name) => {
+      const [title, sentence] = describeControl(name);
+      return html`<li><b>${title}</b><code>${name}</code><p>${sentence}</p></li>`;
+    })}</ul>
+    <${Facts} facts=${[
+      ["Out-of-memory kills", evidence.cgroup?.oom_kill_events],
+      ["Process limit", evidence.cgroup?.process_limit],
+      ["CPU time", duration(evidence.timing?.cpu_ms)],
+      ["CPU against wall time", `${evidence.timing?.cpu_wall_ratio} (${plain(evidence.timing?.divergence)})`],
+      ["Processes left", evidence.process_lifecycle?.zombie_count],
+      ["Containment", evidence.process_lifecycle?.descendant_containment],
+      ["Cleaned up", evidence.teardown?.cleanup_verified ? "yes" : "no"],
+      ["Limits by", plain(evidence.limits?.cgroup_backend)],
+    ]} />
+  </details>`;
+}
+
+function Verdict({ body }) {
+  const { result, metrics } = body;
+  const verdict = result.verdict;
+  const title = verdictTitle(result);
+  const end = result.signal ? `signal ${result.signal}` : result.exit_code !== null && `exit code ${result.exit_code}`;
+  const facts = [seconds(metrics?.wall_time_secs), end, result.actor && `decided by ${ACTORS[result.actor] ?? result.actor}`];
+  return html`<div class=${`hero verdict-${verdict}`} role="status">
+    <span class="code" aria-hidden="true">${verdict}</span>
+    <div><h2>${title}</h2><p>${causeSentence(result.cause)}</p><p class="quiet">${facts.filter(Boolean).join(" · ")}</p></div>
+  </div>`;
+}
+
+/** A final result object of the API. */
+export function Result({ body }) {
+  const { output, metrics, evidence, result } = body;
+  const integrity = INTEGRITY[output.integrity];
+  return html`<div class="result">
+    <${Verdict} body=${body} />
+    ${result.error_message && html`<p class="warning"><${Foreign} text=${result.error_message} /></p>`}
+    ${metrics && html`<${Times} metrics=${metrics} />
+      <${Memory} metrics=${metrics} limitBytes=${evidence?.cgroup?.memory_limit_bytes} />`}
+    ${integrity && html`<p class="warning">${integrity}</p>`}
+    ${output.truncated_in_response && html`<p class="warning">This is the beginning. The whole output is at
+      <code>api/result/${body.id}/stdout</code>.</p>`}
+    <h3>Standard output</h3>
+    <${Output} text=${output.stdout} label="Standard output" empty="The program wrote nothing." />
+    ${output.stderr && html`<h3>Standard error</h3><${Output} text=${output.stderr} label="Standard error" />`}
+    ${body.compile?.stderr && html`<h3>Compiler warnings</h3><${Output} text=${body.compile.stderr} label="Compiler warnings" />`}
+    ${evidence?.isolation && html`<${Evidence} evidence=${evidence} />`}
+  </div>`;
+}

@@ -1,0 +1,170 @@
+// Run: write a program, run it, read the result.
+import { ApiError, call, get, newId, poll } from "./api.js";
+import { Component, html } from "./dom.js";
+import { Editor } from "./editor.js";
+import { Copy, Problem } from "./parts.js";
+import { Result } from "./result.js";
+import { SAMPLES } from "./samples.js";
+import { SNIPPETS } from "./snippets.js";
+import { duration } from "./words.js";
+
+const DRAFT = "rustbox.draft";
+const FIRST_WAIT_SECS = 20;
+const POLL_WAIT_SECS = 10;
+const LIMITS = [
+  ["cpu_time_secs", "CPU time, s", "0.1"],
+  ["wall_time_secs", "Wall time, s", "0.1"],
+  ["memory_mb", "Memory, MB", "1"],
+];
+
+function draft() {
+  const fresh = { language: "python", code: SAMPLES.python, stdin: "", profile: "judge", limits: {} };
+  try {
+    return { ...fresh, ...JSON.parse(sessionStorage.getItem(DRAFT)) };
+  } catch {
+    return fresh;
+  }
+}
+
+/** On a narrow screen the result lies below the program. */
+function showOutcome() {
+  const outcome = document.querySelector(".outcome");
+  if (outcome.getBoundingClientRect().top > window.innerHeight * 0.7) outcome.scrollIntoView({ block: "start" });
+}
+
+export default class Run extends Component {
+  state = { ...draft(), languages: Object.keys(SAMPLES), body: null, error: null, started: null, waited: 0, left: null };
+
+  componentDidMount() {
+    document.addEventListener("keydown", this.shortcut);
+    get("api/languages").then((languages) => this.setState({ languages }), () => {});
+  }
+
+  componentWillUnmount() {
+    document.removeEventListener("keydown", this.shortcut);
+    this.stopWaiting();
+  }
+
+  shortcut = (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    this.run();
+  };
+
+  change = (changes) => {
+    this.setState(changes, () => {
+      const { language, code, stdin, profile, limits } = this.state;
+      sessionStorage.setItem(DRAFT, JSON.stringify({ language, code, stdin, profile, limits }));
+    });
+  };
+
+  choose = (language) => {
+    const isSample = Object.values(SAMPLES).includes(this.state.code) || this.state.code.trim() === "";
+    this.change({ language, ...(isSample && { code: SAMPLES[language] ?? "" }) });
+  };
+
+  /** The body of the request. Defaults are left out, so that copied requests stay short. */
+  request() {
+    const { language, code, stdin, profile, limits } = this.state;
+    const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value).map(([name, value]) => [name, Number(value)]));
+    return {
+      language,
+      code,
+      ...(stdin && { stdin }),
+      ...(profile !== "judge" && { profile }),
+      ...(Object.keys(given).length > 0 && { limits: given }),
+    };
+  }
+
+  stopWaiting() {
+    this.stop?.abort();
+    clearInterval(this.clock);
+  }
+
+  run = async () => {
+    if (this.state.started) return;
+    this.stop = new AbortController();
+    const started = Date.now();
+    this.setState({ body: null, error: null, started, waited: 0, status: "sent" }, showOutcome);
+    this.clock = setInterval(() => this.setState({ waited: Date.now() - started }), 100);
+    try {
+      const body = await this.result(this.stop.signal);
+      this.setState(body.result ? { body } : { error: new ApiError(0, "", `Run ${body.id} takes long. Find it under Runs.`) });
+    } catch (error) {
+      if (error.name !== "AbortError") this.setState({ error });
+    }
+    this.stopWaiting();
+    this.setState({ started: null });
+  };
+
+  /** Submit, and poll until the run is final. The idempotency key makes a repeat after a lost answer safe. */
+  async result(signal) {
+    const options = { body: this.request(), query: { wait: FIRST_WAIT_SECS }, signal, headers: { "idempotency-key": newId() } };
+    const { body, headers } = await call("POST", "api/submit", options);
+    this.setState({ left: headers.get("ratelimit-remaining") });
+    if (body.result) return body;
+    const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
+    return poll(ask, (answer) => answer.result !== null, { signal, onAnswer: ({ status }) => this.setState({ status }) });
+  }
+
+  cancel = () => {
+    this.stopWaiting();
+    this.setState({ started: null });
+  };
+
+  render(_, { language, languages, code, stdin, profile, limits, started }) {
+    return html`<div class="run">
+      <section class="workbench" aria-label="Program">
+        <h1 tabindex="-1">Run a program</h1>
+        <div class="row controls-row">
+          <label>Language <select value=${language} onChange=${(event) => this.choose(event.target.value)}>
+            ${languages.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
+          <label>Profile <select value=${profile} onChange=${(event) => this.change({ profile: event.target.value })}>
+            <option value="judge">judge</option><option value="agent">agent</option></select></label>
+          <button class="primary" onClick=${this.run} disabled=${started !== null} aria-keyshortcuts="Control+Enter">
+            Run <kbd>Ctrl</kbd> <kbd>Enter</kbd></button>
+        </div>
+        <${Editor} id="code" label="Program" code=${code} language=${language} onChange=${(value) => this.change({ code: value })} />
+        <div class="inputs">
+          <label class="stdin">Standard input
+            <textarea rows="3" spellcheck=${false} value=${stdin} onInput=${(event) => this.change({ stdin: event.target.value })}></textarea></label>
+          <fieldset><legend>Limits</legend>${LIMITS.map(([name, title, step]) => html`<label>${title}
+            <input type="number" min="0" step=${step} placeholder="default" value=${limits[name] ?? ""}
+              onInput=${(event) => this.change({ limits: { ...limits, [name]: event.target.value } })} /></label>`)}</fieldset>
+        </div>
+        <${Snippets} body=${this.request()} />
+      </section>
+      <section class="outcome" aria-label="Result" aria-busy=${started !== null}>${this.outcome()}</section>
+    </div>`;
+  }
+
+  outcome() {
+    const { body, error, started, waited, left, status } = this.state;
+    if (started) {
+      return html`<div class="hero verdict-open" role="status"><span class="code" aria-hidden="true">···</span>
+        <div><h2>${status === "running" ? "Running" : "Waiting for the result"}</h2>
+          <p aria-hidden="true">${duration(Math.max(waited, 1))}</p></div></div>
+        <button onClick=${this.cancel}>Stop waiting</button>`;
+    }
+    if (error) return html`<${Problem} error=${error} again=${this.run} />`;
+    if (!body) {
+      return html`<div class="empty"><p class="big" aria-hidden="true">AC</p><h2>The verdict appears here</h2>
+        <p>Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. Every run has a sandbox of its own, without network.</p></div>`;
+    }
+    return html`<${Result} body=${body} />
+      <p class="quiet">${left !== null && `${Number(left).toLocaleString()} runs left in this window of your quota. `}</p>`;
+  }
+}
+
+class Snippets extends Component {
+  state = { name: SNIPPETS[0].name };
+
+  render({ body }, { name }) {
+    const text = SNIPPETS.find((each) => each.name === name).write(body);
+    return html`<details class="snippets"><summary>Copy as curl, Python or TypeScript</summary>
+      <div class="row" role="group" aria-label="Form">${SNIPPETS.map((each) =>
+        html`<button class="small" aria-pressed=${each.name === name} onClick=${() => this.setState({ name: each.name })}>${each.name}</button>`)}
+        <${Copy} text=${text} /></div>
+      <pre class="output" tabindex="0" role="region" aria-label="Request as ${name}">${text}</pre></details>`;
+  }
+}

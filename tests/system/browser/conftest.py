@@ -1,0 +1,42 @@
+"""One headless Chromium for the tests of the console, over the stack of the session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.system.browser.console import PATIENCE_MS, Console, open_console
+from tests.system.local_stack import LocalStack
+
+CHROMIUM = Path("/usr/bin/chromium")
+"""Debian's: `make setup` installs it. Playwright's own browser would be a download from another host."""
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+
+# Not for the whole session: while Playwright runs, other tests of this process cannot run an event loop.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM.exists(), "run `make setup`: the console's tests need the package chromium"
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def console(browser: Browser, stack: LocalStack) -> Iterator[Console]:
+    """Open the console of a signed-in user, as wide as a desktop."""
+    with open_console(browser, stack) as opened:
+        yield opened
+
+
+@pytest.fixture
+def phone(browser: Browser, stack: LocalStack) -> Iterator[Console]:
+    """Open the console on a phone in dark colours."""
+    with open_console(browser, stack, width=390, height=844, scheme="dark") as opened:
+        yield opened

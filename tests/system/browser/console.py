@@ -1,0 +1,89 @@
+"""The console in a browser. Each test also shows that the page breaks no policy, and asks no other host."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from tests.system.local_stack import API_KEY, LocalStack
+
+_WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+window.alert = () => window.violations.push("alert");
+"""
+PATIENCE_MS = 30_000
+_SERIOUS = ("serious", "critical")
+
+
+@dataclass
+class Console:
+    """A page of the console. `problems`: errors of scripts and policies, and requests to other hosts."""
+
+    page: Page
+    url: str
+    problems: list[str] = field(default_factory=list)
+
+    def open(self, place: str = "") -> Page:
+        """Open a view, such as `runs/<id>`, and wait for its heading."""
+        self.page.goto(f"{self.url}#/{place}")
+        self.page.locator("h1").wait_for()
+        return self.page
+
+    def note_message(self, message: ConsoleMessage) -> None:
+        """Keep errors and warnings, but for those of answers with a status of 400 or more."""
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+            self.problems.append(message.text)
+
+    def note_request(self, request: Request) -> None:
+        """Keep requests to other hosts."""
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+            self.problems.append(request.url)
+
+    def accessibility_problems(self) -> list[str]:
+        """Return what axe finds that is serious."""
+        found: list[dict[str, Any]] = Axe().run(self.page).response["violations"]
+        return [
+            f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+            for each in found
+            if each["impact"] in _SERIOUS
+            for node in each["nodes"]
+        ]
+
+    def is_too_wide(self) -> bool:
+        """Tell whether a reader must scroll sideways."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+@contextmanager
+def open_console(
+    browser: Browser,
+    stack: LocalStack,
+    *,
+    api_key: str | None = API_KEY,
+    width: int = 1360,
+    height: int = 900,
+    scheme: Literal["light", "dark"] = "light",
+) -> Iterator[Console]:
+    """Open a page of a signed-in user, or with `api_key` None of one who is not. Fails at the end on any problem."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB")
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(_WATCH)
+    if api_key is not None:
+        context.add_init_script(
+            f"sessionStorage.getItem('rustbox.key') ?? sessionStorage.setItem('rustbox.key', '{api_key}')"
+        )
+    page = context.new_page()
+    console = Console(page, f"{stack.url}/")
+    page.on("console", console.note_message)
+    page.on("pageerror", lambda error: console.problems.append(str(error)))
+    page.on("request", console.note_request)
+    try:
+        yield console
+        assert console.problems + page.evaluate("window.violations ?? []") == []
+    finally:
+        context.close()

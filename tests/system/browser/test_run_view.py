@@ -1,0 +1,165 @@
+"""Sign in, run a program, read its result: by mouse, by keyboard, on a phone, and with hostile outputs."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.system.browser.console import Console, open_console
+from tests.system.local_stack import API_KEY, LocalStack
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)></pre></body><h1>broken out</h1>"
+    "\x1b[31mred\x1b]0;title\x07\u202egnirts\u2066{{7*7}}${alert(1)}&lt;b&gt;"
+)
+
+
+def run(console: Console, code: str, language: str = "python") -> None:
+    """Type a program, run it with the keyboard, and wait for the verdict."""
+    console.page.get_by_label("Language").select_option(language)
+    console.page.get_by_label("Program", exact=True).and_(console.page.locator("textarea")).fill(code)
+    console.page.keyboard.press("Control+Enter")
+    console.page.locator(".result").wait_for()
+
+
+def test_a_key_signs_in_and_a_wrong_one_says_why(browser: Browser, stack: LocalStack) -> None:
+    with open_console(browser, stack, api_key=None) as console:
+        page = console.open()
+        assert console.accessibility_problems() == []
+        page.get_by_label("API key").fill("rb_live_of_nobody")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("key")
+        page.get_by_role("button", name="Fill in the key").click()
+        page.keyboard.press("Tab")
+        page.get_by_label("API key").press("Enter")
+        expect(page.get_by_role("heading", name="Run a program")).to_be_visible()
+        assert page.evaluate("[localStorage.length, document.cookie, sessionStorage['rustbox.key']]") == [
+            0,
+            "",
+            API_KEY,
+        ]
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API key")).to_be_visible()
+        assert page.evaluate("sessionStorage.getItem('rustbox.key')") is None
+
+
+def test_a_revoked_key_leads_back_to_the_sign_in(browser: Browser, stack: LocalStack) -> None:
+    with open_console(browser, stack, api_key="rb_live_revoked") as console:
+        page = console.open()
+        page.get_by_role("button", name="Run Ctrl Enter").click()
+        expect(page.get_by_label("API key")).to_be_visible()
+        expect(page.get_by_role("alert")).to_contain_text("key")
+
+
+@pytest.mark.parametrize("screen", ["console", "phone"])
+def test_a_run_shows_verdict_times_output_and_evidence(screen: str, request: pytest.FixtureRequest) -> None:
+    console: Console = request.getfixturevalue(screen)
+    page = console.open("run")
+    run(console, "import sys\nprint(6 * 7)\nprint('oops', file=sys.stderr)")
+    expect(page.locator(".hero")).to_contain_text("Accepted")
+    expect(page.get_by_role("region", name="Standard output")).to_have_text("42\n")
+    expect(page.get_by_role("region", name="Standard error")).to_have_text("oops\n")
+    expect(page.get_by_label("Times")).to_contain_text("Ran")
+    page.get_by_text("Evidence:").click()
+    expect(page.get_by_text("Connecting and looking up names fail at once.")).to_be_visible()
+    assert console.accessibility_problems() == []
+    assert not console.is_too_wide()
+
+
+def test_the_keyboard_alone_runs_a_program(console: Console) -> None:
+    page = console.open("run")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    code = page.locator("#code")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "code":
+            break
+    page.keyboard.press("Control+A")
+    page.keyboard.type("for i in range(2):\nprint(i)")
+    assert code.input_value() == "for i in range(2):\n    print(i)"
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("region", name="Standard output")).to_have_text("0\n1\n")
+    assert page.locator(".hero").get_attribute("role") == "status"
+
+
+@pytest.mark.parametrize(
+    ("code", "language", "title"),
+    [
+        ("while True: pass", "python", "Time limit exceeded"),
+        ("int main( {", "c", "Compilation failed"),
+        ("import os; os.kill(os.getpid(), 11)", "python", "Ended by a signal"),
+    ],
+)
+def test_a_failure_is_told_in_words(console: Console, code: str, language: str, title: str) -> None:
+    page = console.open("run")
+    page.get_by_label("CPU time, s").fill("0.3")
+    run(console, code, language)
+    expect(page.locator(".hero")).to_contain_text(title)
+
+
+def test_hostile_output_is_shown_as_text(console: Console) -> None:
+    page = console.open("run")
+    run(console, f"import sys\nsys.stdout.write({HOSTILE!a})\nsys.stderr.write({HOSTILE!a})")
+    shown = (
+        HOSTILE.replace("\x1b", r"\x1b")
+        .replace("\x07", r"\x07")
+        .replace("\u202e", "U+202E")
+        .replace("\u2066", "U+2066")
+    )
+    for stream in ("Standard output", "Standard error"):
+        assert page.get_by_role("region", name=stream).text_content() == shown
+    assert page.locator("script, img, h1").evaluate_all("(found) => found.map((each) => each.tagName)") == [
+        "SCRIPT",
+        "H1",
+    ]
+    assert page.title() == "Run · Rustbox console"
+
+
+def test_a_long_output_is_cut_until_the_reader_wants_it_all(console: Console) -> None:
+    page = console.open("run")
+    run(console, "print('x' * 99_999)")
+    output = page.get_by_role("region", name="Standard output")
+    assert len(output.text_content() or "") == 20_000
+    page.get_by_role("button", name="Show the other").click()
+    assert len(output.text_content() or "") == 100_000
+
+
+def test_refused_limits_are_shown_with_their_field(console: Console) -> None:
+    page = console.open("run")
+    page.get_by_label("Memory, MB").fill("999999")
+    page.get_by_role("button", name="Run Ctrl Enter").click()
+    expect(page.get_by_role("alert")).to_contain_text("limits.memory_mb")
+
+
+def test_copied_requests_run_as_they_are(console: Console) -> None:
+    page = console.open("run")
+    page.locator("#code").fill("print('it\\'s', input(), \"é\")")
+    page.get_by_label("Standard input").fill("a 'line'\n")
+    page.get_by_text("Copy as curl").click()
+    texts = {}
+    for form in ("curl", "Python", "TypeScript"):
+        page.get_by_role("button", name=form, exact=True).click()
+        texts[form] = page.get_by_role("region", name=f"Request as {form}").text_content() or ""
+        assert API_KEY not in texts[form]
+    environment = {"PATH": os.environ["PATH"], "RUSTBOX_API_KEY": API_KEY, "PYTHONUTF8": "1"}
+    for command in (["bash", "-c", texts["curl"]], [sys.executable, "-c", texts["Python"]]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        answer = done.stdout
+        assert (json.loads(answer)["stdout"] if command[0] == "bash" else answer) in {
+            "it's a 'line' é\n",
+            "AC it's a 'line' é\n\n",
+        }
+
+
+def test_a_service_that_is_down_is_told_with_a_way_out(console: Console) -> None:
+    page = console.open("run")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Run Ctrl Enter").click()
+    expect(page.get_by_role("alert")).to_contain_text("No answer from")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".hero")).to_contain_text("Accepted")

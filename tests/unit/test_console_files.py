@@ -1,0 +1,61 @@
+"""The console's files: what others wrote is unchanged, ours make no HTML from text, and every import has its file."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from functions.console import files
+
+VENDORED = json.loads((files.FOLDER / "vendored.json").read_text())
+OWN = sorted(
+    path
+    for path in files.FOLDER.iterdir()
+    if path.suffix == ".js" and path.name not in {each["file"] for each in VENDORED}
+)
+_IMPORT = re.compile(r'^import [^;]*from "([^"]+)";|\bimport\("([^"]+)"\)', re.MULTILINE)
+
+
+def imported(path: Path) -> list[str]:
+    """Return what a module imports, early or late."""
+    return [early or late for early, late in _IMPORT.findall(path.read_text())]
+
+
+@pytest.mark.parametrize("each", VENDORED, ids=lambda each: each["package"])
+def test_a_library_is_the_file_of_its_release(each: dict[str, str]) -> None:
+    assert hashlib.sha256((files.FOLDER / each["file"]).read_bytes()).hexdigest() == each["sha256"]
+    assert each["version"] in each["file"]
+    assert (files.FOLDER / each["licence_file"]).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
+def test_a_module_of_ours_makes_no_code_or_html_from_text_and_knows_no_other_host(path: Path) -> None:
+    text = path.read_text()
+    for danger in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+        "new Function",
+        "localStorage",
+    ):
+        assert danger not in text
+    assert not re.search(r"https?://", text)
+    for name in imported(path):
+        assert name.startswith("./")
+        assert name[2:] in files.names()
+
+
+def test_every_module_is_used() -> None:
+    used = {name[2:] for path in OWN for name in imported(path)}
+    assert {path.name for path in OWN} - used == {"app.js"}
+
+
+def test_the_page_has_no_script_or_style_of_its_own() -> None:
+    page = (files.FOLDER / files.PAGE).read_text()
+    assert "style=" not in page
+    assert re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL) == [""]
+    assert not re.search(r"\son\w+=", page)
