@@ -1,6 +1,7 @@
 """Keep the outputs of a judge run's cases within bounds: their first bytes here, whole ones in the bucket."""
 
 from collections.abc import Callable
+from threading import Lock
 
 from sandbox_runtime.messages import CaseStream
 
@@ -14,11 +15,12 @@ type Store = Callable[[int, bytes], str]
 
 
 class KeptOutputs:
-    """The outputs of one judge run. `store` may raise; then the judge run has no result."""
+    """The outputs of one judge run. Safe for threads. `store` may raise; then the judge run has no result."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._left_bytes = MAX_HEADS_BYTES
+        self._lock = Lock()
 
     def stdout(self, index: int, output: bytes) -> CaseStream:
         """Keep an output. All of it goes into the bucket when it does not fit here."""
@@ -35,6 +37,7 @@ class KeptOutputs:
         return CaseStream(len(output), self._head(output, MAX_STDOUT_HEAD_BYTES))
 
     def _head(self, output: bytes, most_bytes: int) -> bytes:
-        head = output[: min(most_bytes, self._left_bytes)]
-        self._left_bytes -= len(head)
+        with self._lock:
+            head = output[: min(most_bytes, self._left_bytes)]
+            self._left_bytes -= len(head)
         return head

@@ -5,6 +5,7 @@ The program's jail is gone by then. So it never sees a checker, an expected outp
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from threading import Lock
 
 from sandbox_runtime.classify import Phase
 from sandbox_runtime.executor.attempts import Attempts
@@ -48,7 +49,7 @@ class ReadyProgram:
 
 
 class CheckerPrograms:
-    """The checker programs of one judge run. `languages`: those that this runner offers."""
+    """The checker programs of one judge run. Safe for threads. `languages`: those that this runner offers."""
 
     def __init__(
         self, judging: Judging, languages: Mapping[str, Language], cache: CompileCache, project_id: str
@@ -56,6 +57,7 @@ class CheckerPrograms:
         self._judging, self._languages, self._cache, self._project_id = judging, languages, cache, project_id
         self._ready: dict[int, ReadyProgram | Judgement] = {}
         self._secs_left = ALL_CHECKS_SECS
+        self._lock = Lock()
 
     def ready(self, attempts: Attempts, index: int) -> ReadyProgram | Judgement | None:
         """Compile a checker, once. A judgement: it cannot be compiled. None: it is no program.
@@ -65,9 +67,10 @@ class CheckerPrograms:
         program = self._judging.checkers[index].program
         if program is None:
             return None
-        if index not in self._ready:
-            self._ready[index] = self._compiled(attempts, program)
-        return self._ready[index]
+        with self._lock:  # a turn that needs the same checker waits until it is compiled
+            if index not in self._ready:
+                self._ready[index] = self._compiled(attempts, program)
+            return self._ready[index]
 
     def check(self, attempts: Attempts, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
         """Check an output. Raises JailError and ExecutionCancelledError."""
@@ -81,7 +84,8 @@ class CheckerPrograms:
             spec = ready.spec(output, (INPUT, ANSWER, _WRITABLE_DIRECTORY), files)
         wall_secs = min(spec.limits.wall_time_secs, self._secs_left)
         ran, found = attempts.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
-        self._secs_left -= ran.wall_usec / 1e6
+        with self._lock:
+            self._secs_left -= ran.wall_usec / 1e6
         return judgement_of(ready.program.protocol, ran, found)
 
     def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec:

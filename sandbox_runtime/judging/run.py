@@ -1,22 +1,23 @@
-"""A judge run: compile once, then one case after the other, each in a fresh jail.
+"""A judge run: compile once, then judge the cases, each in a fresh jail.
 
-`JudgeRun.turn` judges one case in the slot that it gets. Between two turns the slot is free for others.
+`JudgeRun.turn` judges one case in the slot that it gets. Two turns may run at the same time.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from threading import Lock
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
+from sandbox_runtime.judging.case_order import CaseOrder
 from sandbox_runtime.judging.interaction import Partner, interact, judgement_of_both
-from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
+from sandbox_runtime.judging.judgement import CUT, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
-from sandbox_runtime.judging.skipping import is_skipped
 from sandbox_runtime.judging.totals import Totals
 from sandbox_runtime.languages import Language, run_spec
 from sandbox_runtime.messages import (
@@ -37,6 +38,9 @@ from sandbox_runtime.messages import (
 # An overloaded host may cost this many steps a second attempt. So the retries of a judge run end before the sweeper
 # takes it for lost.
 MOST_RETRIES = 2
+# The sum of the wall times of all cases. The functions count on it: they take a longer judge run for lost.
+ALL_CASES_SECS = 300.0
+_OUT_OF_TIME = f"the cases of this judge run took more than {ALL_CASES_SECS:g} s together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ class Setting:
 
 
 class JudgeRun:
-    """One judge run. Not safe for threads: one turn at a time.
+    """One judge run. The first turn compiles. After it two turns may run at the same time, see `shareable`.
 
-    `is_slot_suspect`: after a turn, whether the platform failed, perhaps because of the slot.
+    A case that met a time limit, or a failure of the judge, beside another case is judged again alone. From then on no
+    cases are judged side by side: two busy cores may share their caches, and a verdict must not depend on that.
 
     Raises LimitRefusedError.
     """
@@ -67,8 +72,9 @@ class JudgeRun:
         self._judging, self._setting, self._started_at = judging, setting, started_at
         self._language = language = setting.languages[request.language]
         self._limits = tuple(_limits(request, case, language) for case in judging.cases)
-        self._results: list[CaseResult] = []
-        self._outcomes: dict[int, str] = {}
+        self._order = CaseOrder(judging)
+        self._secs_left = ALL_CASES_SECS
+        self._lock = Lock()  # of the totals and the time left
         self._retries_left = MOST_RETRIES
         self._kept = KeptOutputs(setting.store)
         self._totals = Totals()
@@ -77,28 +83,37 @@ class JudgeRun:
         self._compilation: Compilation | None = None
         self._is_compiled = language.compile is None
         self._failure: Result | None = None
-        self.is_slot_suspect = False
+        # An interaction needs two slots itself, and with `stop` a result decides whether the next case is judged.
+        self._is_shareable = judging.stop == "never" and all(one.kind != "interactor" for one in judging.checkers)
 
     @property
     def is_over(self) -> bool:
         """Whether every case has its result, or none can get one."""
-        return self._failure is not None or len(self._results) == len(self._judging.cases)
+        return self._failure is not None or self._order.is_over
 
-    def turn(self, jail: Jail) -> list[CaseResult]:
-        """Compile if that is still to do, then judge the next case. Returns the new results, skipped cases included.
+    @property
+    def shareable(self) -> int:
+        """Count the cases left that two slots may share."""
+        return self._order.left if self._is_shareable and self._is_compiled else 0
 
-        Raises JailError and ExecutionCancelledError.
+    def turn(self, jail: Jail, *, is_shared: bool = False) -> bool:
+        """Compile if that is still to do, then judge the next case. False: the slot must not be used again.
+
+        `is_shared`: another slot judges cases meanwhile. Raises JailError and ExecutionCancelledError.
         """
-        begun = len(self._results)
-        attempts = Attempts(jail, self._setting.cancel_fd, self._retries_left)
+        # A case beside another one that the host was too busy for is judged again alone, and may be repeated then.
+        attempts = Attempts(jail, self._setting.cancel_fd, 0 if is_shared else self._retries_left)
         if not self._is_compiled:
             self._compile(attempts)
-        self._skip()
-        if not self.is_over:
-            self._judge(attempts, len(self._results))
-            self._skip()
-        self._retries_left, self.is_slot_suspect = attempts.retries_left, attempts.is_slot_suspect
-        return self._results[begun:]
+        if self._failure is None and (index := self._order.take()) is not None:
+            self._judge(attempts, index, is_shared=is_shared)
+        if not is_shared:
+            self._retries_left = attempts.retries_left
+        return not attempts.is_slot_suspect
+
+    def new_results(self) -> list[CaseResult]:
+        """Return the results since the last call, in the order of the cases, skipped cases included."""
+        return self._order.new_results()
 
     def completed(self) -> JudgeCompleted:
         """Build the message of the end."""
@@ -112,7 +127,7 @@ class JudgeRun:
             completed_at=format_time(datetime.now(UTC)),
             failure=self._failure,
             compile=None if self._failure else self._compilation,
-            cases=tuple(self._results),
+            cases=self._order.results,
             cases_key=None,
             metrics=self._totals.metrics(queue_ms),
             evidence=self._totals.evidence,
@@ -134,6 +149,8 @@ class JudgeRun:
             return
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
+        elif compiled.artifact is None:
+            self._order.skip_all()
         self._compilation = Compilation(
             result=report.result(found),
             stderr=stderr,
@@ -143,17 +160,11 @@ class JudgeRun:
             cached=False,
         )
 
-    def _skip(self) -> None:
-        """Give the next cases their results as long as they are skipped."""
-        has_failed = self._is_compiled and self._language.compile is not None and self._artifact is None
-        while not self.is_over and (has_failed or is_skipped(self._judging, self._outcomes, len(self._results))):
-            self._add(SKIPPED, None)
-
-    def _judge(self, attempts: Attempts, index: int) -> None:
+    def _judge(self, attempts: Attempts, index: int, *, is_shared: bool) -> None:
         case = self._judging.cases[index]
         checker = self._programs.ready(attempts, case.checker)
         if isinstance(checker, Judgement):
-            self._add(checker, None)
+            self._put(index, checker, None)
             return
         spec = run_spec(
             self._language,
@@ -167,9 +178,12 @@ class JudgeRun:
             self._interact(attempts, index, spec, checker)
             return
         ran, found = attempts.run(spec, Phase.RUN)
-        self._totals.add_run(ran, found)
         judgement = of_run(found) or self._check(attempts, case, checker, ran)
-        self._add(judgement, self._case_run(index, ran, found))
+        if is_shared and (found.verdict is Verdict.TLE or judgement.outcome == "judge_error"):
+            self._is_shareable = False
+            self._order.put_back(index)
+            return
+        self._end(index, ran, found, judgement)
 
     def _interact(self, attempts: Attempts, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
         other = self._programs.interactor_spec(interactor, self._judging.cases[index])
@@ -179,9 +193,16 @@ class JudgeRun:
             ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
             found = attempts.classified(ends.program)
         attempts.classified(ends.interactor)
-        self._totals.add_run(ends.program, found)
-        judgement = judgement_of_both(interactor.program.protocol, ends, found)
-        self._add(judgement, self._case_run(index, ends.program, found))
+        self._end(index, ends.program, found, judgement_of_both(interactor.program.protocol, ends, found))
+
+    def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:
+        with self._lock:
+            self._totals.add_run(ran, found)
+            self._secs_left -= ran.wall_usec / 1e6
+            is_out_of_time = self._secs_left <= 0
+        if is_out_of_time:
+            self._order.skip_all(_OUT_OF_TIME)
+        self._put(index, judgement, self._case_run(index, ran, found))
 
     def _check(self, attempts: Attempts, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:
         if ran.stdout_cut:
@@ -201,10 +222,8 @@ class JudgeRun:
             stderr=self._kept.stderr(ran.stderr),
         )
 
-    def _add(self, judgement: Judgement, run: CaseRun | None) -> None:
-        index = len(self._results)
-        self._outcomes[index] = judgement.outcome
-        self._results.append(CaseResult(index, judgement.outcome, judgement.message, judgement.points, run))
+    def _put(self, index: int, judgement: Judgement, run: CaseRun | None) -> None:
+        self._order.put(CaseResult(index, judgement.outcome, judgement.message, judgement.points, run))
 
 
 def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: str, message: str) -> JudgeCompleted:

@@ -13,11 +13,11 @@ def is_skipped(judging: Judging, outcomes: Mapping[int, str], index: int) -> boo
 
     With `group`, the rest of a group is skipped after its first failure, and so are the groups that require it.
     """
+    if judging.stop == "never":
+        return False
     failed = [at for at, outcome in outcomes.items() if outcome in FAILURES]
     if judging.stop == "first_failure":
         return bool(failed)
-    if judging.stop == "never":
-        return False
     lost = {judging.cases[at].group for at in failed} - {None}
     while more := {group.id for group in judging.groups if group.id not in lost and lost.intersection(group.requires)}:
         lost |= more

@@ -46,6 +46,7 @@ class _State:
     running: Counter[str] = field(default_factory=Counter)
     waiting: list[WaitingRun] = field(default_factory=list)
     polls: int = 0
+    lent: int = 0
     is_closed: bool = False
 
 
@@ -102,9 +103,34 @@ class Capacity:
                 return
         run.give_back()
 
-    def release(self, project_id: str) -> None:
+    def lend(self, project_id: str) -> bool:
+        """Take a second slot for a run of the project, if no run waits and one is free. Its holder watches `is_wanted`.
+
+        The pollers count a lent slot as free: a message that they receive gets it after the present case.
+        """
+        with self._lock:
+            state = self._state
+            if self._is_wanted or not state.ready or state.running.total() >= self._slots:
+                return False
+            state.ready -= 1
+            state.running[project_id] += 1
+            state.lent += 1
+            return True
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a run waits for a slot, or the worker drains: judge runs then give up their slots after a case."""
+        with self._lock:
+            return self._is_wanted
+
+    @property
+    def _is_wanted(self) -> bool:
+        return bool(self._state.waiting) or self._state.is_closed
+
+    def release(self, project_id: str, *, is_lent: bool = False) -> None:
         """Count a run of the project as finished."""
         with self._lock:
+            self._state.lent -= is_lent
             running = self._state.running
             running[project_id] -= 1
             if not running[project_id]:
@@ -157,7 +183,7 @@ class Capacity:
 
     def _free_for_messages(self, priority: Priority) -> int:
         state = self._state
-        free = min(free_slots(priority, state.running.total(), self._slots), state.ready)
+        free = min(free_slots(priority, state.running.total() - state.lent, self._slots), state.ready + state.lent)
         return max(0, free - self._waiting_messages(priority))
 
     def _start_runs(self) -> None:

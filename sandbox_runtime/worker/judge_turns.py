@@ -1,9 +1,10 @@
-"""One judge request under way: a turn for each case, each in the slot that the share policy gives."""
+"""One judge request under way: it judges cases in the slot that the share policy gives, until another run wants it."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from sandbox_runtime.executor import ExecutionCancelledError
@@ -54,16 +55,18 @@ class JudgeTurns:
         self._correlation_id, self._store_secs = correlation_id, store_secs
         self._watched = watched
         self._run: JudgeRun | None = None
+        self._telling = Lock()
+        self._has_failed = False
 
     def take(self, slot: WarmSlot) -> tuple[Completed | NotRun | None, bool]:
-        """Judge the next case. Without an answer there are more. The flag: whether the slot may be used again."""
+        """Judge at least one case. Without an answer there are more. The flag: whether the slot may be used again."""
         try:
             if self._run is None:
                 begun = self._begin()
                 if not isinstance(begun, JudgeRun):
                     return self._ended(begun if isinstance(begun, NotRun) else self._correlated(begun)), True
                 self._run = begun
-            self._tell(self._run.turn(slot))
+            is_usable = self._judge(self._run, slot)
         except ExecutionCancelledError:
             return self._ended(NotRun.CANCELLED), slot.healthy
         except TransportError as error:
@@ -72,10 +75,39 @@ class JudgeTurns:
         except JailError as error:
             log_sandbox_failure(self._ids(), error)
             return self._ended(NotRun.SANDBOX_FAILED), False
-        is_usable = slot.healthy and not self._run.is_slot_suspect
         if not self._run.is_over:
             return None, is_usable
         return self._ended(self._runner.store(self._correlated(self._run.completed()), self._store_secs)), is_usable
+
+    def _judge(self, run: JudgeRun, slot: WarmSlot) -> bool:
+        """Judge cases until another run wants the slot; in a second slot too, if one is free."""
+        second_slots, request = self._runner.second_slots, self._request
+
+        def beside(other: WarmSlot) -> bool:
+            return self._judge_in(other, run, is_shared=True)
+
+        while True:
+            if run.shareable > 1:
+                with second_slots.lend(request.project_id, request.submission_id, beside) as is_shared:
+                    is_usable = self._judge_in(slot, run, is_shared=is_shared)
+            else:
+                is_usable = self._judge_in(slot, run, is_shared=False)
+            if run.is_over or not is_usable or not second_slots.may_keep(slot):
+                return is_usable
+
+    def _judge_in(self, slot: WarmSlot, run: JudgeRun, *, is_shared: bool) -> bool:
+        """Judge one case; beside another slot, all that the two may share. False: the slot must not be used again."""
+        try:
+            while True:
+                is_usable = run.turn(slot, is_shared=is_shared) and slot.healthy
+                with self._telling:  # in the order of the cases
+                    self._tell(run.new_results())
+                goes_on = is_shared and is_usable and run.shareable and not self._has_failed
+                if not goes_on or not self._runner.second_slots.may_keep(slot):
+                    return is_usable
+        except BaseException:
+            self._has_failed = True  # the other slot ends after its case
+            raise
 
     def _begin(self) -> JudgeRun | JudgeCompleted | NotRun:
         request, runner = self._request, self._runner

@@ -1,24 +1,28 @@
-"""Second slots, for interactors: opened when the first one is needed, and kept for the next interaction."""
+"""Second slots, for interactors: opened when the first one is needed, and kept for the next interaction a while."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
+from time import monotonic
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE
 
 MOST_PARTNERS = 16
+# An idle slot holds the memory of a template; another one takes a sixth of a second of one core.
+IDLE_SECS = 300.0
 
 
 class PartnerSlots:
     """Safe for threads. `opener(index)` opens a slot; it raises JailError."""
 
-    def __init__(self, opener: Callable[[int], WarmSlot]) -> None:
+    def __init__(self, opener: Callable[[int], WarmSlot], clock: Callable[[], float] = monotonic) -> None:
         self._opener = opener
+        self._clock = clock
         self._permits = BoundedSemaphore(MOST_PARTNERS)
         self._free = list(range(MOST_PARTNERS))
-        self._idle: dict[int, WarmSlot] = {}
+        self._idle: dict[int, tuple[WarmSlot, float]] = {}  # since when
         self._lock = Lock()
 
     @contextmanager
@@ -27,7 +31,7 @@ class PartnerSlots:
         with self._permits:
             with self._lock:
                 index = self._free.pop()
-                slot = self._idle.pop(index, None)
+                slot, _ = self._idle.pop(index, (None, 0.0))
             try:
                 if slot is None:
                     slot = self._opener(index)
@@ -44,12 +48,20 @@ class PartnerSlots:
             slot.close()
         with self._lock:
             if slot is not None and is_usable:
-                self._idle[index] = slot
+                self._idle[index] = slot, self._clock()
             self._free.append(index)  # last in, first out: an idle slot is used again before another one is opened
+
+    def drop_idle(self) -> None:
+        """Close the slots that were idle for IDLE_SECS. Call it from time to time."""
+        self._close_idle_until(self._clock() - IDLE_SECS)
 
     def close(self) -> None:
         """Close the idle slots. Call it when no slot is lent."""
-        with self._lock:
-            for slot in self._idle.values():
-                slot.close()
-            self._idle.clear()
+        self._close_idle_until(self._clock())
+
+    def _close_idle_until(self, at: float) -> None:
+        with self._lock:  # meanwhile nobody opens a slot with the same index
+            for index, (slot, since) in list(self._idle.items()):
+                if since <= at:
+                    del self._idle[index]
+                    slot.close()

@@ -39,6 +39,7 @@ from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.partner_slots import PartnerSlots
 from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
+from sandbox_runtime.worker.second_slot import SecondSlots
 
 # With more unsent completions, slots wait: the memory of this process is bounded.
 MOST_UNSENT = 10
@@ -68,6 +69,7 @@ class RequestRunner:
     long_runs: LongRuns
     progress: ProgressReports
     partners: PartnerSlots
+    second_slots: SecondSlots
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
     def begin(

@@ -34,6 +34,7 @@ from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.second_slot import SecondSlots
 from sandbox_runtime.worker.slot_threads import SlotThreads
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
@@ -98,6 +99,7 @@ class Worker:
             long_runs=self._long_runs,
             progress=self._progress,
             partners=partners,
+            second_slots=SecondSlots(self._capacity, self._slot_threads.put),
         )
         self._intake = QueueIntake(
             runner=runner,
@@ -221,6 +223,7 @@ class Worker:
         while True:
             self._send_heartbeat()
             self._compile_cache.drop_expired()
+            self._partners.drop_idle()
             if self._stopping.wait(self._settings.heartbeat_secs):
                 self._send_heartbeat()
                 return

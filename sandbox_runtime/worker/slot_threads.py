@@ -15,11 +15,15 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a project. `run` returns False when the slot must not be used again. `name`: an id, for the log."""
+    """One run of a project. `run` returns False when the slot must not be used again. `name`: an id, for the log.
+
+    `is_lent`: its slot was lent, see `Capacity.lend`.
+    """
 
     run: Callable[[WarmSlot], bool]
     project_id: str
     name: str
+    is_lent: bool = False
 
 
 class SlotThreads:
@@ -62,4 +66,4 @@ class SlotThreads:
                 # The entry point of this thread: a bug of ours costs one attempt, not the thread.
                 _LOG.exception("handling failed", extra={"message_id": job.name})
                 is_usable = False
-            self._capacity.release(job.project_id)
+            self._capacity.release(job.project_id, is_lent=job.is_lent)

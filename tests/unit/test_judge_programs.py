@@ -14,7 +14,7 @@ from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
-from sandbox_runtime.worker.partner_slots import PartnerSlots
+from sandbox_runtime.worker.partner_slots import IDLE_SECS, PartnerSlots
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 
@@ -255,6 +255,29 @@ def test_partner_slots_are_kept_replaced_and_closed() -> None:
         assert len(opened) == 3
     partners.close()
     assert all(slot.is_closed for slot in opened)
+
+
+def test_a_partner_that_nobody_needs_for_a_while_is_closed() -> None:
+    opened, now = list[RecordedSlot](), [1000.0]
+
+    def opener(_index: int) -> Any:
+        opened.append(RecordedSlot())
+        return opened[-1]
+
+    partners = PartnerSlots(opener, lambda: now[0])
+    with partners.borrow(), partners.borrow():
+        pass
+    now[0] += IDLE_SECS / 2
+    with partners.borrow():
+        partners.drop_idle()
+    now[0] += IDLE_SECS / 2
+    partners.drop_idle()
+    assert sorted(slot.is_closed for slot in opened) == [False, True], "the one that was used in between stays"
+    now[0] += IDLE_SECS / 2
+    partners.drop_idle()
+    assert [slot.is_closed for slot in opened] == [True, True]
+    with partners.borrow():
+        assert len(opened) == 3
 
 
 def test_a_partner_that_cannot_be_opened_fails_the_case_and_frees_its_place() -> None:

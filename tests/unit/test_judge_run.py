@@ -51,7 +51,8 @@ def judge(request: JudgeRequested, slot: RecordedSlot, **how: Any) -> JudgeCompl
     """Take all turns. Each result is told once, in order."""
     run, told = begin(request, **how), list[CaseResult]()
     while not run.is_over:
-        told += run.turn(slot)
+        run.turn(slot)
+        told += run.new_results()
     completed = run.completed()
     assert completed.cases == tuple(told)
     if len(text := serialise(completed)) <= MAX_MESSAGE_BYTES:
@@ -215,7 +216,8 @@ def test_skipped_cases_do_not_run(stop: str, wanted: list[str]) -> None:
 
 def test_the_end_is_seen_in_the_turn_of_the_last_case_that_runs() -> None:
     run = begin(judge_requested([case(expected=b"x"), case(), case()], stop="first_failure"))
-    assert [found.outcome for found in run.turn(RecordedSlot())] == ["wrong_answer", "skipped", "skipped"]
+    run.turn(RecordedSlot())
+    assert [found.outcome for found in run.new_results()] == ["wrong_answer", "skipped", "skipped"]
     assert run.is_over
 
 
@@ -255,6 +257,18 @@ def test_times_are_summed_and_the_worst_evidence_is_kept() -> None:
     assert completed.evidence.isolation_mode == "permissive"
 
 
+def test_all_cases_together_have_a_limit() -> None:
+    slot = RecordedSlot(outcome(wall_usec=200_000_000))
+    completed = judge(judge_requested([case()] * 4), slot)
+    assert [(found.outcome, found.checker_message) for found in completed.cases or ()] == [
+        ("passed", None),
+        ("passed", None),
+        ("skipped", "the cases of this judge run took more than 300 s together"),
+        ("skipped", "the cases of this judge run took more than 300 s together"),
+    ]
+    assert len(slot.specs) == 2
+
+
 OVERLOADED = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, wall_usec=1_000_000, cpu_wait_usec=500_000)
 
 
@@ -279,9 +293,44 @@ def test_a_slot_is_suspect_after_a_failure_of_the_platform_and_not_after_one_of_
     run = begin(judge_requested([case(), case()]))
     seen = []
     while not run.is_over:
+        seen.append(run.turn(slot))
+    assert seen == [False, True]
+
+
+SLOW = outcome(exit_code=None, stop_reason=StopReason.CPU_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("first", "found", "wanted"),
+    [
+        pytest.param(SLOW, outcome(), "passed", id="slow only beside another case"),
+        pytest.param(SLOW, SLOW, "failed", id="slow alone too"),
+        pytest.param(OVERLOADED, outcome(), "passed", id="the host was too busy"),
+        pytest.param(outcome(evidence={"cleanup_verified": False}), outcome(), "passed", id="the platform failed"),
+    ],
+)
+def test_a_time_limit_beside_another_case_is_no_verdict(first: Any, found: Any, wanted: str) -> None:
+    run = begin(judge_requested([case(b"1"), case(b"2"), case(b"3")]))
+    assert run.shareable == 3
+    slot = RecordedSlot(first, found, outcome())
+    run.turn(slot, is_shared=True)
+    assert (run.shareable, run.new_results()) == (0, [])
+    while not run.is_over:
         run.turn(slot)
-        seen.append(run.is_slot_suspect)
-    assert seen == [True, False]
+    assert [spec.stdin for spec in slot.specs] == [b"1", b"1", b"2", b"3"]
+    assert [one.outcome for one in run.completed().cases or ()] == [wanted, "passed", "passed"]
+
+
+@pytest.mark.parametrize("stop", ["first_failure", "group"])
+def test_cases_that_decide_about_later_ones_are_not_shared(stop: str) -> None:
+    assert begin(judge_requested([case()] * 3, stop=stop)).shareable == 0
+
+
+def test_nothing_is_shared_before_the_program_is_compiled() -> None:
+    run = begin(judge_requested([case()] * 3, language="c"))
+    assert run.shareable == 0
+    run.turn(RecordedSlot(outcome(artifact=b"program"), outcome()))
+    assert run.shareable == 2
 
 
 def test_a_run_that_never_starts_has_a_failure_and_no_cases() -> None:

@@ -184,3 +184,32 @@ def test_no_slot_is_lost_or_made_by_many_runs_that_come_and_give_up(slots: int) 
         thread.join(60)
     assert capacity.is_idle
     assert (capacity._state.ready, capacity._state.waiting) == (slots + 1, [])
+
+
+def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
+    capacity, events = ready(2), list[str]()
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert (capacity.lend("A"), capacity.running) == (True, 2)
+    assert not capacity.lend("A"), "every slot has a run"
+    assert not capacity.is_wanted
+    capacity.enqueue(message(events, "a", "A"))
+    assert (capacity.is_wanted, events) == (True, [])
+    capacity.release("A", is_lent=True)
+    assert (events, capacity.is_wanted) == (["a starts"], False)
+    end(capacity, "A")
+    capacity.add_ready()
+    capacity.enqueue(message(events, "b", "B", BATCH))
+    assert not capacity.lend("A"), "a run waits"
+
+
+def test_a_lent_slot_does_not_keep_the_pollers_from_receiving() -> None:
+    capacity = ready(2, spare=0)
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert capacity.lend("A")
+    assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
+
+
+def test_a_worker_that_drains_lends_nothing_and_wants_its_slots_back() -> None:
+    capacity = ready(2)
+    capacity.close()
+    assert (capacity.lend("A"), capacity.is_wanted) == (False, True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.messages.judging import JudgeCompleted as ReadCompleted
-from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.messages import LimitOverrides, as_fields, serialise
 from sandbox_runtime.worker import long_runs, progress, queue_intake
 from tests.adapters.conftest import Aws
@@ -111,6 +111,67 @@ def test_a_single_run_of_another_project_waits_for_one_case_at_most(system: Dire
         permissions.release()
     assert outcomes(system.completion(judged)) == ["passed"] * 200
     assert begun == [b"case 0", b"single", *(b"case %d" % n for n in range(1, 200))]
+
+
+def test_cases_are_judged_in_both_slots_until_another_run_wants_one(system: Direct) -> None:
+    begun, permissions = list[bytes](), Semaphore(0)
+    system.start(lambda: StepSlot(begun, permissions), slots=2)
+    judged = system.judge(judge_requested([case(b"%d" % n) for n in range(20)]))
+    until(lambda: len(begun) == 2)
+    for _ in range(4):
+        permissions.release()
+    until(lambda: len(begun) == 6)
+    system.request("InteractiveQueue", stdin=b"single")
+    until(lambda: system.worker._capacity._state.waiting)
+    for _ in range(2):
+        permissions.release()
+    until(lambda: b"single" in begun)
+    assert begun.index(b"single") == 6
+    for _ in range(20):
+        permissions.release()
+    completed = system.completion(judged)
+    assert outcomes(completed) == ["passed"] * 20
+    assert [found["index"] for found in completed["cases"]] == list(range(20))
+    assert sorted(begun) == sorted([b"single", *(b"%d" % n for n in range(20))])
+
+
+def test_a_case_that_is_slow_beside_another_one_is_judged_again_alone(system: Direct) -> None:
+    begun, permissions = list[bytes](), Semaphore(0)
+    slow = outcome(exit_code=None, stop_reason=StopReason.CPU_LIMIT)
+
+    class SlowOnce(StepSlot):
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+            answer = super().answer(spec, cancel_fd=cancel_fd)
+            return slow if begun.count(b"0") == 1 and spec.stdin == b"0" else answer
+
+    system.start(lambda: SlowOnce(begun, permissions), slots=2)
+    judged = system.judge(judge_requested([case(b"%d" % n) for n in range(6)]))
+    until(lambda: len(begun) == 2)
+    for _ in range(20):
+        permissions.release()
+    assert outcomes(system.completion(judged)) == ["passed"] * 6
+    assert begun.count(b"0") == 2
+    assert begun[begun.index(b"0", 1) :][1:] == sorted(begun[begun.index(b"0", 1) :][1:]), "one case after the other"
+
+
+@pytest.mark.parametrize("breaks", [b"0", b"1"])
+def test_a_sandbox_that_breaks_beside_another_case_starts_the_judge_run_again(system: Direct, breaks: bytes) -> None:
+    """Whichever slot it is in: the other one ends after its case, and the judge run is answered once."""
+    broken: list[bytes] = []
+
+    class BreaksOnce(RecordedSlot):
+        def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
+            if spec.stdin == breaks and not broken:
+                broken.append(spec.stdin)
+                self.healthy = False
+                raise BROKEN
+            return super().answer(spec, cancel_fd=cancel_fd)
+
+    system.start(BreaksOnce, slots=2)
+    judged = system.judge(judge_requested([case(b"%d" % n) for n in range(20)]))
+    assert outcomes(system.completion(judged)) == ["passed"] * 20
+    assert broken == [breaks]
+    until(system.is_empty)
 
 
 def test_two_judge_runs_of_one_project_take_turns(system: Direct) -> None:

@@ -1,4 +1,4 @@
-"""One judge run of many cases, beside the ordinary way: one submission a case. Both over the runner's HTTP."""
+"""One judge run of many cases, beside one submission a case (both over the runner's HTTP) and bare runs in a jail."""
 
 import statistics
 import time
@@ -10,6 +10,12 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from sandbox_runtime.classify import Phase
+from sandbox_runtime.executor import NO_CACHE
+from sandbox_runtime.executor.attempts import Attempts
+from sandbox_runtime.executor.compilation import compile_program
+from sandbox_runtime.jail import Slot
+from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
 from sandbox_runtime.messages import (
     Case,
     Checker,
@@ -25,6 +31,7 @@ from sandbox_runtime.messages import (
 )
 from tests.bench.answers import Expected, Tally, WrongAnswerError, check_completed
 from tests.bench.direct_path import requests_path as of_local_stack
+from tests.bench.jail_slots import languages, new_slot
 from tests.bench.report import Figure, Section
 from tests.bench.rounds import Way
 from tests.bench.scale import Scale
@@ -37,6 +44,7 @@ _NOTES = [
     "`one judge run`: from the request to the answer, with the compilation and with the comparison of every output.",
     "`one submission a case`: the same inputs, one request after the other over one kept connection.",
     "There the program comes from the runner's cache from the second request on.",
+    "Bare: one compilation and the same runs in a slot of this process, one after the other, nothing compared or sent.",
     "Every round has a program that is new to the cache. Median of the rounds.",
 ]
 _ROUNDS = 5
@@ -53,19 +61,47 @@ _SOURCES = {
 def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way], *, path: RequestsPath = of_local_stack) -> Section:
     """Starts a stack of its own."""
     figures = []
-    with path() as ask:
-        for language, most in _MOST_CASES.items():
+    offered = languages()
+    with path() as ask, new_slot(0, offered) as slot:
+        for name, most in _MOST_CASES.items():
             count = min(most, scale.stack_rounds)
-            rounds = [_round(ask, language, count, tally) for _ in range(min(_ROUNDS, scale.stack_rounds))]
-            judged, single = (statistics.median(times) for times in zip(*rounds, strict=True))
-            group = f"{count} cases in {language}"
-            figures += [
-                Figure(group=group, name="one judge run", value=round(judged, 1), unit="ms"),
-                Figure(group=group, name="one submission a case", value=round(single, 1), unit="ms"),
-                Figure(group=group, name="cases a second", value=round(count / judged * 1000), unit=""),
-                Figure(group=group, name="to one submission a case", value=round(judged / single, 2), unit="times"),
+            rounds = [
+                (*_round(ask, name, count, tally), *_bare(slot, offered[name], count, tally))
+                for _ in range(min(_ROUNDS, scale.stack_rounds))
             ]
+            figures += _figures(f"{count} cases in {name}", count, rounds)
     return Section(title=_TITLE, missing=None, notes=_NOTES, series=[], figures=figures)
+
+
+def _figures(group: str, count: int, rounds: Sequence[tuple[float, ...]]) -> list[Figure]:
+    judged, single, compilation, bare = (statistics.median(times) for times in zip(*rounds, strict=True))
+    return [
+        Figure(group=group, name="one judge run", value=round(judged, 1), unit="ms"),
+        Figure(group=group, name="one submission a case", value=round(single, 1), unit="ms"),
+        Figure(group=group, name="bare: the compilation", value=round(compilation, 1), unit="ms"),
+        Figure(group=group, name="bare: the runs", value=round(bare, 1), unit="ms"),
+        Figure(group=group, name="cases a second", value=round(count / judged * 1000), unit=""),
+        Figure(group=group, name="to one submission a case", value=round(judged / single, 2), unit="times"),
+        Figure(group=group, name="to bare", value=round(judged / (compilation + bare), 2), unit="times"),
+    ]
+
+
+def _bare(slot: Slot, language: Language, count: int, tally: Tally) -> tuple[float, float]:
+    """Compile a new program, and run it once for each case. Returns both times in ms."""
+    code = _SOURCES[language.name].format(number=uuid4()).encode()
+    attempts = Attempts(slot, None)
+    begun_ns = time.perf_counter_ns()
+    artifact = None
+    if language.compile is not None:
+        artifact = compile_program(attempts, language, language.compile, code, NO_CACHE, "bench").artifact
+    compiled_ns = time.perf_counter_ns()
+    for number in range(count):
+        stdin = f"{number} {number * 7}\n".encode()
+        limits = language.run_limits(DEFAULT_PROFILE)
+        ran, _ = attempts.run(run_spec(language, code, artifact, limits=limits, stdin=stdin), Phase.RUN)
+        _count(tally, 1, partial(_check_bare, ran.stdout, f"{number * 8}\n".encode()))
+    slot.settle()
+    return (compiled_ns - begun_ns) / 1e6, (time.perf_counter_ns() - compiled_ns) / 1e6
 
 
 def _round(ask: Ask, language: str, count: int, tally: Tally) -> tuple[float, float]:
@@ -127,6 +163,11 @@ def _check_judged(completed: Completed, count: int) -> None:
     passed = sum(case.outcome == "passed" for case in completed.cases)
     if passed != count:
         raise WrongAnswerError(f"{passed} of {count} cases passed")
+
+
+def _check_bare(found: bytes, expected: bytes) -> None:
+    if found != expected:
+        raise WrongAnswerError(f"{found[:80]!r} instead of {expected!r}")
 
 
 def _check_single(completed: Completed, expected: Expected) -> None:

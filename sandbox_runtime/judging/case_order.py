@@ -1,0 +1,89 @@
+"""Which case is judged next, and the results in the order of the cases."""
+
+from threading import Lock
+
+from sandbox_runtime.judging.judgement import SKIPPED
+from sandbox_runtime.judging.skipping import is_skipped
+from sandbox_runtime.messages import CaseResult, Judging
+
+
+class CaseOrder:
+    """Safe for threads: two slots may judge cases of one judge run.
+
+    A result counts when all cases before it have theirs. So a client that asks for later cases misses none.
+    """
+
+    def __init__(self, judging: Judging) -> None:
+        self._judging, self._count = judging, len(judging.cases)
+        self._lock = Lock()
+        self._next = 0
+        self._again: list[int] = []
+        self._early: dict[int, CaseResult] = {}
+        self._outcomes: dict[int, str] = {}
+        self._results: list[CaseResult] = []
+        self._told = 0
+        self._skips_all = False
+        self._reason: str | None = None
+
+    @property
+    def results(self) -> tuple[CaseResult, ...]:
+        """The results so far."""
+        return tuple(self._results)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every case has its result."""
+        return len(self._results) == self._count
+
+    @property
+    def left(self) -> int:
+        """Count the cases that nobody has taken yet."""
+        return self._count - self._next + len(self._again)
+
+    def take(self) -> int | None:
+        """Take the next case. None: all are taken."""
+        with self._lock:
+            self._move_on()
+            if self._again:
+                return self._again.pop(0)
+            if self._next == self._count:
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def put(self, result: CaseResult) -> None:
+        """Add the result of a case that was taken."""
+        with self._lock:
+            self._early[result.index] = result
+            self._move_on()
+
+    def put_back(self, index: int) -> None:
+        """Give back a case that must be judged again."""
+        with self._lock:
+            self._again.append(index)
+            self._again.sort()
+
+    def skip_all(self, reason: str | None = None) -> None:
+        """Skip every case that nobody has taken. `reason`: for the client."""
+        with self._lock:
+            self._skips_all, self._reason = True, reason
+            self._move_on()
+
+    def new_results(self) -> list[CaseResult]:
+        """Return the results since the last call."""
+        with self._lock:
+            found, self._told = self._results[self._told :], len(self._results)
+            return found
+
+    def _move_on(self) -> None:
+        """Count the results that are next, and skip cases. The caller holds the lock."""
+        while (index := len(self._results)) < self._count:
+            result = self._early.pop(index, None)
+            if result is None:
+                is_taken = index < self._next
+                if is_taken or not (self._skips_all or is_skipped(self._judging, self._outcomes, index)):
+                    return
+                self._next = index + 1
+                result = CaseResult(index, SKIPPED.outcome, self._reason, None, None)
+            self._outcomes[index] = result.outcome
+            self._results.append(result)

@@ -1,0 +1,53 @@
+"""A second slot for a judge run, until another run wants it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE
+from sandbox_runtime.worker.slot_threads import Job
+
+_LOG = logging.getLogger(__name__)
+
+
+class SecondSlots:
+    """Shares the slots of `capacity`. `put`: hand a job to the slot threads."""
+
+    def __init__(self, capacity: Capacity, put: Callable[[Job], None]) -> None:
+        self._capacity, self._put = capacity, put
+
+    def may_keep(self, slot: WarmSlot) -> bool:
+        """Whether a judge run may judge its next case in the same slot, because no other run waits for one."""
+        return not self._capacity.is_wanted and slot.runs < RUNS_PER_TEMPLATE
+
+    @contextmanager
+    def lend(self, project_id: str, name: str, work: Callable[[WarmSlot], bool]) -> Iterator[bool]:
+        """Run `work` in a second slot beside the block, if one is free: True. Waits for the end of both.
+
+        `work` returns False when the slot must not be used again. Its error is raised here, unless the block raises.
+        """
+        if not self._capacity.lend(project_id):
+            yield False
+            return
+        ended = Future[None]()
+
+        def run(slot: WarmSlot) -> bool:
+            try:
+                is_usable = work(slot)
+            except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
+                ended.set_exception(error)
+                return False
+            ended.set_result(None)
+            return is_usable
+
+        self._put(Job(run, project_id, name, is_lent=True))
+        try:
+            yield True
+        except BaseException:
+            if (error := ended.exception()) is not None:
+                _LOG.warning("second slot failed too", extra={"problem": type(error).__name__})
+            raise
+        ended.result()
