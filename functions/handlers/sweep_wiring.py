@@ -7,8 +7,12 @@ from functions.settings import SweepSettings
 from functions.submissions.queues import Queues
 from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
+from functions.webhooks.alerts.alerts import Alerts
+from functions.webhooks.alerts.exhausted_store import ExhaustedStore
+from functions.webhooks.alerts.health_checks import HealthChecks
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
+from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.secret_box import SecretBoxes
@@ -21,6 +25,8 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
     completer, table = recorder.completer, settings.deliveries_table
     box, clock = outbox(settings), completer.clock
     deletions = Deletions(table, Clients.dynamodb(), clock)
+    health = HealthStore(table, Clients.dynamodb(), clock)
+    checks = HealthChecks(health, DisabledEvents(box.endpoints, box), box, clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
     lane_waker = LaneWaker(lanes, box.hints, project_slots(settings.webhook_senders), clock)
     return Sweep(
@@ -29,8 +35,7 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
         payloads=completer.payloads,
         deliveries=box.deliveries,
         hints=box.hints,
-        endpoints=box.endpoints,
-        disabled_events=DisabledEvents(box.endpoints, box),
+        alerts=Alerts(checks, ExhaustedStore(table, Clients.dynamodb(), clock), box),
         deletions=deletions,
         lane_waker=lane_waker,
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),

@@ -22,13 +22,12 @@ from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import COMPILE_BUDGET_SECS, PENDING_MAX_MS, RUN_GRACE_SECS, Kind, Status, Submission
 from functions.submissions.queues import Queues
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane
+from functions.webhooks.alerts.alerts import Alerts
+from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueEndpoint, DueExhausted, DueLane
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.disabled_event import DisabledEvents
-from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
 
@@ -54,8 +53,7 @@ class Sweep:
     payloads: Payloads
     deliveries: DeliveryStore
     hints: DeliveryHints
-    endpoints: EndpointStore
-    disabled_events: DisabledEvents
+    alerts: Alerts
     deletions: Deletions
     lane_waker: LaneWaker
     boxes: SecretBoxes
@@ -81,8 +79,8 @@ class Sweep:
         """Handle one row if its due time is still that of the index."""
         if isinstance(entry, DueDelivery):
             self._handle_delivery(entry)
-        elif isinstance(entry, DueDisabledEvent):
-            self._handle_endpoint(entry)
+        elif isinstance(entry, DueEndpoint | DueExhausted):
+            self._handle_alert(entry)
         elif isinstance(entry, DueDeletion):
             self._handle_deletion(entry)
         elif isinstance(entry, DueLane):
@@ -100,14 +98,14 @@ class Sweep:
         reach("sweep.after_take")
         self.hints.send(Hint.of(row))
 
-    def _handle_endpoint(self, due: DueDisabledEvent) -> None:
+    def _handle_alert(self, due: DueEndpoint | DueExhausted) -> None:
         now = self.clock()
-        row = self.endpoints.push_back(due.project_id, due.endpoint_id, due.due_at_ms, now + TAKEN_MS)
-        if row is None:
-            return
-        self._record_age(now - due.due_at_ms)
-        reach("sweep.after_take")
-        self.disabled_events.publish(row)
+        if isinstance(due, DueEndpoint):
+            is_handled = self.alerts.check_endpoint(due, now + TAKEN_MS)
+        else:
+            is_handled = self.alerts.tell_exhausted(due, now + TAKEN_MS)
+        if is_handled:
+            self._record_age(now - due.due_at_ms)
 
     def _handle_deletion(self, due: DueDeletion) -> None:
         if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):

@@ -3,14 +3,19 @@
 EVENT_COMPLETED = "submission.completed"
 EVENT_JUDGED = "judge.completed"
 EVENT_DISABLED = "endpoint.disabled"
-"""Sent to the project's other endpoints when a 410 or days of failures disabled one."""
+EVENT_DEGRADED = "endpoint.degraded"
+EVENT_RECOVERED = "endpoint.recovered"
+EVENT_EXHAUSTED = "delivery.exhausted"
+ALERT_EVENTS = frozenset({EVENT_DISABLED, EVENT_DEGRADED, EVENT_RECOVERED, EVENT_EXHAUSTED})
+"""Sent to the project's other endpoints. A failed delivery of an alert raises no alert: it counts in no rate."""
 EVENT_TEST = "webhook.test"
 """Sent on request only; event filters do not apply."""
 EVENT_CHECK_CHANGED = "check.state.changed"
 EVENT_CHECK_RUN = "check.run.completed"
 EVENT_CHECK_MISSED = "check.run.missed"
 FILTERABLE_EVENTS = (
-    *(EVENT_COMPLETED, EVENT_JUDGED, EVENT_DISABLED),
+    *(EVENT_COMPLETED, EVENT_JUDGED),
+    *(EVENT_EXHAUSTED, EVENT_DEGRADED, EVENT_DISABLED, EVENT_RECOVERED),
     *(EVENT_CHECK_CHANGED, EVENT_CHECK_RUN, EVENT_CHECK_MISSED),
 )
 NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED})

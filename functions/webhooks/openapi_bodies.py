@@ -20,6 +20,21 @@ class FiltersView(BaseModel):
     metadata: dict[str, str]
 
 
+class AttemptRate(BaseModel):
+    """Attempts in a window that ends now. An estimate: the period before counts in part, as if spread evenly."""
+
+    attempts: Count
+    failures: Count
+    success_rate: float | None = Field(description="From 0 to 1. null: no attempts.")
+
+
+class EndpointStats(BaseModel):
+    """Attempts at an endpoint, without those of alerts and tests."""
+
+    last_hour: AttemptRate
+    last_day: AttemptRate
+
+
 class EndpointView(BaseModel):
     """A webhook endpoint. Only the responses of creation and rotation show its secret."""
 
@@ -40,8 +55,12 @@ class EndpointView(BaseModel):
         "the event, which needs an API key."
     )
     api_version: str = Field(description="Version of the shape of events, set at creation.")
-    health: Health = Field(description="degraded: no success for two and a half days. After five days it is disabled.")
-    warning: str | None = Field(description="When a degraded endpoint will be disabled.")
+    health: Health = Field(
+        description="degraded: a quarter of the attempts of the last hour failed, or all for two and a half days."
+    )
+    warning: str | None = Field(description="Why it is degraded, and when it recovers or will be disabled.")
+    degraded_at: Time | None
+    stats: EndpointStats
     failing_since: Time | None = Field(description="First failure since the last success.")
     disabled_reason: DisabledReason | None = Field(
         description="request: by the project; gone: it responded 410; failing: five days of failures."
@@ -170,3 +189,35 @@ class EndpointDisabledEvent(BaseModel):
     endpoint_id: Uuid
     host: str = Field(description="Host of its URL.")
     reason: Literal[DisabledReason.GONE, DisabledReason.FAILING]
+
+
+class _HealthEvent(BaseModel):
+    timestamp: Time
+    endpoint_id: Uuid
+    host: str = Field(description="Host of its URL.")
+    degraded_at: Time = Field(description="Since when it has been degraded.")
+    window: Literal["hour", "day"] = Field(description="The last hour decides if it has ten attempts, else the day.")
+    attempts: Count = Field(description="Attempts in that window.")
+    failures: Count
+
+
+class EndpointDegradedEvent(_HealthEvent):
+    """Body of `endpoint.degraded`."""
+
+    type: Literal["endpoint.degraded"]
+
+
+class EndpointRecoveredEvent(_HealthEvent):
+    """Body of `endpoint.recovered`."""
+
+    type: Literal["endpoint.recovered"]
+
+
+class DeliveryExhaustedEvent(BaseModel):
+    """Body of `delivery.exhausted`."""
+
+    type: Literal["delivery.exhausted"]
+    timestamp: Time = Field(description="When the first of them was exhausted.")
+    endpoint_id: str = Field(description="An endpoint's id, or run: the runs' own URLs.")
+    deliveries: int = Field(ge=1, description="Exhausted deliveries since the event before.")
+    last_delivery_id: str = Field(description="<event id>.<endpoint id> of the last of them.")

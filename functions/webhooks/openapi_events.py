@@ -3,8 +3,20 @@
 from typing import Any
 
 from functions.http.openapi.operation import Responses, Webhook
-from functions.webhooks.event_types import EVENT_DISABLED, EVENT_TEST
-from functions.webhooks.openapi_bodies import EndpointDisabledEvent, WebhookTestEvent
+from functions.webhooks.event_types import (
+    EVENT_DEGRADED,
+    EVENT_DISABLED,
+    EVENT_EXHAUSTED,
+    EVENT_RECOVERED,
+    EVENT_TEST,
+)
+from functions.webhooks.openapi_bodies import (
+    DeliveryExhaustedEvent,
+    EndpointDegradedEvent,
+    EndpointDisabledEvent,
+    EndpointRecoveredEvent,
+    WebhookTestEvent,
+)
 from functions.webhooks.sending.headers import USER_AGENT
 
 REPEATED = (
@@ -34,6 +46,27 @@ _TEST_RESPONSES: Responses = {
 }
 
 WEBHOOKS = {
+    EVENT_EXHAUSTED: Webhook(
+        "deliveryExhausted",
+        "Deliveries to one target failed at their last attempt; at most one event an hour for a target",
+        REPEATED,
+        DeliveryExhaustedEvent,
+        RESPONSES,
+    ),
+    EVENT_DEGRADED: Webhook(
+        "endpointDegraded",
+        "Many attempts at another endpoint of the project fail",
+        REPEATED,
+        EndpointDegradedEvent,
+        RESPONSES,
+    ),
+    EVENT_RECOVERED: Webhook(
+        "endpointRecovered",
+        "A degraded endpoint of the project works again",
+        REPEATED,
+        EndpointRecoveredEvent,
+        RESPONSES,
+    ),
     EVENT_DISABLED: Webhook(
         "endpointDisabled",
         "Failures disabled another endpoint of the project",

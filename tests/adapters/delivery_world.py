@@ -284,7 +284,8 @@ class DeliveryWorld:
     def next_due_ms(self) -> int | None:
         """When something is due, of all rows of both tables; None if nothing ever is."""
         items = self.pipeline.aws.items("DeliveriesTable") + self.pipeline.aws.items("SubmissionsTable")
-        return min((int(item["due_at_ms"]["N"]) for item in items if "due_at_ms" in item), default=None)
+        due = (item for item in items if "due_at_ms" in item and not _is_only_checked(item))
+        return min((int(item["due_at_ms"]["N"]) for item in due), default=None)
 
     def settle(self) -> None:
         """Nothing goes wrong any more: sweeps come every minute, every message arrives, receivers are well or not."""
@@ -346,3 +347,8 @@ class DeliveryWorld:
 def _without_rendering(body: dict[str, Any]) -> dict[str, Any]:
     """The bus gets a rendering of its own."""
     return {name: value for name, value in body.items() if name != "rendering"}
+
+
+def _is_only_checked(item: Mapping[str, Any]) -> bool:
+    """Whether it is a degraded endpoint that owes no event: it is due every five minutes until it recovers."""
+    return "degraded_at" in item and item["enabled"]["BOOL"] and "untold_type" not in item

@@ -32,6 +32,9 @@ from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger, metrics
+from functions.webhooks.alerts.alerts import Alerts
+from functions.webhooks.alerts.exhausted_store import ExhaustedStore
+from functions.webhooks.alerts.health_checks import HealthChecks
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
@@ -39,6 +42,7 @@ from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
+from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
@@ -125,6 +129,8 @@ class Pipeline:
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
         self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
         self.disabled_events = DisabledEvents(self.endpoints, self.outbox)
+        checks = HealthChecks(HealthStore(table, dynamodb, time), self.disabled_events, self.outbox, time)
+        self.alerts = Alerts(checks, ExhaustedStore(table, dynamodb, time), self.outbox)
         self.lane_waker = LaneWaker(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.deliverer = Deliverer(
             Claimer(

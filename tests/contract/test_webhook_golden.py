@@ -1,21 +1,27 @@
 """The webhook bodies that we make are the golden ones, and fit the published schema."""
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from functions.clock import to_rfc3339
 from functions.events.catalogue import samples
 from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
 from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
 from functions.submissions.views import result_body
+from functions.webhooks.alerts.events import exhausted_event, health_event
+from functions.webhooks.alerts.exhausted_store import ExhaustedDeliveries
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES
 from functions.webhooks.endpoints.disabled_event import disabled_event
-from functions.webhooks.endpoints.model import DisabledReason, Endpoint
+from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
 from functions.webhooks.endpoints.test_event import webhook_test
+from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS, Counter, Traffic
+from functions.webhooks.event_types import EVENT_DEGRADED, EVENT_RECOVERED
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
 DOCUMENT = json.loads(openapi_text())
@@ -98,6 +104,31 @@ def test_body_that_lacks_a_field_or_has_another_does_not_fit(name: str) -> None:
 def test_golden_notice_is_what_we_make(reason: DisabledReason) -> None:
     made = disabled_event(ENDPOINT.disabled(reason, START_MS))
     assert json.loads(made.body) == golden(f"webhook/endpoint_disabled.v1.{reason}")
+    assert (EVENTS / f"{made.schema}.schema.json").is_file()
+
+
+def test_golden_alert_of_a_degraded_endpoint_is_what_we_make() -> None:
+    at = to_rfc3339(START_MS)
+    hour = Counter(START_MS // HOUR_MS, 40, 12)
+    endpoint = dataclasses.replace(ENDPOINT, degraded_at=at, traffic=Traffic(hour=hour))
+    made = health_event(endpoint, HealthChange(EVENT_DEGRADED, at, at), START_MS)
+    assert json.loads(made.body) == golden("webhook/endpoint_degraded.v1.typical")
+    assert (EVENTS / f"{made.schema}.schema.json").is_file()
+
+
+def test_golden_alert_of_a_recovered_endpoint_is_what_we_make() -> None:
+    change = HealthChange(EVENT_RECOVERED, to_rfc3339(START_MS), to_rfc3339(START_MS - HOUR_MS))
+    endpoint = dataclasses.replace(ENDPOINT, traffic=Traffic(day=Counter(START_MS // DAY_MS, 8, 0)))
+    made = health_event(endpoint, change, START_MS)
+    assert json.loads(made.body) == golden("webhook/endpoint_recovered.v1.typical")
+    assert (EVENTS / f"{made.schema}.schema.json").is_file()
+
+
+@pytest.mark.parametrize(("name", "endpoint_id", "count"), [("endpoint", ENDPOINT.endpoint_id, 3), ("run", "run", 1)])
+def test_golden_alert_of_exhausted_deliveries_is_what_we_make(name: str, endpoint_id: str, count: int) -> None:
+    expected = golden(f"webhook/delivery_exhausted.v1.{name}")
+    made = exhausted_event(ExhaustedDeliveries("dev", endpoint_id, START_MS, expected["last_delivery_id"], count))
+    assert json.loads(made.body) == expected
     assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 

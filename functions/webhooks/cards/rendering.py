@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from functions.webhooks.cards.alert_cards import ALERT_CARDS
 from functions.webhooks.cards.card import Card, Level, bounded
 from functions.webhooks.cards.discord import discord_body
 from functions.webhooks.cards.slack import slack_body
 from functions.webhooks.cards.teams import teams_body
 from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.endpoints.model import BodyFormat
-from functions.webhooks.event_types import EVENT_DISABLED, EVENT_TEST
+from functions.webhooks.event_types import EVENT_TEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,16 +46,6 @@ class Cards:
         return event_bytes(_BODIES[body_format](bounded(card)))
 
 
-def _disabled_card(event: Mapping[str, Any]) -> Card:
-    reasons = {"gone": "It answered 410 Gone.", "failing": "Every delivery of the last five days failed."}
-    return Card(
-        f"Webhook endpoint disabled: {event['host']}",
-        Level.BAD,
-        f"{reasons.get(event['reason'], '')} Its deliveries pause. Repair it, enable it, recover its deliveries.",
-        (("Endpoint", event["endpoint_id"]),),
-    )
-
-
 def _test_card(event: Mapping[str, Any]) -> Card:
     return Card("Rustbox test message", Level.NEUTRAL, event["message"], (("Endpoint", event["endpoint_id"]),))
 
@@ -65,4 +56,4 @@ def _any_card(event: Mapping[str, Any]) -> Card:
     return Card(str(event.get("type", "event")), Level.NEUTRAL, "", tuple(fact for fact in facts if fact[0] != "type"))
 
 
-_OWN_MAKERS: Final[Mapping[str, CardMaker]] = {EVENT_DISABLED: _disabled_card, EVENT_TEST: _test_card}
+_OWN_MAKERS: Final[Mapping[str, CardMaker]] = {**ALERT_CARDS, EVENT_TEST: _test_card}

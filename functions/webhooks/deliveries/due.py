@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from functions.webhooks.alerts.exhausted_store import EXHAUSTED_PREFIX
 from functions.webhooks.deliveries.rows import ids_of
 from functions.webhooks.endpoints.rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
 from functions.webhooks.sending.lane_rows import LANE_PREFIX, ids_of_lane
@@ -24,8 +25,8 @@ class DueDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class DueDisabledEvent:
-    """A disabled endpoint whose `endpoint.disabled` event is not published yet."""
+class DueEndpoint:
+    """An endpoint whose health must be checked, or that owes an event."""
 
     project_id: str
     endpoint_id: str
@@ -35,6 +36,20 @@ class DueDisabledEvent:
     def row_id(self) -> str:
         """Name of the row in logs."""
         return f"endpoint#{self.endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueExhausted:
+    """Exhausted deliveries of one target that the project was not told of yet."""
+
+    project_id: str
+    endpoint_id: str
+    due_at_ms: int
+
+    @property
+    def row_id(self) -> str:
+        """Name of the row in logs."""
+        return f"exhausted#{self.project_id}#{self.endpoint_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +80,17 @@ class DueLane:
         return f"lane#{self.project_id}#{self.name}"
 
 
-def to_due(entry: Mapping[str, Any]) -> DueDelivery | DueDisabledEvent | DueDeletion | DueLane:
+type DueRow = DueDelivery | DueEndpoint | DueExhausted | DueDeletion | DueLane
+
+
+def to_due(entry: Mapping[str, Any]) -> DueRow:
     """Convert an index entry, by the prefix of its sort key."""
     if entry["sk"].startswith(LANE_PREFIX):
         return DueLane(*ids_of_lane(entry), entry["due_at_ms"])
     if entry["sk"].startswith(DELETION_PREFIX):
         return DueDeletion(*ids_of_endpoint(entry), entry["due_at_ms"])
     if entry["sk"].startswith(ENDPOINT_PREFIX):
-        return DueDisabledEvent(*ids_of_endpoint(entry), entry["due_at_ms"])
+        return DueEndpoint(*ids_of_endpoint(entry), entry["due_at_ms"])
+    if entry["sk"].startswith(EXHAUSTED_PREFIX):
+        return DueExhausted(*ids_of_endpoint(entry), entry["due_at_ms"])
     return DueDelivery(*ids_of(entry), entry["due_at_ms"])

@@ -14,7 +14,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueDisabledEvent, DueLane, to_due
+from functions.webhooks.deliveries.due import DueDelivery, DueRow, to_due
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import TTL_MS, Delivery, DeliveryState, Event
 
@@ -97,7 +97,7 @@ class DeliveryStore(Table):
         item = update.apply(self._client, self.table_name, rows.delivery_key(due.event_id, due.endpoint_id))
         return rows.to_delivery(item) if item is not None else None
 
-    def due(self, shard: str, now_ms: int, limit: int) -> list[DueDelivery | DueDisabledEvent | DueDeletion | DueLane]:
+    def due(self, shard: str, now_ms: int, limit: int) -> list[DueRow]:
         """Return up to `limit` due entries of one shard, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table_name,

@@ -1,8 +1,10 @@
 """Webhook endpoints of a project: settings, event filter and health.
 
-    active ──failures only for half the time──▶ degraded ──5 days, or an answer 410──▶ disabled
-      ▲◀───────────── any delivery ───────────────┘                                      │
-      └──────────────────────── the project enables it again ────────────────────────────┘
+    active ──too many failures──▶ degraded ──only failures for 5 days, or an answer 410──▶ disabled
+      ▲◀──────── few failures ───────┘                                                        │
+      └─────────────────────────── the project enables it again ──────────────────────────────┘
+
+`health_rule` says how many failures these are. The sweeper applies it to endpoints with failures.
 
 A disabled endpoint still gets delivery rows, in state `paused`. `recover` sends them later.
 """
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 from functions.clock import to_rfc3339
 from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
+from functions.webhooks.endpoints.traffic import Traffic
 from functions.webhooks.event_types import NAMED_ONLY_EVENTS
 
 if TYPE_CHECKING:
@@ -84,13 +87,23 @@ class FailureStreak:
         return self.spread > 1 and now_ms - self.since_ms >= DISABLE_AFTER_MS * share
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """A change of an endpoint's health that is not published yet. `degraded_at`: start of the degraded time."""
+
+    event_type: str
+    at: str
+    degraded_at: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One endpoint row. Times ending in `_at` are RFC 3339 texts.
 
     `events`: subscribed event names; see `wants`. `headers_box`: sealed values of the custom headers, in the order of
     `header_names`. `secret_box`: the sealed `whsec_` secret. The previous secret also signs until `previous_until_ms`.
-    `max_per_second` 0: no limit. `payload` and `api_version` never change.
+    `max_per_second` 0: no limit. `payload` and `api_version` never change. `untold`: a change of its health that is not
+    published yet.
     """
 
     endpoint_id: str
@@ -115,6 +128,9 @@ class Endpoint:
     filters: RunFilters = ALL_RUNS
     payload: Payload = Payload.FULL
     api_version: str = CURRENT_VERSION
+    traffic: Traffic = field(default_factory=Traffic)
+    degraded_at: str | None = None
+    untold: HealthChange | None = None
 
     def wants(self, event_type: str) -> bool:
         """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""
@@ -124,9 +140,11 @@ class Endpoint:
         """Return its health now."""
         if not self.enabled:
             return Health.DISABLED
-        if self.failing is not None and self.failing.has_lasted(now_ms, 0.5):
-            return Health.DEGRADED
-        return Health.ACTIVE
+        return Health.DEGRADED if self.degraded_at is not None or self.is_failing_long(now_ms) else Health.ACTIVE
+
+    def is_failing_long(self, now_ms: int) -> bool:
+        """Whether only failures have come for half of DISABLE_AFTER_MS."""
+        return self.failing is not None and self.failing.has_lasted(now_ms, 0.5)
 
     def signing_boxes(self, now_ms: int) -> tuple[bytes, ...]:
         """Return the sealed secrets that sign now, the current one first."""

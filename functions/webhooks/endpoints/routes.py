@@ -26,6 +26,7 @@ from functions.webhooks.endpoints.list_filters import endpoint_filters
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
 from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
+from functions.webhooks.endpoints.rows import HEALTH
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.secret_box import UnsealError
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.store import EndpointStore
     from functions.webhooks.sending.secret_box import SecretBoxes
 
-FORGET_FAILURES = ("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread")
 _TRIES = 3
 _SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
 _CANCEL_MS = 5_000
@@ -200,7 +200,7 @@ class EndpointRoutes:
         else:
             sets["headers_box"] = box
         if settings.enabled and not seen.enabled:
-            removes += FORGET_FAILURES
+            removes += HEALTH
         elif seen.enabled and not settings.enabled:
             sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(self.clock())}
         return sets, removes

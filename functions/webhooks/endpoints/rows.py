@@ -1,13 +1,28 @@
 """Items of endpoints, in the deliveries table, because a claim checks delivery and endpoint in one transaction."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from functions.aws.dynamodb.items import Value, from_item, key
 from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
-from functions.webhooks.endpoints.model import BodyFormat, DisabledReason, Endpoint, FailureStreak, Payload
+from functions.webhooks.endpoints.model import (
+    BodyFormat,
+    DisabledReason,
+    Endpoint,
+    FailureStreak,
+    HealthChange,
+    Payload,
+)
+from functions.webhooks.endpoints.traffic_rows import TRAFFIC, to_traffic, traffic_values
 
+UNTOLD: Final = ("untold_type", "untold_at", "untold_degraded_at")
+"""A change of the health that is not published yet, in the order of `HealthChange`."""
+HEALTH: Final = (
+    *("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread"),
+    *("degraded_at", *UNTOLD, *TRAFFIC),
+)
+"""Attributes that an endpoint loses when its project enables it."""
 ENDPOINT_PREFIX = "ENDPOINT#"
 SUBSCRIBERS_PREFIX = "ENDPOINT"
 """Of the endpoints, and of the row with their number, which also says how long the project keeps an event log."""
@@ -38,7 +53,7 @@ def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
 
 
 def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return project id and endpoint id from the key of an endpoint row or a deletion row."""
+    """Return project id and endpoint id from the key of an endpoint's row, whatever its prefix."""
     return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).partition("#")[2]
 
 
@@ -68,6 +83,8 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
         "filters": endpoint.filters.values() if endpoint.filters != ALL_RUNS else None,
         "payload": endpoint.payload.value if endpoint.payload is not Payload.FULL else None,
         "api_version": endpoint.api_version,
+        "degraded_at": endpoint.degraded_at,
+        **traffic_values(endpoint.traffic),
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
@@ -112,4 +129,7 @@ def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
         filters=RunFilters.of(row.get("filters", {})),
         payload=Payload(row.get("payload", Payload.FULL)),
         api_version=row.get("api_version", CURRENT_VERSION),
+        traffic=to_traffic(row),
+        degraded_at=row.get("degraded_at"),
+        untold=HealthChange(*(row[name] for name in UNTOLD)) if "untold_type" in row else None,
     )

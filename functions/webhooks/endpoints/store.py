@@ -1,4 +1,4 @@
-"""Endpoint rows: consistent reads, the lock of a long call, and the due key of `endpoint.disabled`."""
+"""Endpoint rows: consistent reads, the lock of a long call, and the end of `endpoint.disabled`."""
 
 from __future__ import annotations
 
@@ -49,20 +49,19 @@ class EndpointStore(Table):
             tuple(sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))), log_until_ms
         )
 
-    def push_back(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, due_at_ms: int) -> Endpoint | None:
-        """Move the due key of an endpoint with an unpublished `endpoint.disabled`; None for a stale entry."""
-        update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = update.apply(self._client, self.table_name, endpoint_key(project_id, endpoint_id))
-        return to_endpoint(item) if item is not None else None
-
     def finish_disabled_event(self, endpoint: Endpoint) -> None:
-        """Clear the due key after `endpoint.disabled`, unless the endpoint was disabled again meanwhile."""
+        """Clear the due key after `endpoint.disabled`, unless the endpoint was disabled again or owes another event."""
         condition = "attribute_not_exists(#disabled_at)"
         values: dict[str, Value] = {}
         if endpoint.disabled_at is not None:
             condition += " OR #disabled_at = :seen"
             values["seen"] = endpoint.disabled_at
-        update = ConditionalUpdate({}, f"attribute_exists(#pk) AND ({condition})", values, ("due_shard", "due_at_ms"))
+        update = ConditionalUpdate(
+            {},
+            f"attribute_exists(#pk) AND attribute_not_exists(#untold_type) AND ({condition})",
+            values,
+            ("due_shard", "due_at_ms"),
+        )
         update.is_applied(self._client, self.table_name, _key(endpoint))
 
     def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:

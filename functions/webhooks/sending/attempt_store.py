@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate, check
-from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
 from functions.clock import MS_PER_SEC
+from functions.webhooks.alerts.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import (
     NOT_SENT,
     TTL_MS,
@@ -22,8 +22,10 @@ from functions.webhooks.deliveries.model import (
     due_at,
 )
 from functions.webhooks.deliveries.rows import attempt_row, attempt_values, delivery_key
-from functions.webhooks.endpoints.rows import endpoint_key, failing_is, to_endpoint
+from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
+from functions.webhooks.event_types import ALERT_EVENTS
 from functions.webhooks.sending import slot_rows
+from functions.webhooks.sending.endpoint_outcome import endpoint_actions, endpoint_after
 from functions.webhooks.sending.lane import is_unanswered
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key
 from functions.webhooks.sending.lane_store import close_breaker
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.reply import Reply
 
 MAX_TRIES = 6
-_FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
 _NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 
 
@@ -69,12 +70,14 @@ class Attempts(Table):
         seen, frees = held.endpoint, held.slot is not None and not held.others_wait
         for tried in tries(MAX_TRIES, self._sleep):
             is_last = tried + 1 == MAX_TRIES
-            after = seen.after_reply(reply, self._clock()) if seen is not None else None
+            now = self._clock()
+            after = endpoint_after(seen, held.delivery, reply, now)
             transition = planned if held.endpoint is None or is_last else adjust_for_endpoint(planned, after)
             actions = self._of_delivery(held.delivery, reply, transition)
             if not is_last:
                 # The slot comes last, so that its code is the last.
-                actions += self._of_endpoint(seen, after, reply) + self._of_lane(held.lane, seen, reply)
+                actions += endpoint_actions(self.table_name, seen, after, held.delivery, reply, now)
+                actions += self._of_lane(held.lane, seen, reply)
                 actions += self._of_slot(held, rest_until_ms) if frees else []
             codes = transact(self._client, actions)
             if not codes:
@@ -108,31 +111,10 @@ class Attempts(Table):
         else:
             attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
             actions = [{"Put": {"TableName": self.table_name, "Item": attempt}}]
+        if transition.state is DeliveryState.EXHAUSTED and delivery.event_type not in ALERT_EVENTS:
+            actions.append(count_exhausted(self.table_name, delivery, now))
         update = ConditionalUpdate(sets, condition, values, removes)
         return [update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)), *actions]
-
-    def _of_endpoint(self, seen: Endpoint | None, after: Endpoint | None, reply: Reply) -> list[Any]:
-        """Write the endpoint's changed health, on condition that the row still matches `seen`.
-
-        A send without a response checks it also if nothing changes, because the circuit breaker counts it (`_of_lane`).
-        """
-        if seen is None or after is None or (after == seen and not is_unanswered(reply)):
-            return []
-        key = endpoint_key(seen.project_id, seen.endpoint_id)
-        sets: dict[str, Value] = {}
-        removes: tuple[str, ...] = ()
-        values: dict[str, Value] = {"seen_enabled": seen.enabled}
-        condition = f"#enabled = :seen_enabled AND {failing_is(seen, values)}"
-        if after == seen:
-            return [check(self.table_name, key, condition, values)]
-        if after.failing is None:
-            removes = _FAILING
-        else:
-            failing = after.failing
-            sets = dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True))
-        sets |= _disabling(after, self._clock()) if not after.enabled else {}
-        update = ConditionalUpdate(sets, condition, values, removes)
-        return [update.action(self.table_name, key)]
 
     def _of_lane(self, lane: Lane, endpoint: Endpoint | None, reply: Reply) -> list[Any]:
         """Count a send without a response for the circuit breaker; a response closes it.
@@ -171,15 +153,3 @@ class Attempts(Table):
         key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
         found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         return to_endpoint(found["Item"]) if "Item" in found else None
-
-
-def _disabling(after: Endpoint, now: int) -> dict[str, Value]:
-    """Return the attributes of a disabled endpoint. Its due key makes the sweeper publish `endpoint.disabled`."""
-    return {
-        "enabled": False,
-        "disabled_reason": after.disabled_reason or "",
-        "disabled_at": after.disabled_at or "",
-        "updated_at": after.disabled_at or "",
-        "due_shard": due_shard(after.endpoint_id),
-        "due_at_ms": now,
-    }

@@ -73,7 +73,7 @@ class Claimer:
             elif seen.endpoint is not None and not seen.endpoint.enabled:
                 self.leases.pause(seen)
             elif (claimed := self.leases.claim_next(seen, owner, slot)) is not None:
-                return claimed
+                return self._kept(claimed, seen.endpoint)
         return None
 
     def release(self, slot: HeldSlot) -> None:
@@ -112,7 +112,7 @@ class Claimer:
             # Of the very bytes: the claim fails unless the row has the same digest.
             delivery = replace(delivery, body_digest=hashlib.sha256(hint.body).digest())
         claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.lane_waker.project_slots)
-        return None if claimed is None else replace(claimed, body=hint.body)
+        return None if claimed is None else replace(self._kept(claimed, endpoint), body=hint.body)
 
     def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
         """Claim, park, pause or cancel. Return the claim if any, and False if the rows have changed since."""
@@ -130,7 +130,13 @@ class Claimer:
             if not self._has_free_slot(seen):
                 return None, True  # both wait, and the sender that took the slot will see them
         held = self.leases.claim(seen, owner, self.lane_waker.project_slots)
-        return held, held is not None
+        return (None, False) if held is None else (self._kept(held, seen.endpoint), True)
+
+    def _kept(self, held: ClaimedDelivery, before: Endpoint | None) -> ClaimedDelivery:
+        """Keep the endpoint of a claim that began an hour of its counters: the next claim relies on the hour."""
+        if held.endpoint is not None and before is not None and held.endpoint.traffic != before.traffic:
+            self.keep(held.endpoint)
+        return held
 
     def _has_free_slot(self, seen: DeliverySnapshot) -> bool:
         return seen.slots.count_free(seen.lane, self.lane_waker.project_slots, self.clock()) > 0

@@ -28,6 +28,8 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.rows import endpoint_key, failing_is
+from functions.webhooks.endpoints.traffic_rows import count
+from functions.webhooks.event_types import ALERT_EVENTS
 from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.lane_store import mark_lane
@@ -105,7 +107,8 @@ class Leases(Table):
         # Else the lane has no failure (`Attempts`), and nothing waits in it if nothing of the project waits.
         is_checked_to = len(actions)
         if endpoint is not None:
-            actions.append(self._endpoint_is_unchanged(endpoint))
+            count_attempt, endpoint = self._count_attempt(delivery, endpoint)
+            actions.append(count_attempt)
         codes = self._transact(actions)
         if CONDITION_FAILED in codes[1:is_checked_to]:
             self._crowded.keep(lane.project_id, True)
@@ -192,12 +195,14 @@ class Leases(Table):
     ) -> ClaimedDelivery | None:
         claim, ours = self._lease(seen.delivery, owner)
         actions = [claim, *actions]
-        if seen.endpoint is not None:
-            actions.append(self._endpoint_is_unchanged(seen.endpoint))
+        endpoint = seen.endpoint
+        if endpoint is not None:
+            count_attempt, endpoint = self._count_attempt(seen.delivery, endpoint)
+            actions.append(count_attempt)
         if self._transact(actions):
             return None
         others_wait = seen.slots.waiting_ms is not None
-        return ClaimedDelivery(ours, seen.endpoint, seen.lane, slot, self._clock(), others_wait)
+        return ClaimedDelivery(ours, endpoint, seen.lane, slot, self._clock(), others_wait)
 
     def _lease(self, delivery: Delivery, owner: str) -> tuple[Any, Delivery]:
         """Return the action that takes the lease of an unchanged delivery, and the delivery after it."""
@@ -224,11 +229,20 @@ class Leases(Table):
         condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"
         return check(self.table_name, lane_key(lane.project_id, lane.name), condition, {})
 
-    def _endpoint_is_unchanged(self, seen: Endpoint) -> Any:
-        """Check settings and health: the sender uses both, and `seen` may come from a cache."""
+    def _count_attempt(self, delivery: Delivery, seen: Endpoint) -> tuple[Any, Endpoint]:
+        """Return the action that counts the attempt that follows, and the endpoint with the periods of its counters.
+
+        It checks settings and health: the sender uses both, maybe from a cache. A check alone costs as many write
+        units. An alert does not count.
+        """
         values: dict[str, Value] = {"enabled": True, "seen_at": seen.updated_at}
         condition = f"#enabled = :enabled AND #updated_at = :seen_at AND {failing_is(seen, values)}"
-        return check(self.table_name, endpoint_key(seen.project_id, seen.endpoint_id), condition, values)
+        key = endpoint_key(seen.project_id, seen.endpoint_id)
+        if delivery.event_type in ALERT_EVENTS:
+            return check(self.table_name, key, condition, values), seen
+        now = self._clock()
+        update = count(ConditionalUpdate({}, condition, values), seen.traffic, now, "attempts")
+        return update.action(self.table_name, key), replace(seen, traffic=seen.traffic.at(now))
 
     def _change(
         self,

@@ -14,7 +14,7 @@ from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_LEEWAY_MS, LEASE_MS, DeliveryState, after_reply
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.deliveries.rows import delivery_key, event_key
-from functions.webhooks.endpoints.routes import FORGET_FAILURES
+from functions.webhooks.endpoints.rows import HEALTH
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN
 from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.reply import Reply
@@ -210,7 +210,7 @@ def test_an_endpoint_that_is_enabled_again_has_a_closed_circuit_breaker(pipeline
         record(pipeline, claimed, TIMEOUT)
     assert failures(pipeline, endpoint) == FAILURES_TO_OPEN
     pipeline.change_endpoint(endpoint, {"enabled": False})
-    pipeline.change_endpoint(endpoint, {"enabled": True}, FORGET_FAILURES)
+    pipeline.change_endpoint(endpoint, {"enabled": True}, HEALTH)
     assert (pipeline.at(endpoint).failing, failures(pipeline, endpoint)) == (None, 0)
 
 
