@@ -17,7 +17,11 @@ _SECRET_BYTES = 32
 
 
 def _show(body: dict[str, Any], *, as_json: bool) -> None:
-    show_json(body) if as_json else show_record(body)
+    """Show an answer. The record leaves out rates and latencies, which `show` prints as a table."""
+    if as_json:
+        show_json(body)
+    else:
+        show_record({name: value for name, value in body.items() if name not in {"stats", "latency"}})
 
 
 @click.group()
@@ -78,8 +82,9 @@ def list_webhooks(
         show_json({"items": found})
         return
     names = ("id", "url", "health", "enabled", "events", "description")
-    rows = [[endpoint[name] for name in names] for endpoint in found]
-    show_table(("ID", "URL", "HEALTH", "ENABLED", "EVENTS", "DESCRIPTION"), rows, "There are no endpoints.")
+    rows = [[*(one[name] for name in names), one["stats"]["last_day"]["success_rate"]] for one in found]
+    heads = ("ID", "URL", "HEALTH", "ENABLED", "EVENTS", "DESCRIPTION", "SUCCESS, 24 H")
+    show_table(heads, rows, "There are no endpoints.")
 
 
 @webhooks.command("create")
@@ -136,8 +141,18 @@ def create_webhook(
 @as_json
 @pass_session
 def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Show an endpoint and its health."""
-    _show(session.call("GET", ("webhooks", endpoint_id)), as_json=as_json)
+    """Show an endpoint, its health, success rate and latency."""
+    body = session.call("GET", ("webhooks", endpoint_id))
+    _show(body, as_json=as_json)
+    if as_json:
+        return
+    click.echo()
+    rows = []
+    for window, rate in body["stats"].items():
+        latency = body["latency"][window]
+        rates = [rate[name] for name in ("attempts", "failures", "success_rate")]
+        rows.append([window.replace("_", " "), *rates, latency["p50_ms"], latency["p95_ms"]])
+    show_table(("", "ATTEMPTS", "FAILURES", "SUCCESS RATE", "P50 MS", "P95 MS"), rows, "")
 
 
 @webhooks.command("update")

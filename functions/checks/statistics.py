@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from functions.percentile import percentile
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -37,14 +39,6 @@ def summarise(points: Iterable[HistoryPoint], now_ms: int) -> dict[str, Any]:
         "uptime_7d": _uptime(kept, now_ms - 7 * _DAY_MS),
         "uptime_30d": _uptime(kept, now_ms - 30 * _DAY_MS),
     }
-
-
-def percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """Return the nearest-rank percentile of sorted values: one of them, None if there is none."""
-    if not ordered:
-        return None
-    rank = -(-len(ordered) * percent // 100)
-    return ordered[max(rank, 1) - 1]
 
 
 def _uptime(points: Sequence[HistoryPoint], since_ms: int) -> float | None:

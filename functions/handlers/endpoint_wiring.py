@@ -11,6 +11,7 @@ from functions.projects.store import ProjectStore
 from functions.settings import EndpointsSettings, load
 from functions.telemetry import logger
 from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.latencies import Latencies
 from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
@@ -47,6 +48,7 @@ def wiring() -> Wiring:
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     secrets = EndpointSecrets(boxes)
     listing, replays = DeliveryList(table, dynamodb), ReplayStore(table, dynamodb)
+    latencies = Latencies(table, dynamodb)
     hints, log_writer = DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), LogWriter(table, dynamodb)
     recovery = Recovery(listing, replays, hints, now_ms, log, log_writer)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
@@ -55,7 +57,9 @@ def wiring() -> Wiring:
     egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
     bodies = Bodies(CARDS, settings.public_base_url)
     return Wiring(
-        EndpointRoutes(own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, now_ms),
+        EndpointRoutes(
+            own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, latencies, now_ms
+        ),
         EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, bodies, recovery, log_writer),
         DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer),
         settings.egress_addresses,

@@ -87,7 +87,7 @@ _GET = Operation(
     "GET",
     "getEndpoint",
     "Show an endpoint",
-    {200: ("The endpoint.", (shapes.EndpointView,)), **_ONE},
+    {200: ("The endpoint.", (shapes.EndpointDetail,)), **_ONE},
     (ID,),
 )
 _CHANGE = Operation(

@@ -73,6 +73,27 @@ class EndpointView(BaseModel):
     updated_at: Time
 
 
+class LatencyWindow(BaseModel):
+    """Latencies of the deliveries of a window that their first attempt delivered."""
+
+    p50_ms: Count | None = Field(description="null: no such delivery.")
+    p95_ms: Count | None
+    deliveries: Count
+
+
+class EndpointLatency(BaseModel):
+    """A sample: the newest 100 deliveries of the last day."""
+
+    last_hour: LatencyWindow
+    last_day: LatencyWindow
+
+
+class EndpointDetail(EndpointView):
+    """An endpoint with the latencies of its last deliveries."""
+
+    latency: EndpointLatency
+
+
 class EndpointWithSecret(EndpointView):
     """An endpoint with its new secret. No other response shows the secret."""
 

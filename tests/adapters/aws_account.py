@@ -98,9 +98,10 @@ class Aws:
 
 
 def create_all(account: Aws) -> None:
-    """Create the template's resources."""
+    """Create the resources that the template has with its default parameters: no e-mail address for alerts."""
     for logical_id, resource in account.template["Resources"].items():
-        create(account, logical_id, resource)
+        if resource.get("Condition") != "HasAlertEmail":
+            create(account, logical_id, resource)
 
 
 def _target(account: Aws, target: dict[str, Any]) -> dict[str, str]:

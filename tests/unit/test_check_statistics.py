@@ -1,6 +1,7 @@
 import pytest
 
-from functions.checks.statistics import HistoryPoint, Kind, percentile, summarise
+from functions.checks.statistics import HistoryPoint, Kind, summarise
+from functions.percentile import percentile
 
 DAY_MS = 86_400_000
 NOW_MS = 100 * DAY_MS

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
+from functions.webhooks.event_bus import SOURCE
+from functions.webhooks.event_types import ALERT_EVENTS
 from infra.sam_template import TemplateInvalidError, read, translate
 from tests.template_policies import references, statements
 
@@ -87,6 +89,27 @@ def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert sorted(set(references(statement["Resource"]))) == ["ChecksDeadLetters", "ChecksQueue"]
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["CheckRequestedRule", "Arn"]}}}
+
+
+def test_alerts_reach_an_e_mail_address_only_by_the_rule_and_only_if_there_is_one(deployed: dict[str, Any]) -> None:
+    names = ("AlertTopic", "AlertSubscription", "AlertRule", "AlertTopicPolicy")
+    assert {deployed["Resources"][name]["Condition"] for name in names} == {"HasAlertEmail"}
+    rule = deployed["Resources"]["AlertRule"]["Properties"]
+    assert set(rule["EventPattern"]["detail-type"]) == ALERT_EVENTS
+    assert rule["EventPattern"]["source"] == [SOURCE]
+    (statement,) = deployed["Resources"]["AlertTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], [{"Ref": "AlertTopic"}])
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["AlertRule", "Arn"]}}}
+    (target,) = rule["Targets"]
+    transformer = target["InputTransformer"]
+    assert set(re.findall("<(\\w+)>", transformer["InputTemplate"])) == transformer["InputPathsMap"].keys()
+
+
+def test_an_e_mail_address_without_the_bus_is_refused(deployed: dict[str, Any]) -> None:
+    rule = deployed["Rules"]["AlertsComeFromTheBus"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "UseEventBus"}, "false"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "AlertEmail"}, ""]}
 
 
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:

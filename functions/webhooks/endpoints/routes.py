@@ -19,6 +19,7 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
+from functions.webhooks.deliveries.latencies import latency_body
 from functions.webhooks.endpoints.changes import CreationClaimTakenError, EndpointLimitError
 from functions.webhooks.endpoints.creation_claims import CreationClaim
 from functions.webhooks.endpoints.custom_headers import HIDDEN
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
+    from functions.webhooks.deliveries.latencies import Latencies
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.deletions import Deletions
     from functions.webhooks.endpoints.secrets import EndpointSecrets
@@ -64,6 +66,7 @@ class EndpointRoutes:
     boxes: SecretBoxes
     allow_insecure: bool
     own_host: str
+    latencies: Latencies
     clock: Clock
 
     def create(self, app: Resolver) -> Response[str]:
@@ -142,8 +145,10 @@ class EndpointRoutes:
         )
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show one endpoint."""
-        return answer(endpoint_body(self.endpoints.get(app, id_text), self.clock()))
+        """Show one endpoint, with the latencies of its last deliveries."""
+        endpoint, now = self.endpoints.get(app, id_text), self.clock()
+        latencies = self.latencies.of(endpoint.project_id, endpoint.endpoint_id)
+        return answer(endpoint_body(endpoint, now) | {"latency": latency_body(latencies, now)})
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""

@@ -50,6 +50,8 @@ ENDPOINT = {
     "enabled": True,
     "headers": {"x-team": "***"},
     "health": "active",
+    "stats": {name: {"attempts": 8, "failures": 2, "success_rate": 0.75} for name in ("last_hour", "last_day")},
+    "latency": {name: {"p50_ms": 41, "p95_ms": None, "deliveries": 3} for name in ("last_hour", "last_day")},
 }
 ATTEMPT = {"n": 1, "at": "2026-11-24T12:00:00.000Z", "latency_ms": 3, "status_code": 200, "error_code": None}
 SENT = {
@@ -600,10 +602,19 @@ def test_deliveries_are_listed_with_their_filters(service: Service, rustbox: Rus
     assert service.asked[0].query == filters
 
 
+def test_an_endpoint_is_shown_with_its_rates_and_latencies(service: Service, rustbox: Rustbox) -> None:
+    service.will(Reply(200, ENDPOINT))
+    lines = [line.split() for line in rustbox("webhooks", "show", ID).stdout.splitlines()]
+    assert ["last", "hour", "8", "2", "0.75", "41", "-"] in lines
+    assert not [line for line in lines if line[:1] == ["stats"]]
+
+
 def test_endpoints_are_listed_with_their_filters(service: Service, rustbox: Rustbox) -> None:
     service.will(Reply(200, {"items": [ENDPOINT], "next_cursor": None}))
     since = "2026-11-24T12:00:00Z"
-    assert ID in rustbox("webhooks", "list", "--state", "degraded", "--since", since).stdout
+    listed = rustbox("webhooks", "list", "--state", "degraded", "--since", since).stdout
+    assert ID in listed
+    assert "0.75" in listed
     assert service.asked[0].query == {"state": "degraded", "since": since, "limit": "50"}
 
 

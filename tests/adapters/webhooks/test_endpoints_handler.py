@@ -13,16 +13,19 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import endpoint_wiring
 from functions.handlers import webhooks as endpoints
+from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
 from functions.webhooks.endpoints.rows import endpoint_key
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.delivery_factory import put_delivery, raw_row
 from tests.adapters.hook_receiver import HookReceiver
 from tests.adapters.http_calls import Answer, call, event, send
 from tests.chat_shapes import problems, texts
@@ -91,7 +94,7 @@ def test_the_secret_is_shown_once_and_stored_sealed(aws: Aws, project_key: str, 
     shown = [one(project_key, made["id"]), *send(project_key, "GET", PATH).json["items"]]
     assert all("secret" not in body for body in shown)
     rest = {name: value for name, value in made.items() if name != "secret"}
-    assert shown == [rest, rest]
+    assert [{name: value for name, value in body.items() if name != "latency"} for body in shown] == [rest, rest]
     key = parse_secret(made["secret"]).key
     assert made["secret"] not in text_of(aws) + repr(logged)
     assert base64.b64encode(key).decode() not in text_of(aws)
@@ -251,6 +254,30 @@ def test_pages_are_newest_first_and_meet_without_gap(project_key: str, limit: in
     assert seen == by_time
 
 
+def test_an_endpoint_shows_the_latencies_of_its_last_deliveries(aws: Aws, project_key: str) -> None:
+    made = create(project_key)["id"]
+    for number in range(20):
+        attempt = {"n": 1, "at": to_rfc3339(now_ms() - number * 360_000), "latency_ms": number, "status_code": 200}
+        put_delivered(aws, made, attempt)
+    put_delivered(aws, made, {"n": 1, "at": to_rfc3339(now_ms()), "latency_ms": 15_000, "error_code": "bad_scheme"})
+    put_delivered(aws, made, None)  # by its second attempt
+    put_delivered(aws, new_id(), {"n": 1, "at": to_rfc3339(now_ms()), "latency_ms": 9_999, "status_code": 200})
+    assert one(project_key, made)["latency"] == {
+        "last_hour": {"p50_ms": 4, "p95_ms": 9, "deliveries": 10},
+        "last_day": {"p50_ms": 9, "p95_ms": 18, "deliveries": 20},
+    }
+    empty = {"p50_ms": None, "p95_ms": None, "deliveries": 0}
+    fresh = one(project_key, create(project_key)["id"])["latency"]
+    assert fresh == {"last_hour": empty, "last_day": empty}
+
+
+def put_delivered(aws: Aws, endpoint_id: str, attempt: dict[str, Any] | None) -> None:
+    delivery = put_delivery(aws, "delivered", endpoint_id=endpoint_id, attempt=1)
+    if attempt is not None:
+        row = raw_row(aws, delivery) | to_item({"only_attempt": attempt})
+        aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=row)
+
+
 def test_the_list_is_filtered_by_state_and_time_of_creation(project_key: str) -> None:
     on, off = create(project_key), create(project_key, enabled=False)
     assert off["created_at"] > on["created_at"]
@@ -294,7 +321,8 @@ def test_a_change_touches_what_it_names(project_key: str) -> None:
     expected = before | {"description": "new", "events": ["endpoint.disabled"]}
     assert answer.json | {"updated_at": 0} == expected | {"updated_at": 0}
     assert answer.json["updated_at"] > made["updated_at"]
-    assert one(project_key, made["id"]) == answer.json
+    shown = one(project_key, made["id"])
+    assert {name: value for name, value in shown.items() if name != "latency"} == answer.json
 
 
 def test_a_header_is_kept_changed_or_dropped(project_key: str, store: EndpointStore) -> None:
