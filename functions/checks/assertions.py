@@ -47,8 +47,9 @@ def _children(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-def _one_of(names: tuple[str, ...]) -> dict[str, Any]:
-    return {"oneOf": [{"required": [name]} for name in names]}
+def _one_beside(required_count: int) -> dict[str, Any]:
+    """Say in JSON Schema: exactly one field beside the required ones."""
+    return {"minProperties": required_count + 1, "maxProperties": required_count + 1}
 
 
 # `str`, not `Text`: behind a function, the message about a length would count items. pydantic refuses half characters.
@@ -82,7 +83,7 @@ class StdoutAssertion(_Assertion):
     `equals` ignores line ends at the end of both texts.
     """
 
-    model_config = ConfigDict(json_schema_extra=_one_of(_TEXT_OPERATORS))
+    model_config = ConfigDict(json_schema_extra=_one_beside(1))
 
     type: Literal["stdout"]
     equals: BoundedText = ""
@@ -98,7 +99,7 @@ class StdoutAssertion(_Assertion):
 class JsonAssertion(_Assertion):
     """Standard output is JSON, and the value at `path` compares as given."""
 
-    model_config = ConfigDict(json_schema_extra=_one_of(_JSON_OPERATORS))
+    model_config = ConfigDict(json_schema_extra=_one_beside(2))
 
     type: Literal["json"]
     path: Path = Field(examples=["$.items[0].id"])

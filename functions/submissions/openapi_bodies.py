@@ -8,7 +8,7 @@ from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.base import Result
 from functions.messages.evidence import CgroupBackend, Count, Evidence, IsolationMode, Measure, Metrics
 from functions.messages.languages import Language, Profile
-from functions.messages.verdict import Integrity, Verdict
+from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
 from functions.submissions.model import Status
 
 WARNINGS: Any = Field(default_factory=list, description="Only if the request had unknown fields: each is named.")
@@ -126,15 +126,33 @@ class CompactOpen(BaseModel):
     metadata: dict[str, str] = Field(default_factory=dict, description="Left out if empty.")
 
 
+class CompactResult(BaseModel):
+    """The verdict and its reasons, without null."""
+
+    verdict: Verdict
+    cause: Cause
+    actor: Actor
+    phase: Phase
+    exit_code: int = Field(default=0, description="Left out if the program did not exit by itself.")
+    signal: int = Field(default=0, description="Left out if no signal ended the program.")
+    error_message: str = Field(default="", description="Left out if there is nothing to say.")
+
+
+class CompactMetrics(BaseModel):
+    """What was measured, without null."""
+
+    cpu_time_secs: Measure = 0
+    wall_time_secs: Measure = 0
+    memory_peak_bytes: Count = 0
+
+
 class CompactFinal(CompactOpen):
     """A finished submission, with `view=compact`: no aliases, no evidence, no null."""
 
     status: FinalStatus  # type: ignore[assignment]
-    result: dict[str, str | int] = Field(description="As in the whole result, without null values.")
+    result: CompactResult
     output: Output
-    metrics: dict[str, Measure] = Field(
-        default_factory=dict, description="CPU time, wall time and peak memory; left out without measurements."
-    )
+    metrics: CompactMetrics = Field(default=CompactMetrics(), description="Left out without measurements.")
     warnings: list[str] = WARNINGS
 
 

@@ -18,8 +18,8 @@ quick=(lint types unit contract)
 side_by_side=("hostile jail vm" "system adapters embedded package")
 # These tests measure how the kernel divides the CPUs, and what memory the host has left.
 alone=(load)
-# A test that hangs ends by this. Beside other stages it may take long.
-patience=(--timeout 300)
+# A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
+patience=(--timeout 300 --durations 12 --durations-min 3)
 # Tests of the jail that are stages of their own. `jail` is all the others.
 hostile_tests=(tests/jail/test_hostile.py)
 load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_uncharged_memory.py)
@@ -120,7 +120,7 @@ tell_progress() {
 tell_end() {
   local one=$1
   printf '\n=== %s\n' "$(cat "$logs/$one.done")"
-  if grep -q FAILED "$logs/$one.done"; then cat "$logs/$one.log"; else tail -n 24 "$logs/$one.log" | sed -n '/^===/,$p'; fi
+  if grep -q FAILED "$logs/$one.done"; then cat "$logs/$one.log"; else tail -n 40 "$logs/$one.log" | sed -n '/^===/,$p'; fi
 }
 
 run_side_by_side() {

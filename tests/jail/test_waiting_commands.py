@@ -5,10 +5,12 @@ import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 
-from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, StopReason, open_slot
+from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java.language import JAVA
 from sandbox_runtime.warm import WaitingPool, WarmSlot
@@ -44,18 +46,17 @@ class Java:
     def wait(self, spec: JailSpec) -> None:
         until(lambda: any(slot.healthy and slot.is_ready_for(spec) for slot in list(self.opened.values())))
 
-    def fresh(self, code: str, stdin: bytes = b"", limits: Limits = LIMITS) -> Outcome:
-        compiled = self.own.run(self.compiling(code))
-        if compiled.artifact is None:
-            return compiled
-        return self.own.run(run_spec(JAVA, code.encode(), compiled.artifact, limits=limits, stdin=stdin))
+    def running(self, code: str, stdin: bytes = b"") -> JailSpec:
+        """Compile it in a JVM of its own, and give the step that runs it."""
+        artifact = self.own.run(self.compiling(code)).artifact
+        assert artifact is not None
+        return run_spec(JAVA, code.encode(), artifact, limits=LIMITS, stdin=stdin)
 
-    def waiting(self, code: str, stdin: bytes = b"", limits: Limits = LIMITS) -> Outcome:
+    def waiting(self, code: str, stdin: bytes = b"") -> Outcome:
         """Both steps by commands that waited, else this fails."""
-        compiled = self.in_pool(self.compiling(code))
-        if compiled.artifact is None:
-            return compiled
-        return self.in_pool(run_spec(JAVA, code.encode(), compiled.artifact, limits=limits, stdin=stdin))
+        artifact = self.in_pool(self.compiling(code)).artifact
+        assert artifact is not None
+        return self.in_pool(run_spec(JAVA, code.encode(), artifact, limits=LIMITS, stdin=stdin))
 
     def in_pool(self, spec: JailSpec) -> Outcome:
         self.wait(spec)
@@ -108,6 +109,14 @@ def facts(outcome: Outcome) -> Mapping[str, object]:
         "stdout": outcome.stdout,
         "stderr": outcome.stderr,
     }
+
+
+def entries(artifact: bytes | None) -> Mapping[str, bytes] | None:
+    """Return what a jar holds, without the times that it also holds."""
+    if artifact is None:
+        return None
+    with ZipFile(BytesIO(artifact)) as jar:
+        return {name: jar.read(name) for name in jar.namelist()}
 
 
 SAME = {
@@ -168,23 +177,6 @@ SAME = {
         ' var p = Path.of("/proc/self/fd/" + f); String t = Files.exists(p) ? "" + Files.readSymbolicLink(p) : "gone";'
         ' System.out.println(t.startsWith("socket") || t.contains("files") ? "ESCAPED " + t : "fine"); }'
     ),
-    "a name of ours": (
-        "package rustbox.warming; public class WarmUp {"
-        " public static void main(String[] a) { System.out.println(1); } }"
-    ),
-    "compile error": statements('int x = "text"; undefined();'),
-    "many errors": main("\n".join(f"int f{n}() {{ return x{n}; }}" for n in range(120))),
-    "compile warning": main(
-        '@SuppressWarnings("x") static List f() { return new ArrayList(); }'
-        " public static void main(String[] a) { List l = f(); l.add(1); System.out.println(l); }"
-    ),
-    "not java": "this is no java",
-    "deeply nested": statements("int x = " + "(" * 300 + "1" + ")" * 300 + "; System.out.println(x);"),
-    "annotation processor": (
-        'import javax.annotation.processing.*; @SupportedAnnotationTypes("*")'
-        " public class Main extends AbstractProcessor {"
-        " public boolean process(Set<?> a, RoundEnvironment r) { return false; } }"
-    ),
     "closed output": statements("System.out.close(); System.out.println(1); System.err.println(2);"),
     "no newline": statements('System.out.print("x");'),
     "heap": statements("long m = Runtime.getRuntime().maxMemory(); System.out.println(m >> 20);"),
@@ -193,21 +185,54 @@ SAME = {
         " System.out.println(switch (o) { case P(int x) when x > 2 -> x; default -> 0; }); }"
     ),
     "random differs": statements("System.out.println(new Random().nextInt() == new Random().nextInt());"),
+    "a name of ours": (
+        "package rustbox.warming; public class WarmUp {"
+        " public static void main(String[] a) { System.out.println(1); } }"
+    ),
+}
+COMPILED_THE_SAME = {
+    "error": statements('int x = "text"; undefined();'),
+    "many errors": main("\n".join(f"int f{n}() {{ return x{n}; }}" for n in range(120))),
+    "warning": main(
+        '@SuppressWarnings("x") static List f() { return new ArrayList(); }'
+        " public static void main(String[] a) { List l = f(); l.add(1); System.out.println(l); }"
+    ),
+    "not java": "this is no java",
+    "broken": PROGRAMS["java"]["broken"],
+    "deeply nested": statements("int x = " + "(" * 300 + "1" + ")" * 300 + "; System.out.println(x);"),
+    "annotation processor": (
+        'import javax.annotation.processing.*; @SupportedAnnotationTypes("*")'
+        " public class Main extends AbstractProcessor {"
+        " public boolean process(Set<?> a, RoundEnvironment r) { return false; } }"
+    ),
+    "no main": SAME["no main"],
+    "main of another class": SAME["main of another class"],
+    "a name of ours": SAME["a name of ours"],
+    "unicode": SAME["unicode"],
+    "records and switch": SAME["records and switch"],
 }
 
 
 @pytest.mark.parametrize("name", SAME)
 def test_a_program_sees_and_shows_the_same_in_a_jvm_that_waited(java: Java, name: str) -> None:
-    stdin = b"a line\nanother\n"
-    waited, fresh = java.waiting(SAME[name], stdin), java.fresh(SAME[name], stdin)
+    spec = java.running(SAME[name], b"a line\nanother\n")
+    waited, fresh = java.in_pool(spec), java.own.run(spec)
     assert b"ESCAPED" not in waited.stdout
     assert facts(waited) == facts(fresh)
 
 
-@pytest.mark.parametrize("case", ["throw", "recursion", "threads", "broken"])
+@pytest.mark.parametrize("name", COMPILED_THE_SAME)
+def test_a_compiler_that_waited_says_and_makes_the_same(java: Java, name: str) -> None:
+    code = COMPILED_THE_SAME[name]
+    waited, fresh = java.in_pool(java.compiling(code)), java.own.run(java.compiling(code))
+    assert facts(waited) == facts(fresh)
+    assert entries(waited.artifact) == entries(fresh.artifact)
+
+
+@pytest.mark.parametrize("case", ["throw", "recursion", "threads"])
 def test_the_programs_of_the_language_suite_end_the_same(java: Java, case: str) -> None:
-    code, stdin = PROGRAMS["java"][case], b"1 2\n3\n"
-    waited, fresh = java.waiting(code, stdin), java.fresh(code, stdin)
+    spec = java.running(PROGRAMS["java"][case], b"1 2\n3\n")
+    waited, fresh = java.in_pool(spec), java.own.run(spec)
     assert (waited.exit_code, waited.signal, waited.stop_reason) == (fresh.exit_code, fresh.signal, fresh.stop_reason)
     if fresh.stop_reason is StopReason.NONE:
         assert waited.stdout == fresh.stdout
