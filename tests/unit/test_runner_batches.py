@@ -1,6 +1,6 @@
 """Batches of the runner's queue calls: nothing is held back, nothing waits for a refused entry, nothing is lost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from logging import LogRecord
 from threading import Event, Lock
@@ -78,8 +78,11 @@ def unreachable(_entries: Sequence[str]) -> list[str | None]:
 
 
 @pytest.fixture
-def sender() -> Sender:
-    return Sender(Queues())
+def sender() -> Iterator[Sender]:
+    opened = Sender(Queues())
+    yield opened
+    opened.batches.stop_retrying()
+    opened.batches.close()
 
 
 def test_a_single_message_goes_at_once_and_alone(sender: Sender) -> None:
@@ -177,7 +180,6 @@ def test_requests_of_one_queue_are_deleted_in_one_call() -> None:
 
 
 def _not_deleted(caplog: pytest.LogCaptureFixture) -> list[LogRecord]:
-    """The lines about messages that were not deleted. The thread of an earlier test may still log others."""
     return [record for record in caplog.records if record.getMessage() == "message not deleted"]
 
 
