@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run check stages, and print how long each took.
 #
-#   check.sh              everything: the quick stages in order, then jobs side by side, then the stages that need
+#   check.sh              everything: the quick stages, then jobs side by side, then the stages that need
 #                         the machine to themselves
 #   check.sh STAGE...     these stages in this order; stops at the first failure
 set -euo pipefail
@@ -12,10 +12,13 @@ bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
-quick=(lint types unit contract)
-# Each job runs its stages one after the other. Most tests of `hostile`, `jail` and `system` wait for a limit or for
-# a process, so two jobs keep two cores busy without overloading them.
-side_by_side=("hostile jail vm" "system adapters embedded package")
+# Each job runs its stages one after the other, beside the other job. The type checker keeps one core busy, and so do
+# the quick stages of the other job together; the tests of `unit` need both cores for themselves.
+first=("types" "lint contract")
+quick=(unit)
+# Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, so two jobs keep two cores busy
+# without overloading them.
+side_by_side=("hostile jail vm embedded" "system adapters package")
 # These tests measure how the kernel divides the CPUs, and what memory the host has left.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -154,7 +157,7 @@ run_side_by_side() {
 }
 
 stages=("$@")
-(($#)) || read -ra stages <<<"${quick[*]} ${side_by_side[*]} ${alone[*]}"
+(($#)) || read -ra stages <<<"${first[*]} ${quick[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
   [[ " hostile jail load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
@@ -164,6 +167,7 @@ stage=""
 if (($#)); then
   run_in_order "$@"
 else
+  run_side_by_side "${first[@]}"
   run_in_order "${quick[@]}"
   run_side_by_side "${side_by_side[@]}"
   run_in_order "${alone[@]}"
