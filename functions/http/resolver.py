@@ -12,6 +12,7 @@ from functions.http.correlation import correlation_id
 from functions.http.error_mapping import answer_failure
 from functions.http.http_event import HttpEvent
 from functions.http.paths import ROUTES, find_route
+from functions.http.trace_context import traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +53,11 @@ class Resolver(APIGatewayHttpResolver):
     def correlation_id(self) -> str:
         """The id that every log line of this request and of its submission carries."""
         return correlation_id(self._event)
+
+    @property
+    def traceparent(self) -> str | None:
+        """The client's trace, which the webhooks of its submission carry."""
+        return traceparent(self._event)
 
     @property
     def prefix(self) -> str:

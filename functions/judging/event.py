@@ -31,6 +31,7 @@ def judge_event(final: Submission, cases: Sequence[CaseResult], public_base_url:
         submission_id=final.submission_id,
         body=judge_event_body(final, cases, public_base_url),
         correlation_id=final.correlation_id or "",
+        traceparent=final.traceparent or "",
     )
 
 

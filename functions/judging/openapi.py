@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, Operation, Webhook, query
+from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, Operation, Webhook, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.judging import openapi_bodies as bodies
 from functions.judging.requests import JudgeBody
@@ -59,7 +59,7 @@ _JUDGE = Operation(
             (Error, GatewayError),
         ),
     },
-    (wait_parameter(SUBMIT_MAX_SECS, default=True), IDEMPOTENCY_KEY),
+    (wait_parameter(SUBMIT_MAX_SECS, default=True), IDEMPOTENCY_KEY, TRACEPARENT_HEADER),
     JudgeBody,
     _EXAMPLES,
 )

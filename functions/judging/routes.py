@@ -83,7 +83,13 @@ class JudgeRoutes:
             own_host=event.request_context.domain_name or "",
         )
         accepted = self.acceptance.accept(
-            project, request, key, wait_secs=secs, correlation_id=app.correlation_id, joins_in_flight=True
+            project,
+            request,
+            key,
+            wait_secs=secs,
+            correlation_id=app.correlation_id,
+            traceparent=app.traceparent,
+            joins_in_flight=True,
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(request.profile))

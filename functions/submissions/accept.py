@@ -106,6 +106,7 @@ class Acceptance:
         *,
         wait_secs: float,
         correlation_id: str,
+        traceparent: str | None = None,
         joins_in_flight: bool = False,
     ) -> Accepted:
         """Run a submission, or queue it. `wait_secs`: how long its client waits.
@@ -128,6 +129,7 @@ class Acceptance:
             elif earlier is not None:
                 return Accepted(earlier, depth, None)
             row = self._new_row(project, run, claim, wait_secs=wait_secs, correlation_id=correlation_id)
+            row = replace(row, traceparent=traceparent)
             try:
                 charge = self.admission.charge(project, row)
                 row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)

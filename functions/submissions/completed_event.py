@@ -30,6 +30,7 @@ def completed_event(submission: Submission, body: bytes) -> Event:
         submission_id=submission.submission_id,
         body=body,
         correlation_id=submission.correlation_id or "",
+        traceparent=submission.traceparent or "",
     )
 
 

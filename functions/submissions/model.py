@@ -60,7 +60,7 @@ class Submission:
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
-    the request that created the row. `quota_shard`: the shard of a large quota that counts the run.
+    the request that created the row; its trace: `traceparent`. `quota_shard`: which shard counts it.
 
     `compilation`: what the compiler said of a run, or the whole compile step of a judge run.
 
@@ -107,6 +107,7 @@ class Submission:
     event_id: str | None = None
     endpoints_version: str | None = None
     correlation_id: str | None = None
+    traceparent: str | None = None
     quota_shard: str | None = None
     plan: Mapping[str, Any] | None = None
     judging: bytes | None = field(default=None, repr=False)

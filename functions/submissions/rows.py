@@ -35,6 +35,7 @@ _PLAIN_FIELDS = (
         "idempotency_pk",
         "endpoints_version",
         "correlation_id",
+        "traceparent",
         "quota_shard",
     ),
     *(

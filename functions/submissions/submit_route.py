@@ -55,7 +55,9 @@ class SubmitRoute:
             allow_insecure=self.allow_insecure,
             own_host=event.request_context.domain_name or "",
         )
-        accepted = self.acceptance.accept(project, run, key, wait_secs=secs, correlation_id=app.correlation_id)
+        accepted = self.acceptance.accept(
+            project, run, key, wait_secs=secs, correlation_id=app.correlation_id, traceparent=app.traceparent
+        )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
             self._report_accepted(accepted, app.request_id)

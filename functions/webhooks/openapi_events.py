@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.http.openapi.operation import Responses, Webhook
+from functions.http.openapi.operation import TRACEPARENT_HEADER, Responses, Webhook
 from functions.webhooks.event_types import (
     EVENT_DEGRADED,
     EVENT_DISABLED,
@@ -110,5 +110,7 @@ HEADERS = [
     ),
     _header("webhook-api-version", {}, "Version of the shape of the event: that of the endpoint."),
     _header("user-agent", {"const": USER_AGENT}, "Constant."),
+    TRACEPARENT_HEADER
+    | {"description": "The `traceparent` of the request that made the run, if it had one (W3C Trace Context)."},
 ]
 """Requests also have content-type, content-length and the endpoint's custom headers."""

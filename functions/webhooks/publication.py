@@ -96,6 +96,7 @@ def _deliveries(
         event_type=event.type,
         body_digest=event.digest,
         correlation_id=event.correlation_id,
+        traceparent=event.traceparent,
     )
     if run_target is not None:
         yield replace(blank, **asdict(run_target))

@@ -103,6 +103,7 @@ def post(
     query: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
     request_id: str | None = None,
+    traceparent: str | None = None,
     content_type: str | None = "application/json",
 ) -> Answer:
     """POST /api/submit; `body` is sent as it is if it is text or bytes, else as JSON."""
@@ -110,6 +111,7 @@ def post(
         "X-API-Key": key,
         "Idempotency-Key": idempotency_key,
         "X-Request-Id": request_id,
+        "traceparent": traceparent,
         "Content-Type": content_type,
     }
     present = {name: value for name, value in headers.items() if value is not None}

@@ -60,8 +60,10 @@ def test_every_webhook_documents_the_headers_by_which_it_is_verified() -> None:
             "webhook-signature",
             "webhook-api-version",
             "user-agent",
+            "traceparent",
         }
-        assert all(parameter["in"] == "header" and parameter["required"] for parameter in parameters.values())
+        assert {parameter["in"] for parameter in parameters.values()} == {"header"}
+        assert [name for name, parameter in parameters.items() if not parameter["required"]] == ["traceparent"]
         assert all(Draft202012Validator.check_schema(parameter["schema"]) is None for parameter in parameters.values())
         assert {"2XX", "default"} <= event["post"]["responses"].keys()
 

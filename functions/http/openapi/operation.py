@@ -57,6 +57,13 @@ IDEMPOTENCY_HEADER = {
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX_CHARS},
 }
+TRACEPARENT_HEADER = {
+    "name": "traceparent",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 55},
+    "description": "The client's trace (W3C Trace Context). The webhooks of the run carry it.",
+}
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 BAD: Answer = ("`bad_request`: a parameter is wrong.", (Error,))
 THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (GatewayError,))

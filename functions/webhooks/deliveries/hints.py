@@ -97,6 +97,8 @@ class Hint:
             values["host"] = self.host
         if self.delivery is not None:
             copy = {name: getattr(self.delivery, name) for name in _COPIED}
+            if self.delivery.traceparent:
+                copy["traceparent"] = self.delivery.traceparent
             values["copy"] = copy | {name: _to_text(getattr(self.delivery, name)) for name in _COPIED_BYTES}
         if self.body:
             # Base64, because SQS refuses some characters that a program may print.
@@ -155,7 +157,7 @@ def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, st
 
 
 def _to_delivery(named: Hint, copy: dict[str, Any]) -> Delivery:
-    values = {name: copy[name] for name in _COPIED}
+    values = {name: copy[name] for name in _COPIED} | {"traceparent": copy.get("traceparent", "")}
     values |= {name: base64.b64decode(copy[name]) for name in _COPIED_BYTES}
     state = DeliveryState.RETRYING if values["attempt"] > values["attempts_before"] else DeliveryState.PENDING
     values |= {"event_id": named.event_id, "endpoint_id": named.endpoint_id, "project_id": named.project_id}

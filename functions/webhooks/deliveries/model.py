@@ -81,7 +81,7 @@ class DeliveryState(StrEnum):
 class Event:
     """An event with the immutable bytes that every attempt signs and sends.
 
-    `submission_id` and `correlation_id` are "" without a run.
+    `submission_id`, `correlation_id` and `traceparent` (the client's trace) are "" without a run.
     """
 
     event_id: str
@@ -91,6 +91,7 @@ class Event:
     submission_id: str
     body: bytes = field(repr=False)
     correlation_id: str = ""
+    traceparent: str = ""
 
     @property
     def digest(self) -> bytes:
@@ -130,6 +131,7 @@ class Delivery:
     body_digest: bytes = field(default=b"", repr=False)
     only_attempt: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     correlation_id: str = ""
+    traceparent: str = ""
 
     @property
     def log_ids(self) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "secret_box": delivery.secret_box or None,
         "body_digest": delivery.body_digest or None,
         "correlation_id": delivery.correlation_id or None,
+        "traceparent": delivery.traceparent or None,
         "state": delivery.state.value,
         "attempt": delivery.attempt,
         "next_at_ms": delivery.next_at_ms,
@@ -142,4 +143,5 @@ def to_delivery(item: Mapping[str, Any]) -> Delivery:
         body_digest=row.get("body_digest", b""),
         only_attempt=row.get("only_attempt"),
         correlation_id=row.get("correlation_id", ""),
+        traceparent=row.get("traceparent", ""),
     )

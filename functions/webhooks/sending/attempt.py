@@ -173,7 +173,9 @@ class Deliverer:
         body = self.bodies.body(held.endpoint, delivery.event_id, delivery.submission_id, event)
         timestamp_secs = self.clock() // MS_PER_SEC
         signature = signatures(target.keys, delivery.webhook_id, timestamp_secs, body)
-        headers = webhook_headers(delivery.webhook_id, timestamp_secs, signature, target.headers, target.api_version)
+        headers = webhook_headers(
+            delivery.webhook_id, timestamp_secs, signature, target.headers, target.api_version, delivery.traceparent
+        )
         return self.egress.post(target.url, headers, body)
 
     def _read_body(self, delivery: Delivery) -> bytes:

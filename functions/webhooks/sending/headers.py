@@ -16,6 +16,7 @@ def webhook_headers(
     signature: str,
     custom: Mapping[str, str] | None = None,
     api_version: str = CURRENT_VERSION,
+    traceparent: str = "",
 ) -> dict[str, str]:
     """Return all headers except those of the connection. `custom` was checked by `custom_headers`.
 
@@ -30,4 +31,5 @@ def webhook_headers(
         "webhook-timestamp": str(timestamp_secs),
         "webhook-signature": signature,
         "webhook-api-version": api_version,
+        **({"traceparent": traceparent} if traceparent else {}),
     }
