@@ -122,6 +122,17 @@ def test_a_run_may_be_given_up_when_kills_ended_each_of_its_tries(kills: int, is
     assert found.is_good is is_good
 
 
+def test_an_alert_must_arrive_like_the_event_of_a_run() -> None:
+    alert: dict[str, Any] = {"alerts": frozenset({"a"}), "deliveries": {**GOOD.deliveries, ("a", "deaf"): "delivered"}}
+    received = replace(AT_ENDPOINT, webhook_id="a", target="deaf", body=b'{"type":"endpoint.degraded"}')
+    attempt = replace(ATTEMPT_AT_ENDPOINT, event_id="a", target="deaf")
+    attempts = (ATTEMPT, ATTEMPT_AT_ENDPOINT, attempt)
+    assert judge(**alert, attempts=attempts, receptions=(RECEIVED, AT_ENDPOINT, received)).is_good
+    assert judge(**alert, attempts=attempts).lost
+    other = replace(received, body=b'{"type":"endpoint.degraded","attempts":7}')
+    assert judge(**alert, attempts=attempts, receptions=(RECEIVED, AT_ENDPOINT, received, other)).wrong
+
+
 def test_a_send_that_the_launchers_death_kept_from_being_recorded_is_explained() -> None:
     found = judge(receptions=(EARLIER, RECEIVED, AT_ENDPOINT))
     assert len(found.duplicates) == 1

@@ -66,7 +66,8 @@ class Facts:
 
     `rows`: job's key by submission id, of every row in the table. `results`: what the API shows, by submission id.
     `deliveries`: state by (event id, target). `targets`: whether it wants an event of a run, by name of an endpoint;
-    the target `run` is a run's own. `held`: submissions that hold a place of their project's quota.
+    the target `run` is a run's own. `held`: submissions that hold a place of their project's quota. `alerts`: ids of
+    events without a submission.
     """
 
     submitted: tuple[Submitted, ...]
@@ -80,3 +81,4 @@ class Facts:
     generations: tuple[Generation, ...]
     problems: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()
+    alerts: frozenset[str] = frozenset()

@@ -119,6 +119,7 @@ def _run(
         generations=tuple(killer.generations),
         problems=(*problems, *clients.problems),
         held=frozenset(tables.held),
+        alerts=frozenset(tables.alerts),
     )
     return Report(
         judgement=Judge(facts).judge(),

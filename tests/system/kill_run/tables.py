@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.aws.dynamodb.items import from_item
 from functions.projects.in_flight import read_entry
+from functions.webhooks.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow
 from tests.system.kill_run.judge import epoch_secs
 from tests.system.local_stack import LocalStack
@@ -15,12 +16,14 @@ from tests.system.local_stack import LocalStack
 class Tables:
     """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
 
-    `deliveries`: state by (event id, target). `held`: submissions that hold a place of the quota.
+    `deliveries`: state by (event id, target). `alerts`: ids of the events that tell of the flaky endpoint. `held`:
+    submissions that hold a place of the quota.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
     open_ids: set[str] = field(default_factory=set)
     deliveries: dict[tuple[str, str], str] = field(default_factory=dict)
+    alerts: set[str] = field(default_factory=set)
     attempts: list[AttemptRow] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
 
@@ -39,6 +42,8 @@ def read_tables(stack: LocalStack) -> Tables:
         kind, _, rest = row["sk"].partition("#")
         if kind == "DELIVERY":
             read.deliveries[event_id, rest] = row["state"]
+            if row["event_type"] in ALERT_EVENTS:
+                read.alerts.add(event_id)
             if "only_attempt" in row:
                 read.attempts.append(_attempt(rest, event_id, row["only_attempt"]))
         elif kind == "ATTEMPT":

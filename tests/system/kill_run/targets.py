@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from functions.webhooks.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import Reception
 from tests.system.kill_run.plan import Own
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver
@@ -60,7 +61,7 @@ _ENDPOINTS: Final = {
     "all": _Kind([], prompt, wants_runs=True),
     "slow": _Kind(["submission.completed"], slow, wants_runs=True),
     "flaky": _Kind(["submission.completed", "endpoint.disabled"], flaky, wants_runs=True),
-    "other": _Kind(["endpoint.disabled"], prompt, wants_runs=False),
+    "other": _Kind(sorted(ALERT_EVENTS), prompt, wants_runs=False),
 }
 
 
