@@ -4,7 +4,6 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,7 +17,7 @@ from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, get, post
 from tests.adapters.pipeline import Pipeline
 from tests.adapters.runner_system import Direct
-from tests.adapters.submissions.direct_wiring import forget_wiring, use
+from tests.adapters.submissions.direct_wiring import use
 from tests.runner_doubles import RecordedSlot, requested
 from tests.submission_factory import new_submission
 from tests.until import until
@@ -67,14 +66,6 @@ def lines(aws: Aws) -> Iterator[Lines]:
     runner.setLevel(level)
     for handler, stream in zip(of_functions, before, strict=True):
         handler.setStream(stream)
-
-
-@pytest.fixture
-def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    made.stop()
-    forget_wiring()
 
 
 def _record_and_deliver(pipeline: Pipeline, messages: list[dict[str, Any]]) -> None:

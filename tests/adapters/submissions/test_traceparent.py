@@ -1,8 +1,6 @@
 """The client's `traceparent` comes back with every webhook of its run."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,20 +10,12 @@ from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import post
 from tests.adapters.pipeline import Pipeline
 from tests.adapters.runner_system import Direct
-from tests.adapters.submissions.direct_wiring import forget_wiring, use
+from tests.adapters.submissions.direct_wiring import use
 from tests.runner_doubles import RecordedSlot
 from tests.until import until
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PROGRAM = {"language": "c", "code": "int main(void) { return 0; }"}
-
-
-@pytest.fixture
-def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    made.stop()
-    forget_wiring()
 
 
 def traces(pipeline: Pipeline) -> list[str | None]:
