@@ -108,6 +108,26 @@ def test_an_outage_with_few_probes_degrades_within_the_hour_and_never_recovers_b
     assert not is_degraded(dataclasses.replace(later, failing=None), NOON_MS + 2 * HOUR_MS)
 
 
+@pytest.mark.parametrize("attempts_per_minute", [1, 20, 1000])
+def test_a_receiver_that_answers_to_raise_alerts_raises_few(attempts_per_minute: int) -> None:
+    """It fails while its endpoint is active and succeeds while it is degraded, for a day."""
+    seen, changes = ENDPOINT, 0
+    for minute in range(24 * 60):
+        now = NOON_MS + minute * 60_000
+        traffic = seen.traffic.at(now)
+        failures = attempts_per_minute if seen.degraded_at is None else 0
+        counters = (
+            dataclasses.replace(one, attempts=one.attempts + attempts_per_minute, failures=one.failures + failures)
+            for one in (traffic.hour, traffic.day)
+        )
+        streak = FailureStreak(now, now) if failures else None
+        seen = dataclasses.replace(seen, traffic=Traffic(*counters), failing=streak)
+        if is_degraded(seen, now) != (seen.degraded_at is not None):
+            seen = dataclasses.replace(seen, degraded_at=None if seen.degraded_at else to_rfc3339(now))
+            changes += 1
+    assert 1 <= changes <= 48
+
+
 def test_the_views_show_rates_and_why_it_is_degraded() -> None:
     body = endpoint_body(endpoint((8, 2), (40, 10), degraded_ms=HOUR_MS), NOON_MS)
     assert body["stats"] == {

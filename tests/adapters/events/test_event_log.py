@@ -15,6 +15,7 @@ from functions.events.model import MAX_CONSUMERS
 from functions.ids import new_id
 from functions.submissions.delete import Deletion
 from functions.webhooks.deliveries.model import Event
+from functions.webhooks.event_types import ALERT_EVENTS
 from functions.webhooks.log_entry import Reason
 from functions.webhooks.log_rows import LOG_MS, new_row
 from tests.adapters.events.event_world import EventWorld, ids_of
@@ -386,3 +387,20 @@ def test_another_project_gets_nothing(world: EventWorld) -> None:
     world.run()
     assert world.poll(project_id="other", consumer="mine").events == ()
     assert len(world.poll().events) == 1
+
+
+def test_alerts_come_to_the_log_and_to_the_list(world: EventWorld) -> None:
+    """Each goes there in the transaction that stores it."""
+    world.poll()
+    pipeline = world.pipeline
+    pipeline.with_schedule(0)
+    pipeline.receiver.answers = [(500, {}, b"")]
+    run = pipeline.submit()
+    pipeline.finish(run)
+    pipeline.webhook(*pipeline.hints())
+    pipeline.sweep()
+    polled = world.poll(types=ALERT_EVENTS)
+    (event,) = (event for _, event in polled.events)
+    assert json.loads(event.body)["last_delivery_id"] == f"{run.submission_id}.run"
+    listed = [item for item in pipeline.aws.items("DeliveriesTable") if item["pk"]["S"] == "EVENTS#dev"]
+    assert [item["type"]["S"] for item in listed] == ["delivery.exhausted"]
