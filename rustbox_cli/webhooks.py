@@ -99,6 +99,7 @@ def list_webhooks(
 @_language
 @_metadata
 @click.option("--payload", type=click.Choice(["full", "thin"]), help="The event (default), or only its ids.")
+@click.option("--ordered", is_flag=True, help="One delivery at a time; the next waits until the first is final.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @as_json
 @pass_session
@@ -115,6 +116,7 @@ def create_webhook(
     languages: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
     payload: str | None,
+    ordered: bool,
     disabled: bool,
     as_json: bool,
 ) -> None:
@@ -129,6 +131,7 @@ def create_webhook(
         "format": body_format,
         "filters": _filters(verdicts, languages, metadata),
         "payload": payload,
+        "ordered": ordered,
         "enabled": not disabled,
     }
     with session.api() as api:  # the key makes a repeat after a lost answer safe

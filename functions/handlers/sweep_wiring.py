@@ -15,6 +15,7 @@ from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
+from functions.webhooks.sending.ordered_queue import OrderedQueue
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.slots import project_slots
 
@@ -28,7 +29,8 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
     health = HealthStore(table, Clients.dynamodb(), clock)
     checks = HealthChecks(health, DisabledEvents(box.endpoints, box), box, clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
-    lane_waker = LaneWaker(lanes, box.hints, project_slots(settings.webhook_senders), clock)
+    queue = OrderedQueue(table, Clients.dynamodb(), clock)
+    lane_waker = LaneWaker(lanes, queue, box.hints, project_slots(settings.webhook_senders), clock)
     return Sweep(
         completer=completer,
         submissions=completer.submissions,

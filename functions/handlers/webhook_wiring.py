@@ -5,6 +5,7 @@ from functions.handlers.chat_cards import CARDS
 from functions.handlers.wiring import event_bus
 from functions.settings import ScheduleSettings, SweepSettings, WebhookSettings
 from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.store import EndpointStore
@@ -17,6 +18,7 @@ from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.ordered_queue import OrderedQueue
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.slots import project_slots
@@ -39,13 +41,16 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
     lanes, slots = LaneStore(table, dynamodb), project_slots(settings.webhook_senders)
+    queue = OrderedQueue(table, dynamodb)
     return Deliverer(
         claimer=Claimer(
             snapshots=Snapshots(table, dynamodb),
             leases=Leases(table, dynamodb),
             hints=box.hints,
             lanes=lanes,
-            lane_waker=LaneWaker(lanes, box.hints, slots),
+            lane_waker=LaneWaker(lanes, queue, box.hints, slots),
+            queue=queue,
+            replays=ReplayStore(table, dynamodb),
         ),
         deliveries=box.deliveries,
         attempts=Attempts(table, dynamodb),

@@ -55,6 +55,7 @@ class EndpointView(BaseModel):
         "the event, which needs an API key."
     )
     api_version: str = Field(description="Version of the shape of events, set at creation.")
+    ordered: bool = Field(description="One delivery at a time, in order.")
     health: Health = Field(
         description="degraded: a quarter of the attempts of the last hour failed, or all for two and a half days."
     )

@@ -12,6 +12,7 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS, Deliver
 from functions.webhooks.deliveries.rows import delivery_row, event_row
 from functions.webhooks.event_types import SUBMISSION_EVENTS
 from functions.webhooks.log_rows import list_row, new_row
+from functions.webhooks.sending.ordered_queue import queue_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +33,9 @@ class RunTarget:
 class Publication:
     """`actions`: the event's row first, then those of its deliveries, its list row and its log entry.
 
-    Without any of these, there is no action; at most there are 54. They fail if the event exists already, or if its
-    submission was deleted. Send `hints` after the transaction. A lost hint is sent again by the sweeper.
+    Deliveries of ordered endpoints also have a row in a queue. Without any of these, there is no action; at most there
+    are 74. They fail if the event exists already, or if its submission was deleted. Send `hints` after the transaction.
+    A lost hint is sent again by the sweeper.
     """
 
     actions: tuple[Any, ...] = ()
@@ -56,6 +58,8 @@ def plan_publication(
     ttl = (now_ms + TTL_MS) // MS_PER_SEC
     deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms, skip_endpoint_id))
     rows = [delivery_row(delivery, ttl) for delivery in deliveries]
+    ordered = {endpoint.endpoint_id for endpoint in subscribers.endpoints if endpoint.ordered}
+    rows += [queue_row(delivery, ttl) for delivery in deliveries if delivery.endpoint_id in ordered]
     if event.type not in SUBMISSION_EVENTS:
         rows.append(list_row(event, now_ms, ttl))
     if subscribers.is_logged(now_ms):

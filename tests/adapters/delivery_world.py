@@ -255,6 +255,7 @@ class DeliveryWorld:
         if request.webhook_id in self.cancelled:
             raise Violation("I6: sent after it was deleted")
         secret = SECRET
+        self._check_order(delivery)
         if endpoint_id != RUN_ENDPOINT_ID:
             row = self.pipeline.endpoints.get(self.project_id, endpoint_id)
             if row is None or not row.enabled:
@@ -274,6 +275,20 @@ class DeliveryWorld:
         if meanwhile is not None:
             meanwhile()
         return Reply(15_000, error_code="timeout") if status == TIMEOUT else Reply(5, status)
+
+    def _check_order(self, sent: Delivery) -> None:
+        """Check I7 for a send to an ordered endpoint. A delivery without a place in the queue was replayed."""
+        if sent.endpoint_id not in {endpoint.endpoint_id for endpoint in self.endpoints if endpoint.ordered}:
+            return
+        queue = self.pipeline.queue
+        others = [each for each in self.deliveries() if each.endpoint_id == sent.endpoint_id and each != sent]
+        live = [each for each in others if each.state not in DONE_STATES - {DeliveryState.PAUSED} and queue.has(each)]
+        if not queue.has(sent):
+            return
+        if any(each.attempt > each.attempts_before or each.state is DeliveryState.SENDING for each in live):
+            raise Violation("I7: sent before another one that was begun is final")
+        if not sent.attempt and any(each.created_at < sent.created_at for each in live):
+            raise Violation("I7: sent before an older one")
 
     # --- the end -------------------------------------------------------------------------
 
@@ -295,7 +310,8 @@ class DeliveryWorld:
         for run in self.runs:
             self.record(run)
         self.pipeline.announce(*(run.submission_id for run in self.runs))
-        for _ in range(MAX_ROUNDS):
+        # A minute is a round while a delivery of an ordered endpoint waits for the next attempt of the first.
+        for _ in range(MAX_ROUNDS * (10 if any(endpoint.ordered for endpoint in self.endpoints) else 1)):
             while self.hints:
                 self.webhook(0)
             due_ms = self.next_due_ms()

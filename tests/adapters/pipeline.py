@@ -38,6 +38,7 @@ from functions.webhooks.alerts.health_checks import HealthChecks
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges
@@ -56,6 +57,7 @@ from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.ordered_queue import OrderedQueue
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.snapshots import Snapshots
@@ -131,7 +133,8 @@ class Pipeline:
         self.disabled_events = DisabledEvents(self.endpoints, self.outbox)
         checks = HealthChecks(HealthStore(table, dynamodb, time), self.disabled_events, self.outbox, time)
         self.alerts = Alerts(checks, ExhaustedStore(table, dynamodb, time), self.outbox)
-        self.lane_waker = LaneWaker(self.lanes, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
+        self.queue = OrderedQueue(table, dynamodb, time)
+        self.lane_waker = LaneWaker(self.lanes, self.queue, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.deliverer = Deliverer(
             Claimer(
                 self.snapshots,
@@ -139,6 +142,8 @@ class Pipeline:
                 self.delivery_hints,
                 self.lanes,
                 self.lane_waker,
+                self.queue,
+                ReplayStore(table, dynamodb, time),
                 time,
                 no_sleep,
             ),

@@ -121,6 +121,7 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         ({"payload": "thin", "format": "slack"}, "payload"),
         ({"api_version": "2020-01-01"}, "api_version"),
         ({"api_version": 1}, "api_version"),
+        ({"ordered": "true"}, "ordered"),
         ({"secret": ""}, "secret"),
         ({"secret": "whsec_%"}, "secret"),
         ({"secret": "whsec_short"}, "secret"),
@@ -294,8 +295,8 @@ def test_a_change_replaces_all_filters_and_an_empty_one_removes_them() -> None:
     assert changed({"filters": {}}, filtered).filters == ALL_RUNS
 
 
-@pytest.mark.parametrize(("field", "value"), [("payload", "thin"), ("api_version", "2020-01-01")])
-def test_what_is_set_at_creation_never_changes(field: str, value: str) -> None:
+@pytest.mark.parametrize(("field", "value"), [("payload", "thin"), ("api_version", "2020-01-01"), ("ordered", True)])
+def test_what_is_set_at_creation_never_changes(field: str, value: object) -> None:
     assert changed({field: getattr(ENDPOINT, field)}) == changed({})
     with pytest.raises(InvalidFieldsError) as refused:
         changed({field: value})

@@ -14,10 +14,11 @@ from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_rai
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.projects.endpoints_version import renew_endpoints_version
 from functions.webhooks.endpoints.deletions import deletion_put
-from functions.webhooks.endpoints.model import MAX_ENDPOINTS
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED
 from functions.webhooks.endpoints.rows import count_key, endpoint_key, endpoint_row
+from functions.webhooks.sending.lane import Lane, host_of
 from functions.webhooks.sending.lane_rows import lane_key
-from functions.webhooks.sending.lane_store import close_breaker
+from functions.webhooks.sending.lane_store import close_breaker, resume_ordered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +60,12 @@ class EndpointChanges:
             "Item": to_item(endpoint_row(endpoint)),
             "ConditionExpression": "attribute_not_exists(pk)",
         }
+        counters = {"count": MAX_ENDPOINTS} | ({"ordered": MAX_ORDERED} if endpoint.ordered else {})
         count = ConditionalUpdate(
             {},
-            "attribute_not_exists(#count) OR #count < :most",
-            {"zero": 0, "one": 1, "most": MAX_ENDPOINTS},
-            computed=("#count = if_not_exists(#count, :zero) + :one",),
+            " AND ".join(f"(attribute_not_exists(#{name}) OR #{name} < :most_{name})" for name in counters),
+            {"zero": 0, "one": 1} | {f"most_{name}": most for name, most in counters.items()},
+            computed=tuple(f"#{name} = if_not_exists(#{name}, :zero) + :one" for name in counters),
         )
         claims = [] if claim is None else [claim.action(self._table, endpoint.project_id, self._clock())]
         codes = self._write(endpoint.project_id, {"Put": put}, self._count(endpoint.project_id, count), *claims)
@@ -91,16 +93,17 @@ class EndpointChanges:
         actions = [update.action(self._table, key)]
         if "failing_since_ms" in removes:
             # An endpoint without failures has a lane without failures, see `attempt_store`.
-            lane = lane_key(seen.project_id, seen.endpoint_id)
-            actions.append(close_breaker(now_ms).action(self._table, lane))
+            lane = Lane(seen.project_id, seen.endpoint_id, host_of(seen.url), is_ordered=seen.ordered)
+            calm = resume_ordered(lane, now_ms) if seen.ordered else close_breaker(now_ms)
+            actions.append(calm.action(self._table, lane_key(lane.project_id, lane.name)))
         return not self._write(seen.project_id, *actions)
 
     def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:
         """Return the claim that holds the same Idempotency-Key; None if it is free."""
         return claim.find(self._client, self._table, project_id, self._clock())
 
-    def delete(self, project_id: str, endpoint_id: str) -> int | None:
-        """Delete an endpoint; None if there is no such endpoint.
+    def delete(self, project_id: str, endpoint_id: str, *, ordered: bool = False) -> int | None:
+        """Delete an endpoint; None if there is no such endpoint. `ordered`: that of the endpoint.
 
         Returns the due time of its deletion row, for `Deletions.cancel_paused`.
         """
@@ -110,7 +113,9 @@ class EndpointChanges:
             "Key": endpoint_key(project_id, endpoint_id),
             "ConditionExpression": "attribute_exists(pk)",
         }
-        count = ConditionalUpdate({}, "", {"one": 1}, computed=("#count = if_not_exists(#count, :one) - :one",))
+        counters = ("count", "ordered") if ordered else ("count",)
+        computed = tuple(f"#{name} = if_not_exists(#{name}, :one) - :one" for name in counters)
+        count = ConditionalUpdate({}, "", {"one": 1}, computed=computed)
         leave = deletion_put(self._table, project_id, endpoint_id, now)
         codes = self._write(project_id, {"Delete": delete}, self._count(project_id, count), leave)
         return None if codes else now

@@ -30,6 +30,8 @@ DEFAULT_CONCURRENCY = 10
 MAX_CONCURRENCY = 20
 """Concurrent sends to one endpoint: default and maximum."""
 MAX_PER_SECOND = 100
+MAX_ORDERED = 20
+"""Limit of ordered endpoints per project: each adds a row to the transaction that stores an event."""
 DISABLE_AFTER_MS = 5 * 86_400_000
 """An endpoint is disabled after failing for this long, and degraded after half of it."""
 SPREAD_MS = 12 * 3_600_000
@@ -102,8 +104,8 @@ class Endpoint:
 
     `events`: subscribed event names; see `wants`. `headers_box`: sealed values of the custom headers, in the order of
     `header_names`. `secret_box`: the sealed `whsec_` secret. The previous secret also signs until `previous_until_ms`.
-    `max_per_second` 0: no limit. `payload` and `api_version` never change. `untold`: a change of its health that is not
-    published yet.
+    `max_per_second` 0: no limit. `payload`, `api_version` and `ordered` never change. `ordered`: see
+    `sending.ordered_queue`. `untold`: a change of its health that is not published yet.
     """
 
     endpoint_id: str
@@ -128,6 +130,7 @@ class Endpoint:
     filters: RunFilters = ALL_RUNS
     payload: Payload = Payload.FULL
     api_version: str = CURRENT_VERSION
+    ordered: bool = False
     traffic: Traffic = field(default_factory=Traffic)
     degraded_at: str | None = None
     untold: HealthChange | None = None

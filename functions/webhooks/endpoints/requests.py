@@ -102,6 +102,12 @@ Secret = Annotated[
 ]
 
 
+Ordered = Annotated[
+    bool,
+    Field(description="Set at creation. true: one delivery at a time; the next waits until the first is final."),
+]
+
+
 class FiltersRequest(BaseModel):
     """Filters of runs. An unknown name would filter nothing, so it is refused."""
 
@@ -140,6 +146,7 @@ class CreateEndpointRequest(BaseModel):
     filters: Filters | None = None
     payload: BodyPayload | None = None
     api_version: ApiVersion | None = None
+    ordered: Ordered | None = None
     secret: Secret | None = Field(default=None, repr=False)
 
 
@@ -161,6 +168,7 @@ class ChangeEndpointRequest(BaseModel):
     filters: Filters | None = None
     payload: BodyPayload | None = None
     api_version: ApiVersion | None = None
+    ordered: Ordered | None = None
     secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 

@@ -24,7 +24,7 @@ from functions.webhooks.endpoints.changes import CreationClaimTakenError, Endpoi
 from functions.webhooks.endpoints.creation_claims import CreationClaim
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.list_filters import endpoint_filters
-from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
 from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.rows import HEALTH
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 _TRIES = 3
+_LIMIT = f"A project has at most {MAX_ENDPOINTS} webhook endpoints, {MAX_ORDERED} of them ordered. Delete one first."
 _SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
 _CANCEL_MS = 5_000
 """Time limit for cancelling paused deliveries in the request. The sweeper cancels the rest."""
@@ -94,6 +95,7 @@ class EndpointRoutes:
             filters=settings.filters,
             payload=settings.payload,
             api_version=settings.api_version,
+            ordered=settings.ordered,
             enabled=settings.enabled,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
             disabled_at=None if settings.enabled else to_rfc3339(now),
@@ -108,7 +110,7 @@ class EndpointRoutes:
                 raise UnavailableError(_SAME_TIME, 1) from None
             return repeated
         except EndpointLimitError:
-            raise ConflictError(f"A project has at most {MAX_ENDPOINTS} webhook endpoints. Delete one first.") from None
+            raise ConflictError(_LIMIT) from None
         self.endpoints.note("Endpoint created", endpoint, app)
         return answer(endpoint_body(endpoint, now) | {"secret": secret})
 
@@ -167,7 +169,7 @@ class EndpointRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete an endpoint. Paused deliveries are cancelled here or by the sweeper, others when they become due."""
         endpoint = self.endpoints.get(app, id_text)
-        due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id)
+        due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")

@@ -57,6 +57,7 @@ class EndpointSettings:
     filters: RunFilters = ALL_RUNS
     payload: Payload = Payload.FULL
     api_version: str = CURRENT_VERSION
+    ordered: bool = False
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
@@ -83,6 +84,7 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
         ALL_RUNS if request.filters is None else _filters(request.filters),
         payload,
         api_version,
+        request.ordered or False,
     )
 
 
@@ -97,7 +99,7 @@ def changed_settings(
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
     wanted, problems = normalise_headers(given, scheme=_scheme(url))
     body_format = endpoint.format if change.format is None else change.format
-    kept = ("payload", "api_version")
+    kept = ("payload", "api_version", "ordered")
     refuse(
         [
             None if change.url is None else rules.problem(url),
@@ -118,6 +120,7 @@ def changed_settings(
         endpoint.filters if change.filters is None else _filters(change.filters),
         endpoint.payload,
         endpoint.api_version,
+        endpoint.ordered,
     )
 
 

@@ -25,6 +25,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "filters": endpoint.filters.values(),
         "payload": endpoint.payload.value,
         "api_version": endpoint.api_version,
+        "ordered": endpoint.ordered,
         "health": endpoint.health(now_ms).value,
         "warning": _warning(endpoint, now_ms),
         "degraded_at": endpoint.degraded_at,

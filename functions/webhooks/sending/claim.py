@@ -2,19 +2,28 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from functions.aws.dynamodb.retries import tries
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import FIRST_HINTED_MS, MAX_HINT_DELAY_MS, PARKED_MS, RUN_ENDPOINT_ID, Delivery
+from functions.webhooks.deliveries.model import (
+    FIRST_HINTED_MS,
+    MAX_HINT_DELAY_MS,
+    PARKED_MS,
+    RUN_ENDPOINT_ID,
+    Delivery,
+    DeliveryState,
+)
+from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends, run_lane_name
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import ClaimedDelivery, Leases
+from functions.webhooks.sending.ordered_queue import OrderedQueue
 from functions.webhooks.sending.slots import HeldSlot
 from functions.webhooks.sending.snapshots import DeliverySnapshot, Snapshots
 
@@ -34,6 +43,8 @@ class Claimer:
     hints: DeliveryHints
     lanes: LaneStore
     lane_waker: LaneWaker
+    queue: OrderedQueue
+    replays: ReplayStore
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
 
@@ -44,7 +55,7 @@ class Claimer:
             return claimed
         project_id = hint.project_id
         for _ in tries(_TRIES, self.sleep):
-            seen = self._read_claimable(hint, project_id)
+            seen = self._read_turn(hint, project_id)
             if seen is None:
                 return None
             held, is_settled = self._settle(seen, owner, hint)
@@ -62,8 +73,8 @@ class Claimer:
         slot = held.slot
         if slot is None or self.clock() > min(until_ms, slot.until_ms - SEND_MS):
             return None
-        for event_id, endpoint_id in self.lanes.oldest(slot.lane, _CANDIDATES):
-            seen = self._read_claimable(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
+        for event_id, endpoint_id in self._waiting(held.delivery, slot.lane):
+            seen = self._read_turn(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
             if seen is None or seen.lane.ref != slot.lane.ref or seen.lane.host != slot.lane.host:
                 continue
             if seen.lane.is_open:  # its probe is due later, and another sender may get it
@@ -104,7 +115,7 @@ class Claimer:
             delivery = replace(delivery, due_at_ms=delivery.next_at_ms + FIRST_HINTED_MS)
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             endpoint = self.snapshots.cached_endpoint(delivery.project_id, delivery.endpoint_id)
-            if endpoint is None or not endpoint.enabled:
+            if endpoint is None or not endpoint.enabled or endpoint.ordered:
                 return None
         host = host_of(delivery.url if endpoint is None else endpoint.url)
         lane = Lane(delivery.project_id, lane_name(delivery, host), host, max_concurrent_sends(endpoint))
@@ -122,7 +133,8 @@ class Claimer:
             return None, self.leases.pause(seen)
         if not self._has_free_slot(seen):
             return self._wait(seen, owner, hint)
-        if seen.lane.waiting_ms is not None and (older := self._older(seen)) is not None:
+        may_be_older = seen.lane.waiting_ms is not None and not seen.lane.is_ordered
+        if may_be_older and (older := self._older(seen)) is not None:
             if not self.leases.park(seen):
                 return None, False
             # `older` was read after `seen`. Its claim counts the slots again.
@@ -137,6 +149,43 @@ class Claimer:
         if held.endpoint is not None and before is not None and held.endpoint.traffic != before.traffic:
             self.keep(held.endpoint)
         return held
+
+    def _waiting(self, done: Delivery, lane: Lane) -> Iterator[tuple[str, str]]:
+        """Yield event id and endpoint id of deliveries of a lane that may wait for our slot.
+
+        In an ordered lane, the delivery that is done leads to the next one (`_read_turn`).
+        """
+        if lane.is_ordered:
+            yield done.event_id, done.endpoint_id
+        yield from self.lanes.oldest(lane, _CANDIDATES)
+
+    def _read_turn(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
+        """Like `_read_claimable`. For an ordered endpoint, return the delivery whose turn it is; the hinted one waits.
+
+        A paused one is due again, because its endpoint is enabled. A replay has no turn.
+        """
+        seen = self._read(hint, project_id)
+        if seen is None or seen.endpoint is None or not seen.endpoint.ordered or not seen.endpoint.enabled:
+            return self._claimable(seen)
+        first = self.queue.first(seen.lane)
+        turn: DeliverySnapshot | None = seen
+        if first is None or first.event_id != seen.delivery.event_id:
+            waits = self._claimable(seen)
+            if waits is not None and not self.queue.has(seen.delivery):
+                return waits
+            if first is None:
+                return None
+            if waits is not None:
+                self.leases.wait_for_turn(waits)
+                reach("webhook.after_wait")
+            turn = None
+        if first.state is DeliveryState.PAUSED:
+            self.replays.recover(first, self.clock())
+            reach("webhook.after_resume")
+            turn = None
+        if turn is None:
+            turn = self._read(Hint(first.event_id, first.endpoint_id, project_id, hint.host), project_id)
+        return self._claimable(None if turn is None else replace(turn, is_turn=True, lane=seen.lane))
 
     def _has_free_slot(self, seen: DeliverySnapshot) -> bool:
         return seen.slots.count_free(seen.lane, self.lane_waker.project_slots, self.clock()) > 0
@@ -157,6 +206,8 @@ class Claimer:
         if seen.lane.is_open and now - seen.delivery.next_at_ms >= PARKED_MS:
             held = self.leases.claim_unsent(seen, owner)
             return held, held is not None
+        if seen.is_turn and seen.slots.has_sender(seen.lane, now):
+            return None, self.leases.wait_for_turn(seen)  # that sender goes on with this one
         next_free_ms = seen.slots.next_free_ms(seen.lane, now)
         if seen.lane.is_marked(now) or next_free_ms is None:
             return None, self.leases.park(seen)
@@ -170,11 +221,16 @@ class Claimer:
 
     def _read_claimable(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
         """Read a delivery with its endpoint, lane and slots; None if it cannot be claimed now."""
+        return self._claimable(self._read(hint, project_id))
+
+    def _read(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
+        """Read a delivery with its endpoint, lane and slots; None if it is gone or another project's."""
         lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
         seen = self.snapshots.read(hint.event_id, hint.endpoint_id, project_id, lane)
-        if seen is None or not seen.delivery.is_claimable(self.clock()) or seen.delivery.project_id != project_id:
-            return None
-        return seen
+        return seen if seen is not None and seen.delivery.project_id == project_id else None
+
+    def _claimable(self, seen: DeliverySnapshot | None) -> DeliverySnapshot | None:
+        return seen if seen is not None and seen.delivery.is_claimable(self.clock()) else None
 
     def _defer(self, hint: Hint, project_id: str) -> None:
         """Send the hint again in a second, because other senders keep changing the rows."""

@@ -35,6 +35,7 @@ class Lane:
     """One lane of a project. `most`: limit of concurrent sends. `waiting_ms`: last time a delivery was parked, or None.
 
     `failures`: sends without a response since the last response, at least. `failing_since_ms`: time of the first.
+    `is_ordered`: of an ordered endpoint. `current`: the event of its delivery that was begun last.
     """
 
     project_id: str
@@ -45,6 +46,8 @@ class Lane:
     failures: int = 0
     failing_since_ms: int = 0
     probe_at_ms: int = 0
+    is_ordered: bool = False
+    current: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +97,7 @@ def max_concurrent_sends(endpoint: Endpoint | None) -> int:
     """Return the limit of concurrent sends of a lane. With a rate limit, each slot starts one send per second."""
     if endpoint is None:
         return DEFAULT_CONCURRENCY
-    return min(endpoint.max_concurrency, endpoint.max_per_second or endpoint.max_concurrency)
+    return 1 if endpoint.ordered else min(endpoint.max_concurrency, endpoint.max_per_second or endpoint.max_concurrency)
 
 
 def is_unanswered(reply: Reply) -> bool:

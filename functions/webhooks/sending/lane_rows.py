@@ -32,6 +32,8 @@ def to_lane(item: Mapping[str, Any]) -> Lane:
         row.get("failures", 0),
         row.get("failing_since_ms", 0),
         row.get("probe_at_ms", 0),
+        row.get("ordered", False),
+        row.get("current"),
     )
 
 

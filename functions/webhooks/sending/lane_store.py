@@ -6,6 +6,7 @@ The sweeper finds it, because the lane stays marked and is due every minute.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
@@ -15,7 +16,7 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import HINTED_MS
-from functions.webhooks.endpoints.rows import endpoint_pk
+from functions.webhooks.endpoints.rows import endpoint_key, endpoint_pk
 from functions.webhooks.sending.lane import STALE_MS, Lane
 from functions.webhooks.sending.lane_rows import LANE_PREFIX, LANE_TTL_SECS, lane_key, to_lane
 from functions.webhooks.sending.slot_rows import slots_key, to_slots
@@ -71,10 +72,19 @@ class LaneStore(Table):
         return rows.to_delivery(item) if item is not None else None
 
     def push_back(self, project_id: str, name: str, seen_due_at_ms: int, due_at_ms: int) -> Lane | None:
-        """Move the due key of a lane; None for a stale entry."""
-        update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
+        """Move the due key of a lane, which keeps the row; None for a stale entry."""
+        sets: dict[str, Value] = {"due_at_ms": due_at_ms, "ttl": self._clock() // MS_PER_SEC + LANE_TTL_SECS}
+        update = ConditionalUpdate(sets, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
         item = update.apply(self._client, self.table_name, lane_key(project_id, name))
         return to_lane(item) if item is not None else None
+
+    def is_disabled(self, lane: Lane) -> bool:
+        """Whether the endpoint of a lane exists and is disabled."""
+        at = endpoint_key(lane.project_id, lane.name)
+        found = self._client.get_item(
+            TableName=self.table_name, Key=at, ConsistentRead=True, ProjectionExpression="enabled"
+        )
+        return not from_item(found.get("Item", {})).get("enabled", True)
 
     def clear(self, lane: Lane) -> None:
         """Clear the mark of an empty lane, unless the index may lag behind the mark."""
@@ -91,6 +101,7 @@ class LaneStore(Table):
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
     """Mark a lane that has a parked delivery. The sweeper checks a marked lane every minute."""
+    ordered: dict[str, Value] = {"ordered": True} if lane.is_ordered else {}
     return ConditionalUpdate(
         {
             "host": lane.host,
@@ -98,6 +109,7 @@ def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
             "waiting_ms": now_ms,
             "due_shard": lane_shard(lane),
             "ttl": now_ms // MS_PER_SEC + LANE_TTL_SECS,
+            **ordered,
         },
         "",
         {"due": now_ms + STALE_MS},
@@ -109,6 +121,29 @@ def close_breaker(now_ms: int) -> ConditionalUpdate:
     """Build the update of a lane's row that forgets its failures."""
     sets: dict[str, Value] = {"ttl": now_ms // MS_PER_SEC + LANE_TTL_SECS}
     return ConditionalUpdate(sets, "", {}, ("failures", "failing_since_ms", "probe_at_ms"))
+
+
+def take_turn(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
+    """Build the update that notes which delivery of an ordered lane is begun, if none was since `lane` was read.
+
+    The lane is marked, so that the sweeper goes on if the sender dies before the next turn.
+    """
+    mark = mark_lane(lane, now_ms)
+    seen: dict[str, Value] = {} if lane.current is None else {"seen_current": lane.current}
+    condition = "#current = :seen_current" if seen else "attribute_not_exists(#current)"
+    return replace(
+        mark,
+        sets={**mark.sets, "current": event_id},
+        condition=condition,
+        condition_values={**mark.condition_values, **seen},
+    )
+
+
+def resume_ordered(lane: Lane, now_ms: int) -> ConditionalUpdate:
+    """Build the update that forgets the failures of an ordered lane, and makes it due: its endpoint is enabled."""
+    mark = mark_lane(lane, now_ms)
+    sets = {**mark.sets, "due_at_ms": now_ms}
+    return ConditionalUpdate(sets, "", {}, close_breaker(now_ms).removes)
 
 
 def lane_shard(lane: Lane) -> str:

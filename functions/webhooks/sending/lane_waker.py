@@ -11,9 +11,10 @@ from functions.clock import Clock, now_ms
 from functions.failpoint import reach
 from functions.webhooks.deliveries.due import DueLane
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
+from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, Delivery, DeliveryState
 from functions.webhooks.sending.lane import Lane
 from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.ordered_queue import OrderedQueue
 from functions.webhooks.sending.slots import Slots
 
 MAX_HINTS = 10
@@ -24,6 +25,7 @@ class LaneWaker:
     """Sends hints to parked deliveries. `project_slots`: slots of one project. `random` in [0, 1) picks a lane."""
 
     lanes: LaneStore
+    queue: OrderedQueue
     hints: DeliveryHints
     project_slots: int
     clock: Clock = now_ms
@@ -31,6 +33,8 @@ class LaneWaker:
 
     def pass_on(self, slots: Slots, by: Lane) -> None:
         """Pass a slot that a sender of lane `by` freed to one parked delivery of any lane with a free slot."""
+        if by.is_ordered:
+            self.wake(by, slots, 1)
         if slots.waiting_ms is None:
             return
         lanes, are_all = self.lanes.marked(slots.project_id)
@@ -44,6 +48,9 @@ class LaneWaker:
     def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
         """Send hints for the oldest deliveries of a lane, one per free slot; return their number."""
         free = slots.count_free(lane, self.project_slots, self.clock())
+        first = self.queue.first(lane) if free and lane.is_ordered else None
+        if first is not None:
+            return self._hint_first(lane, first)
         return self._hint(lane, min(free, most), 0) if free else 0
 
     def wake_with_slots(self, lane: Lane) -> None:
@@ -60,6 +67,17 @@ class LaneWaker:
         for lane in lanes:
             if lane.is_open and lane.probe_at_ms > now and not slots.has_sender(lane, now):
                 self._hint(lane, 1, min(lane.probe_at_ms - now, MAX_HINT_DELAY_MS))
+
+    def _hint_first(self, lane: Lane, first: Delivery) -> int:
+        """Send a hint for the first delivery of an ordered lane, unless it is under way or has a hint of its own."""
+        if first.state is DeliveryState.PAUSED:
+            if self.lanes.is_disabled(lane):
+                self.lanes.clear(lane)  # the request that enables the endpoint marks it again
+                return 0
+        elif not first.is_claimable(self.clock()):
+            return 0
+        self.hints.send(Hint.naming(first))
+        return 1
 
     def _hint(self, lane: Lane, most: int, delay_ms: int) -> int:
         hinted_for_ms = self.clock() + delay_ms

@@ -32,7 +32,7 @@ from functions.webhooks.endpoints.traffic_rows import count
 from functions.webhooks.event_types import ALERT_EVENTS
 from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.lane_rows import lane_key
-from functions.webhooks.sending.lane_store import mark_lane
+from functions.webhooks.sending.lane_store import mark_lane, take_turn
 from functions.webhooks.sending.slots import SLOT_MS, HeldSlot, Slots
 
 if TYPE_CHECKING:
@@ -167,6 +167,17 @@ class Leases(Table):
             ]
         return not self._transact(actions)
 
+    def wait_for_turn(self, seen: DeliverySnapshot) -> bool:
+        """Let a delivery of an ordered endpoint wait without a hint; False if it has changed.
+
+        The lane is marked, but not the project: its other endpoints need not look for waiting deliveries.
+        """
+        now, lane = self._clock(), seen.lane
+        actions = [self._change(seen.delivery, {"due_at_ms": now + PARKED_MS}, ())]
+        if not lane.is_marked(now):
+            actions.append(mark_lane(lane, now).action(self.table_name, lane_key(lane.project_id, lane.name)))
+        return not self._transact(actions)
+
     def cancel_claimed(self, held: ClaimedDelivery) -> bool:
         """Cancel a claimed delivery whose event is gone; False if the lease is no longer ours."""
         delivery = held.delivery
@@ -199,9 +210,12 @@ class Leases(Table):
         if endpoint is not None:
             count_attempt, endpoint = self._count_attempt(seen.delivery, endpoint)
             actions.append(count_attempt)
+        if seen.is_turn:
+            turn = take_turn(seen.lane, seen.delivery.event_id, self._clock())
+            actions.append(turn.action(self.table_name, lane_key(seen.lane.project_id, seen.lane.name)))
         if self._transact(actions):
             return None
-        others_wait = seen.slots.waiting_ms is not None
+        others_wait = seen.slots.waiting_ms is not None or seen.lane.is_ordered
         return ClaimedDelivery(ours, endpoint, seen.lane, slot, self._clock(), others_wait)
 
     def _lease(self, delivery: Delivery, owner: str) -> tuple[Any, Delivery]:

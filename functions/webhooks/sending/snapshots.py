@@ -31,12 +31,16 @@ _MOST_ENDPOINTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class DeliverySnapshot:
-    """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL."""
+    """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL.
+
+    `is_turn`: the delivery is that of an ordered endpoint whose turn it is.
+    """
 
     delivery: Delivery
     endpoint: Endpoint | None
     lane: Lane
     slots: Slots
+    is_turn: bool = False
 
     @property
     def is_orphan(self) -> bool:
@@ -75,9 +79,9 @@ class Snapshots(Table):
         known = items.get(_name(lane_at))
         seen_lane = to_lane(known) if known else Lane(project_id, name, host)
         slots = to_slots(project_id, items.get(_name(slots_at), {}))
-        return DeliverySnapshot(
-            delivery, endpoint, replace(seen_lane, host=host, most=max_concurrent_sends(endpoint)), slots
-        )
+        is_ordered = endpoint is not None and endpoint.ordered
+        lane_now = replace(seen_lane, host=host, most=max_concurrent_sends(endpoint), is_ordered=is_ordered)
+        return DeliverySnapshot(delivery, endpoint, lane_now, slots)
 
     def cached_endpoint(self, project_id: str, endpoint_id: str) -> Endpoint | None:
         """Return an endpoint as this process read it last; None if it did not, or not lately."""

@@ -501,7 +501,7 @@ def test_a_list_is_read_page_by_page(
             (
                 "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
                 "--max-concurrency 3 --max-per-second 7 --format slack --verdict RE --verdict TLE --language c "
-                "--metadata course=7 --payload full"
+                "--metadata course=7 --payload full --ordered"
             ),
             (
                 "POST",
@@ -516,6 +516,7 @@ def test_a_list_is_read_page_by_page(
                     "format": "slack",
                     "filters": {"verdicts": ["RE", "TLE"], "languages": ["c"], "metadata": {"course": "7"}},
                     "payload": "full",
+                    "ordered": True,
                     "enabled": False,
                 },
             ),

@@ -40,13 +40,14 @@ class Deliveries(RuleBasedStateMachine):
     """One account for all sequences; each has a project of its own and leaves nothing behind."""
 
     pipeline: ClassVar[Pipeline]
+    ordered: ClassVar[bool]
 
     def __init__(self) -> None:
         super().__init__()
         self.world = DeliveryWorld(self.pipeline)
-        self.world.add_endpoint()
+        self.world.add_endpoint(ordered=self.ordered)
         # One send at a time, and a sender that died holds its slot for the first minute.
-        busy = self.world.add_endpoint(max_concurrency=1)
+        busy = self.world.add_endpoint(max_concurrency=1, ordered=self.ordered)
         self.world.hold(busy)
         for own_url in (True, True, False):
             self.world.add_run(own_url=own_url)
@@ -197,9 +198,10 @@ class Deliveries(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(400)  # several minutes on a busy machine
-def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("ordered", [False, True])
+def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, *, ordered: bool) -> None:
     run_state_machine_as_test(
-        type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline}),
+        type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered}),
         settings=settings(
             max_examples=25,
             stateful_step_count=20,
