@@ -42,6 +42,7 @@ class WorkerSettings:
     `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
     nothing even then; None: `default_floor()`.
     `languages`: those to offer, if their toolchains are there; None: all.
+    `trials_dir`: where it is noted which languages have passed their trial; only the worker's user may write there.
     `listen`: literal address and port of the direct path; None: no direct path. `runner_token`: its bearer token.
     `tls_cert_file` and `tls_key_file`: its certificate chain and key; both empty: plain HTTP.
     """
@@ -51,6 +52,7 @@ class WorkerSettings:
     completions_queue_url: str
     payloads_bucket: str
     toolchains_dir: str
+    trials_dir: str
     node_id: str
     slots: int
     managed_slots: int
@@ -105,6 +107,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         completions_queue_url=_required(env, "COMPLETIONS_QUEUE_URL"),
         payloads_bucket=_required(env, "PAYLOADS_BUCKET"),
         toolchains_dir=toolchains_dir(env),
+        trials_dir=env.get("TRIALS_DIR") or toolchains_dir(env),
         node_id=node_id,
         slots=slots,
         managed_slots=min(slots + max(1, slots // SLOTS_PER_SPARE_SLOT), MAX_SLOTS),

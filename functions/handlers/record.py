@@ -10,11 +10,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
 from functions.handlers.record_wiring import recorder
-from functions.messages.wire import CompletionsMessage, ExecutionCompleted, ExecutionStarted, parse_completions_message
+from functions.messages.wire import (
+    CompletionsMessage,
+    ExecutionCompleted,
+    ExecutionStarted,
+    RunnerHeartbeat,
+    parse_completions_message,
+)
 from functions.settings import RecordSettings, load
 from functions.submissions.model import Submission
 from functions.submissions.record import Recorder
-from functions.telemetry import logger
+from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import Hint
 
 SERVICE = "record"
@@ -54,6 +60,9 @@ def _record(
         raise
     if isinstance(message, ExecutionStarted | ExecutionCompleted):
         log.info("Completion recorded", **_ids(message), message_type=message.type)
+    elif isinstance(message, RunnerHeartbeat) and message.problem is not None:
+        log.error("Runner cannot work", node_id=message.node_id, problem=message.problem)
+        metrics(SERVICE).add("RunnerUnable")
 
 
 def _ids(message: CompletionsMessage | None) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def _known_languages(names: object) -> object:
 
 
 class RunnerHeartbeat(Message):
-    """A runner is alive; its capacity, languages and controls."""
+    """A runner is alive; its capacity, languages and controls. Or it is not: `problem` says why it cannot work."""
 
     type: Literal["runner_heartbeat"] = "runner_heartbeat"
     node_id: NodeId
@@ -144,6 +144,11 @@ class RunnerHeartbeat(Message):
     cgroup_backend: CgroupBackend | None
     namespace_support: bool
     controls: Names
+    problem: Annotated[str | None, Field(min_length=1, max_length=2_000)] = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_problem(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if (name, value) != ("problem", None)}
 
 
 type Requested = ExecutionRequested | JudgeRequested

@@ -30,12 +30,15 @@ class Fleet:
         """Return the offered languages with their toolchain versions, as of a few seconds ago."""
         return toolchain_details(self.languages(), self._recent())
 
-    def live(self) -> list[RunnerHeartbeat]:
-        """Read the heartbeats of the live runners, latest first; one for each group of runners that report the same."""
-        return [runner.heartbeat for runner in self.runners.list_groups() if runner.is_live]
+    def figures(self, queue_depth: int) -> dict[str, Any]:
+        """Return the figures of health, from what the runners report now."""
+        groups = self.runners.list_groups()
+        live = [group.heartbeat for group in groups if group.is_live]
+        unable = [group.heartbeat for group in groups if group.is_unable]
+        return health_figures(live, queue_depth, unable)
 
     def _recent(self) -> list[RunnerHeartbeat]:
-        return [runner.heartbeat for runner in self.runners.recent()]
+        return [runner.heartbeat for runner in self.runners.recent() if runner.heartbeat.problem is None]
 
 
 def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]) -> tuple[Language, ...]:
@@ -58,9 +61,12 @@ def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartb
     ]
 
 
-def health_figures(live: Sequence[RunnerHeartbeat], queue_depth: int) -> dict[str, Any]:
-    """Describe this service and its live runners. `live` is sorted by the age of the heartbeat, latest first.
+def health_figures(
+    live: Sequence[RunnerHeartbeat], queue_depth: int, unable: Sequence[RunnerHeartbeat] = ()
+) -> dict[str, Any]:
+    """Describe this service and its runners. `live` and `unable` are sorted by age, latest first.
 
+    Both have one heartbeat for each group of runners that report the same.
     `enforcement_mode` is `strict` only if every live runner is; the backend and the node are those of the latest.
     """
     latest = live[0] if live else None
@@ -73,4 +79,5 @@ def health_figures(live: Sequence[RunnerHeartbeat], queue_depth: int) -> dict[st
         "workers": sum(one.slots for one in live),
         "queue_depth": queue_depth,
         "node_id": latest.node_id if latest else "",
+        "problems": [{"node_id": one.node_id, "problem": one.problem} for one in unable],
     }

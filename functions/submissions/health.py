@@ -48,8 +48,9 @@ class Health:
         """Answer with 503 while no runner is live."""
         figures = self._figures()
         if not figures["node_id"]:
-            return answer({"status": "not_ready", "error": _NOT_READY}, 503)
+            reasons = [f" Runner {one['node_id']}: {one['problem']}" for one in figures["problems"]]
+            return answer({"status": "not_ready", "error": _NOT_READY + "".join(reasons)}, 503)
         return answer({"status": "ready", **figures})
 
     def _figures(self) -> Body:
-        return health_figures(self.fleet.live(), sum(self.queues.recent_depth(url) for url in self.queue_urls))
+        return self.fleet.figures(sum(self.queues.recent_depth(url) for url in self.queue_urls))

@@ -223,6 +223,13 @@ class Deleted(BaseModel):
     deleted: Literal[True]
 
 
+class RunnerProblem(BaseModel):
+    """A runner that cannot work."""
+
+    node_id: str
+    problem: str = Field(description="Why, and what to change on its host.")
+
+
 class _Figures(BaseModel):
     version: str = Field(description="Version of this API.")
     runner_versions: list[str] = Field(description="Versions of the live runners; several during an upgrade.")
@@ -232,6 +239,9 @@ class _Figures(BaseModel):
     workers: Count = Field(description="Slots of all runners that reported in the last minute and are not draining.")
     queue_depth: Count
     node_id: str = Field(description="The live runner with the latest report; empty without any.")
+    problems: list[RunnerProblem] = Field(
+        description="Runners that cannot work, as they said in the last five minutes; one of each that say the same."
+    )
 
 
 class HealthReport(_Figures):

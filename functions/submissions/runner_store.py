@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 KEPT_SECS = 86_400
 LIVE_MS = 60_000
+UNABLE_MS = 300_000
 _FRESH_MS = 3_000
 _PK = "RUNNER"
 _SUMMARY_PK, _SUMMARY_SK = "RUNNERS", "SUMMARY"
 ALWAYS_SUMMED, MS_FOR_EACH, LONGEST_PAUSE_MS = 50, 10, 20_000
 """Up to 50 runners each heartbeat renews the summary. Of 1,000, one does in 9.5 s: it reads their rows, a megabyte."""
 _SUMMARY_MAX_BYTES = 100_000
-"""Groups of the oldest heartbeats are left out of a larger summary. A fleet of one version has about 1,000 bytes."""
+"""A larger summary leaves out groups of runners that cannot work, then those of the oldest heartbeats.
+
+A fleet of one version has about 1,000 bytes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class SeenRunner:
     def is_live(self) -> bool:
         """True if the heartbeat is younger than a minute. A draining runner has no slots and is not live."""
         return self.age_ms < LIVE_MS and self.heartbeat.slots > 0
+
+    @property
+    def is_unable(self) -> bool:
+        """True if the runner said in the last five minutes that it cannot work. Restarts are a minute apart at most."""
+        return self.age_ms < UNABLE_MS and self.heartbeat.problem is not None
 
 
 class RunnerStore(Table):
@@ -123,7 +132,9 @@ class RunnerStore(Table):
             if 0 <= now - summary["summed_at_ms"] < pause_ms:
                 return
         runners = self.list_recent()
-        groups = [(each.heartbeat.serialise(), now - each.age_ms) for each in group(runners)]
+        # Runners that cannot work come last: their texts may all differ.
+        merged = sorted(group(runners), key=lambda each: each.heartbeat.problem is not None)
+        groups = [(each.heartbeat.serialise(), now - each.age_ms) for each in merged]
         while len(text := json.dumps(groups)) > _SUMMARY_MAX_BYTES:
             groups.pop()
         item = to_item(
@@ -154,7 +165,7 @@ def group(runners: Iterable[SeenRunner]) -> list[SeenRunner]:
     for runner in runners:
         one = runner.heartbeat
         toolchains = tuple(sorted(one.toolchains.items()))
-        same = (one.languages, toolchains, one.isolation_mode, one.cgroup_backend, one.namespace_support)
+        same = (one.languages, toolchains, one.isolation_mode, one.cgroup_backend, one.namespace_support, one.problem)
         slots = one.slots if runner.is_live else 0
         first = groups.get((runner.is_live, same), SeenRunner(one.model_copy(update={"slots": 0}), runner.age_ms))
         merged = first.heartbeat.model_copy(update={"slots": first.heartbeat.slots + slots})

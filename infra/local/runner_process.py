@@ -62,7 +62,7 @@ def runner_environment(queue_variables: dict[str, str], bucket: str, state_dir: 
         **queue_variables,
         "PAYLOADS_BUCKET": bucket,
         "NODE_ID": NODE_ID,
-        "STATE_DIR": str(state_dir / "runner"),
+        "TRIALS_DIR": str(state_dir / "runner"),
         "LIVENESS_FILE": str(state_dir / "runner" / "alive"),
         "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
         "AWS_DEFAULT_REGION": REGION,

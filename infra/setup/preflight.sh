@@ -6,7 +6,8 @@
 #   preflight.sh --container  what starting the service in a container needs, on any host
 #   preflight.sh --quiet  print the table only if a line fails (with the others)
 #
-# Exit code 0, or 2 if a line fails. OS_RELEASE, MEMINFO and CGROUPS name other files, for tests.
+# Exit code 0, or 2 if a line fails; a line that begins with "note" only advises.
+# OS_RELEASE, MEMINFO, CGROUPS and CORE_PATTERN name other files, for tests.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/host.sh"
 
@@ -95,6 +96,16 @@ namespaces() {
   fi
 }
 
+core_dumps() {
+  local pattern
+  pattern=$(cat "${CORE_PATTERN:-/proc/sys/kernel/core_pattern}" 2>/dev/null)
+  case $pattern in
+    # Not a failure: the sandbox works, and most hosts have such a pattern.
+    "|"* | @*) lines+=("$(printf '  note  %-15s %s' "core dumps" "crashes of programs go to $pattern: sysctl -w kernel.core_pattern=core")") ;;
+    *) row "core dumps" "stay in the sandbox" ;;
+  esac
+}
+
 disk() {
   local free_mb
   free_mb=$(df --output=avail -m . | tail -1 | tr -d ' ')
@@ -139,8 +150,8 @@ container_engine() {
 read_host
 case $mode in
   container) checks=(architecture container_engine port) ;;
-  run) checks=(distribution architecture root python control_groups namespaces disk memory port) ;;
-  setup) checks=(distribution architecture root python control_groups namespaces disk memory) ;;
+  run) checks=(distribution architecture root python control_groups namespaces core_dumps disk memory port) ;;
+  setup) checks=(distribution architecture root python control_groups namespaces core_dumps disk memory) ;;
 esac
 for check in "${checks[@]}"; do
   "$check"

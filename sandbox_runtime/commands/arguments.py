@@ -22,6 +22,7 @@ environment:
   SLOTS               programs at once (number of cores); with two or more, batch runs leave one free
   NODE_ID             name of this runner (host name)
   TOOLCHAINS_DIR      toolchains that are no system packages (.toolchains beside the code)
+  TRIALS_DIR          where it is noted that the languages work, for the next start (TOOLCHAINS_DIR)
   VISIBILITY_SECS     visibility timeout of a received message, extended while it runs (60)
   HEARTBEAT_SECS      time between two heartbeats (20)
   LIVENESS_FILE       touched after each sent heartbeat, for `healthy` (/run/rustbox-worker.alive)

@@ -13,16 +13,13 @@ from threading import Event
 from sandbox_runtime import log, settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.floor import check_host, required_floor
+from sandbox_runtime.commands.unable import report_unable
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import (
-    CONTROLS,
-    STRICT_CONTROLS,
-    HostSupport,
     JailError,
     Slot,
     SlotConfig,
-    default_floor,
-    not_in_force,
     open_slot,
     probe_host,
     remove_stale_groups,
@@ -51,15 +48,27 @@ _LOG = logging.getLogger(__name__)
 
 
 def work() -> int:
-    """Run a worker until it has drained. Raises CommandError when it cannot start."""
+    """Run a worker until it has drained. Raises CommandError when it cannot start.
+
+    If this host is the reason, the service is told.
+    """
     try:
         found = settings.worker_settings()
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
     finally:
         os.environ.pop("RUNNER_TOKEN", None)  # first of all: no child process may inherit it
-    floor = _floor(found)
     log.configure(found.log_level)
+    try:
+        return _work(found)
+    except CommandError as error:
+        if error.exit_code == exit_codes.PLATFORM_FAILURE:
+            report_unable(found, str(error))
+        raise
+
+
+def _work(found: settings.WorkerSettings) -> int:
+    floor = required_floor(found)
     # A signal during the start must not skip the clean-up: the worker has to remove its groups.
     stop = Event()
     _on_stop_signals(stop.set)
@@ -129,24 +138,6 @@ def _clients(found: settings.WorkerSettings) -> Clients:
         raise CommandError(exit_codes.USAGE, problem) from error
 
 
-def _floor(found: settings.WorkerSettings) -> tuple[str, ...]:
-    """The required controls. A floor below strict isolation needs ALLOW_PERMISSIVE. Raises CommandError."""
-    floor = default_floor() if found.required_controls is None else found.required_controls
-    unknown = sorted(set(floor) - set(CONTROLS))
-    if unknown:
-        raise CommandError(exit_codes.USAGE, f"REQUIRED_CONTROLS names no control: {', '.join(unknown)}")
-    if found.allow_permissive or set(floor) >= set(STRICT_CONTROLS):
-        return floor
-    if os.geteuid() != 0:
-        problem = (
-            "an ordinary user gets permissive isolation only: run the worker as root, or set ALLOW_PERMISSIVE=true"
-        )
-        raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
-    raise CommandError(
-        exit_codes.USAGE, "REQUIRED_CONTROLS leaves controls out, which only ALLOW_PERMISSIVE=true permits"
-    )
-
-
 def _remove_stale_groups() -> None:
     try:
         removed = remove_stale_groups()
@@ -156,25 +147,13 @@ def _remove_stale_groups() -> None:
         _LOG.info("groups of a dead runner removed", extra={"count": removed})
 
 
-def _check(support: HostSupport, floor: tuple[str, ...]) -> None:
-    """Refuse to work below the floor, before any message is received."""
-    below = not_in_force(dict.fromkeys(support.controls, True), floor)
-    if support.failure or below:
-        cause = support.failure or "; ".join(f"{name} is not in force" for name in below)
-        problem = f"this host cannot isolate: {cause} (see `doctor`)"
-        raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
-    if support.missing:
-        phrase = "control missing" if support.is_strict else "isolation is permissive"
-        _LOG.warning(phrase, extra={"problem": "not in force: " + ", ".join(support.missing)})
-
-
 def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> RunnerFacts:
     toolchains_dir = found.toolchains_dir
     if unknown := sorted(set(found.languages or ()) - {language.name for language in LANGUAGES}):
         raise CommandError(exit_codes.USAGE, f"LANGUAGES names no language: {', '.join(unknown)}")
     support = probe_host()
-    _check(support, floor)
-    languages = offered(toolchains_dir, floor, found.languages)
+    check_host(support, floor)
+    languages = offered(toolchains_dir, floor, found.languages, found.trials_dir)
     if not languages:
         raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages` and LANGUAGES")
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
@@ -202,7 +181,9 @@ def _open_managed_slots(
 ) -> tuple[tuple[ManagedSlot, ...], PartnerSlots]:
     """Open the slots; fewer when `stop` is set meanwhile. Those of interactors open later. Raises CommandError."""
     mounts = binds(tuple(languages.values()), found.toolchains_dir)
-    warm = tried_warm_start(languages.values(), found.toolchains_dir, floor) if found.python_fork else None
+    warm = None
+    if found.python_fork:
+        warm = tried_warm_start(languages.values(), found.toolchains_dir, floor, found.trials_dir)
     prewarmed, init = prewarm_spec(languages.values()), init_program(found.toolchains_dir)
     waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
 

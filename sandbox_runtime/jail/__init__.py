@@ -80,7 +80,7 @@ from sandbox_runtime.jail.evidence.in_force import (
     is_strict,
     not_in_force,
 )
-from sandbox_runtime.jail.host.advice import HostFacts, advice, read_facts
+from sandbox_runtime.jail.host.advice import HostFacts, advice, core_pattern_problem, read_facts
 from sandbox_runtime.jail.host.probe import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.spec import (
@@ -121,6 +121,7 @@ __all__ = [
     "WaitingCommand",
     "WarmStart",
     "advice",
+    "core_pattern_problem",
     "default_floor",
     "is_strict",
     "not_in_force",

@@ -6,6 +6,7 @@ request. No language depends on it.
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from sandbox_runtime.jail import JailError, SlotConfig, WarmStart, default_floor, open_slot
 from sandbox_runtime.languages.entry import Language
@@ -19,16 +20,20 @@ _OTHER_INTERPRETER = "the runner runs on another interpreter than the programs"
 
 
 def tried_warm_start(
-    languages: Iterable[Language], toolchains_dir: str, floor: tuple[str, ...] | None = None
+    languages: Iterable[Language],
+    toolchains_dir: str,
+    floor: tuple[str, ...] | None = None,
+    trials_dir: str | None = None,
 ) -> WarmStart | None:
     """Return the command to keep warm in each slot. None: there is none, or forks do not work here, which is logged.
 
-    If it has passed its trial since the host booted, it is not tried again.
+    If it has passed its trial since the host booted, which a file in `trials_dir` says, it is not tried again.
     """
     language = warm_language(languages)
     if language is None:
         return None
-    trials = Trials((language,), toolchains_dir, default_floor() if floor is None else floor, "trials-fork")
+    note = Path(trials_dir or toolchains_dir) / "trials-fork"
+    trials = Trials((language,), toolchains_dir, default_floor() if floor is None else floor, note)
     if not trials.have_passed():
         if problem := fork_problem(language, toolchains_dir, floor):
             _LOG.warning("programs start by exec, not by fork", extra={"language": language.name, "reason": problem})

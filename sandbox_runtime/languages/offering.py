@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import product
+from pathlib import Path
 from types import MappingProxyType
 
 from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, default_floor, open_slot
@@ -25,16 +26,22 @@ _UNTRIED = "not tried"
 
 
 def offered(
-    toolchains_dir: str, floor: tuple[str, ...] | None = None, only: tuple[str, ...] | None = None
+    toolchains_dir: str,
+    floor: tuple[str, ...] | None = None,
+    only: tuple[str, ...] | None = None,
+    trials_dir: str | None = None,
 ) -> Mapping[str, Language]:
     """Return the languages that work on this host, by name. Builds missing files in `toolchains_dir` first.
 
     If all languages have passed their trial since the host booted, none runs again.
     `floor`: controls without which no trial program runs; None: the default floor. `only`: names to look at; None: all.
+    `trials_dir`: where it is noted that all passed; None: `toolchains_dir`.
     A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
     """
     installed = {name: found for name, found in present(toolchains_dir).items() if only is None or name in only}
-    trials = Trials(tuple(installed.values()), toolchains_dir, default_floor() if floor is None else floor)
+    required = default_floor() if floor is None else floor
+    note = Path(trials_dir or toolchains_dir) / "trials"
+    trials = Trials(tuple(installed.values()), toolchains_dir, required, note)
     is_ready = not any(_make_ready(language, toolchains_dir) for language in installed.values())
     if is_ready and trials.have_passed():
         return MappingProxyType(dict(installed))

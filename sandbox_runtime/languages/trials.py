@@ -17,12 +17,10 @@ _SOURCES = Path(__file__).parents[1]
 
 
 class Trials:
-    """The trial of these languages in a jail with these controls. `name`: of the note's file."""
+    """The trial of these languages in a jail with these controls. `note`: the note's file."""
 
-    def __init__(
-        self, languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...], name: str = "trials"
-    ) -> None:
-        self._path = Path(toolchains_dir) / name
+    def __init__(self, languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...], note: Path) -> None:
+        self._path = note
         self._digest = hashlib.sha256("\0".join(_facts(languages, toolchains_dir, floor)).encode()).hexdigest()
 
     def have_passed(self) -> bool:
@@ -35,7 +33,7 @@ class Trials:
     def note(self) -> None:
         """Note that all passed."""
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(OSError):  # a read-only folder, as in an image
+        with suppress(OSError):  # a read-only folder, as that of the toolchains in an image
             draft.write_text(self._digest, encoding="ascii")
             draft.replace(self._path)
 

@@ -45,13 +45,14 @@ from sandbox_runtime.messages.judging import (
 )
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, MAX_STDIN_BYTES, ExecutionRequested, LimitOverrides
 from sandbox_runtime.messages.rules import format_time, is_correlation_id, parse_time
-from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
+from sandbox_runtime.messages.started import MAX_PROBLEM_CHARS, ExecutionStarted, RunnerHeartbeat
 
 __all__ = [
     "MAX_CHECKER_MESSAGE_CHARACTERS",
     "MAX_CODE_BYTES",
     "MAX_JUDGING_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_PROBLEM_CHARS",
     "MAX_STDIN_BYTES",
     "Addressee",
     "Case",

@@ -16,6 +16,8 @@ from sandbox_runtime.messages.rules import (
 )
 
 _UNIQUE = Check(lambda items: len(set(items)) == len(items), "without repetition")
+MAX_PROBLEM_CHARS = 2000
+_PROBLEM = Check(lambda text: 0 < len(text) <= MAX_PROBLEM_CHARS, f"of 1 to {MAX_PROBLEM_CHARS} characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class ExecutionStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunnerHeartbeat:
-    """State of one runner. `toolchains`: version text by language name."""
+    """State of one runner. `toolchains`: version text by language name. `problem`: why it cannot work."""
 
     node_id: NodeId
     runner_version: str
@@ -44,3 +46,4 @@ class RunnerHeartbeat:
     cgroup_backend: CgroupBackend | None
     namespace_support: bool
     controls: tuple[str, ...]
+    problem: Annotated[str, _PROBLEM] | None = None

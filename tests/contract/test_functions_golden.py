@@ -83,6 +83,7 @@ def test_a_message_without_one_of_its_fields_is_refused(path: Path) -> None:
         "environment",
         "secret_names",
         "compile_stderr_base64",
+        "problem",
     }:
         with pytest.raises(MessageInvalidError):
             MESSAGES[path.parent.name].parse(json.dumps({key: document[key] for key in document if key != field}))

@@ -89,6 +89,10 @@ def test_a_trial_that_passed_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tm
     for _ in range(2):
         assert tried_warm_start([PYTHON], str(tmp_path)) == warm_start([PYTHON])
     assert len(opened) == 1
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    for _ in range(2):
+        assert tried_warm_start([PYTHON], TOOLCHAINS, trials_dir=str(elsewhere)) == warm_start([PYTHON])
+    assert len(opened) == 2
 
 
 def test_without_python_nothing_is_tried(tmp_path: Path) -> None:

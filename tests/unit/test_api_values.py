@@ -79,6 +79,7 @@ def test_without_a_runner_nothing_is_claimed() -> None:
         "workers": 0,
         "queue_depth": 4,
         "node_id": "",
+        "problems": [],
     }
 
 

@@ -1,13 +1,15 @@
 """The worker's floor: below it nothing is received, and a permissive runner says so in its heartbeat."""
 
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from sandbox_runtime.commands import work
+from sandbox_runtime.commands import floor
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport, JailError
+from sandbox_runtime.commands.floor import check_host, required_floor
+from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport, JailError, read_facts
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.worker import RunnerFacts
@@ -28,33 +30,36 @@ def user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 def test_the_floor_is_all_that_the_user_can_have_when_less_is_allowed(user: int) -> None:
     expected = STRICT_CONTROLS if user == 0 else PERMISSIVE_CONTROLS
-    assert work._floor(settings(ALLOW_PERMISSIVE="true")) == expected
+    assert required_floor(settings(ALLOW_PERMISSIVE="true")) == expected
 
 
 def test_a_floor_of_all_controls_needs_no_permission(user: int) -> None:
     assert user in {0, 1000}
-    assert set(work._floor(settings(REQUIRED_CONTROLS=",".join(CONTROLS)))) == set(CONTROLS)
+    assert set(required_floor(settings(REQUIRED_CONTROLS=",".join(CONTROLS)))) == set(CONTROLS)
 
 
 def test_a_lower_floor_is_taken_when_it_is_allowed(user: int) -> None:
     assert user in {0, 1000}
-    assert work._floor(settings(ALLOW_PERMISSIVE="true", REQUIRED_CONTROLS="seccomp,rlimits")) == ("seccomp", "rlimits")
+    assert required_floor(settings(ALLOW_PERMISSIVE="true", REQUIRED_CONTROLS="seccomp,rlimits")) == (
+        "seccomp",
+        "rlimits",
+    )
 
 
 def test_a_host_below_the_floor_is_refused_with_the_names() -> None:
     with pytest.raises(CommandError, match="memory_limit is not in force") as caught:
-        work._check(PERMISSIVE, CONTROLS)
+        check_host(PERMISSIVE, CONTROLS)
     assert "doctor" in str(caught.value)
 
 
 def test_a_host_at_the_floor_is_accepted() -> None:
-    work._check(PERMISSIVE, PERMISSIVE_CONTROLS)
+    check_host(PERMISSIVE, PERMISSIVE_CONTROLS)
 
 
 def test_a_host_whose_probe_failed_is_refused_whatever_the_floor() -> None:
     broken = HostSupport(None, (), JailError("clone", errno=1))
     with pytest.raises(CommandError, match="clone: Operation not permitted"):
-        work._check(broken, ())
+        check_host(broken, ())
 
 
 def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
@@ -65,7 +70,7 @@ def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
 def test_a_runner_without_cpu_shares_works_and_is_strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     support = HostSupport("cgroup_v1", STRICT_CONTROLS)
-    work._check(support, work._floor(settings()))
+    check_host(support, required_floor(settings()))
     beat = RunnerFacts({}, {}, support).heartbeat("node", slots=1, busy=0)
     assert (beat.isolation_mode, set(CONTROLS) - set(beat.controls)) == ("strict", {"cpu_share"})
 
@@ -96,3 +101,14 @@ def test_user_ids_differ_between_containers_that_were_started_one_after_the_othe
 def test_a_slot_index_out_of_range_has_no_user_id(index: int) -> None:
     with pytest.raises(ValueError, match="0 to 63"):
         identity.guest_uid(index)
+
+
+def test_core_dumps_that_leave_the_jail_are_logged_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pattern = "|/usr/share/apport/apport -p%p"
+    monkeypatch.setattr(floor, "read_facts", lambda: replace(read_facts(), core_pattern=pattern))
+    check_host(HostSupport("cgroup_v1", STRICT_CONTROLS), ())
+    (line,) = (record for record in caplog.records if record.message == "crashes of programs leave the jail")
+    assert pattern in line.__dict__["problem"]
+    assert "run `sysctl -w kernel.core_pattern=core` on the host" in line.__dict__["problem"]

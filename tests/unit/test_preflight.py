@@ -18,10 +18,12 @@ def host(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "os-release").write_text(DEBIAN_13)
     (tmp_path / "cgroups").write_text(CONTROLLERS.format(memory=1))
     (tmp_path / "meminfo").write_text("MemTotal:       4000000 kB\n")
+    (tmp_path / "core_pattern").write_text("core\n")
     return {
         "OS_RELEASE": str(tmp_path / "os-release"),
         "CGROUPS": str(tmp_path / "cgroups"),
         "MEMINFO": str(tmp_path / "meminfo"),
+        "CORE_PATTERN": str(tmp_path / "core_pattern"),
     }
 
 
@@ -104,6 +106,14 @@ def test_kernel_without_the_memory_controller_fails(host: dict[str, str]) -> Non
     code, _, (line,) = checked(host)
     assert code == 2
     assert "no memory: enable it on the kernel's command line" in line
+
+
+@pytest.mark.parametrize("pattern", ["|/usr/share/apport/apport -p%p", "@/run/coredump.socket"])
+def test_core_pattern_that_leaves_the_sandbox_is_noted_with_the_way_out(host: dict[str, str], pattern: str) -> None:
+    Path(host["CORE_PATTERN"]).write_text(pattern + "\n")
+    code, output, failed = checked(host)
+    assert (code, failed) == (0, [])
+    assert f"note  core dumps      crashes of programs go to {pattern}: sysctl -w kernel.core_pattern=core" in output
 
 
 def test_little_memory_fails(host: dict[str, str]) -> None:

@@ -125,8 +125,11 @@ def test_a_worker_refuses_permissive_isolation_before_anything_else(
     capsys: pytest.CaptureFixture[str], worker_environment: pytest.MonkeyPatch
 ) -> None:
     worker_environment.setattr(os, "geteuid", lambda: 1000)
+    told: list[str] = []
+    worker_environment.setattr(work, "report_unable", lambda _settings, problem: told.append(problem))
     code, text = failure(capsys, "worker")
     assert (code, "ALLOW_PERMISSIVE" in text, "as root" in text) == (121, True, True)
+    assert text.strip().endswith(told[0])
 
 
 @pytest.mark.parametrize(

@@ -65,21 +65,23 @@ def read_facts() -> HostFacts:
 
 def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
     """Return the sentences. `strict`: the probe as root, None without root; `permissive`: as an ordinary user."""
+    leak = core_pattern_problem(facts.core_pattern)
     return (
-        *_core_advice(facts),
+        *([f"every mode: {leak}."] if leak else ()),
         *_strict_advice(facts, strict),
         *(_permissive_advice(facts, permissive) if permissive else ()),
     )
 
 
-def _core_advice(facts: HostFacts) -> Iterator[str]:
+def core_pattern_problem(pattern: str | None) -> str:
     """Warn of a core pattern that is a pipe or a socket: RLIMIT_CORE of 0 prevents only core files, core(5)."""
-    if (facts.core_pattern or "").startswith(("|", "@")):
-        yield (
-            f"every mode: kernel.core_pattern is {facts.core_pattern!r}: each crash of a guest sends its memory to "
-            "that program, which runs as root on the host, or to that socket; no limit of the jail prevents it: "
-            "run `sysctl -w kernel.core_pattern=core` on the host."
-        )
+    if not (pattern or "").startswith(("|", "@")):
+        return ""
+    return (
+        f"kernel.core_pattern is {pattern!r}: each crash of a guest sends its memory to that program, which runs as "
+        "root on the host, or to that socket; no limit of the jail prevents it: "
+        "run `sysctl -w kernel.core_pattern=core` on the host"
+    )
 
 
 def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str]:

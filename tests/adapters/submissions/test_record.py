@@ -198,6 +198,16 @@ def test_heartbeat_is_kept(pipeline: Pipeline) -> None:
     assert seen.heartbeat.node_id == "runner-1"
 
 
+def test_runner_that_cannot_work_is_logged_and_counted(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unable = golden("runner_heartbeat/v1.unable")
+    assert pipeline.record(json.dumps(unable)) == []
+    (line,) = (record for record in caplog.records if record.message == "Runner cannot work")
+    assert line.__dict__["problem"] == unable["problem"]
+    assert '"RunnerUnable":[1.0]' in capsys.readouterr().out
+
+
 def test_log_holds_neither_url_nor_secret_nor_output(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
     submission = pipeline.submit()
     pipeline.record(pipeline.completed(submission), pipeline.completed(submission, result={"verdict": "hidden-text"}))

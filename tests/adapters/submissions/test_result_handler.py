@@ -402,8 +402,27 @@ def test_health_tells_what_the_live_runners_report(aws: Aws, project_key: str) -
         "workers": 7,
         "queue_depth": 1,
         "node_id": "a",
+        "problems": [],
     }
     assert (ready.status, ready.json) == (200, health.json | {"status": "ready"})
+
+
+def test_health_tells_why_runners_cannot_work(aws: Aws) -> None:
+    languages = get(None, "/api/languages").json
+    unable = {"slots": 0, "languages": (), "problem": "this host cannot isolate: seccomp is not in force"}
+    heartbeat(aws, node_id="one", age_secs=120, **unable)
+    heartbeat(aws, node_id="another", age_secs=100, **unable)
+    heartbeat(aws, node_id="long_ago", age_secs=300, **unable | {"problem": "no toolchain is installed"})
+    health, ready = get(None, "/api/health").json, get(None, "/api/health/ready")
+    assert health["problems"] == [{"node_id": "another", "problem": unable["problem"]}]
+    assert (health["workers"], health["node_id"], health["runner_versions"]) == (0, "", [])
+    assert ready.status == 503
+    assert ready.json["error"].endswith(" Runner another: this host cannot isolate: seccomp is not in force")
+    assert get(None, "/api/languages").json == languages
+
+    heartbeat(aws, node_id="another")
+    heartbeat(aws, node_id="one")
+    assert get(None, "/api/health").json["problems"] == []
 
 
 def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

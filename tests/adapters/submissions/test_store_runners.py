@@ -207,3 +207,16 @@ def test_a_summary_stays_small_whatever_runners_report(store: RunnerStore, time:
     (summary,) = [item for item in aws.items("RunnersTable") if item["pk"]["S"] == "RUNNERS"]
     assert len(summary["groups"]["S"]) <= 100_000
     assert groups(store)[0][0] == "runner-39"
+
+
+def test_runners_that_cannot_work_do_not_push_a_live_one_out_of_the_summary(store: RunnerStore, time: FakeTime) -> None:
+    store.put_heartbeat(heartbeat("live"))
+    for number in range(60):
+        time.ms += 100
+        reason = f"slot {number}: ".ljust(2_000, "x")
+        unable = heartbeat(f"unable-{number}", time.ms, slots=0).model_copy(update={"problem": reason})
+        store.put_heartbeat(unable)
+    seen = {runner.heartbeat.node_id for runner in store.list_groups()}
+    assert "live" in seen
+    assert "unable-59" in seen
+    assert "unable-0" not in seen
