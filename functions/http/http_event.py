@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -25,6 +26,11 @@ class HttpEvent(APIGatewayProxyEventV2):
     def path(self) -> str:
         """The path without the stage; `/` for the stage alone, `/prod`."""
         return super().path or "/"
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The headers, by names in any case. Powertools would make a new dictionary each time."""
+        return super().headers
 
 
 def json_body(event: APIGatewayProxyEventV2, max_bytes: int = BODY_MAX_BYTES) -> bytes:

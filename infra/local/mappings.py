@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 _MAX_THREADS: Final = 8
 # One message a thread: a send to a receiver that hangs takes 15 s of it.
 _MAX_THREADS_OF_SINGLES: Final = 64
-# Threads of a mapping that ask the queue at the same time; the others handle what they got, or wait for their turn.
-_RECEIVERS: Final = 2
 _DEFAULT_THREADS: Final = 2
 # Short, because a stop waits for it; AWS polls 20 s.
 _WAIT_SECS: Final = 1
@@ -61,10 +59,10 @@ class MappingPollers:
         """Start this process's share of the mapping's threads: all shares are at most its MaximumConcurrency."""
         most = _MAX_THREADS_OF_SINGLES if mapping.batch_size == 1 else _MAX_THREADS
         count = share.of(min(mapping.max_concurrency or _DEFAULT_THREADS, most))
-        turns = threading.Semaphore(_RECEIVERS)
+        turn = threading.Lock()  # one thread asks the queue at a time: a message wakes that one
         for number in range(count):
             thread = threading.Thread(
-                target=self._poll, args=(mapping, queue_url, turns), name=f"{mapping.queue}-{number}", daemon=True
+                target=self._poll, args=(mapping, queue_url, turn), name=f"{mapping.queue}-{number}", daemon=True
             )
             thread.start()
             self._threads.append(thread)
@@ -75,10 +73,10 @@ class MappingPollers:
         for thread in self._threads:
             thread.join(grace_secs)
 
-    def _poll(self, mapping: QueueMapping, queue_url: str, turns: threading.Semaphore) -> None:
+    def _poll(self, mapping: QueueMapping, queue_url: str, turn: threading.Lock) -> None:
         while not self._stopping.is_set():
             try:
-                with turns:
+                with turn:
                     received = self._receive(mapping, queue_url)
                 if received:
                     handled = self._handled(mapping, received)

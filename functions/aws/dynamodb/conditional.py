@@ -24,6 +24,7 @@ class ConditionalUpdate:
 
     Write attributes as `#name`, because half of our names are reserved words, and values as `:name`. `computed` holds
     assignments such as `#count = #count + :one`. `adds` and `deletes` change sets of strings by the given members.
+    `names` gives the attribute of a `#name` that is called differently, so that the expression is the same each time.
     """
 
     sets: Mapping[str, Value]
@@ -33,6 +34,7 @@ class ConditionalUpdate:
     computed: tuple[str, ...] = ()
     adds: Mapping[str, frozenset[str]] = field(default_factory=dict)
     deletes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def apply(
         self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
@@ -85,7 +87,7 @@ class ConditionalUpdate:
         names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
         arguments: dict[str, Any] = {
             "UpdateExpression": expression.strip(),
-            "ExpressionAttributeNames": {f"#{name}": name for name in names},
+            "ExpressionAttributeNames": {f"#{name}": self.names.get(name, name) for name in names},
         }
         if self.condition:
             arguments["ConditionExpression"] = self.condition

@@ -52,32 +52,31 @@ def to_slots(project_id: str, item: Mapping[str, Any]) -> Slots:
 def take(slot: HeldSlot, project_limit: int, now_ms: int) -> ConditionalUpdate:
     """Build the update that takes a slot if project, host and lane have a free one. See `shared_slots`."""
     lane = slot.lane
-    limits = {"all": project_limit, _of_lane(lane.name): lane.limit, _of_host(lane.host): HOST_SLOTS}
+    limits = {"all": project_limit, "lane": lane.limit, "host": HOST_SLOTS}
     conditions = [f"(attribute_not_exists(#{name}) OR size(#{name}) < :most_{name})" for name in limits]
-    conditions.append(f"(attribute_not_exists(#{_of_lane(lane.name)}) OR size(#all) < :shared)")
+    conditions.append("(attribute_not_exists(#lane) OR size(#all) < :shared)")
     values: dict[str, Value] = {f"most_{name}": most for name, most in limits.items()}
     values["shared"] = shared_slots(project_limit)
     return ConditionalUpdate(
-        {_HELD + slot.slot_id: _value(slot, slot.until_ms, is_resting=False), "ttl": _ttl(now_ms)},
+        {"slot": _value(slot, slot.until_ms, is_resting=False), "ttl": _ttl(now_ms)},
         " AND ".join(conditions),
         values | {"zero": 0, "one": 1},
         computed=(_COUNT,),
         adds=dict.fromkeys(limits, frozenset({slot.slot_id})),
+        names=_names(slot),
     )
 
 
 def free(slot: HeldSlot, rest_until_ms: int, now_ms: int) -> ConditionalUpdate:
     """Build the update that frees our slot, at `rest_until_ms` if that is later. Repeating it is safe."""
-    name = _HELD + slot.slot_id
     values: dict[str, Value] = {"zero": 0, "one": 1}
     if rest_until_ms > now_ms:
-        rest = _value(slot, rest_until_ms, is_resting=True)
-        return ConditionalUpdate(
-            {name: rest, "ttl": _ttl(now_ms)}, f"attribute_exists(#{name})", values, computed=(_COUNT,)
-        )
-    names = ("all", _of_lane(slot.lane.name), _of_host(slot.lane.host))
-    members = dict.fromkeys(names, frozenset({slot.slot_id}))
-    return ConditionalUpdate({"ttl": _ttl(now_ms)}, "", values, (name,), (_COUNT,), deletes=members)
+        rest: dict[str, Value] = {"slot": _value(slot, rest_until_ms, is_resting=True), "ttl": _ttl(now_ms)}
+        return ConditionalUpdate(rest, "attribute_exists(#slot)", values, computed=(_COUNT,), names=_names(slot))
+    members = dict.fromkeys(("all", "lane", "host"), frozenset({slot.slot_id}))
+    return ConditionalUpdate(
+        {"ttl": _ttl(now_ms)}, "", values, ("slot",), (_COUNT,), deletes=members, names=_names(slot)
+    )
 
 
 def remove_expired(slots: Slots, now_ms: int) -> ConditionalUpdate | None:
@@ -109,6 +108,10 @@ def mark(slots: Slots, now_ms: int) -> ConditionalUpdate:
 
 def _value(slot: HeldSlot, until_ms: int, *, is_resting: bool) -> Mapping[str, Value]:
     return {"until": until_ms, "lane": slot.lane.name, "host": slot.lane.host, "resting": is_resting}
+
+
+def _names(slot: HeldSlot) -> Mapping[str, str]:
+    return {"slot": _HELD + slot.slot_id, "lane": _of_lane(slot.lane.name), "host": _of_host(slot.lane.host)}
 
 
 def _of_lane(name: str) -> str:

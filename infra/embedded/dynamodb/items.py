@@ -32,11 +32,12 @@ class Row:
         self._id: int | None = found[0] if found else None
         self.item: Item = loads(found[1]) if found else {}
 
-    def replace(self, item: Item) -> None:
-        """Write the item. Refuses one of more than 400 KB."""
+    def replace(self, item: Item) -> int:
+        """Write the item. Refuses one of more than 400 KB. Returns the bytes of its JSON, which are never fewer."""
         table, connection = self._table, self._connection
         body, expires = dumps(item), _expires(table, item)
-        if len(body) > MAX_ITEM_BYTES and item_size(item) > MAX_ITEM_BYTES:
+        size = len(body.encode())
+        if size > MAX_ITEM_BYTES and item_size(item) > MAX_ITEM_BYTES:
             raise invalid("Item size has exceeded the maximum allowed size")
         if item != self.item:
             self._stream("MODIFY" if self.item else "INSERT", item)
@@ -49,6 +50,7 @@ class Row:
         else:
             connection.execute("UPDATE item SET body = ? WHERE id = ?", (body, self._id))
         self._follow(_entries(table, self.item), _entries(table, item))
+        return size
 
     def delete(self, *, by_expiry: bool = False) -> None:
         """Remove the item, if it is there."""
@@ -69,14 +71,12 @@ class Row:
         )
 
     def _follow(self, before: set[Entry], after: set[Entry]) -> None:
-        self._connection.executemany(
-            "DELETE FROM entry WHERE dynamo_index = ? AND hash = ? AND range = ? AND pk = ? AND sk = ?",
-            [(*entry, *self._key) for entry in before - after],
-        )
-        self._connection.executemany(
-            "INSERT INTO entry (dynamo_index, hash, range, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)",
-            [(*entry, *self._key, self._id) for entry in after - before],
-        )
+        for entry in before - after:
+            sql = "DELETE FROM entry WHERE dynamo_index = ? AND hash = ? AND range = ? AND pk = ? AND sk = ?"
+            self._connection.execute(sql, (*entry, *self._key))
+        for entry in after - before:
+            sql = "INSERT INTO entry (dynamo_index, hash, range, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)"
+            self._connection.execute(sql, (*entry, *self._key, self._id))
 
 
 def _entries(table: Table, item: Item) -> set[Entry]:

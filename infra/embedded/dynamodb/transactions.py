@@ -49,8 +49,10 @@ def transact_write_items(engine: Engine, params: Params) -> Answer:
         writes, reasons = _prepare_all(connection, tables, actions, engine.clock())
         if any(reasons):
             raise _cancelled([reason or _NO_REASON for reason in reasons])
-        for write in writes:
-            write.apply()
+        # The JSON of an item is never smaller than what DynamoDB counts for it.
+        total = sum([write.apply() for write in writes])
+        if total > _MOST_BYTES and sum(item_size(write.new) for write in writes if write.changes) > _MOST_BYTES:
+            raise invalid("Collective item size in the transaction exceeds 4 MB")
     wake_readers(engine, writes)
     if not counts:
         return {}
@@ -88,21 +90,16 @@ def _prepare_all(
 ) -> tuple[list[Write], list[dict[str, Any] | None]]:
     writes: list[Write] = []
     reasons: list[dict[str, Any] | None] = []
-    total = 0
     for kind, body in actions:
         reason: dict[str, Any] | None = None
         try:
-            write = prepare(connection, tables[body["TableName"]], kind, body, now_ms)
-            writes.append(write)
-            total += item_size(write.new) if kind in {"Put", "Update"} else 0
+            writes.append(prepare(connection, tables[body["TableName"]], kind, body, now_ms))
         except RefusedError as refused:
             reason = {"Code": "ConditionalCheckFailed", "Message": REFUSED}
             reason |= {"Item": refused.item} if refused.item is not None else {}
         except MismatchError as error:
             reason = {"Code": "ValidationError", "Message": error.message}
         reasons.append(reason)
-    if total > _MOST_BYTES:
-        raise invalid("Collective item size in the transaction exceeds 4 MB")
     return writes, reasons
 
 

@@ -46,14 +46,19 @@ class Write:
     new: Item
     touched: tuple[str, ...] = ()
 
-    def apply(self) -> None:
-        """Write it, unless the action only checks."""
-        if self.new is self.old:
-            return
+    @property
+    def changes(self) -> bool:
+        """Whether it writes; an action that only checks does not."""
+        return self.new is not self.old
+
+    def apply(self) -> int:
+        """Write it, unless the action only checks. Returns the bytes of the new item's JSON."""
+        if not self.changes:
+            return 0
         if self.new:
-            self.row.replace(self.new)
-        else:
-            self.row.delete()
+            return self.row.replace(self.new)
+        self.row.delete()
+        return 0
 
 
 def wake_readers(engine: Engine, writes: Iterable[Write]) -> None:
