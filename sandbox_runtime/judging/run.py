@@ -101,8 +101,7 @@ class JudgeRun:
 
         `is_shared`: another slot judges cases meanwhile. Raises JailError and ExecutionCancelledError.
         """
-        # A case beside another one that the host was too busy for is judged again alone, and may be repeated then.
-        attempts = Attempts(jail, self._setting.cancel_fd, 0 if is_shared else self._retries_left)
+        attempts = Attempts(jail, self._setting.cancel_fd, self._retries_left)
         if not self._is_compiled:
             self._compile(attempts)
         if self._failure is None and (index := self._order.take()) is not None:
@@ -177,6 +176,10 @@ class JudgeRun:
         if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
             self._interact(attempts, index, spec, checker)
             return
+        if is_shared:
+            attempts.retries_left = (
+                0  # if the host is too busy, the case is judged again alone, and may be repeated then
+            )
         ran, found = attempts.run(spec, Phase.RUN)
         judgement = of_run(found) or self._check(attempts, case, checker, ran)
         if is_shared and (found.verdict is Verdict.TLE or judgement.outcome == "judge_error"):

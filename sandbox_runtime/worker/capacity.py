@@ -46,7 +46,7 @@ class _State:
     running: Counter[str] = field(default_factory=Counter)
     waiting: list[WaitingRun] = field(default_factory=list)
     polls: int = 0
-    lent: int = 0
+    lent: Counter[str] = field(default_factory=Counter)
     is_closed: bool = False
 
 
@@ -106,7 +106,8 @@ class Capacity:
     def lend(self, project_id: str) -> bool:
         """Take a second slot for a run of the project, if no run waits and one is free. Its holder watches `is_wanted`.
 
-        The pollers count a lent slot as free: a message that they receive gets it after the present case.
+        For all others a lent slot counts as free: a run starts at once if a spare jail slot is ready, and the lent slot
+        comes back soon.
         """
         with self._lock:
             state = self._state
@@ -114,23 +115,25 @@ class Capacity:
                 return False
             state.ready -= 1
             state.running[project_id] += 1
-            state.lent += 1
+            state.lent[project_id] += 1
             return True
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a run waits for a slot, or the worker drains: judge runs then give up their slots after a case."""
+        """Whether judge runs are to give up their slots after a case: a run waits, the host is full, or it drains."""
         with self._lock:
             return self._is_wanted
 
     @property
     def _is_wanted(self) -> bool:
-        return bool(self._state.waiting) or self._state.is_closed
+        state = self._state
+        return bool(state.waiting) or state.is_closed or state.running.total() > self._slots
 
     def release(self, project_id: str, *, is_lent: bool = False) -> None:
         """Count a run of the project as finished."""
         with self._lock:
-            self._state.lent -= is_lent
+            if is_lent:
+                self._state.lent -= Counter([project_id])  # forgets the project
             running = self._state.running
             running[project_id] -= 1
             if not running[project_id]:
@@ -183,13 +186,17 @@ class Capacity:
 
     def _free_for_messages(self, priority: Priority) -> int:
         state = self._state
-        free = min(free_slots(priority, state.running.total() - state.lent, self._slots), state.ready + state.lent)
+        lent = state.lent.total()
+        free = min(free_slots(priority, state.running.total() - lent, self._slots), state.ready + lent)
         return max(0, free - self._waiting_messages(priority))
 
     def _start_runs(self) -> None:
         """Start all runs that may start. The caller holds the lock."""
         state = self._state
-        while state.waiting and state.ready and (run := choose(state.waiting, state.running, self._slots)) is not None:
+        while state.waiting and state.ready:
+            run = choose(state.waiting, state.running - state.lent, self._slots)
+            if run is None:
+                break
             state.waiting.remove(run)
             state.ready -= 1
             state.running[run.project_id] += 1

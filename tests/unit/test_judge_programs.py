@@ -92,14 +92,18 @@ def test_the_message_is_bounded_and_is_text() -> None:
     assert len(judged("testlib", ended(3, stderr=b"x" * 100_000)).message) == 4096
 
 
-def judge(
-    checker: Checker, slot: RecordedSlot, cases: Any = None, partner: RecordedSlot | None = None, **fields: Any
-) -> tuple[CaseResult, ...]:
+def begin(checker: Checker, cases: Any = None, partner: RecordedSlot | None = None, **fields: Any) -> JudgeRun:
     request = judge_requested(cases or [case(b"in", b"out")], checkers=(checker,), **fields)
     assert request.judging is not None
     lend = PartnerSlots(lambda _index: partner or RecordedSlot()).borrow  # type: ignore[arg-type, return-value]
     setting = Setting("node", BY_NAME, NO_CACHE, None, lambda _index, _output: "", partner=lend)
-    run = JudgeRun(request, request.judging, setting, datetime.now(UTC))
+    return JudgeRun(request, request.judging, setting, datetime.now(UTC))
+
+
+def judge(
+    checker: Checker, slot: RecordedSlot, cases: Any = None, partner: RecordedSlot | None = None, **fields: Any
+) -> tuple[CaseResult, ...]:
+    run = begin(checker, cases, partner, **fields)
     while not run.is_over:
         run.turn(slot)
     return run.completed().cases or ()
@@ -148,6 +152,18 @@ def test_a_checker_is_compiled_once_with_its_files_and_before_the_first_case() -
     assert files(slot.specs[0])["testlib.h"] == b"header"
     assert slot.specs[0].artifact is not None
     assert files(slot.specs[2])["solution"] == b"checker"
+
+
+def test_a_checker_is_compiled_again_if_the_host_was_too_busy_also_beside_another_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sandbox_runtime.executor.attempts.await_calm", lambda _fd: True)
+    busy = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, wall_usec=1_000_000, cpu_wait_usec=500_000)
+    slot = RecordedSlot(busy, outcome(artifact=b"checker"), outcome(exit_code=0))
+    run = begin(checker("cpp"), [case(), case()])
+    run.turn(slot, is_shared=True)
+    assert [found.outcome for found in run.new_results()] == ["passed"]
+    assert [spec.artifact is not None for spec in slot.specs] == [True, True, False, False]
 
 
 def test_a_checker_that_does_not_compile_is_an_error_of_the_judge_and_runs_nothing() -> None:

@@ -187,7 +187,7 @@ def test_no_slot_is_lost_or_made_by_many_runs_that_come_and_give_up(slots: int) 
 
 
 def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
-    capacity, events = ready(2), list[str]()
+    capacity, events = ready(2, spare=0), list[str]()
     assert capacity.acquire("A", INTERACTIVE, 0)
     assert (capacity.lend("A"), capacity.running) == (True, 2)
     assert not capacity.lend("A"), "every slot has a run"
@@ -195,11 +195,22 @@ def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
     capacity.enqueue(message(events, "a", "A"))
     assert (capacity.is_wanted, events) == (True, [])
     capacity.release("A", is_lent=True)
+    capacity.add_ready()
     assert (events, capacity.is_wanted) == (["a starts"], False)
     end(capacity, "A")
-    capacity.add_ready()
+    capacity.enqueue(message(events, "c", "A", BATCH))
     capacity.enqueue(message(events, "b", "B", BATCH))
     assert not capacity.lend("A"), "a run waits"
+
+
+def test_a_run_starts_beside_a_lent_slot_which_is_then_wanted_back() -> None:
+    capacity = ready(2)
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert capacity.lend("A")
+    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert capacity.is_wanted
+    capacity.release("A", is_lent=True)
+    assert (capacity.is_wanted, capacity.running) == (False, 2)
 
 
 def test_a_lent_slot_does_not_keep_the_pollers_from_receiving() -> None:
