@@ -1,4 +1,4 @@
-"""Response bodies of /api/webhooks and /api/deliveries, and event bodies other than results."""
+"""Response bodies of /api/webhooks and /api/deliveries."""
 
 from typing import Literal
 
@@ -192,54 +192,3 @@ class EgressAddresses(BaseModel):
 
     networks: list[str] = Field(description="IPv4 or IPv6, such as 192.0.2.7/32.", examples=[["192.0.2.7/32"]])
     static: bool = Field(description="false: `networks` is empty, and webhooks may come from any address.")
-
-
-class WebhookTestEvent(BaseModel):
-    """Body of `webhook.test`."""
-
-    type: Literal["webhook.test"]
-    timestamp: Time
-    endpoint_id: Uuid
-    message: str
-
-
-class EndpointDisabledEvent(BaseModel):
-    """Body of `endpoint.disabled`."""
-
-    type: Literal["endpoint.disabled"]
-    timestamp: Time
-    endpoint_id: Uuid
-    host: str = Field(description="Host of its URL.")
-    reason: Literal[DisabledReason.GONE, DisabledReason.FAILING]
-
-
-class _HealthEvent(BaseModel):
-    timestamp: Time
-    endpoint_id: Uuid
-    host: str = Field(description="Host of its URL.")
-    degraded_at: Time = Field(description="Since when it has been degraded.")
-    window: Literal["hour", "day"] = Field(description="The last hour decides if it has ten attempts, else the day.")
-    attempts: Count = Field(description="Attempts in that window.")
-    failures: Count
-
-
-class EndpointDegradedEvent(_HealthEvent):
-    """Body of `endpoint.degraded`."""
-
-    type: Literal["endpoint.degraded"]
-
-
-class EndpointRecoveredEvent(_HealthEvent):
-    """Body of `endpoint.recovered`."""
-
-    type: Literal["endpoint.recovered"]
-
-
-class DeliveryExhaustedEvent(BaseModel):
-    """Body of `delivery.exhausted`."""
-
-    type: Literal["delivery.exhausted"]
-    timestamp: Time = Field(description="When the first of them was exhausted.")
-    endpoint_id: str = Field(description="An endpoint's id, or run: the runs' own URLs.")
-    deliveries: int = Field(ge=1, description="Exhausted deliveries since the event before.")
-    last_delivery_id: str = Field(description="<event id>.<endpoint id> of the last of them.")

@@ -10,7 +10,7 @@ from functions.webhooks.event_types import (
     EVENT_RECOVERED,
     EVENT_TEST,
 )
-from functions.webhooks.openapi_bodies import (
+from functions.webhooks.openapi_event_bodies import (
     DeliveryExhaustedEvent,
     EndpointDegradedEvent,
     EndpointDisabledEvent,

@@ -25,7 +25,7 @@ from functions.webhooks.deliveries.rows import attempt_row, attempt_values, deli
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
 from functions.webhooks.event_types import ALERT_EVENTS
 from functions.webhooks.sending import slot_rows
-from functions.webhooks.sending.endpoint_outcome import endpoint_actions, endpoint_after
+from functions.webhooks.sending.attempted_endpoint import endpoint_actions, endpoint_after
 from functions.webhooks.sending.lane import is_unanswered
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS, lane_key
 from functions.webhooks.sending.lane_store import close_breaker

@@ -27,10 +27,9 @@ from functions.webhooks.deliveries.model import (
     due_at,
 )
 from functions.webhooks.deliveries.rows import delivery_key
-from functions.webhooks.endpoints.rows import endpoint_key, failing_is
-from functions.webhooks.endpoints.traffic_rows import count
-from functions.webhooks.event_types import ALERT_EVENTS
+from functions.webhooks.endpoints.rows import endpoint_key
 from functions.webhooks.sending import slot_rows
+from functions.webhooks.sending.attempted_endpoint import count_attempt
 from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.lane_store import mark_lane, take_turn
 from functions.webhooks.sending.slots import SLOT_MS, HeldSlot, Slots
@@ -107,8 +106,8 @@ class Leases(Table):
         # Else the lane has no failure (`Attempts`), and nothing waits in it if nothing of the project waits.
         is_checked_to = len(actions)
         if endpoint is not None:
-            count_attempt, endpoint = self._count_attempt(delivery, endpoint)
-            actions.append(count_attempt)
+            counting, endpoint = count_attempt(self.table_name, endpoint, delivery, self._clock())
+            actions.append(counting)
         codes = self._transact(actions)
         if CONDITION_FAILED in codes[1:is_checked_to]:
             self._crowded.keep(lane.project_id, True)
@@ -208,8 +207,8 @@ class Leases(Table):
         actions = [claim, *actions]
         endpoint = seen.endpoint
         if endpoint is not None:
-            count_attempt, endpoint = self._count_attempt(seen.delivery, endpoint)
-            actions.append(count_attempt)
+            counting, endpoint = count_attempt(self.table_name, endpoint, seen.delivery, self._clock())
+            actions.append(counting)
         if seen.is_turn:
             turn = take_turn(seen.lane, seen.delivery.event_id, self._clock())
             actions.append(turn.action(self.table_name, lane_key(seen.lane.project_id, seen.lane.name)))
@@ -242,21 +241,6 @@ class Leases(Table):
     def _lane_is_calm(self, lane: Lane) -> Any:
         condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"
         return check(self.table_name, lane_key(lane.project_id, lane.name), condition, {})
-
-    def _count_attempt(self, delivery: Delivery, seen: Endpoint) -> tuple[Any, Endpoint]:
-        """Return the action that counts the attempt that follows, and the endpoint with the periods of its counters.
-
-        It checks settings and health: the sender uses both, maybe from a cache. A check alone costs as many write
-        units. An alert does not count.
-        """
-        values: dict[str, Value] = {"enabled": True, "seen_at": seen.updated_at}
-        condition = f"#enabled = :enabled AND #updated_at = :seen_at AND {failing_is(seen, values)}"
-        key = endpoint_key(seen.project_id, seen.endpoint_id)
-        if delivery.event_type in ALERT_EVENTS:
-            return check(self.table_name, key, condition, values), seen
-        now = self._clock()
-        update = count(ConditionalUpdate({}, condition, values), seen.traffic, now, "attempts")
-        return update.action(self.table_name, key), replace(seen, traffic=seen.traffic.at(now))
 
     def _change(
         self,
