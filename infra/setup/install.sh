@@ -4,7 +4,7 @@
 #   install.sh          everything that `make check` and `make test` use
 #   install.sh --run     only what running the service needs: no linters, no test tools
 #   install.sh --deploy  only what deploying it needs: no toolchains
-#   install.sh --sdk    also the published client libraries that the system tests use
+#   install.sh --sdk    also what the system tests use: the published client libraries, and a browser
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
 # RUSTBOX_PYTHON names the interpreter to use, 3.12 to 3.14; without it, the first of the system's that fits.
@@ -41,8 +41,7 @@ count_lines() {
 read_host
 packages=(ca-certificates git make openssl "${python_packages[@]}")
 [[ $mode == --deploy ]] || packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
-# The browser of the console's tests.
-[[ $mode == --run || $mode == --deploy ]] || packages+=(chromium)
+[[ $mode != --sdk ]] || packages+=(chromium)
 [[ $mode != --peers ]] || packages+=(bubblewrap)
 
 missing_packages() {

@@ -34,6 +34,7 @@ class Answer:
     status: int | None
     delay_secs: float = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 type Receiver = Callable[[Delivery], Answer]
@@ -99,9 +100,10 @@ def open_receiver(
                 return  # HTTP/1.0: this ends the connection
             with suppress(OSError):  # who asked may be dead by now
                 self.send_response(answer.status)
-                for name, value in ({"content-length": "0"} | dict(answer.headers)).items():
+                for name, value in ({"content-length": str(len(answer.body))} | dict(answer.headers)).items():
                     self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(answer.body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
             """Stay silent."""

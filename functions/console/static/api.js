@@ -37,7 +37,14 @@ function address(path, query) {
 }
 
 async function send(method, path, { query, body, signal, headers = {}, apiKey = key.get() }) {
-  const request = { method, signal, cache: "no-store", credentials: "omit", redirect: "error", headers: { ...headers } };
+  const request = {
+    method,
+    signal,
+    cache: "no-store",
+    credentials: "omit",
+    redirect: "error",
+    headers: { ...headers },
+  };
   if (apiKey) request.headers["x-api-key"] = apiKey;
   if (body !== undefined) {
     request.headers["content-type"] = "application/json";

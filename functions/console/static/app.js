@@ -8,14 +8,23 @@ const IS_LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)
 
 const VIEWS = {
   run: { title: "Run", load: () => import("./run.js") },
+  runs: { title: "Runs", load: () => import("./runs.js") },
+  webhooks: { title: "Webhooks", load: () => import("./webhooks.js") },
+  deliveries: { title: "Delivery", load: () => import("./deliveries.js"), under: "webhooks" },
+  checks: { title: "Checks", load: () => import("./checks.js") },
+  judge: { title: "Judge run", load: () => import("./judge.js"), under: "checks" },
 };
-const NAVIGATION = ["run"];
+const NAVIGATION = ["run", "runs", "webhooks", "checks"];
 
-/** Read `#/runs/<id>?state=…`. */
+/** Read `#/runs/<id>?state=…`. An id becomes part of a path of the API, so it must be one word: a link may hold anything. */
 function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [name, ...rest] = path.split("/").map(decodeURIComponent);
-  return { name: Object.hasOwn(VIEWS, name) ? name : "run", id: rest[0] ?? null, query: new URLSearchParams(query) };
+  const [name, id = ""] = path.split("/");
+  return {
+    name: Object.hasOwn(VIEWS, name) ? name : "run",
+    id: /^\w[\w.-]*$/.test(id) ? id : null,
+    query: new URLSearchParams(query),
+  };
 }
 
 class SignIn extends Component {
@@ -88,6 +97,12 @@ class Shell extends Component {
     }
   };
 
+  componentDidCatch() {
+    this.setState({
+      error: new ApiError(0, "", "This view failed. Reload the page, and report it if it fails again."),
+    });
+  }
+
   focusHeading() {
     window.scrollTo(0, 0);
     document.querySelector("main h1")?.focus();
@@ -105,18 +120,28 @@ class Shell extends Component {
     const { at, View } = shown ?? { at: place() };
     const group = VIEWS[at.name].under ?? at.name;
     return html`
-      <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); this.focusHeading(); }}>Skip to content</a>
+      <a class="skip" href="#main" onClick=${(event) => {
+        event.preventDefault();
+        this.focusHeading();
+      }}>Skip to content</a>
       <header class="top">
         <a class="brand" href="#/run"><${Mark} />Rustbox</a>
-        <nav aria-label="Views">${NAVIGATION.map((name) =>
-          html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`)}</nav>
+        <nav aria-label="Views">${NAVIGATION.map(
+          (name) =>
+            html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
+        )}</nav>
         <a class="aside" href=${new URL("docs", ROOT)}>API reference</a>
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>
       <main id="main">
         ${error && html`<${Problem} error=${error} again=${() => location.reload()} />`}
-        ${View ? html`<${View} key=${`${at.name}/${at.id ?? ""}`} id=${at.id} query=${at.query} />`
-          : !error && html`<${Loading} what="the view" />`}
+        ${
+          error
+            ? null
+            : View
+              ? html`<${View} key=${`${at.name}/${at.id ?? ""}`} id=${at.id} query=${at.query} />`
+              : html`<${Loading} what="the view" />`
+        }
       </main>`;
   }
 }

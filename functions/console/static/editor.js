@@ -20,7 +20,8 @@ export function Editor({ id, label, code, language, onChange }) {
   return html`<div class="editor">
     <pre class="gutter" aria-hidden="true">${numbers}</pre>
     <pre class="colours" aria-hidden="true">${tokens(code, language).map(([kind, text]) =>
-      kind ? html`<span class=${`tok-${kind}`}>${text}</span>` : text)}${"\n"}</pre>
+      kind ? html`<span class=${`tok-${kind}`}>${text}</span>` : text,
+    )}${"\n"}</pre>
     <textarea id=${id} aria-label=${label} value=${code} onInput=${(event) => onChange(event.target.value)}
       onKeyDown=${indent} spellcheck=${false} autocomplete="off" autocapitalize="off" autocorrect="off" wrap="off"></textarea>
   </div>`;

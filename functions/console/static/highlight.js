@@ -15,27 +15,59 @@ const PYTHON_STRING = String.raw`[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|$)|'''[\s\S
 // A quote alone begins a lifetime, such as 'a.
 const RUST_STRING = String.raw`"(?:\\[\s\S]|[^"\\])*"?|'(?:\\[^']+|[^'\\])'`;
 
-const C_WORDS = "auto break case char const continue default do double else enum extern float for goto if inline int long register " +
+const C_WORDS =
+  "auto break case char const continue default do double else enum extern float for goto if inline int long register " +
   "return short signed sizeof static struct switch typedef union unsigned void volatile while";
-const JS_WORDS = "async await break case catch class const continue default delete do else export extends false finally for from " +
+const JS_WORDS =
+  "async await break case catch class const continue default delete do else export extends false finally for from " +
   "function if import in instanceof let new null of return super switch this throw true try typeof undefined var void while yield";
 
 const LANGUAGES = {
-  python: [family("#[^\\n]*", PYTHON_STRING), words("and as assert async await break class continue def del elif else except False " +
-    "finally for from global if import in is lambda match None nonlocal not or pass raise return True try while with yield")],
+  python: [
+    family("#[^\\n]*", PYTHON_STRING),
+    words(
+      "and as assert async await break class continue def del elif else except False " +
+        "finally for from global if import in is lambda match None nonlocal not or pass raise return True try while with yield",
+    ),
+  ],
   c: [C, words(C_WORDS)],
-  cpp: [C, words(`${C_WORDS} bool catch class constexpr delete explicit false friend namespace new noexcept nullptr operator ` +
-    "override private protected public template this throw true try typename using virtual")],
-  java: [family(LINE_COMMENT, QUOTED), words("abstract boolean break byte case catch char class continue default do double else enum " +
-    "extends false final finally float for if implements import instanceof int interface long new null package private protected " +
-    "public record return short static super switch synchronized this throw throws true try var void while yield")],
+  cpp: [
+    C,
+    words(
+      `${C_WORDS} bool catch class constexpr delete explicit false friend namespace new noexcept nullptr operator ` +
+        "override private protected public template this throw true try typename using virtual",
+    ),
+  ],
+  java: [
+    family(LINE_COMMENT, QUOTED),
+    words(
+      "abstract boolean break byte case catch char class continue default do double else enum " +
+        "extends false final finally float for if implements import instanceof int interface long new null package private protected " +
+        "public record return short static super switch synchronized this throw throws true try var void while yield",
+    ),
+  ],
   javascript: [JS, words(JS_WORDS)],
-  typescript: [JS, words(`${JS_WORDS} any as boolean declare enum interface keyof never number private protected public readonly ` +
-    "string type unknown")],
-  go: [family(LINE_COMMENT, `${QUOTED}|${BACKTICKS}`), words("break case chan const continue default defer else fallthrough false for " +
-    "func go goto if import interface map nil package range return select struct switch true type var")],
-  rust: [family(LINE_COMMENT, RUST_STRING), words("as async await break const continue crate dyn else enum extern false fn for if impl " +
-    "in let loop match mod move mut pub ref return self Self static struct super trait true type unsafe use where while")],
+  typescript: [
+    JS,
+    words(
+      `${JS_WORDS} any as boolean declare enum interface keyof never number private protected public readonly ` +
+        "string type unknown",
+    ),
+  ],
+  go: [
+    family(LINE_COMMENT, `${QUOTED}|${BACKTICKS}`),
+    words(
+      "break case chan const continue default defer else fallthrough false for " +
+        "func go goto if import interface map nil package range return select struct switch true type var",
+    ),
+  ],
+  rust: [
+    family(LINE_COMMENT, RUST_STRING),
+    words(
+      "as async await break const continue crate dyn else enum extern false fn for if impl " +
+        "in let loop match mod move mut pub ref return self Self static struct super trait true type unsafe use where while",
+    ),
+  ],
 };
 
 const MOST_CHARS = 30_000;

@@ -8,7 +8,8 @@ const SHOWN_CHARS = 20_000;
 /** A text of a stranger within a line. */
 export function Foreign({ text }) {
   return html`<bdi class="foreign">${parts(text).map((part) =>
-    part.isHidden ? html`<span class="hidden-char">${part.text}</span>` : part.text)}</bdi>`;
+    part.isHidden ? html`<span class="hidden-char">${part.text}</span>` : part.text,
+  )}</bdi>`;
 }
 
 /** A block of text of a stranger, cut until the reader wants all of it. */
@@ -21,8 +22,11 @@ export class Output extends Component {
     const rest = text.length - shown.length;
     return html`
       <pre class="output" tabindex="0" role="region" aria-label=${label}><${Foreign} text=${shown} /></pre>
-      ${rest > 0 && html`<button class="link" onClick=${() => this.setState({ isWhole: true })}>
-        Show the other ${bytes(rest)}</button>`}`;
+      ${
+        rest > 0 &&
+        html`<button class="link" onClick=${() => this.setState({ isWhole: true })}>
+        Show the other ${bytes(rest)}</button>`
+      }`;
   }
 }
 
@@ -38,15 +42,19 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
 }
 
-/** A failed call: what happened, and the way out. */
+/** A failed call: what happened, and the way out. A repeat is offered where it may help. */
 export function Problem({ error, again }) {
   return html`<div class="problem" role="alert">
     <strong>${error.status === 0 ? "No connection" : "That did not work"}</strong>
     <p><${Foreign} text=${error.message} /></p>
-    ${error.fields?.length > 0 && html`<ul>${error.fields.map((each) =>
-      html`<li><code>${each.field}</code>: <${Foreign} text=${each.message} /></li>`)}</ul>`}
+    ${
+      error.fields?.length > 0 &&
+      html`<ul>${error.fields.map(
+        (each) => html`<li><code>${each.field}</code>: <${Foreign} text=${each.message} /></li>`,
+      )}</ul>`
+    }
     ${error.retryAfterSecs && html`<p>Try again in ${error.retryAfterSecs} s.</p>`}
-    ${again && html`<button onClick=${again}>Try again</button>`}
+    ${again && error.mayPass && html`<button onClick=${again}>Try again</button>`}
     ${error.requestId && html`<p class="quiet">Request <code>${error.requestId}</code></p>`}
   </div>`;
 }
@@ -89,9 +97,24 @@ export class Copy extends Component {
   }
 }
 
+/** A table of a list: `row(item)` draws one row. */
+export function Table({ heads, items, row }) {
+  return html`<table class="list">
+    <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+    <tbody>${items.map(row)}</tbody>
+  </table>`;
+}
+
+/** Metadata of a client, for Facts. */
+export const metadataFacts = (metadata) =>
+  Object.entries(metadata ?? {}).map(([name, value]) => [
+    html`<${Foreign} text=${name} />`,
+    html`<${Foreign} text=${value} />`,
+  ]);
+
 /** Names and values. Pairs without a value are left out. */
 export function Facts({ facts }) {
-  const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
   return html`<dl class="facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 

@@ -19,8 +19,9 @@ export function Badge({ verdict, status }) {
 function Times({ metrics }) {
   const steps = STEPS.filter(([name]) => metrics[name] !== null && metrics[name] !== undefined);
   return html`<section class="times" aria-label="Times">
-    <div class="bar" aria-hidden="true">${steps.map(([name]) =>
-      html`<span class=${`step-${name}`} style=${{ flexGrow: Math.max(metrics[name], 0.01) }}></span>`)}</div>
+    <div class="bar" aria-hidden="true">${steps.map(
+      ([name]) => html`<span class=${`step-${name}`} style=${{ flexGrow: Math.max(metrics[name], 0.01) }}></span>`,
+    )}</div>
     <ul>${steps.map(([name, title]) => html`<li><span class=${`dot step-${name}`} aria-hidden="true"></span>${title} <b>${duration(metrics[name])}</b></li>`)}</ul>
   </section>`;
 }
@@ -61,7 +62,11 @@ function Verdict({ body }) {
   const verdict = result.verdict;
   const title = verdictTitle(result);
   const end = result.signal ? `signal ${result.signal}` : result.exit_code !== null && `exit code ${result.exit_code}`;
-  const facts = [seconds(metrics?.wall_time_secs), end, result.actor && `decided by ${ACTORS[result.actor] ?? result.actor}`];
+  const facts = [
+    seconds(metrics?.wall_time_secs),
+    end,
+    result.actor && `decided by ${ACTORS[result.actor] ?? result.actor}`,
+  ];
   return html`<div class=${`hero verdict-${verdict}`} role="status">
     <span class="code" aria-hidden="true">${verdict}</span>
     <div><h2>${title}</h2><p>${causeSentence(result.cause)}</p><p class="quiet">${facts.filter(Boolean).join(" · ")}</p></div>
@@ -75,11 +80,17 @@ export function Result({ body }) {
   return html`<div class="result">
     <${Verdict} body=${body} />
     ${result.error_message && html`<p class="warning"><${Foreign} text=${result.error_message} /></p>`}
-    ${metrics && html`<${Times} metrics=${metrics} />
-      <${Memory} metrics=${metrics} limitBytes=${evidence?.cgroup?.memory_limit_bytes} />`}
+    ${
+      metrics &&
+      html`<${Times} metrics=${metrics} />
+      <${Memory} metrics=${metrics} limitBytes=${evidence?.cgroup?.memory_limit_bytes} />`
+    }
     ${integrity && html`<p class="warning">${integrity}</p>`}
-    ${output.truncated_in_response && html`<p class="warning">This is the beginning. The whole output is at
-      <code>api/result/${body.id}/stdout</code>.</p>`}
+    ${
+      output.truncated_in_response &&
+      html`<p class="warning">This is the beginning. The whole output is at
+      <code>api/result/${body.id}/stdout</code>.</p>`
+    }
     <h3>Standard output</h3>
     <${Output} text=${output.stdout} label="Standard output" empty="The program wrote nothing." />
     ${output.stderr && html`<h3>Standard error</h3><${Output} text=${output.stderr} label="Standard error" />`}

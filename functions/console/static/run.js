@@ -2,10 +2,10 @@
 import { ApiError, call, get, newId, poll } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Editor } from "./editor.js";
-import { Copy, Problem } from "./parts.js";
+import { Problem } from "./parts.js";
 import { Result } from "./result.js";
 import { SAMPLES } from "./samples.js";
-import { SNIPPETS } from "./snippets.js";
+import { Snippets } from "./snippets.js";
 import { duration } from "./words.js";
 
 const DRAFT = "rustbox.draft";
@@ -33,11 +33,22 @@ function showOutcome() {
 }
 
 export default class Run extends Component {
-  state = { ...draft(), languages: Object.keys(SAMPLES), body: null, error: null, started: null, waited: 0, left: null };
+  state = {
+    ...draft(),
+    languages: Object.keys(SAMPLES),
+    body: null,
+    error: null,
+    started: null,
+    waited: 0,
+    left: null,
+  };
 
   componentDidMount() {
     document.addEventListener("keydown", this.shortcut);
-    get("api/languages").then((languages) => this.setState({ languages }), () => {});
+    get("api/languages").then(
+      (languages) => this.setState({ languages }),
+      () => {},
+    );
   }
 
   componentWillUnmount() {
@@ -66,7 +77,11 @@ export default class Run extends Component {
   /** The body of the request. Defaults are left out, so that copied requests stay short. */
   request() {
     const { language, code, stdin, profile, limits } = this.state;
-    const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value).map(([name, value]) => [name, Number(value)]));
+    const given = Object.fromEntries(
+      Object.entries(limits)
+        .filter(([, value]) => value)
+        .map(([name, value]) => [name, Number(value)]),
+    );
     return {
       language,
       code,
@@ -89,7 +104,9 @@ export default class Run extends Component {
     this.clock = setInterval(() => this.setState({ waited: Date.now() - started }), 100);
     try {
       const body = await this.result(this.stop.signal);
-      this.setState(body.result ? { body } : { error: new ApiError(0, "", `Run ${body.id} takes long. Find it under Runs.`) });
+      this.setState(
+        body.result ? { body } : { error: new ApiError(0, "", `Run ${body.id} takes long. Find it under Runs.`) },
+      );
     } catch (error) {
       if (error.name !== "AbortError") this.setState({ error });
     }
@@ -99,12 +116,20 @@ export default class Run extends Component {
 
   /** Submit, and poll until the run is final. The idempotency key makes a repeat after a lost answer safe. */
   async result(signal) {
-    const options = { body: this.request(), query: { wait: FIRST_WAIT_SECS }, signal, headers: { "idempotency-key": newId() } };
+    const options = {
+      body: this.request(),
+      query: { wait: FIRST_WAIT_SECS },
+      signal,
+      headers: { "idempotency-key": newId() },
+    };
     const { body, headers } = await call("POST", "api/submit", options);
     this.setState({ left: headers.get("ratelimit-remaining") });
     if (body.result) return body;
     const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
-    return poll(ask, (answer) => answer.result !== null, { signal, onAnswer: ({ status }) => this.setState({ status }) });
+    return poll(ask, (answer) => answer.result !== null, {
+      signal,
+      onAnswer: ({ status }) => this.setState({ status }),
+    });
   }
 
   cancel = () => {
@@ -128,9 +153,11 @@ export default class Run extends Component {
         <div class="inputs">
           <label class="stdin">Standard input
             <textarea rows="3" spellcheck=${false} value=${stdin} onInput=${(event) => this.change({ stdin: event.target.value })}></textarea></label>
-          <fieldset><legend>Limits</legend>${LIMITS.map(([name, title, step]) => html`<label>${title}
+          <fieldset><legend>Limits</legend>${LIMITS.map(
+            ([name, title, step]) => html`<label>${title}
             <input type="number" min="0" step=${step} placeholder="default" value=${limits[name] ?? ""}
-              onInput=${(event) => this.change({ limits: { ...limits, [name]: event.target.value } })} /></label>`)}</fieldset>
+              onInput=${(event) => this.change({ limits: { ...limits, [name]: event.target.value } })} /></label>`,
+          )}</fieldset>
         </div>
         <${Snippets} body=${this.request()} />
       </section>
@@ -148,23 +175,10 @@ export default class Run extends Component {
     }
     if (error) return html`<${Problem} error=${error} again=${this.run} />`;
     if (!body) {
-      return html`<div class="empty"><p class="big" aria-hidden="true">AC</p><h2>The verdict appears here</h2>
+      return html`<div class="empty"><p class="big" aria-hidden="true">${">_"}</p><h2>The verdict appears here</h2>
         <p>Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. Every run has a sandbox of its own, without network.</p></div>`;
     }
     return html`<${Result} body=${body} />
       <p class="quiet">${left !== null && `${Number(left).toLocaleString()} runs left in this window of your quota. `}</p>`;
-  }
-}
-
-class Snippets extends Component {
-  state = { name: SNIPPETS[0].name };
-
-  render({ body }, { name }) {
-    const text = SNIPPETS.find((each) => each.name === name).write(body);
-    return html`<details class="snippets"><summary>Copy as curl, Python or TypeScript</summary>
-      <div class="row" role="group" aria-label="Form">${SNIPPETS.map((each) =>
-        html`<button class="small" aria-pressed=${each.name === name} onClick=${() => this.setState({ name: each.name })}>${each.name}</button>`)}
-        <${Copy} text=${text} /></div>
-      <pre class="output" tabindex="0" role="region" aria-label="Request as ${name}">${text}</pre></details>`;
   }
 }

@@ -1,5 +1,7 @@
 // The same request for other programs. The key is read from RUSTBOX_API_KEY, so that a copied text holds no secret.
 import { ROOT } from "./api.js";
+import { Component, html } from "./dom.js";
+import { Copy } from "./parts.js";
 
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -40,8 +42,24 @@ console.log(result.verdict, result.stdout);
 `;
 }
 
-export const SNIPPETS = [
+const SNIPPETS = [
   { name: "curl", write: curl },
   { name: "Python", write: python },
   { name: "TypeScript", write: typescript },
 ];
+
+/** A drawer with the request in each form. */
+export class Snippets extends Component {
+  state = { name: SNIPPETS[0].name };
+
+  render({ body }, { name }) {
+    const text = SNIPPETS.find((each) => each.name === name).write(body);
+    return html`<details class="snippets"><summary>Copy as curl, Python or TypeScript</summary>
+      <div class="row" role="group" aria-label="Form">${SNIPPETS.map(
+        (each) =>
+          html`<button class="small" aria-pressed=${each.name === name} onClick=${() => this.setState({ name: each.name })}>${each.name}</button>`,
+      )}
+        <${Copy} text=${text} /></div>
+      <pre class="output" tabindex="0" role="region" aria-label="Request as ${name}">${text}</pre></details>`;
+  }
+}

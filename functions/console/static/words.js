@@ -72,9 +72,11 @@ export const seconds = (secs) => duration(secs === null || secs === undefined ? 
 export function ago(time) {
   if (!time) return "–";
   const ms = Date.now() - Date.parse(time);
-  if (ms < 0) return `in ${duration(-ms)}`;
-  return ms < 1000 ? "just now" : `${duration(ms)} ago`;
+  if (ms < 0) return `in ${roughly(-ms)}`;
+  return ms < 1000 ? "just now" : `${roughly(ms)} ago`;
 }
+
+const roughly = (ms) => (ms < 60_000 ? `${Math.round(ms / 1000)} s` : duration(ms));
 
 export function localTime(time) {
   return time ? new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "–";

@@ -10,7 +10,7 @@ from tests.system.browser.console import PATIENCE_MS, Console, open_console
 from tests.system.local_stack import LocalStack
 
 CHROMIUM = Path("/usr/bin/chromium")
-"""Debian's: `make setup` installs it. Playwright's own browser would be a download from another host."""
+"""Debian's, which `make system` installs. Playwright's own browser would be a download from another host."""
 _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -20,7 +20,7 @@ _ARGUMENTS = (
 # Not for the whole session: while Playwright runs, other tests of this process cannot run an event loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM.exists(), "run `make setup`: the console's tests need the package chromium"
+    assert CHROMIUM.exists(), "run `make system`: the console's tests need the package chromium"
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_MS)
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))

@@ -16,8 +16,19 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
 window.alert = () => window.violations.push("alert");
 """
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)></pre></body><h1>broken out</h1>"
+    "\x1b[31mred\x1b]0;title\x07\u202egnirts\u2066{{7*7}}${alert(1)}&lt;b&gt;"
+)
+"""Breaks out of a page that shows it as anything but text."""
 PATIENCE_MS = 30_000
 _SERIOUS = ("serious", "critical")
+
+
+def shown(text: str) -> str:
+    """Return a text as the console shows it: characters that nobody sees are named."""
+    names = {"\x1b": r"\x1b", "\x07": r"\x07", "\u202e": "U+202E", "\u2066": "U+2066"}
+    return "".join(names.get(character, character) for character in text)
 
 
 @dataclass

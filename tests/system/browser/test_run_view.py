@@ -4,17 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
-from tests.system.browser.console import Console, open_console
+from tests.system.browser.console import HOSTILE, Console, open_console, shown
 from tests.system.local_stack import API_KEY, LocalStack
-
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(1)></pre></body><h1>broken out</h1>"
-    "\x1b[31mred\x1b]0;title\x07\u202egnirts\u2066{{7*7}}${alert(1)}&lt;b&gt;"
-)
 
 
 def run(console: Console, code: str, language: str = "python") -> None:
@@ -36,6 +32,7 @@ def test_a_key_signs_in_and_a_wrong_one_says_why(browser: Browser, stack: LocalS
         page.keyboard.press("Tab")
         page.get_by_label("API key").press("Enter")
         expect(page.get_by_role("heading", name="Run a program")).to_be_visible()
+        assert console.accessibility_problems() == []
         assert page.evaluate("[localStorage.length, document.cookie, sessionStorage['rustbox.key']]") == [
             0,
             "",
@@ -104,14 +101,8 @@ def test_a_failure_is_told_in_words(console: Console, code: str, language: str, 
 def test_hostile_output_is_shown_as_text(console: Console) -> None:
     page = console.open("run")
     run(console, f"import sys\nsys.stdout.write({HOSTILE!a})\nsys.stderr.write({HOSTILE!a})")
-    shown = (
-        HOSTILE.replace("\x1b", r"\x1b")
-        .replace("\x07", r"\x07")
-        .replace("\u202e", "U+202E")
-        .replace("\u2066", "U+2066")
-    )
     for stream in ("Standard output", "Standard error"):
-        assert page.get_by_role("region", name=stream).text_content() == shown
+        assert page.get_by_role("region", name=stream).text_content() == shown(HOSTILE)
     assert page.locator("script, img, h1").evaluate_all("(found) => found.map((each) => each.tagName)") == [
         "SCRIPT",
         "H1",
@@ -126,6 +117,22 @@ def test_a_long_output_is_cut_until_the_reader_wants_it_all(console: Console) ->
     assert len(output.text_content() or "") == 20_000
     page.get_by_role("button", name="Show the other").click()
     assert len(output.text_content() or "") == 100_000
+
+
+def test_every_address_keeps_a_stage_prefix(console: Console) -> None:
+    paths: list[str] = []
+    console.page.on("request", lambda request: paths.append(urlsplit(request.url).path))
+    console.page.route("**/prod/**", without_stage)
+    console.url += "prod/"
+    console.open("run")
+    run(console, "print(1)")
+    assert len(paths) > 10
+    assert [path for path in paths if not path.startswith("/prod/")] == []
+
+
+def without_stage(route: Route) -> None:
+    """Answer as API Gateway does at a stage's address."""
+    route.fulfill(response=route.fetch(url=route.request.url.replace("/prod/", "/", 1)))
 
 
 def test_refused_limits_are_shown_with_their_field(console: Console) -> None:

@@ -1,0 +1,142 @@
+// One check: its state, its runs, what failed, and its last good output against the failing one.
+import { get, post } from "./api.js";
+import { difference } from "./difference.js";
+import { Component, html } from "./dom.js";
+import { Action, Facts, Foreign, Loaded, Output, Table, Time } from "./parts.js";
+import { Badge } from "./result.js";
+import { Sparkline } from "./sparkline.js";
+import { plain, seconds, shortId } from "./words.js";
+
+const TONES = { up: "AC", failing: "bad", late: "bad", error: "MLE", flaky: "slow", new: "open", paused: "open" };
+const RUN_TONES = { passed: "AC", failed: "bad", flaky: "slow", error: "MLE" };
+
+export const State = ({ state }) => html`<span class=${`badge verdict-${TONES[state]}`}>${state}</span>`;
+
+/** One check, its runs, and the outputs of the newest failing and the newest good run. */
+async function detail(id, signal) {
+  const [check, { items: runs }] = await Promise.all([
+    get(`api/checks/${id}`, {}, signal),
+    get(`api/checks/${id}/runs`, { limit: 50 }, signal),
+  ]);
+  const newest = runs.find(({ status }) => status in RUN_TONES);
+  const good = runs.find(({ status, submission_id: submission }) => status === "passed" && submission);
+  const output = async (run) => {
+    if (!run?.submission_id) return null;
+    try {
+      return (await get(`api/result/${run.submission_id}`, {}, signal)).output?.stdout ?? null;
+    } catch (error) {
+      if (error.status === 404) return null; // past its retention
+      throw error;
+    }
+  };
+  const isFailing = newest && newest.status !== "passed";
+  return {
+    check,
+    runs,
+    newest,
+    good,
+    goodOutput: await output(good),
+    failingOutput: isFailing ? await output(newest) : null,
+  };
+}
+
+export class Check extends Component {
+  act = (verb, reload) => async () => {
+    await post(`api/checks/${this.props.id}/${verb}`, {});
+    setTimeout(reload, 1500);
+  };
+
+  render({ id }) {
+    return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">Check</h1>
+      <${Loaded} what="the check" load=${(signal) => detail(id, signal)} show=${(data, reload) => html`
+        <${Standing} check=${data.check} />
+        <div class="row after"><${Action} does=${this.act("run", reload)} kind="primary">Run now<//>
+          ${
+            data.check.state === "paused"
+              ? html`<${Action} does=${this.act("resume", reload)}>Resume<//>`
+              : html`<${Action} does=${this.act("pause", reload)}>Pause<//>`
+          }
+          <${Sparkline} runs=${data.runs} /></div>
+        <${Figures} check=${data.check} />
+        <${Outputs} ...${data} />
+        <h2 class="after">Runs</h2><${History} runs=${data.runs} />`} />`;
+  }
+}
+
+function Standing({ check }) {
+  return html`<div class=${`hero verdict-${TONES[check.state]}`}><span class="code">${check.state}</span>
+    <div><h2><${Foreign} text=${check.name} /></h2>
+      <p>${check.state_since && html`since <${Time} at=${check.state_since} />`}</p></div></div>`;
+}
+
+const share = (value) => (value === null || value === undefined ? null : `${(value * 100).toFixed(2)} %`);
+
+function Figures({ check }) {
+  const { statistics } = check;
+  return html`<${Facts} facts=${[
+    ["Schedule", check.schedule && html`<code>${check.schedule}</code> ${check.timezone}`],
+    ["Next run", check.next_runs[0] && html`<${Time} at=${check.next_runs[0]} />`],
+    ["Language", check.language],
+    ["Uptime, 7 days", share(statistics?.uptime_7d)],
+    ["Uptime, 30 days", share(statistics?.uptime_30d)],
+    ["Wall time p50", statistics?.p50_wall_secs && seconds(statistics.p50_wall_secs)],
+    ["Wall time p95", statistics?.p95_wall_secs && seconds(statistics.p95_wall_secs)],
+  ]} />`;
+}
+
+function Outputs({ newest, goodOutput, failingOutput }) {
+  const failed = newest?.assertions.filter(({ passed }) => !passed) ?? [];
+  return html`
+    ${failed.length > 0 && html`<h2 class="after">What failed</h2><ul class="assertions">${failed.map(Assertion)}</ul>`}
+    ${
+      failingOutput !== null &&
+      goodOutput !== null &&
+      html`
+      <h2 class="after">Last good output against the failing one</h2>
+      <${Difference} before=${goodOutput} after=${failingOutput} />`
+    }
+    ${
+      failingOutput !== null &&
+      goodOutput === null &&
+      html`
+      <h2 class="after">Failing output</h2><${Output} text=${failingOutput} label="Failing output" />`
+    }
+    ${
+      failingOutput === null &&
+      goodOutput !== null &&
+      html`
+      <h2 class="after">Last good output</h2><${Output} text=${goodOutput} label="Last good output" />`
+    }`;
+}
+
+function Assertion({ assertion, expected, actual }) {
+  return html`<li><b><${Foreign} text=${assertion} /></b><dl>
+    <dt>expected</dt><dd><${Foreign} text=${expected} /></dd>
+    <dt>got</dt><dd><${Foreign} text=${actual} /></dd></dl></li>`;
+}
+
+const SIGNS = { same: " ", gone: "-", new: "+" };
+
+function Difference({ before, after }) {
+  const lines = difference(before, after);
+  return html`<p class="quiet">- only in the last good output, + only in the failing one</p>
+    <pre class="output diff" tabindex="0" role="region" aria-label="Difference">${lines.map(
+      ([kind, line]) => html`<span class=${`line-${kind}`}>${SIGNS[kind]} <${Foreign} text=${line} />${"\n"}</span>`,
+    )}</pre>`;
+}
+
+function History({ runs }) {
+  if (runs.length === 0) return html`<p class="quiet">No runs yet.</p>`;
+  return html`<${Table} heads=${["End", "Run", "Verdict", "Time", "Scheduled"]} items=${runs} row=${Row} />`;
+}
+
+function Row(run) {
+  const submission = run.submission_id;
+  return html`<tr key=${run.id}>
+    <td><span class=${`badge verdict-${RUN_TONES[run.status] ?? "open"}`}>${run.status}</span></td>
+    <td>${submission ? html`<a href=${`#/runs/${submission}`}><code>${shortId(submission)}</code></a>` : plain(run.reason)}</td>
+    <td>${run.verdict && html`<${Badge} verdict=${run.verdict} />`}</td>
+    <td data-name="time">${seconds(run.wall_time_secs)}</td>
+    <td class="end"><${Time} at=${run.scheduled_at} /></td>
+  </tr>`;
+}

@@ -1,0 +1,63 @@
+// The board of checks, with states and histories, and the newest judge runs.
+import { get } from "./api.js";
+import { Check, State } from "./check.js";
+import { html } from "./dom.js";
+import { JudgeRuns } from "./judge_list.js";
+import { Empty, Foreign, Loaded } from "./parts.js";
+import { Sparkline } from "./sparkline.js";
+import { ago } from "./words.js";
+
+const MOST_CARDS = 50;
+const AT_ONCE = 4;
+const WORST_FIRST = ["failing", "error", "late", "flaky", "new", "up", "paused"];
+
+/** The checks with their histories; a few histories are asked for at once. `show` gets what is known so far. */
+async function board(signal, show) {
+  const { items } = await get("api/checks", { limit: MOST_CARDS }, signal);
+  const checks = items.toSorted((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
+  const histories = {};
+  show({ checks, histories });
+  const waiting = [...checks];
+  const work = async () => {
+    for (let check = waiting.shift(); check; check = waiting.shift()) {
+      histories[check.id] = (await get(`api/checks/${check.id}/runs`, { limit: 30 }, signal)).items;
+      show({ checks, histories });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { checks, histories };
+}
+
+function Card({ check, runs }) {
+  const next = check.next_runs[0];
+  const since = check.state_since ? `${check.state} since ${ago(check.state_since)}` : "not run yet";
+  return html`<li class="card">
+    <div class="row"><${State} state=${check.state} />
+      <a class="card-title" href=${`#/checks/${check.id}`}><${Foreign} text=${check.name} /></a></div>
+    ${runs ? html`<${Sparkline} runs=${runs} />` : html`<p class="quiet">Loading the history…</p>`}
+    <p class="quiet">${since}${next && ` · next run ${ago(next)}`}</p>
+  </li>`;
+}
+
+function Board() {
+  return html`<h1 tabindex="-1">Checks</h1>
+    <${Loaded} what="checks" load=${board} show=${({ checks, histories }) =>
+      checks.length === 0
+        ? html`<${Empty} title="No checks yet">
+          <p>A check is a program that runs by itself, on a schedule or an event. <code>POST api/checks</code> makes one.</p><//>`
+        : html`<${Tally} checks=${checks} /><ul class="cards">${checks.map(
+            (check) => html`<${Card} key=${check.id} check=${check} runs=${histories[check.id]} />`,
+          )}</ul>`} />
+    <h2 class="after">Judge runs</h2><${JudgeRuns} />`;
+}
+
+function Tally({ checks }) {
+  const counts = WORST_FIRST.map((state) => [state, checks.filter((check) => check.state === state).length]);
+  return html`<p class="row tally">${counts
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => html`<span><b>${count}</b> <${State} state=${state} /></span>`)}</p>`;
+}
+
+export default function Checks({ id }) {
+  return id ? html`<${Check} id=${id} />` : html`<${Board} />`;
+}

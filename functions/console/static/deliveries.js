@@ -1,0 +1,115 @@
+// One delivery: its attempts, the answers, why it failed, what was signed, and replay.
+import { get, poll, post } from "./api.js";
+import { Component, html } from "./dom.js";
+import { OPEN, tone } from "./delivery_list.js";
+import { whyFailed } from "./failures.js";
+import { Action, Facts, Foreign, Loaded, Output, Time } from "./parts.js";
+import { duration, localTime } from "./words.js";
+
+const STATES = {
+  pending: "It is due, or waits for a rate limit.",
+  sending: "An attempt is under way.",
+  retrying: "The last attempt failed. The next one follows by itself.",
+  delivered: "The receiver accepted it.",
+  exhausted: "The last attempt failed. Repair the receiver, then send it again.",
+  paused: "Its endpoint is disabled. Enable the endpoint, then send it again.",
+  blocked: "Nothing was sent: correct the URL or the secret, then send it again.",
+  cancelled: "The result or the endpoint was deleted.",
+};
+
+function Attempt({ attempt }) {
+  const why = whyFailed(attempt);
+  return html`<li class=${`verdict-${why ? "bad" : "AC"}`}>
+    <b>Attempt ${attempt.n}: ${attempt.status_code ?? attempt.error_code}</b>${" "}
+    <span class="quiet">after ${duration(attempt.latency_ms)}</span>
+    ${why && html`<p>${why}</p>`}
+    <time class="quiet" datetime=${attempt.at}>${localTime(attempt.at)}${attempt.address && ` · ${attempt.address}`}</time>
+    ${
+      attempt.head &&
+      html`<details><summary>Beginning of the answer</summary>
+        <${Output} text=${attempt.head} label=${`Answer of attempt ${attempt.n}`} /></details>`
+    }
+  </li>`;
+}
+
+/** What the next attempt signs. The timestamp is that of the attempt. */
+async function signedText({ webhook_id: id }, signal) {
+  const { data } = await get(`api/events/${id}`, {}, signal);
+  return `${id}.<webhook-timestamp>.${JSON.stringify(data)}`;
+}
+
+class Replay extends Component {
+  state = { secret: "", said: "" };
+
+  replay = async () => {
+    const { delivery, done } = this.props;
+    const { secret } = this.state;
+    await post(`api/deliveries/${delivery.id}/replay`, secret ? { webhook_secret: secret } : {});
+    this.setState({ said: "It is sent again." });
+    done();
+  };
+
+  render({ delivery }, { secret, said }) {
+    return html`<div class="row">
+      ${
+        delivery.endpoint_id === "run" &&
+        html`<label>Secret of the run's URL <input type="password" autocomplete="off" value=${secret}
+        onInput=${(event) => this.setState({ secret: event.target.value })} /></label>`
+      }
+      <${Action} does=${this.replay} kind="primary">Send again<//><span role="status">${said}</span></div>`;
+  }
+}
+
+export default class Delivery extends Component {
+  load = (signal, show) =>
+    poll(
+      () => get(`api/deliveries/${this.props.id}`, {}, signal),
+      ({ state }) => !OPEN.includes(state),
+      {
+        signal,
+        rounds: 60,
+        firstPauseMs: 800,
+        onAnswer: show,
+      },
+    );
+
+  render({ id }) {
+    return html`<p class="crumbs"><a href="#/webhooks">Webhooks</a></p><h1 tabindex="-1">Delivery</h1>
+      <${Loaded} load=${this.load} what="the delivery" show=${(delivery, reload) => html`
+        <div class=${`hero verdict-${tone(delivery.state)}`} role="status">
+          <span class="code" aria-hidden="true">${lastAnswer(delivery)}</span><div><h2>${delivery.type}: ${delivery.state}</h2>
+          <p>${STATES[delivery.state]}</p><${Why} delivery=${delivery} /></div></div>
+        <${Facts} facts=${[
+          ["Next attempt", delivery.next_attempt_at && html`<${Time} at=${delivery.next_attempt_at} />`],
+          [
+            "Endpoint",
+            delivery.endpoint_id === "run"
+              ? "the run's own URL"
+              : html`<a href=${`#/webhooks/${delivery.endpoint_id}`}>open</a>`,
+          ],
+          ["Run", delivery.submission_id && html`<a href=${`#/runs/${delivery.submission_id}`}>open</a>`],
+          ["webhook-id", html`<code>${delivery.webhook_id}</code>`],
+        ]} />
+        ${!OPEN.includes(delivery.state) && delivery.state !== "cancelled" && html`<${Replay} delivery=${delivery} done=${reload} />`}
+        <h2 class="after">Attempts</h2>
+        ${
+          delivery.attempts.length === 0
+            ? html`<p class="quiet">None yet.</p>`
+            : html`<ol class="lifeline">${delivery.attempts.map((attempt) => html`<${Attempt} key=${attempt.n} attempt=${attempt} />`)}</ol>`
+        }
+        <h2 class="after">Signed text</h2>
+        <p class="quiet">Each attempt signs <code>webhook-id.webhook-timestamp.body</code>. Verify the raw bytes you receive:
+          this is the event's whole body, read and written again. Thin payloads and chat messages have a body of their own.</p>
+        <${Loaded} key=${delivery.webhook_id} what="the event" load=${(stop) => signedText(delivery, stop)}
+          show=${(text) => html`<${Output} text=${text} label="Signed text" />`} />`} />`;
+  }
+}
+
+/** The status of the last answer; nothing if there was none. */
+const lastAnswer = ({ attempts }) => attempts.at(-1)?.status_code ?? "···";
+
+function Why({ delivery }) {
+  const last = delivery.attempts.at(-1);
+  const why = last && delivery.state !== "delivered" && whyFailed(last);
+  return why ? html`<p><b>Why it failed:</b> <${Foreign} text=${why} /></p>` : null;
+}

@@ -1,0 +1,80 @@
+// Runs: the list with filters, and one run with its lifeline.
+import { get, poll } from "./api.js";
+import { Component, html } from "./dom.js";
+import { Lifeline } from "./lifeline.js";
+import { Filter, Pages } from "./list.js";
+import { Copy, Facts, Loaded, metadataFacts, Time } from "./parts.js";
+import { Badge, Result } from "./result.js";
+import { SAMPLES } from "./samples.js";
+import { bytes, seconds, shortId, VERDICTS } from "./words.js";
+
+const STATUSES = ["pending", "running", "completed", "error"];
+
+function Row(run) {
+  const isJudge = run.kind === "judge";
+  const outcome =
+    isJudge && run.passed !== undefined ? `${run.passed} of ${run.cases} cases` : seconds(run.wall_time_secs);
+  return html`<tr key=${run.id}>
+    <td>${
+      isJudge ? html`<span class="badge">judge</span>` : html`<${Badge} verdict=${run.verdict} status=${run.status} />`
+    }</td>
+    <td><a href=${`#/${isJudge ? "judge" : "runs"}/${run.id}`}>
+      <code>${shortId(run.id)}</code><span class="sr">, ${run.status}</span></a></td>
+    <td>${run.language}</td>
+    <td data-name="time">${outcome}</td>
+    <td data-name="memory">${bytes(run.memory_peak_bytes)}</td>
+    <td class="end"><${Time} at=${run.timestamps.created_at} /></td>
+  </tr>`;
+}
+
+function List({ query }) {
+  const filters = Object.fromEntries(["status", "verdict", "language"].map((name) => [name, query.get(name)]));
+  return html`<h1 tabindex="-1">Runs</h1>
+    <div class="row filters" role="group" aria-label="Filters">
+      <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
+      <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />
+      <${Filter} name="language" title="Language" values=${Object.keys(SAMPLES)} query=${query} />
+    </div>
+    <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
+      heads=${["Verdict", "Run", "Language", "Time", "Memory", "Started"]}
+      isMoving=${(run) => run.status === "pending" || run.status === "running"}
+      empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />`;
+}
+
+class One extends Component {
+  load = (signal, show) =>
+    poll(
+      () => get(`api/result/${this.props.id}`, { wait: 10 }, signal),
+      (run) => run.result !== null,
+      { signal, onAnswer: show },
+    );
+
+  render({ id }) {
+    return html`<p class="crumbs"><a href="#/runs">Runs</a></p>
+      <h1 tabindex="-1">Run <code>${shortId(id)}</code></h1>
+      <${Loaded} load=${this.load} what="the run" show=${(run) => html`<div class="two">
+        <div>${
+          run.result
+            ? html`<${Result} body=${run} />`
+            : html`<div class="hero verdict-open" role="status">
+              <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2></div></div>`
+        }</div>
+        <div><h2>Lifeline</h2><${Lifeline} run=${run} key=${run.status} />
+          <h2>Details</h2><${Details} run=${run} /></div>
+      </div>`} />`;
+  }
+}
+
+function Details({ run }) {
+  return html`<${Facts} facts=${[
+    ["Id", html`<code>${run.id}</code> <${Copy} text=${run.id} label="Copy the id" />`],
+    ["Language", run.language],
+    ["Profile", run.profile],
+    ["Kept until", html`<${Time} at=${run.expires_at} />`],
+    ...metadataFacts(run.metadata),
+  ]} />`;
+}
+
+export default function Runs({ id, query }) {
+  return id ? html`<${One} id=${id} />` : html`<${List} query=${query} />`;
+}

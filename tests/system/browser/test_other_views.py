@@ -1,0 +1,193 @@
+"""Runs, webhooks, checks and judge runs: what each view shows, on a desktop and on a phone, and that links work."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.system.browser.console import HOSTILE, Console, open_console, shown
+from tests.system.local_stack import LocalStack, run
+from tests.system.webhook_inbox import Answer, Delivery, open_receiver
+from tests.until import until
+
+FIRST_ATTEMPTS = 2
+
+
+@pytest.fixture(scope="package")
+def tenant(stack: LocalStack) -> Iterator[httpx.Client]:
+    """Give a client of a project of its own, so that lists hold what these tests made."""
+    with stack.client(stack.add_project("console")) as client:
+        yield client
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def own_console(
+    request: pytest.FixtureRequest, browser: Browser, stack: LocalStack, tenant: httpx.Client
+) -> Iterator[Console]:
+    """Open the console of that project, on two screens."""
+    size: dict[str, Any] = {"width": 390, "height": 844, "scheme": "dark"} if request.param == "phone" else {}
+    with open_console(browser, stack, api_key=tenant.headers["X-API-Key"], **size) as opened:
+        yield opened
+
+
+@pytest.fixture
+def failing_receiver() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Give the URL of a receiver that fails with a hostile page, and a function that repairs it."""
+    is_repaired = False
+
+    def answer(_: Delivery) -> Answer:
+        return Answer(200) if is_repaired else Answer(500, body=HOSTILE.encode())
+
+    def repair() -> None:
+        nonlocal is_repaired
+        is_repaired = True
+
+    with open_receiver(answer) as url:
+        yield url, repair
+
+
+def assert_sound(console: Console) -> None:
+    """Nobody is shut out, and nobody scrolls sideways."""
+    assert console.accessibility_problems() == []
+    assert not console.is_too_wide()
+
+
+def test_runs_are_filtered_and_one_run_has_a_lifeline(own_console: Console, tenant: httpx.Client) -> None:
+    found = run(tenant, "print('from a list')", metadata={HOSTILE[:60]: HOSTILE})
+    run(tenant, "raise SystemExit(3)")
+    page = own_console.open("runs")
+    page.get_by_label("Verdict").select_option("RE")
+    expect(page.locator("tbody .verdict-AC")).to_have_count(0)
+    expect(page.locator("tbody .verdict-RE").first).to_be_visible()
+    assert page.url.endswith("#/runs?verdict=RE")
+    page.get_by_label("Verdict").select_option("")
+    assert_sound(own_console)
+    page.locator(f"a[href='#/runs/{found['id']}']").click()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    lifeline = page.locator(".lifeline")
+    for step in ("Request accepted", "Started", "AC: Accepted"):
+        expect(lifeline).to_contain_text(step)
+    expect(page.locator(".facts").filter(has_text="Kept until")).to_contain_text(shown(HOSTILE))
+    assert page.locator("img").count() == 0
+    assert_sound(own_console)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+
+
+def test_a_run_of_another_project_is_not_found(own_console: Console, client: httpx.Client) -> None:
+    other = run(client, "print(1)")["id"]
+    page = own_console.open(f"runs/{other}")
+    expect(page.get_by_role("alert")).to_contain_text("no such")
+
+
+def test_a_failed_delivery_says_why_and_is_sent_again(
+    own_console: Console, tenant: httpx.Client, failing_receiver: tuple[str, Callable[[], None]]
+) -> None:
+    url, repair = failing_receiver
+    endpoint = tenant.post("/api/webhooks", json={"url": url, "description": HOSTILE[:40]}).json()["id"]
+    submission = run(tenant, "print(1)")["id"]
+    delivery = f"{submission}.{endpoint}"
+    until(lambda: tenant.get(f"/api/deliveries/{delivery}").json()["attempts_made"] >= FIRST_ATTEMPTS)
+    page = own_console.open("webhooks")
+    expect(page.locator(".card")).to_contain_text(shown(HOSTILE[:40]))
+    assert_sound(own_console)
+    page.locator(".card-title").click()
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_role("region", name="Signed text")).to_contain_text('"type":"webhook.test"')
+    expect(page.get_by_text("The test failed")).to_be_visible()
+    assert_sound(own_console)
+    own_console.open(f"deliveries/{delivery}")
+    expect(page.get_by_text("Why it failed:")).to_be_visible()
+    expect(page.get_by_text("500: The receiver failed.").first).to_be_visible()
+    page.get_by_text("Beginning of the answer").first.click()
+    assert page.get_by_role("region", name="Answer of attempt 1", exact=True).text_content() == shown(HOSTILE)
+    expect(page.get_by_role("region", name="Signed text")).to_contain_text(f"{submission}.<webhook-timestamp>.")
+    assert_sound(own_console)
+    repair()
+    if tenant.get(f"/api/deliveries/{delivery}").json()["state"] == "exhausted":
+        page.get_by_role("button", name="Send again").click()
+    expect(page.locator(".hero")).to_contain_text("delivered")
+    own_console.open(f"webhooks/{endpoint}")
+    page.get_by_role("button", name="Recover").click()
+    expect(page.get_by_text("deliveries are sent again.")).to_be_visible()
+    own_console.open(f"runs/{submission}")
+    expect(page.locator(".lifeline")).to_contain_text("answered 200")
+    tenant.delete(f"/api/webhooks/{endpoint}")
+
+
+def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenant: httpx.Client) -> None:
+    page = own_console.open("webhooks")
+    page.get_by_text("Add an endpoint").click()
+    page.get_by_label("URL of your receiver").fill("http://127.0.0.1:9/")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("status").filter(has_text="Created.")).to_contain_text("whsec_")
+    expect(page.locator(".card")).to_have_count(1)
+    tenant.delete(f"/api/webhooks/{tenant.get('/api/webhooks').json()['items'][0]['id']}")
+
+
+def has_state(tenant: httpx.Client, path: str, state: str) -> bool:
+    """Tell whether a check has this state."""
+    return bool(tenant.get(path).json()["state"] == state)
+
+
+def test_the_board_shows_a_failing_check_with_its_last_good_output(own_console: Console, tenant: httpx.Client) -> None:
+    program = {"name": HOSTILE[:50], "language": "python", "assertions": [{"type": "same_as_last_good"}]}
+    check = tenant.post("/api/checks", json=program | {"code": "print('one\\ntwo')"}).json()["id"]
+    path = f"/api/checks/{check}"
+    for state, code in (("up", None), ("failing", f"print('one\\nthree', {HOSTILE!a})")):
+        if code is not None:
+            tenant.patch(path, json={"code": code})
+        tenant.post(f"{path}/run", json={})
+        until(partial(has_state, tenant, path, state))
+    page = own_console.open("checks")
+    expect(page.locator(".card")).to_contain_text("failing")
+    expect(page.get_by_role("img")).to_have_attribute(
+        "aria-label", "The last 2 runs: 1 passed, 1 failed. The newest failed."
+    )
+    assert_sound(own_console)
+    page.locator(".card-title").click()
+    difference = page.get_by_role("region", name="Difference")
+    expect(difference.locator(".line-gone")).to_have_text("- two\n")
+    expect(difference.locator(".line-new")).to_have_text(f"+ three {shown(HOSTILE)}\n")
+    expect(page.get_by_text("stdout equals the last good output")).to_be_visible()
+    assert_sound(own_console)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".hero")).to_contain_text("paused")
+    tenant.delete(path)
+
+
+def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: httpx.Client) -> None:
+    cases = [{"id": f"{number} {HOSTILE[:30]}", "stdin": f"{number}\n", "expected": "0\n"} for number in range(2)]
+    cases.append({"id": "secret", "stdin": "0\n", "expected": "0\n", "visibility": "hidden"})
+    body = {
+        "language": "python",
+        "code": f"import sys\nprint(input(), file=sys.stdout)\nprint({HOSTILE!a}, file=sys.stderr)",
+        "cases": cases,
+    }
+    judged = tenant.post("/api/judge", params={"wait": "true"}, json=body).json()
+    page = own_console.open("checks")
+    page.locator(f"a[href='#/judge/{judged['id']}']").click()
+    expect(page.locator(".hero")).to_contain_text("2 of 3 cases passed")
+    assert_sound(own_console)
+    page.get_by_role("link", name="Case 2: wrong answer").click()
+    expect(page.get_by_role("region", name="Output of case 2")).to_have_text("1\n")
+    expect(page.get_by_role("region", name="Errors of case 2")).to_have_text(f"{shown(HOSTILE)}\n")
+    page.get_by_role("link", name="Case 3: passed").click()
+    expect(page.get_by_text("This case is hidden")).to_be_visible()
+
+
+def test_links_from_outside_open_their_view_and_nonsense_opens_run(own_console: Console) -> None:
+    page = own_console.open("runs?verdict=TLE&status=completed")
+    expect(page.get_by_label("Verdict")).to_have_value("TLE")
+    expect(page.get_by_text("No such runs")).to_be_visible()
+    own_console.open("constructor/__proto__")
+    expect(page.get_by_role("heading", name="Run a program")).to_be_visible()
+    for path in ("..", "%2e%2e", "..%5C..%5Capi", "a b"):
+        own_console.open("run")
+        own_console.open(f"runs/{path}")
+        expect(page.get_by_label("Verdict")).to_be_visible()
+    own_console.open("runs/not-an-id")
+    expect(page.get_by_role("alert")).to_contain_text("UUID")
