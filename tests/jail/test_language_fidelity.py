@@ -125,5 +125,7 @@ def test_a_compile_error_is_told_as_by_hand(
     assert isinstance(completed.stderr, InlineOutput)
     heading, _, diagnostics = completed.stderr.content.partition(b"\n")
     assert heading == f"{name} Compilation Error:".encode()
-    assert diagnostics == seen(failed.value.stderr + failed.value.stdout, tmp_path)
+    told = seen(failed.value.stderr + failed.value.stdout, tmp_path)
+    # g++ names headers from version 16 on. Clients see no directories.
+    assert diagnostics == re.sub(rb"/usr/(?:[\w.+-]+/)+", b"", told)
     assert completed.result.exit_code == EXIT_CODES.get(name, failed.value.returncode)
