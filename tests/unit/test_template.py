@@ -210,7 +210,7 @@ def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stag
     namespace = {"Fn::Sub": "Rustbox/${Stage}"}
     alarms = [item["Properties"] for item in deployed["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
     own = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == namespace}
-    assert own == {"OldestDueAge", "DeliveryExhausted", "EventSkipped", "OldestCheckAge"}
+    assert own == {"OldestDueAge", "DeliveryExhausted", "EventSkipped", "OldestCheckAge", "RunnerUnable"}
     sources = "".join(path.read_text() for path in (TEMPLATE.parent / "functions").rglob("*.py"))
     assert all(f'"{metric}"' in sources for metric in own)
     for item in deployed["Resources"].values():
