@@ -1,12 +1,13 @@
 // A webhook receiver to copy, for Node.js and Bun. No dependency; receiver.py does the same in Python.
 //
-//     WEBHOOK_SECRET           an endpoint's secret (whsec_...), or the webhook_secret of your runs
+//     WEBHOOK_SECRET           an endpoint's secret (whsec_...), or the webhook_secret of your runs;
+//                              or an endpoint's public key (whpk_...)
 //     WEBHOOK_PREVIOUS_SECRET  while you change it: the one before
 //
 // Let a server that speaks TLS stand in front of it; the number of connections and slow clients are bounded there.
 "use strict";
 
-const { createHmac, timingSafeEqual } = require("node:crypto");
+const { createHmac, createPublicKey, timingSafeEqual, verify } = require("node:crypto");
 const { createServer } = require("node:http");
 
 const TOLERANCE_SECS = 300;
@@ -19,6 +20,26 @@ async function handle(event) {
   // Pure ASCII: what a program printed must not steer your terminal.
   const hex = (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
   console.log(JSON.stringify(event).replace(/[\u007f-\uffff]/g, hex));
+}
+
+// The DER form of an ed25519 public key is this and the 32 bytes of the key (RFC 8410).
+const ED25519_DER = Buffer.from("302a300506032b6570032100", "hex");
+
+// Return a check: whether an entry of the signature header signs the content.
+function checker(secret) {
+  if (secret.startsWith("whpk_")) {
+    const raw = Buffer.from(secret.slice("whpk_".length), "base64");
+    if (raw.length !== 32) throw new Error("a whpk_ key holds 32 bytes in base64");
+    const key = createPublicKey({ key: Buffer.concat([ED25519_DER, raw]), format: "der", type: "spki" });
+    return (content, entry) =>
+      entry.startsWith("v1a,") && verify(null, content, key, Buffer.from(entry.slice("v1a,".length), "base64"));
+  }
+  const key = signingKey(secret);
+  return (content, entry) => {
+    const ours = Buffer.from(`v1,${createHmac("sha256", key).update(content).digest("base64")}`, "utf8");
+    const theirs = Buffer.from(entry, "utf8");
+    return theirs.length === ours.length && timingSafeEqual(theirs, ours);
+  };
 }
 
 // `whsec_<base64>` is decoded, with or without padding; any other text is the key itself.
@@ -36,17 +57,14 @@ function signingKey(secret) {
 }
 
 // Check the raw body, before anything parses it. The header holds two signatures during a rotation.
-function isGenuine(keys, headers, body) {
+function isGenuine(checks, headers, body) {
   const id = headers["webhook-id"] ?? "";
   const timestamp = headers["webhook-timestamp"] ?? "";
   if (!id || !/^[0-9]{1,12}$/.test(timestamp)) return false;
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_SECS) return false;
-  const given = (headers["webhook-signature"] ?? "").split(" ").map((text) => Buffer.from(text, "utf8"));
-  return keys.some((key) => {
-    const digest = createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body).digest("base64");
-    const expected = Buffer.from(`v1,${digest}`, "utf8");
-    return given.some((theirs) => theirs.length === expected.length && timingSafeEqual(theirs, expected));
-  });
+  const content = Buffer.concat([Buffer.from(`${id}.${timestamp}.`, "utf8"), body]);
+  const given = (headers["webhook-signature"] ?? "").split(" ");
+  return checks.some((check) => given.some((entry) => check(content, entry)));
 }
 
 // Events that were handled, by id. In memory, so that this file needs nothing else. A real service keeps the ids in
@@ -84,7 +102,7 @@ function readBody(request) {
 
 // Status and text for the log. 200: handled, now or before. 401: not genuine. 411, 413: no length, or too long.
 // 500: comes again.
-async function receive(request, keys) {
+async function receive(request, checks) {
   if (request.method !== "POST") return [501, "refused: not a POST"];
   const length = request.headers["content-length"] ?? "";
   if (!/^[0-9]{1,12}$/.test(length) || "transfer-encoding" in request.headers) {
@@ -93,7 +111,7 @@ async function receive(request, keys) {
   if (Number(length) > MAX_BODY_BYTES) return [413, "refused: too long"];
   try {
     const body = await readBody(request);
-    if (!isGenuine(keys, request.headers, body)) {
+    if (!isGenuine(checks, request.headers, body)) {
       return [401, "refused: the signature is wrong, or the timestamp too old"];
     }
     return [200, (await once(request.headers["webhook-id"], body)) ? "handled" : "duplicate"];
@@ -106,9 +124,9 @@ function main() {
   const portAt = process.argv.indexOf("--port");
   const port = portAt < 0 ? 4099 : Number(process.argv[portAt + 1]);
   const secrets = [process.env.WEBHOOK_SECRET ?? "", process.env.WEBHOOK_PREVIOUS_SECRET];
-  const keys = secrets.filter((secret) => secret !== undefined).map(signingKey);
+  const checks = secrets.filter((secret) => secret !== undefined).map(checker);
   const server = createServer({ requestTimeout: READ_MS, headersTimeout: READ_MS }, async (request, response) => {
-    const [status, told] = await receive(request, keys);
+    const [status, told] = await receive(request, checks);
     console.error(told);
     response.writeHead(status, { "content-length": "0", connection: "close" });
     response.end(() => {

@@ -1,6 +1,7 @@
 """A webhook receiver to copy. Standard library only; receiver.js does the same on Node.js and Bun.
 
-    WEBHOOK_SECRET           an endpoint's secret (whsec_...), or the webhook_secret of your runs
+    WEBHOOK_SECRET           an endpoint's secret (whsec_...), or the webhook_secret of your runs;
+                             or an endpoint's public key (whpk_...), which needs `pip install pynacl`
     WEBHOOK_PREVIOUS_SECRET  while you change it: the one before
 
 Let a server that speaks TLS stand in front of it; the number of connections and slow clients are bounded there.
@@ -15,7 +16,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -44,16 +45,49 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
-def is_genuine(keys: Sequence[bytes], webhook_id: str, timestamp: str, signatures: str, body: bytes) -> bool:
+Check = Callable[[bytes, bytes], bool]
+"""Whether an entry of the signature header signs the content."""
+
+
+def checker(secret: str) -> Check:
+    """Return the check of a secret, or of a public key. Raises ValueError."""
+    if secret.startswith("whpk_"):
+        return public_key_checker(base64.b64decode(secret.removeprefix("whpk_"), validate=True))
+    key = signing_key(secret)
+
+    def check(content: bytes, entry: bytes) -> bool:
+        ours = b"v1," + base64.b64encode(hmac.digest(key, content, "sha256"))
+        return hmac.compare_digest(ours, entry)
+
+    return check
+
+
+def public_key_checker(key: bytes) -> Check:
+    """Return the check of `v1a` entries: ed25519, which the standard library does not have. Raises ValueError."""
+    from nacl.exceptions import BadSignatureError  # noqa: PLC0415 - only public keys need PyNaCl
+    from nacl.signing import VerifyKey  # noqa: PLC0415
+
+    public_key = VerifyKey(key)
+
+    def check(content: bytes, entry: bytes) -> bool:
+        version, _, text = entry.partition(b",")
+        try:
+            public_key.verify(content, base64.b64decode(text, validate=True))
+        except (BadSignatureError, ValueError):
+            return False
+        return version == b"v1a"
+
+    return check
+
+
+def is_genuine(checks: Sequence[Check], webhook_id: str, timestamp: str, signatures: str, body: bytes) -> bool:
     """Check the raw body, before anything parses it. `signatures`: two, with a space between, during a rotation."""
     if not webhook_id or not re.fullmatch("[0-9]{1,12}", timestamp):
         return False
     if abs(time.time() - int(timestamp)) > TOLERANCE_SECS:
         return False
     content = f"{webhook_id}.{timestamp}.".encode() + body
-    expected = [b"v1," + base64.b64encode(hmac.digest(key, content, "sha256")) for key in keys]
-    given = signatures.encode().split(b" ")
-    return any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in given)
+    return any(check(content, entry) for check in checks for entry in signatures.encode().split(b" "))
 
 
 class Handled:
@@ -82,7 +116,7 @@ class Receiver(BaseHTTPRequestHandler):
     """200: handled, now or before. 401: not genuine. 411, 413: no length, or too long. 500: comes again."""
 
     timeout = READ_SECS
-    keys: Sequence[bytes] = ()
+    checks: Sequence[Check] = ()
     handled = Handled()
     ends_after_one = False
 
@@ -99,7 +133,7 @@ class Receiver(BaseHTTPRequestHandler):
         webhook_id, timestamp, signatures = (
             self.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
         )
-        if not is_genuine(self.keys, webhook_id, timestamp, signatures, body):
+        if not is_genuine(self.checks, webhook_id, timestamp, signatures, body):
             self._answer(401, "refused: the signature is wrong, or the timestamp too old")
             return
         try:
@@ -128,7 +162,7 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="end after one genuine webhook")
     options = parser.parse_args()
     secrets = [os.environ.get("WEBHOOK_SECRET", ""), os.environ.get("WEBHOOK_PREVIOUS_SECRET")]
-    Receiver.keys = [signing_key(secret) for secret in secrets if secret is not None]
+    Receiver.checks = [checker(secret) for secret in secrets if secret is not None]
     Receiver.ends_after_one = options.once
     with ThreadingHTTPServer(("127.0.0.1", options.port), Receiver) as server:
         print(f"listening on http://127.0.0.1:{server.server_port}/", file=sys.stderr, flush=True)

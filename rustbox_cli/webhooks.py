@@ -99,6 +99,7 @@ def list_webhooks(
 @_language
 @_metadata
 @click.option("--payload", type=click.Choice(["full", "thin"]), help="The event (default), or only its ids.")
+@click.option("--asymmetric", is_flag=True, help="Also sign with an ed25519 key pair (v1a).")
 @click.option("--ordered", is_flag=True, help="One delivery at a time; the next waits until the first is final.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @as_json
@@ -116,6 +117,7 @@ def create_webhook(
     languages: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
     payload: str | None,
+    asymmetric: bool,
     ordered: bool,
     disabled: bool,
     as_json: bool,
@@ -131,6 +133,7 @@ def create_webhook(
         "format": body_format,
         "filters": _filters(verdicts, languages, metadata),
         "payload": payload,
+        "asymmetric": asymmetric,
         "ordered": ordered,
         "enabled": not disabled,
     }
@@ -172,6 +175,7 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @_verdict
 @_language
 @_metadata
+@click.option("--asymmetric/--no-asymmetric", default=None, help="Also sign with a new ed25519 key pair, or no more.")
 @click.option("--all-runs", is_flag=True, help="Remove the filters by verdict, language and metadata.")
 @as_json
 @pass_session
@@ -190,6 +194,7 @@ def update_webhook(
     verdicts: tuple[str, ...],
     languages: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
+    asymmetric: bool | None,
     all_runs: bool,
     as_json: bool,
 ) -> None:
@@ -206,6 +211,7 @@ def update_webhook(
         "max_per_second": max_per_second,
         "format": body_format,
         "filters": {} if all_runs else filters,
+        "asymmetric": asymmetric,
     }
     body |= {"events": list(events)} if events or all_events else {}
     body |= {"headers": dict(headers)} if headers or no_headers else {}

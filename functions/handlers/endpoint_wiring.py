@@ -58,9 +58,9 @@ def wiring() -> Wiring:
     bodies = Bodies(CARDS, settings.public_base_url)
     return Wiring(
         EndpointRoutes(
-            own, projects, store, changes, deletions, secrets, boxes, insecure, settings.own_host, latencies, now_ms
+            own, projects, store, changes, deletions, secrets, insecure, settings.own_host, latencies, now_ms
         ),
-        EndpointActionRoutes(own, store, changes, secrets, boxes, now_ms, egress, bodies, recovery, log_writer),
+        EndpointActionRoutes(own, store, changes, secrets, now_ms, egress, bodies, recovery, log_writer),
         DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer),
         settings.egress_addresses,
     )

@@ -56,6 +56,8 @@ class EndpointView(BaseModel):
     )
     api_version: str = Field(description="Version of the shape of events, set at creation.")
     ordered: bool = Field(description="One delivery at a time, in order.")
+    asymmetric: bool = Field(description="Requests are also signed with an ed25519 key pair (`v1a`).")
+    public_key: str | None = Field(description="The public key: whpk_<base64>. null: not asymmetric.")
     health: Health = Field(
         description="degraded: a quarter of the attempts of the last hour failed, or all for two and a half days."
     )

@@ -84,6 +84,9 @@ WEBHOOKS = {
 }
 
 
+_ENTRIES = "v1,[A-Za-z0-9+/]{43}=( v1a,[A-Za-z0-9+/]{86}==)?"
+
+
 def _header(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -104,9 +107,10 @@ HEADERS = [
     _header("webhook-timestamp", {"pattern": "^[0-9]+$"}, "Unix seconds of this attempt. Refuse old timestamps."),
     _header(
         "webhook-signature",
-        {"pattern": "^v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)?$"},
-        "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. Two during a rotation overlap, separated by a space: "
-        "accept the request if one of them matches.",
+        {"pattern": f"^{_ENTRIES}( {_ENTRIES})?$"},
+        "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. From an asymmetric endpoint also v1a,<base64 of its "
+        "ed25519 signature>. Both twice during a rotation overlap, separated by spaces: accept "
+        "the request if one matches.",
     ),
     _header("webhook-api-version", {}, "Version of the shape of the event: that of the endpoint."),
     _header("user-agent", {"const": USER_AGENT}, "Constant."),

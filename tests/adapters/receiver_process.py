@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ COMMANDS = {
     "python": ["python3", str(ROOT / "docs" / "receiver.py")],
     "bun": [str(BUN), str(ROOT / "docs" / "receiver.js")],
 }
+VERIFIES_PUBLIC_KEYS = {"python": [sys.executable, str(ROOT / "docs" / "receiver.py")]}
+"""In place of `COMMANDS`: this Python has PyNaCl."""
 if NODE := shutil.which("node"):  # not ours to install: Bun stands for it where it is not there
     COMMANDS["node"] = [NODE, str(ROOT / "docs" / "receiver.js")]
 
@@ -78,8 +81,10 @@ class ReceiverProcess:
 @contextmanager
 def running(runtime: str, secret: str, previous: str | None = None, *arguments: str) -> Iterator[ReceiverProcess]:
     """Run a receiver on a free port of loopback."""
+    has_public_key = secret.startswith("whpk_")
+    command = (COMMANDS | VERIFIES_PUBLIC_KEYS if has_public_key else COMMANDS)[runtime]
     with subprocess.Popen(
-        [*COMMANDS[runtime], "--port", "0", *arguments],
+        [*command, "--port", "0", *arguments],
         env=environment(secret, previous),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -2,12 +2,24 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.webhooks.sending.signature import InvalidSecretError, SigningKey, parse_secret, sign, signatures
+from functions.webhooks.sending.signature import (
+    InvalidSecretError,
+    SigningKey,
+    new_private_key,
+    parse_private_key,
+    parse_secret,
+    sign,
+    signatures,
+)
 
 V1_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 V1 = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
@@ -119,3 +131,33 @@ def test_while_two_secrets_live_a_customer_with_either_verifies() -> None:
 
 def test_one_secret_gives_one_entry() -> None:
     assert signatures([parse_secret(V1_SECRET)], *V1) == V1_SIGNATURE
+
+
+V1A_PRIVATE_KEY = "whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk="
+V1A_SIGNATURE = "v1a,tQ9V2XOqn7jL/DQenEFpqIugdBVtiMmER5mhSkXBNwM0mkATuDe6KYYUuxqtaiHeYGb7KaaBRdM5WqyeFiL8Ag=="
+"""Of the Go library of Standard Webhooks, over V1."""
+
+
+def test_the_asymmetric_vector_of_standard_webhooks() -> None:
+    assert sign(parse_private_key(V1A_PRIVATE_KEY), *V1) == V1A_SIGNATURE
+    keys = (parse_secret(V1_SECRET), parse_private_key(V1A_PRIVATE_KEY))
+    assert signatures(keys, *V1) == f"{V1_SIGNATURE} {V1A_SIGNATURE}"
+
+
+def test_a_public_key_verifies_and_the_private_one_is_in_no_repr() -> None:
+    key = parse_private_key(new_private_key())
+    public_key = Ed25519PublicKey.from_public_bytes(base64.b64decode(key.public_key().removeprefix("whpk_")))
+    entry = sign(key, *V1).removeprefix("v1a,")
+    public_key.verify(base64.b64decode(entry), f"{V1[0]}.{V1[1]}.".encode() + V1[2])
+    with pytest.raises(InvalidSignature):
+        public_key.verify(base64.b64decode(entry), b"another")
+    assert repr(key) == "PrivateKey()"
+
+
+def test_libsodium_is_imported_for_asymmetric_keys_only() -> None:
+    code = (
+        "import sys; from functions.webhooks.sending import signature as s;"
+        f"s.sign(s.parse_secret({V1_SECRET!r}), 'id', 1, b''); assert 'nacl' not in sys.modules;"
+        "s.parse_private_key(s.new_private_key()).public_key(); assert 'nacl' in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from functions.webhooks.log_writer import LogWriter
     from functions.webhooks.sending.bodies import Bodies
     from functions.webhooks.sending.egress import Egress
-    from functions.webhooks.sending.secret_box import SecretBoxes
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
 _AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."
@@ -55,7 +54,6 @@ class EndpointActionRoutes:
     store: EndpointStore
     changes: EndpointChanges
     secrets: EndpointSecrets
-    boxes: SecretBoxes
     clock: Clock
     egress: Egress
     bodies: Bodies
@@ -63,7 +61,7 @@ class EndpointActionRoutes:
     log: LogWriter
 
     def rotate(self, app: Resolver, id_text: str) -> Response[str]:
-        """Replace the endpoint's secret. The old secret also signs during the overlap; older secrets stop at once.
+        """Replace the endpoint's secret and key pair. Old ones also sign during the overlap, older ones stop.
 
         A client that sends the new secret itself can safely repeat the call.
         """
@@ -73,7 +71,12 @@ class EndpointActionRoutes:
         if asked.secret is not None and self._signs_now(seen, asked.secret):
             return answer(endpoint_body(seen, now) | {"secret": asked.secret})
         secret = asked.secret or new_secret()
-        sets: dict[str, Value] = {"secret_box": self.boxes.seal(secret, seen.project_id, seen.endpoint_id)}
+        box, public_key = self.secrets.new_keys(
+            secret, seen.project_id, seen.endpoint_id, asymmetric=seen.public_key is not None
+        )
+        sets: dict[str, Value] = {"secret_box": box}
+        if public_key is not None:
+            sets["public_key"] = public_key
         overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
         if overlap_secs:
             sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
@@ -129,7 +132,7 @@ class EndpointActionRoutes:
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
         try:
-            current = self.boxes.open(endpoint.secret_box, endpoint.project_id, endpoint.endpoint_id)
+            current = self.secrets.current(endpoint)
         except UnsealError:
             return False
         return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)

@@ -103,7 +103,8 @@ class Endpoint:
     """One endpoint row. Times ending in `_at` are RFC 3339 texts.
 
     `events`: subscribed event names; see `wants`. `headers_box`: sealed values of the custom headers, in the order of
-    `header_names`. `secret_box`: the sealed `whsec_` secret. The previous secret also signs until `previous_until_ms`.
+    `header_names`. `secret_box`: the sealed `whsec_` secret, and the private key of `public_key` if there is one. The
+    previous box also signs until `previous_until_ms`.
     `max_per_second` 0: no limit. `payload`, `api_version` and `ordered` never change. `ordered`: see
     `sending.ordered_queue`. `untold`: a change of its health that is not published yet.
     """
@@ -131,6 +132,7 @@ class Endpoint:
     payload: Payload = Payload.FULL
     api_version: str = CURRENT_VERSION
     ordered: bool = False
+    public_key: str | None = None
     traffic: Traffic = field(default_factory=Traffic)
     degraded_at: str | None = None
     untold: HealthChange | None = None

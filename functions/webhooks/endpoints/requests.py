@@ -108,6 +108,12 @@ Ordered = Annotated[
 ]
 
 
+Asymmetric = Annotated[
+    bool,
+    Field(description="true: also sign with a new ed25519 key pair (v1a). Responses show its `public_key`."),
+]
+
+
 class FiltersRequest(BaseModel):
     """Filters of runs. An unknown name would filter nothing, so it is refused."""
 
@@ -147,6 +153,7 @@ class CreateEndpointRequest(BaseModel):
     payload: BodyPayload | None = None
     api_version: ApiVersion | None = None
     ordered: Ordered | None = None
+    asymmetric: Asymmetric | None = None
     secret: Secret | None = Field(default=None, repr=False)
 
 
@@ -169,6 +176,7 @@ class ChangeEndpointRequest(BaseModel):
     payload: BodyPayload | None = None
     api_version: ApiVersion | None = None
     ordered: Ordered | None = None
+    asymmetric: Asymmetric | None = None
     secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 

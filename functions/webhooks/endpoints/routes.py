@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.secrets import EndpointSecrets
     from functions.webhooks.endpoints.settings import EndpointSettings
     from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.sending.secret_box import SecretBoxes
 
 _TRIES = 3
 _LIMIT = f"A project has at most {MAX_ENDPOINTS} webhook endpoints, {MAX_ORDERED} of them ordered. Delete one first."
@@ -64,7 +63,6 @@ class EndpointRoutes:
     changes: EndpointChanges
     deletions: Deletions
     secrets: EndpointSecrets
-    boxes: SecretBoxes
     allow_insecure: bool
     own_host: str
     latencies: Latencies
@@ -77,6 +75,7 @@ class EndpointRoutes:
         request = parse_body(CreateEndpointRequest, json_body(app.current_event))
         settings = new_settings(request, self._rules(app))
         endpoint_id, secret, now = new_id(), request.secret or new_secret(), self.clock()
+        box, public_key = self.secrets.new_keys(secret, project_id, endpoint_id, asymmetric=settings.asymmetric)
         claim = CreationClaim.of(key, request.model_dump_json(), endpoint_id) if key is not None else None
         if claim is not None and (repeated := self._repeated(project_id, claim)) is not None:
             return repeated
@@ -88,7 +87,8 @@ class EndpointRoutes:
             description=settings.description,
             header_names=tuple(settings.headers),
             headers_box=self.secrets.seal_headers(settings.headers, project_id, endpoint_id),
-            secret_box=self.boxes.seal(secret, project_id, endpoint_id),
+            secret_box=box,
+            public_key=public_key,
             max_concurrency=settings.max_concurrency,
             max_per_second=settings.max_per_second,
             format=settings.format,
@@ -124,11 +124,7 @@ class EndpointRoutes:
         endpoint = self.store.get(project_id, earlier.endpoint_id)
         if endpoint is None:
             raise ConflictError("The endpoint that this Idempotency-Key created was deleted. Use a new key.")
-        try:
-            secret = self.boxes.open(endpoint.secret_box, project_id, endpoint.endpoint_id)
-        except UnsealError:
-            raise ConflictError(CANNOT_READ) from None
-        return answer(endpoint_body(endpoint, self.clock()) | {"secret": secret})
+        return answer(endpoint_body(endpoint, self.clock()) | {"secret": self._secret(endpoint)})
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's endpoints, newest first."""
@@ -183,6 +179,12 @@ class EndpointRoutes:
         is_whole = change.headers is not None and HIDDEN not in change.headers.values()
         return {} if is_whole else self.endpoints.headers(seen)
 
+    def _secret(self, endpoint: Endpoint) -> str:
+        try:
+            return self.secrets.current(endpoint)
+        except UnsealError:
+            raise ConflictError(CANNOT_READ) from None
+
     def _rules(self, app: Resolver) -> AddressRules:
         hosts = (app.current_event.request_context.domain_name or "", self.own_host)
         return AddressRules(self.allow_insecure, tuple(host for host in hosts if host))
@@ -206,6 +208,14 @@ class EndpointRoutes:
             removes = ("headers_box",)
         else:
             sets["headers_box"] = box
+        if settings.asymmetric is not (seen.public_key is not None):
+            sets["secret_box"], public_key = self.secrets.new_keys(
+                self._secret(seen), seen.project_id, seen.endpoint_id, asymmetric=settings.asymmetric
+            )
+            if public_key is None:
+                removes += ("public_key",)
+            else:
+                sets["public_key"] = public_key
         if settings.enabled and not seen.enabled:
             removes += HEALTH
         elif seen.enabled and not settings.enabled:

@@ -58,6 +58,7 @@ class EndpointSettings:
     payload: Payload = Payload.FULL
     api_version: str = CURRENT_VERSION
     ordered: bool = False
+    asymmetric: bool = False
 
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
@@ -85,6 +86,7 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
         payload,
         api_version,
         request.ordered or False,
+        request.asymmetric or False,
     )
 
 
@@ -121,6 +123,7 @@ def changed_settings(
         endpoint.payload,
         endpoint.api_version,
         endpoint.ordered,
+        endpoint.public_key is not None if change.asymmetric is None else change.asymmetric,
     )
 
 

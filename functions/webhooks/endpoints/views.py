@@ -26,6 +26,8 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "payload": endpoint.payload.value,
         "api_version": endpoint.api_version,
         "ordered": endpoint.ordered,
+        "asymmetric": endpoint.public_key is not None,
+        "public_key": endpoint.public_key,
         "health": endpoint.health(now_ms).value,
         "warning": _warning(endpoint, now_ms),
         "degraded_at": endpoint.degraded_at,

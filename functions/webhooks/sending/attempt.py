@@ -32,7 +32,7 @@ from functions.webhooks.sending.leases import ClaimedDelivery
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
-from functions.webhooks.sending.signature import InvalidSecretError, SigningKey, parse_secret, signatures
+from functions.webhooks.sending.signature import InvalidSecretError, PrivateKey, SigningKey, parse_secret, signatures
 from functions.webhooks.sending.slots import spacing_ms
 
 SESSION_MS = 10_000
@@ -56,7 +56,7 @@ class _Target:
     """URL, signing keys (two during a rotation overlap), custom headers and version of the events of an attempt."""
 
     url: str = field(repr=False)
-    keys: tuple[SigningKey, ...]
+    keys: tuple[SigningKey | PrivateKey, ...]
     headers: Mapping[str, str] = field(repr=False)
     api_version: str = CURRENT_VERSION
 

@@ -1,4 +1,4 @@
-"""Standard Webhooks v1 signatures: read a secret, sign the exact bytes that are sent.
+"""Standard Webhooks signatures, v1 (HMAC) and v1a (ed25519): read a key, sign the exact bytes that are sent.
 
 Source: the Standard Webhooks specification; vectors in tests/unit/test_signature.py.
 """
@@ -10,8 +10,13 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey as SodiumKey
 
 PREFIX_SYMMETRIC = "whsec_"
+PREFIX_PRIVATE = "whsk_"
 PREFIX_PUBLIC = "whpk_"
 MIN_KEY_BYTES = 24
 MAX_KEY_BYTES = 64
@@ -29,10 +34,39 @@ class SigningKey:
 
     key: bytes = field(repr=False)
 
+    def entry(self, content: bytes) -> str:
+        """Return the `v1` entry of the signature header."""
+        return "v1," + _text(hmac.digest(self.key, content, hashlib.sha256))
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """The seed of an ed25519 key pair; never part of a repr."""
+
+    seed: bytes = field(repr=False)
+
+    def entry(self, content: bytes) -> str:
+        """Return the `v1a` entry of the signature header."""
+        return "v1a," + _text(_sodium_key(self.seed).sign(content).signature)
+
+    def public_key(self) -> str:
+        """Return the public key: whpk_ and its base64."""
+        return PREFIX_PUBLIC + _text(bytes(_sodium_key(self.seed).verify_key))
+
 
 def new_secret() -> str:
     """Return a new endpoint secret: whsec_ and 32 random bytes."""
-    return PREFIX_SYMMETRIC + base64.b64encode(secrets.token_bytes(_NEW_KEY_BYTES)).decode()
+    return PREFIX_SYMMETRIC + _text(secrets.token_bytes(_NEW_KEY_BYTES))
+
+
+def new_private_key() -> str:
+    """Return a new private key: whsk_ and the 32 random bytes of its seed."""
+    return PREFIX_PRIVATE + _text(secrets.token_bytes(_NEW_KEY_BYTES))
+
+
+def parse_private_key(text: str) -> PrivateKey:
+    """Parse what `new_private_key` made."""
+    return PrivateKey(base64.b64decode(text.removeprefix(PREFIX_PRIVATE)))
 
 
 def parse_secret(secret: str) -> SigningKey:
@@ -54,15 +88,24 @@ def parse_secret(secret: str) -> SigningKey:
     return SigningKey(raw)
 
 
-def sign(key: SigningKey, message_id: str, timestamp_secs: int, body: bytes) -> str:
-    """Return one `v1,<base64>` entry over id, integer Unix seconds and the body bytes."""
-    content = f"{message_id}.{timestamp_secs}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key.key, content, hashlib.sha256)).decode()
+def sign(key: SigningKey | PrivateKey, message_id: str, timestamp_secs: int, body: bytes) -> str:
+    """Return one entry, such as `v1,<base64>`, over id, integer Unix seconds and the body bytes."""
+    return key.entry(f"{message_id}.{timestamp_secs}.".encode() + body)
 
 
-def signatures(keys: Iterable[SigningKey], message_id: str, timestamp_secs: int, body: bytes) -> str:
-    """Return the `webhook-signature` header: one entry per key, two during a rotation overlap."""
+def signatures(keys: Iterable[SigningKey | PrivateKey], message_id: str, timestamp_secs: int, body: bytes) -> str:
+    """Return the `webhook-signature` header: one entry per key, those of two during a rotation overlap."""
     return " ".join(sign(key, message_id, timestamp_secs, body) for key in keys)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _sodium_key(seed: bytes) -> "SodiumKey":
+    from nacl.signing import SigningKey as Key  # noqa: PLC0415 - libsodium takes 15 ms, and few endpoints need it
+
+    return Key(seed)
 
 
 def _decode(text: str) -> SigningKey:

@@ -501,7 +501,7 @@ def test_a_list_is_read_page_by_page(
             (
                 "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
                 "--max-concurrency 3 --max-per-second 7 --format slack --verdict RE --verdict TLE --language c "
-                "--metadata course=7 --payload full --ordered"
+                "--metadata course=7 --payload full --ordered --asymmetric"
             ),
             (
                 "POST",
@@ -516,6 +516,7 @@ def test_a_list_is_read_page_by_page(
                     "format": "slack",
                     "filters": {"verdicts": ["RE", "TLE"], "languages": ["c"], "metadata": {"course": "7"}},
                     "payload": "full",
+                    "asymmetric": True,
                     "ordered": True,
                     "enabled": False,
                 },
@@ -528,6 +529,7 @@ def test_a_list_is_read_page_by_page(
             f"webhooks update {ID} --verdict RE",
             ("PATCH", f"/api/webhooks/{ID}", {"filters": {"verdicts": ["RE"]}}),
         ),
+        (f"webhooks update {ID} --no-asymmetric", ("PATCH", f"/api/webhooks/{ID}", {"asymmetric": False})),
         (f"webhooks update {ID} --all-runs", ("PATCH", f"/api/webhooks/{ID}", {"filters": {}})),
         (f"webhooks update {ID} --max-per-second 0", ("PATCH", f"/api/webhooks/{ID}", {"max_per_second": 0})),
         (

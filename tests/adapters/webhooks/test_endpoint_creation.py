@@ -32,6 +32,11 @@ def test_a_repeat_answers_the_same_endpoint_with_its_secret(project_key: str) ->
     assert count(project_key) == 2
 
 
+def test_a_repeat_answers_the_same_keys_of_an_asymmetric_endpoint(project_key: str) -> None:
+    first, again = (create(project_key, "k", asymmetric=True) for _ in range(2))
+    assert (first.json["public_key"][:5], again.raw) == ("whpk_", first.raw)
+
+
 def test_another_body_is_a_conflict(project_key: str) -> None:
     create(project_key, "k", headers={"x-team": "7"})
     refused = create(project_key, "k", headers={"x-team": "8"})

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions.aws.clients import Clients
@@ -223,7 +224,7 @@ def test_of_many_at_once_exactly_so_many_are_made_as_there_is_room(aws: Aws, pro
 def test_rows_that_others_keep_writing_make_the_service_busy(project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = create(project_key)
 
-    def contended(*_: object) -> bool:
+    def contended(*_: object, **__: object) -> bool:
         raise RowsContendedError
 
     monkeypatch.setattr(EndpointChanges, "create", contended)
@@ -591,3 +592,46 @@ def test_calls_work_behind_a_stage_prefix(project_key: str) -> None:
 def test_another_method_is_told_what_there_is(project_key: str, method: str, path: str, allowed: str) -> None:
     answer = send(project_key, method, path)
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+def entries(answer: Answer) -> list[str]:
+    """Versions of the signature's entries of a test send."""
+    return [entry.partition(",")[0] for entry in answer.json["request"]["headers"]["webhook-signature"].split()]
+
+
+def test_an_asymmetric_endpoint_signs_twice_and_a_rotation_replaces_both_keys(
+    project_key: str, insecure: None, store: EndpointStore, receiver: HookReceiver
+) -> None:
+    made = create(project_key, url=receiver.url, asymmetric=True)
+    path = f"{PATH}/{made['id']}"
+    assert made["asymmetric"] is True
+    assert (made["secret"][:6], made["public_key"][:5]) == ("whsec_", "whpk_")
+    assert "whsk_" not in json.dumps(made)
+    assert b"whsk_" not in row(store, made["id"]).secret_box
+    assert entries(send(project_key, "POST", f"{path}/test")) == ["v1", "v1a"]
+    Webhook(made["secret"]).verify(receiver.received[-1].body, receiver.received[-1].headers)
+
+    rotated = send(project_key, "POST", f"{path}/rotate").json
+    assert rotated["public_key"] not in {None, made["public_key"]}
+    assert send(project_key, "GET", path).json["public_key"] == rotated["public_key"]
+    sent = send(project_key, "POST", f"{path}/test")
+    assert entries(sent) == ["v1", "v1a", "v1", "v1a"]
+    content = sent.json["signed_content"].encode()
+    signed = [entry.partition(",")[2] for entry in sent.json["request"]["headers"]["webhook-signature"].split()[1::2]]
+    for public_key, signature in zip((rotated["public_key"], made["public_key"]), signed, strict=True):
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+        key.verify(base64.b64decode(signature), content)
+
+
+def test_an_endpoint_gets_and_loses_its_key_pair_and_keeps_its_secret(
+    project_key: str, insecure: None, receiver: HookReceiver
+) -> None:
+    made = create(project_key, url=receiver.url)
+    path = f"{PATH}/{made['id']}"
+    assert (made["asymmetric"], made["public_key"]) == (False, None)
+    first = change(project_key, made["id"], asymmetric=True).json["public_key"]
+    assert change(project_key, made["id"], description="kept", asymmetric=True).json["public_key"] == first
+    assert entries(send(project_key, "POST", f"{path}/test")) == ["v1", "v1a"]
+    assert change(project_key, made["id"], asymmetric=False).json["public_key"] is None
+    assert entries(send(project_key, "POST", f"{path}/test")) == ["v1"]
+    Webhook(made["secret"]).verify(receiver.received[-1].body, receiver.received[-1].headers)

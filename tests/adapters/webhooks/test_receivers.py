@@ -14,7 +14,8 @@ from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.signature import parse_secret, sign
+from functions.webhooks.endpoints.secrets import EndpointSecrets
+from functions.webhooks.sending.signature import new_private_key, parse_private_key, parse_secret, sign
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.openapi_check import check_webhook
@@ -24,6 +25,8 @@ from tests.submission_factory import SUBMISSION_ID, FakeTime
 
 OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 RAW_SECRET = "any text you choose, ünïcode"
+PRIVATE_KEY = parse_private_key(new_private_key())
+BODY = b'{"type":"submission.completed"}'
 REFUSED = "refused: the signature is wrong, or the timestamp too old"
 
 
@@ -257,3 +260,44 @@ def test_it_ends_after_one_if_asked(runtime: str) -> None:
         assert process.post(signed(b"[1]"), b"[2]") == 401
         assert process.post(signed(b"[1]"), b"[1]") == 200
         assert process.process.wait(10) == 0
+
+
+def test_a_public_key_verifies_what_an_asymmetric_endpoint_gets(pipeline: Pipeline) -> None:
+    """A rotation overlap too; not one that another key has signed, nor a changed body."""
+    for runtime in COMMANDS:
+        endpoint = pipeline.endpoint()
+        first, second = (asymmetric(pipeline, endpoint) for _ in range(2))
+        with running(runtime, first) as old, running(runtime, second) as new:
+            for receiver in (old, new):
+                pipeline.change_endpoint(endpoint, {"url": receiver.url})
+                assert finish(pipeline, endpoint) == 200, runtime
+            pipeline.time.advance(60)
+            pipeline.change_endpoint(endpoint, {"url": old.url})
+            assert finish(pipeline, endpoint) == 401, runtime
+            headers = signed(BODY) | {"webhook-signature": sign(PRIVATE_KEY, SUBMISSION_ID, now_ms() // 1000, BODY)}
+            assert new.post(headers, BODY) == 401, runtime
+        pipeline.changes.delete("dev", endpoint.endpoint_id)
+        with running(runtime, PRIVATE_KEY.public_key()) as ours:
+            assert ours.post(headers, BODY) == 200, runtime
+            assert ours.post(headers, BODY + b" ") == 401, runtime
+            entry = headers["webhook-signature"]
+            for wrong in (
+                "v1a,",
+                "v1a,%",
+                "v1a," + "A" * 88,
+                entry.replace("v1a,", "v1,"),
+                signed(BODY)["webhook-signature"],
+            ):
+                assert ours.post(headers | {"webhook-signature": wrong}, BODY) == 401, (runtime, wrong)
+            assert ours.post(headers | {"webhook-signature": f"v1,AAAA {entry}"}, BODY) == 200, runtime
+
+
+def asymmetric(pipeline: Pipeline, endpoint: Endpoint) -> str:
+    """Give an endpoint a new key pair, as a rotation with overlap does; return the public key."""
+    seen = pipeline.at(endpoint)
+    box, public_key = EndpointSecrets(pipeline.boxes).new_keys(SECRET, "dev", endpoint.endpoint_id, asymmetric=True)
+    assert public_key is not None
+    until_ms = pipeline.time() + 60_000
+    previous = {"previous_secret_box": seen.secret_box, "previous_until_ms": until_ms}
+    pipeline.change_endpoint(endpoint, {"secret_box": box, "public_key": public_key, **previous})
+    return public_key
