@@ -29,33 +29,35 @@ async function board(signal, show) {
 }
 
 function Card({ check, runs }) {
-  const next = check.next_runs[0];
+  const [next] = check.next_runs;
+  const soon = next && Date.parse(next) < Date.now() ? "the next run is due" : `next run ${ago(next)}`;
   const since = check.state_since ? `${check.state} since ${ago(check.state_since)}` : "not run yet";
   return html`<li class="card">
     <div class="row"><${State} state=${check.state} />
       <a class="card-title" href=${`#/checks/${check.id}`}><${Foreign} text=${check.name} /></a></div>
     ${runs ? html`<${Sparkline} runs=${runs} />` : html`<p class="quiet">Loading the history…</p>`}
-    <p class="quiet">${since}${next && ` · next run ${ago(next)}`}</p>
+    <p class="quiet">${since}${next && ` · ${soon}`}</p>
   </li>`;
 }
 
 function Board() {
   return html`<h1 tabindex="-1">Checks</h1>
-    <${Loaded} what="checks" load=${board} show=${({ checks, histories }) =>
+    <${Loaded} what="checks" load=${board} show=${({ checks, histories }, reload) =>
       checks.length === 0
         ? html`<${Empty} title="No checks yet">
           <p>A check is a program that runs by itself, on a schedule or an event. <code>POST api/checks</code> makes one.</p><//>`
-        : html`<${Tally} checks=${checks} /><ul class="cards">${checks.map(
+        : html`<${Tally} checks=${checks} reload=${reload} /><ul class="cards">${checks.map(
             (check) => html`<${Card} key=${check.id} check=${check} runs=${histories[check.id]} />`,
           )}</ul>`} />
     <h2 class="after">Judge runs</h2><${JudgeRuns} />`;
 }
 
-function Tally({ checks }) {
+function Tally({ checks, reload }) {
   const counts = WORST_FIRST.map((state) => [state, checks.filter((check) => check.state === state).length]);
-  return html`<p class="row tally">${counts
+  return html`<div class="row tally">${counts
     .filter(([, count]) => count > 0)
-    .map(([state, count]) => html`<span><b>${count}</b> <${State} state=${state} /></span>`)}</p>`;
+    .map(([state, count]) => html`<span><b>${count}</b> <${State} state=${state} /></span>`)}
+    <button class="small" onClick=${reload}>Refresh</button></div>`;
 }
 
 export default function Checks({ id }) {

@@ -103,6 +103,8 @@ function Settings({ endpoint }) {
     ["Only for", filtersText(endpoint.filters)],
     ["Format", endpoint.format],
     ["Payload", endpoint.payload],
+    ["Ordered", endpoint.ordered && "yes"],
+    ["Public key", endpoint.public_key && html`<code>${endpoint.public_key}</code>`],
     ["Success, last hour", endpoint.stats && rate(endpoint.stats.last_hour)],
     ["Success, last day", endpoint.stats && rate(endpoint.stats.last_day)],
     ["Latency p50 / p95, last hour", slow(hour)],

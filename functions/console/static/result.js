@@ -63,7 +63,7 @@ function Verdict({ body }) {
   const title = verdictTitle(result);
   const end = result.signal ? `signal ${result.signal}` : result.exit_code !== null && `exit code ${result.exit_code}`;
   const facts = [
-    seconds(metrics?.wall_time_secs),
+    metrics && seconds(metrics.wall_time_secs),
     end,
     result.actor && `decided by ${ACTORS[result.actor] ?? result.actor}`,
   ];
