@@ -133,12 +133,19 @@ def _run(
 
 
 def _settle(stack: LocalStack) -> Tables:
-    """Wait until every submission is final and every delivery done, at most for the quiet time; then a little more."""
+    """Wait until every submission is final and every delivery done, at most for the quiet time; then a little more.
+
+    A sweep may publish an alert in the little time: then its deliveries are waited for too.
+    """
     deadline = time.monotonic() + QUIET_SECS
     while time.monotonic() < deadline:
-        tables = read_tables(stack)
-        if not tables.open_ids and set(tables.deliveries.values()) <= {"delivered"}:
-            break
+        if _is_settled(read_tables(stack)):
+            time.sleep(_AFTERWARDS_SECS)
+            if _is_settled(tables := read_tables(stack)):
+                return tables
         time.sleep(1)
-    time.sleep(_AFTERWARDS_SECS)
     return read_tables(stack)
+
+
+def _is_settled(tables: Tables) -> bool:
+    return not tables.open_ids and set(tables.deliveries.values()) <= {"delivered"}
