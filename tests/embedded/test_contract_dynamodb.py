@@ -321,9 +321,11 @@ def test_a_table_that_is_not_there_is_named(client: Any) -> None:
 
 
 @only("engine", "ministack")
-def test_an_item_has_at_most_400_kb(client: Any, table: str) -> None:
-    fixed = len("pkask1text")
-    put(client, table, text={"S": "x" * (400 * 1024 - fixed)})
+@pytest.mark.parametrize("letter", ["x", "€", "𝄞"])
+def test_an_item_has_at_most_400_kb(client: Any, table: str, letter: str) -> None:
+    letters, rest = divmod(400 * 1024 - len("pkask1text"), len(letter.encode()))
+    text = letter * letters + "x" * rest
+    put(client, table, text={"S": text})
     with pytest.raises(ClientError) as refused:
-        put(client, table, text={"S": "x" * (400 * 1024 - fixed + 1)})
+        put(client, table, text={"S": text + "x"})
     assert refused.value.response["Error"]["Code"] == "ValidationException"
