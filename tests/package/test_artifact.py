@@ -51,6 +51,17 @@ print("imported")
 """
 
 
+def in_artifact(code: str, importable: Path) -> subprocess.CompletedProcess[str]:
+    """Run code that has only the artifact, as its first argument, and the standard library."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_every_function_of_the_template_is_covered(functions: dict[str, Any]) -> None:
     assert sorted(functions) == sorted(FUNCTIONS)
 
@@ -76,13 +87,7 @@ def test_the_artifact_signs_with_ed25519(importable: Path) -> None:
         "from functions.webhooks.sending.signature import new_private_key, parse_private_key;"
         "print(len(parse_private_key(new_private_key()).entry(b'content')))"
     )
-    finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable)],
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    finished = in_artifact(code, importable)
     assert (finished.returncode, finished.stdout) == (0, "92\n"), finished.stderr
 
 
@@ -94,13 +99,7 @@ def test_every_module_of_the_artifact_imports_those_that_load_late_too(importabl
         "names = [found.name for found in pkgutil.walk_packages(functions.__path__, 'functions.')]\n"
         "print(len([importlib.import_module(name) for name in names]))\n"
     )
-    finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable)],
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    finished = in_artifact(code, importable)
     assert finished.returncode == 0, finished.stderr
     sources = [path for path in (importable / "functions").rglob("*.py") if path.name != "__init__.py"]
     assert int(finished.stdout) >= len(sources) > 10
