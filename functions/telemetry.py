@@ -8,24 +8,19 @@ Never pass code, stdin, output, headers or secrets. Never use an id as a dimensi
 from __future__ import annotations
 
 import functools
-import json
 import os
-import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 from functions import VERSION
-from functions.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULT_NAMESPACE = "Rustbox"
 """Outside a deployment. template.yaml sets one for each stage, so that stages of one account do not mix."""
-
-
-type Unit = Literal["Count", "Seconds", "Milliseconds"]
 
 
 @functools.cache
@@ -43,21 +38,18 @@ def warn(log: Logger, phrase: str, ids: Mapping[str, Any], error: Exception, pro
 
 
 class Metrics:
-    """Metrics of one entry point in CloudWatch's embedded metric format, written immediately.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-    """
+    """Metrics of one entry point in CloudWatch's embedded metric format, written immediately."""
 
     def __init__(self, service: str) -> None:
         self._service = service
 
-    def add(self, name: str, value: float = 1, unit: Unit = "Count", **dimensions: str) -> None:
+    def add(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
         """Write one value with the dimension `service` and the given ones."""
         namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", _DEFAULT_NAMESPACE)
-        named = {"service": self._service, **dimensions}
-        about = {"Namespace": namespace, "Dimensions": [list(named)], "Metrics": [{"Name": name, "Unit": unit}]}
-        line = {"_aws": {"Timestamp": now_ms(), "CloudWatchMetrics": [about]}, **named, name: [float(value)]}
-        sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+        with single_metric(name=name, unit=unit, value=value, namespace=namespace) as metric:
+            metric.add_dimension(name="service", value=self._service)
+            for dimension, text in dimensions.items():
+                metric.add_dimension(name=dimension, value=text)
 
 
 @functools.cache

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
-def handle_batch(event: dict[str, Any], handle: Callable[[str, str], None]) -> dict[str, Any]:
-    """Call `handle` with body and id of each message. A message whose call raises is reported as failed."""
-    failed: list[dict[str, str]] = []
-    for record in event["Records"]:
-        try:
-            handle(record["body"], record["messageId"])
-        except Exception:  # noqa: BLE001 - `handle` has logged it, and the other messages must not fail with it
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
+
+def handle_batch(
+    event: dict[str, Any], context: LambdaContext, handle_record: Callable[[SQSRecord], None]
+) -> dict[str, Any]:
+    """Call `handle_record` for each message. A message whose call raises is reported as failed."""
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return dict(
+        process_partial_response(event=event, record_handler=handle_record, processor=processor, context=context)
+    )

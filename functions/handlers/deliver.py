@@ -3,6 +3,7 @@
 from functools import cache, partial
 from typing import Any
 
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.handlers.batches import handle_batch
@@ -29,19 +30,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Attempt the deliveries of the hints. A failed hint is received again, and its row stays due."""
     until_ms = wired().clock() + context.get_remaining_time_in_millis() - SEND_MS
     deliver = partial(_deliver, until_ms=until_ms)
-    return handle_batch(event, deliver)
+    return handle_batch(event, context, deliver)
 
 
-def _deliver(body: str, message_id: str, until_ms: int) -> None:
+def _deliver(record: SQSRecord, until_ms: int) -> None:
     ids: dict[str, Any] = {}
     try:
-        hint = Hint.parse(body)
+        hint = Hint.parse(record.body)
         ids = hint.log_ids
         for attempted in wired().deliver(hint, until_ms):
             _report(attempted)
     except Exception:
         phrase = "Delivery not attempted because of an internal error"
-        logger(SERVICE).exception(phrase, message_id=message_id, **ids)
+        logger(SERVICE).exception(phrase, message_id=record.message_id, **ids)
         raise
 
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.errors import MessageInvalidError
@@ -31,12 +32,12 @@ def wired() -> Recorder:
     return recorder(load(RecordSettings), SERVICE)
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Record a batch. A failed message is received again; after too many receives it goes to the dead-letter queue."""
     parsed = {record["messageId"]: _parse(record["body"]) for record in event["Records"]}
     rows = wired().rows_of(filter(None, parsed.values()))  # one read for the whole batch
     hints: list[Hint] = []
-    answer = handle_batch(event, partial(_record, parsed, rows, hints))
+    answer = handle_batch(event, context, partial(_record, parsed, rows, hints))
     wired().completer.send(hints)  # if this process dies before, the messages come again
     return answer
 
@@ -48,18 +49,14 @@ def _parse(body: str) -> CompletionsMessage | None:
 
 
 def _record(
-    parsed: dict[str, CompletionsMessage | None],
-    rows: dict[str, Submission],
-    hints: list[Hint],
-    body: str,
-    message_id: str,
+    parsed: dict[str, CompletionsMessage | None], rows: dict[str, Submission], hints: list[Hint], record: SQSRecord
 ) -> None:
     log = logger(SERVICE)
     try:
-        message = parsed[message_id] or parse_completions_message(body)  # again, for its error
+        message = parsed[record.message_id] or parse_completions_message(record.body)  # again, for its error
         hints += wired().apply(message, rows)
     except Exception:
-        log.exception("Completion not recorded", message_id=message_id, **_ids(parsed[message_id]))
+        log.exception("Completion not recorded", message_id=record.message_id, **_ids(parsed[record.message_id]))
         raise
     if isinstance(message, ExecutionStarted | ExecutionCompleted):
         log.info("Completion recorded", **_ids(message), message_type=message.type)

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.checks.run_store import Due
@@ -28,14 +30,14 @@ def wired() -> Checks:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the due slots and runs on an event of the schedule; do what messages of the queue say."""
     if "Records" in event:
-        return handle_batch(event, _hinted)
+        return handle_batch(event, context, _hinted)
     parts = wired()
     now = parts.firing.clock()
     due = sorted(parts.runs.due(now), key=lambda row: row.due_at_ms)
     with ThreadPoolExecutor(THREADS) as pool:
         failed = sum(pool.map(lambda row: _serve(row, context), due))
     age_ms = max((now - row.due_at_ms for row in due), default=0)
-    metrics(SERVICE).add("OldestCheckAge", age_ms / MS_PER_SEC, "Seconds")
+    metrics(SERVICE).add("OldestCheckAge", age_ms / MS_PER_SEC, MetricUnit.Seconds)
     return {"due": len(due), "failed": failed}
 
 
@@ -51,9 +53,9 @@ def _serve(row: Due, context: LambdaContext) -> bool:
     return False
 
 
-def _hinted(body: str, message_id: str) -> None:
+def _hinted(record: SQSRecord) -> None:
     try:
-        wired().take(body)
+        wired().take(record.body)
     except Exception:
-        logger(SERVICE).exception("Message about checks not served", message_id=message_id)
+        logger(SERVICE).exception("Message about checks not served", message_id=record.message_id)
         raise

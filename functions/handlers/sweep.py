@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.clock import MS_PER_SEC
@@ -33,18 +35,18 @@ def new_sweep() -> Sweep:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle the dead letters of an SQS event; sweep on an event of the schedule."""
     if "Records" in event:
-        return handle_batch(event, _settle)
+        return handle_batch(event, context, _settle)
     sweep = new_sweep()
     shared = SharedSweep(sweep, context.get_remaining_time_in_millis, logger(SERVICE))
     shared.run()
-    metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, "Seconds")
+    metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, MetricUnit.Seconds)
     return {"driven": shared.driven, "failed": shared.failed}
 
 
-def _settle(body: str, message_id: str) -> None:
-    ids = {"message_id": message_id, "submission_id": submission_of(body)}
+def _settle(record: SQSRecord) -> None:
+    ids = {"message_id": record.message_id, "submission_id": submission_of(record.body)}
     try:
-        how = settle(body, wired())
+        how = settle(record.body, wired())
     except Exception:
         logger(SERVICE).exception("Dead letter not settled", extra=ids)
         raise

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
@@ -209,7 +210,7 @@ class Completer:
         self.metrics.add("ExecutionCompleted", verdict=final.verdict or final.kind, language=final.language)
         if final.started_at is not None:
             waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
-            self.metrics.add("QueueDelay", max(0, waited_ms), "Milliseconds")
+            self.metrics.add("QueueDelay", max(0, waited_ms), MetricUnit.Milliseconds)
         self.on_final(final)
         return Ended(final, webhooks.hints)
 
