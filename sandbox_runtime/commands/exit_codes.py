@@ -4,6 +4,7 @@ from sandbox_runtime.messages import Result
 
 UNHEALTHY = 1  # health checks of containers may only return 0 and 1
 USAGE = 2
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
 COMPILE_FAILED = 120
 PLATFORM_FAILURE = 121
 PROCESS_LIMIT = 122
@@ -23,6 +24,7 @@ exit codes:
   {TIME_LIMIT}                 CPU or wall time limit (TLE)
   {MEMORY_LIMIT}                 memory limit (MLE)
   {USAGE}                   wrong arguments
+  {TRY_AGAIN}                  the host was too busy to start a worker
 """
 
 _BY_VERDICT = {

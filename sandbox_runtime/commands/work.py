@@ -18,6 +18,7 @@ from sandbox_runtime.commands.unable import report_unable
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import (
     JailError,
+    JailTimeoutError,
     Slot,
     SlotConfig,
     open_slot,
@@ -216,6 +217,8 @@ def _open_managed_slots(
         opening = [threads.submit(open_managed, index) for index in range(found.managed_slots)]
     try:
         managed_slots = tuple(slot for future in opening if (slot := future.result()) is not None)
+    except JailTimeoutError as error:
+        raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened in time: {error}") from error
     except JailError as error:
         raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
     if not stop.is_set():

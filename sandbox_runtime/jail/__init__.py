@@ -71,7 +71,7 @@ is charged to it. Processes, namespaces, private mounts and descriptors are new 
 
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
-from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.errors import JailError, JailTimeoutError
 from sandbox_runtime.jail.evidence.in_force import (
     CONTROLS,
     PERMISSIVE_CONTROLS,
@@ -113,6 +113,7 @@ __all__ = [
     "HostSupport",
     "JailError",
     "JailSpec",
+    "JailTimeoutError",
     "Limits",
     "Outcome",
     "Slot",

@@ -1,4 +1,4 @@
-"""The error of the jail: a step of the set-up or of the supervision failed. A guest's failure never raises it."""
+"""The errors of the jail: a step of the set-up or of the supervision failed. A guest's failure never raises them."""
 
 import os
 
@@ -19,3 +19,7 @@ class JailError(Exception):
     def facts(self) -> dict[str, object]:
         """The arguments of an equal error, for another process."""
         return {"step": self.step, "target": self.target, "errno": self.errno, "hint": self.hint}
+
+
+class JailTimeoutError(JailError):
+    """A process of ours gave no answer in time. It says nothing about what the host can do: a repeat may work."""

@@ -12,12 +12,16 @@ import pytest
 
 from sandbox_runtime.commands import exit_codes, main, work
 from sandbox_runtime.commands.display import as_json, summary
+from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.floor import check_host
 from sandbox_runtime.executor import execute
+from sandbox_runtime.jail import HostSupport, JailError, JailTimeoutError, Slot
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, PreparationError
 from sandbox_runtime.languages.entry import Prepared
 from sandbox_runtime.messages import ExecutionCompleted, parse_time
 from sandbox_runtime.settings import worker_settings
+from sandbox_runtime.worker import RunnerFacts
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -130,6 +134,38 @@ def test_a_worker_refuses_permissive_isolation_before_anything_else(
     code, text = failure(capsys, "worker")
     assert (code, "ALLOW_PERMISSIVE" in text, "as root" in text) == (121, True, True)
     assert text.strip().endswith(told[0])
+
+
+@pytest.mark.parametrize(
+    ("error", "expected_code", "told_times"),
+    [(JailError("clone", errno=1), 121, 1), (JailTimeoutError("receive message"), 75, 0)],
+    ids=["refused", "too late"],
+)
+def test_only_a_slot_that_was_refused_makes_the_host_unfit(
+    capsys: pytest.CaptureFixture[str],
+    worker_environment: pytest.MonkeyPatch,
+    error: JailError,
+    expected_code: int,
+    told_times: int,
+) -> None:
+    def open_nothing(_config: object) -> Slot:
+        raise error
+
+    told: list[str] = []
+    worker_environment.setenv("PYTHON_FORK", "false")
+    worker_environment.setattr(work, "required_floor", lambda _settings: ())
+    worker_environment.setattr(work, "_remove_stale_groups", lambda: None)
+    worker_environment.setattr(work, "_runner_facts", lambda *_: RunnerFacts({}, {}, HostSupport(None, ())))
+    worker_environment.setattr(work, "open_slot", open_nothing)
+    worker_environment.setattr(work, "report_unable", lambda _settings, problem: told.append(problem))
+    code, text = failure(capsys, "worker")
+    assert (code, str(error) in text, len(told)) == (expected_code, True, told_times)
+
+
+def test_a_host_that_was_not_checked_in_time_is_not_called_unfit() -> None:
+    with pytest.raises(CommandError) as raised:
+        check_host(HostSupport(None, (), JailTimeoutError("receive message")), ("seccomp",))
+    assert raised.value.exit_code == 75
 
 
 @pytest.mark.parametrize(

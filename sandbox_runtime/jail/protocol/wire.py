@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.errors import JailError, JailTimeoutError
 from sandbox_runtime.jail.spec import GuestFile, Limits
 
 START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
@@ -142,7 +142,7 @@ def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
     except ConnectionResetError:
         return b"", []
     except TimeoutError as error:
-        raise JailError("receive message", hint="no answer in time; the host may be overloaded") from error
+        raise JailTimeoutError("receive message", hint="no answer in time; the host may be overloaded") from error
     except OSError as error:
         raise JailError("receive message", errno=error.errno or 0) from error
     fds = [
