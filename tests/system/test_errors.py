@@ -88,7 +88,9 @@ def test_unknown_id_and_id_of_another_project_are_the_same_404(
     _assert_error(other_client.delete(f"/api/result/{submission_id}"), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/submit/", "/api/results/1", "/nothing", "/api/result/a/b/c"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/console/0/app.js", "/api/submit/", "/api/results/1", "/nothing", "/api/result/a/b/c"]
+)
 def test_unknown_path_is_404(client: httpx.Client, path: str) -> None:
     _assert_error(client.get(path), 404, "not_found")
 
