@@ -17,14 +17,15 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 first=("types" "lint contract")
 quick=(unit)
 # Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, so two jobs keep two cores busy
-# without overloading them.
-side_by_side=("hostile jail vm embedded" "system adapters package")
+# without overloading them. The kill run mostly waits for leases of dead processes.
+side_by_side=("hostile jail vm embedded" "system adapters package" "kills")
 # These tests measure how the kernel divides the CPUs, and what memory the host has left.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
 patience=(--timeout 300 --durations 12 --durations-min 3)
-# Tests of the jail that are stages of their own. `jail` is all the others.
+# Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
 hostile_tests=(tests/jail/test_hostile.py)
+kills_tests=(tests/system/test_kill_run.py)
 load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_uncharged_memory.py)
 
 stage_lint() {
@@ -52,7 +53,7 @@ stage_jail() {
 stage_two_at_a_time() { "$bin/pytest" -n 2 "tests/$1"; }
 
 # One at a time: beside it other stages work.
-stage_system() { "$bin/pytest" "${patience[@]}" tests/system; }
+stage_system() { "$bin/pytest" "${patience[@]}" tests/system --ignore "${kills_tests[0]}"; }
 
 # Without the tests that moto answers, most of which repeat one that the engine answered.
 stage_adapters_quick() { "$bin/pytest" -n 2 tests/adapters -k "not moto"; }
@@ -62,6 +63,7 @@ run_stage() {
     lint | types | vm | jail | system) "stage_$1" ;;
     hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
     load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
+    kills) "$bin/pytest" "${patience[@]}" "${kills_tests[@]}" ;;
     adapters-quick) stage_adapters_quick ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
     contract | package) stage_tests "$1" ;;
@@ -160,7 +162,7 @@ stages=("$@")
 (($#)) || read -ra stages <<<"${first[*]} ${quick[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile jail kills load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""

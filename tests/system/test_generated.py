@@ -23,7 +23,7 @@ def _generate(local: LocalStack, document: dict[str, Any], directory: Path) -> C
         [
             *(ROOT / ".venv" / "bin" / "schemathesis", "run", "openapi.json", "--url", local.url),
             *("--header", f"X-API-Key: {API_KEY}", "--header", f"X-Admin-Key: {ADMIN_KEY}"),
-            *("--checks", CHECKS, "--max-examples", "40", "--seed", "1"),
+            *("--checks", CHECKS, "--max-examples", "20", "--seed", "1"),
             *("--continue-on-failure", "--request-timeout", "40", "--workers", "4", "--no-shrink"),
             *("--phases", "coverage,fuzzing", "--report-har-path", "requests.har"),
         ],
