@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
 from sandbox_runtime.jail.inside.small_init import INIT_FILE, START_SOURCE
+from sandbox_runtime.jail.supervisor.launch import Launch
 from sandbox_runtime.languages import init_build, init_program, run_spec, warm_start
 from sandbox_runtime.languages.init_build import build_init
 from sandbox_runtime.languages.python import INTERPRETER, PYTHON
@@ -199,6 +202,16 @@ print(*[name.read_text() for name in Path("/proc/self/task").glob("*/children")]
 def test_a_runner_that_inherits_an_orphaned_init_leaves_no_zombie() -> None:
     ended = subprocess.run([sys.executable, "-c", _IN_A_CONTAINER], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, "", "")
+
+
+def test_an_inherited_init_that_is_not_gone_yet_is_waited_for() -> None:
+    ending = os.posix_spawn("/bin/sleep", ["sleep", "0.2"], {})
+    launch: Any = object.__new__(Launch)
+    launch.run_io = launch.status = SimpleNamespace(close=lambda: None)
+    launch._command_socket, launch._pidfd = None, os.pidfd_open(ending)
+    launch.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(ending, os.WNOHANG)
 
 
 def test_a_group_that_cannot_be_entered_ends_the_run_before_there_is_a_guest() -> None:

@@ -2,6 +2,7 @@
 
 import marshal
 import os
+import select
 import signal
 import socket
 import time
@@ -25,6 +26,8 @@ from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 # A pre-warmed run writes its files itself, so they count as the guest's memory. Up to these limits that is too small to
 # change a memory verdict. A compiled Go program has 2 MB.
 _MOST_PLACED_BYTES, _MEMORY_SHARE = 4 << 20, 32
+# A killed init is gone within milliseconds, also with the processes of a guest.
+_INIT_END_MS = 1_000
 # Fields that a pre-warmed run can no longer change.
 _FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")
 
@@ -183,6 +186,11 @@ class Launch:
         if self._pidfd >= 0:
             # If the template died before it reaped init, init may have become our child, as in a container.
             with suppress(ChildProcessError):
-                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+                if os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG) is None:
+                    # It was killed, and is not gone yet. A pidfd is readable when it is.
+                    ended = select.poll()
+                    ended.register(self._pidfd, select.POLLIN)
+                    ended.poll(_INIT_END_MS)
+                    os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
             os.close(self._pidfd)
             self._pidfd = -1
