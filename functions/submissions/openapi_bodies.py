@@ -127,7 +127,7 @@ class CompactOpen(BaseModel):
 
 
 class CompactResult(BaseModel):
-    """The verdict and its reasons, without null."""
+    """The verdict and its reasons. What is unknown is left out."""
 
     verdict: Verdict
     cause: Cause
@@ -139,7 +139,7 @@ class CompactResult(BaseModel):
 
 
 class CompactMetrics(BaseModel):
-    """What was measured, without null."""
+    """The measurements. One that is missing is left out."""
 
     cpu_time_secs: Measure = 0
     wall_time_secs: Measure = 0
