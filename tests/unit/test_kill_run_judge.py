@@ -133,6 +133,51 @@ def test_an_alert_must_arrive_like_the_event_of_a_run() -> None:
     assert judge(**alert, attempts=attempts, receptions=(RECEIVED, AT_ENDPOINT, received, other)).wrong
 
 
+@pytest.mark.parametrize(
+    ("arrivals", "is_good"),
+    [
+        ([("s", 0, 200), ("s2", 1, 200)], True),
+        ([("s", 0, 503), ("s", 1, 200), ("s2", 2, 200)], True),
+        ([("s", 0, 503), ("s2", 1, 200), ("s", 2, 200)], False),
+        ([("s", 0, None), ("s2", 1, 200), ("s", 2, 200)], False),
+        ([("s", 0, 200), ("s2", 1, 200), ("s", 2, 200)], False),
+        ([("s", 0, 200), ("s2", 0, 200)], False),
+    ],
+)
+def test_an_ordered_endpoint_gets_one_delivery_after_the_other(
+    arrivals: list[tuple[str, int, int | None]],
+    is_good: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    second: dict[str, Any] = RESULT | {"id": "s2", "stdout": "1-1\n"}
+    job = replace(JOB, key="1-1", code="print('1-1')", stdout="1-1\n", own=None)
+    bodies = {"s": RECEIVED.body, "s2": json.dumps(second).encode()}
+    received = [
+        replace(
+            AT_ENDPOINT,
+            webhook_id=event_id,
+            received_at=NOW + at,
+            answered_at=NOW + at + 0.5,
+            status=status,
+            body=bodies[event_id],
+        )
+        for event_id, at, status in arrivals
+    ]
+    found = judge(
+        submitted=(Submitted(JOB, "s", RESULT), Submitted(job, "s2")),
+        rows={"s": "1-0", "s2": "1-1"},
+        results={"s": RESULT, "s2": second},
+        deliveries={**GOOD.deliveries, ("s2", "e"): "delivered"},
+        receptions=(RECEIVED, *received),
+        attempts=(
+            ATTEMPT,
+            *[AttemptRow("e", one.webhook_id, one.answered_at, one.status) for one in received],
+        ),
+        ordered=frozenset({"e"}),
+    )
+    assert (found.lost, found.unexplained) == ([], [])
+    assert found.is_good is is_good
+
+
 def test_a_send_that_the_launchers_death_kept_from_being_recorded_is_explained() -> None:
     found = judge(receptions=(EARLIER, RECEIVED, AT_ENDPOINT))
     assert len(found.duplicates) == 1

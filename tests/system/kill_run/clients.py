@@ -1,4 +1,4 @@
-"""Clients that submit the jobs of a kill run. Nothing that is killed makes them give up."""
+"""Clients that submit the jobs of a kill run, and repeat each request until it is answered."""
 
 import queue
 import threading
@@ -16,11 +16,11 @@ THREADS = 24
 _ANSWER_SECS = 35
 _PAUSE_SECS = 0.3
 _ACCEPTED = frozenset({200, 202, 408})
-_BUSY = frozenset({429, 500, 503})  # the launcher dies in mid-request, or was just born
+_BUSY = frozenset({429, 500, 503})  # the launcher dies during the request, or has just started
 
 
 class Clients:
-    """Threads that take the jobs in turn, each at its time or later."""
+    """Threads that submit the jobs in order, each at its time or later."""
 
     def __init__(self, stack: LocalStack, jobs: Sequence[Job], own_url: str) -> None:
         self._stack = stack
@@ -36,13 +36,13 @@ class Clients:
         self.lost_answers = 0
 
     def start(self) -> None:
-        """Submit from now on."""
+        """Start to submit."""
         self._started = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def finish(self, timeout_secs: float) -> bool:
-        """Wait until every job is accepted; False if that did not come about."""
+        """Wait until every job is accepted; False if the time runs out first."""
         deadline = time.monotonic() + timeout_secs
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -51,7 +51,7 @@ class Clients:
         return is_done
 
     def end(self) -> None:
-        """Submit nothing more."""
+        """Stop submitting."""
         self._over.set()
 
     def _work(self) -> None:
@@ -69,7 +69,7 @@ class Clients:
                     wait_secs = _PAUSE_SECS
 
     def _submit(self, client: httpx.Client, job: Job) -> Submitted | None:
-        """One try; None if it is to be repeated. Without a key that may make a second submission."""
+        """Submit once; None if the caller must repeat it. Without an idempotency key a repeat may run twice."""
         try:
             answer = client.post(
                 "/api/submit",
@@ -78,7 +78,7 @@ class Clients:
                 headers={"Idempotency-Key": job.key} if job.repeats else None,
             )
         except httpx.ConnectError:
-            return None  # nobody heard of it
+            return None  # no process got the request
         except httpx.TransportError:
             self.lost_answers += 1
             return None

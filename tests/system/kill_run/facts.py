@@ -1,4 +1,4 @@
-"""What a kill run saw. Times are seconds since the epoch."""
+"""The facts that a kill run collects. Times are seconds since the epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tests.system.kill_run.plan import Job, Victim
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One SIGKILL that hit. `failpoint`: the step at which a process killed itself."""
+    """One SIGKILL that ended a process. `failpoint`: the step at which the process killed itself."""
 
     victim: Victim
     at: float
@@ -18,7 +18,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Generation:
-    """One life of the process of the functions. `ended_at` None: it was stopped in the end, not killed."""
+    """The life of one process of the functions. `ended_at` None: it was stopped at the end, not killed."""
 
     launched_at: float
     ended_at: float | None = None
@@ -29,7 +29,7 @@ class Generation:
 class Reception:
     """One request that a target got. `status` None: the connection was closed without an answer.
 
-    `problem`: why its signature is not good.
+    `problem`: why its signature is invalid.
     """
 
     target: str
@@ -53,7 +53,7 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What a client was told: `answer` is the result of one that waited for it."""
+    """The answer to one client. `answer`: the result of a synchronous request."""
 
     job: Job
     submission_id: str | None
@@ -62,12 +62,12 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that is judged.
+    """All facts that the judge needs.
 
     `rows`: job's key by submission id, of every row in the table. `results`: what the API shows, by submission id.
-    `deliveries`: state by (event id, target). `targets`: whether it wants an event of a run, by name of an endpoint;
-    the target `run` is a run's own. `held`: submissions that hold a place of their project's quota. `alerts`: ids of
-    events without a submission.
+    `deliveries`: state by (event id, target). `targets`: whether an endpoint subscribed to events of runs, by id;
+    the target `run` is the URL of the run itself. `ordered`: endpoints that get one delivery at a time.
+    `held`: submissions in flight in their project's quota. `alerts`: ids of events without a submission.
     """
 
     submitted: tuple[Submitted, ...]
@@ -82,3 +82,4 @@ class Facts:
     problems: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()
     alerts: frozenset[str] = frozenset()
+    ordered: frozenset[str] = frozenset()

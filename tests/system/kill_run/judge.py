@@ -1,4 +1,4 @@
-"""Judges a kill run: what is lost, what is wrong, what came twice and why."""
+"""Judges a kill run: finds losses, wrong results and duplicate sends."""
 
 import json
 from collections import Counter, defaultdict
@@ -16,12 +16,12 @@ from tests.system.kill_run.sends import Unrecorded, unreceived, unrecorded
 RUN = "run"
 MAX_ATTEMPTS = 10
 MAX_RECEIVES = 5
-"""Of the submission queues. A receive ends without a result only by a kill, or the platform is to blame."""
+"""Of the submission queues. Only a kill may end a receive without a result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`duplicates`: sends that were not recorded, and so were done again. `retries`: those after a recorded failure."""
+    """`duplicates`: sends without a record, repeated for that reason. `retries`: sends after a recorded failure."""
 
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Judgement:
         return not (self.lost or self.wrong or self.unexplained)
 
     def lines(self) -> Iterator[str]:
-        """What is not as it should be, and each duplicate."""
+        """List losses, wrong results and duplicates."""
         yield from (f"lost: {what}" for what in self.lost)
         yield from (f"wrong: {what}" for what in self.wrong)
         for duplicate in self.duplicates:
@@ -64,7 +64,7 @@ class Judge:
             self._attempts[attempt.event_id, attempt.target].append(attempt)
 
     def judge(self) -> Judgement:
-        """Judge everything."""
+        """Return the judgement of all facts."""
         facts = self._facts
         sends = [
             found
@@ -74,7 +74,13 @@ class Judge:
         repeats = sum(len(receptions) - 1 for receptions in self._received.values())
         return Judgement(
             lost=[*self._lost()],
-            wrong=[*facts.problems, *self._wrong_rows(), *self._wrong_results(), *self._wrong_deliveries()],
+            wrong=[
+                *facts.problems,
+                *self._wrong_rows(),
+                *self._wrong_results(),
+                *self._wrong_deliveries(),
+                *self._overtaken(),
+            ],
             duplicates=sends,
             retries=repeats - len(sends),
             delivered=sum(self._is_delivered(pair) for pair in self._owed),
@@ -119,9 +125,9 @@ class Judge:
             if key != submitted.job.key:
                 yield f"job {submitted.job.key} was told the id of job {key}"
 
-        # One without a row was taken by a process that died before it wrote the row; the quota gives that back itself.
+        # A process that dies before it writes the row leaves a charge without a row. The quota releases that by itself.
         for submission_id in self._facts.held & self._facts.rows.keys():
-            yield f"{submission_id} still holds a place of the quota"
+            yield f"{submission_id} is still in flight in the quota"
 
     def _wrong_results(self) -> Iterator[str]:
         for submission_id, key in self._facts.rows.items():
@@ -133,7 +139,7 @@ class Judge:
         for submitted in self._facts.submitted:
             told, now = submitted.answer, self._facts.results.get(submitted.submission_id or "", {})
             if told is not None and _essence(told) != _essence(now):
-                yield f"{submitted.submission_id}: who waited was answered {_essence(told)}, now {_essence(now)}"
+                yield f"{submitted.submission_id}: answered {_essence(told)}, now {_essence(now)}"
 
     def _was_killed_too_often(self, result: Mapping[str, Any]) -> bool:
         if result["verdict"] != "IE" or result["result"]["cause"] not in {"ie_supervisor_failure", "ie_not_run"}:
@@ -144,11 +150,11 @@ class Judge:
     def _wrong_deliveries(self) -> Iterator[str]:
         owed = set(self._owed)
         for pair in self._facts.deliveries.keys() - owed:
-            yield f"{pair[0]} has a delivery to {pair[1]}, which does not want it"
+            yield f"{pair[0]} has a delivery to {pair[1]}, which did not subscribe to it"
         bodies: dict[str, set[bytes]] = defaultdict(set)
         for pair, receptions in self._received.items():
-            if pair not in owed and not _is_alert(receptions[0]):  # an alert may come after the tables were read
-                yield f"{pair[1]} got {pair[0]}, which it does not want"
+            if pair not in owed and not _is_alert(receptions[0]):  # an alert may arrive after the tables were read
+                yield f"{pair[1]} got {pair[0]}, to which it did not subscribe"
             bodies[pair[0]] |= {reception.body for reception in receptions}
             yield from (f"{pair[0]} to {pair[1]}: {reception.problem}" for reception in receptions if reception.problem)
             for attempt in unreceived(receptions, self._attempts.get(pair, [])):
@@ -163,6 +169,21 @@ class Judge:
             if event.get("type") not in ALERT_EVENTS and _essence(event) != _essence(result):
                 yield f"{submission_id} was sent as {_essence(event)}, now {_essence(result)}"
 
+    def _overtaken(self) -> Iterator[str]:
+        """Deliveries of an ordered endpoint that were sent again after another one had begun, or beside it."""
+        for target in self._facts.ordered:
+            seen: list[Reception] = []
+            for reception in sorted(self._facts.receptions, key=lambda reception: reception.received_at):
+                if reception.target != target:
+                    continue
+                last = seen[-1] if seen else None
+                if last is not None and last.webhook_id != reception.webhook_id:
+                    if any(earlier.webhook_id == reception.webhook_id for earlier in seen):
+                        yield f"{reception.webhook_id} came to the ordered {target} again, after {last.webhook_id}"
+                    if last.status != HTTPStatus.OK or reception.received_at < last.answered_at:
+                        yield f"{reception.webhook_id} came to the ordered {target} before the end of {last.webhook_id}"
+                seen.append(reception)
+
 
 def epoch_secs(time: str) -> float:
     """Read an RFC 3339 time."""
@@ -174,5 +195,5 @@ def _is_alert(reception: Reception) -> bool:
 
 
 def _essence(result: Mapping[str, Any]) -> dict[str, Any]:
-    """What must never change once a run is final."""
+    """Return the fields that never change once a run is final."""
     return {name: result.get(name) for name in ("id", "verdict", "exit_code", "stdout", "stderr", "completed_at")}

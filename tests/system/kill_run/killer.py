@@ -1,4 +1,4 @@
-"""Kills the parts of a local stack by plan, and starts its launcher again whenever that is dead."""
+"""Kills the parts of a local stack by plan, and restarts its launcher whenever it has died."""
 
 import math
 import os
@@ -46,25 +46,25 @@ class Killer:
         self.missing = [kill.victim for kill in plan.required]
 
     def start(self) -> None:
-        """Kill from now on; the stack is ready, and the launcher that made it so is the first generation."""
+        """Start to kill. The stack is ready, and its launcher is the first generation."""
         self._log_begins = self._log_seen = self._stack.log_path.stat().st_size
         self.generations.append(Generation(launched_at=time.time() - _PRESENT_SECS))
         for thread in self._threads:
             thread.start()
 
     def finish(self, timeout_secs: float) -> None:
-        """Wait until the time for kills is over; from then on nothing is killed, and a launcher lives."""
+        """Wait until the time for kills is over. After it nothing is killed, and a launcher runs."""
         self._threads[0].join(timeout_secs)
         self.end()
 
     def end(self) -> None:
-        """Kill nothing more."""
+        """Stop killing."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def close(self) -> None:
-        """Take the log of the last generation, when its launcher has ended."""
+        """Read the log of the last generation, after its launcher has ended."""
         self.generations[-1].log = self._log_of_generation()
         self._note_runner()
 
@@ -82,7 +82,7 @@ class Killer:
             self._kill_in_time(kill, ends)
 
     def _kill_in_time(self, kill: PlannedKill, ends: float) -> bool:
-        """Kill one when it is its turn, and tell whether that hit; nothing is killed from `ends` on."""
+        """Kill one victim at its turn, and return whether that succeeded; kill nothing from `ends` on."""
         while (kill.settled and not self._works()) or (self.missing and self._has_required_failpoint()):
             if time.monotonic() >= ends or self._over.wait(_POLL_SECS):
                 return False
@@ -100,7 +100,7 @@ class Killer:
             return b"worker started" in log.read()
 
     def _kill(self, planned: PlannedKill) -> bool:
-        """Kill one of the kind; False if there is none for long, as while the launcher starts."""
+        """Kill one process of the kind; False if none appears in time, as while the launcher starts."""
         if planned.victim not in {Victim.TEMPLATE, Victim.GUEST, Victim.FUNCTIONS}:
             self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
@@ -129,7 +129,7 @@ class Killer:
         return True
 
     def _victims(self, kind: Victim) -> Iterator[tuple[int, int]]:
-        """Pids with their parents', so that nobody else is hit who got the same number."""
+        """Yield pids with their parents, so that no other process with a reused pid is killed."""
         with suppress(OSError, ValueError, KeyError):
             runner, launcher = self._stack.pid_of("runner"), self._stack.process
             background = _parent_of(runner)
@@ -159,20 +159,20 @@ class Killer:
                     self._over.wait(_POLL_SECS)
                 elif self._failpoint is None:
                     return
-                else:  # a process of it would die later, when nobody counts it
+                else:  # one of its processes would die later, uncounted
                     self._kill_launcher(process, Victim.LAUNCHER)
                 continue
             self._end_launcher()
             if self.problems:
                 return
-            # Order: while `_works` may still mean the dead one, the failpoint is still its own.
+            # Order: while `_works` may still mean the dead launcher, the failpoint still belongs to it.
             self._log_begins = self._log_seen = self._works_after = self._stack.log_path.stat().st_size
             self._failpoint = failpoint = None if self._over.is_set() else next(self._failpoints, None)
             self.generations.append(Generation(launched_at=time.time()))
             self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
 
     def _note_replaced(self) -> None:
-        """Note the ends of single processes of the launcher. One that nobody here killed is the failpoint's."""
+        """Note the ends of single processes of the launcher. One that this class did not kill died at the failpoint."""
         with self._stack.log_path.open("rb") as log:
             log.seek(self._log_seen)
             text = log.read()
@@ -243,7 +243,7 @@ def kill_child(pid: int, parent: int) -> bool:
     except ProcessLookupError:
         return False
     try:
-        # Order: the pidfd pins the process first, then it is looked at; only so is it surely the one that is meant.
+        # Order: the pidfd pins the process before the check, so that the check holds for the process that is killed.
         if identify(pid) is None or _parent_of(pid) != parent:
             return False
         signal.pidfd_send_signal(fd, signal.SIGKILL)
@@ -255,7 +255,7 @@ def kill_child(pid: int, parent: int) -> bool:
 
 
 def _parent_of(pid: int) -> int:
-    """Raises OSError where there is no such process."""
+    """Return the parent's pid. Raises OSError if there is no such process."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     return int(stat.rpartition(")")[2].split()[1])
 

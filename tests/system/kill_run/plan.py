@@ -1,4 +1,4 @@
-"""What a kill run does and when, drawn from its seed: the jobs, the kills, the steps at which launchers die."""
+"""The plan of a kill run, drawn from its seed: the jobs, the kills, the steps at which launchers die."""
 
 import random
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Victim(StrEnum):
     GUEST = "guest"  # the first process of a run's namespaces, whose end takes the run along
 
 
-# A launcher first: the next one has the required failpoint, and nearly all jobs are still to come for it.
+# A launcher first: the next one has the required failpoint, and nearly all jobs come after it.
 REQUIRED = (
     Victim.LAUNCHER,
     Victim.RUNNER,
@@ -55,7 +55,7 @@ _ENDS = (Victim.EVERYTHING, Victim.LAUNCHER, Victim.LAUNCHER, Victim.FUNCTIONS, 
 
 
 class Own(StrEnum):
-    """The webhook that a run brings along: by the form of its secret."""
+    """The run's own webhook, by the form of its secret."""
 
     WHSEC = "whsec"
     RAW = "raw"
@@ -63,9 +63,9 @@ class Own(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One submission, begun `at_secs` after the start, and what must come of it.
+    """One submission, sent `at_secs` after the start, and its expected result.
 
-    `waits`: asks with wait=true. `repeats`: has an Idempotency-Key, and is asked for again when its answer was lost.
+    `waits`: sent with wait=true. `repeats`: has an Idempotency-Key, and is sent again when its answer was lost.
     """
 
     key: str
@@ -91,10 +91,10 @@ class PlannedKill:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What happens in which order.
+    """The jobs and the kills, in order.
 
-    `required`: the first kills, which the run waits for however slow the machine is. `kills`: those after them, more
-    than fit into `secs`. `failpoints`: of the launchers, in order; one kills a single process of its launcher.
+    `required`: the first kills; the run waits for them on any machine. `kills`: the kills after them, more than fit
+    into `secs`. `failpoints`: of the launchers, in order; one kills a single process of its launcher.
     `required_failpoint`: while required kills are left, nothing else kills the launcher that has it.
     """
 
@@ -107,7 +107,7 @@ class Plan:
 
 
 def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, ...] = ()) -> Plan:
-    """Equal for equal arguments.
+    """Make a plan, equal for equal arguments.
 
     `failpoints`: of the first launchers, the first of them required; none named: all, in an order of the seed.
     """
@@ -120,7 +120,7 @@ def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, .
 
 
 def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:
-    """Some slots lose what they hold. Then the runner, a process of the launcher or all die, some at their start."""
+    """Kill templates and guests of some slots, then the runner, a process of the launcher or everything."""
     for _ in range(chance.choice([0, 1, 2, 3])):
         yield PlannedKill(chance.choice([Victim.TEMPLATE, Victim.GUEST]), chance.uniform(0.2, 1.2), settled=True)
     is_settled = chance.random() < 0.85

@@ -1,4 +1,4 @@
-"""One kill run from start to end: a stack of its own, targets, clients, kills, a quiet time, the judgement."""
+"""One kill run from start to end: its own stack, targets, clients, kills, a wait without kills, the judgement."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from tests.system.kill_run.targets import Targets, open_targets
 from tests.system.local_stack import LocalStack, traces
 
 VARIABLES = {
-    # As short as the template allows, so that what a kill leaves behind is soon taken up again.
+    # As short as the template allows, so that work of killed processes is soon repeated.
     "RUSTBOX_PARAM_SubmissionVisibilitySecs": "10",
     "RUSTBOX_PARAM_PipelineVisibilitySecs": "30",
     "RUSTBOX_PARAM_PendingRedriveSecs": "5",
@@ -24,17 +24,17 @@ VARIABLES = {
     "HEARTBEAT_SECS": "1",
 }
 QUIET_SECS = 600
-"""Bound of the time until all is done: a killed sender's lease lasts 60 s, a wait for a free one up to 300 s more."""
+"""Limit for the wait without kills: a killed sender's lease lasts 60 s, a wait for a free one up to 300 s more."""
 ACCEPT_SECS = 180
 REQUIRED_SECS = 300
-"""Bound of the time until every required victim is killed, beyond the time of the plan."""
+"""Limit for the time until every required victim is killed, beyond the time of the plan."""
 _AFTERWARDS_SECS = 3.0
-"""Behind the last delivery: time for one that should not come."""
+"""After the last delivery: time for one that should not arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a run."""
+    """The result of a kill run."""
 
     judgement: Judgement
     kills: tuple[Kill, ...]
@@ -46,12 +46,12 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether the run shows that nothing is lost."""
+        """Whether nothing was lost, wrong or left behind."""
         return self.judgement.is_good and not any(self.leftovers.values())
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """One line of counts."""
         found, counts = self.judgement, Counter(kill.victim for kill in self.kills)
         kinds = ", ".join(f"{victim} {counts[victim]}" for victim in Victim)
         return (
@@ -63,11 +63,11 @@ class Report:
 
 
 class LauncherEndedError(Exception):
-    """The launcher ended, and nobody had killed it."""
+    """The launcher ended without a kill."""
 
 
 def kill_run(stack: LocalStack, plan: Plan, seed: int, tell: Callable[[str], None]) -> Report:
-    """Run it on a stack that is not started yet; whatever happens, in the end nothing of it is left.
+    """Run `plan` on a stack that is not started yet. Stop the stack in any case.
 
     Raises LauncherEndedError.
     """
@@ -98,7 +98,7 @@ def _run(
     tell(f"killed for {killed_secs:.0f} s; until then {accepted} of {len(plan.jobs)} were accepted, {ended} had ended")
     problems = [f"no {victim} was killed" for victim in killer.missing]
     if not clients.finish(ACCEPT_SECS):
-        problems.append("some clients were not answered in the end")
+        problems.append("some clients got no answer")
     quiet_began = time.monotonic()
     tables = _settle(stack)
     quiet_secs = time.monotonic() - quiet_began - _AFTERWARDS_SECS
@@ -120,6 +120,7 @@ def _run(
         problems=(*problems, *clients.problems),
         held=frozenset(tables.held),
         alerts=frozenset(tables.alerts),
+        ordered=frozenset(targets.ordered),
     )
     return Report(
         judgement=Judge(facts).judge(),
@@ -133,9 +134,9 @@ def _run(
 
 
 def _settle(stack: LocalStack) -> Tables:
-    """Wait until every submission is final and every delivery done, at most for the quiet time; then a little more.
+    """Wait until every submission is final and every delivery done, at most `QUIET_SECS`; then a few seconds more.
 
-    A sweep may publish an alert in the little time: then its deliveries are waited for too.
+    A sweep may publish an alert in these seconds: then wait for its deliveries too.
     """
     deadline = time.monotonic() + QUIET_SECS
     while time.monotonic() < deadline:

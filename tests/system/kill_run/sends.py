@@ -1,8 +1,8 @@
-"""Which sends of a delivery were recorded, and why the others were not.
+"""Finds sends of a delivery without a record, and explains them by kills.
 
-A send whose record is missing is done again: a duplicate. Only the death of the process between send and record may
-be the cause. That it was is seen from three things: the process that sent it was killed, soon after; and its log
-does not tell of an end of that attempt, as it does of every attempt that came to one, good or bad.
+A send without a record is repeated: a duplicate. Only the death of the process between send and record may be the
+cause. Two facts show it: the sending process was killed soon after, and its log has no line about the end of that
+attempt, as it has for every attempt that ended, delivered or failed.
 """
 
 import time
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from tests.system.kill_run.facts import AttemptRow, Generation, Reception
 
-# What a send may take in all, and the record behind it on a busy machine. A handler that hung for longer was not
-# ended by the kill that came in the end.
+# Limit for a send and its record on a busy machine. A handler that hung for longer did not end by the kill.
 SEND_AND_RECORD_SECS = 20.0
-# A request may be on its way when its sender dies, and the thread that takes it may wait for a processor.
+# A request may be in transit when its sender dies, and the receiving thread may wait for a processor.
 ON_ITS_WAY_SECS = 1.0
 _ENDED = "Delivery attempted"
 _FAILED = "Delivery failed inside"
@@ -22,7 +21,7 @@ _FAILED = "Delivery failed inside"
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """A send without its record. `explanation` None: there is none."""
+    """A send without a record. `explanation` None: no kill explains it."""
 
     reception: Reception
     explanation: str | None
@@ -31,10 +30,10 @@ class Unrecorded:
 def unrecorded(
     receptions: Sequence[Reception], attempts: Sequence[AttemptRow], generations: Sequence[Generation]
 ) -> list[Unrecorded]:
-    """Of one delivery: all that its target got, and all that was recorded."""
+    """Return the sends of one delivery without a record, from its requests and its recorded attempts."""
     left = sorted(receptions, key=lambda reception: reception.received_at)
     for attempt in sorted(attempts, key=lambda attempt: attempt.at):
-        # Sends of one delivery do not overlap, so the last one that could be meant is the one.
+        # Sends of one delivery do not overlap, so the attempt is the last request that fits.
         fits = [
             place
             for place, reception in enumerate(left)
@@ -46,7 +45,7 @@ def unrecorded(
 
 
 def unreceived(receptions: Sequence[Reception], attempts: Sequence[AttemptRow]) -> Iterator[AttemptRow]:
-    """Attempts with an answer that the target never gave."""
+    """Yield attempts with an answer that the target never gave."""
     statuses = [reception.status for reception in receptions]
     for attempt in attempts:
         if attempt.status is None:
@@ -65,7 +64,7 @@ def _explain(reception: Reception, others: Iterable[Reception], generations: Seq
         return None
     sent = [other for other in others if _sender(other, generations) is sender]
     if reception is not max(sent, key=lambda other: other.received_at):
-        return None  # it went on with the same delivery, so it was done with this send
+        return None  # the process sent the same delivery again, so it had finished this send
     delivery_id = f"delivery_id={reception.webhook_id}#{reception.target} "
     ends, failures = 0, 0
     for line in sender.log.splitlines():
@@ -77,7 +76,7 @@ def _explain(reception: Reception, others: Iterable[Reception], generations: Seq
 
 
 def _sender(reception: Reception, generations: Sequence[Generation]) -> Generation | None:
-    """The process that lived when it came. A new one sends nothing of the old one's while the lease lasts."""
+    """Return the process that lived at that time. A new one sends nothing of the old one while the lease lasts."""
     started = [
         generation for generation in generations if generation.launched_at + ON_ITS_WAY_SECS <= reception.received_at
     ]
@@ -88,5 +87,5 @@ def _sender(reception: Reception, generations: Sequence[Generation]) -> Generati
 
 
 def _stamp(at: float) -> str:
-    """As the launcher's console writes it."""
+    """Format a time as the launcher's console does."""
     return f"{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at % 1 * 1000):03d}"

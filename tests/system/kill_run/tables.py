@@ -1,4 +1,4 @@
-"""What the tables hold after a kill run, read without the API."""
+"""Reads the tables after a kill run, without the API."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ from tests.system.local_stack import LocalStack
 class Tables:
     """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
 
-    `deliveries`: state by (event id, target). `alerts`: ids of the events that tell of the flaky endpoint. `held`:
-    submissions that hold a place of the quota.
+    `deliveries`: state by (event id, target). `alerts`: ids of alert events. `held`: submissions that count as
+    in flight in a quota.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Tables:
 
 
 def read_tables(stack: LocalStack) -> Tables:
-    """Read them whole."""
+    """Read all rows."""
     read = Tables()
     for row in _rows(stack, "SubmissionsTable"):
         if row["pk"].startswith("SUBMISSION#"):

@@ -1,4 +1,4 @@
-"""The targets of a kill run: a run's own URL, and a project's endpoints, each with its filter and its manners."""
+"""The targets of a kill run: a run's own URL, and a project's endpoints, each with its filter and its behaviour."""
 
 import hashlib
 import hmac
@@ -28,8 +28,8 @@ OWN_SECRETS: Final = {
 SLOW_SECS = 0.4
 MAX_FAILURES = 2
 
-type Manners = Callable[[Delivery, int], Answer]
-"""What a target answers to a delivery, and to how many sends of it so far."""
+type Behaviour = Callable[[Delivery, int], Answer]
+"""The answer of a target to a delivery that was sent to it so many times before."""
 
 
 def prompt(_delivery: Delivery, _sends: int) -> Answer:
@@ -50,42 +50,56 @@ def flaky(delivery: Delivery, sends: int) -> Answer:
     return answer if sends < failures else Answer(200)
 
 
+def fails_once_in_ten(delivery: Delivery, sends: int) -> Answer:
+    """Fail the first send of one delivery in ten: a few retries, because each delays an ordered endpoint."""
+    fails = sends == 0 and zlib.crc32(delivery.webhook_id.encode()) % 10 == 0
+    return Answer(503, headers={"retry-after": "1"}) if fails else Answer(200)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     events: list[str]
-    manners: Manners
+    behaviour: Behaviour
     wants_runs: bool
+    is_ordered: bool = False
 
 
 _ENDPOINTS: Final = {
     "all": _Kind([], prompt, wants_runs=True),
     "slow": _Kind(["submission.completed"], slow, wants_runs=True),
     "flaky": _Kind(["submission.completed", "endpoint.disabled"], flaky, wants_runs=True),
+    "ordered": _Kind(["submission.completed"], fails_once_in_ten, wants_runs=True, is_ordered=True),
     "other": _Kind(sorted(ALERT_EVENTS), prompt, wants_runs=False),
 }
 
 
 class Targets:
-    """Open targets, and what they got. `own_url`: of runs. `wants`: whether an endpoint wants the event of a run."""
+    """Open targets, and the requests that they got.
+
+    `own_url`: of runs. `wants`: whether an endpoint wants the event of a run. `ordered`: ids of ordered endpoints.
+    """
 
     def __init__(self, own_url: str = "") -> None:
         self.own_url = own_url
         self.wants: dict[str, bool] = {}
+        self.ordered: set[str] = set()
         self._secrets = {RUN: tuple(OWN_SECRETS.values())}
         self._receptions: list[Reception] = []
         self._lock = threading.Lock()
 
-    def add(self, endpoint_id: str, secret: str, *, wants_runs: bool) -> None:
-        """Learn what the service knows of an endpoint."""
+    def add(self, endpoint_id: str, secret: str, kind: _Kind) -> None:
+        """Note an endpoint that the service has created."""
         self._secrets[endpoint_id] = (secret,)
-        self.wants[endpoint_id] = wants_runs
+        self.wants[endpoint_id] = kind.wants_runs
+        if kind.is_ordered:
+            self.ordered.add(endpoint_id)
 
-    def receive(self, target: str, manners: Manners, delivery: Delivery) -> Answer:
-        """Keep what came, and answer as the target does."""
+    def receive(self, target: str, behaviour: Behaviour, delivery: Delivery) -> Answer:
+        """Keep the request, and answer as the target does."""
         problem = _problem(delivery, self._secrets[target])
         with self._lock:
             sends = sum((kept.webhook_id, kept.target) == (delivery.webhook_id, target) for kept in self._receptions)
-            answer = manners(delivery, sends)
+            answer = behaviour(delivery, sends)
             self._receptions.append(
                 Reception(
                     target=target,
@@ -100,7 +114,7 @@ class Targets:
         return answer
 
     def all(self) -> tuple[Reception, ...]:
-        """Everything that came until now."""
+        """Return every request so far."""
         with self._lock:
             return tuple(self._receptions)
 
@@ -112,19 +126,20 @@ def open_targets(client: httpx.Client) -> Iterator[Targets]:
     with ExitStack() as served:
         targets.own_url = served.enter_context(open_receiver(partial(targets.receive, RUN, prompt)))
         for name, kind in _ENDPOINTS.items():
-            # Nothing comes before there is an endpoint, and its id is known by then.
+            # No request comes before the endpoint exists, and its id is known by then.
             ids: list[str] = []
-            url = served.enter_context(open_receiver(partial(_receive, targets, ids, kind.manners)))
-            answer = client.post("/api/webhooks", json={"url": url, "events": kind.events, "description": name})
+            url = served.enter_context(open_receiver(partial(_receive, targets, ids, kind.behaviour)))
+            body = {"url": url, "events": kind.events, "description": name, "ordered": kind.is_ordered}
+            answer = client.post("/api/webhooks", json=body)
             answer.raise_for_status()
             made = answer.json()
             ids.append(made["id"])
-            targets.add(made["id"], made["secret"], wants_runs=kind.wants_runs)
+            targets.add(made["id"], made["secret"], kind)
         yield targets
 
 
-def _receive(targets: Targets, ids: list[str], manners: Manners, delivery: Delivery) -> Answer:
-    return targets.receive(ids[0], manners, delivery)
+def _receive(targets: Targets, ids: list[str], behaviour: Behaviour, delivery: Delivery) -> Answer:
+    return targets.receive(ids[0], behaviour, delivery)
 
 
 def _problem(delivery: Delivery, secrets: tuple[str, ...]) -> str | None:
