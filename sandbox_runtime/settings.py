@@ -19,6 +19,8 @@ MAX_NODE_ID_CHARS = 128
 # Cleaning up a slot and pre-warming its next run takes about as long as a short program. More spare slots gain nothing.
 SLOTS_PER_SPARE_SLOT = 2
 MIN_TOKEN_CHARS = 32
+# A busy host opens a slot within a second or two. A longer timeout is for slow CPUs, such as emulated ones.
+DEFAULT_SETUP_TIMEOUT_SECS = 10
 # /run is a tmpfs: writable even when the root file system is read-only.
 DEFAULT_LIVENESS_FILE = "/run/rustbox-worker.alive"
 
@@ -141,6 +143,12 @@ def liveness_settings(environment: Mapping[str, str]) -> LivenessSettings:
     if not path.startswith("/") or "\0" in path:
         raise SettingsInvalidError("LIVENESS_FILE", "must be an absolute path")
     return LivenessSettings(path, _integer(environment, "HEARTBEAT_SECS", 20, 1, 60))
+
+
+def setup_timeout_secs(environment: Mapping[str, str] | None = None) -> int:
+    """Read how long a step of the jail's own set-up may take. Raises SettingsInvalidError."""
+    env = os.environ if environment is None else environment
+    return _integer(env, "SETUP_TIMEOUT_SECS", DEFAULT_SETUP_TIMEOUT_SECS, DEFAULT_SETUP_TIMEOUT_SECS, 600)
 
 
 def _required(env: Mapping[str, str], variable: str) -> str:

@@ -35,6 +35,8 @@ _CANNOT_WORK_CODES: Final = (2, 121)
 # Variables of ours that the runner takes over when they are set.
 _PASSED_ON = (
     "SLOTS",
+    "LANGUAGES",
+    "SETUP_TIMEOUT_SECS",
     "HEARTBEAT_SECS",
     "DRAIN_SECS",
     "RECEIVE_WAIT_SECS",

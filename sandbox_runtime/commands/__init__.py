@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Sequence
 
+from sandbox_runtime import settings
+from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.arguments import PROGRAM, parser
 from sandbox_runtime.commands.doctor import doctor
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.healthy import healthy
 from sandbox_runtime.commands.list_languages import list_languages, prepare_languages
 from sandbox_runtime.commands.run_file import run_file
+from sandbox_runtime.jail import SETUP_TIMEOUT
 
 __all__ = ["main"]
 
@@ -17,13 +20,14 @@ def main(argv: Sequence[str]) -> int:
     """Run one command. Returns its exit code; prints a failure as one line on stderr."""
     arguments = parser().parse_args(argv)
     try:
+        if arguments.command == "healthy":
+            return healthy()
+        _set_setup_timeout()
         if arguments.command == "worker":
             # Imported here, because it imports boto3, which only the worker needs.
             from sandbox_runtime.commands.work import work  # noqa: PLC0415
 
             return work()
-        if arguments.command == "healthy":
-            return healthy()
         if arguments.command == "languages":
             return prepare_languages() if arguments.prepare else list_languages(is_json=arguments.json)
         if arguments.command == "doctor":
@@ -32,3 +36,11 @@ def main(argv: Sequence[str]) -> int:
     except CommandError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return error.exit_code
+
+
+def _set_setup_timeout() -> None:
+    """Raises CommandError."""
+    try:
+        SETUP_TIMEOUT.secs = settings.setup_timeout_secs()
+    except settings.SettingsInvalidError as error:
+        raise CommandError(exit_codes.USAGE, str(error)) from error

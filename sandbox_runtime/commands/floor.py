@@ -42,7 +42,8 @@ def required_floor(found: WorkerSettings) -> tuple[str, ...]:
 def check_host(support: HostSupport, floor: tuple[str, ...]) -> None:
     """Refuse to work below the floor, before any message is received. Raises CommandError."""
     if isinstance(support.failure, JailTimeoutError):
-        raise CommandError(exit_codes.TRY_AGAIN, f"this host was not checked in time: {support.failure}")
+        problem = f"this host was not checked within SETUP_TIMEOUT_SECS: {support.failure}"
+        raise CommandError(exit_codes.TRY_AGAIN, problem)
     facts = read_facts()
     below = not_in_force(dict.fromkeys(support.controls, True), floor)
     if support.failure or below:

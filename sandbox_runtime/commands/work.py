@@ -218,7 +218,7 @@ def _open_managed_slots(
     try:
         managed_slots = tuple(slot for future in opening if (slot := future.result()) is not None)
     except JailTimeoutError as error:
-        raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened in time: {error}") from error
+        raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened within SETUP_TIMEOUT_SECS: {error}") from error
     except JailError as error:
         raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
     if not stop.is_set():

@@ -95,12 +95,14 @@ from sandbox_runtime.jail.spec import (
     StopReason,
     WaitingCommand,
 )
+from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 from sandbox_runtime.jail.supervisor.slot import Slot, open_slot
 from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 
 __all__ = [
     "CONTROLS",
     "PERMISSIVE_CONTROLS",
+    "SETUP_TIMEOUT",
     "STRICT_CONTROLS",
     "WORKING_DIRECTORY",
     "BindMount",

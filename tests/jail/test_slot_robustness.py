@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
+from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
-from sandbox_runtime.jail.supervisor import template_process
 from sandbox_runtime.jail.supervisor.launch import request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
@@ -132,7 +131,7 @@ def test_closing_is_bounded_when_the_template_does_not_answer(monkeypatch: pytes
     process = template_of(made)._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(template_process, "SETUP_SECS", 0.2)
+    monkeypatch.setattr(SETUP_TIMEOUT, "secs", 0.2)
     made.close()
     assert process.returncode == -signal.SIGKILL
     assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/hanging"))
@@ -144,7 +143,7 @@ def test_a_template_that_dies_at_its_start_is_reported_with_its_last_words() -> 
 
 
 def test_a_template_that_never_answers_is_reported_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_process, "SETUP_SECS", 0.2)
+    monkeypatch.setattr(SETUP_TIMEOUT, "secs", 0.2)
     with pytest.raises(JailError, match="no answer in time; the host may be overloaded"):
         ChangedSlot(slot_config("silent", 56), "import signal; signal.pause()")
     assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/silent"))

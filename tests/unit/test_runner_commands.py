@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from sandbox_runtime import commands
 from sandbox_runtime.commands import exit_codes, main, work
 from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.floor import check_host
 from sandbox_runtime.executor import execute
-from sandbox_runtime.jail import HostSupport, JailError, JailTimeoutError, Slot
+from sandbox_runtime.jail import SETUP_TIMEOUT, HostSupport, JailError, JailTimeoutError, Slot
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, PreparationError
 from sandbox_runtime.languages.entry import Prepared
@@ -305,3 +306,20 @@ def test_a_preparation_that_fails_is_one_line(
 def test_an_ie_without_a_run_has_no_numbers_to_show() -> None:
     bare = replace(completed(outcome(evidence={"cleanup_verified": False})), metrics=None, evidence=None)
     assert summary(bare) == "IE ie_cleanup_failure, the sandbox could not be cleaned up"
+
+
+def test_each_command_with_a_slot_takes_the_timeout_of_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SETUP_TIMEOUT, "secs", 10.0)
+    monkeypatch.setenv("SETUP_TIMEOUT_SECS", "120")
+    monkeypatch.setattr(commands, "doctor", lambda *, is_json: int(SETUP_TIMEOUT.secs) + is_json)
+    assert main(["doctor"]) == 120
+
+
+def test_a_wrong_timeout_of_the_set_up_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SETUP_TIMEOUT_SECS", "1")
+    assert main(["languages"]) == exit_codes.USAGE
+    assert capsys.readouterr().err == (
+        "python -m sandbox_runtime: SETUP_TIMEOUT_SECS must be an integer from 10 to 600\n"
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.settings import SettingsInvalidError, toolchains_dir, worker_settings
+from sandbox_runtime.settings import SettingsInvalidError, setup_timeout_secs, toolchains_dir, worker_settings
 
 NEEDED = {
     "INTERACTIVE_QUEUE_URL": "http://127.0.0.1/i",
@@ -166,3 +166,11 @@ def test_a_drain_always_ends_before_the_visibility_time() -> None:
 def test_toolchains_lie_where_the_variable_says_else_beside_the_code() -> None:
     assert toolchains_dir({"TOOLCHAINS_DIR": "/opt/tools"}) == "/opt/tools"
     assert toolchains_dir({}) == str(Path(__file__).parents[2] / ".toolchains")
+
+
+def test_the_timeout_of_the_set_up_can_only_be_raised() -> None:
+    assert setup_timeout_secs({}) == 10
+    assert setup_timeout_secs({"SETUP_TIMEOUT_SECS": "600"}) == 600
+    for refused in ("9", "601", "60.5"):
+        with pytest.raises(SettingsInvalidError):
+            setup_timeout_secs({"SETUP_TIMEOUT_SECS": refused})

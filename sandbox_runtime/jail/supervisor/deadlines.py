@@ -7,9 +7,9 @@ import time
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.spec import Limits, StopReason
 from sandbox_runtime.jail.supervisor.cpu_wait import CpuWait, read_threads
+from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 
 _NS, _USEC = 1_000_000_000, 1_000_000
-SETUP_SECS = 10.0
 _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
 _CONFIRM_NS = 5_000_000
@@ -37,7 +37,7 @@ class Deadlines:
     def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
         self._groups, self._limits, self._start = groups, limits, start
         now = time.monotonic_ns()
-        self._wall_ns = now + int(SETUP_SECS * _NS)
+        self._wall_ns = now + int(SETUP_TIMEOUT.secs * _NS)
         self._next_check_ns = now + _LONGEST_CHECK_NS
         self._running = False
         self._cpu_wait = CpuWait(now)

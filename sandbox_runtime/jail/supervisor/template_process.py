@@ -14,8 +14,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import receive, send
 from sandbox_runtime.jail.python_fork import template_command
-from sandbox_runtime.jail.supervisor.deadlines import SETUP_SECS
 from sandbox_runtime.jail.supervisor.run_io import sealed_file
+from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 
 _PROJECT_ROOT = Path(__file__).parents[3]
 _LAST_WORDS_BYTES = 4096
@@ -35,7 +35,7 @@ class TemplateProcess:
             self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
             raise JailError("start template", errno=error.errno or 0) from error
-        self.channel.settimeout(SETUP_SECS)
+        self.channel.settimeout(SETUP_TIMEOUT.secs)
         try:
             with theirs:
                 terms = make_terms(theirs.fileno())
@@ -122,10 +122,10 @@ class TemplateProcess:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait until the process exits at end of file; kill it after SETUP_SECS. Gives up if SIGKILL does not end it."""
+    """Wait until the process exits at end of file; kill it after SETUP_TIMEOUT. Gives up if SIGKILL does not end it."""
     try:
-        process.wait(timeout=SETUP_SECS)
+        process.wait(timeout=SETUP_TIMEOUT.secs)
     except subprocess.TimeoutExpired:
         process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=SETUP_SECS)
+            process.wait(timeout=SETUP_TIMEOUT.secs)

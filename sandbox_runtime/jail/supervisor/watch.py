@@ -12,13 +12,12 @@ import signal
 from sandbox_runtime.jail.controls.cgroup import SampledUsage, SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import StopReason
-from sandbox_runtime.jail.supervisor.deadlines import SETUP_SECS, Deadlines
+from sandbox_runtime.jail.supervisor.deadlines import Deadlines
 from sandbox_runtime.jail.supervisor.fork_refusals import LOOK_MS, PendingRefusals
 from sandbox_runtime.jail.supervisor.launch import Launch
 from sandbox_runtime.jail.supervisor.observation import Observation
+from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 from sandbox_runtime.jail.supervisor.streams import Capture, PacedReading
-
-_DEATH_MS = int(SETUP_SECS * 1000)
 
 
 def kill_run(pidfd: int) -> None:
@@ -100,7 +99,7 @@ class _Watch:
 
     def _timeout_ms(self) -> int:
         if self._is_killed:
-            return _DEATH_MS
+            return int(SETUP_TIMEOUT.secs * 1000)
         return self._output.timeout_ms(self._deadlines.timeout_ms() if self.observed.ended is None else LOOK_MS)
 
     def _end_the_others(self, wait_status: int) -> None:
@@ -119,7 +118,8 @@ class _Watch:
         if reason is StopReason.NONE or self.observed.ended is not None:
             return
         if reason is StopReason.WALL_LIMIT and self._deadlines.setup_overran:
-            raise JailError("set up the run", hint=f"took longer than {SETUP_SECS:g} s; the host may be overloaded")
+            hint = f"took longer than {SETUP_TIMEOUT.secs:g} s; the host may be overloaded"
+            raise JailError("set up the run", hint=hint)
         self.observed.stop_reason = reason
         self._kill()
 
