@@ -92,7 +92,7 @@ by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_
     tests/jail/test_hostile{,_catalogue,_neighbours,_requests}.py
     "--deselect=$by_number" "--deselect=$without_filter" "--deselect=$by_argument"
     --deselect=tests/jail/test_next_namespaces.py::test_the_template_leaves_them_behind_the_run
-    --deselect=tests/jail/test_next_namespaces.py::test_where_the_kernel_makes_none_ahead_each_run_makes_its_own
+    --deselect=tests/jail/test_next_namespaces.py::test_without_namespaces_in_advance_each_run_creates_its_own
     --deselect=tests/jail/test_warm_start.py::test_the_template_has_never_read_anything_of_a_run
     --deselect=tests/jail/test_python_fork.py::test_nothing_of_the_host_is_on_the_command_line_of_the_template)
 # Controls that the container itself holds on to, so that no program can show what happens without them. That our
@@ -107,7 +107,7 @@ say "testing inside"
     -m pytest -p no:cacheprovider -o timeout=300 "${tests[@]}"
 
 # Whether all controls are in force, and a compile step's left-over processes can be ended, with these privileges.
-leftover=tests/jail/test_slot.py::test_what_a_step_leaves_running_is_ended_before_its_file_is_read
+leftover=tests/jail/test_slot.py::test_processes_of_a_step_end_before_its_file_is_read
 is_enough() {
     "${inside[@]}" "${confined[@]}" "$@" --entrypoint sh rustbox-runner \
         -c "python3 -m sandbox_runtime doctor && python3 -m pytest -q -p no:cacheprovider $leftover" >"$place/enough.log" 2>&1

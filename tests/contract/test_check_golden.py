@@ -73,7 +73,7 @@ NAMES = sorted(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_golden_event_is_what_we_make(name: str) -> None:
+def test_the_event_equals_the_golden_one(name: str) -> None:
     event_type, body = made(name)
     assert json.loads(body) == golden(f"webhook/{name}")
     (event,) = events_of(replaced({"events": ((event_type, body),)}))

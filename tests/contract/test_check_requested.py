@@ -39,7 +39,7 @@ def test_we_read_the_golden_events(path: Path) -> None:
         NAMED | {"Event": {}},
     ],
 )
-def test_what_the_schema_refuses_we_refuse(detail: dict[str, Any]) -> None:
+def test_values_outside_the_schema_are_refused(detail: dict[str, Any]) -> None:
     assert not SCHEMA.is_valid(detail)
     with pytest.raises(MessageInvalidError):
         CheckRequested.of({"id": "id-of-the-bus", "detail": detail})

@@ -69,7 +69,7 @@ def test_a_golden_message_survives_parsing_and_serialising(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", COMPLETIONS, ids=name)
-def test_a_message_of_the_completions_queue_is_told_by_its_type(path: Path) -> None:
+def test_a_message_of_the_completions_queue_is_parsed_by_its_type(path: Path) -> None:
     assert type(parse_completions_message(path.read_bytes())) is MESSAGES[path.parent.name]
 
 
@@ -90,7 +90,7 @@ def test_a_message_without_one_of_its_fields_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["execution_started", "execution_completed"])
-def test_a_message_of_a_runner_that_was_not_told_the_correlation_id_is_valid(kind: str) -> None:
+def test_a_message_without_a_correlation_id_is_valid(kind: str) -> None:
     path = next(path for path in GOLDEN if path.parent.name == kind and "correlation_id" in path.read_text())
     document = json.loads(path.read_text())
     del document["correlation_id"]  # as every runner of the revision before sends it
@@ -171,7 +171,7 @@ def test_noise_on_the_queue_is_refused_as_such(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("limits", [{}, {"cpu_time_secs": 1.5, "wall_time_secs": 3, "memory_mb": 64, "output_kb": 1}])
-def test_what_we_ask_of_a_runner_fits_the_schema(limits: dict[str, float]) -> None:
+def test_requests_to_a_runner_fit_the_schema(limits: dict[str, float]) -> None:
     row = new_submission(limits=limits)
     sent = json.loads(execution_requested(row, b"\0\xff", b"", row.created_at).serialise())
     schema("execution_requested").validate(sent)

@@ -45,7 +45,7 @@ def test_a_runner_cannot_name_the_results_of_another_run(key: str) -> None:
         judging.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large") | {"cases_key": key}))
 
 
-def test_the_object_with_the_results_is_what_the_runner_writes() -> None:
+def test_the_object_with_the_results_equals_the_runners() -> None:
     inline = golden("judge_completed/v1.mixed")
     written = runner.parse(runner.JudgeCompleted, json.dumps(inline)).cases
     assert written is not None
@@ -55,7 +55,7 @@ def test_the_object_with_the_results_is_what_the_runner_writes() -> None:
     )
 
 
-def test_the_object_with_the_cases_is_what_the_runner_reads() -> None:
+def test_the_runner_reads_the_object_with_the_cases() -> None:
     message = judging.JudgeRequested.parse(json.dumps(golden("judge_requested/v1.full")))
     assert message.judging is not None
     read = runner.read_judging(message.judging.serialise())

@@ -79,7 +79,7 @@ def test_a_golden_message_with_one_key_less_is_refused(name: str, path: Path) ->
 
 @pytest.mark.parametrize(("name", "path"), GOLDEN)
 @pytest.mark.parametrize("value", [None, True, -1, 1.5, "", "x" * 200, [], {}, [None], {"a": None}])
-def test_where_the_schema_refuses_a_value_the_runner_does_too(name: str, path: Path, value: object) -> None:
+def test_the_runner_refuses_values_outside_the_schema(name: str, path: Path, value: object) -> None:
     golden = json.loads(path.read_text())
     # A schema says what is written, so without unknown keys; a reader ignores those.
     text = json.dumps(schema(name)).replace('"additionalProperties": false', '"additionalProperties": true')
@@ -106,7 +106,7 @@ COMPLETED = [
 
 
 @pytest.mark.parametrize(("language", "answers"), COMPLETED)
-def test_what_the_executor_produces_is_valid(language: str, answers: list[Any]) -> None:
+def test_answers_of_the_executor_fit_the_schema(language: str, answers: list[Any]) -> None:
     languages = {known.name: known for known in LANGUAGES}
     slot = RecordedSlot(*answers)
     completed = execute(slot, requested(language), languages[language], node_id="n", started_at=STARTED_AT)

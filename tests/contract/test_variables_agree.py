@@ -17,6 +17,6 @@ def test_both_sides_take_and_refuse_the_same_names(name: str) -> None:
     assert (variables.name_problem(name) is None) == rules.are_variables({name: "x"})
 
 
-def test_the_event_has_room_beside_the_most_variables() -> None:
+def test_the_event_fits_beside_the_most_variables() -> None:
     assert rules.MAX_VARIABLES == variables.MAX_VARIABLES + 1
     assert rules.are_variables({variables.EVENT_VARIABLE: "{}"})

@@ -101,13 +101,13 @@ def test_body_that_lacks_a_field_or_has_another_does_not_fit(name: str) -> None:
 
 
 @pytest.mark.parametrize("reason", [DisabledReason.GONE, DisabledReason.FAILING])
-def test_golden_notice_is_what_we_make(reason: DisabledReason) -> None:
+def test_the_alert_of_a_disabled_endpoint_equals_the_golden_one(reason: DisabledReason) -> None:
     made = disabled_event(ENDPOINT.disabled(reason, START_MS))
     assert json.loads(made.body) == golden(f"webhook/endpoint_disabled.v1.{reason}")
     assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 
-def test_golden_alert_of_a_degraded_endpoint_is_what_we_make() -> None:
+def test_the_alert_of_a_degraded_endpoint_equals_the_golden_one() -> None:
     at = to_rfc3339(START_MS)
     hour = Counter(START_MS // HOUR_MS, 40, 12)
     endpoint = dataclasses.replace(ENDPOINT, degraded_at=at, traffic=Traffic(hour=hour))
@@ -116,7 +116,7 @@ def test_golden_alert_of_a_degraded_endpoint_is_what_we_make() -> None:
     assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 
-def test_golden_alert_of_a_recovered_endpoint_is_what_we_make() -> None:
+def test_the_alert_of_a_recovered_endpoint_equals_the_golden_one() -> None:
     change = HealthChange(EVENT_RECOVERED, to_rfc3339(START_MS), to_rfc3339(START_MS - HOUR_MS))
     endpoint = dataclasses.replace(ENDPOINT, traffic=Traffic(day=Counter(START_MS // DAY_MS, 8, 0)))
     made = health_event(endpoint, change, START_MS)
@@ -125,28 +125,28 @@ def test_golden_alert_of_a_recovered_endpoint_is_what_we_make() -> None:
 
 
 @pytest.mark.parametrize(("name", "endpoint_id", "count"), [("endpoint", ENDPOINT.endpoint_id, 3), ("run", "run", 1)])
-def test_golden_alert_of_exhausted_deliveries_is_what_we_make(name: str, endpoint_id: str, count: int) -> None:
+def test_the_alert_of_exhausted_deliveries_equals_the_golden_one(name: str, endpoint_id: str, count: int) -> None:
     expected = golden(f"webhook/delivery_exhausted.v1.{name}")
     made = exhausted_event(ExhaustedDeliveries("dev", endpoint_id, START_MS, expected["last_delivery_id"], count))
     assert json.loads(made.body) == expected
     assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 
-def test_golden_test_event_is_what_we_make() -> None:
+def test_the_test_event_equals_the_golden_one() -> None:
     made = webhook_test(ENDPOINT, new_id(), START_MS)
     assert json.loads(made.body) == golden("webhook/webhook_test.v1.typical")
     assert (EVENTS / f"{made.schema}.schema.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["completed", "platform_failure"])
-def test_golden_body_is_what_we_make(name: str) -> None:
+def test_the_body_equals_the_golden_one(name: str) -> None:
     expected = golden(f"webhook/v1.{name}")
     made = json.loads(body_of(submission_of(expected), expected["stdout"].encode(), expected["stderr"].encode()))
     assert made == expected
     SCHEMA.validate(made)
 
 
-def test_golden_truncated_body_is_what_we_make_of_much_output() -> None:
+def test_the_truncated_body_equals_the_golden_one() -> None:
     expected = golden("webhook/v1.truncated")
     made = json.loads(body_of(submission_of(expected), b"y" * 1_048_576))
     assert made["stdout"] == made["output"]["stdout"] == "y" * CUT_OUTPUT_BYTES
@@ -170,7 +170,7 @@ def test_golden_truncated_body_is_what_we_make_of_much_output() -> None:
     ],
     ids=["text", "nul", "controls", "invalid", "two bytes", "odd offset", "four bytes", "escapes"],
 )
-def test_body_stays_within_256_kib_whatever_the_output(output: bytes) -> None:
+def test_body_stays_within_256_kib_with_any_output(output: bytes) -> None:
     body = body_of(submission_of(golden("webhook/v1.completed")), output, output)
     assert len(body) <= MAX_BODY_BYTES
     made = json.loads(body)

@@ -21,7 +21,7 @@ from tests.until import until
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 
 
-def test_a_backup_brings_back_what_was_there_and_keeps_the_later_state(tmp_path: Path) -> None:
+def test_a_restore_brings_the_backup_back_and_keeps_the_later_state(tmp_path: Path) -> None:
     folder, file = tmp_path / "engine", tmp_path / "backup"
     engine = open_engine(folder)
     aws = Backend("engine", session_of(engine))

@@ -93,7 +93,7 @@ def test_all_clauses_of_an_update_see_the_old_item(client: Any, table: str) -> N
         ("UPDATED_NEW", {"n": {"N": "2"}}),
     ],
 )
-def test_an_update_returns_what_is_wanted(client: Any, table: str, wanted: str, shown: dict[str, Any]) -> None:
+def test_an_update_returns_the_requested_values(client: Any, table: str, wanted: str, shown: dict[str, Any]) -> None:
     put(client, table, n={"N": "1"}, other={"S": "x"})
     values = {":one": {"N": "1"}}
     answer = update(client, table, "SET n = n + :one", ExpressionAttributeValues=values, ReturnValues=wanted)

@@ -104,7 +104,7 @@ def do_import(monkeypatch: pytest.MonkeyPatch, side: Side, path: Path) -> None:
     importing.import_file(Target("prod", "us-east-1", None), path, Progress())
 
 
-def test_what_was_exported_works_with_another_key(
+def test_an_export_works_with_another_key(
     sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, after = sides

@@ -42,7 +42,7 @@ def test_all_processes_of_the_guest_are_dead_when_the_answer_comes(own: Slot, is
         assert outcome.evidence.leftover_processes == 0
 
 
-def test_whatever_is_called_next_waits_for_the_end_of_the_last_run(own: Slot) -> None:
+def test_the_next_call_waits_for_the_end_of_the_last_run(own: Slot) -> None:
     assert good(own.run(python("print(0)"))) == b"0\n"
     before = host_state(own)
     for _ in range(10):
@@ -76,7 +76,7 @@ def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
         own.run(python("print(3)"))
 
 
-def test_closing_a_slot_ends_what_an_answer_left(own: Slot) -> None:
+def test_closing_a_slot_ends_the_teardown_of_the_last_run(own: Slot) -> None:
     assert good(own.answer(python(LEAVES_CHILDREN))) == b"42\n"
     own.close()
     assert processes_of(own.uid) == []

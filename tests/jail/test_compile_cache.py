@@ -112,7 +112,9 @@ def test_a_program_that_replaces_its_own_file_does_not_change_the_next_run(own_s
     assert found == [("AC", b"-1 1 1\n", is_cached) for is_cached in (False, True, True)]
 
 
-def test_what_is_kept_is_what_ran_first_although_a_process_went_on_writing(own_slot: Slot, cache: CompileCache) -> None:
+def test_the_cache_keeps_the_program_that_ran_although_a_process_goes_on_writing(
+    own_slot: Slot, cache: CompileCache
+) -> None:
     script = """
 echo 'echo good' > solution
 echo 'while n=$((n + 1)); do echo "echo spoilt $n" > spoilt && mv spoilt solution; done' > spoil

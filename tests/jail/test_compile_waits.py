@@ -35,7 +35,7 @@ def test_the_pipes_of_a_compile_step_have_no_right_to_be_opened(run: Run) -> Non
     assert b"Permission denied" in completed.stderr.content
 
 
-def test_a_compiler_that_waits_is_told_from_one_that_works_for_too_long(run: Run) -> None:
+def test_a_waiting_compiler_is_distinguished_from_a_slow_one(run: Run) -> None:
     completed = run("rust", PIPES_OF_RUSTC + "fn main() {}\n")
     assert (completed.result.phase, completed.result.verdict) == ("compile", "TLE")
     assert completed.result.error_message is not None

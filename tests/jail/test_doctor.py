@@ -57,7 +57,7 @@ def fields(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return shown
 
 
-def test_root_gets_strict_mode_and_sees_what_an_ordinary_user_would_get(copy: Path) -> None:
+def test_root_gets_strict_mode_and_the_table_of_an_ordinary_user(copy: Path) -> None:
     done = doctor(copy, "--json")
     shown = fields(done)
     assert (done.returncode, shown["mode"], shown["groups_problem"]) == (0, "strict", "")
@@ -68,7 +68,7 @@ def test_root_gets_strict_mode_and_sees_what_an_ordinary_user_would_get(copy: Pa
     assert not [sentence for sentence in shown["advice"] if sentence.startswith("strict:")]
 
 
-def test_an_ordinary_user_gets_permissive_mode_and_what_to_change(copy: Path) -> None:
+def test_an_ordinary_user_gets_permissive_mode_and_advice(copy: Path) -> None:
     done = doctor(copy, "--json", user=USER)
     shown = fields(done)
     assert (done.returncode, shown["mode"]) == (1, "permissive")
@@ -81,7 +81,7 @@ def test_an_ordinary_user_gets_permissive_mode_and_what_to_change(copy: Path) ->
     assert "sudo" in advice
 
 
-def test_where_nothing_is_allowed_the_reason_and_the_setting_are_named(copy: Path) -> None:
+def test_on_a_host_without_rights_doctor_names_the_reason_and_the_setting(copy: Path) -> None:
     # Root of a user namespace that may have none inside: as in a container without rights.
     inside = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
     done = doctor(copy, "--json", user=USER, through=("unshare", "-U", "-r", "sh", "-c", inside, "sh"))

@@ -40,7 +40,7 @@ def test_without_a_limit_of_swap_nothing_runs_on_a_host_that_has_some(swaps: Pat
         open_slot(slot_config("swapping", 55))
 
 
-def test_where_swap_is_limited_the_hosts_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_swap_limit_of_the_group_makes_host_swap_irrelevant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(swap, "_SWAPS", tmp_path / "none")
     with open_slot(slot_config("limited", 56)) as slot:
         assert slot.run(TRUE).exit_code == 0

@@ -124,7 +124,7 @@ fn main() {
 
 
 @pytest.mark.parametrize("name", [name for name in RANDOM if name in CHOSEN_LANGUAGES])
-def test_what_is_random_differs_in_each_of_eight_runs(name: str, slot: Slot, languages: Mapping[str, Language]) -> None:
+def test_random_values_differ_in_each_of_eight_runs(name: str, slot: Slot, languages: Mapping[str, Language]) -> None:
     jail = CompiledOnce(slot, {})
     printed: list[list[bytes]] = []
     for _ in range(8):

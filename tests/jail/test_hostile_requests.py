@@ -55,7 +55,7 @@ def test_one_process_is_enough_for_a_program_that_starts_none(
     [b"", b"\0" * 4096, b"\x7fELF", b"!<arch>\n", b"#!/nowhere\n", b"#!/box/solution\n", b"text without a meaning"],
     ids=["empty", "zeros", "half-elf", "archive", "no-interpreter", "itself", "text"],
 )
-def test_what_cannot_be_started_is_the_guests_failure(slot: Slot, content: bytes) -> None:
+def test_a_program_that_cannot_start_is_the_guests_failure(slot: Slot, content: bytes) -> None:
     outcome = slot.run(
         JailSpec(argv=("/box/solution",), limits=LIMITS, files=(GuestFile("solution", content, executable=True),))
     )
@@ -64,7 +64,7 @@ def test_what_cannot_be_started_is_the_guests_failure(slot: Slot, content: bytes
     assert slot.healthy
 
 
-def test_files_have_room_beside_the_memory_that_the_guest_may_use(slot: Slot) -> None:
+def test_files_do_not_count_against_the_memory_of_the_guest(slot: Slot) -> None:
     spec = JailSpec(
         argv=("/bin/sh", "-c", "cat large | wc -c; head -c 500k /dev/zero >own && echo stored"),
         limits=Limits(4 * SLOWNESS, 20 * SLOWNESS, 4 << 20, 8, 32, 1 << 20, 4096),

@@ -51,7 +51,7 @@ def test_there_are_programs_enough() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_a_warm_interpreter_shows_what_a_fresh_one_shows(cold: Slot, warm: Slot, program: Path) -> None:
+def test_a_warm_interpreter_shows_the_same_as_a_fresh_one(cold: Slot, warm: Slot, program: Path) -> None:
     spec = spec_of(program.read_bytes())
     expected = seen(cold.run(spec))
     assert seen(warm.run(spec)) == expected

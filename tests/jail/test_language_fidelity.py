@@ -88,7 +88,7 @@ STDIN = {"real": REAL_INPUT, "echo": bytes(range(256)) * 64}
 
 
 @pytest.mark.parametrize(("name", "case"), COMPARED)
-def test_the_jail_gives_what_the_toolchain_gives_by_hand(
+def test_the_jail_gives_the_same_output_as_the_toolchain_by_hand(
     run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str, case: str
 ) -> None:
     code, stdin = REAL_PROGRAMS[name] if case == "real" else PROGRAMS[name][case], STDIN.get(case, b"")
@@ -115,7 +115,7 @@ def test_the_real_programs_are_long() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMPILE_BY_HAND if name in NAMES])
-def test_a_compile_error_is_told_as_by_hand(
+def test_a_compile_error_reads_as_on_the_command_line(
     run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str
 ) -> None:
     code = PROGRAMS[name]["broken"]

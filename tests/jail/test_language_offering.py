@@ -46,7 +46,7 @@ def bun_that(folder: Path, script: str) -> str:
         ("while :; do :; done", "stopped by cpu_limit"),
     ],
 )
-def test_a_broken_runtime_is_told_by_what_it_does(tmp_path: Path, script: str, reason: str) -> None:
+def test_a_broken_runtime_is_recognised_by_its_behaviour(tmp_path: Path, script: str, reason: str) -> None:
     javascript = BY_NAME["javascript"]
     limits = replace(javascript.profiles["judge"].limits, cpu_time_secs=0.3)
     quick = replace(javascript, profiles={"judge": replace(javascript.profiles["judge"], limits=limits)})

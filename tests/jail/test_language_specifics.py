@@ -218,7 +218,7 @@ def test_a_runtime_whose_own_pages_are_on_the_guests_account_is_stopped_for_memo
     ],
     ids=["module", "internal", "cgo", "no body", "other package", "no main"],
 )
-def test_go_refuses_what_go_build_refuses(run: Run, code: str, message: bytes) -> None:
+def test_go_refuses_the_same_programs_as_go_build(run: Run, code: str, message: bytes) -> None:
     completed = run("go", code)
     assert ended(completed)[:2] == ("RE", "ce_compile_failed")
     assert message in streams(completed)[1]

@@ -101,7 +101,7 @@ UNCAUGHT = {
 
 
 @every_language
-def test_an_uncaught_exception_shows_its_place_after_what_was_printed(run: Run, name: str) -> None:
+def test_an_uncaught_exception_shows_its_line_after_the_output(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["throw"])
     expected, place = UNCAUGHT[name]
     stdout, stderr = streams(completed)
@@ -263,7 +263,7 @@ EXIT_CODES = {"go": 2}
 
 
 @every_language
-def test_a_broken_source_is_told_with_its_line(run: Run, name: str) -> None:
+def test_the_error_of_a_broken_source_names_its_line(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["broken"])
     stdout, stderr = streams(completed)
     assert (stdout, BROKEN[name] in stderr) == (b"", True), stderr
@@ -290,7 +290,7 @@ def test_a_program_sees_the_rlimits_of_its_language(run: Run, name: str) -> None
     assert {name: rows[name][:2] for name in expected} == {name: [str(value)] * 2 for name, value in expected.items()}
 
 
-def test_the_agent_profile_has_room_for_more_processes(run: Run) -> None:
+def test_the_agent_profile_allows_more_processes(run: Run) -> None:
     code = "import threading, time\nt = [threading.Thread(target=time.sleep, args=(0.2,)) for _ in range(30)]\n"
     code += "for x in t: x.start()\nfor x in t: x.join()\nprint('ok')"
     assert verdict(run("python", code))[0] == "PLE"

@@ -47,9 +47,7 @@ def test_a_fork_bomb_that_ends_when_it_is_refused_is_ple_every_time(slot: Slot) 
 
 @pytest.mark.parametrize("children", [1, 6])
 @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.AC), (1, Verdict.RE)])
-def test_what_it_leaves_behind_changes_no_verdict_and_dies(
-    slot: Slot, children: int, code: int, verdict: Verdict
-) -> None:
+def test_remaining_processes_change_no_verdict_and_die(slot: Slot, children: int, code: int, verdict: Verdict) -> None:
     outcome = slot.run(python(FAILED_WITH_CHILDREN.format(children=children, code=code)))
     assert (classify(outcome, Phase.RUN).verdict, outcome.exit_code) == (verdict, code)
     assert (outcome.evidence.leftover_processes, outcome.evidence.cleanup_verified) == (0, True)
@@ -78,7 +76,9 @@ os._exit(3)
 
 
 @pytest.mark.parametrize("what", AFTERWARDS)
-def test_what_others_would_do_afterwards_is_not_done(slot: Slot, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_remaining_processes_do_nothing_after_the_end_of_the_program(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     # If we only killed them at the end of this time, they would have done it.
     monkeypatch.setattr(fork_refusals, "_LONGEST_NS", 5 * SLOWNESS * 10**9)
     outcome = slot.run(python(WITH_OTHERS.format(action=AFTERWARDS[what])))
@@ -87,7 +87,7 @@ def test_what_others_would_do_afterwards_is_not_done(slot: Slot, monkeypatch: py
     assert outcome.cpu_usec < 1_000_000 * SLOWNESS  # three that compute for four seconds use more
 
 
-def test_whoever_is_stopped_or_dead_changes_nothing(slot: Slot) -> None:
+def test_stopped_and_dead_processes_change_nothing(slot: Slot) -> None:
     code = (
         "import os, time\nfor n in range(6):\n if os.fork() == 0:\n  n % 2 or os.kill(os.getpid(), 19)\n  os._exit(0)\n"
         "time.sleep(0.05)\nos._exit(4)"

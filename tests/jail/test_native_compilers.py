@@ -130,7 +130,7 @@ def test_precompiled_headers_give_the_same_machine_code(
 
 
 @pytest.mark.parametrize("header", HEADER_SETS)
-def test_precompiled_headers_hold_what_their_own_templates_became(
+def test_precompiled_headers_hold_their_instantiated_templates(
     languages: Mapping[str, Language], tmp_path: Path, header: str
 ) -> None:
     cpp = languages["cpp"]

@@ -102,14 +102,14 @@ def test_nothing_is_left_in_them(slot: Slot, is_prewarmed: bool) -> None:  # noq
         assert good(slot.run(python(LOOK))) == f"{errno.ECONNREFUSED}\n".encode()
 
 
-def test_where_the_kernel_makes_none_ahead_each_run_makes_its_own() -> None:
+def test_without_namespaces_in_advance_each_run_creates_its_own() -> None:
     with ChangedSlot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON])), textwrap.dedent(REFUSE)) as refused:
         shown = namespaces_of_runs(refused)
         assert namespaces_of(refused.template_pid) == hosts()
     assert not hosts().intersection(*shown)
 
 
-def test_a_run_has_one_hostname_whatever_the_last_one_had(slot: Slot) -> None:
+def test_a_run_has_one_hostname_after_any_other_run(slot: Slot) -> None:
     for _ in range(3):
         assert good(slot.run(python("import socket; print(socket.gethostname())"))) == b"rustbox-sandbox\n"
 

@@ -41,7 +41,7 @@ def test_a_run_really_starts_from_the_template(run: Run) -> None:
     assert run(code) == b"True False\n"
 
 
-def test_what_a_fork_must_tell_the_interpreter_is_known(run: Run) -> None:
+def test_the_modules_with_fork_hooks_are_known(run: Run) -> None:
     """Those but `random` only make locks anew, which nobody held."""
     code = """
 import sys

@@ -119,7 +119,7 @@ def test_only_a_regular_file_of_bounded_size_comes_out(own_slot: Slot, code: str
     assert own_slot.run(python(code, artifact="made")).artifact == expected
 
 
-def test_what_a_step_leaves_running_is_ended_before_its_file_is_read(own_slot: Slot) -> None:
+def test_processes_of_a_step_end_before_its_file_is_read(own_slot: Slot) -> None:
     code = "import os\nopen('made', 'wb').write(b'whole')\n"
     code += "if os.fork() == 0:\n    os.setsid()\n    while True: open('made', 'ab').write(b'x' * 2000)\n"
     outcome = own_slot.run(python(code, artifact="made"))

@@ -143,9 +143,7 @@ def test_a_program_is_the_child_of_init_and_the_second_process(slot: Slot) -> No
         ("import os\nif os.fork() == 0: os.setsid(); os.fork(); os.kill(os.getpid(), 11)\nos._exit(6)", (6, None)),
     ],
 )
-def test_the_programs_own_end_is_what_init_reports(
-    slot: Slot, code: str, expected: tuple[int | None, int | None]
-) -> None:
+def test_init_reports_the_end_of_the_program(slot: Slot, code: str, expected: tuple[int | None, int | None]) -> None:
     outcome = slot.run(replace(python(code), limits=replace(LIMITS, max_processes=200)))
     assert (outcome.exit_code, outcome.signal) == expected
     assert outcome.stop_reason is StopReason.NONE
@@ -153,7 +151,7 @@ def test_the_programs_own_end_is_what_init_reports(
     assert outcome.evidence.controls_missing == ()
 
 
-def test_what_a_program_leaves_behind_dies_with_init(slot: Slot) -> None:
+def test_remaining_processes_die_with_init(slot: Slot) -> None:
     code = "import os, time\nif os.fork() == 0:\n os.setsid(); os.close(1); os.close(2); time.sleep(100)\nprint(1)"
     outcome = slot.run(python(code))
     assert (outcome.stdout, outcome.exit_code) == (b"1\n", 0)
@@ -234,7 +232,7 @@ def test_other_than_one_group_for_init_is_refused_before_there_is_a_guest(count:
             slot.run(python("print(1)"))
 
 
-def test_what_init_has_to_copy_out_is_copied_by_the_other_one(slot: Slot) -> None:
+def test_the_python_init_copies_artifacts_out(slot: Slot) -> None:
     spec = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
     assert slot.run(spec).artifact == b"x"
     assert slot.run(python("print(2)")).stdout == b"2\n"
@@ -252,7 +250,7 @@ def late_init(folder: Path) -> str:
     return str(folder)
 
 
-def test_no_guest_runs_before_init_has_given_up_what_it_had(tmp_path: Path) -> None:
+def test_no_guest_runs_before_init_has_dropped_its_rights(tmp_path: Path) -> None:
     wall_secs = 2.9 * SLOWNESS
     short = replace(LIMITS, wall_time_secs=wall_secs)
     with open_slot(
@@ -293,7 +291,7 @@ with open_slot(slot_config("small-init-mdwe", 58)) as slot:
     assert (ran.stdout, ran.returncode) == (b"b'2 1\\n'\n", 0), ran.stderr
 
 
-def test_the_main_thread_is_told_which_processor_it_is_on() -> None:
+def test_the_main_thread_gets_its_processor_number() -> None:
     """By rseq(2), whose registration a process loses that was made by CLONE_VM."""
     code = (
         b"import ctypes, os\nlibc = ctypes.CDLL(None)\ncpus = sorted(os.sched_getaffinity(0))[:2]\n"

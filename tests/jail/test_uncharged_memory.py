@@ -92,7 +92,7 @@ def uncharged_mib(slot: Slot, program: bytes, kind: str, limits: Limits = LIMITS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_group_is_charged_for_what_the_kernel_keeps(slot: Slot, taker: bytes, kind: str) -> None:
+def test_the_group_is_charged_for_kernel_memory(slot: Slot, taker: bytes, kind: str) -> None:
     found: list[float] = []
     while not found or (found[-1] > UNCHARGED_MIB and len(found) < ATTEMPTS):
         uncharged, outcome = uncharged_mib(slot, taker, kind)
@@ -101,7 +101,7 @@ def test_the_group_is_charged_for_what_the_kernel_keeps(slot: Slot, taker: bytes
     assert found[-1] <= UNCHARGED_MIB, found
 
 
-def test_locks_of_ranges_are_what_no_group_is_charged_for(taker: bytes) -> None:
+def test_no_group_is_charged_for_range_locks(taker: bytes) -> None:
     with WeakenedSlot(SlotConfig("uncharged", 42), "seccomp") as slot:
         patient = replace(LIMITS, cpu_time_secs=60 * SLOWNESS, wall_time_secs=120 * SLOWNESS)
         found = [uncharged_mib(slot, taker, "locks_of_ranges", patient)[0] for _ in range(3)]

@@ -144,7 +144,7 @@ print(open("/proc/self/uid_map").read().split()[0] == str(os.getuid()))
 """
 
 
-def test_an_honest_program_runs_and_the_evidence_names_what_is_missing(run_all: RunAll) -> None:
+def test_an_honest_program_runs_and_the_evidence_names_missing_controls(run_all: RunAll) -> None:
     (report,) = run_all([job("print(input() * 2)", stdin="ab")])
     evidence = report["evidence"]
     assert (verdict(report), report["output"]["stdout"]) == (("AC", "normal_exit"), "abab\n")

@@ -271,7 +271,7 @@ def test_limits_count_from_the_start_of_the_program(java: Java) -> None:
     assert heap.stop_reason is StopReason.OOM_KILL
 
 
-def test_what_a_jvm_used_while_it_waited_is_not_the_programs(java: Java) -> None:
+def test_usage_of_a_waiting_jvm_does_not_count_for_the_program(java: Java) -> None:
     code = statements('System.out.println("before"); while (true) {}')
     artifact = java.own.run(java.compiling(code)).artifact
     limits = replace(LIMITS, cpu_time_secs=0.3, wall_time_secs=25)
@@ -294,7 +294,7 @@ def test_other_limits_get_a_jvm_of_their_own(java: Java) -> None:
     assert WarmSlot(java.own, java.pool).answer(spec).stdout == b"1\n"
 
 
-def test_what_a_jvm_that_waited_may_not_write_itself_goes_to_a_jvm_of_its_own(java: Java) -> None:
+def test_a_file_above_the_limit_of_a_waiting_jvm_goes_to_a_jvm_of_its_own(java: Java) -> None:
     spec = run_spec(JAVA, b"", b"", limits=LIMITS, stdin=b"")
     java.wait(spec)
     (file,) = spec.files

@@ -64,7 +64,7 @@ def memory_of(pid: int) -> bytes:
     return b"".join(parts)
 
 
-def test_what_must_be_random_differs_over_8_runs(run: Run) -> None:
+def test_random_values_differ_over_8_runs(run: Run) -> None:
     code = """
 import random, uuid, os, secrets, tempfile
 print(random.random()); print(random.Random().random()); print(uuid.uuid4()); print(uuid.uuid1())
@@ -210,7 +210,7 @@ def test_a_prewarmed_process_that_was_killed_is_our_failure_and_the_slot_says_so
         assert not own.healthy
 
 
-def test_closing_a_slot_ends_what_is_prewarmed() -> None:
+def test_closing_a_slot_ends_its_prewarmed_run() -> None:
     with open_slot(slot_config("prewarmed-closed", 45, warm=warm_start([PYTHON]))) as own:
         before = descriptors()
         own.prewarm(PREWARMED)

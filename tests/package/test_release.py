@@ -33,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-def test_the_wheel_has_the_same_bytes_each_time_whatever_the_umask_is(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_has_the_same_bytes_with_every_umask(wheel: Path, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         again = build_wheel(tmp_path)

@@ -57,9 +57,7 @@ def test_every_settings_model_belongs_to_a_function() -> None:
     assert models == {*MODELS.values(), functions.settings.RateSettings}
 
 
-def test_every_function_with_keyed_routes_can_tell_what_is_left_of_a_quota(
-    template: dict[str, Any], openapi: dict[str, Any]
-) -> None:
+def test_every_function_with_keyed_routes_may_read_quotas(template: dict[str, Any], openapi: dict[str, Any]) -> None:
     assert "QUOTAS_TABLE" in template["Globals"]["Function"]["Environment"]["Variables"]
     keyed = set()
     for key, function in template_routes(template).items():

@@ -119,7 +119,7 @@ def test_the_administrator_traces_a_submission(rustbox: Rustbox, tmp_path: Path)
     assert loaded(rustbox("admin", "redrive", "batch", "--json"))["moved"] == 0
 
 
-def test_an_endpoint_is_tested_and_what_was_sent_is_sent_again(
+def test_an_endpoint_is_tested_and_its_deliveries_are_replayed(
     rustbox: Rustbox, client: httpx.Client, inbox: Inbox
 ) -> None:
     made = loaded(rustbox("webhooks", "create", inbox.url, "--header", "x-team=blue", "--disabled", "--json"))
@@ -148,7 +148,7 @@ def test_an_endpoint_is_tested_and_what_was_sent_is_sent_again(
     wait_until(lambda: len(inbox.of(submission_id)) == 2, 30, "it came again")
 
 
-def test_a_wrong_key_and_a_wrong_place_are_told_apart(rustbox: Rustbox) -> None:
+def test_a_wrong_key_and_a_wrong_path_have_different_errors(rustbox: Rustbox) -> None:
     refused = rustbox("projects", "list", RUSTBOX_ADMIN_KEY="rb_live_local_development_only")
     assert (refused.returncode, b"X-Admin-Key" in refused.stderr) == (77, True)
     nobody = rustbox("result", "x", RUSTBOX_URL=f"http://127.0.0.1:{free_port()}")
@@ -157,7 +157,7 @@ def test_a_wrong_key_and_a_wrong_place_are_told_apart(rustbox: Rustbox) -> None:
     assert (elsewhere.returncode, b"RUSTBOX_ADMIN_KEY" in elsewhere.stderr) == (78, True)
 
 
-def test_whoever_interrupts_a_wait_is_told_by_the_exit_code(stack: LocalStack, rustbox: Rustbox) -> None:
+def test_an_interrupted_wait_has_its_own_exit_code(stack: LocalStack, rustbox: Rustbox) -> None:
     job = ("submit", "-", "-l", "python", "--profile", "agent", "--json")
     submission_id = loaded(rustbox(*job, stdin=b"import time; time.sleep(12)"))["id"]
     watching = subprocess.Popen(

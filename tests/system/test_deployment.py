@@ -333,5 +333,5 @@ def test_an_unknown_parameter_stops_the_deployment_before_anything_is_created(en
     assert "rustbox-other-code-000000000000-us-east-1" not in str(_client(endpoint, "s3").list_buckets()["Buckets"])
 
 
-def test_the_page_about_emulators_tells_what_the_installed_one_can_do(endpoint: str) -> None:
+def test_the_page_about_emulators_describes_the_installed_one(endpoint: str) -> None:
     assert probe(Target("any", "us-east-1", endpoint), Progress()) in (ROOT / "docs" / "emulators.md").read_text()

@@ -42,7 +42,7 @@ def test_both_ways_give_the_same_result_object(client: httpx.Client) -> None:
     assert final_result(client, direct["id"])["timestamps"] == direct["timestamps"]
 
 
-def test_who_waits_is_answered_past_the_queues(stack: LocalStack, client: httpx.Client) -> None:
+def test_a_synchronous_request_is_answered_without_the_queues(stack: LocalStack, client: httpx.Client) -> None:
     direct = run(client, "print(1)")["id"]
     queued = client.post("/api/submit", json={"language": "python", "code": "print(1)"}).json()["id"]
     wait_until(lambda: _told(stack, "Completion recorded", queued) == 1, 20, "the other's completion", stack.log)

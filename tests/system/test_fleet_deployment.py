@@ -66,7 +66,7 @@ def test_the_network_is_created_with_the_endpoints_of_the_direct_path(target: Ta
     assert fleet.deploy_network(target, BUCKET, FleetWishes("arm64", "", {"ThirdZone": "false"}), Progress()) == {}
 
 
-def test_the_runners_are_created_without_what_the_emulator_lacks(target: Target, network: dict[str, str]) -> None:
+def test_the_runners_are_created_without_unsupported_resources(target: Target, network: dict[str, str]) -> None:
     template = read(ROOT / "infra" / "runner_fleet.yaml")
     resources = template["Resources"]
     left_out = {name for name, item in resources.items() if item["Type"] in UNKNOWN_TO_MINISTACK}

@@ -232,7 +232,7 @@ def test_unusable_setting_says_so_in_one_line(tmp_path: Path, variables: dict[st
     assert words in _start_and_fail(**{"RUSTBOX_STATE_DIR": str(tmp_path), "PORT": str(free_port()), **variables})
 
 
-def test_without_root_one_line_says_what_to_do(tmp_path: Path) -> None:
+def test_without_root_one_line_names_the_way_out(tmp_path: Path) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "infra.local", "up"],
         user=65534,

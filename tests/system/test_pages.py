@@ -39,7 +39,7 @@ def settle(client: httpx.Client, delivery: str) -> None:
     wait_until(lambda: client.get(delivery).json().get("state", "pending") not in _UNDER_WAY, 30, delivery)
 
 
-def test_every_command_of_the_webhooks_page_does_what_the_page_says(
+def test_every_command_of_the_page_about_webhooks_works(
     stack: LocalStack, client: httpx.Client, tmp_path: Path
 ) -> None:
     opened, port = shell(stack, tmp_path)
@@ -72,9 +72,7 @@ def test_every_command_of_the_webhooks_page_does_what_the_page_says(
     assert client.get(f"/api/webhooks/{endpoint}").status_code == httpx.codes.NOT_FOUND
 
 
-def test_every_command_of_the_page_about_checks_does_what_the_page_says(
-    stack: LocalStack, client: httpx.Client, tmp_path: Path
-) -> None:
+def test_every_command_of_the_page_about_checks_works(stack: LocalStack, client: httpx.Client, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
         printed = [bash.run(block) for block in blocks("docs/checks.md")]
@@ -85,9 +83,7 @@ def test_every_command_of_the_page_about_checks_does_what_the_page_says(
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
 
 
-def test_every_command_of_the_page_about_events_does_what_the_page_says(
-    stack: LocalStack, client: httpx.Client, tmp_path: Path
-) -> None:
+def test_every_command_of_the_page_about_events_works(stack: LocalStack, client: httpx.Client, tmp_path: Path) -> None:
     opened, port = shell(stack, tmp_path)
     printed: dict[str, str] = {}
     log = tmp_path / "listen.log"
@@ -131,7 +127,7 @@ def test_every_command_of_a_guide_works(stack: LocalStack, tmp_path: Path, page:
     assert "42\n" in "".join(printed) or '"stdout":"42\\n"' in "".join(printed)
 
 
-def test_every_command_of_the_page_about_judging_prints_what_the_page_says(stack: LocalStack, tmp_path: Path) -> None:
+def test_every_command_of_the_page_about_judging_works(stack: LocalStack, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
         printed = [bash.run(block) for block in blocks("docs/judging.md")]

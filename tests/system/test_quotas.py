@@ -72,7 +72,7 @@ def test_one_at_a_time_is_enough_for_one_after_the_other(stack: LocalStack, para
             assert final_result(client, response.json()["id"])["verdict"] == "AC"
 
 
-def test_a_place_is_free_soon_after_every_end(stack: LocalStack) -> None:
+def test_a_run_is_released_soon_after_every_end(stack: LocalStack) -> None:
     key = _project(stack, Quota(PLENTY, PLENTY, in_flight=2))
     with stack.client(key) as client:
 

@@ -25,7 +25,7 @@ def test_languages_in_detail_tell_the_version_of_every_toolchain(client: httpx.C
         assert all(re.search(r"\d+\.\d+", version) for version in language["toolchains"]), language
 
 
-def test_health_tells_what_the_heartbeat_told(stack: LocalStack) -> None:
+def test_health_shows_the_values_of_the_heartbeat(stack: LocalStack) -> None:
     with stack.client(None) as stranger:
         body = stranger.get("/api/health").json()
         ready = stranger.get("/api/health/ready")

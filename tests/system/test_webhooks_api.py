@@ -92,7 +92,7 @@ def test_a_delivery_is_listed_and_replayed_with_the_same_bytes(client: httpx.Cli
     assert [(attempt["n"], attempt["status_code"]) for attempt in shown["attempts"]] == [(1, 200), (2, 200)]
 
 
-def test_what_was_deleted_is_not_replayed(client: httpx.Client, inbox: Inbox) -> None:
+def test_a_deleted_event_is_not_replayed(client: httpx.Client, inbox: Inbox) -> None:
     done = run(client, "print(42)", webhook_url=inbox.url, webhook_secret=SECRET)
     path = f"/api/deliveries/{done['id']}.run"
     wait_until(lambda: client.get(path).json().get("state") == "delivered", 30, "the webhook is delivered")
@@ -113,7 +113,7 @@ def test_secrets_outlive_a_restart(own_stack: Callable[..., LocalStack], inbox: 
     assert verified(made["secret"], inbox.all()[-1])["endpoint_id"] == made["id"]
 
 
-def test_what_was_paused_is_recovered_and_verified(stack: LocalStack, inbox: Inbox) -> None:
+def test_paused_deliveries_are_recovered_and_verified(stack: LocalStack, inbox: Inbox) -> None:
     with stack.client(stack.add_project("recovering")) as client:
         made = make(client, url=inbox.url, headers={"x-team": "7"}, enabled=False)
         path = f"/api/webhooks/{made['id']}"

@@ -73,7 +73,7 @@ def test_every_schema_is_a_json_schema() -> None:
         Draft202012Validator.check_schema(schema)
 
 
-def test_every_operation_tells_of_wrong_methods_and_keyed_ones_of_keys() -> None:
+def test_every_operation_documents_wrong_methods_and_keyed_ones_wrong_keys() -> None:
     for operations in DOCUMENT["paths"].values():
         for operation in operations.values():
             assert {"405", "429", "500"} <= operation["responses"].keys()
@@ -87,7 +87,7 @@ def test_operation_ids_are_unique() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_request_schema_refuses_what_the_service_refuses() -> None:
+def test_the_request_schema_refuses_the_same_values_as_the_service() -> None:
     schema = {"$ref": "#/components/schemas/SubmitRequest", "components": DOCUMENT["components"]}
     validator = Draft202012Validator(schema)
     validator.validate({"language": "python", "code": "x", "limits": {"memory_mb": 64}, "unknown": 1})

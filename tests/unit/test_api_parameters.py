@@ -47,7 +47,7 @@ def test_a_wrong_parameter_is_a_bad_request(read: Callable[[Mapping[str, str]], 
         read(query)
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_omitted_parameters_have_defaults() -> None:
     assert wait({}) == 0
     assert result_parameters.result_shape({}) == Shape()
     assert parameters.page_limit({}) == 50

@@ -41,7 +41,7 @@ def refused_fields(body: Any) -> dict[str, str]:
     ],
     ids=str,
 )
-def test_what_is_not_strict_json_is_a_bad_request(raw: bytes) -> None:
+def test_lenient_json_is_a_bad_request(raw: bytes) -> None:
     with pytest.raises(BadRequestError):
         parse(raw)
 
@@ -113,7 +113,7 @@ def test_a_misspelt_field_is_named_beside_the_one_that_is_missing() -> None:
         (b'{"code": "\xff"}', "byte 11"),
     ],
 )
-def test_broken_json_is_answered_with_its_place(raw: bytes, place: str) -> None:
+def test_the_error_for_broken_json_names_its_position(raw: bytes, place: str) -> None:
     with pytest.raises(BadRequestError, match=re.escape(place)):
         parse(raw)
 

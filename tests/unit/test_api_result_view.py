@@ -30,7 +30,7 @@ def test_no_body_of_an_open_submission_has_a_flat_key(status: Status) -> None:
         assert FLAT_KEYS.isdisjoint(body)
 
 
-def test_an_open_result_has_null_in_the_nested_places() -> None:
+def test_an_open_result_has_null_in_nested_fields() -> None:
     body = pending_body(new_submission(metadata={"build": "1"}))
     assert [body[name] for name in ("result", "output", "metrics", "evidence")] == [None] * 4
     assert body["status"] == body["job_status"] == "pending"

@@ -35,7 +35,7 @@ def test_times_have_milliseconds_and_z() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-11-24T12:00:00.000", "2026-13-24T12:00:00.000Z"])
-def test_what_is_no_moment_is_refused(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the texts differ
         from_rfc3339(text)
 

@@ -87,7 +87,7 @@ def test_another_output_of_a_compiled_program_is_a_wrong_answer() -> None:
     assert ways.again[0].times_ms == []
 
 
-def test_what_runs_commands_empties_no_tmp_but_its_own(tmp_path: Path) -> None:
+def test_bare_commands_empty_only_their_own_tmp(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.touch()
     question: dict[str, Any] = {"files": {}, "steps": [["/bin/true"]], "environment": {}, "stdin": ""}
@@ -114,7 +114,7 @@ def test_a_load_is_shown_and_one_with_a_wrong_answer_only_counted() -> None:
     assert (tally.checked, tally.wrong) == (40, 20)
 
 
-def test_a_child_tells_of_problems_goes_on_and_ends_with_its_input() -> None:
+def test_a_child_reports_problems_goes_on_and_ends_with_its_input() -> None:
     with Child(__name__) as asked:
         assert asked.ask(number=1) == {"number": 2}
         with pytest.raises(WrongAnswerError, match="KeyError"):

@@ -43,7 +43,7 @@ def report(*, wrong: int = 0, quick: bool = False) -> Report:
     )
 
 
-def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+def test_a_written_report_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "deeper" / "a.json"
     report().write(path)
     assert read(path) == report()
@@ -78,7 +78,7 @@ def test_every_field_is_explained() -> None:
     assert all(meaning for _, _, meaning in explained())
 
 
-def test_tables_show_numbers_ratios_and_what_is_absent() -> None:
+def test_tables_show_numbers_ratios_and_absent_values() -> None:
     lines = page.tables(report()).splitlines()
     assert r"| a\|b  | 1.23 ms | 2.47 ms | 0.617 ms | 3.70 ms |  20 |  0.500 x |" in lines
     assert "|           | errors |     rate |" in lines
@@ -131,7 +131,7 @@ def with_jail(*names: tuple[str, float]) -> Report:
     return replace(report(), sections={"jail": jail})
 
 
-def test_a_floor_stands_beside_its_target_with_what_was_measured_as_a_multiple() -> None:
+def test_a_floor_stands_beside_its_target_with_the_measured_multiple() -> None:
     measured = with_jail(("jail, fresh", 6), (interpreter.IN_NAMESPACES, 2), ("jail, pre-warmed", 1))
     table = target_table.rows(measured)
     assert table[0][4:] == ("floor in this run", "measured to floor", "the floor is")
@@ -157,7 +157,7 @@ def test_every_floor_that_is_named_belongs_to_a_target() -> None:
     assert all(target.floor[0] == target.place[0] for target in targets.TARGETS)
 
 
-def test_the_speed_of_the_machine_is_told_with_the_targets() -> None:
+def test_the_targets_show_the_speed_of_the_machine() -> None:
     measured = with_jail(("jail, fresh", 6), (PYTHON, 14.44))
     assert target_table.speed(measured) in page.tables(measured)
     assert target_table.speed(measured).endswith("bare `python3 -c` took 14.4 ms (the jail alone).")

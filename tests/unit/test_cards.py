@@ -69,7 +69,7 @@ def test_a_card_is_the_same_at_every_attempt(body_format: BodyFormat) -> None:
     assert body(event, body_format) == body(event, body_format)
 
 
-def test_a_run_card_says_what_happened() -> None:
+def test_a_run_card_describes_the_event() -> None:
     event = {**GOLDEN["v1.completed.json"], "verdict": "RE", "exit_code": 3}
     shown = texts(json.loads(body(event, BodyFormat.TEAMS)))
     assert {"❌ RE: python run", "Exit code: ", "3", "stdout", "42"} <= {*shown}

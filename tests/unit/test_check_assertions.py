@@ -227,7 +227,7 @@ def test_a_pattern_that_explodes_in_a_backtracking_engine_gives_an_answer() -> N
     assert not run({"type": "stdout", "matches": "^(a+)+$"}, stdout=b"a" * 60_000 + b"b").passed
 
 
-def test_stored_assertions_are_what_the_client_sent() -> None:
+def test_stored_assertions_equal_those_of_the_request() -> None:
     sent = [
         {"type": "json", "path": "$.a", "equals": None},
         {"type": "json", "path": "$.a", "exists": True},

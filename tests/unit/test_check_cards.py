@@ -35,7 +35,7 @@ def changed(**fields: Any) -> Card:
     return bounded(CHECK_CARDS["check.state.changed"](event))
 
 
-def test_an_alarm_answers_what_failed_what_changed_since_when_and_what_to_do() -> None:
+def test_an_alarm_names_the_failure_the_change_the_time_and_the_next_step() -> None:
     assert changed() == Card(
         "❌ Nightly totals is failing",
         Level.BAD,

@@ -68,7 +68,7 @@ def test_a_check_fails_and_recovers() -> None:
     ]
 
 
-def test_the_first_pass_tells_nobody_and_the_first_failure_does() -> None:
+def test_the_first_pass_sends_no_event_and_the_first_failure_does() -> None:
     assert (passing := Check()).run("PP") == "up up"
     assert passing.messages() == []
     assert (failing := Check()).run("F") == "failing"
@@ -161,14 +161,14 @@ def test_muting_silences_messages_and_keeps_the_states() -> None:
     assert check.messages() == []
 
 
-def test_an_outage_that_outlasts_the_mute_is_told_at_the_next_run() -> None:
+def test_an_outage_that_outlasts_the_mute_is_announced_at_the_next_run() -> None:
     check = Check(Rules(muted_until_ms=4 * HOUR_MS))
     check.run("PFFF")
     assert check.messages() == ["new→failing"]
     assert check.told[0].since_ms == 2 * HOUR_MS
 
 
-def test_a_recovery_during_the_mute_is_told_after_it_with_the_length_of_the_outage() -> None:
+def test_a_recovery_during_the_mute_is_announced_after_it_with_the_length_of_the_outage() -> None:
     check = Check()
     check.run("PF")
     check.rules = Rules(muted_until_ms=5 * HOUR_MS)

@@ -30,13 +30,13 @@ NO_VALUES = ["", " a", "a ", "a\r\nx: y", "a\nb", "a\tb", "\0", "é", "a\x7f", "
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_frames_routes_or_speaks_for_us_is_refused(name: str) -> None:
+def test_headers_of_framing_routing_and_signing_are_refused(name: str) -> None:
     _, (problem,) = normalise_headers({name: "x"}, scheme="https")
     assert problem.field == f"headers.{name.lower()}"
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
-def test_what_is_no_header_name_is_refused(name: str) -> None:
+def test_an_invalid_header_name_is_refused(name: str) -> None:
     _, problems = normalise_headers({name: "x"}, scheme="https")
     assert len(problems) == 1
     problems[0].field.encode()
@@ -44,7 +44,7 @@ def test_what_is_no_header_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", NO_VALUES)
-def test_what_is_no_value_is_refused_and_not_quoted(value: str) -> None:
+def test_an_invalid_header_value_is_refused_and_not_quoted(value: str) -> None:
     _, (problem,) = normalise_headers({"x-key": value}, scheme="https")
     assert problem.field == "headers.x-key"
     assert len(value.strip()) < 2 or value not in problem.message

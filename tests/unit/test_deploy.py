@@ -39,7 +39,7 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("unreserved", [10, 99, 109, 110, 234, 235, 400, 1000])
-def test_reservations_leave_what_lambda_demands_and_room_for_the_pipeline(unreserved: int) -> None:
+def test_reservations_leave_the_unreserved_minimum_and_enough_for_the_pipeline(unreserved: int) -> None:
     parameters = concurrency_parameters(unreserved)
     waiting = int(parameters["WaitingConcurrency"])
     reserved = 4 * waiting + (SWEEPER if parameters["ReserveConcurrency"] == "true" else 0)
@@ -165,7 +165,7 @@ def test_numbers_are_written_into_the_template_but_not_into_environments() -> No
     assert environment["RETENTION_DAYS"] == {"Ref": "RetentionDays"}
 
 
-def test_runner_file_has_what_a_runner_needs_and_is_written_once(tmp_path: Path) -> None:
+def test_the_runner_file_has_all_variables_and_is_written_once(tmp_path: Path) -> None:
     path, target = tmp_path / "runner.env", Target("dev", "eu-central-1", None)
     assert runner.write_file(path, target, OUTPUTS)
     assert not runner.write_file(path, target, OUTPUTS)

@@ -185,7 +185,7 @@ def _compiler(text: str) -> Callable[[Steps], None]:
         "no place for words",
     ],
 )
-def test_whatever_else_fails_is_the_ordinary_commands_to_tell(steps: Steps, breaking: Callable[[Steps], None]) -> None:
+def test_the_ordinary_command_reports_all_other_failures(steps: Steps, breaking: Callable[[Steps], None]) -> None:
     steps.make()
     breaking(steps)
     assert steps.run() == _BY_ORDINARY
@@ -262,7 +262,7 @@ _GIVEN = (
 _MEANT = "a b.o|-Bstatic|*.rlib|-lc|-L|/x y|-z|relro|-z|now"
 
 
-def test_mold_gets_what_gcc_would_give_it(linker: Path) -> None:
+def test_mold_gets_the_same_arguments_as_from_gcc(linker: Path) -> None:
     done = subprocess.run([linker, *_GIVEN, "-nodefaultlibs", "-fuse-ld=mold"], capture_output=True, check=True)
     assert done.stdout == b""
     words = (linker.parents[1] / "words").read_text()

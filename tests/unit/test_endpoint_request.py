@@ -153,7 +153,7 @@ def test_own_secrets_are_taken_with_and_without_padding() -> None:
         created({"url": URL, "secret": secret})
 
 
-def test_a_change_leaves_alone_what_it_does_not_name() -> None:
+def test_a_change_keeps_unnamed_fields() -> None:
     same = EndpointSettings(URL, ENDPOINT.events, "mine", True, HEADERS)
     assert changed({}) == changed(dict.fromkeys(("url", "events", "description", "enabled", "headers"))) == same
     assert changed({"events": []}) == replace(same, events=())
@@ -239,7 +239,7 @@ def test_no_secret_and_no_value_of_a_header_is_shown() -> None:
     assert endpoint_body(ENDPOINT, START_MS)["previous_secret_until"] is None
 
 
-def test_a_degraded_endpoint_says_what_will_happen() -> None:
+def test_a_degraded_endpoint_shows_its_next_step() -> None:
     failing = replace(ENDPOINT, failing=FailureStreak(START_MS, START_MS + 1, spread=2))
     early = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2 - 1)
     late = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2)
@@ -270,7 +270,7 @@ def test_a_delivery_is_named_by_event_and_endpoint() -> None:
         *(f"{EVENT_ID}.run.run", f"{EVENT_ID}.{EVENT_ID}.run", f" {EVENT_ID}.run", f"{EVENT_ID}.run\n", "run.run"),
     ],
 )
-def test_what_names_no_delivery_is_a_bad_request(text: str) -> None:
+def test_an_invalid_delivery_id_is_a_bad_request(text: str) -> None:
     with pytest.raises(BadRequestError):
         delivery_id(text)
 
@@ -296,7 +296,7 @@ def test_a_change_replaces_all_filters_and_an_empty_one_removes_them() -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("payload", "thin"), ("api_version", "2020-01-01"), ("ordered", True)])
-def test_what_is_set_at_creation_never_changes(field: str, value: object) -> None:
+def test_fields_of_the_creation_never_change(field: str, value: object) -> None:
     assert changed({field: getattr(ENDPOINT, field)}) == changed({})
     with pytest.raises(InvalidFieldsError) as refused:
         changed({field: value})

@@ -34,12 +34,12 @@ def _run(load: Load, policy: Policy = POLICY, of: Fleet = SMALL) -> list[Second]
     return list(simulate(of, policy, load))
 
 
-def test_a_fleet_starts_with_what_its_load_needs_and_keeps_up() -> None:
+def test_a_fleet_starts_with_enough_runners_and_keeps_up() -> None:
     seconds = _run(Load(lambda _: 8.0, 600))
     assert {(second.runners, second.waiting, second.age_secs) for second in seconds} == {(2, 0.0, 0)}
 
 
-def test_what_runners_cannot_serve_waits_and_grows_old() -> None:
+def test_work_beyond_the_runners_waits_and_grows_old() -> None:
     seconds = _run(Load(lambda _: 100.0, 60), of=replace(SMALL, ceiling=2))
     assert seconds[-1].waiting == pytest.approx(60 * (100 - 16))
     assert seconds[-1].age_secs == pytest.approx(60 * (1 - 16 / 100), abs=1)
@@ -130,7 +130,7 @@ def test_the_alarms_count_an_age_only_while_more_wait_than_there_are_slots(resou
     assert {"Name": "SLOTS", "Value": str(slots)} in container["Environment"]
 
 
-def test_the_page_about_scale_shows_what_the_command_prints() -> None:
+def test_the_page_about_scale_shows_the_output_of_its_command() -> None:
     page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
     assert fleet.table(fleet.CHOSEN) in page
     assert json.dumps(fleet.CHOSEN.steps) in page
@@ -143,7 +143,7 @@ def test_the_page_about_scale_shows_the_quotas_and_costs_that_the_command_prints
     assert scaling.costs(0.5, scaling.HOST_DOLLARS) in page
 
 
-def test_quotas_are_reached_in_the_order_that_the_page_tells() -> None:
+def test_quotas_are_reached_in_the_documented_order() -> None:
     def rate_at(name: str, projects: int) -> float:
         (quota,) = [quota for quota in scaling.QUOTAS if quota.name.startswith(name)]
         return quota.limit / quota.used(scaling.Workload(1e6, scaling.POLLED, 0.5, projects)) * 1e6

@@ -172,7 +172,7 @@ def test_every_service_that_a_runner_calls_has_an_endpoint(network: dict[str, An
     assert services == called | of_the_agent | of_submit
 
 
-def test_the_endpoints_allow_whatever_the_roles_of_runner_and_submit_allow(network: dict[str, Any]) -> None:
+def test_the_endpoints_allow_the_actions_of_the_runner_and_submit_roles(network: dict[str, Any]) -> None:
     allowed = {
         action
         for item in network.values()

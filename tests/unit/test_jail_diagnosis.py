@@ -28,14 +28,14 @@ def lines(facts: HostFacts = FACTS, strict: HostSupport | None = WHOLE, permissi
     return "\n".join(advice(facts, strict, permissive))
 
 
-def test_a_strict_host_is_told_only_what_an_ordinary_user_lacks() -> None:
+def test_on_a_strict_host_the_advice_names_only_the_limits_of_an_ordinary_user() -> None:
     text = lines()
     assert "strict:" not in text
     assert all(name in text for name in PERMISSIVE.missing)
     assert "Delegate=yes" in text
 
 
-def test_an_ordinary_user_is_told_that_root_was_not_tried() -> None:
+def test_the_advice_for_an_ordinary_user_says_that_root_was_not_tried() -> None:
     assert "sudo" in lines(strict=None)
 
 
@@ -47,7 +47,9 @@ def test_an_ordinary_user_is_told_that_root_was_not_tried() -> None:
         ({}, failed("unshare mounts"), "capabilities"),
     ],
 )
-def test_what_stops_strict_mode_is_named(facts: dict[str, str | None], strict: HostSupport, words: str) -> None:
+def test_the_advice_names_the_reason_against_strict_mode(
+    facts: dict[str, str | None], strict: HostSupport, words: str
+) -> None:
     text = lines(replace(FACTS, **facts), strict)  # type: ignore[arg-type] # only text fields are changed
     assert f"strict: it fails at: {strict.failure}" in text
     assert words in text
@@ -70,7 +72,9 @@ def test_every_control_that_is_missing_for_root_has_its_sentence(control: str) -
         ({}, failed("clone"), "seccomp"),
     ],
 )
-def test_what_stops_permissive_mode_is_named(facts: dict[str, int], permissive: HostSupport, words: str) -> None:
+def test_the_advice_names_the_reason_against_permissive_mode(
+    facts: dict[str, int], permissive: HostSupport, words: str
+) -> None:
     text = lines(replace(FACTS, **facts), WHOLE, permissive)  # type: ignore[arg-type] # only numbers are changed
     assert words in text
 

@@ -56,7 +56,7 @@ def test_a_host_at_the_floor_is_accepted() -> None:
     check_host(PERMISSIVE, PERMISSIVE_CONTROLS)
 
 
-def test_a_host_whose_probe_failed_is_refused_whatever_the_floor() -> None:
+def test_a_host_whose_probe_failed_is_refused_with_any_floor() -> None:
     broken = HostSupport(None, (), JailError("clone", errno=1))
     with pytest.raises(CommandError, match="clone: Operation not permitted"):
         check_host(broken, ())

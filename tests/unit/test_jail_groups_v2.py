@@ -108,7 +108,7 @@ def test_groups_that_cannot_be_removed_yet_keep_no_descriptor(slot: Path) -> Non
 
 
 @pytest.mark.parametrize("missing", ["pids.max", "program/memory.peak", "program/cgroup.procs", "program/pids.events"])
-def test_what_is_missing_is_a_failure_of_the_jail_and_keeps_no_descriptor(slot: Path, missing: str) -> None:
+def test_a_missing_file_is_a_failure_of_the_jail_and_leaks_no_descriptor(slot: Path, missing: str) -> None:
     (slot / missing).unlink()
     before = descriptors()
     with pytest.raises(JailError) as caught:

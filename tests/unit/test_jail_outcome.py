@@ -25,5 +25,5 @@ REPORT: dict[str, Any] = {"at_ns": 0}
         (Observation(ready=REPORT), 0, 10**9, StopReason.NONE),
     ],
 )
-def test_what_ended_a_run(observed: Observation, oom_kills: int, wall_ns: int, expected: StopReason) -> None:
+def test_the_stop_reason_of_a_run(observed: Observation, oom_kills: int, wall_ns: int, expected: StopReason) -> None:
     assert decided_stop(observed, oom_kills, wall_ns, LIMITS) is expected

@@ -120,13 +120,13 @@ def test_a_process_that_ends_during_the_look_is_left_to_the_next_one(
 
 
 @pytest.mark.parametrize("name", ["a b", ") R 1 1 1 (", "((((", "", "x) S 1 9 9 9 9 9 9 9 9 9 999 999 999 999"])
-def test_a_command_name_cannot_change_what_is_read(table: Table, usage: SampledUsage, name: str) -> None:
+def test_a_command_name_cannot_change_the_parsed_fields(table: Table, usage: SampledUsage, name: str) -> None:
     table.add(3, own=10, name=name)
     counters = usage.read()
     assert (counters.cpu_usage_usec, counters.process_count) == (10 * TICK_USEC, 2)
 
 
-def test_memory_is_what_cannot_be_dropped(table: Table, usage: SampledUsage) -> None:
+def test_memory_counts_pages_that_cannot_be_dropped(table: Table, usage: SampledUsage) -> None:
     table.add(3)
     table.memory(3, anonymous_kib=2048, shared_kib=1024)
     assert usage.read().memory_now_bytes == 3 * MIB
@@ -187,7 +187,7 @@ def test_the_peak_stays_and_a_new_run_starts_from_nothing(table: Table, usage: S
     assert (counters.memory_peak_bytes, counters.cpu_usage_usec) == (0, 0)
 
 
-def test_what_the_kernel_says_at_the_end_counts_if_it_is_more(usage: SampledUsage) -> None:
+def test_the_final_usage_of_the_kernel_counts_if_it_is_higher(usage: SampledUsage) -> None:
     usage.settle(123_456, 5 * MIB)
     counters = usage.read()
     assert (counters.cpu_usage_usec, counters.memory_peak_bytes) == (123_456, 5 * MIB)

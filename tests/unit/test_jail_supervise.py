@@ -39,7 +39,7 @@ def init() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize(("is_sampled", "looks"), [(True, [True]), (False, [])])
-def test_what_is_sampled_is_looked_at_before_what_is_left_dies(
+def test_usage_is_sampled_before_the_remaining_processes_die(
     init: subprocess.Popen[bytes], *, is_sampled: bool, looks: list[bool]
 ) -> None:
     groups = Looking(init, is_sampled=is_sampled)

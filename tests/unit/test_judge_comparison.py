@@ -112,7 +112,7 @@ def test_numbers_agree_within_the_tolerance(
         (b"", b"1", False),
     ],
 )
-def test_what_counts_as_a_number(expected: bytes, output: bytes, *, agree: bool) -> None:
+def test_the_comparison_of_numbers(expected: bytes, output: bytes, *, agree: bool) -> None:
     assert (compare_tokens(expected, output, float_abs=1e-6, float_rel=1e-6) is None) == agree
 
 
@@ -130,7 +130,7 @@ def test_invalid_text_and_nul_are_compared_as_bytes() -> None:
     assert compare_lines("é".encode(), "e\u0301".encode()) is not None
 
 
-def test_a_difference_is_told_by_its_place_and_never_by_the_expected_output() -> None:
+def test_a_difference_is_shown_by_its_position_and_never_by_the_expected_output() -> None:
     assert compare_lines(b"1\nsecret\n", b"1\n2\n") == "line 2 differs"
     assert compare_lines(b"1\n", b"1\n\n2\n") == "line 2 differs"
     assert compare_tokens(b"1 secret 3", b"1 2 3") == "token 2 differs"

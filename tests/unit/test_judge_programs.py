@@ -296,7 +296,7 @@ def test_a_partner_that_nobody_needs_for_a_while_is_closed() -> None:
         assert len(opened) == 3
 
 
-def test_a_partner_that_cannot_be_opened_fails_the_case_and_frees_its_place() -> None:
+def test_a_partner_slot_that_cannot_open_fails_the_case_and_is_released() -> None:
     def opener(_index: int) -> Any:
         raise OSError(24, "too many")
 

@@ -40,7 +40,7 @@ ECHO = "import sys\nfor line in sys.stdin: print('got', line.strip(), flush=True
 
 
 @pytest.mark.usefixtures("open_descriptors")
-def test_what_one_writes_the_other_reads() -> None:
+def test_each_side_reads_the_output_of_the_other() -> None:
     asks = "for n in range(100):\n    print(n, flush=True)\n    assert input() == f'got {n}'"
     one, other, *codes = talk(asks, ECHO)
     assert one == ("".join(f"{n}\n" for n in range(100)).encode(), False)
@@ -107,7 +107,7 @@ def test_the_ends_of_the_guests_are_closed_once() -> None:
 @pytest.mark.usefixtures("open_descriptors")
 @pytest.mark.parametrize("ends", ["first", "second"])
 @pytest.mark.parametrize("end", ["exits", "is killed", "floods"])
-def test_who_ended_first_is_told_by_the_order_of_their_outputs(ends: str, end: str) -> None:
+def test_the_order_of_outputs_tells_which_side_ended_first(ends: str, end: str) -> None:
     waits = "import sys\nsys.stdin.read()\nsys.exit(1)"
     code = {
         "exits": "pass",

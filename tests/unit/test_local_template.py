@@ -129,7 +129,7 @@ def test_intrinsic_is_resolved(node: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     "node", [{"Ref": "Nobody"}, {"Fn::GetAtt": ["Nobody", "Arn"]}, {"Fn::Cidr": []}, {"Fn::If": ["No", 1, 2]}]
 )
-def test_what_cannot_be_resolved_stops_the_start(node: Any) -> None:
+def test_an_unresolvable_intrinsic_stops_the_start(node: Any) -> None:
     with pytest.raises(StartError):
         Resolver({}, {}, {}).resolve(node)
 
@@ -158,7 +158,7 @@ def test_a_translation_is_kept_until_the_template_changes(monkeypatch: pytest.Mo
         translate(path, {})
 
 
-def test_values_of_parameters_give_what_the_translator_makes_of_them() -> None:
+def test_values_of_parameters_equal_the_translators() -> None:
     overrides = {"Stage": "prod", "UseEventBus": "false", "WebhookSenders": "7", "RunnerUrl": "https://runner"}
     template = translate(ROOT / "template.yaml", overrides)
     by_translator = translate_sam(read(ROOT / "template.yaml"), overrides, "s3://local/code")["Resources"]

@@ -41,7 +41,7 @@ def checked(host: dict[str, str], *arguments: str) -> tuple[int, str, list[str]]
     return done.returncode, done.stdout, [line for line in done.stdout.splitlines() if line.startswith("  FAIL")]
 
 
-def test_good_host_passes_and_says_what_it_has(host: dict[str, str]) -> None:
+def test_a_good_host_passes_and_lists_its_controls(host: dict[str, str]) -> None:
     code, output, failed = checked(host)
     assert (code, failed) == (0, [])
     assert "ok    distribution    Debian GNU/Linux 13 (trixie)" in output

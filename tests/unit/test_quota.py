@@ -53,7 +53,7 @@ def test_a_day_rolls_at_midnight_utc(before_ms: int, day: int, count: int) -> No
     ("before_end_ms", "secs"),
     [(60_000, 60), (59_001, 60), (59_000, 59), (1_001, 2), (1_000, 1), (1, 1), (0, 1), (-5, 1)],
 )
-def test_a_reset_is_rounded_up_so_that_whoever_waits_for_it_has_waited_enough(before_end_ms: int, secs: int) -> None:
+def test_a_reset_is_rounded_up_so_that_a_waiting_client_waits_long_enough(before_end_ms: int, secs: int) -> None:
     assert Window(MINUTE_MS, MINUTE, 0).reset_secs((MINUTE + 1) * MINUTE_MS - before_end_ms) == secs
 
 
@@ -80,7 +80,7 @@ def test_a_reset_is_rounded_up_so_that_whoever_waits_for_it_has_waited_enough(be
         (Usage(), Quota(5, 5, 5), None, None),
     ],
 )
-def test_what_is_refused(usage: Usage, quota: Quota, limit: Limit | None, rate: Rate | None) -> None:
+def test_the_limit_that_refuses_a_run(usage: Usage, quota: Quota, limit: Limit | None, rate: Rate | None) -> None:
     refusal = find_refusal(usage, quota, START_MS)
     assert (refusal and refusal.limit, refusal and refusal.rate) == (limit, rate)
 

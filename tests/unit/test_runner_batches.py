@@ -206,7 +206,7 @@ def started() -> ExecutionStarted:
     return ExecutionStarted(str(uuid4()), str(uuid4()), "node", "2026-11-26T12:00:00.000Z")
 
 
-def test_only_a_run_that_lasts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_long_run_sends_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[ExecutionStarted] = []
     runs = LongRuns(told.append)
     short, first, second = started(), started(), started()

@@ -141,7 +141,7 @@ def test_closing_gives_back_every_waiting_run() -> None:
     assert capacity.begin_poll(INTERACTIVE, 60) is None
 
 
-def test_the_last_released_run_is_idle_and_told() -> None:
+def test_the_last_released_run_ends_the_wait_for_idle() -> None:
     told: list[bool] = []
     capacity = ready(2, on_release=lambda: told.append(capacity.is_idle))
     capacity.acquire("A", BATCH, 0)

@@ -67,7 +67,7 @@ def test_a_kill_by_the_supervisor_outweighs_the_wait_status(reason: StopReason, 
 
 @pytest.mark.parametrize("reason", [reason for reason in StopReason if reason is not StopReason.CANCELLED])
 @pytest.mark.parametrize("end", [{"exit_code": 0}, {"exit_code": 1}, {"exit_code": None, "signal": 9}])
-def test_an_oom_kill_in_the_group_is_mle_whatever_the_end(reason: StopReason, end: dict[str, int | None]) -> None:
+def test_an_oom_kill_in_the_group_is_mle_after_any_end(reason: StopReason, end: dict[str, int | None]) -> None:
     given = outcome(stop_reason=reason, usage={"oom_kill_events": 1}, **end)
     assert found(given) == ("MLE", "mle_kernel_oom", "kernel", None, 9)
 
@@ -79,7 +79,7 @@ def test_an_oom_event_without_a_kill_is_no_mle() -> None:
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("reason", list(StopReason))
 @pytest.mark.parametrize("evidence", [{"leftover_processes": 1}, {"cleanup_verified": False}, {"cgroup": None}])
-def test_what_outlives_the_teardown_is_a_platform_failure_before_anything_else(
+def test_a_survivor_of_the_teardown_is_a_platform_failure_before_anything_else(
     evidence: dict[str, object], reason: StopReason, phase: Phase
 ) -> None:
     facts = {"leftover_processes": 1, **evidence}

@@ -53,7 +53,7 @@ def stopped(reason: StopReason) -> Outcome:
         (outcome(evidence={"cgroup": None}), 121),
     ],
 )
-def test_the_exit_code_tells_the_verdict(given: Outcome, code: int) -> None:
+def test_the_exit_code_shows_the_verdict(given: Outcome, code: int) -> None:
     assert exit_codes.of_result(completed(given).result) == code
 
 
@@ -276,7 +276,7 @@ def test_languages_lists_all_and_says_which_are_missing(
     assert shown["toolchains"].keys() == set(shown["languages"])
 
 
-def test_preparing_makes_what_is_missing_and_is_silent_when_nothing_is(
+def test_preparation_creates_missing_files_and_is_silent_otherwise(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(directory: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_program_is_found_by_its_key_only() -> None:
     assert cache.find(key_of(cache, code=b"code2")) is None
 
 
-def test_a_project_never_finds_what_another_compiled() -> None:
+def test_a_project_never_finds_a_program_that_another_compiled() -> None:
     cache = made()
     cache.keep(key_of(cache, "p"), PROGRAM)
     assert cache.find(key_of(cache, "q")) is None
@@ -80,7 +80,7 @@ def test_without_a_digest_of_the_toolchain_nothing_is_kept(toolchains: dict[str,
         pytest.param(bytes(len(ARTIFACT)), id="zeros"),
     ],
 )
-def test_a_damaged_entry_is_dropped_told_and_compiled_again(caplog: pytest.LogCaptureFixture, damaged: bytes) -> None:
+def test_a_damaged_entry_is_dropped_logged_and_compiled_again(caplog: pytest.LogCaptureFixture, damaged: bytes) -> None:
     cache = made()
     key = key_of(cache)
     cache.keep(key, PROGRAM)
@@ -111,7 +111,7 @@ def test_an_entry_under_the_key_of_another_is_not_believed() -> None:
     assert cache.find(other) == PROGRAM
 
 
-def test_what_is_used_least_lately_goes_first() -> None:
+def test_the_least_recently_used_program_goes_first() -> None:
     size = 64 * KIB
     cache = made(8 * size)
     keys = [key_of(cache, project, code) for project in ("p", "q") for code in (b"1", b"2", b"3", b"4")]
@@ -154,7 +154,7 @@ def test_empty_programs_are_bounded_in_number() -> None:
     assert len(cache._project_sizes) == len(cache._entries), "projects that have nothing here are forgotten"
 
 
-def test_the_same_program_again_takes_no_more_room() -> None:
+def test_the_same_program_again_takes_no_more_memory() -> None:
     cache = made()
     for _ in range(100):
         cache.keep(key_of(cache), PROGRAM)

@@ -82,7 +82,7 @@ def test_a_kind_of_number_is_not_taken_for_another() -> None:
     assert len({digest(step=replace(STEP, limits=given)) for given in limits}) == 3
 
 
-def test_what_has_no_encoding_is_an_error_and_not_left_out() -> None:
+def test_a_value_without_an_encoding_is_an_error() -> None:
     with pytest.raises(TypeError):
         digest(step=replace(STEP, argv=["a"]))  # type: ignore[arg-type] # that is the test
     with pytest.raises(TypeError):  # no compile step has pipes

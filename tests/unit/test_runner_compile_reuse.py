@@ -109,7 +109,7 @@ def test_profile_priority_and_input_do_not_matter_to_the_compiler(cache: Compile
         pytest.param(outcome(artifact=ELF, evidence={"cgroup": None, "cgroup_backend": None}), id="no groups"),
     ],
 )
-def test_what_did_not_compile_well_and_in_full_isolation_is_not_kept(cache: CompileCache, compiled: Outcome) -> None:
+def test_failed_or_weakly_isolated_compilations_are_not_kept(cache: CompileCache, compiled: Outcome) -> None:
     run(cache, RecordedSlot(compiled, outcome()))
     assert cache.size_bytes == 0
     assert steps_of_the_next(cache) == 2

@@ -85,7 +85,7 @@ def test_a_compile_error_shows_diagnostics_without_paths_and_runs_nothing() -> N
     assert (completed.metrics.compile_ms, completed.metrics.run_ms) == (11, None)
 
 
-def test_a_compiler_out_of_time_keeps_what_it_said() -> None:
+def test_a_compiler_out_of_time_keeps_its_output() -> None:
     stopped = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, stdout=b"", stderr=b"so far")
     completed = run(RecordedSlot(stopped), requested("c"))
     assert (completed.result.verdict, completed.result.phase) == ("TLE", "compile")
@@ -126,7 +126,7 @@ def test_divergence_follows_the_ratio_of_cpu_to_wall(cpu_usec: int, divergence: 
     assert completed.metrics.divergence == divergence
 
 
-def test_evidence_reports_what_was_measured() -> None:
+def test_evidence_reports_measured_controls() -> None:
     evidence = run(RecordedSlot(), requested()).evidence
     assert evidence is not None
     assert (evidence.isolation_mode, evidence.controls_applied, evidence.controls_missing) == ("strict", CONTROLS, ())
@@ -162,7 +162,7 @@ def test_a_breached_teardown_is_reported() -> None:
         (outcome(stderr_cut=True), ("close_stderr",)),
     ],
 )
-def test_what_the_supervisor_did_is_listed(given: Outcome, actions: tuple[str, ...]) -> None:
+def test_actions_of_the_supervisor_are_listed(given: Outcome, actions: tuple[str, ...]) -> None:
     evidence = run(RecordedSlot(given), requested()).evidence
     assert evidence is not None
     assert evidence.judge_actions == actions

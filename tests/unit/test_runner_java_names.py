@@ -140,7 +140,7 @@ SIZE = 1 << 19
     ],
 )
 @pytest.mark.parametrize("tail", ["", "\\"])
-def test_the_work_grows_with_the_size_whatever_the_source_is(unit: str, tail: str) -> None:
+def test_the_work_is_linear_in_the_size_of_any_source(unit: str, tail: str) -> None:
     file, entry = names(unit * (SIZE // len(unit)) + tail)
     assert file.endswith(".java")
     assert entry

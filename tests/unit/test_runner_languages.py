@@ -185,7 +185,7 @@ def test_a_version_command_sees_no_variable_of_ours(tmp_path: Path, monkeypatch:
     assert version(BY_NAME["javascript"], str(tmp_path)) == ""
 
 
-def test_a_jail_shows_bundled_tools_and_what_was_prepared_each_once() -> None:
+def test_a_jail_shows_bundled_tools_and_prepared_files_each_once() -> None:
     mounts = binds((*LANGUAGES, BY_NAME["javascript"]), "/tools")
     assert [mount.target for mount in mounts] == [
         "/opt/rustbox/c",

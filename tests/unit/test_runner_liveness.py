@@ -29,7 +29,7 @@ def test_a_sign_of_life_is_an_empty_young_file(path: Path) -> None:
     assert path.read_bytes() == b""
 
 
-def test_a_new_worker_is_not_alive_by_what_an_earlier_one_left(path: Path) -> None:
+def test_a_liveness_file_of_an_earlier_worker_does_not_count(path: Path) -> None:
     path.touch()
     Liveness(str(path)).begin()
     with pytest.raises(NoSignOfLifeError, match="no heartbeat was sent yet"):
@@ -74,7 +74,7 @@ def test_links_and_pipes_are_neither_followed_nor_waited_for(
     assert [record.getMessage() for record in caplog.records] == ["liveness file cannot be written"] * 2
 
 
-def test_a_place_that_cannot_be_written_is_logged_once_and_stops_nobody(
+def test_a_liveness_file_that_cannot_be_written_is_logged_once_and_stops_no_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "missing"
@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_written_is_logged_once_and_stops_nobody(
         assert len(caplog.records) == 1
 
 
-def test_healthy_tells_it_by_exit_code_and_one_line(
+def test_healthy_answers_by_exit_code_and_one_line(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LIVENESS_FILE", str(path))

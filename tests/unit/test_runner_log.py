@@ -32,7 +32,7 @@ def test_keys_that_are_not_listed_stay_out() -> None:
     assert "SECRET" not in text
 
 
-def test_an_exception_is_told_by_type_and_place_not_by_its_text() -> None:
+def test_a_log_names_an_exception_by_type_and_line_not_by_its_text() -> None:
     try:
         raise ValueError("SECRET")  # noqa: TRY301
     except ValueError:

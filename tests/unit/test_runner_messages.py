@@ -48,7 +48,7 @@ def refusal(text: str | bytes) -> MessageInvalidError:
         "1" * 5_000,
     ],
 )
-def test_what_is_no_message_is_refused(text: str | bytes) -> None:
+def test_an_invalid_message_is_refused(text: str | bytes) -> None:
     assert refusal(text).problem
 
 

@@ -48,7 +48,7 @@ def test_files_are_made_once_and_guests_may_read_them(tmp_path: Path) -> None:
     assert mounts == [(str(made), "/opt/rustbox/x")]
 
 
-def test_what_fails_half_way_leaves_nothing_and_is_tried_again(tmp_path: Path) -> None:
+def test_a_failed_preparation_leaves_nothing_and_is_retried(tmp_path: Path) -> None:
     attempts = []
 
     def make(directory: Path) -> None:
@@ -78,13 +78,13 @@ def test_another_version_or_recipe_has_another_directory(tmp_path: Path) -> None
     assert path_of(language(Path.touch, tool), tmp_path) != first
 
 
-def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "prepared").write_text("a file in the way")
     with pytest.raises(PreparationError, match="prepared"):
         prepare(language(Path.touch), str(tmp_path))
 
 
-def test_a_failing_command_is_told_by_its_own_words(tmp_path: Path) -> None:
+def test_a_failing_command_is_reported_with_its_own_message(tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match="sh: out of luck"):
         command(("/bin/sh", "-c", "echo out of luck >&2; exit 1"), working_directory=tmp_path)
 

@@ -21,7 +21,7 @@ def test_an_action_is_repeated_through_an_outage() -> None:
 
 
 @pytest.mark.parametrize(("is_stopped", "give_up_secs"), [(True, 60), (False, 0)])
-def test_an_action_is_given_up_at_its_end_or_when_told(*, is_stopped: bool, give_up_secs: int) -> None:
+def test_an_action_stops_at_its_deadline_or_on_request(*, is_stopped: bool, give_up_secs: int) -> None:
     stop = Event()
     if is_stopped:
         stop.set()
@@ -58,7 +58,7 @@ def test_a_background_thread_goes_on_after_an_exception(caplog: pytest.LogCaptur
     assert (len(calls), own) == (3, ["thread failed"] * 2)
 
 
-def test_a_failing_background_thread_ends_when_it_is_told() -> None:
+def test_a_failing_background_thread_ends_on_request() -> None:
     stop = Event()
 
     def failing() -> None:

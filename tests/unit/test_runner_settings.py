@@ -78,7 +78,7 @@ HTTP = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": TOKEN, "ALLOW_HTTP":
         ("0.0.0.0:8080", ("0.0.0.0", 8080)),  # noqa: S104 - only where somebody says so
     ],
 )
-def test_a_worker_listens_where_it_is_told_to(address: str, expected: tuple[str, int]) -> None:
+def test_a_worker_listens_on_the_configured_address(address: str, expected: tuple[str, int]) -> None:
     found = worker_settings({**NEEDED, **HTTP, "LISTEN_ADDRESS": address})
     assert (found.listen, found.runner_token) == (expected, TOKEN)
     assert "secret" not in repr(found)

@@ -82,7 +82,7 @@ def test_a_command_waits_from_the_start_and_again_after_each_answer(made: list[P
     assert made[0].pool.answer(replace(SPEC, waiting=WaitingCommand(("/bin/other",), 0))) is None
 
 
-def test_one_that_does_not_start_is_not_tried_for_each_that_wants_it(made: list[Pool]) -> None:
+def test_a_command_that_does_not_start_is_not_retried_for_each_request(made: list[Pool]) -> None:
     made.append(Pool(SPEC, refusals=1))
     until(lambda: made[0].refused == 1)
     for _ in range(20):
@@ -91,14 +91,14 @@ def test_one_that_does_not_start_is_not_tried_for_each_that_wants_it(made: list[
     assert made[0].opened == []
 
 
-def test_one_that_does_not_start_is_tried_later(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_does_not_start_is_retried_later(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "RETRY_SECS", 0.0)
     made.append(Pool(SPEC, refusals=3))
     until(lambda: made[0].is_waiting)
     assert (made[0].refused, len(made[0].opened)) == (3, 1)
 
 
-def test_one_that_died_is_started_anew(made: list[Pool]) -> None:
+def test_a_dead_process_is_started_again(made: list[Pool]) -> None:
     class Dying(Slot):
         def is_ready_for(self, spec: JailSpec) -> bool:
             raise JailError("get ready", spec.argv[0])

@@ -34,7 +34,7 @@ def slots() -> Slots:
     return Slots()
 
 
-def test_a_new_slot_is_prewarmed_as_it_is_told(slots: Slots) -> None:
+def test_a_new_slot_is_prewarmed_on_request(slots: Slots) -> None:
     slots.warm.prewarm(DEFAULT)
     assert slots.inner.prewarmed == [DEFAULT]
 

@@ -46,7 +46,7 @@ def test_receiver_can_only_lengthen_the_delay_up_to_a_day(asked_secs: int | None
     assert Schedule((0, 100)).delay_ms(1, asked_secs, 0.5) == delay_ms
 
 
-def test_used_up_schedule_stays_used_up_whatever_the_receiver_asks() -> None:
+def test_a_used_up_schedule_ignores_retry_after() -> None:
     assert Schedule((0, 1)).delay_ms(2, 60, 0.5) is None
 
 

@@ -35,7 +35,7 @@ def test_no_family_gets_a_dangerous_call_or_one_whose_arguments_are_out_of_sight
     assert "clone3" not in POLICY.rules[family]
 
 
-def test_native_programs_may_call_whatever_another_guest_may() -> None:
+def test_native_programs_may_make_every_call_of_other_guests() -> None:
     native = passing(POLICY, FilterFamily.NATIVE)
     assert set().union(*(passing(POLICY, family) for family in FilterFamily)) == native
     assert all(passing(POLICY, family) < native for family in FilterFamily if family is not FilterFamily.NATIVE)

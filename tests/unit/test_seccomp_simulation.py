@@ -196,7 +196,7 @@ def variations(reading: Reading, family: str, name: str | None) -> Iterator[tupl
 
 
 @every_program
-def test_every_number_gets_what_the_policy_says(machine: str, family: str) -> None:
+def test_every_system_call_number_gets_the_action_of_the_policy(machine: str, family: str) -> None:
     code, reading = program(machine, family), read_again(machine)
     names = {number: name for name, number in call_numbers()[machine].items()}
     wrong = [
@@ -217,7 +217,7 @@ def test_every_x32_number_is_unknown(machine: str, family: str) -> None:
 
 
 @every_program
-def test_a_foreign_abi_is_killed_whatever_the_number(machine: str, family: str) -> None:
+def test_a_foreign_abi_is_killed_for_every_number(machine: str, family: str) -> None:
     code = program(machine, family)
     foreign = {*FOREIGN, *ARCHITECTURES.values()} - {ARCHITECTURES[machine]}
     assert {run(code, number, wrong) for wrong in foreign for number in (*range(600), *BEYOND)} == {KILL_PROCESS}

@@ -53,7 +53,7 @@ def test_every_layer_has_a_proof() -> None:
     assert [cell for cell in rows if not re.findall(r"`[^`]+`", cell)] == []
 
 
-def test_the_document_is_read_and_what_does_not_exist_is_found() -> None:
+def test_the_threat_model_is_parsed_and_missing_proofs_are_found() -> None:
     assert {"read_host_files", "memory_*", "template.yaml", "RunnerPolicy"} <= set(PROOFS)
     assert "tests/jail/programs/<language>" in PATHS
     assert not any(map(is_there, ("read_host_file", "memoryx_*", "test_nothing", "tests/none.py", "NoPolicy", "tests")))

@@ -77,7 +77,7 @@ def test_docker_without_a_daemon_leaves_it_to_podman(host: Host) -> None:
 
 
 @pytest.mark.parametrize("broken", [{"info": 1}, {"compose": 1}])
-def test_without_an_engine_that_answers_the_table_says_what_to_do(host: Host, broken: dict[str, int]) -> None:
+def test_without_a_container_engine_the_table_says_how_to_get_one(host: Host, broken: dict[str, int]) -> None:
     host.engine("docker", **broken)
     done = host.up()
     assert done.returncode == 2

@@ -43,7 +43,7 @@ def sentences(model: type[BaseModel], body: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_no_problem_is_told_in_the_words_of_the_library(model: type[BaseModel], data: st.DataObject) -> None:
+def test_no_problem_uses_the_wording_of_the_library(model: type[BaseModel], data: st.DataObject) -> None:
     names = st.sampled_from(sorted(model.model_fields))
     body = data.draw(st.dictionaries(names, JUNK, max_size=6))
     for sentence in sentences(model, body):
@@ -67,7 +67,7 @@ def test_no_problem_is_told_in_the_words_of_the_library(model: type[BaseModel], 
         ({"env": 1}, "env", "Must be an object."),
     ],
 )
-def test_a_wrong_field_gets_a_sentence_that_says_what_to_send(
+def test_a_wrong_field_gets_a_sentence_about_the_accepted_values(
     changes: dict[str, Any], field: str, sentence: str
 ) -> None:
     body = {"name": "x", "language": "python", "code": "1", **changes}

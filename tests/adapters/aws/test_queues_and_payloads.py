@@ -35,7 +35,7 @@ def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
     assert len(received(aws, "BatchQueue")["Body"]) > 400_000
 
 
-def test_depth_counts_what_waits_and_what_is_in_flight(aws: Aws) -> None:
+def test_depth_counts_waiting_and_in_flight_messages(aws: Aws) -> None:
     url, made = aws.names["BatchQueue"], Queues(Clients.sqs())
     row = new_submission()
     for _ in range(3):
@@ -82,7 +82,7 @@ def test_an_object_larger_than_any_output_is_read_to_the_limit(payloads: Payload
     assert len(payloads.get_output(SUBMISSION_ID, key)) == OUTPUT_MAX_BYTES
 
 
-def test_what_is_deleted_is_missing_and_deleting_again_is_no_error(payloads: Payloads) -> None:
+def test_a_deleted_object_is_missing_and_a_second_delete_is_no_error(payloads: Payloads) -> None:
     key = payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", b"x")
     payloads.delete_all([key, payloads.put_input(SUBMISSION_ID, b"x", b"")])
     payloads.delete_all([key])

@@ -90,7 +90,7 @@ def test_a_refusal_brings_its_item_along_as_before(table: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"Item": {"a": {"B": "*"}}}', b'{"Item": {"a": 1}}', b"[]"])
-def test_what_is_no_answer_of_a_table_is_left_to_botocore(table: str, body: bytes) -> None:
+def test_botocore_handles_answers_that_are_not_of_a_table(table: str, body: bytes) -> None:
     def spoil(response_dict: dict[str, Any], **_: Any) -> None:
         response_dict["body"] = body
 

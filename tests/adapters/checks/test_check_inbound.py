@@ -120,7 +120,9 @@ def test_a_deleted_check_takes_no_event(world: CheckWorld, check: Any, secret: s
 
 
 @pytest.mark.parametrize("body", ["[1]", "{", json.dumps({"text": "x" * 1_400})])
-def test_a_genuine_call_with_a_wrong_body_is_told_so(world: CheckWorld, check: Any, secret: str, body: str) -> None:
+def test_a_genuine_call_with_a_wrong_body_gets_a_clear_error(
+    world: CheckWorld, check: Any, secret: str, body: str
+) -> None:
     assert signed(world, check["id"], secret, body).status in {400, 422}
     assert world.runs(check) == []
 

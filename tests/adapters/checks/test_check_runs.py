@@ -55,7 +55,7 @@ def test_a_slot_runs_the_program_and_the_check_is_up(world: CheckWorld) -> None:
     assert result["metadata"]["check_id"] == check["id"]
 
 
-def test_a_check_fails_tells_why_and_recovers(world: CheckWorld) -> None:
+def test_a_check_fails_with_a_reason_and_recovers(world: CheckWorld) -> None:
     world.endpoint()
     check = five_minutely(world, assertions=[{"type": "stdout", "contains": "42"}])
     world.settle(5 * 60)
@@ -91,7 +91,7 @@ def told(world: CheckWorld) -> set[str]:
     return {sk.removeprefix("DELIVERY#") for sk in keys if sk.startswith("DELIVERY#")}
 
 
-def test_only_the_endpoints_of_notify_are_told(world: CheckWorld) -> None:
+def test_only_the_endpoints_of_notify_get_the_event(world: CheckWorld) -> None:
     wanted, other = world.endpoint("check.run.completed"), world.endpoint("check.run.completed")
     five_minutely(world, notify=[wanted])
     world.settle(5 * 60)
@@ -134,7 +134,7 @@ def test_a_run_that_passes_at_its_second_attempt_is_flaky(world: CheckWorld) -> 
     assert [event["state"] for event in world.events()] == ["flaky"]
 
 
-def test_a_run_that_fails_at_every_attempt_tells_once(world: CheckWorld) -> None:
+def test_a_run_that_fails_at_every_attempt_raises_one_alert(world: CheckWorld) -> None:
     world.endpoint()
     check = five_minutely(world, retries=2, assertions=[{"type": "stdout", "equals": "42"}])
     world.answer = prints("13")

@@ -191,7 +191,7 @@ def test_variables_come_from_the_environment_and_are_never_shown(
     assert "very-secret" not in sent.stdout + sent.stderr + shown
 
 
-def test_what_the_service_refuses_is_told_with_the_slug_and_the_field(rustbox: Rustbox) -> None:
+def test_an_error_of_the_service_names_the_slug_and_the_field(rustbox: Rustbox) -> None:
     write({"slug": "a", "schedule": "every day"})
     refused = rustbox("apply")
     assert refused.exit_code == 65

@@ -53,7 +53,7 @@ def test_the_secret_is_kept_readable_for_its_owner_only(config: Path, rustbox: R
     assert (broken.exit_code, "delete the file" in broken.stderr) == (78, True)
 
 
-def test_each_poll_commits_what_was_handled_and_the_end_commits_the_rest(service: Service, rustbox: Rustbox) -> None:
+def test_each_poll_commits_handled_events_and_the_end_commits_the_rest(service: Service, rustbox: Rustbox) -> None:
     service.will(polled(), polled("a", "b"), polled("c"), REFUSED, polled())
     shown = rustbox("listen", "--print-only", "--consumer", "mine", "--event", "x", "--event", "y")
     assert shown.exit_code == 77

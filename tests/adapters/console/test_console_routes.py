@@ -44,7 +44,7 @@ def test_addresses_lead_to_the_files_from_every_path_of_the_page(aws: Aws, stage
     assert {address.rpartition("/")[0] for address in found} == {f"{base}{files.version()}"}
 
 
-def test_files_are_kept_for_good_and_compressed_for_those_who_accept_it(aws: Aws) -> None:
+def test_files_are_cached_for_good_and_compressed_for_clients_that_accept_it(aws: Aws) -> None:
     for address in linked(get(None, "/")):
         plain, packed = (
             get(None, f"/{address}"),

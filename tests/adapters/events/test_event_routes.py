@@ -211,7 +211,7 @@ def test_an_unknown_event_is_not_found(project_key: str, submissions: Submission
         assert send(project_key, "GET", f"/api/events/{event_id}").status == 404
 
 
-def test_a_poll_over_http_commits_by_cursor_and_tells_of_each_event(aws: Aws, project_key: str) -> None:
+def test_a_poll_over_http_commits_by_cursor_and_returns_each_event(aws: Aws, project_key: str) -> None:
     first = poll(project_key)
     assert first == {"items": [], "cursor": first["cursor"], "missed": 0}
     for kind in samples():

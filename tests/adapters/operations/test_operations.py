@@ -48,7 +48,7 @@ def trace(key: str, submission_id: str) -> Answer:
     return admin(key, "GET", f"/api/admin/submissions/{submission_id}")
 
 
-def test_a_trace_tells_the_whole_life_of_a_submission(
+def test_a_trace_shows_the_whole_life_of_a_submission(
     aws: Aws, project_key: str, admin_key: str, pipeline: Pipeline
 ) -> None:
     endpoint = pipeline.endpoint(project_id=PROJECT_ID)
@@ -135,7 +135,7 @@ def test_dead_letters_go_back_to_their_queue_as_they_were(aws: Aws, admin_key: s
     assert admin(admin_key, "POST", f"/api/admin/dead-letters/{queue}/redrive").json["moved"] == 0
 
 
-def test_a_redrive_tells_what_the_sweeper_holds(aws: Aws, admin_key: str) -> None:
+def test_a_redrive_lists_messages_that_the_sweeper_holds(aws: Aws, admin_key: str) -> None:
     sqs, url = aws.client("sqs"), aws.names["BatchDeadLetters"]
     sqs.send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="dev")
     assert sqs.receive_message(QueueUrl=url)["Messages"]

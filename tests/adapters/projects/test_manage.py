@@ -234,7 +234,7 @@ def test_a_project_that_does_not_exist_is_not_found(calls: Admin, method: str, p
     assert calls.call(method, f"/{'x' * 65}{path}", body).status == 400
 
 
-def test_another_method_tells_which_there_are(calls: Admin) -> None:
+def test_a_wrong_method_gets_405_with_the_allowed_ones(calls: Admin) -> None:
     answer = calls.call("DELETE", f"/{UNKNOWN}")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, PATCH")
 
@@ -305,7 +305,7 @@ def test_a_revoked_key_leaves_the_list_after_ninety_days(calls: Admin, aws: Aws)
     assert [("ttl" in item) for item in about] == [True, True]
 
 
-def test_a_key_expires_when_it_is_told_to_and_lives_on_when_it_is_told_so(calls: Admin, aws: Aws) -> None:
+def test_a_key_expires_at_its_time_and_without_one_stays_valid(calls: Admin, aws: Aws) -> None:
     project_id = calls.project()
     until = in_secs(3600)
     issued = calls.ok("POST", f"/{project_id}/keys", {"expires_at": until})
@@ -339,7 +339,7 @@ def test_a_time_that_is_none_is_refused(calls: Admin, text: Any) -> None:
         assert (answer.status, [problem["field"] for problem in answer.json["fields"]]) == (422, ["expires_at"])
 
 
-def test_a_new_key_must_not_be_expired_and_a_change_must_say_what(calls: Admin) -> None:
+def test_a_new_key_must_not_be_expired_and_a_change_must_name_a_field(calls: Admin) -> None:
     project_id = calls.project()
     assert calls.call("POST", f"/{project_id}/keys", {"expires_at": in_secs(-1)}).status == 422
     issued = calls.ok("POST", f"/{project_id}/keys")

@@ -220,7 +220,7 @@ def test_rows_of_the_revision_before_are_released_in_the_item_that_it_charged(qu
     assert len(held(quotas)) == 6
 
 
-def test_a_place_that_a_process_of_the_revision_before_did_not_find_comes_back(quotas: Quotas) -> None:
+def test_an_in_flight_entry_of_the_previous_revision_is_released(quotas: Quotas) -> None:
     key = quotas.project(SIX)
     ids = fill(quotas, key, 20)
     for each in ids:  # it releases in the undivided item, where the run is not
@@ -262,7 +262,7 @@ def act(random: Random, quotas: Quotas, key: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_crashes_no_place_is_lost_and_no_limit_exceeded(quotas: Quotas, seed: int) -> None:
+def test_crashes_lose_no_in_flight_slot_and_exceed_no_limit(quotas: Quotas, seed: int) -> None:
     key, random = quotas.project(SIX), Random(seed)  # noqa: S311 - a plan that the test's name repeats
     for _ in range(120):
         act(random, quotas, key)

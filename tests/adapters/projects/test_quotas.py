@@ -63,7 +63,7 @@ def test_over_a_limit_the_answer_says_which_and_when_to_come_back(
     assert len(quotas.rows()) == len(quotas.aws.messages("BatchQueue")) == 2
 
 
-def test_whoever_comes_back_when_told_is_taken(quotas: Quotas) -> None:
+def test_a_client_that_waits_for_retry_after_is_accepted(quotas: Quotas) -> None:
     key = quotas.project(Quota(1, 2, 9))
     quotas.time.advance(12.3)
     for status in (202, 202, 202):
@@ -129,7 +129,7 @@ def test_a_key_in_another_spelling_opens_nothing(quotas: Quotas, spelling: str) 
 # --- what is free -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_accepted_takes_nothing(quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_submission_charges_nothing(quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> None:
     key = quotas.project(PLENTY, profiles=("judge",))
     assert submit_with(key, profile="agent").status == 403
     assert submit_with(key, language="cobol").status == 400
@@ -304,7 +304,7 @@ def accepted(pipeline: Pipeline, quota: Quota, **changes: Any) -> Submission:
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("webhook_url", [None, "https://hooks.example.com/"])
 @pytest.mark.parametrize("quota", [UNDIVIDED, PLENTY])
-def test_every_end_of_a_run_frees_its_place(
+def test_every_end_of_a_run_releases_it(
     pipeline: Pipeline, end: Callable[[Pipeline, Submission], None], webhook_url: str | None, quota: Quota
 ) -> None:
     row = accepted(pipeline, quota, webhook_url=webhook_url)
@@ -334,7 +334,7 @@ def test_a_crash_on_the_way_to_the_end_frees_it_later(
     assert in_flight(pipeline) == 0
 
 
-def test_a_deleted_run_frees_its_place(quotas: Quotas) -> None:
+def test_a_deleted_run_is_no_longer_in_flight(quotas: Quotas) -> None:
     key = quotas.project(Quota(9, 9, 1))
     for idempotency_key in (None, "key"):
         first = submit_with(key, idempotency_key).json["id"]
@@ -355,7 +355,7 @@ def test_deleting_a_final_run_that_was_not_released_releases_it(quotas: Quotas) 
 # --- what a crash leaves behind ---------------------------------------------------------------------------------------
 
 
-def test_a_place_without_a_row_is_found_when_somebody_is_refused(quotas: Quotas) -> None:
+def test_an_in_flight_entry_without_a_row_is_released_at_a_refusal(quotas: Quotas) -> None:
     key = quotas.project(Quota(9, 9, 1))
     with crash_at("submit.after_take"), pytest.raises(Crash):
         submit_with(key)
@@ -379,7 +379,7 @@ def test_a_final_run_that_was_not_released_is_found_when_the_quota_is_full(quota
     assert submit_with(key).status == 429
 
 
-def test_whoever_hammers_on_a_full_quota_causes_few_reads(quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_requests_on_a_full_quota_cause_few_reads(quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> None:
     key = quotas.project(Quota(99, 99, 3))
     for _ in range(3):
         submit_with(key)
@@ -407,7 +407,7 @@ def test_a_repeat_of_a_request_that_died_overtakes_it(quotas: Quotas) -> None:
     assert submit_with(key, "key").json["id"] == again.json["id"]
 
 
-def test_one_that_was_overtaken_and_lives_is_the_only_one_and_counts(
+def test_an_overtaken_submission_that_lives_is_the_only_one_and_counts(
     quotas: Quotas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, store = quotas.project(PLENTY), submit.wiring().acceptance.store
@@ -454,7 +454,7 @@ def test_there_are_keyed_operations() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), keyed_operations())
-def test_every_answer_to_a_valid_key_tells_what_is_left(quotas: Quotas, method: str, path: str) -> None:
+def test_every_answer_to_a_valid_key_shows_the_remaining_quota(quotas: Quotas, method: str, path: str) -> None:
     key = quotas.project(Quota(60, 1000, 10))
     submit_with(key)
     quotas.time.advance(15)
@@ -497,7 +497,7 @@ def test_refused_and_repeated_submissions_have_headers(quotas: Quotas) -> None:
     assert {rate(answer) for answer in answers} == {(5, 4, 60)}
 
 
-def test_a_reset_is_told_as_of_the_answer_not_as_of_the_acceptance(
+def test_a_reset_counts_from_the_answer_not_from_the_acceptance(
     quotas: Quotas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, accept = quotas.project(Quota(5, 1000, 10)), submit.wiring().acceptance

@@ -127,7 +127,7 @@ def test_profiles_and_projects_have_quotas_of_their_own(quotas: QuotaStore) -> N
     assert counts(quotas) == counts(quotas, "agent") == (1, 1, 1)
 
 
-def test_a_place_is_free_again_once_and_windows_stay(quotas: QuotaStore) -> None:
+def test_a_run_is_released_once_and_windows_stay(quotas: QuotaStore) -> None:
     first, second = run(), run("key")
     for row in (first, second):
         quotas.charge(row.quota_claim, PLENTY)
@@ -140,7 +140,7 @@ def test_a_place_is_free_again_once_and_windows_stay(quotas: QuotaStore) -> None
     assert quotas.charge(run("key").quota_claim, Quota(9, 9, 1)).usage.in_flight == 1
 
 
-def test_what_is_given_back_is_given_back_once(quotas: QuotaStore) -> None:
+def test_a_run_is_released_once(quotas: QuotaStore) -> None:
     row = run("key")
     taken = quotas.charge(row.quota_claim, PLENTY).usage
     quotas.charge(run().quota_claim, PLENTY)
@@ -150,7 +150,7 @@ def test_what_is_given_back_is_given_back_once(quotas: QuotaStore) -> None:
 
 
 @pytest.mark.parametrize(("after_secs", "left"), [(60, (1, 1, 1)), (86_400, (1, 1, 1))])
-def test_what_is_given_back_late_leaves_newer_windows_alone(
+def test_a_late_release_leaves_newer_windows_alone(
     quotas: QuotaStore, time: FakeTime, after_secs: int, left: tuple[int, int, int]
 ) -> None:
     row = run()

@@ -200,7 +200,7 @@ def test_the_table_has_every_keyed_route() -> None:
 
 
 @pytest.mark.parametrize("operation", KEYED, ids=" ".join)
-def test_without_a_key_that_is_good_nothing_is_told_and_nothing_changes(
+def test_without_a_valid_key_nothing_is_revealed_and_nothing_changes(
     aws: Aws, world: World, operation: tuple[str, str]
 ) -> None:
     before = everything(aws)
@@ -250,7 +250,7 @@ def test_another_projects_poll_gets_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("operation", [one for one in WITHOUT_ID if one[0] == "POST"], ids=" ".join)
-def test_what_another_project_makes_is_its_own(aws: Aws, world: World, operation: tuple[str, str]) -> None:
+def test_a_project_cannot_reach_the_objects_of_another(aws: Aws, world: World, operation: tuple[str, str]) -> None:
     def mine() -> list[Any]:
         return [
             send(world.keys["right key"], "GET", path).json
@@ -290,7 +290,7 @@ def test_another_projects_attempts_are_not_read_for_a_stranger(aws: Aws, world: 
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))
-def test_what_is_open_tells_every_caller_the_same(world: World, path: str) -> None:
+def test_open_paths_answer_every_caller_the_same(world: World, path: str) -> None:
     answers = [send(key, "GET", path) for key in world.keys.values()]
     assert len({(answer.status, answer.raw) for answer in answers}) == 1
     assert PROJECT_ID not in answers[0].raw.decode()

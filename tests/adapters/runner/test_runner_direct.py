@@ -65,7 +65,7 @@ def test_the_answer_leaves_before_the_slot_is_made_ready(system: Direct) -> None
     until(lambda: system.worker._capacity.is_idle or system.slots[0].prewarmed)
 
 
-def test_a_spare_place_runs_while_another_is_made_ready_and_never_beside_more_than_the_slots(
+def test_a_spare_slot_runs_while_another_is_prepared_and_never_beside_more_than_the_slots(
     system: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
@@ -169,7 +169,9 @@ def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct, monkeypatch: pyt
         (requested(language="rust"), 422),
     ],
 )
-def test_what_cannot_be_run_is_refused(system: Direct, request_or_text: ExecutionRequested | str, status: int) -> None:
+def test_a_request_that_cannot_run_is_refused(
+    system: Direct, request_or_text: ExecutionRequested | str, status: int
+) -> None:
     system.start(RecordedSlot)
     assert system.ask(request_or_text)[0] == status
     assert system.slots[0].specs == []
@@ -233,7 +235,7 @@ def test_the_result_of_a_caller_that_left_goes_to_the_completions_queue(system: 
     assert system.completion(request)["result"]["verdict"] == "AC"
 
 
-def test_a_drain_ends_what_runs_and_takes_nothing_more(system: Direct) -> None:
+def test_a_drain_ends_running_programs_and_takes_no_more(system: Direct) -> None:
     slot = HeldSlot()
     system.start(lambda: slot)
     client = system.send(serialise(requested()))

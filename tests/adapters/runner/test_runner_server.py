@@ -160,7 +160,7 @@ def test_a_request_that_does_not_end_is_cut_off(site: Site, monkeypatch: pytest.
     assert site.bodies == []
 
 
-def test_a_stranger_who_says_nothing_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_client_is_disconnected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "UNAUTHENTICATED_IDLE_SECS", 0.1)
     assert site.raw(b"") == b""
 

@@ -132,7 +132,7 @@ def test_output_that_the_bucket_refuses_is_an_error(aws: Aws) -> None:
     assert caught.value.code == "NoSuchBucket"
 
 
-def test_an_error_says_nothing_of_what_was_sent() -> None:
+def test_an_error_repeats_nothing_of_the_request() -> None:
     refused: Any = {"Error": {"Code": "InvalidMessageContents", "Message": "SECRET"}}
     for cause in (ClientError(refused, "SendMessage"), EndpointConnectionError(endpoint_url="http://SECRET")):
         with pytest.raises(TransportError) as caught, translated("send"):

@@ -46,7 +46,7 @@ def work(sqs: SqsServer, *wrapper: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=["no namespaces", "ordinary user"],
 )
-def test_the_service_is_told_why_a_runner_cannot_work(wrapper: tuple[str, ...], reason: str, remedy: str) -> None:
+def test_a_runner_that_cannot_work_reports_the_reason(wrapper: tuple[str, ...], reason: str, remedy: str) -> None:
     with open_sqs_server() as sqs:
         done = work(sqs, *wrapper)
     assert done.returncode == 121, done.stderr
@@ -57,7 +57,7 @@ def test_the_service_is_told_why_a_runner_cannot_work(wrapper: tuple[str, ...], 
     assert done.stderr.splitlines()[-1].endswith(heartbeat["problem"])
 
 
-def test_a_service_that_cannot_be_told_hides_nothing_of_the_reason() -> None:
+def test_an_unreachable_service_hides_nothing_of_the_reason() -> None:
     with open_sqs_server() as sqs:
         sqs.denied.add("SendMessageBatch")
         done = work(sqs, *AS_NOBODY)

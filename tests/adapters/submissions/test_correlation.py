@@ -124,7 +124,7 @@ def test_lines_of_a_failed_request_carry_its_id_and_later_ones_do_not(
     assert get(project_key, "/api/results").headers["x-request-id"] == REQUEST_ID
 
 
-def test_lines_about_what_fails_behind_the_queues_name_their_submission(
+def test_log_lines_of_failures_behind_the_queues_name_their_submission(
     aws: Aws, pipeline: Pipeline, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = pipeline.submit(correlation_id=OWN_ID)

@@ -96,7 +96,7 @@ def test_the_answer_is_final_and_nothing_is_due(system: Direct, aws: Aws, projec
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
 
 
-def test_a_direct_run_holds_no_place_in_the_quota_once_it_is_answered(
+def test_an_answered_direct_run_is_no_longer_in_flight(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
     start(system)
@@ -143,7 +143,7 @@ def test_input_too_large_for_the_row_goes_along(system: Direct, aws: Aws, projec
     assert spec.stdin == b"s" * 200_000
 
 
-def test_nobody_who_does_not_wait_takes_this_way(system: Direct, aws: Aws, project_key: str) -> None:
+def test_asynchronous_requests_never_take_the_direct_path(system: Direct, aws: Aws, project_key: str) -> None:
     start(system)
     assert post(project_key, PROGRAM).status == 202
     until(lambda: system.of_type("execution_completed"))

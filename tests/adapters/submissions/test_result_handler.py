@@ -69,7 +69,7 @@ def test_without_a_key_nothing_is_shown(store: SubmissionStore, project_key: str
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_not_ones_own_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
+def test_a_submission_of_another_project_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
     assert get(project_key, path).status == 404
     put(store, project_id="other")
     write_final(store, SUBMISSION_ID, completion())
@@ -80,7 +80,7 @@ def test_what_is_not_ones_own_is_not_found(store: SubmissionStore, project_key: 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_past_its_retention_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
+def test_an_expired_submission_is_not_found(store: SubmissionStore, project_key: str, path: str) -> None:
     put(store, ttl=now_ms() // 1_000)
     assert get(project_key, path).status == 404
 
@@ -247,7 +247,7 @@ def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: Submission
     assert get(project_key, PATHS[0]).status == get(project_key, PATHS[0], method="DELETE").status == 404
 
 
-def test_a_deletion_takes_back_what_was_to_be_delivered(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+def test_a_deletion_cancels_pending_deliveries(aws: Aws, store: SubmissionStore, project_key: str) -> None:
     row = put(store)
     write_final(store, SUBMISSION_ID, completion())
     table = aws.names["DeliveriesTable"]
@@ -285,7 +285,9 @@ def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, p
     assert objects(aws) == 1
 
 
-def test_one_that_starts_while_it_is_deleted_stays_whole(aws: Aws, store: SubmissionStore, project_key: str) -> None:
+def test_a_submission_that_starts_during_its_deletion_stays_whole(
+    aws: Aws, store: SubmissionStore, project_key: str
+) -> None:
     payloads = result_wiring.wiring().results.results.payloads
     row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     deletion = result_wiring.wiring().results.deletion
@@ -386,7 +388,7 @@ def test_without_a_runner_health_answers_and_readiness_does_not(aws: Aws) -> Non
     assert ready.json["status"] == "not_ready"
 
 
-def test_health_tells_what_the_live_runners_report(aws: Aws, project_key: str) -> None:
+def test_health_shows_the_reports_of_live_runners(aws: Aws, project_key: str) -> None:
     heartbeat(aws, node_id="a", slots=4)
     heartbeat(aws, node_id="b", slots=3, age_secs=30)
     heartbeat(aws, node_id="gone", slots=100, age_secs=60, isolation_mode="permissive")
@@ -407,7 +409,7 @@ def test_health_tells_what_the_live_runners_report(aws: Aws, project_key: str) -
     assert (ready.status, ready.json) == (200, health.json | {"status": "ready"})
 
 
-def test_health_tells_why_runners_cannot_work(aws: Aws) -> None:
+def test_health_shows_why_runners_cannot_work(aws: Aws) -> None:
     languages = get(None, "/api/languages").json
     unable = {"slots": 0, "languages": (), "problem": "this host cannot isolate: seccomp is not in force"}
     heartbeat(aws, node_id="one", age_secs=120, **unable)

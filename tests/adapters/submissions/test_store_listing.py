@@ -175,9 +175,7 @@ def test_a_finished_row_is_listed_with_its_result(store: SubmissionStore, listed
     assert (row.code, row.stdout, row.evidence) == (None, None, None)
 
 
-def test_what_is_past_its_retention_is_not_listed(
-    store: SubmissionStore, listed: SubmissionList, time: FakeTime
-) -> None:
+def test_an_expired_submission_is_not_listed(store: SubmissionStore, listed: SubmissionList, time: FakeTime) -> None:
     put(store, 0)
     time.advance(30 * 86_400)
     assert listed.page("dev", limit=10).rows == ()

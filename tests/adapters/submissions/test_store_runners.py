@@ -199,7 +199,7 @@ def test_a_slow_process_does_not_undo_the_summary_of_a_later_one(
     assert [is_live for node_id, _, _, is_live in groups(store) if node_id == "b"] == [False]
 
 
-def test_a_summary_stays_small_whatever_runners_report(store: RunnerStore, time: FakeTime, aws: Aws) -> None:
+def test_a_summary_stays_small_for_any_reports(store: RunnerStore, time: FakeTime, aws: Aws) -> None:
     for number in range(40):
         time.advance(0.001)
         odd = {"toolchains": {f"language {part}": f"{number} {'x' * 90}" for part in range(40)}}

@@ -150,7 +150,7 @@ def test_a_late_completion_changes_nothing(store: SubmissionStore) -> None:
     assert store.get(SUBMISSION_ID) == first
 
 
-def test_a_platform_failure_keeps_what_the_row_has(store: SubmissionStore) -> None:
+def test_a_platform_failure_keeps_the_fields_of_the_row(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
     failure = completion(

@@ -260,7 +260,7 @@ def test_a_busy_part_is_answered_as_unavailable_and_nothing_was_accepted(
 
 
 @pytest.mark.parametrize("fault", [busy("AccessDenied"), EndpointConnectionError(endpoint_url="x")], ids=repr)
-def test_once_the_row_is_there_the_submission_is_accepted_whatever_the_queue_does(
+def test_a_submission_with_a_row_is_accepted_even_if_the_queue_fails(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     def fail(**_: Any) -> None:
@@ -274,7 +274,7 @@ def test_once_the_row_is_there_the_submission_is_accepted_whatever_the_queue_doe
     assert "due_at_ms" in row
 
 
-def test_what_nobody_foresaw_is_logged_once_and_tells_nothing(
+def test_an_unexpected_error_is_logged_once_and_the_answer_hides_it(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
 ) -> None:
     def fail(**_: Any) -> None:
@@ -415,7 +415,7 @@ def test_a_repeat_of_a_finished_run_is_its_result(aws: Aws, project_key: str) ->
     assert (again.status, again.json["id"], again.json["verdict"]) == (200, first.json["id"], "AC")
 
 
-def test_a_repeat_of_a_running_run_tells_its_state(aws: Aws, project_key: str) -> None:
+def test_a_repeat_of_a_running_run_shows_its_state(aws: Aws, project_key: str) -> None:
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
     submit.wiring().results.store.mark_started(first, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
     again = post(project_key, PROGRAM, idempotency_key="key")

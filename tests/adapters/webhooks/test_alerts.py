@@ -122,7 +122,9 @@ def test_a_partly_failing_endpoint_degrades_although_it_succeeds_in_between(
     assert told(pipeline, flaky) == []
 
 
-def test_it_recovers_by_its_rate_and_tells_it_once(pipeline: Pipeline, flaky: Endpoint, watcher: Endpoint) -> None:
+def test_an_endpoint_recovers_by_its_rate_and_announces_it_once(
+    pipeline: Pipeline, flaky: Endpoint, watcher: Endpoint
+) -> None:
     degrade(pipeline, flaky)
     check(pipeline)
     answer(pipeline, flaky, 200)
@@ -194,7 +196,7 @@ def test_an_endpoint_that_is_enabled_again_begins_with_empty_rates(
     assert due(pipeline) == []
 
 
-def test_an_endpoint_that_is_disabled_while_it_owes_an_event_tells_both(
+def test_an_endpoint_that_is_disabled_with_a_pending_event_publishes_both(
     pipeline: Pipeline, flaky: Endpoint, watcher: Endpoint
 ) -> None:
     degrade(pipeline, flaky)
@@ -216,7 +218,7 @@ def exhaust(pipeline: Pipeline, endpoint: Endpoint, count: int = 1) -> None:
     answer(pipeline, endpoint, *[500] * count)
 
 
-def test_exhausted_deliveries_are_told_together_and_once_an_hour(
+def test_exhausted_deliveries_are_announced_together_and_once_an_hour(
     pipeline: Pipeline, flaky: Endpoint, watcher: Endpoint
 ) -> None:
     exhaust(pipeline, flaky)
@@ -237,7 +239,7 @@ def test_exhausted_deliveries_are_told_together_and_once_an_hour(
     assert not [name for name in due(pipeline) if name.startswith("EXHAUSTED#")]
 
 
-def test_a_runs_own_url_that_fails_is_told_to_all_endpoints(
+def test_a_failing_url_of_a_run_is_announced_to_all_endpoints(
     pipeline: Pipeline, flaky: Endpoint, watcher: Endpoint
 ) -> None:
     pipeline.with_schedule(0)

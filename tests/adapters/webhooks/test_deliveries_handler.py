@@ -76,7 +76,7 @@ def test_deliveries_are_listed_newest_first_and_nothing_else_is(aws: Aws, projec
     assert listed(project_key, endpoint_id=endpoint_id) == expected
 
 
-def test_an_item_says_what_is_owed_to_whom(aws: Aws, project_key: str) -> None:
+def test_a_due_item_names_the_event_and_its_target(aws: Aws, project_key: str) -> None:
     delivery = put_delivery(aws, "retrying", attempt=3, next_at_ms=from_rfc3339(START), created_at=START)
     notice = put_delivery(aws, "pending", submission_id="", event_type="endpoint.disabled")
     newest, oldest = send(project_key, "GET", PATH).json["items"]
@@ -131,7 +131,7 @@ def test_filters_join(aws: Aws, project_key: str) -> None:
     assert len(listed(project_key, state="delivered")) == 3
 
 
-def test_what_is_expired_is_neither_listed_nor_shown(aws: Aws, project_key: str) -> None:
+def test_an_expired_delivery_is_neither_listed_nor_shown(aws: Aws, project_key: str) -> None:
     expired = put_delivery(aws, ttl=now_ms() // 1_000, age_ms=25 * DAY_MS)
     assert listed(project_key) == []
     assert listed(project_key, endpoint_id="run") == []
@@ -232,7 +232,7 @@ def test_of_many_attempts_the_last_hundred_are_shown(aws: Aws, project_key: str)
     assert len(answer.raw) < 1_000_000
 
 
-def test_an_unknown_and_a_foreign_delivery_are_told_alike(aws: Aws, project_key: str) -> None:
+def test_an_unknown_and_a_foreign_delivery_get_the_same_error(aws: Aws, project_key: str) -> None:
     foreign = put_delivery(aws, project_id="other")
     before = raw_row(aws, foreign)
     for method, suffix in (("GET", ""), ("POST", "/replay")):
@@ -254,7 +254,7 @@ def replay(key: str, delivery: Delivery) -> Answer:
 
 @pytest.mark.parametrize("state", sorted(REPLAYABLE))
 @pytest.mark.parametrize("to", ["run", "endpoint"])
-def test_what_is_not_waiting_is_replayed(
+def test_a_finished_delivery_is_replayed(
     aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore, state: str, to: str
 ) -> None:
     before = put_delivery(aws, state, endpoint_id="run" if to == "run" else endpoint_id, attempt=4)
@@ -275,7 +275,7 @@ def test_what_is_not_waiting_is_replayed(
 
 
 @pytest.mark.parametrize("state", ["pending", "sending"])
-def test_what_is_about_to_be_sent_is_not_replayed(aws: Aws, project_key: str, state: str) -> None:
+def test_a_delivery_that_is_about_to_be_sent_is_not_replayed(aws: Aws, project_key: str, state: str) -> None:
     delivery = put_delivery(aws, state)
     before = raw_row(aws, delivery)
     answer = replay(project_key, delivery)
@@ -284,7 +284,7 @@ def test_what_is_about_to_be_sent_is_not_replayed(aws: Aws, project_key: str, st
     assert raw_row(aws, delivery) == before
 
 
-def test_what_was_attempted_without_end_is_not_replayed(aws: Aws, project_key: str, endpoint_id: str) -> None:
+def test_a_delivery_with_an_unfinished_attempt_is_not_replayed(aws: Aws, project_key: str, endpoint_id: str) -> None:
     delivery = put_delivery(aws, attempt=1_000, endpoint_id=endpoint_id)
     before = raw_row(aws, delivery)
     assert replay(project_key, delivery).status == 409
@@ -366,7 +366,7 @@ def test_a_replay_of_a_busy_delivery_is_tried_again_and_not_for_ever(aws: Aws, p
     assert len(codes) == 100 - TRIES
 
 
-def test_a_replay_that_meets_another_one_is_told_so(aws: Aws, project_key: str) -> None:
+def test_a_replay_that_meets_another_one_gets_a_clear_error(aws: Aws, project_key: str) -> None:
     codes = refuse_transactions(aws.monkeypatch)
     codes += ["ConditionalCheckFailed"]
     assert replay(project_key, put_delivery(aws)).status == 409
@@ -379,7 +379,7 @@ def recover(key: str, endpoint_id: str, since_ms: int) -> Answer:
     return send(key, "POST", f"/api/webhooks/{endpoint_id}/recover", {"since": to_rfc3339(since_ms)})
 
 
-def test_what_failed_or_was_paused_since_then_is_due_again(
+def test_deliveries_that_failed_or_paused_since_then_are_due_again(
     aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore
 ) -> None:
     since_ms = now_ms() - 60_000
@@ -486,7 +486,7 @@ def test_a_crash_in_mid_recovery_loses_nothing(
     assert all("due_at_ms" in raw_row(aws, delivery) for delivery in made)
 
 
-def test_what_changes_between_index_and_row_is_left_alone(
+def test_a_delivery_that_changed_after_the_index_read_is_left_alone(
     aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery = put_delivery(aws, endpoint_id=endpoint_id)

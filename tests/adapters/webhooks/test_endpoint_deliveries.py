@@ -278,7 +278,7 @@ def test_duplicate_hints_send_once(pipeline: Pipeline, endpoint: Endpoint, owed:
     assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
 
 
-def test_deleted_endpoint_cancels_what_it_was_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+def test_a_deleted_endpoint_cancels_its_deliveries(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
     pipeline.receiver.always(500)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.changes.delete("dev", endpoint.endpoint_id)
@@ -289,7 +289,7 @@ def test_deleted_endpoint_cancels_what_it_was_owed(pipeline: Pipeline, endpoint:
     assert pipeline.sweep() == {"driven": 1, "failed": 0}  # the deletion itself
 
 
-def test_disabled_endpoint_pauses_what_it_is_owed(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
+def test_a_disabled_endpoint_pauses_its_deliveries(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
     pipeline.change_endpoint(endpoint, {"enabled": False})
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED

@@ -119,7 +119,7 @@ def test_sweeper_twice_at_once_and_crashed_in_mid_page(world: DeliveryWorld, run
     assert counts(world) == [1, 1, 1]
 
 
-def test_index_that_still_shows_what_was_delivered(
+def test_an_index_that_still_shows_a_finished_delivery(
     world: DeliveryWorld, run: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.record(run)

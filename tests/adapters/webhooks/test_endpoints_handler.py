@@ -174,7 +174,7 @@ def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: 
         ({"secret": "whsec_short"}, "secret"),
     ],
 )
-def test_what_is_refused_leaves_nothing(aws: Aws, project_key: str, fields: dict[str, Any], field: str) -> None:
+def test_a_refused_endpoint_leaves_no_rows(aws: Aws, project_key: str, fields: dict[str, Any], field: str) -> None:
     answer = send(project_key, "POST", PATH, {"url": URL, **fields})
     assert (answer.status, answer.json["error"]) == (422, "invalid")
     assert [problem["field"] for problem in answer.json["fields"]] == [field]
@@ -195,11 +195,11 @@ def test_a_name_of_our_own_in_the_settings_is_refused_too(aws: Aws, project_key:
         *((b"{}", "application/json", 422), (b'"' + b"x" * 1_048_576 + b'"', "application/json", 413)),
     ],
 )
-def test_a_broken_body_is_told_apart(project_key: str, body: bytes, content_type: str, status: int) -> None:
+def test_a_broken_body_has_an_error_of_its_own(project_key: str, body: bytes, content_type: str, status: int) -> None:
     assert send(project_key, "POST", PATH, body, content_type=content_type).status == status
 
 
-def test_a_project_has_at_most_fifty_and_room_again_after_a_deletion(aws: Aws, project_key: str) -> None:
+def test_a_project_has_at_most_fifty_and_a_deletion_allows_another(aws: Aws, project_key: str) -> None:
     made = [create(project_key)["id"] for _ in range(MAX_ENDPOINTS)]
     full = send(project_key, "POST", PATH, {"url": URL})
     assert (full.status, full.json["error"]) == (409, "conflict")
@@ -211,7 +211,7 @@ def test_a_project_has_at_most_fifty_and_room_again_after_a_deletion(aws: Aws, p
     assert len([item for item in aws.items("DeliveriesTable") if "url" in item]) == MAX_ENDPOINTS
 
 
-def test_of_many_at_once_exactly_so_many_are_made_as_there_is_room(aws: Aws, project_key: str) -> None:
+def test_concurrent_creations_stop_exactly_at_the_limit(aws: Aws, project_key: str) -> None:
     for _ in range(MAX_ENDPOINTS - 5):
         create(project_key)
     with ThreadPoolExecutor(16) as threads:
@@ -315,7 +315,7 @@ def test_an_id_that_is_no_uuid_is_a_bad_request(project_key: str, text: str) -> 
 # --- change ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_touches_what_it_names(project_key: str) -> None:
+def test_a_change_sets_named_fields_only(project_key: str) -> None:
     made = create(project_key, headers={"x-team": "7"})
     before = {name: value for name, value in made.items() if name != "secret"}
     answer = change(project_key, made["id"], description="new", events=["endpoint.disabled"])
@@ -459,7 +459,7 @@ def test_a_wrong_rotation_changes_nothing(project_key: str, store: EndpointStore
 # --- test sends -----------------------------------------------------------------------------------------------------
 
 
-def test_a_test_shows_what_was_sent_and_what_came_back(
+def test_a_test_shows_the_request_and_the_answer(
     insecure: None, project_key: str, receiver: HookReceiver, aws: Aws, logged: list[dict[str, Any]]
 ) -> None:
     receiver.always(500, b"\xffno", **{"x-reply": "1"})
@@ -510,7 +510,7 @@ def test_a_disabled_endpoint_can_be_tested_and_stays_disabled(
     assert one(project_key, made["id"])["health"] == "disabled"
 
 
-def test_a_test_of_a_dead_receiver_tells_the_error(insecure: None, project_key: str) -> None:
+def test_a_test_of_a_dead_receiver_shows_the_error(insecure: None, project_key: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         made = create(project_key, url=f"http://127.0.0.1:{closed.getsockname()[1]}/")
@@ -589,7 +589,7 @@ def test_calls_work_behind_a_stage_prefix(project_key: str) -> None:
         ("DELETE", f"/api/deliveries/{SUBMISSION_ID}.run", "GET"),
     ],
 )
-def test_another_method_is_told_what_there_is(project_key: str, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_gets_the_allowed_ones(project_key: str, method: str, path: str, allowed: str) -> None:
     answer = send(project_key, method, path)
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
 

@@ -65,7 +65,7 @@ def minutes(pipeline: Pipeline, count: int) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
-def test_whatever_hint_comes_first_the_oldest_delivery_is_sent_first(
+def test_the_oldest_delivery_is_sent_first_in_any_order_of_hints(
     pipeline: Pipeline, endpoint: Endpoint, order: tuple[int, ...]
 ) -> None:
     runs = ended(pipeline, 4)

@@ -86,7 +86,7 @@ def signed(body: bytes, webhook_id: str = SUBMISSION_ID) -> dict[str, str]:
     return {"webhook-id": webhook_id, "webhook-timestamp": str(secs), "webhook-signature": signature}
 
 
-def test_what_the_dispatcher_sends_is_documented(seen: Received) -> None:
+def test_a_sent_webhook_fits_the_schema(seen: Received) -> None:
     check_webhook(seen.headers, seen.body)
 
 
@@ -136,7 +136,7 @@ def test_a_request_with_two_signatures_is_documented(pipeline: Pipeline) -> None
 
 
 @pytest.mark.parametrize("secret", [SECRET, RAW_SECRET], ids=["whsec", "raw"])
-def test_what_the_dispatcher_sends_is_handled(pipeline: Pipeline, secret: str) -> None:
+def test_receivers_accept_sent_webhooks(pipeline: Pipeline, secret: str) -> None:
     for runtime in COMMANDS:
         with running(runtime, secret) as process:
             submission, status = deliver(pipeline, process.url, secret)
@@ -147,7 +147,7 @@ def test_what_the_dispatcher_sends_is_handled(pipeline: Pipeline, secret: str) -
         assert (kind, webhook_id, stdout) == ("submission.completed", submission.submission_id, "42\n"), runtime
 
 
-def test_what_is_not_genuine_is_refused_and_tried_again(pipeline: Pipeline) -> None:
+def test_a_receiver_refuses_a_forged_request_and_the_event_is_retried(pipeline: Pipeline) -> None:
     for runtime in COMMANDS:
         with running(runtime, SECRET) as process:
             submission, status = deliver(pipeline, process.url, OTHER_SECRET)
@@ -235,7 +235,7 @@ def test_an_event_that_could_not_be_handled_comes_again(process: ReceiverProcess
     assert process.raw(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") == 501
 
 
-def test_what_a_program_printed_does_not_steer_the_terminal(process: ReceiverProcess) -> None:
+def test_output_of_a_program_does_not_control_the_terminal(process: ReceiverProcess) -> None:
     body = json.dumps({"stdout": "\x1b[2J\x7f\x9b2J\u202e"}, ensure_ascii=False).encode()
     assert process.post(signed(body), body) == 200
     process.process.terminate()
@@ -262,7 +262,7 @@ def test_it_ends_after_one_if_asked(runtime: str) -> None:
         assert process.process.wait(10) == 0
 
 
-def test_a_public_key_verifies_what_an_asymmetric_endpoint_gets(pipeline: Pipeline) -> None:
+def test_a_public_key_verifies_webhooks_of_an_asymmetric_endpoint(pipeline: Pipeline) -> None:
     """A rotation overlap too; not one that another key has signed, nor a changed body."""
     for runtime in COMMANDS:
         endpoint = pipeline.endpoint()

@@ -298,7 +298,7 @@ def test_a_box_in_anothers_row_does_not_open_even_when_it_was_opened_before(
     assert SECRET not in str(refused.value)
 
 
-def test_what_was_opened_is_kept_for_five_minutes(
+def test_an_opened_secret_is_cached_for_five_minutes(
     boxes: SecretBoxes, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box = boxes.seal(SECRET, "dev", "endpoint")

@@ -201,7 +201,7 @@ def test_a_lane_that_does_not_answer_is_read(pipeline: Pipeline, unread: list[bo
     assert pipeline.state(failing) is DeliveryState.RETRYING
 
 
-def test_nobody_passes_a_delivery_that_waits(pipeline: Pipeline, unread: list[bool]) -> None:
+def test_no_delivery_overtakes_a_waiting_one(pipeline: Pipeline, unread: list[bool]) -> None:
     narrow = known(pipeline, max_concurrency=1)
     pipeline.receiver.received.clear()
     busy, first = (owed(pipeline, **NO_URL) for _ in range(2))

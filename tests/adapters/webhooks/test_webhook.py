@@ -65,7 +65,7 @@ def test_hint_of_an_unknown_delivery_is_acknowledged(pipeline: Pipeline) -> None
     assert pipeline.aws.items("DeliveriesTable") == []
 
 
-def test_customer_verifies_what_arrives_with_the_official_package(pipeline: Pipeline, owed: Submission) -> None:
+def test_the_official_package_verifies_the_webhook(pipeline: Pipeline, owed: Submission) -> None:
     # The package refuses old timestamps, so this one test lives in the present.
     pipeline.use(dataclasses.replace(pipeline.deliverer, clock=now_ms))
     pipeline.time.ms = pipeline.deliverer.clock()
@@ -217,7 +217,7 @@ def test_fan_out_that_runs_beside_a_deletion_sends_nothing(pipeline: Pipeline) -
     assert pipeline.receiver.received == []
 
 
-def test_deletion_does_not_touch_what_was_delivered(pipeline: Pipeline, owed: Submission) -> None:
+def test_a_deletion_keeps_finished_deliveries(pipeline: Pipeline, owed: Submission) -> None:
     pipeline.webhook(hint_of(owed))
     pipeline.deliveries.cancel_event(owed.submission_id)
     assert pipeline.state(owed) is DeliveryState.DELIVERED

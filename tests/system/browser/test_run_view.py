@@ -91,7 +91,7 @@ def test_the_keyboard_alone_runs_a_program(console: Console) -> None:
         ("import os; os.kill(os.getpid(), 11)", "python", "Ended by a signal"),
     ],
 )
-def test_a_failure_is_told_in_words(console: Console, code: str, language: str, title: str) -> None:
+def test_a_failure_is_explained_in_words(console: Console, code: str, language: str, title: str) -> None:
     page = console.open("run")
     page.get_by_label("CPU time, s").fill("0.3")
     run(console, code, language)
@@ -162,7 +162,7 @@ def test_copied_requests_run_as_they_are(console: Console) -> None:
         }
 
 
-def test_a_service_that_is_down_is_told_with_a_way_out(console: Console) -> None:
+def test_the_error_for_a_stopped_service_names_a_way_out(console: Console) -> None:
     page = console.open("run")
     page.context.set_offline(True)
     page.get_by_role("button", name="Run Ctrl Enter").click()
