@@ -204,7 +204,7 @@ def test_a_program_finds_nothing_of_its_judge(judge: Judge, kind: str) -> None:
         assert (ran.result.verdict, ran.stdout.head, ran.stderr.head) == ("AC", b"looked\n", b"")
 
 
-def test_the_spy_sees_the_files_of_its_own_user(judge: Judge) -> None:
+def test_the_spy_finds_the_input_of_its_own_case(judge: Judge) -> None:
     """Its own input is its own: so we know that it looks."""
     (found,) = results(judge(judge_requested([case(SECRET.encode(), None)], code=SPY.encode())))
     assert found.run is not None

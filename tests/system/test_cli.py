@@ -148,7 +148,7 @@ def test_an_endpoint_is_tested_and_its_deliveries_are_replayed(
     wait_until(lambda: len(inbox.of(submission_id)) == 2, 30, "it came again")
 
 
-def test_a_wrong_key_and_a_wrong_path_have_different_errors(rustbox: Rustbox) -> None:
+def test_a_wrong_key_a_stopped_service_and_a_missing_setting_have_exit_codes_of_their_own(rustbox: Rustbox) -> None:
     refused = rustbox("projects", "list", RUSTBOX_ADMIN_KEY="rb_live_local_development_only")
     assert (refused.returncode, b"X-Admin-Key" in refused.stderr) == (77, True)
     nobody = rustbox("result", "x", RUSTBOX_URL=f"http://127.0.0.1:{free_port()}")

@@ -74,9 +74,7 @@ def test_links_and_pipes_are_neither_followed_nor_waited_for(
     assert [record.getMessage() for record in caplog.records] == ["liveness file cannot be written"] * 2
 
 
-def test_a_liveness_file_that_cannot_be_written_is_logged_once_and_stops_no_run(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unwritable_liveness_file_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "missing"
     liveness = Liveness(str(folder / "alive"))
     with caplog.at_level(logging.WARNING):

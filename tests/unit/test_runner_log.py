@@ -40,7 +40,7 @@ def test_a_log_names_an_exception_by_type_and_line_not_by_its_text() -> None:
         made.exc_info = sys.exc_info()
     line = json.loads(JsonFormatter().format(made))
     assert line["exception"] == "ValueError"
-    assert "test_an_exception" in line["exception_at"][0]
+    assert "test_a_log_names" in line["exception_at"][0]
     assert "SECRET" not in json.dumps(line)
 
 

@@ -75,7 +75,7 @@ def test_probes_become_rarer_up_to_five_minutes() -> None:
     assert pauses == [15_000, 15_000, 30_000, 300_000, 300_000]
 
 
-def test_slots_that_expire_are_distinguished_from_slots_that_a_sender_passes_on() -> None:
+def test_resting_slots_and_probes_set_the_next_free_time() -> None:
     assert taken(3).next_free_ms(LANE, NOW) is None
     resting = Slots("p", taken={"0": Slot(NOW + 500, "e", "example.com", is_resting=True)})
     assert resting.next_free_ms(LANE, NOW) == NOW + 500

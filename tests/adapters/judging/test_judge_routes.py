@@ -116,7 +116,7 @@ def test_a_checker_program_reaches_the_runner_with_its_files(aws: Aws, project_k
     assert [case.checker for case in judging.cases] == [0, 1]
 
 
-def test_a_failed_request_names_the_failpoint_and_nothing_is_accepted(aws: Aws, project_key: str) -> None:
+def test_an_invalid_request_names_each_field_and_nothing_is_accepted(aws: Aws, project_key: str) -> None:
     answer = judge(
         project_key, cases=[*CASES, {"stdin": "", "checker": {"kind": "exact", "float_abs": 1, "code": "x"}}]
     )

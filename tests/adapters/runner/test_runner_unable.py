@@ -57,7 +57,7 @@ def test_a_runner_that_cannot_work_reports_the_reason(wrapper: tuple[str, ...], 
     assert done.stderr.splitlines()[-1].endswith(heartbeat["problem"])
 
 
-def test_an_unreachable_service_hides_nothing_of_the_reason() -> None:
+def test_a_failed_report_to_the_service_still_prints_the_reason() -> None:
     with open_sqs_server() as sqs:
         sqs.denied.add("SendMessageBatch")
         done = work(sqs, *AS_NOBODY)

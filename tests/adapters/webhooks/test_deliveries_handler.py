@@ -76,7 +76,7 @@ def test_deliveries_are_listed_newest_first_and_nothing_else_is(aws: Aws, projec
     assert listed(project_key, endpoint_id=endpoint_id) == expected
 
 
-def test_a_due_item_names_the_event_and_its_target(aws: Aws, project_key: str) -> None:
+def test_each_item_names_its_event_and_its_target(aws: Aws, project_key: str) -> None:
     delivery = put_delivery(aws, "retrying", attempt=3, next_at_ms=from_rfc3339(START), created_at=START)
     notice = put_delivery(aws, "pending", submission_id="", event_type="endpoint.disabled")
     newest, oldest = send(project_key, "GET", PATH).json["items"]

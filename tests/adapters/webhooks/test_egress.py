@@ -333,7 +333,7 @@ def test_connection_closed_without_an_answer_is_a_reset(start: Callable[..., Rec
     assert post(start(answer(b""))).error_code == "connection_reset"
 
 
-def test_a_reset_has_an_error_of_its_own(start: Callable[..., Receiver]) -> None:
+def test_a_connection_reset_has_an_error_code_of_its_own(start: Callable[..., Receiver]) -> None:
     def serve(peer: socket.socket) -> None:
         read_request(peer)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")

@@ -195,7 +195,7 @@ def test_a_name_of_our_own_in_the_settings_is_refused_too(aws: Aws, project_key:
         *((b"{}", "application/json", 422), (b'"' + b"x" * 1_048_576 + b'"', "application/json", 413)),
     ],
 )
-def test_a_broken_body_has_an_error_of_its_own(project_key: str, body: bytes, content_type: str, status: int) -> None:
+def test_a_broken_body_is_refused(project_key: str, body: bytes, content_type: str, status: int) -> None:
     assert send(project_key, "POST", PATH, body, content_type=content_type).status == status
 
 
