@@ -1,1 +1,1 @@
-"""What surrounds the deployed code: the local stack and set-up."""
+"""The local stack, the deployment and the set-up."""

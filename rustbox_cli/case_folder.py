@@ -29,7 +29,7 @@ _TOLERANCES = {
 
 @dataclass(frozen=True)
 class CaseFolder:
-    """What a folder holds: cases, and for a problem package its checker and its time limit."""
+    """The content of a folder: cases, and for a problem package its checker and its time limit."""
 
     cases: list[dict[str, Any]]
     checker: dict[str, Any] | None = None

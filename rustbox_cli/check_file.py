@@ -13,7 +13,7 @@ from rustbox_cli.languages import language_of
 
 SCHEMA_FILE = Path(__file__).with_name("checks.schema.json")
 HIDDEN = "***"
-"""What the service shows instead of the value of a variable, and what keeps that value."""
+"""The placeholder that the service shows for the value of a variable. Sent back, it keeps that value."""
 _MAX_SHOWN = 20
 
 

@@ -1,4 +1,4 @@
-"""What `rustbox checks apply` would change: the difference between checks.yaml and the service."""
+"""The plan of `rustbox checks apply`: the difference between checks.yaml and the service."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class CheckRun:
 
     @property
     def problems(self) -> list[str]:
-        """What did not hold, a line each."""
+        """The failed assertions, a line each."""
         if self.has_passed:
             return []
         failed = [each for each in self.run["assertions"] if not each["passed"]]

@@ -14,7 +14,7 @@ from tests.system.local_stack import free_port
 from tests.until import until
 
 PACKAGES = Path(__file__).parents[1] / ".venv" / "emulator"
-"""Where setup installs it: it needs another version of botocore than we do."""
+"""The folder of its installation. It needs another version of botocore than the project."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def new_submission(**changes: Any) -> Submission:
 
 
 def completion(**changes: Any) -> Completion:
-    """What the golden message `accepted` ends a submission with."""
+    """The end of a submission by the golden message `accepted`."""
     message = golden("execution_completed/v1.accepted")
     values: dict[str, Any] = {
         "completed_at": message["completed_at"],

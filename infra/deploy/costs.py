@@ -1,4 +1,4 @@
-"""What a million runs cost on AWS: a list of billed units, and their prices.
+"""The cost of a million runs on AWS: a list of billed units, and their prices.
 
 An estimate of the parts that grow with the number of runs. Runners, logs, storage and traffic are not in it.
 """

@@ -1,4 +1,4 @@
-"""What CloudFormation of an emulator leaves out, done here. docs/emulators.md lists it."""
+"""Creates the resources that CloudFormation of an emulator leaves out. docs/emulators.md lists them."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _OF_STAGE = (
 
 @dataclass(frozen=True, slots=True)
 class FleetWishes:
-    """What the caller asked for. `parameters`: of network.yaml and runner_fleet.yaml, by name."""
+    """The settings of a fleet. `parameters`: of network.yaml and runner_fleet.yaml, by name."""
 
     architecture: str
     base_image: str

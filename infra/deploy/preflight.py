@@ -31,7 +31,7 @@ SHORT_WAIT_SECS = 5
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What the account allows. `architecture`: CPU of the functions. `unreserved`: of the quota `concurrency`."""
+    """The limits of the account. `architecture`: CPU of the functions. `unreserved`: of the quota `concurrency`."""
 
     account: str
     caller: str

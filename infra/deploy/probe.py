@@ -1,4 +1,4 @@
-"""What CloudFormation of an emulator can do of what template.yaml needs: the table of docs/emulators.md."""
+"""Tries which features of template.yaml an emulator supports: the table of docs/emulators.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a deployment goes: an account and region of AWS, or an emulator."""
+"""The target of a deployment: an account and region of AWS, or an emulator."""
 
 from __future__ import annotations
 

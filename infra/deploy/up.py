@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the caller asked for. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
+    """The settings of a deployment. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
 
     `fleet`: parameters of network.yaml and runner_fleet.yaml; None: no fleet. `base_image`: of its image.
     """

@@ -1,4 +1,4 @@
-"""What the exit code of a checker program says. Pure functions.
+"""The meaning of a checker program's exit code. Pure functions.
 
 testlib: 0 right, 1 wrong, 2, 4 (extra tokens) and 8 (ends too early) a wrong format, 7 points, which it prints first.
 Kattis: 42 right, 43 wrong. Everything else is an error of the judge, never of the program.

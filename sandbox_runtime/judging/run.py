@@ -45,7 +45,7 @@ _OUT_OF_TIME = f"the cases of this judge run took more than {ALL_CASES_SECS:g} s
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What judge runs need of their runner.
+    """The parts of a runner that judge runs need.
 
     `cancel_fd`: becomes readable to stop a run. `partner`: lends a second slot, for interactors.
     """

@@ -26,7 +26,7 @@ class WarmSlot:
 
     @property
     def runs(self) -> int:
-        """How many runs were started in the own slot."""
+        """The number of runs that started in the own slot."""
         return self._slot.runs
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:

@@ -52,7 +52,7 @@ def load_template() -> dict[str, Any]:
 
 @dataclass
 class Aws:
-    """What a test may ask of the fixture. `names`: logical id -> what `!Ref` gives (table, bucket, queue URL)."""
+    """The AWS account of a test. `names`: logical id -> value of `!Ref` (table, bucket, queue URL)."""
 
     template: dict[str, Any]
     names: dict[str, str]

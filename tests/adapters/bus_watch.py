@@ -58,5 +58,5 @@ def bus_answers(aws: Aws, *answers: dict[str, Any] | int) -> Iterator[list[str]]
 
 
 def failed(code: str = "ThrottlingException") -> dict[str, Any]:
-    """What PutEvents answers, with status 200, when it did not take the one entry."""
+    """The answer of PutEvents, with status 200, when it refused the one entry."""
     return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": code, "ErrorMessage": "not taken"}]}

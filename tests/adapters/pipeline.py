@@ -88,7 +88,7 @@ class Crash(BaseException):
 
 
 class Context:
-    """What Lambda passes; `remaining_ms` counts down by `step_ms` with each question."""
+    """The context that Lambda passes; each read of `remaining_ms` counts it down by `step_ms`."""
 
     function_name = "test"
     memory_limit_in_mb = 128
@@ -340,7 +340,7 @@ class Pipeline:
 
 
 def path_of(endpoint_id: str) -> str:
-    """Where the receiver has that endpoint."""
+    """The path of an endpoint at the receiver."""
     return f"/endpoint/{endpoint_id}"
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HANG_MS = 15_000
 OVERHEAD_MS = 20
-"""What an invocation takes beside its sends."""
+"""The time of an invocation beside its sends."""
 
 
 class VirtualQueue(DeliveryHints):
@@ -127,7 +127,7 @@ class VirtualSenders:
                 raise self._failed
 
     def send(self, url: str, webhook_id: str) -> Reply:
-        """What a send of a sender does."""
+        """Send as one sender does."""
         host = host_of(url)
         self.starts.append((self.time(), host))
         self._at_once[host] += 1

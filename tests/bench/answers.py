@@ -19,7 +19,7 @@ class WrongAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must come. `stdout` None: anything, for programs that are stopped."""
+    """The expected answer. `stdout` None: anything, for programs that are stopped."""
 
     stdout: str | None
     verdict: str = "AC"

@@ -14,7 +14,7 @@ _TIMEOUT_SECS = 40
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the API listens on loopback, and a key for it."""
+    """The address of the API on loopback, and a key for it."""
 
     port: int
     api_key: str

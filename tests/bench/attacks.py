@@ -1,4 +1,4 @@
-"""What a hostile project does to its neighbours. Every attack is a context manager and is over when it exits.
+"""Attacks of a hostile project on its neighbours. Every attack is a context manager and is over when it exits.
 
 Programs run in the sandbox of the local stack only, and all URLs are on loopback.
 """

@@ -82,7 +82,7 @@ def choose() -> Policy:
 
 
 CHOSEN = Policy(steps=((30, 100), (60, 200), (120, 400)), cooldown_secs=300, shrink_minutes=5, shrink_percent=25)
-"""What `choose` finds, as infra/runner_fleet.yaml has it."""
+"""The result of `choose`, as in infra/runner_fleet.yaml."""
 
 
 def table(policy: Policy) -> str:

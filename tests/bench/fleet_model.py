@@ -47,7 +47,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What happens to a fleet. `rate`: submissions a second at a second."""
+    """The load of a fleet. `rate`: submissions a second at a second."""
 
     rate: Callable[[int], float]
     secs: int

@@ -1,4 +1,4 @@
-"""How many runs a second the jail alone makes: slots on threads of one process, or in a process each."""
+"""Runs a second of the jail alone: slots on threads of one process, or in a process each."""
 
 import multiprocessing
 import threading
@@ -22,7 +22,7 @@ _RUNS_BETWEEN_LOOKS = 20
 
 @dataclass(frozen=True, slots=True)
 class _Lap:
-    """What one slot did. Times of the monotonic clock, which all processes of a host share."""
+    """The runs of one slot. Times of the monotonic clock, which all processes of a host share."""
 
     begun_secs: float
     ended_secs: float

@@ -1,4 +1,4 @@
-"""What processes use, read from /proc; a process that just ended counts as nothing."""
+"""CPU time and memory of processes, read from /proc; a process that just ended counts as nothing."""
 
 import os
 from pathlib import Path

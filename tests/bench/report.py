@@ -61,7 +61,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How many answers were looked at, and how many were not what the program must print."""
+    """The number of checked answers, and of wrong ones."""
 
     checked: Annotated[int, "answers that were compared with what is right"]
     wrong: Annotated[int, "of these, the wrong ones, with failed requests and missing controls among them"]

@@ -26,7 +26,7 @@ class RunningStack:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it listens, with the key of the project that is there from the start."""
+        """The address of the API, with the key of the development project."""
         return Endpoint(self.local.port, API_KEY)
 
     def parts(self) -> dict[str, list[int]]:

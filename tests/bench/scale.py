@@ -1,4 +1,4 @@
-"""How much of everything is measured. All counts are bounds: nothing here runs until something happens."""
+"""The sizes of all measurements. Every count is a limit: no loop waits for a condition."""
 
 from dataclasses import dataclass
 

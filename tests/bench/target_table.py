@@ -34,7 +34,7 @@ def rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def floors(report: Report) -> str:
-    """What the columns of floors are; "" for results without any."""
+    """Explain the columns of floors; "" for results without any."""
     return _WHAT_FLOORS_ARE if any(target.measured_floor(report) is not None for target in TARGETS) else ""
 
 

@@ -1,4 +1,4 @@
-"""What was aimed at on a machine with two cores, beside what a report measured. A missed target fails nothing.
+"""The targets on a machine with two cores, beside the numbers of a report. A missed target fails nothing.
 
 Beside that stands, where there is one, what the same work takes without anything that this project adds: its floor, or
 for a rate its ceiling. Why a target is missed, where its time goes and what was tried is in `docs/performance.md`.
@@ -28,7 +28,7 @@ class Target:
     least: bool = False
 
     def measured(self, report: Report) -> float | None:
-        """What the report has; None where it has nothing."""
+        """The number of the report; None if it has none."""
         return self._number(report, self.place)
 
     def measured_floor(self, report: Report) -> float | None:
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def floor(self) -> Place:
-        """Where its floor would be, if it has one."""
+        """The name of its floor, if it has one."""
         section, group, name = self.place
         return _FLOORS.get(self.place, (section, group, floor_name(name)))
 

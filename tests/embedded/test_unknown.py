@@ -1,4 +1,4 @@
-"""What the engine does not know is an error that names it, never a silent no."""
+"""The engine answers unknown operations and parameters with an error that names them."""
 
 from typing import Any
 

@@ -53,7 +53,7 @@ def request(
 
 @pytest.fixture(scope="session")
 def languages() -> Mapping[str, Language]:
-    """What this host offers: each toolchain has just compiled and run a program."""
+    """The languages of this host: each toolchain has just compiled and run a program."""
     return {name: patient(language) for name, language in offered(TOOLCHAINS).items()}
 
 

@@ -68,7 +68,7 @@ def by_hand(name: str, code: str, stdin: bytes, folder: Path, cache: Path) -> su
 
 
 def seen(stderr: bytes, folder: Path) -> bytes:
-    """What a guest would have seen."""
+    """The output that a guest would have printed."""
     return without_thread_id(stderr.replace(str(folder).encode(), b"/box").removeprefix(GO_HEADING))
 
 

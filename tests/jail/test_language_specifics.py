@@ -1,4 +1,4 @@
-"""What only one language has: names of Java's files, flags, libraries, and programs that lean on the runtime."""
+"""Features of single languages: names of Java's files, flags, libraries, programs that depend on the runtime."""
 
 import os
 from collections.abc import Callable

@@ -79,7 +79,7 @@ def answers_of(slot: Slot, probe: bytes, family: FilterFamily) -> Answers:
 
 @pytest.fixture(scope="module")
 def unfiltered(probe: bytes) -> Iterator[Answers]:
-    """What the kernel itself answers in the jail."""
+    """The answer of the kernel itself in the jail."""
     with WeakenedSlot(slot_config("unfiltered", 40), "seccomp") as slot:
         yield answers_of(slot, probe, FilterFamily.NATIVE)
 

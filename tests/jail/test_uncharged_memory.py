@@ -52,7 +52,7 @@ def taker(slot: Slot, languages: Mapping[str, Language]) -> bytes:
 
 
 def _kernel_bytes() -> int:
-    """What the kernel has for itself: no page of a program or of a file, and nothing that it could give back."""
+    """Return the memory that the kernel itself holds: no pages of programs or files, nothing reclaimable."""
     found = dict(re.findall(r"(\w+): +(\d+) kB", Path("/proc/meminfo").read_text()))
     others = ("MemFree", "Buffers", "Cached", "SwapCached", "AnonPages", "SReclaimable")
     return int(found["MemTotal"]) - sum(int(found[name]) for name in others) << 10
@@ -67,7 +67,7 @@ def _looks(count: int) -> list[int]:
 
 
 def uncharged_mib(slot: Slot, program: bytes, kind: str, limits: Limits = LIMITS) -> tuple[float, Outcome]:
-    """What the host lost beyond what the group counted; the outcome of the run that held it.
+    """Return the memory that the host lost beyond the group's count, and the outcome of the run that held it.
 
     Cancels a run whose limits are not `LIMITS` as soon as the host has lost too much.
     """

@@ -101,7 +101,7 @@ def opened_java() -> Iterator[Java]:
 
 
 def facts(outcome: Outcome) -> Mapping[str, object]:
-    """What must not depend on the way."""
+    """The facts that must be equal on both ways."""
     return {
         "exit code": outcome.exit_code,
         "signal": outcome.signal,

@@ -1,4 +1,4 @@
-"""What an administrator does after the first `make serve`."""
+"""The first steps of an administrator after `make serve`."""
 
 import re
 

@@ -81,7 +81,7 @@ class Shell:
         raise AssertionError(f"this block failed:\n{block}\n{''.join(printed)}")
 
     def variable(self, name: str) -> str:
-        """What a variable of the shell holds; empty if it is not set."""
+        """Return the value of a shell variable; empty if it is not set."""
         # By a file: what the background prints at this moment is not the variable's, it belongs to the next block.
         self._early = self.run(f'printf "%s" "${{{name}-}}" >variable')
         return (self._folder / "variable").read_text(encoding="utf-8")

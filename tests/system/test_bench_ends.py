@@ -1,4 +1,4 @@
-"""Whatever ends a benchmark, nothing that it started stays behind."""
+"""A benchmark leaves no process behind, however it ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Who waits is answered by the runner itself, with the result that the queue would have brought."""
+"""The runner answers synchronous requests directly, with the same result as through the queue."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What one project does with its runs costs that project alone."""
+"""A project pays for its own runs: they cost no other project anything."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -29,7 +29,7 @@ def listens(port: int) -> bool:
 
 
 def events(printed: str) -> list[dict[str, Any]]:
-    """What a receiver told, between what others printed."""
+    """Return the lines of a receiver among the output of other programs."""
     decoder = json.JSONDecoder()
     return [decoder.raw_decode(printed, found.start())[0] for found in re.finditer(r'\{"type": "', printed)]
 
@@ -55,7 +55,7 @@ def test_every_command_of_the_page_about_webhooks_works(
                 settle(client, f"/api/deliveries/{run}.{endpoint}")
 
     def of(text: str) -> str:
-        """What the block with this text printed."""
+        """Return the output of the block with this text."""
         (found,) = [output for block, output in printed.items() if text in block]
         return found
 

@@ -1,4 +1,4 @@
-"""What the service says about itself."""
+"""Health, languages and the other pages about the service itself."""
 
 import os
 import re

@@ -29,7 +29,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver does with a request. `status` None: it closes the connection."""
+    """The answer of a receiver to a request. `status` None: it closes the connection."""
 
     status: int | None
     delay_secs: float = 0

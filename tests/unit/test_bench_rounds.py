@@ -110,7 +110,7 @@ def completed(request: ExecutionRequested, printed: str, controls: Sequence[str]
 
 
 def answer(request: ExecutionRequested) -> ExecutionCompleted:
-    """What a runner would print: the number of the source plus 42, or plus the input."""
+    """Return the output of a runner: the number of the source plus 42, or plus the input."""
     (number,) = re.findall(rb"\d{4,}", request.code)
     return completed(request, f"{int(number) + int(request.stdin or b'42')}\n")
 

@@ -1,4 +1,4 @@
-"""What stands for gcc: made from what it says, and the ordinary command where that is not understood, or fails."""
+"""Direct calls of gcc's tools: made from gcc's own plan; the ordinary command takes over when they fail."""
 
 import os
 import subprocess

@@ -14,7 +14,7 @@ LOOK_MS, NS_PER_MS = 250, 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What happens in each interval: `threads` that could run all the time (0: all sleep), and the run's CPU time."""
+    """The load of each interval: `threads` that could run all the time (0: all sleep), and the run's CPU time."""
 
     threads: int
     used_ms: int

@@ -1,4 +1,4 @@
-"""How long the group is asked for a refusal that it has not counted yet."""
+"""The supervisor polls the group, for a bounded time, for a refusal that is not counted yet."""
 
 import sys
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def groups() -> Groups:
 
 @pytest.fixture
 def halts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """What looking whether all are halted will tell, one after the other; then that they are not."""
+    """The answers of successive looks for halted processes; after the last one they are not halted."""
     answers: list[bool] = []
     monkeypatch.setattr(late_refusals, "stop_processes", lambda _: bool(answers) and answers.pop(0))
     return answers

@@ -1,4 +1,4 @@
-"""What a guest may not have whatever the runner itself may: tried out by `tests/vm/test_priority.py`."""
+"""Limits that a guest gets whatever the runner has: `tests/vm/test_priority.py` tries them on a kernel."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""What checker programs and interactors decide: the tables of both protocols, and runs over recorded outcomes."""
+"""Decisions of checkers and interactors: the tables of both protocols, and runs over recorded outcomes."""
 
 from datetime import UTC, datetime
 from typing import Any

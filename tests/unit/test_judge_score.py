@@ -20,7 +20,7 @@ def of(*outcomes: Outcome, points: float = 4) -> list[CaseOutcome]:
 
 
 def earned(outcome: Outcome) -> float:
-    """What a case of ten points earns in these tests."""
+    """The points of a case of ten points in these tests."""
     return {Outcome.PASSED: 10, Outcome.PARTIAL: 4}.get(outcome, 0)
 
 

@@ -1,4 +1,4 @@
-"""What must be there before the local stack starts: one line that says what is missing and what to do."""
+"""The requirements of the local stack: one line names missing parts and the way out."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How a large quota is divided, and which shard counts a run."""
+"""A large quota is divided into shards, and one of them counts a run."""
 
 from collections import Counter
 from hashlib import sha256

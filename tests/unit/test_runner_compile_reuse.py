@@ -34,7 +34,7 @@ def cached(completed: ExecutionCompleted) -> bool | None:
 
 
 def steps_of_the_next(cache: CompileCache, **fields: Any) -> int:
-    """How many steps an equal request takes: 1 if the program was kept."""
+    """Return the number of steps of an equal request: 1 if the program was kept."""
     slot = RecordedSlot(COMPILED, outcome())
     run(cache, slot, **fields)
     return len(slot.specs)

@@ -1,4 +1,4 @@
-"""What a slot is made ready for."""
+"""The choice of the spec that a slot is prepared for."""
 
 from dataclasses import replace
 from typing import Any, cast

@@ -85,7 +85,7 @@ def test_init_can_neither_start_nor_change_nor_reach_anything() -> None:
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_init_may_wait_to_be_killed_on_every_machine(machine: str) -> None:
-    """Where a machine has no poll(2), the C library calls ppoll(2) for it."""
+    """On machines without poll(2) the C library calls ppoll(2)."""
     numbers = call_numbers()[machine]
     rules = POLICY.by_number(INIT, numbers)
     wanted = {"poll": "poll" if "poll" in numbers else "ppoll", "waitid": "waitid", "wait4": "wait4"}

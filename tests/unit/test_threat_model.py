@@ -1,4 +1,4 @@
-"""Whatever docs/threat-model.md gives as a proof exists: programs, tests, files and resources of the template.
+"""Every proof in docs/threat-model.md exists: programs, tests, files and resources of the template.
 
 A folder proves nothing, for nobody could say what in it would have to fail.
 """

@@ -1,4 +1,4 @@
-"""What becomes of the memory of a crashed guest: the limit keeps it from files, nothing from a program of the host."""
+"""The memory of a crashed guest: the core limit stops files, and nothing stops a program of the host."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -129,6 +129,6 @@ class CheckWorld:
         return sorted(found, key=lambda body: (body["timestamp"], body["type"]))
 
     def submissions_of_runs(self) -> Counter[str]:
-        """How many submissions each run of a check has."""
+        """The number of submissions of each run of a check."""
         metadata = [item.get("metadata", {"M": {}})["M"] for item in self.aws.items("SubmissionsTable")]
         return Counter(found["check_run_id"]["S"] for found in metadata if "check_run_id" in found)

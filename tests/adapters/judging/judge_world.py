@@ -46,7 +46,7 @@ def requested(aws: Aws, queue: str = "BatchQueue") -> JudgeRequested:
 
 
 def result(index: int, outcome: str = "passed", stdout: bytes | None = None, **changes: Any) -> dict[str, Any]:
-    """What a runner says of one case."""
+    """The report of a runner about one case."""
     run = golden("judge_completed/v1.mixed")["cases"][0]["run"]
     written = OUTPUTS[index % len(OUTPUTS)] if stdout is None else stdout
     run["stdout"] = {"size_bytes": len(written), "base64": base64.b64encode(written).decode()}

@@ -1,4 +1,4 @@
-"""What a second start of the local stack finds, and what it adds to what an older one made."""
+"""A second start of the local stack finds the resources of the first, and adds new ones."""
 
 import pytest
 

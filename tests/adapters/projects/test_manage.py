@@ -60,7 +60,7 @@ def calls(admin_key: str) -> Admin:
 
 
 def opens(aws: Aws, api_key: str) -> Project | None:
-    """What a key opens for a function that has not seen it yet."""
+    """Authenticate a key in a function that has not cached it."""
     found = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb()).find_key(api_key)
     return None if isinstance(found, KeyProblem) else found
 

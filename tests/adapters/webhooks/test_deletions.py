@@ -1,4 +1,4 @@
-"""What a deleted endpoint was owed becomes cancelled, also what was paused, whatever dies in between."""
+"""Deliveries of a deleted endpoint become cancelled, paused ones too, after a crash at any step."""
 
 import json
 

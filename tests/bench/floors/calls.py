@@ -1,4 +1,4 @@
-"""What a submission takes when nothing but its calls of AWS and its run is done, by `bare_calls` beside the stack."""
+"""Time of a submission's AWS calls and its run alone, by `bare_calls` beside the stack."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

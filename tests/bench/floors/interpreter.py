@@ -1,4 +1,4 @@
-"""What a warm interpreter takes for a program when it is not jailed: forked, forked into namespaces, or waiting.
+"""Times of a warm interpreter without a jail: forked, forked into namespaces, or waiting.
 
 The clock ends at the end of the output, which the kernel closes when the process ends; the exit status is looked at
 behind it. The process that forks is `warm_interpreter`.

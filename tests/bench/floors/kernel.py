@@ -1,4 +1,4 @@
-"""What the kernel takes for a run's namespaces and processes, by a C program without any memory to copy."""
+"""Time of the kernel for a run's namespaces and processes, by a C program without memory to copy."""
 
 import os
 import shutil

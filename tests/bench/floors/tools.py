@@ -1,4 +1,4 @@
-"""What compilers and script runtimes take for the same programs outside the jail, by the very same commands."""
+"""Times of compilers and script runtimes for the same programs outside the jail, by the same commands."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -117,7 +117,7 @@ class ColdStart:
         return import_ms, call_ms, cpu_ms
 
     def _environment(self, declared: Mapping[str, object]) -> dict[str, str]:
-        """What the template and Lambda set."""
+        """The variables that the template and Lambda set."""
         return {
             **{name: self.served.environment[name] for name in (*declared, "STAGE", "QUOTAS_TABLE")},
             "PATH": os.defpath,

@@ -1,4 +1,4 @@
-"""What a project notices of a hostile neighbour: its verdicts, latency and deliveries, alone and beside each attack."""
+"""Effect of a hostile neighbour on a project: verdicts, latency and deliveries, alone and beside each attack."""
 
 import statistics
 import sys

@@ -117,7 +117,7 @@ class _Bench:
                     tally.fail(f"{path} got {run_id} {counts[path, run_id]} times")
 
     def figures(self, found: float, rate: float, cpu_ms: float, states: Counter[str]) -> list[Figure]:
-        """What was sustained, and what those got that never answer."""
+        """The sustained rate, and the requests to endpoints that never answer."""
         requests = sum(receipt.path in self.hanging for receipt in self.hooks.receipts)
         most = max(self.hooks.most_at_once[path] for path in self.hanging)
         rows: dict[str, dict[str, tuple[float, str]]] = {
@@ -154,7 +154,7 @@ class _Bench:
         return self._finish()
 
     def _wait_for(self, run_ids: list[str]) -> None:
-        """Whoever has not arrived long after the last one that did is told of by `check`."""
+        """Wait for all deliveries. `check` reports those that are missing long after the last arrival."""
         wanted, seen, quiet_since = set(run_ids), -1, time.monotonic()
         while wanted & self._under_way():
             if self._read != seen:

@@ -1,4 +1,4 @@
-"""What runs of this process could have left on the host. Other runners may be at work: only our own is counted."""
+"""Counts leftovers of this process's runs on the host. Leftovers of other runners do not count."""
 
 import os
 from pathlib import Path

@@ -33,7 +33,7 @@ _OPEN_SLOTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of one run."""
+    """The result of one run."""
 
     verdict: str
     cause: str
@@ -108,7 +108,7 @@ def asked(language: str, code: bytes, stdin: bytes = b"") -> ExecutionRequested:
 
 
 class Range:
-    """Where trials are made: one strict slot, and the weakened slots that were used last."""
+    """The slots for trials: one strict slot, and the weakened slots that were used last."""
 
     def __init__(self, languages: Mapping[str, Language], stdin: bytes) -> None:
         self._languages, self._stdin = languages, stdin
@@ -194,7 +194,7 @@ class Range:
         return self._weakened[control]
 
     def _canary(self) -> str:
-        """What an honest program gives right after the hostile one, "" when all is right."""
+        """Run an honest program right after the hostile one; return the problem, "" if there is none."""
         python = self._languages["python"]
         spec = JailSpec(
             argv=(python.tools[0].guest_path, "-c", "import sys; print(sys.stdin.read(), 6 * 7, end='')"),

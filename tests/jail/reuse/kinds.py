@@ -139,7 +139,7 @@ int main(void) {
 
 
 def prewarmed() -> JailSpec:
-    """What a slot gets ready for behind each run."""
+    """The specs for which a slot gets ready after each run."""
     return run_spec(PYTHON, b"", None, limits=LIMITS, stdin=b"")
 
 

@@ -1,4 +1,4 @@
-"""What is done to a template process so that one control is off. It runs in the template, before any guest.
+"""Changes to a template process that switch one control off. They run in the template, before any guest.
 
 No change gives a guest more than it needs to show that the control was off.
 """

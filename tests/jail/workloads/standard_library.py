@@ -1,4 +1,4 @@
-"""What Python programs use of the standard library. Prints "ok <part>" or "FAILED <part> ..."; exit code 1 if any failed.
+"""Uses the parts of the standard library that programs use. Prints "ok <part>" or "FAILED <part> ..."; exit code 1 if any failed.
 
 Runs as a guest, so it knows nothing of this project. The network is tried, and must fail at once.
 """
