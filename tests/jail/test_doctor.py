@@ -99,8 +99,4 @@ def test_the_table_has_a_line_for_every_control_and_toolchain(copy: Path) -> Non
         assert [name, "yes", "yes" if name in PERMISSIVE_CONTROLS else "NO"] in lines
     assert {"python", "c", "rust"} <= {words[0] for words in lines}
     assert done.returncode == 0
-
-
-def test_doctor_leaves_no_group(copy: Path) -> None:
-    assert doctor(copy, "--json").returncode == 0
-    assert list(Path("/sys/fs/cgroup").glob("**/rustbox-*/doctor")) == []
+    assert list(Path("/sys/fs/cgroup").glob("**/rustbox-*/doctor")) == [], "it leaves no group"

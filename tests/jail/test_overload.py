@@ -1,4 +1,4 @@
-"""Sixteen slots of spinners beside honest runs: none is told that it was too slow, and sleepers still are."""
+"""Eight slots of spinners beside honest runs: none is told that it was too slow, and sleepers still are."""
 
 import os
 import threading
@@ -16,13 +16,13 @@ from tests.jail.conftest import TOOLCHAINS, request
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 
-SPINNERS = 16 if SLOWNESS == 1 else 8  # an emulated machine is overloaded sooner
+SPINNERS = 8
 CPUS = 2
 LIMITS = Limits(600, 600, 64 << 20, CPUS + 4, 16, 1 << 20, 1000)
 SPINNER = JailSpec(
     ("/usr/bin/python3", "-c", f"import os\n[os.fork() for _ in range({CPUS - 1})]\nwhile True: pass"), LIMITS
 )
-# It needs 40 % of its wall time, and gets an eighth while all of them spin.
+# It needs 40 % of its wall time, and gets a quarter while all of them spin.
 WALL_SECS = SLOWNESS
 HONEST = f"""
 import time
@@ -91,12 +91,12 @@ def judged(jail: Recorded, python: Language, code: str, wall_secs: float = WALL_
 def test_beside_spinners_no_honest_run_is_called_too_slow(slot: Slot, languages: Mapping[str, Language]) -> None:
     jail = Recorded(slot)
     with spinners():
-        found = [judged(jail, languages["python"], HONEST).result for _ in range(3)]
+        found = judged(jail, languages["python"], HONEST).result
         sleeper = Recorded(slot)
         # Its first instructions wait for a CPU too: a small part of this time.
-        assert judged(sleeper, languages["python"], SLEEPER, 8 * WALL_SECS).result.cause == "tle_wall_judge"
+        assert judged(sleeper, languages["python"], SLEEPER, 4 * WALL_SECS).result.cause == "tle_wall_judge"
     assert len(sleeper.outcomes) == 1, "a sleeper is not run again"
-    assert {result.cause for result in found} <= {"normal_exit", "ie_host_overloaded"}
+    assert found.cause in {"normal_exit", "ie_host_overloaded"}
     late = [outcome for outcome in jail.outcomes if outcome.stop_reason is StopReason.WALL_LIMIT]
     assert late, "without the measure these were TLE"
 
