@@ -36,6 +36,8 @@ _NEVER_SHIPPED = (
     # Pages that Powertools could serve, and time zones for functions of dateutil that botocore does not call.
     *("swagger-ui-bundle.min.js", "swagger-ui.min.css", "dateutil-zoneinfo.tar.gz"),
 )
+# Our licences to ship the libraries ask for these texts. Wheels have them in their metadata.
+_LICENCE_FILES = ("LICEN[CS]E*", "NOTICE*", "COPYING*")
 _TASK_ROOT = Path("/var/task")
 # Arguments: folder, its name on Lambda, whether sources stay. UNCHECKED_HASH: the interpreter does not compare the
 # compiled files with their sources, whose dates are lost in the zip.
@@ -106,8 +108,21 @@ def _dependencies(architecture: str, build_dir: Path) -> Path:
         service_data.shorten(shipped / "botocore" / "data")
         shutil.rmtree(shipped / "boto3" / "data")  # resources and examples, which the functions do not use
         _compile(shipped, Path(), keep_sources=False)
+        _copy_licences(installed, shipped / "licenses")
         shipped.rename(folder)
     return folder
+
+
+def _copy_licences(installed: Path, target: Path) -> None:
+    """Copy the licence texts of each library into a folder with its name and version."""
+    for metadata in installed.glob("*.dist-info"):
+        texts = [path for pattern in _LICENCE_FILES for path in metadata.rglob(pattern) if path.is_file()]
+        if not texts:
+            raise DeployError(f"{metadata.stem} has no licence text: read its terms, then change this module")
+        folder = target / metadata.stem
+        folder.mkdir(parents=True)
+        for text in texts:
+            shutil.copy(text, folder / text.name)
 
 
 def _install(lock: Path, architecture: str, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The zip of the functions works on Lambda, is small, and has the same bytes each time."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ import pytest
 from functions.aws.clients import Clients
 from infra.deploy import package as packaging
 from infra.deploy.errors import DeployError
-from infra.deploy.package import MAX_ZIPPED_BYTES, Package, build, own_architecture
+from infra.deploy.package import MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
 from infra.deploy.service_data import AWS_SERVICES
 from infra.sam_template import read
 
@@ -60,6 +61,15 @@ def in_artifact(code: str, importable: Path) -> subprocess.CompletedProcess[str]
         text=True,
         check=False,
     )
+
+
+def test_the_zip_has_the_licence_of_every_library(importable: Path) -> None:
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    locked = {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)}
+    folders = {folder.name.rpartition("-")[0].lower(): folder for folder in (importable / "licenses").iterdir()}
+    assert folders.keys() == locked
+    sizes = {name: max(file.stat().st_size for file in folder.iterdir()) for name, folder in folders.items()}
+    assert min(sizes.values()) > 300, sizes
 
 
 def test_every_function_of_the_template_is_covered(functions: dict[str, Any]) -> None:
