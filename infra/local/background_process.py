@@ -1,126 +1,88 @@
-"""The process of all that a stack has once: runner, schedules, stream mappings, and the engine's housekeeping."""
+"""The process of what a stack has once: schedules, stream mappings, housekeeping, the runner's socket and log."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
-import uvloop
-
-from infra.local import runner_liveness
-from infra.local.child_processes import GIVE_UP_CODE
-from infra.local.runner_process import RUNNER_COMMAND, RunnerProcess, runner_environment
+from infra.local.runner_process import tell_end
 from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.seeding import seed_project
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY
 from infra.local.stream_mappings import StreamPollers
 
 if TYPE_CHECKING:
+    from infra.local.invoker import Invoker
     from infra.local.preparation import Prepared
 
 _THREADS_STOP_SECS: Final = 5
 
 
-def run(prepared: Prepared, drained: int) -> int:
-    """Run everything until SIGTERM, then drain the runner. Return the exit code."""
+def run(prepared: Prepared, invoker: Invoker, drained: int) -> int:
+    """Run everything until SIGTERM, which stays blocked: it is waited for. Return the exit code."""
     os.close(drained)  # it serves no requests
-    background = _Background(prepared)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(background.run())
-    return GIVE_UP_CODE if background.gave_up else 0
+    prepared.runner_log.close_writer()
+    with ExitStack() as parts:
+        _start(prepared, invoker, parts)
+        if prepared.settings.first_run:
+            from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
+
+            if show_first_run(prepared.settings, prepared.console, _is_stopping):
+                prepared.console.line("stack", "ready; Ctrl-C stops everything")
+        signal.sigwait({signal.SIGTERM})
+    return 0
 
 
-class _Background:
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self._end = asyncio.Event()
-        self.gave_up = False
+def _is_stopping() -> bool:
+    return signal.SIGTERM in signal.sigpending()
 
-    async def run(self) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end.set)
-        async with AsyncExitStack() as parts:
-            await self._start(parts)
-            if self._prepared.settings.first_run and not self._end.is_set():
-                await self._first_run()
-            await self._end.wait()
 
-    async def _start(self, parts: AsyncExitStack) -> None:
-        """Stops run backwards: runner drained, its socket closed, then the threads."""
-        prepared = self._prepared
-        settings, console, stack, values = prepared.settings, prepared.console, prepared.stack, prepared.resolver.values
-        if prepared.embedded is not None:
-            prepared.embedded.start()
-            parts.callback(prepared.embedded.stop)
-        schedules = ScheduleThreads(prepared.invoker, console)
-        parts.callback(schedules.stop, _THREADS_STOP_SECS)
-        open_waiter = prepared.embedded.stream_waiter if prepared.embedded else None
-        streams = StreamPollers(prepared.invoker, console, settings.state_dir, open_waiter)
-        parts.callback(streams.stop, _THREADS_STOP_SECS)
-        mark_ended = partial(runner_liveness.mark_ended, values["RunnersTable"]["Ref"])
-        embedded = prepared.embedded
-        command = embedded.serve_runner(prepared.template, prepared.resolver) if embedded else RUNNER_COMMAND
-        runner = RunnerProcess(
-            command, self._runner_environment(), settings.state_dir, console, mark_ended, self._give_up
-        )
-        parts.push_async_callback(runner.stop)
-        runner.start()
-        if not settings.production:
-            # In a thread: the runner starts meanwhile.
-            await asyncio.to_thread(seed_project, values["ProjectsTable"]["Ref"])
-        for stream in stack.streams:
-            streams.start(stream)
-        for schedule in stack.schedules:
-            schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
-        if settings.metrics_port is not None:
-            self._serve_metrics(parts, settings.metrics_port)
-        self._tell_addresses()
+def _start(prepared: Prepared, invoker: Invoker, parts: ExitStack) -> None:
+    """Stops run backwards. The launcher has ended the runner by then."""
+    settings, console, embedded = prepared.settings, prepared.console, prepared.embedded
+    log = threading.Thread(target=prepared.runner_log.show, args=(console,), name="runner-log", daemon=True)
+    log.start()
+    parts.callback(log.join, _THREADS_STOP_SECS)
+    if embedded is not None:
+        embedded.start()
+        parts.callback(embedded.stop)
+    tell_end(prepared, prepared.began_ms)
+    if not settings.production:
+        seed_project(prepared.resolver.values["ProjectsTable"]["Ref"])
+    streams = StreamPollers(invoker, console, settings.state_dir, embedded.stream_waiter if embedded else None)
+    parts.callback(streams.stop, _THREADS_STOP_SECS)
+    for stream in prepared.stack.streams:
+        streams.start(stream)
+    schedules = ScheduleThreads(invoker, console)
+    parts.callback(schedules.stop, _THREADS_STOP_SECS)
+    for schedule in prepared.stack.schedules:
+        schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
+    if settings.metrics_port is not None:
+        _serve_metrics(prepared, settings.metrics_port, parts)
+    _tell_addresses(prepared)
 
-    def _give_up(self) -> None:
-        self.gave_up = True
-        self._end.set()
 
-    def _serve_metrics(self, parts: AsyncExitStack, port: int) -> None:
-        from infra.local.metrics_server import MetricsServer  # noqa: PLC0415 - `make up` has none
+def _serve_metrics(prepared: Prepared, port: int, parts: ExitStack) -> None:
+    from infra.local.metrics_server import MetricsServer  # noqa: PLC0415 - `make up` has none
 
-        try:
-            server = MetricsServer(self._prepared, port)
-        except OSError as error:
-            text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
-            self._prepared.console.line("stack", text, "error")
-            return
-        server.start()
-        parts.callback(server.stop)
+    try:
+        server = MetricsServer(prepared, port)
+    except OSError as error:
+        text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
+        prepared.console.line("stack", text, "error")
+        return
+    server.start()
+    parts.callback(server.stop)
 
-    def _tell_addresses(self) -> None:
-        settings, console = self._prepared.settings, self._prepared.console
-        if settings.production:
-            console.line("stack", f"serving {settings.parameters['PublicBaseUrl']} at {settings.base_url}")
-            return
-        console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
-        if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
-            console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
 
-    def _runner_environment(self) -> dict[str, str]:
-        """Read visibility and receives from the template: the runner must agree with its queues."""
-        prepared, values = self._prepared, self._prepared.resolver.values
-        queue: dict[str, Any] = prepared.resolver.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
-        queues = {
-            "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
-            "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
-            "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
-            "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
-            "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),
-        }
-        environment = runner_environment(queues, values["PayloadsBucket"]["Ref"], prepared.settings.state_dir)
-        return environment | (prepared.direct.runner_variables if prepared.direct else {})
-
-    async def _first_run(self) -> None:
-        from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
-
-        settings, console = self._prepared.settings, self._prepared.console
-        if await asyncio.to_thread(show_first_run, settings, console, self._end.is_set):
-            console.line("stack", "ready; Ctrl-C stops everything")
+def _tell_addresses(prepared: Prepared) -> None:
+    settings, console = prepared.settings, prepared.console
+    if settings.production:
+        console.line("stack", f"serving {settings.parameters['PublicBaseUrl']} at {settings.base_url}")
+        return
+    console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
+    if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
+        console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")

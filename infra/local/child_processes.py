@@ -1,7 +1,7 @@
 """Forks the processes of the stack, replaces those that die, and stops them in order.
 
-The launcher imports everything once and stays without threads, so that it can fork at any time. Its processes share
-the memory of the imports, and open their connections after the fork.
+The launcher stays without threads, so that it can fork at any time. Its processes share the memory of its imports,
+and open their connections after the fork.
 """
 
 from __future__ import annotations
@@ -30,59 +30,78 @@ _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _STEADY_SECS: Final = 2.0
 _FIRST_BACKOFF_SECS: Final = 0.5
 _MAX_BACKOFF_SECS: Final = 30.0
-_STOP_SECS: Final = 60.0
-GIVE_UP_CODE: Final = 3
-"""Exit code of a child that no new start can help. The whole stack stops then."""
 
 
 @dataclass(slots=True)
 class Child:
     """One process. `run` gets a descriptor, which it closes when it has drained, and ends on SIGTERM with exit code 0.
 
-    `name` has at most 15 characters: tools such as `top` show it.
+    It begins with blocked signals. `name` has at most 15 characters: tools such as `top` show it.
+    `is_hopeless` tells from an exit code that no new start can help: the whole stack stops then.
     """
 
     name: str
     run: Callable[[int], int]
+    is_hopeless: Callable[[int], bool] = field(default=lambda _code: False)
+    stop_secs: float = 60.0
     pid: int = 0
     drained: int = -1
     started: float = 0.0
     start_at: float = 0.0
-    backoff_secs: float = field(default=_FIRST_BACKOFF_SECS)
+    backoff_secs: float = _FIRST_BACKOFF_SECS
 
     @property
     def is_running(self) -> bool:
         """Whether there is a process."""
         return self.pid != 0
 
+    def start(self) -> None:
+        """Fork. From the first start on, signals of the launcher wait for `ChildProcesses.run`."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        launcher_pid = os.getpid()
+        drained, told = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            _become(self, launcher_pid, told)
+        os.close(told)
+        self.pid, self.drained, self.started = pid, drained, time.monotonic()
+
+
+def unblock_signals() -> None:
+    """Let signals act, in a child that has set its handlers."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
 
 class ChildProcesses:
-    """`first`: the children that drain first and end last. `then`: the child that ends in between.
+    """`first`: the children that drain first and end last. `then`: those that end in between, one after the other.
 
     `release` is called when a stop begins.
     """
 
-    def __init__(self, first: Sequence[Child], then: Child, release: Callable[[], None], console: Console) -> None:
+    def __init__(
+        self, first: Sequence[Child], then: Sequence[Child], release: Callable[[], None], console: Console
+    ) -> None:
         self._first = first
         self._then = then
-        self._children = (then, *first)
+        self._children = (*then, *first)
         self._release = release
         self._console = console
 
     def run(self) -> int:
-        """Keep all children alive until a signal asks for the stop, or one gives up. Return the exit code."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        gave_up = False
-        while not gave_up:
+        """Keep all children alive until a signal asks for the stop, or one is hopeless. Return the exit code."""
+        hopeless: Child | None = None
+        while hopeless is None:
             pause_secs = self._start_due()
             got = signal.sigtimedwait(_SIGNALS, pause_secs)
-            gave_up = self._reap()
+            hopeless = self._reap()
             if got is not None and got.si_signo in _STOP_SIGNALS:
                 break
         self._console.line("stack", "stopping")
         self._stop()
+        if hopeless is not None:
+            self._console.line("stack", f"{hopeless.name} cannot work, for the reason above", "error")
         self._console.line("stack", "stopped")
-        return 1 if gave_up else 0
+        return 0 if hopeless is None else 1
 
     def _start_due(self) -> float:
         """Start the children whose time has come. Return the seconds until the next one's."""
@@ -90,21 +109,21 @@ class ChildProcesses:
         for child in self._children:
             if not child.is_running and child.start_at <= now:
                 try:
-                    _fork(child)
+                    child.start()
                 except OSError as error:  # such as a full process table
                     child.start_at = now + _MAX_BACKOFF_SECS
                     self._console.line("stack", f"{child.name} cannot be started: {error.strerror}", "error")
         waiting = [child.start_at - now for child in self._children if not child.is_running]
         return min(waiting, default=3600.0)
 
-    def _reap(self) -> bool:
-        """Plan a new start for each child that has ended. True if one gave up."""
+    def _reap(self) -> Child | None:
+        """Plan a new start for each child that has ended. Return one that is hopeless."""
         for child in self._children:
             pid = child.pid
             if not child.is_running or (code := _exit_code(child)) is None:
                 continue
-            if code == GIVE_UP_CODE:
-                return True
+            if child.is_hopeless(code):
+                return child
             now = time.monotonic()
             is_steady = now - child.started > _STEADY_SECS
             pause_secs = 0.0 if is_steady else child.backoff_secs
@@ -113,39 +132,29 @@ class ChildProcesses:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             text = f"{child.name} {pid} ended ({how}): starting another in {pause_secs:g} s"
             self._console.line("stack", text, "error")
-        return False
+        return None
 
     def _stop(self) -> None:
         self._release()
         for child in self._first:
             _send(child, DRAIN_SIGNAL)
-        deadline = time.monotonic() + _STOP_SECS
         for child in self._first:
-            _wait_until_drained(child, deadline)
-        self._end([self._then])
+            _wait_until_drained(child)
+        for child in self._then:
+            self._end([child])
         self._end(self._first)
 
     def _end(self, children: Sequence[Child]) -> None:
         for child in children:
             _send(child, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECS
         for child in children:
+            deadline = time.monotonic() + child.stop_secs
             while child.is_running and _exit_code(child) is None:
                 if time.monotonic() > deadline:
                     self._console.line("stack", f"{child.name} did not end in time: killed", "warning")
                     _send(child, signal.SIGKILL)
-                    deadline = time.monotonic() + _STOP_SECS
+                    deadline = time.monotonic() + child.stop_secs
                 signal.sigtimedwait({signal.SIGCHLD}, 0.2)
-
-
-def _fork(child: Child) -> None:
-    launcher_pid = os.getpid()
-    drained, told = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        _become(child, launcher_pid, told)
-    os.close(told)
-    child.pid, child.drained, child.started = pid, drained, time.monotonic()
 
 
 def _become(child: Child, launcher_pid: int, told: int) -> None:
@@ -153,9 +162,8 @@ def _become(child: Child, launcher_pid: int, told: int) -> None:
     code = 1
     try:
         _die_with(launcher_pid)
-        os.setpgid(0, 0)  # Ctrl-C on the terminal is for the launcher alone
+        os.setsid()  # Ctrl-C on the terminal is for the launcher alone
         Path("/proc/self/comm").write_text(child.name, encoding="ascii")
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         code = child.run(told)
     except BaseException:  # noqa: BLE001 - the end of this process, whatever it was
         traceback.print_exc()
@@ -189,8 +197,8 @@ def _send(child: Child, number: signal.Signals) -> None:
         os.kill(child.pid, number)
 
 
-def _wait_until_drained(child: Child, deadline: float) -> None:
+def _wait_until_drained(child: Child) -> None:
     if child.is_running:
         poller = select.poll()
         poller.register(child.drained, select.POLLIN)
-        poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        poller.poll(child.stop_secs * 1000)

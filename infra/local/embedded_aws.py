@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ from infra.embedded.runner_socket import RunnerSocket
 from infra.embedded.sqs.receipts import release_dead
 from infra.local.aws_environment import prepare_for_engine
 from infra.local.errors import StartError
-from infra.local.processes import read_process, stop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 FOLDER: Final = "engine"
 _OLD_STATE: Final = ("ministack.json", "ministack.log", "aws")
 """Files of development stacks that kept their state in ministack."""
-_OLD_SERVER_SECS: Final = 20
 
 
 class EmbeddedAws:
@@ -51,23 +48,28 @@ class EmbeddedAws:
         self._socket: RunnerSocket | None = None
         Hook(partial(services.call, self._engine)).attach_everywhere()
 
+    @property
+    def runner_module(self) -> list[str]:
+        """The module that is the runner, with its arguments."""
+        return ["infra.embedded.runner", str(self._socket_path)]
+
     def start(self) -> None:
-        """Begin the housekeeping, in one process of the stack."""
+        """Serve the runner, and begin the housekeeping, in one process of the stack."""
         self._housekeeping.start()
+        if self._socket is not None:
+            self._socket.start()
 
     def release_dead(self) -> None:
         """Return the messages of processes that died."""
         release_dead(self._engine)
 
-    def serve_runner(self, template: Template, resolver: Resolver) -> tuple[str, ...]:
-        """Open the runner's socket under the template's RunnerPolicy, and return the runner's command."""
+    def open_runner_socket(self, template: Template, resolver: Resolver) -> None:
+        """Bind the runner's socket under the template's RunnerPolicy. Connections wait until `start`."""
         try:
             policy = Policy.of(runner_statements(template, resolver))
         except ValueError as error:
             raise StartError(f"template.yaml: {error}") from error
         self._socket = RunnerSocket(self._socket_path, self._engine, policy)
-        self._socket.start()
-        return sys.executable, "-m", "infra.embedded.runner", str(self._socket_path), "worker"
 
     def stream_waiter(self, stream_arn: str) -> Waiter:
         """Return a waiter for records of a stream."""
@@ -91,15 +93,10 @@ def runner_statements(template: Template, resolver: Resolver) -> list[dict[str, 
 
 
 def set_aside_old_state(state_dir: Path) -> Path | None:
-    """Move the state of an older development stack into a folder of its own. Return that folder, None for no state.
-
-    The server of such a stack may have outlived its launcher; it is ended first.
-    """
+    """Move the state of an older development stack into a folder of its own. Return that folder, None for no state."""
     found = [state_dir / name for name in _OLD_STATE if (state_dir / name).exists()]
     if not found:
         return None
-    if (server := read_process(state_dir / "ministack.json")) is not None:
-        stop(server, _OLD_SERVER_SECS)
     folder = state_dir / f"ministack-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir()
     for path in found:

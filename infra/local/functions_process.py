@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING, Final
 
+import uvicorn
 import uvloop
 
-from infra.local.child_processes import DRAIN_SIGNAL
+from infra.local.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.gateway import Gateway
 from infra.local.mappings import MappingPollers
-from infra.local.web_server import WebServer
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
+    from infra.local.invoker import Invoker
     from infra.local.mappings import Share
     from infra.local.preparation import Prepared
 
@@ -25,14 +28,25 @@ _FINISH_SECS: Final = 2
 _PRODUCTION_FINISH_SECS: Final = 30  # as long as an HTTP API waits for a function
 
 
-def run(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> int:
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process: it stops more than this server."""
+        yield
+
+
+def run(prepared: Prepared, invoker: Invoker, listener: socket.socket, share: Share, drained: int) -> int:
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
+    prepared.runner_log.close_writer()
+    if prepared.embedded is not None:
+        prepared.embedded.release_dead()  # this process may replace a dead one
+    prepared.counters.use_row(share.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(prepared, listener, share, drained))
+        runner.run(_serve(prepared, invoker, listener, share, drained))
     return 0
 
 
-async def _serve(prepared: Prepared, listener: socket.socket, share: Share, drained: int) -> None:
+async def _serve(prepared: Prepared, invoker: Invoker, listener: socket.socket, share: Share, drained: int) -> None:
     loop = asyncio.get_running_loop()
     drain, end = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(DRAIN_SIGNAL, drain.set)
@@ -42,18 +56,30 @@ async def _serve(prepared: Prepared, listener: socket.socket, share: Share, drai
         end.set()
 
     loop.add_signal_handler(signal.SIGTERM, stop)
-    if prepared.embedded is not None:
-        prepared.embedded.release_dead()  # this process may replace a dead one
-    prepared.counters.use_row(share.number)
-    pollers = MappingPollers(prepared.invoker, prepared.console, prepared.counters)
-    gateway = Gateway(prepared.stack.routes, prepared.invoker, prepared.console, prepared.counters)
-    finish_secs = _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS
-    web_server = WebServer(gateway, listener, finish_secs)
-    await web_server.start()
+    unblock_signals()
+    server = _Server(_configuration(prepared, invoker))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    pollers = MappingPollers(invoker, prepared.console, prepared.counters)
     for mapping in prepared.stack.mappings:
         pollers.start(mapping, prepared.resolver.values[mapping.queue]["Ref"], share)
     await drain.wait()
-    await web_server.stop()
+    server.should_exit = True  # it accepts no more, and lets requests under way end
+    await serving
     os.close(drained)
     await end.wait()
     await asyncio.to_thread(pollers.stop, _THREADS_STOP_SECS)
+
+
+def _configuration(prepared: Prepared, invoker: Invoker) -> uvicorn.Config:
+    return uvicorn.Config(
+        Gateway(prepared.stack.routes, invoker, prepared.console, prepared.counters),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http="httptools",
+        ws="none",
+        proxy_headers=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=_PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS,
+    )

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
-from infra.local import background_process, functions_process
+from infra.local import runner_process
 from infra.local.child_processes import Child, ChildProcesses
 from infra.local.console import stdout_console
 from infra.local.errors import StartError
-from infra.local.mappings import Share
 from infra.local.preflight import check_host, listen, lock_state
-from infra.local.preparation import prepare
+from infra.local.preparation import load_functions, prepare
 from infra.local.settings import read_settings
+
+if TYPE_CHECKING:
+    import socket
+
+    from infra.local.preparation import Prepared
 
 
 def run(*, production: bool) -> int:
@@ -23,16 +28,30 @@ def run(*, production: bool) -> int:
         settings = read_settings(os.environ, production=production)
         check_host()
         with lock_state(settings.state_dir), listen(settings.listen_address, settings.port) as listener:
-            prepared = prepare(settings, console)
-            functions = [
-                Child(
-                    "rb-functions",
-                    partial(functions_process.run, prepared, listener, Share(number, settings.processes)),
-                )
-                for number in range(settings.processes)
-            ]
-            background = Child("rb-background", partial(background_process.run, prepared))
-            return ChildProcesses(functions, background, listener.close, console).run()
+            return _run(prepare(settings, console), listener)
     except StartError as error:
         sys.stderr.write(f"rustbox: {error}\n")
         return 1
+
+
+def _run(prepared: Prepared, listener: socket.socket) -> int:
+    runner = runner_process.make_child(prepared)
+    runner.start()  # it takes the longest, and needs no functions
+    from infra.local import background_process, functions_process  # noqa: PLC0415 - while the runner starts
+    from infra.local.mappings import Share  # noqa: PLC0415
+
+    invoker = load_functions(prepared)
+    functions = [
+        Child(
+            "rb-functions",
+            partial(functions_process.run, prepared, invoker, listener, Share(number, prepared.settings.processes)),
+        )
+        for number in range(prepared.settings.processes)
+    ]
+    background = Child("rb-background", partial(background_process.run, prepared, invoker))
+
+    def release() -> None:
+        listener.close()
+        prepared.runner_log.close_writer()
+
+    return ChildProcesses(functions, [runner, background], release, prepared.console).run()

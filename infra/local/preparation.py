@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from infra.local.invoker import Invoker, load
 from infra.local.metrics import Counters, counter_names
 from infra.local.preflight import check_stage, check_toolchains
 from infra.local.resources import create_resources, session
+from infra.local.runner_process import LogPipe
 from infra.local.settings import ADMIN_KEY_PARAMETER, ROOT, LocalSettings
 from infra.local.stack import Stack, read_stack, refuse_unknown_types
 from infra.local.template import Template, translate
@@ -26,24 +28,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What every process of the stack starts from. `embedded`: None with an AWS server of the user."""
+    """What every process of the stack starts from. `embedded`: None with an AWS server of the user.
+
+    `began_ms`: heartbeats that are older come from a runner that has ended.
+    """
 
     settings: LocalSettings
     console: Console
     template: Template
     resolver: Resolver
     stack: Stack
-    invoker: Invoker
     embedded: EmbeddedAws | None
     direct: LocalDirectPath | None
     counters: Counters
+    runner_log: LogPipe
+    began_ms: int
 
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
-    """Start no thread, and keep no connection: processes are forked from this one. Raises StartError.
-
-    Enables the garbage collector, which the caller may have disabled: there is no garbage, and imports are quicker.
-    """
+    """Start no thread, and keep no connection: processes are forked from this one. Raises StartError."""
     direct = choose(settings.parameters)
     parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
     template = translate(ROOT / "template.yaml", parameters)
@@ -60,17 +63,28 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
             admin_key.ensure(ssm)
         else:
             admin_key.seed(ssm)
+    if embedded is not None:
+        embedded.open_runner_socket(template, resolver)
     stack = read_stack(template, resolver)
-    sys.stdout = LogStream(console, "function")
-    invoker = load(stack.functions)
-    if settings.failpoint:
+    counters = Counters(counter_names(stack), settings.processes)
+    began_ms = time.time_ns() // 1_000_000
+    return Prepared(settings, console, template, resolver, stack, embedded, direct, counters, LogPipe(), began_ms)
+
+
+def load_functions(prepared: Prepared) -> Invoker:
+    """Import the functions, for all processes that are forked from now on. Raises StartError.
+
+    Enables the garbage collector, which the caller may have disabled: there is no garbage, and imports are quicker.
+    """
+    sys.stdout = LogStream(prepared.console, "function")
+    invoker = load(prepared.stack.functions)
+    if prepared.settings.failpoint:
         from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load`
 
-        arm(settings.failpoint)
+        arm(prepared.settings.failpoint)
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
     gc.enable()
-    counters = Counters(counter_names(stack), settings.processes)
-    return Prepared(settings, console, template, resolver, stack, invoker, embedded, direct, counters)
+    return invoker
 
 
 def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:

@@ -6,8 +6,6 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from infra.local.processes import write_record
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -55,7 +53,9 @@ class Checkpoint:
         """Set the last done sequence number. Raises OSError, as on a full disk; the position moves nevertheless."""
         with self._lock:
             self._shards[shard] = sequence
-            write_record(self._path, {"stream": self._stream_arn, "shards": self._shards})
+            draft = self._path.with_name(self._path.name + ".new")
+            draft.write_text(json.dumps({"stream": self._stream_arn, "shards": self._shards}), encoding="utf-8")
+            draft.replace(self._path)  # whole or not at all: the process may be killed at any moment
 
     def close(self, shard: str) -> None:
         """Note that a shard is read to its end. Raises OSError."""

@@ -57,7 +57,7 @@ def requests_path() -> Iterator[Callable[[Request], Completed]]:
 
 def runner_access(stack: RunningStack) -> tuple[str, dict[str, str]]:
     """(host and port, headers of each request) of a stack's runner."""
-    told = Path(f"/proc/{stack.local.pid_of('runner')}/environ").read_text(encoding="utf-8").split("\0")
+    told = Path(f"/proc/{stack.local.runner_pid()}/environ").read_text(encoding="utf-8").split("\0")
     variables = dict(line.split("=", 1) for line in told if "=" in line)
     headers = {"Authorization": f"Bearer {variables['RUNNER_TOKEN']}", "Content-Type": "application/json"}
     return variables["LISTEN_ADDRESS"], headers

@@ -31,10 +31,13 @@ class RunningStack:
 
     def parts(self) -> dict[str, list[int]]:
         """Its processes. `guests`: of runs, pre-warmed ones among them, and of commands that wait."""
-        runner = self.local.pid_of("runner")
+        runner = self.local.runner_pid()
         below = descendants(runner)[1:]
         return {
-            "launcher and functions": [self.pid, *(pid for pid in descendants(self.pid) if is_child(pid, self.pid))],
+            "launcher and functions": [
+                self.pid,
+                *(pid for pid in descendants(self.pid) if is_child(pid, self.pid) and pid != runner),
+            ],
             "runner": [runner],
             "templates": [pid for pid in below if is_child(pid, runner)],
             "guests": [pid for pid in below if not is_child(pid, runner)],

@@ -1,6 +1,5 @@
 """The real local stack as a child process of a test, with a port and a state folder of its own."""
 
-import json
 import os
 import secrets
 import signal
@@ -24,7 +23,6 @@ from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
 from infra.local.embedded_aws import FOLDER
-from infra.local.processes import read_process, stop
 from tests.submission_factory import GENEROUS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,12 +95,9 @@ class LocalStack:
         self.process.wait(STOP_SECS)
 
     def close(self) -> None:
-        """End whatever of it still runs, also behind a launcher that was killed."""
-        code = self.process.poll() if self.process is not None else 0
-        if code is None:
+        """End whatever of it still runs. With a killed launcher all has ended."""
+        if self.process is not None and self.process.poll() is None:
             self.stop()
-        elif code != 0 and (runner := read_process(self.state_dir / "runner.json")) is not None:
-            stop(runner, STOP_SECS)
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -112,10 +107,14 @@ class LocalStack:
         headers = {} if api_key is None else {"X-API-Key": api_key}
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout_secs, trust_env=False)
 
-    def pid_of(self, part: str) -> int:
-        """Return the pid of `runner`, the one part that is a process of its own."""
-        record = json.loads((self.state_dir / f"{part}.json").read_text(encoding="utf-8"))
-        return int(record["pid"])
+    def runner_pid(self) -> int:
+        """Return the pid of the runner, as soon as there is one."""
+        assert self.process is not None
+        launcher = self.process.pid
+        wait_until(lambda: find_runner(launcher) is not None, 60, "a runner", self.log)
+        found = find_runner(launcher)
+        assert found is not None
+        return found
 
     def aws(self, service: str) -> Any:
         """Return a client of the stack's engine, which this process opens beside the launcher."""
@@ -140,6 +139,16 @@ class LocalStack:
         """Return the end of the launcher's output."""
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join([line for line in lines if "/api/health/ready 503" not in line][-80:])
+
+
+def find_runner(launcher: int) -> int | None:
+    """Return the pid of a launcher's runner, None while there is none."""
+    with suppress(OSError):
+        for pid in Path(f"/proc/{launcher}/task/{launcher}/children").read_text(encoding="ascii").split():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0worker\0"):
+                    return int(pid)
+    return None
 
 
 def traces(state_dir: Path, runners: Collection[int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import ProcessIdentity, identify, is_alive
+from infra.embedded.holders import Holder
 from tests.bench.processes import descendants
 from tests.system.local_stack import ROOT, wait_until
 
@@ -16,8 +16,8 @@ START_SECS = 90
 END_SECS = 90
 
 
-def identities(pid: int) -> set[ProcessIdentity]:
-    return {found for below in descendants(pid) if (found := identify(below)) is not None}
+def identities(pid: int) -> set[Holder]:
+    return {Holder.of(below) for below in descendants(pid)}
 
 
 @pytest.mark.timeout(START_SECS + END_SECS + 30)
@@ -33,12 +33,12 @@ def test_a_signal_ends_the_stack_and_removes_its_state(tmp_path: Path, number: s
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: any(tmp_path.glob("*/state/runner.json")), START_SECS, "a runner was started")
+        wait_until(lambda: any(tmp_path.glob("*/state/runner/alive")), START_SECS, "a runner works")
         started = identities(process.pid)
         assert len(started) >= 3, "benchmark, launcher, runner"
         process.send_signal(number)
         assert process.wait(END_SECS) == 128 + number
-        assert [found for found in started if is_alive(found)] == []
+        assert [found for found in started if found.is_alive()] == []
         assert list(tmp_path.iterdir()) == []
     finally:
         if process.poll() is None:

@@ -67,7 +67,7 @@ print(os.path.exists({str(folder)!r}), os.path.exists({str(socket)!r}))
     opened, found = run(client, code)["stdout"].splitlines()
     assert opened == "['/memfd', 'pipe', 'pipe']"
     assert found == "False False"
-    processes = descendants(stack.pid_of("runner"))
+    processes = descendants(stack.runner_pid())
     assert len(processes) > 1
     for pid in processes:
         for path in _opened(pid):

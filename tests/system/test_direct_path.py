@@ -73,7 +73,7 @@ def _told(stack: LocalStack, what: str, submission_id: str) -> int:
 
 def test_no_process_of_the_runner_but_itself_knows_the_token(stack: LocalStack, client: httpx.Client) -> None:
     assert "RUNNER_TOKEN" not in run(client, "import os\nprint(dict(os.environ))")["stdout"]
-    below = descendants(stack.pid_of("runner"))[1:]
+    below = descendants(stack.runner_pid())[1:]
     assert below
     environments = []
     for pid in below:
@@ -91,9 +91,9 @@ def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[...,
         answer = threads.submit(client.post, "/api/submit?wait=true", json={"language": "python", "code": SLOW, **hook})
         wait_until(lambda: client.get("/api/results").json()["items"] != [], 20, "it is accepted", local.log)
         for _ in range(2):
-            killed = local.pid_of("runner")
+            killed = local.runner_pid()
             os.kill(killed, signal.SIGKILL)
-            wait_until(lambda killed=killed: local.pid_of("runner") != killed, 20, "a new runner", local.log)  # type: ignore[misc]
+            wait_until(lambda killed=killed: local.runner_pid() != killed, 20, "a new runner", local.log)  # type: ignore[misc]
         response = answer.result()
         assert response.status_code in {200, 408}
         result = final_result(client, response.json()["id"], 90)
@@ -126,6 +126,6 @@ def test_without_a_runner_url_the_queue_is_the_way(own_stack: Callable[..., Loca
     local.start()
     with local.client() as client:
         assert run(client, "print(1)")["stdout"] == "1\n"
-    environment = Path(f"/proc/{local.pid_of('runner')}/environ").read_bytes()
+    environment = Path(f"/proc/{local.runner_pid()}/environ").read_bytes()
     assert b"LISTEN_ADDRESS" not in environment
     assert b"RUNNER_TOKEN" not in environment

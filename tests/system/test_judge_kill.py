@@ -33,13 +33,13 @@ def test_a_judge_run_whose_runner_is_killed_ends_once_with_each_case_once(
 ) -> None:
     local = own_stack()
     local.start()
-    killed = local.pid_of("runner")
+    killed = local.runner_pid()
     body = BODY | {"webhook_url": inbox.url, "webhook_secret": "any text"}
     with local.client() as client, local.client() as watcher, ThreadPoolExecutor(1) as threads:
         first = threads.submit(client.post, "/api/judge", params={"wait": "5"}, json=body)
         wait_until(lambda: len(finished(watcher)) >= 3, 60, "three cases are finished", local.log)
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: local.pid_of("runner") != killed, 60, "another runner works", local.log)
+        wait_until(lambda: local.runner_pid() != killed, 60, "another runner works", local.log)
         timed_out = first.result()
         assert timed_out.status_code == httpx.codes.REQUEST_TIMEOUT, timed_out.text
         early = timed_out.json()

@@ -4,7 +4,6 @@
 first one makes a duplicate for sure, so that the count of them cannot be empty.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.processes import descendants
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run
-from tests.system.local_stack import ROOT, LocalStack, traces, wait_until
+from tests.system.local_stack import ROOT, LocalStack, find_runner, traces, wait_until
 
 SEED = 259
 SECS = 50
@@ -45,8 +45,7 @@ def test_a_signal_ends_a_kill_run_and_everything_of_it(tmp_path: Path) -> None:
     )
     try:
         wait_until(lambda: any(tmp_path.glob("*/state/runner/alive")), 60, "a runner works")
-        (runner_file,) = tmp_path.glob("*/state/runner.json")
-        runner = json.loads(runner_file.read_text(encoding="utf-8"))["pid"]
+        (runner,) = filter(None, map(find_runner, descendants(process.pid)))
         process.send_signal(signal.SIGTERM)
         assert process.wait(90) == 128 + signal.SIGTERM
         assert traces(tmp_path, {runner}) == {"processes": 0, "mounts": 0, "groups": 0}

@@ -49,7 +49,7 @@ def test_100_megabytes_are_cut_and_marked_and_memory_stays_bounded(stack: LocalS
     assert result["verdict"] in {"RE", "SIG"}
     assert client.get(f"/api/result/{result['id']}/stdout").content == b"x" * MEBIBYTE
     assert stack.process is not None
-    for pid in (stack.process.pid, stack.pid_of("runner")):
+    for pid in (stack.process.pid, stack.runner_pid()):
         assert _peak_rss_bytes(pid) < MAX_RSS_BYTES
     assert run(client, "print('next')")["stdout"] == "next\n"
 

@@ -41,7 +41,7 @@ def test_the_stack_is_not_ready_while_its_runner_is_dead(own_stack: Callable[...
     """Seen long before the last heartbeat is old."""
     local = own_stack()
     local.start()
-    os.kill(local.pid_of("runner"), signal.SIGKILL)
+    os.kill(local.runner_pid(), signal.SIGKILL)
     wait_until(lambda: not local.is_ready(), 30, "the stack is not ready", local.log)
     wait_until(local.is_ready, 60, "another runner has started", local.log)
 

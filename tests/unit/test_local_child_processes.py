@@ -15,7 +15,7 @@ from infra.local.settings import ROOT
 _PROGRAM = """
 import os, signal, sys, threading, time
 from infra.local.console import Console
-from infra.local.child_processes import DRAIN_SIGNAL, GIVE_UP_CODE, Child, ChildProcesses
+from infra.local.child_processes import DRAIN_SIGNAL, Child, ChildProcesses, unblock_signals
 
 def tell(text):
     os.write(1, f"{text} {os.getpid()}\\n".encode())
@@ -27,13 +27,14 @@ def child(name):
         signal.signal(signal.SIGTERM, lambda *_: end.set())
         given_up = threading.Event()
         signal.signal(signal.SIGUSR2, lambda *_: given_up.set())
+        unblock_signals()
         tell(f"{name} started")
         if name == "fails":
             raise SystemExit(3)
         if name == "gives up":
             while not given_up.is_set():
                 time.sleep(0.01)
-            return GIVE_UP_CODE
+            return 4
         while not end.is_set():
             if drain.is_set():
                 drain.clear()
@@ -47,7 +48,9 @@ def child(name):
 
 names = sys.argv[1:]
 children = [Child(name, child(name)) for name in names[1:]]
-stack = ChildProcesses(children, Child(names[0], child(names[0])), lambda: tell("released"), Console(sys.stderr))
+then = Child(names[0], child(names[0]), is_hopeless=lambda code: code == 4)
+then.start()
+stack = ChildProcesses(children, [then], lambda: tell("released"), Console(sys.stderr))
 code = stack.run()
 tell("launcher ended")
 sys.exit(code)

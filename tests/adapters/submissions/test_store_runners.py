@@ -6,7 +6,7 @@ from functions.clock import now_ms, to_rfc3339
 from functions.messages.wire import RunnerHeartbeat
 from functions.submissions import runner_store
 from functions.submissions.runner_store import RunnerStore, SeenRunner
-from infra.local.runner_liveness import NODE_ID, mark_ended
+from infra.local.runner_process import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, golden
 
@@ -68,7 +68,7 @@ def test_a_local_runner_that_has_ended_is_not_live_even_if_its_last_heartbeat_co
     late = heartbeat(NODE_ID, now_ms() - 1_000)
     for sent in (heartbeat(NODE_ID, now_ms() - 2_000), heartbeat("other", now_ms())):
         store.put_heartbeat(sent)
-    mark_ended(aws.names["RunnersTable"])
+    mark_ended(aws.names["RunnersTable"], now_ms())
     store.put_heartbeat(late)
     assert {seen.heartbeat.node_id for seen in store.list_recent() if seen.is_live} == {"other"}
     store.put_heartbeat(heartbeat(NODE_ID, now_ms()))

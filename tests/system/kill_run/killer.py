@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from infra.local.processes import identify, is_alive
+from infra.embedded.holders import Holder
 from tests.bench.processes import descendants
 from tests.system.kill_run.facts import Generation, Kill
 from tests.system.kill_run.plan import Plan, PlannedKill, Victim
-from tests.system.local_stack import LocalStack
+from tests.system.local_stack import LocalStack, find_runner
 
 _PRESENT_SECS = 3.0
 _POLL_SECS = 0.02
@@ -131,18 +131,14 @@ class Killer:
     def _victims(self, kind: Victim) -> Iterator[tuple[int, int]]:
         """Yield pids with their parents, so that no other process with a reused pid is killed."""
         with suppress(OSError, ValueError, KeyError):
-            runner, launcher = self._stack.pid_of("runner"), self._stack.process
-            background = _parent_of(runner)
-            if launcher is None or _parent_of(background) != launcher.pid:
+            launcher = self._stack.process
+            if launcher is None or (runner := find_runner(launcher.pid)) is None:
                 return
             if kind is Victim.RUNNER:
-                yield runner, background
+                yield runner, launcher.pid
                 return
-            if kind is Victim.BACKGROUND:
-                yield background, launcher.pid
-                return
-            if kind is Victim.FUNCTIONS:
-                yield from ((pid, launcher.pid) for pid in _children_of(launcher.pid) if pid != background)
+            if kind in {Victim.BACKGROUND, Victim.FUNCTIONS}:
+                yield from ((pid, launcher.pid) for pid in _children_of(launcher.pid) if _name_of(pid) == f"rb-{kind}")
                 return
             for template in _children_of(runner):
                 if kind is Victim.TEMPLATE:
@@ -216,20 +212,21 @@ class Killer:
             return log.read(-1 if log_ends is None else log_ends - self._log_begins).decode(errors="replace")
 
     def _note_runner(self) -> None:
-        with suppress(OSError, ValueError, KeyError):
-            self.runners.add(self._stack.pid_of("runner"))
+        launcher = self._stack.process
+        if launcher is not None and (runner := find_runner(launcher.pid)) is not None:
+            self.runners.add(runner)
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL a launcher and all processes below it: the launcher first, so that it replaces nothing."""
-    below = [found for pid in descendants(process.pid)[1:] if (found := identify(pid)) is not None]
+    below = [Holder.of(pid) for pid in descendants(process.pid)[1:]]
     process.kill()
     for victim in below:
         with suppress(ProcessLookupError):
             fd = os.pidfd_open(victim.pid)
             try:
                 # Order: as in `kill_child`.
-                if is_alive(victim):
+                if victim.is_alive():
                     signal.pidfd_send_signal(fd, signal.SIGKILL)
             finally:
                 os.close(fd)
@@ -244,7 +241,7 @@ def kill_child(pid: int, parent: int) -> bool:
         return False
     try:
         # Order: the pidfd pins the process before the check, so that the check holds for the process that is killed.
-        if identify(pid) is None or _parent_of(pid) != parent:
+        if not Holder.of(pid).is_alive() or _parent_of(pid) != parent:
             return False
         signal.pidfd_send_signal(fd, signal.SIGKILL)
     except ProcessLookupError:
@@ -258,6 +255,10 @@ def _parent_of(pid: int) -> int:
     """Return the parent's pid. Raises OSError if there is no such process."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     return int(stat.rpartition(")")[2].split()[1])
+
+
+def _name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _children_of(pid: int) -> list[int]:
