@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -37,6 +38,11 @@ class Console:
         stamp = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d}"
         paint = _COLOURS.get(level, "") if self._colour else ""
         self.raw(f"{paint}{stamp} {part:<9} {text}{_RESET if paint else ''}")
+
+    def failure(self, part: str, function: str) -> None:
+        """Write the traceback of the current exception: what Lambda reports as a function error."""
+        for text in traceback.format_exc().splitlines():
+            self.line(part, f"{function}: {text}", "error")
 
     def raw(self, text: str) -> None:
         """Write one line as it is. A closed terminal is no reason to stop."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -130,8 +129,7 @@ class Gateway:
                 raise ValueError("the answer is over Lambda's 6 MiB")  # noqa: TRY301 - same answer as for the others
             return from_result(result)
         except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
-            for text in traceback.format_exc().splitlines():
-                self._console.line("http", f"{function}: {text}", "error")
+            self._console.failure("http", function)
             return gateway_answer(500, "Internal Server Error")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.config import Config
@@ -107,8 +106,7 @@ class MappingPollers:
         try:
             result = self._invoker.invoke(mapping.function, event)
         except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
-            for text in traceback.format_exc().splitlines():
-                self._console.line("queue", f"{mapping.function}: {text}", "error")
+            self._console.failure("queue", mapping.function)
             return []
         if not mapping.reports_failures:
             return messages

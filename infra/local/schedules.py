@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-import traceback
 import uuid
 from typing import TYPE_CHECKING
 
@@ -56,8 +55,7 @@ class ScheduleThreads:
             try:
                 self._invoker.invoke(schedule.function, _event(schedule))
             except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
-                for text in traceback.format_exc().splitlines():
-                    self._console.line("schedule", f"{schedule.function}: {text}", "error")
+                self._console.failure("schedule", schedule.function)
             self._stopping.wait(max(0.0, started + every_secs - time.monotonic()))
 
 

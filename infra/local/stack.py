@@ -47,20 +47,15 @@ _SERVED_TYPES = frozenset(
     }
 )
 
-_STREAM_PROPERTIES = frozenset(
-    {
-        "BatchSize",
-        "BisectBatchOnFunctionError",
-        "Enabled",
-        "EventSourceArn",
-        "FunctionName",
-        "FunctionResponseTypes",
-        "MaximumBatchingWindowInSeconds",
-        "MaximumRecordAgeInSeconds",
-        "MaximumRetryAttempts",
-        "StartingPosition",
-        "Tags",
-    }
+# What stream mappings do here. One that wants anything else stops the start.
+_STREAM_PROPERTIES = {
+    "BisectBatchOnFunctionError": True,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "StartingPosition": "TRIM_HORIZON",
+}
+_MOST_STREAM_RECORDS = 1000  # of one GetRecords
+_STREAM_SETTINGS = frozenset(
+    {"BatchSize", "Enabled", "EventSourceArn", "FunctionName", "MaximumBatchingWindowInSeconds", "Tags"}
 )
 
 type _Resources = list[tuple[str, dict[str, Any]]]  # logical id and resolved properties
@@ -104,18 +99,13 @@ class QueueMapping:
 
 @dataclass(frozen=True, slots=True)
 class StreamMapping:
-    """One DynamoDB Streams event source mapping. `most_retries` and `most_age_secs`: None for no bound."""
+    """One DynamoDB Streams event source mapping."""
 
     name: str
     stream_arn: str
     function: str
-    starts_at: str  # TRIM_HORIZON or LATEST
     batch_size: int
     window_secs: int
-    most_retries: int | None
-    most_age_secs: int | None
-    bisects: bool
-    reports_failures: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,22 +194,19 @@ def _mapping(properties: dict[str, Any]) -> QueueMapping:
 
 
 def _stream(logical_id: str, properties: dict[str, Any]) -> StreamMapping:
-    if strange := properties.keys() - _STREAM_PROPERTIES:
-        raise StartError(f"template.yaml: the local stack does not know {min(strange)} of {logical_id}")
-    retries, age_secs = (
-        int(properties.get(name, -1)) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
-    )
+    given = {name: value for name, value in properties.items() if name not in _STREAM_SETTINGS}
+    batch_size = int(properties.get("BatchSize", 100))
+    if given != _STREAM_PROPERTIES or batch_size > _MOST_STREAM_RECORDS:
+        raise StartError(
+            f"template.yaml: a stream's mapping must have {_STREAM_PROPERTIES} and a BatchSize of at most "
+            f"{_MOST_STREAM_RECORDS} for the local stack; {logical_id} has {given} and {batch_size}"
+        )
     return StreamMapping(
         name=logical_id,
         stream_arn=properties["EventSourceArn"],
         function=properties["FunctionName"],
-        starts_at=properties["StartingPosition"],
-        batch_size=int(properties.get("BatchSize", 100)),
+        batch_size=batch_size,
         window_secs=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
-        most_retries=None if retries == -1 else retries,
-        most_age_secs=None if age_secs == -1 else age_secs,
-        bisects=str(properties.get("BisectBatchOnFunctionError", False)).lower() == "true",
-        reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
     )
 
 

@@ -1,5 +1,6 @@
 """DynamoDB Streams event source mappings: threads that do what Lambda's stream pollers do.
 
+A batch that fails as a whole is halved, so that the good records beside a bad one pass. Retries never end.
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
 """
 
@@ -16,22 +17,23 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.resources import session
-from infra.local.stream_batches import Batches
-from infra.local.stream_checkpoint import Checkpoint
+from infra.local.stream_checkpoint import CLOSED, Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from infra.local.console import Console
     from infra.local.invoker import Invoker
     from infra.local.stack import StreamMapping
-    from infra.local.stream_batches import Record
 
-_MOST_RECORDS: Final = 1000  # of one GetRecords
 _POLL_SECS: Final = 0.25  # as Lambda
 _WAKE_MS: Final = 1000  # a stop waits for it; records end the wait at once
 _ERROR_SECS: Final = 0.5
+_FIRST_RETRY_SECS: Final = 0.2
+_LONGEST_RETRY_SECS: Final = 30.0
+
+type Record = dict[str, Any]
 
 
 class Waiter(Protocol):
@@ -46,7 +48,7 @@ type OpenWaiter = Callable[[str], AbstractContextManager[Waiter]]
 
 
 class StreamPollers:
-    """All threads of all stream mappings: one a shard. `open_waiter`: None polls every 250 ms."""
+    """A thread for each stream mapping. `open_waiter`: None polls every 250 ms."""
 
     def __init__(self, invoker: Invoker, console: Console, state_dir: Path, open_waiter: OpenWaiter | None) -> None:
         self._invoker = invoker
@@ -57,15 +59,10 @@ class StreamPollers:
         self._threads: list[threading.Thread] = []
 
     def start(self, mapping: StreamMapping) -> None:
-        """Read on from the checkpoint of an earlier start, or from the mapping's starting position."""
-        checkpoint = Checkpoint.load(self._folder / f"{mapping.name}.json", mapping.stream_arn)
-        client = session().client("dynamodbstreams")
-        shards = _shards(client, mapping.stream_arn)
-        if checkpoint.is_new and mapping.starts_at == "LATEST":
-            for shard in shards:
-                if "EndingSequenceNumber" in shard["SequenceNumberRange"]:
-                    checkpoint.close(shard["ShardId"])
-        self._start_shards(mapping, checkpoint, client, mapping.starts_at)
+        """Read on from the checkpoint of an earlier start, or from the oldest record."""
+        thread = threading.Thread(target=self._poll, args=(mapping,), name=mapping.name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self, grace_secs: float) -> None:
         """Let every thread finish its batch."""
@@ -73,56 +70,79 @@ class StreamPollers:
         for thread in self._threads:
             thread.join(grace_secs)
 
-    def _start_shards(self, mapping: StreamMapping, checkpoint: Checkpoint, client: Any, starts_at: str) -> None:
-        """Read every shard that is not read yet and whose parent, if it has one, is read to its end."""
-        shards = _shards(client, mapping.stream_arn)
-        ids = {shard["ShardId"] for shard in shards}
-        for shard in shards:
-            parent = shard.get("ParentShardId")
-            if (parent not in ids or checkpoint.is_closed(parent)) and checkpoint.begin(shard["ShardId"]):
-                name = f"{mapping.name}-{shard['ShardId']}"
-                arguments = (mapping, checkpoint, client, shard["ShardId"], starts_at)
-                thread = threading.Thread(target=self._read_shard, args=arguments, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    def _read_shard(
-        self, mapping: StreamMapping, checkpoint: Checkpoint, client: Any, shard: str, starts_at: str
-    ) -> None:
-        batches = Batches(mapping, self._invoker, self._console, self._stopping)
-        iterator: str | None = None
+    def _poll(self, mapping: StreamMapping) -> None:
+        checkpoint = Checkpoint(self._folder / f"{mapping.name}.json", mapping.stream_arn)
+        client = session().client("dynamodbstreams")
+        iterators: dict[str, str] = {}
         while not self._stopping.is_set():
             try:
-                if iterator is None:
-                    iterator = _iterator(client, mapping.stream_arn, shard, checkpoint.position(shard), starts_at)
-                records, iterator = self._gather(mapping, client, iterator)
-                for done in batches.process(records):
-                    checkpoint.move(shard, done)
-                if iterator is None and not self._stopping.is_set():
-                    checkpoint.close(shard)
-                    self._start_shards(mapping, checkpoint, client, "TRIM_HORIZON")
-                    return
+                iterators = iterators or _open_shards(client, mapping.stream_arn, checkpoint.positions)
+                if not self._read(mapping, client, checkpoint, iterators):
+                    with self._open_waiter(mapping.stream_arn) as waiter:
+                        if not self._read(mapping, client, checkpoint, iterators):
+                            waiter.wait(_WAKE_MS)
             except (BotoCoreError, ClientError, OSError) as error:
-                iterator = None  # read on from the checkpoint
+                iterators = {}  # read on from the checkpoint
                 if not self._stopping.wait(_ERROR_SECS):
                     self._console.line("stream", f"{mapping.name}: {error}", "warning")
 
-    def _gather(self, mapping: StreamMapping, client: Any, iterator: str) -> tuple[list[Record], str | None]:
+    def _read(self, mapping: StreamMapping, client: Any, checkpoint: Checkpoint, iterators: dict[str, str]) -> bool:
+        """Read a batch of each shard. False if there was none. Clears `iterators` at the end of a shard."""
+        has_records = False
+        for shard, iterator in list(iterators.items()):
+            records, following = self._collect(mapping, client, iterator)
+            has_records |= bool(records)
+            for done in self._process(mapping, records):
+                checkpoint.move(shard, done)
+            if self._stopping.is_set():
+                return True
+            if following is None:
+                checkpoint.move(shard, CLOSED)
+                iterators.clear()  # other shards follow this one
+                return True
+            iterators[shard] = following
+        return has_records
+
+    def _collect(self, mapping: StreamMapping, client: Any, iterator: str) -> tuple[list[Record], str | None]:
         """Return a batch and where to read on: None at the shard's end. Collect for the batching window."""
         records, following = _get(client, iterator, mapping)
-        if not records and following:
-            with self._open_waiter(mapping.stream_arn) as waiter:
-                records, following = _get(client, following, mapping)
-                if not records:
-                    waiter.wait(_WAKE_MS)
-                    return records, following
         ends = time.monotonic() + mapping.window_secs
-        while following and len(records) < mapping.batch_size and (left := ends - time.monotonic()) > 0:
+        while records and following and len(records) < mapping.batch_size and (left := ends - time.monotonic()) > 0:
             if self._stopping.wait(min(left, _POLL_SECS)):
                 break
             more, following = _get(client, following, mapping, len(records))
             records += more
         return records, following
+
+    def _process(self, mapping: StreamMapping, records: list[Record]) -> Iterator[str]:
+        """Yield sequence numbers: the records up to each one are done. A stop ends it early."""
+        waiting, pause_secs = [records] if records else [], _FIRST_RETRY_SECS
+        while waiting and not self._stopping.is_set():
+            batch = waiting.pop(0)
+            done = self._invoke(mapping.function, batch)
+            if done:
+                yield _sequence(batch[done - 1])
+                pause_secs = _FIRST_RETRY_SECS
+            if rest := batch[done or 0 :]:
+                middle = (len(rest) + 1) // 2 if done is None else len(rest)
+                waiting[:0] = filter(None, (rest[:middle], rest[middle:]))
+                self._stopping.wait(pause_secs)
+                pause_secs = min(2 * pause_secs, _LONGEST_RETRY_SECS)
+
+    def _invoke(self, function: str, batch: list[Record]) -> int | None:
+        """Return how many records are done before the first failed one; None if the whole invocation failed."""
+        try:
+            result = self._invoker.invoke(function, {"Records": batch})
+        except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
+            self._console.failure("stream", function)
+            return None
+        failed = (result or {}).get("batchItemFailures")
+        if not failed:
+            return len(batch)
+        places = {_sequence(record): place for place, record in enumerate(batch)}
+        found = [places.get(item.get("itemIdentifier")) for item in failed]
+        self._console.line("stream", f"{function}: {len(failed)} of {len(batch)} failed", "warning")
+        return None if None in found else min(place for place in found if place is not None)
 
 
 class _Pause:
@@ -135,32 +155,41 @@ class _Pause:
         self._stopping.wait(min(timeout_ms / 1000, _POLL_SECS))
 
 
-def _shards(client: Any, arn: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    start: dict[str, str] = {}
-    while True:
-        stream = client.describe_stream(StreamArn=arn, **start)["StreamDescription"]
-        found += stream["Shards"]
-        if "LastEvaluatedShardId" not in stream:
-            return found
-        start = {"ExclusiveStartShardId": stream["LastEvaluatedShardId"]}
+def _open_shards(client: Any, arn: str, positions: dict[str, str]) -> dict[str, str]:
+    """Return an iterator of each shard that is not read to its end, but whose parent, if it has one, is."""
+    stream = client.describe_stream(StreamArn=arn)["StreamDescription"]
+    shards: list[dict[str, Any]] = stream["Shards"]
+    while last := stream.get("LastEvaluatedShardId"):
+        stream = client.describe_stream(StreamArn=arn, ExclusiveStartShardId=last)["StreamDescription"]
+        shards += stream["Shards"]
+    ids = {shard["ShardId"] for shard in shards}
+    unread = ids - {shard for shard, position in positions.items() if position == CLOSED}
+    return {
+        shard["ShardId"]: _iterator(client, arn, shard["ShardId"], positions.get(shard["ShardId"]))
+        for shard in shards
+        if shard["ShardId"] in unread and shard.get("ParentShardId") not in unread
+    }
 
 
-def _iterator(client: Any, arn: str, shard: str, position: str | None, starts_at: str) -> str:
-    wanted: dict[str, str] = {"StreamArn": arn, "ShardId": shard, "ShardIteratorType": starts_at}
+def _iterator(client: Any, arn: str, shard: str, position: str | None) -> str:
+    wanted = {"StreamArn": arn, "ShardId": shard}
     if position is not None:
-        after = wanted | {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": position}
+        after = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": position}
         try:
-            return str(client.get_shard_iterator(**after)["ShardIterator"])
+            return str(client.get_shard_iterator(**wanted, **after)["ShardIterator"])
         except client.exceptions.TrimmedDataAccessException:
-            wanted["ShardIteratorType"] = "TRIM_HORIZON"  # every record after the checkpoint is newer
-    return str(client.get_shard_iterator(**wanted)["ShardIterator"])
+            pass  # every record after the checkpoint is newer
+    return str(client.get_shard_iterator(**wanted, ShardIteratorType="TRIM_HORIZON")["ShardIterator"])
 
 
 def _get(client: Any, iterator: str, mapping: StreamMapping, have: int = 0) -> tuple[list[Record], str | None]:
-    answer = client.get_records(ShardIterator=iterator, Limit=min(_MOST_RECORDS, mapping.batch_size - have))
+    answer = client.get_records(ShardIterator=iterator, Limit=mapping.batch_size - have)
     records = [_as_event(record, mapping.stream_arn) for record in answer["Records"]]
     return records, answer.get("NextShardIterator")
+
+
+def _sequence(record: Record) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def _as_event(record: dict[str, Any], arn: str) -> Record:

@@ -1,5 +1,6 @@
 """The local stack's stream mappings over the engine: batches, retries, partial failures, checkpoints."""
 
+import copy
 import io
 import json
 import multiprocessing
@@ -20,11 +21,11 @@ from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
 from infra.local import stream_mappings
 from infra.local.console import Console
+from infra.local.errors import StartError
 from infra.local.intrinsics import Resolver
 from infra.local.invoker import Invoker
 from infra.local.resources import create_resources, session
 from infra.local.stack import Function, StreamMapping, read_stack, refuse_unknown_types
-from infra.local.stream_batches import Batches
 from infra.local.stream_mappings import StreamPollers
 from infra.local.template import Template, translate
 from tests.emulator import emulator
@@ -60,7 +61,6 @@ Resources:
             StartingPosition: TRIM_HORIZON
             BatchSize: 10
             MaximumBatchingWindowInSeconds: 1
-            MaximumRetryAttempts: 3
             BisectBatchOnFunctionError: true
             FunctionResponseTypes: [ReportBatchItemFailures]
 """
@@ -174,13 +174,8 @@ def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(wor
         name="AnnounceChanges",
         stream_arn=world.mapping.stream_arn,
         function="Announce",
-        starts_at="TRIM_HORIZON",
         batch_size=10,
         window_secs=1,
-        most_retries=3,
-        most_age_secs=None,
-        bisects=True,
-        reports_failures=True,
     )
     without = read_template(Bus="off")
     values = {"Runs": {"Ref": world.table, "StreamArn": world.mapping.stream_arn}}
@@ -258,53 +253,32 @@ def test_a_report_that_names_no_record_fails_the_whole_batch(world: World, ident
     report = {"batchItemFailures": [{"itemIdentifier": identifier}]}
     handler.answer = lambda _keys: report if len(handler.batches) == 1 else None
     world.write("a", "b")
-    world.start(handler, bisects=False)
-    until(lambda: len(handler.batches) == 2)
-    assert handler.batches == [["a", "b"], ["a", "b"]]
+    world.start(handler)
+    until(lambda: len(handler.batches) == 3)
+    assert handler.batches == [["a", "b"], ["a"], ["b"]]
 
 
-def test_bisection_isolates_a_record_that_is_given_up_after_its_retries(world: World) -> None:
+def test_bisection_isolates_a_record_that_fails_until_it_passes(world: World) -> None:
+    tries: list[list[str]] = []
+
     def fail_on_poison(keys: list[str]) -> None:
-        if "poison" in keys:
+        tries.append(keys)
+        if "poison" in keys and tries.count(["poison"]) < 3:
             raise ValueError("poison")
 
     handler = Handler(fail_on_poison)
     world.write("a", "b", "poison", "c", "d")
-    world.start(handler, most_retries=2)
-
-    def done() -> list[str]:
-        return flat([batch for batch in handler.batches if "poison" not in batch])
-
-    until(lambda: "d" in done())
-    assert handler.batches.count(["poison"]) == 3
-    assert done() == ["a", "b", "c", "d"]
-    assert "gave up 1 records" in world.log.getvalue()
+    world.start(handler)
+    until(lambda: ["c", "d"] in tries)
+    assert tries == [["a", "b", "poison", "c", "d"], ["a", "b", "poison"], ["a", "b"], *[["poison"]] * 3, ["c", "d"]]
 
 
-def test_records_that_are_too_old_are_given_up_at_their_first_failure(world: World) -> None:
-    def fail(_keys: list[str]) -> None:
-        raise ValueError("always")
-
-    handler = Handler(fail)
-    world.write("a")
-    world.start(handler, most_retries=None, most_age_secs=-1, window_secs=0)
-    until(lambda: "gave up" in world.log.getvalue())
-    assert handler.batches == [["a"]]
-
-
-def test_an_event_is_never_larger_than_6_mb(world: World) -> None:
-    handler = Handler()
-    invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
-    batches = Batches(world.mapping, invoker, Console(world.log), threading.Event())
-    records = [
-        {"dynamodb": {"SequenceNumber": str(number), "Keys": {"pk": {"S": f"{number}" + "x" * 2048}}}}
-        for number in range(10_000)
-    ]
-    done = list(batches.process(records))
-    assert done[-1] == "9999"
-    assert len(flat(handler.batches)) == 10_000
-    assert max(len(json.dumps(event)) for event in handler.events) <= 6 * 1024 * 1024 + len('{"Records": }')
-    assert len(handler.batches) > 1
+@pytest.mark.parametrize("properties", [{"MaximumRetryAttempts": 3}, {"StartingPosition": "LATEST"}])
+def test_a_mapping_that_wants_more_stops_the_start(world: World, properties: dict[str, Any]) -> None:
+    template = copy.deepcopy(world.template)
+    template.resources["AnnounceChanges"]["Properties"] |= properties
+    with pytest.raises(StartError, match=min(properties)):
+        read_stack(template, create_resources(template, session()))
 
 
 def test_a_new_start_goes_on_behind_the_last_done_record(world: World) -> None:
@@ -331,16 +305,6 @@ def test_a_checkpoint_whose_record_is_not_kept_any_more_reads_the_remainder(engi
     world.start(second, window_secs=0)
     until(lambda: second.batches)
     assert flat(second.batches) == ["c"]
-
-
-def test_latest_leaves_out_earlier_records(world: World) -> None:
-    handler = Handler()
-    world.write("early")
-    world.start(handler, starts_at="LATEST", window_secs=0)
-    until(lambda: list((world.state_dir / "engine" / "wake").iterdir()))
-    world.write("late")
-    until(lambda: handler.batches)
-    assert flat(handler.batches) == ["late"]
 
 
 def handle_in_a_process(folder: Path, mapping: StreamMapping, output: Path) -> None:
