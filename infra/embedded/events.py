@@ -1,22 +1,28 @@
-"""EventBridge: buses that check what is put, and pass it to the queues of their rules."""
+"""EventBridge: buses check events and pass those of some detail types to the queues of their rules."""
 
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded import event_rules
 from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
+from infra.embedded.sqs import sending
+from infra.embedded.sqs.queues import ARN, find_queue, url_of
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 256 * 1024
 _MEMBERS: Final = {"Source", "DetailType", "Detail", "EventBusName"}
+_PATTERN: Final = "detail-type"
+_TARGET: Final = {"Id", "Arn", "DeadLetterConfig"}  # a delivery to a queue of this engine cannot fail
 
 
 def create_event_bus(engine: Engine, params: Params) -> Answer:
@@ -28,6 +34,41 @@ def create_event_bus(engine: Engine, params: Params) -> Answer:
     return {"EventBusArn": f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{name}"}
 
 
+def put_rule(engine: Engine, params: Params) -> Answer:
+    """Create or replace a rule. Its pattern names detail types; the engine knows no other."""
+    name, bus = params["Name"], params["EventBusName"]
+    try:
+        pattern = json.loads(params["EventPattern"])
+        types = pattern.pop(_PATTERN)
+    except (ValueError, KeyError, AttributeError):
+        raise unknown(f"an event pattern without {_PATTERN}") from None
+    if pattern or not isinstance(types, list) or not all(isinstance(found, str) for found in types):
+        raise unknown(f"an event pattern with more than texts of {_PATTERN}")
+    with engine.store.write() as connection:
+        if connection.execute("SELECT 1 FROM event_bus WHERE name = ?", (bus,)).fetchone() is None:
+            raise ServiceError("ResourceNotFoundException", f"Event bus {bus} does not exist.")
+        connection.execute("INSERT OR REPLACE INTO event_rule VALUES (?, ?, ?)", (bus, name, json.dumps(types)))
+    return {"RuleArn": f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{bus}/{name}"}
+
+
+def put_targets(engine: Engine, params: Params) -> Answer:
+    """Add queues to a rule, or replace them by id."""
+    name, bus = params["Rule"], params["EventBusName"]
+    with engine.store.write() as connection:
+        key = (bus, name)
+        if connection.execute("SELECT 1 FROM event_rule WHERE bus = ? AND name = ?", key).fetchone() is None:
+            raise ServiceError("ResourceNotFoundException", f"Rule {name} does not exist on EventBus {bus}.")
+        for target in params["Targets"]:
+            if strange := target.keys() - _TARGET:
+                raise unknown(f"the member {min(strange)} of a target")
+            if not target["Arn"].startswith(ARN):
+                raise unknown("a target of a rule that is no queue")
+            queue = find_queue(connection, url_of(target["Arn"].removeprefix(ARN)))
+            row = (*key, target["Id"], queue.name)
+            connection.execute("INSERT OR REPLACE INTO event_target VALUES (?, ?, ?, ?)", row)
+    return {"FailedEntryCount": 0, "FailedEntries": []}
+
+
 def put_events(engine: Engine, params: Params) -> Answer:
     """Take up to ten events; a bad one fails alone."""
     entries = params["Entries"]
@@ -37,11 +78,11 @@ def put_events(engine: Engine, params: Params) -> Answer:
         raise invalid("Total size of the entries in the request is over the limit.")
     with engine.store.read() as connection:
         buses = {name for (name,) in connection.execute("SELECT name FROM event_bus")}
-        rules = event_rules.read_rules(connection)
+        rules = _read_rules(connection)
     results = [_result(entry, buses) for entry in entries]
     for entry, result in zip(entries, results, strict=True):
         if "EventId" in result:
-            event_rules.deliver(engine, rules, entry, result["EventId"])
+            _deliver(engine, rules, entry, result["EventId"])
     return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
 
@@ -65,3 +106,35 @@ def _result(entry: dict[str, Any], buses: set[str]) -> dict[str, str]:
     if not is_object:
         return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
     return {"EventId": str(uuid.uuid4())}
+
+
+def _read_rules(connection: sqlite3.Connection) -> list[tuple[str, list[str], str]]:
+    """Return bus, detail types and queue of each target."""
+    rows = connection.execute("SELECT r.bus, r.types, t.queue FROM event_rule r JOIN event_target t USING (bus, name)")
+    return [(bus, json.loads(types), queue) for bus, types, queue in rows]
+
+
+def _deliver(engine: Engine, rules: list[tuple[str, list[str], str]], entry: dict[str, Any], event_id: str) -> None:
+    """Send an accepted event to the queues whose rules match."""
+    for bus, types, queue in rules:
+        if bus == entry["EventBusName"] and entry["DetailType"] in types:
+            body = json.dumps(_envelope(entry, event_id, engine.clock()))
+            sending.send_message(engine, {"QueueUrl": url_of(queue), "MessageBody": body})
+
+
+def _envelope(entry: dict[str, Any], event_id: str, now_ms: int) -> dict[str, Any]:
+    """Return the event as targets get it.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
+    """
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": entry["DetailType"],
+        "source": entry["Source"],
+        "account": ACCOUNT_ID,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_ms / 1000)),
+        "region": REGION,
+        "resources": [],
+        "detail": json.loads(entry["Detail"]),
+    }

@@ -6,8 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from infra.embedded.dynamodb.expiry import expire_items
 from infra.embedded.dynamodb.streams import expire_records
+from infra.embedded.dynamodb.writes import expire_items
 from infra.embedded.errors import ServiceError
 from infra.embedded.s3 import expire_objects
 from infra.embedded.sqs.receipts import expire_messages, release_dead

@@ -6,6 +6,7 @@ import io
 import socket
 from collections import deque
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
@@ -27,7 +28,7 @@ class SocketCaller:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._directory = SocketFolder(path.parent)
-        self._idle: deque[socket.socket] = deque()
+        self._idle: deque[Connection] = deque()
 
     def __call__(self, service: str, operation: str, params: Params) -> Answer:
         """Call the engine. Raises ServiceError, EndpointConnectionError, ConnectionClosedError."""
@@ -35,7 +36,7 @@ class SocketCaller:
         try:
             runner_protocol.send(connection, {"service": service, "operation": operation, "params": params})
             reply = runner_protocol.receive(connection)
-        except (OSError, ValueError, runner_protocol.ConnectionEndedError) as error:
+        except (OSError, EOFError, ValueError) as error:
             connection.close()
             raise ConnectionClosedError(endpoint_url=str(self._path), error=error) from error
         self._idle.append(connection)
@@ -53,7 +54,7 @@ class SocketCaller:
             while True:
                 self._idle.pop().close()
 
-    def _connection(self) -> socket.socket:
+    def _connection(self) -> Connection:
         with suppress(IndexError):
             return self._idle.pop()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -62,4 +63,4 @@ class SocketCaller:
         except OSError as error:
             connection.close()
             raise EndpointConnectionError(endpoint_url=str(self._path), error=error) from error
-        return connection
+        return Connection(connection.detach())

@@ -1,4 +1,4 @@
-"""Frames between the runner and the engine: four bytes of length, then JSON with bytes as {"base64": text}.
+"""Messages between the runner and the engine: JSON with bytes as {"base64": text}, in frames of `multiprocessing`.
 
 JSON, since the runner executes hostile programs and may be taken over: nothing that it sends is more than data.
 """
@@ -10,47 +10,28 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import socket
+    from multiprocessing.connection import Connection
 
 _MOST_BYTES: Final = 24 * 1024 * 1024
 """An object of 16 MiB in base64: the cases of a judge run. Ten messages of 1 MiB together are smaller."""
-_HEAD_BYTES: Final = 4
 
 
-class ConnectionEndedError(Exception):
-    """The other side closed the connection, or sent more than a frame may have."""
+def send(connection: Connection, message: dict[str, Any]) -> None:
+    """Send one message."""
+    connection.send_bytes(json.dumps(message, separators=(",", ":"), default=_encode).encode())
 
 
-def send(connection: socket.socket, message: dict[str, Any]) -> None:
-    """Send one frame."""
-    text = json.dumps(message, separators=(",", ":"), default=_encode).encode()
-    connection.sendall(len(text).to_bytes(_HEAD_BYTES) + text)
-
-
-def receive(connection: socket.socket) -> dict[str, Any]:
-    """Receive one frame. Raises ConnectionEndedError, ValueError."""
-    size = int.from_bytes(_exactly(connection, _HEAD_BYTES))
-    if size > _MOST_BYTES:
-        raise ConnectionEndedError(f"a frame of {size} bytes; at most {_MOST_BYTES}")
-    message = json.loads(_exactly(connection, size), object_hook=_decode)
+def receive(connection: Connection) -> dict[str, Any]:
+    """Receive one message. Raises EOFError at the end, OSError for one that is too large, ValueError."""
+    message = json.loads(connection.recv_bytes(_MOST_BYTES), object_hook=_decode)
     if not isinstance(message, dict):
-        raise ValueError("a frame must be an object")  # noqa: TRY004 - as for other wrong frames
+        raise ValueError("a message must be an object")  # noqa: TRY004 - as for other wrong messages
     return message
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = connection.recv(min(size - len(parts), 1 << 20))
-        if not part:
-            raise ConnectionEndedError("the other side closed the connection")
-        parts += part
-    return bytes(parts)
 
 
 def _encode(value: Any) -> dict[str, str]:
     if not isinstance(value, bytes | bytearray):
-        raise TypeError(f"a frame holds no {type(value).__name__}")
+        raise TypeError(f"a message holds no {type(value).__name__}")
     return {"base64": base64.b64encode(value).decode()}
 
 

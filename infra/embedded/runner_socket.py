@@ -11,6 +11,7 @@ import struct
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import runner_protocol, services
@@ -59,19 +60,19 @@ class RunnerSocket:
         while True:
             self._free.acquire()
             try:
-                connection, _ = self._listener.accept()
+                accepted, _ = self._listener.accept()
             except OSError:
                 return  # stopped
-            threading.Thread(target=self._serve, args=(connection,), name="runner-call", daemon=True).start()
+            threading.Thread(target=self._serve, args=(accepted,), name="runner-call", daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, accepted: socket.socket) -> None:
         try:
-            with connection:
-                raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-                engine = replace(self._engine, holder=Holder.of(_CREDENTIALS.unpack(raw)[0]))
+            raw = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            engine = replace(self._engine, holder=Holder.of(_CREDENTIALS.unpack(raw)[0]))
+            with Connection(accepted.detach()) as connection:
                 while True:
                     runner_protocol.send(connection, self._answer(engine, runner_protocol.receive(connection)))
-        except (OSError, ValueError, runner_protocol.ConnectionEndedError):
+        except (OSError, EOFError, ValueError):
             return
         finally:
             self._free.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infra.embedded import event_rules, events, kms, s3, ssm
+from infra.embedded import events, kms, s3, ssm
 from infra.embedded.dynamodb import reads, streams, tables, transactions, writes
 from infra.embedded.errors import unknown
 from infra.embedded.sqs import queues, receipts, receiving, sending
@@ -94,8 +94,8 @@ OPERATIONS: Final = {
     "events": {
         "CreateEventBus": _operation(events.create_event_bus, "Name"),
         "PutEvents": _operation(events.put_events, "Entries"),
-        "PutRule": _operation(event_rules.put_rule, "Name EventBusName EventPattern"),
-        "PutTargets": _operation(event_rules.put_targets, "Rule EventBusName Targets"),
+        "PutRule": _operation(events.put_rule, "Name EventBusName EventPattern"),
+        "PutTargets": _operation(events.put_targets, "Rule EventBusName Targets"),
     },
     "s3": {
         "CreateBucket": _operation(s3.create_bucket, "Bucket"),

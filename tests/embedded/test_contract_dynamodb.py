@@ -90,7 +90,6 @@ def test_all_clauses_of_an_update_see_the_old_item(client: Any, table: str) -> N
     [
         ("ALL_OLD", {**KEY, "n": {"N": "1"}, "other": {"S": "x"}}),
         ("ALL_NEW", {**KEY, "n": {"N": "2"}, "other": {"S": "x"}}),
-        ("UPDATED_NEW", {"n": {"N": "2"}}),
     ],
 )
 def test_an_update_returns_the_requested_values(client: Any, table: str, wanted: str, shown: dict[str, Any]) -> None:

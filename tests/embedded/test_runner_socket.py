@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -163,14 +164,21 @@ def test_botocore_raises_the_denial_as_its_own_error(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [b"\xff\xff\xff\xff", b"\0\0\0\x02[]", b"\0\0\0\x03{x}", b"\0\0\0\x09" + b'{"a":1}  ']
+    "frame",
+    [
+        b"\x7f\xff\xff\xff",
+        b"\xff\xff\xff\xff" + b"\x7f" + b"\xff" * 7,  # the form of frames above 2 GB
+        b"\0\0\0\x02[]",
+        b"\0\0\0\x03{x}",
+        b"\0\0\0\x09" + b'{"a":1}  ',
+    ],
 )
 def test_a_hostile_frame_ends_its_connection_or_is_refused(served: Served, frame: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as hostile:
         hostile.connect(f"/proc/self/fd/{os.open(served.path.parent, os.O_PATH)}/{served.path.name}")
         hostile.sendall(frame)
-        with contextlib.suppress(runner_protocol.ConnectionEndedError):
-            assert "error" in runner_protocol.receive(hostile)
+        with contextlib.suppress(EOFError), Connection(hostile.detach()) as connection:
+            assert "error" in runner_protocol.receive(connection)
     served.runner.client("sqs").send_message(QueueUrl=served.queues["CompletionsQueue"], MessageBody="alive")
 
 

@@ -16,10 +16,8 @@ _WRONG_TYPE: Final = "An operand in the update expression has an incorrect data 
 _SETS: Final = {"SS": "S", "NS": "N", "BS": "B"}
 
 
-def apply(
-    clauses: dict[str, tuple[Any, ...]], item: Item, given: Placeholders, key_names: tuple[str, ...]
-) -> tuple[Item, list[str]]:
-    """Return the next item, and the attributes that the update names."""
+def apply(clauses: dict[str, tuple[Any, ...]], item: Item, given: Placeholders, key_names: tuple[str, ...]) -> Item:
+    """Return the next item."""
     targets = [
         given.name(entry if word == "REMOVE" else entry[0]) for word, entries in clauses.items() for entry in entries
     ]
@@ -43,7 +41,7 @@ def apply(
         changed[name] = _added(item.get(name), given.values[operand[1]])
     for target, operand in clauses.get("DELETE", ()):
         _delete(changed, given.name(target), given.values[operand[1]])
-    return changed, targets
+    return changed
 
 
 def _right_side(tree: Tree, item: Item, given: Placeholders) -> Value:

@@ -24,7 +24,7 @@ REFUSED: Final = "The conditional request failed"
 _RETURNS: Final = {
     "Put": {"NONE", "ALL_OLD"},
     "Delete": {"NONE", "ALL_OLD"},
-    "Update": {"NONE", "ALL_OLD", "ALL_NEW", "UPDATED_NEW"},
+    "Update": {"NONE", "ALL_OLD", "ALL_NEW"},
 }
 
 
@@ -38,13 +38,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One checked write: `old` and `new` are {} for no item; `touched` are the attributes that an update names."""
+    """One checked write: `old` and `new` are {} for no item."""
 
     table: Table
     row: Row
     old: Item
     new: Item
-    touched: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -84,12 +83,11 @@ def prepare(connection: sqlite3.Connection, table: Table, kind: str, params: Par
         new = row.item if kind == "ConditionCheck" else {}
     if not check(params, row.item, given):
         raise RefusedError(row.item or None if _shows_refused(params) else None)
-    touched: list[str] = []
     if kind == "Update":
         new = row.item or {name: normalise(value) for name, value in params["Key"].items()}
         if update is not None:
-            new, touched = updates.apply(update.tree, new, given, table.schema.names)
-    return Write(table, row, row.item, new, tuple(touched))
+            new = updates.apply(update.tree, new, given, table.schema.names)
+    return Write(table, row, row.item, new)
 
 
 def _shows_refused(params: Params) -> bool:
@@ -97,6 +95,18 @@ def _shows_refused(params: Params) -> bool:
     if wanted not in {"NONE", "ALL_OLD"}:
         raise invalid(f"ReturnValuesOnConditionCheckFailure={wanted}")
     return bool(wanted == "ALL_OLD")
+
+
+def expire_items(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
+    """Remove up to `most` items of all tables whose time to live is over, and return how many."""
+    expired = connection.execute(
+        "SELECT dynamo_table.name, pk, sk FROM item JOIN dynamo_table ON dynamo_table.id = item.dynamo_table "
+        "WHERE expires IS NOT NULL AND expires <= ? LIMIT ?",
+        (now_ms // 1000, most),
+    ).fetchall()
+    for name, pk, sk in expired:
+        Row(connection, find_table(connection, name), (pk, sk), now_ms).delete(by_expiry=True)
+    return len(expired)
 
 
 def put_item(engine: Engine, params: Params) -> Answer:
@@ -128,21 +138,10 @@ def _write(engine: Engine, kind: str, params: Params) -> Answer:
         more = {} if refused.item is None else {"Item": refused.item}
         raise ServiceError("ConditionalCheckFailedException", REFUSED, more=more) from None
     answer: Answer = {}
-    if returned := _returned(wanted, write):
+    if returned := {"ALL_OLD": write.old, "ALL_NEW": write.new}.get(wanted):
         answer["Attributes"] = returned
     if counts:
         answer["ConsumedCapacity"] = capacity.consumed(
             write.table, capacity.write_units(write.table, write.old, write.new)
         )
     return answer
-
-
-def _returned(wanted: str, write: Write) -> Item:
-    match wanted:
-        case "ALL_OLD":
-            return write.old
-        case "ALL_NEW":
-            return write.new
-        case "UPDATED_NEW":
-            return {name: write.new[name] for name in write.touched if name in write.new}
-    return {}

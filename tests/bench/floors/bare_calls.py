@@ -122,7 +122,7 @@ class Calls:
             UpdateExpression="ADD held :count",
             ConditionExpression="attribute_not_exists(held) OR held < :most",
             ExpressionAttributeValues={":count": {"N": str(count)}, ":most": {"N": "1000"}},
-            ReturnValues="UPDATED_NEW",
+            ReturnValues="ALL_NEW",
         )
 
     def _put(self, asked: Asked) -> None:
