@@ -6,12 +6,12 @@ import os
 import signal
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from infra.local.runner_process import tell_end
 from infra.local.schedules import ScheduleThreads, interval_secs
-from infra.local.seeding import seed_project
-from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 from infra.local.stream_mappings import StreamPollers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _start(prepared: Prepared, invoker: Invoker, parts: ExitStack) -> None:
         parts.callback(embedded.stop)
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
-        seed_project(prepared.resolver.values["ProjectsTable"]["Ref"])
+        _seed_project(prepared.resolver.values["ProjectsTable"]["Ref"])
     streams = StreamPollers(invoker, console, settings.state_dir, embedded.stream_waiter if embedded else None)
     parts.callback(streams.stop, _THREADS_STOP_SECS)
     for stream in prepared.stack.streams:
@@ -63,6 +63,24 @@ def _start(prepared: Prepared, invoker: Invoker, parts: ExitStack) -> None:
     if settings.metrics_port is not None:
         _serve_metrics(prepared, settings.metrics_port, parts)
     _tell_addresses(prepared)
+
+
+def _seed_project(projects_table: str) -> None:
+    """Create project `dev` with its fixed key. One that is there keeps what it was given, but both are good again."""
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.projects.model import Project  # noqa: PLC0415
+    from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
+    from functions.projects.registry import ProjectRegistry  # noqa: PLC0415
+    from functions.projects.store import ProjectStore  # noqa: PLC0415
+
+    found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
+    projects = ProjectStore(projects_table, Clients.dynamodb())
+    # Nobody else shares this machine: quotas are there to be tried out, with a project of one's own or set by hand.
+    quota = Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT)
+    project = found.project if found is not None else Project(PROJECT_ID, "Local development")
+    projects.create_project(replace(project, quotas=dict.fromkeys(DEFAULT_QUOTAS, quota) | dict(project.quotas)))
+    projects.issue_key(PROJECT_ID, api_key=API_KEY)
 
 
 def _serve_metrics(prepared: Prepared, port: int, parts: ExitStack) -> None:

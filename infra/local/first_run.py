@@ -55,7 +55,7 @@ def _wait_until_ready(client: httpx.Client, console: Console, should_stop: Calla
         if waited_secs > _USUAL_SECS and not is_told:
             is_told = True
             console.line("first run", "waits for the runner, which prepares its languages once (about a minute)")
-        time.sleep(1 if is_told else 0.1)
+        time.sleep(1 if is_told else 0.02)
     return False
 
 
