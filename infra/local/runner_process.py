@@ -12,6 +12,8 @@ from infra.local.child_processes import Child, unblock_signals
 from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.console import Console
     from infra.local.preparation import Prepared
 
@@ -23,7 +25,6 @@ _DRAIN_SECS: Final = 10
 # Exit codes of a runner that says why it cannot work: wrong settings, or a host on which it cannot isolate
 # (sandbox_runtime/commands/exit_codes.py).
 _CANNOT_WORK_CODES: Final = (2, 121)
-# Variables of ours that the runner takes over when they are set.
 _PASSED_ON: Final = (
     "SLOTS",
     "LANGUAGES",
@@ -113,6 +114,11 @@ def mark_ended(runners_table: str, ended_ms: int) -> None:
             runners.put_heartbeat(runner.heartbeat.model_copy(update=ended))
 
 
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables of ours that the runner takes over."""
+    return {name: environ[name] for name in _PASSED_ON if name in environ}
+
+
 def _environment(prepared: Prepared) -> dict[str, str]:
     """Return the runner's whole environment. Visibility and receives are those of the template's queues."""
     values, folder = prepared.resolver.values, prepared.settings.state_dir / "runner"
@@ -121,7 +127,7 @@ def _environment(prepared: Prepared) -> dict[str, str]:
         # A drain as long as the visibility would give running submissions to a second runner.
         "DRAIN_SECS": str(min(_DRAIN_SECS, int(queue["VisibilityTimeout"]) - 1)),
         "RECEIVE_WAIT_SECS": "1",  # a stop waits for the long poll; here a poll costs nothing
-        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        **passed_on(os.environ),
         "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
         "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
         "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
