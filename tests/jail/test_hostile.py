@@ -58,7 +58,7 @@ OUTLIVED = ("run ie_cleanup_failure", "end the run")
 
 @pytest.fixture(scope="module")
 def coming(request: pytest.FixtureRequest, languages: Mapping[str, Language]) -> Iterator[dict[str, Future[Trial]]]:
-    """Trials of the selected programs, under way in two processes."""
+    """Trials of the selected programs, under way in other processes."""
     parameters = [getattr(item, "callspec", None) for item in request.session.items]
     selected = {found.params["program"].name for found in parameters if found and "program" in found.params}
     with trials([program for program in PROGRAMS if program.name in selected], languages) as results:

@@ -38,7 +38,7 @@ def slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slot]:
 
 def test_each_run_has_counters_and_limits_of_its_own(slot: Slot) -> None:
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(3):
+    for _ in range(2):
         large = slot.run(python("x = bytearray(40 << 20); print(len(x))"))
         killed = slot.run(python("x = bytearray(200 << 20)"))
         forks = slot.run(python("import os\nfor _ in range(9): os.fork() or os._exit(0)"))

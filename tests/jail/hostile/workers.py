@@ -1,4 +1,4 @@
-"""Two processes that make trials side by side, each with slots of its own, so that "left over" has one suspect."""
+"""Processes that make trials side by side, each with slots of its own, so that "left over" has one suspect."""
 
 import contextlib
 import multiprocessing
@@ -13,6 +13,7 @@ from tests.jail.hostile.trial import TOOLCHAINS, Range, Trial
 from tests.jail.weakened.patience import be_patient
 
 _WORKERS = 2
+_WORTH_ANOTHER = 20  # programs; for fewer its slots take longer to open than it saves
 _range: list[Range] = []  # one for each worker process
 
 
@@ -33,7 +34,8 @@ def _try_out(program: Program) -> Trial:
 def trials(programs: list[Program], languages: Mapping[str, Language]) -> Iterator[dict[str, Future[Trial]]]:
     """Begin the trials of all programs; gives the coming results by the programs' names."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(_WORKERS, context, _begin, (tuple(languages),)) as pool:
+    workers = _WORKERS if len(programs) > _WORTH_ANOTHER else 1
+    with ProcessPoolExecutor(workers, context, _begin, (tuple(languages),)) as pool:
         try:
             yield {program.name: pool.submit(_try_out, program) for program in programs}
         finally:
