@@ -26,27 +26,27 @@ from tests.jail.weakened.limits import SLOWNESS
 
 MIB = 1 << 20
 TOLERANCE_BYTES = 2 * MIB
-COLD_BYTES = 200 * MIB
-LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 1024 * MIB, 16, 3000, 400 * MIB, 10_000)
+COLD_BYTES = 100 * MIB
+LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 512 * MIB, 16, 3000, 200 * MIB, 10_000)
 ARGV = ("/usr/bin/python3", "-u", "solution.py")
 
 PREDECESSORS = MappingProxyType(
     {
-        "heap": "x = bytearray(300 << 20)",
-        "file_in_memory": "open('/tmp/x', 'wb').write(bytes(300 << 20))",
-        "shared_memory": "open('/dev/shm/x', 'wb').write(bytes(300 << 20))",
+        "heap": "x = bytearray(150 << 20)",
+        "file_in_memory": "open('/tmp/x', 'wb').write(bytes(150 << 20))",
+        "shared_memory": "open('/dev/shm/x', 'wb').write(bytes(150 << 20))",
         "system_v_segment": """
 import ctypes
 libc = ctypes.CDLL(None)
 libc.shmat.restype = ctypes.c_void_p
-address = libc.shmat(libc.shmget(0, 300 << 20, 0o1600), None, 0)
+address = libc.shmat(libc.shmget(0, 150 << 20, 0o1600), None, 0)
 assert address not in (None, ctypes.c_void_p(-1).value)
-ctypes.memset(address, 1, 300 << 20)
+ctypes.memset(address, 1, 150 << 20)
 """,
         "socket_buffers": """
 import socket
 kept, sent = [], 0
-while sent < 220 << 20:
+while sent < 110 << 20:
     a, b = socket.socketpair()
     a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     a.setblocking(False)
@@ -58,12 +58,12 @@ while sent < 220 << 20:
     kept.append((a, b))
 """,
         "page_cache": "import os\nfd = os.open('/opt/cold/data', os.O_RDONLY)\nwhile os.read(fd, 1 << 20): pass",
-        "out_of_memory": "x = bytearray(2 << 30)",
+        "out_of_memory": "x = bytearray(1 << 30)",
         "forks": """
 import os, time
 for _ in range(8):
     if not os.fork():
-        x = bytearray(30 << 20)
+        x = bytearray(15 << 20)
         time.sleep(0.3)
         os._exit(0)
 for _ in range(8):
@@ -72,7 +72,7 @@ for _ in range(8):
     }
 )
 # The last one's limit is little above what it needs.
-SUCCESSORS = MappingProxyType({"small": (0, 256), "medium": (100, 256), "large": (800, 824)})
+SUCCESSORS = MappingProxyType({"small": (0, 256), "large": (400, 424)})
 
 
 def spec(code: str, limits: Limits) -> JailSpec:
@@ -146,7 +146,7 @@ def test_a_run_has_the_peak_and_the_limit_that_it_has_alone(
         before = slot.run(spec(PREDECESSORS[predecessor], LARGE))
         assert (before.stop_reason is StopReason.OOM_KILL) == (predecessor == "out_of_memory"), before
         assert before.exit_code == (None if predecessor == "out_of_memory" else 0), before.stderr
-        assert before.memory_peak_bytes > 190 * MIB
+        assert before.memory_peak_bytes > 95 * MIB
         peak_bytes = peak_of(slot, name, start)
         assert abs(peak_bytes - alone_bytes) <= TOLERANCE_BYTES, (name, peak_bytes, alone_bytes)
 
@@ -158,4 +158,4 @@ def test_in_the_group_of_the_run_before_its_file_pages_are_part_of_the_peak(
         monkeypatch.setattr(backend, "HARMLESS_BYTES", sys.maxsize)
     drop_cache(cold_file)
     slot.run(spec(PREDECESSORS["page_cache"], LARGE))
-    assert peak_of(slot, "small", start) > solo["small"] + 150 * MIB
+    assert peak_of(slot, "small", start) > solo["small"] + 75 * MIB

@@ -239,11 +239,11 @@ def test_the_python_init_copies_artifacts_out(slot: Slot) -> None:
 
 
 def late_init(folder: Path) -> str:
-    """An init that waits three seconds before it gives up what it has: still root, in the template's memory."""
+    """An init that waits a second and a half before it gives up what it has: still root, in the template's memory."""
     source = START_SOURCE.read_text()
     call = "    give_up_identity(order->init_id);"
     assert source.count(call) == 1
-    pause = "    long pause[] = {3, 0};\n    must(call(__NR_nanosleep, (long)pause, 0, 0, 0, 0), 0);\n"
+    pause = "    long pause[] = {1, 500000000};\n    must(call(__NR_nanosleep, (long)pause, 0, 0, 0, 0), 0);\n"
     late = folder / "late.c"
     late.write_text(source.replace(call, pause + call))
     build_init(folder, start=late)
@@ -251,7 +251,7 @@ def late_init(folder: Path) -> str:
 
 
 def test_no_guest_runs_before_init_has_dropped_its_rights(tmp_path: Path) -> None:
-    wall_secs = 2.9 * SLOWNESS
+    wall_secs = 1.4 * SLOWNESS
     short = replace(LIMITS, wall_time_secs=wall_secs)
     with open_slot(
         slot_config("small-init-late", 56, warm=warm_start([PYTHON]), small_init=late_init(tmp_path))
