@@ -12,6 +12,7 @@ from sandbox_runtime.jail.controls.cgroup import cgroup_backend
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence.in_force import CONTROLS, is_strict
 from sandbox_runtime.jail.spec import JailSpec, Limits
+from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 from sandbox_runtime.jail.supervisor.slot import open_slot
 from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 
@@ -26,10 +27,10 @@ _PROBE_LIMITS = Limits(
 )
 _PROBE_SLOT_INDEX = 63
 _ORDINARY_USER = 65534  # "nobody": exists on every host and owns no file
-_PROBE_SECS = 60
+_PROBE_TIMEOUTS = 6  # so many timeouts of the set-up may the whole probe take in a process of its own
 _PROBE_CODE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from sandbox_runtime.jail.host.probe import print_probe; print_probe()"
+    "from sandbox_runtime.jail.host.probe import print_probe; print_probe(float(sys.argv[2]))"
 )
 
 
@@ -67,8 +68,9 @@ def probe_host() -> HostSupport:
     return HostSupport(evidence.cgroup_backend, evidence.controls_applied)
 
 
-def print_probe() -> None:
+def print_probe(setup_timeout_secs: float) -> None:
     """Entry point of the process that `probe_as_ordinary_user` starts."""
+    SETUP_TIMEOUT.secs = setup_timeout_secs
     found = probe_host()
     failure = None if found.failure is None else found.failure.facts
     sys.stdout.write(json.dumps([found.cgroup_backend, found.controls, failure]))
@@ -91,14 +93,14 @@ def probe_as_ordinary_user() -> HostSupport:
         with tempfile.TemporaryDirectory() as place:
             _copy_for_everybody(Path(place))
             done = subprocess.run(
-                [interpreter, "-I", "-S", "-c", _PROBE_CODE, place],
+                [interpreter, "-I", "-S", "-c", _PROBE_CODE, place, str(SETUP_TIMEOUT.secs)],
                 user=_ORDINARY_USER,
                 group=_ORDINARY_USER,
                 extra_groups=[],
                 env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
                 cwd="/",
                 capture_output=True,
-                timeout=_PROBE_SECS,
+                timeout=_PROBE_TIMEOUTS * SETUP_TIMEOUT.secs,
                 check=True,
             )
         backend, controls, failure = json.loads(done.stdout)
