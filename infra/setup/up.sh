@@ -18,4 +18,10 @@ fi
 bash infra/setup/preflight.sh --container || exit
 echo "up: starting the service in a container; the first build takes some minutes"
 # Built each time, because sources may have changed; without changes that takes seconds.
-exec "$(find_container_engine)" compose up --build
+engine=$(find_container_engine)
+if [[ $engine == podman ]]; then
+  # podman-compose passes no `cgroup: host` on, and finds no default of a variable that the service's environment names.
+  export CONTAINERS_CONF_OVERRIDE=$PWD/infra/image/podman.conf
+  export PORT=${PORT:-4096} LANGUAGES=${LANGUAGES:-} SETUP_TIMEOUT_SECS=${SETUP_TIMEOUT_SECS:-}
+fi
+exec "$engine" compose up --build

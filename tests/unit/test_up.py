@@ -12,7 +12,9 @@ echo "$0 $*" >>"$CALLS"
 case "$1 $2" in
   "info ") exit {info} ;;
   "compose version") exit {compose} ;;
-  "compose up") echo "started at $RUSTBOX_STARTED_AT" ;;
+  "compose up")
+    echo "settings: ${{CONTAINERS_CONF_OVERRIDE:-none}}, port ${{PORT:-unset}}, languages ${{LANGUAGES-unset}}"
+    echo "started at $RUSTBOX_STARTED_AT" ;;
 esac
 """
 
@@ -74,6 +76,14 @@ def test_docker_without_a_daemon_leaves_it_to_podman(host: Host) -> None:
     host.engine("podman")
     host.up()
     assert host.calls[-1] == "podman compose up --build"
+
+
+def test_podman_gets_the_namespace_of_groups_and_the_defaults_that_its_compose_ignores(host: Host) -> None:
+    host.engine("podman")
+    del host.environment["PORT"]
+    done = host.up()
+    assert f"settings: {ROOT}/infra/image/podman.conf, port 4096, languages \n" in done.stdout
+    assert 'cgroupns = "host"' in (ROOT / "infra/image/podman.conf").read_text()
 
 
 @pytest.mark.parametrize("broken", [{"info": 1}, {"compose": 1}])
