@@ -133,6 +133,7 @@ def _environment(prepared: Prepared) -> dict[str, str]:
         "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
         "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
         "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),
+        "LANGUAGES": prepared.template.parameters["OfferedLanguages"],
         "PAYLOADS_BUCKET": values["PayloadsBucket"]["Ref"],
         "NODE_ID": NODE_ID,
         "TRIALS_DIR": str(folder),

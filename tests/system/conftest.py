@@ -43,11 +43,11 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Callable[..., LocalStack]]:
-    """Make stacks for one test; none of their processes outlives it."""
+    """Make stacks for one test; none of their processes outlives it. They offer Python only: that starts sooner."""
     made: list[LocalStack] = []
 
     def make(**variables: str) -> LocalStack:
-        local = LocalStack(tmp_path / f"state{len(made)}", **variables)
+        local = LocalStack(tmp_path / f"state{len(made)}", **{"RUSTBOX_PARAM_OfferedLanguages": "python", **variables})
         made.append(local)
         return local
 

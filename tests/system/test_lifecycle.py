@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from infra.embedded.engine import open_engine
 from tests.emulator import emulator
@@ -101,6 +102,7 @@ def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) ->
             for n in range(6)
         ]
         listed = client.get("/api/results").json()["items"]
+        endpoint = client.post("/api/webhooks", json={"url": inbox.url, "enabled": False}).json()
         assert local.stop() == 0
         local.start()
         assert client.get(f"/api/result/{small['id']}").json()["stdout"] == "small\n"
@@ -109,6 +111,9 @@ def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) ->
         for number, submission_id in enumerate(queued):
             assert final_result(client, submission_id, 90)["stdout"] == f"{number}\n"
         wait_until(lambda: inbox.ids() == set(queued), 90, "every webhook", local.log)
+        assert client.post(f"/api/webhooks/{endpoint['id']}/test").json()["delivered"] is True
+        tested = inbox.all()[-1]
+        assert Webhook(endpoint["secret"]).verify(tested.body, tested.headers)["endpoint_id"] == endpoint["id"]
 
 
 def test_the_state_survives_a_killed_launcher(own_stack: Callable[..., LocalStack]) -> None:
@@ -156,18 +161,6 @@ def test_nothing_accepted_is_lost_when_everything_is_killed_under_load(own_stack
             assert (result["verdict"], result["stdout"]) == ("AC", stdout)
 
 
-def test_the_state_of_an_older_version_is_moved_aside(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack()
-    (local.state_dir / "aws").mkdir(parents=True)
-    (local.state_dir / "aws" / "dynamodb.json").write_text("{}")
-    (local.state_dir / "ministack.json").write_text('{"port": 1, "process": null}')
-    local.start()
-    (folder,) = local.state_dir.glob("ministack-*")
-    assert sorted(path.name for path in folder.iterdir()) == ["aws", "ministack.json"]
-    assert (folder / "aws" / "dynamodb.json").read_text() == "{}"
-    assert f"the state of an older version is now in {folder}" in local.log()
-
-
 def test_the_stack_runs_over_an_emulator(own_stack: Callable[..., LocalStack], tmp_path: Path) -> None:
     with emulator(tmp_path) as server, open_inbox() as inbox:
         local = own_stack(AWS_ENDPOINT_URL=server.url)
@@ -196,17 +189,6 @@ def test_a_file_of_a_newer_version_says_so_in_one_line(tmp_path: Path) -> None:
         file.execute("PRAGMA user_version = 999")
     line = _start_and_fail(RUSTBOX_STATE_DIR=str(tmp_path), PORT=str(free_port()))
     assert "written by a newer version (schema 999" in line
-
-
-def test_runner_that_dies_is_replaced_and_the_log_says_so(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack()
-    local.start()
-    runner = local.runner_pid()
-    os.kill(runner, signal.SIGKILL)
-    wait_until(lambda: local.runner_pid() != runner, 20, "a new runner", local.log)
-    with local.client() as client:
-        assert run(client, "print(1)")["stdout"] == "1\n"
-    assert f"rb-runner {runner} ended (signal 9): starting another" in local.log()
 
 
 def test_second_start_on_the_same_state_says_so_in_one_line(stack: LocalStack) -> None:
@@ -250,10 +232,19 @@ def test_without_root_one_line_names_the_way_out(tmp_path: Path) -> None:
     assert "root" in finished.stderr
 
 
-def test_first_run_shows_each_pattern_with_its_time(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_FIRST_RUN="1")
+def test_a_start_moves_the_state_of_an_older_version_aside_and_shows_each_pattern_with_its_time(
+    own_stack: Callable[..., LocalStack],
+) -> None:
+    local = own_stack(RUSTBOX_FIRST_RUN="1", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript")
+    (local.state_dir / "aws").mkdir(parents=True)
+    (local.state_dir / "aws" / "dynamodb.json").write_text("{}")
+    (local.state_dir / "ministack.json").write_text('{"port": 1, "process": null}')
     local.start()
+    (folder,) = local.state_dir.glob("ministack-*")
+    assert sorted(path.name for path in folder.iterdir()) == ["aws", "ministack.json"]
+    assert (folder / "aws" / "dynamodb.json").read_text() == "{}"
     wait_until(lambda: "ready; Ctrl-C stops everything" in local.log(), 60, "the first run", local.log)
+    assert f"the state of an older version is now in {folder}" in local.log()
     lines = [line for line in local.log().splitlines() if "first run" in line]
     for pattern in ("wait", "poll", "webhook"):
         assert [line for line in lines if f" {pattern} " in line and " AC " in line and " ms " in line], lines

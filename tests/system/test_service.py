@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.system.local_stack import LocalStack, wait_until
+from tests.system.local_stack import LocalStack, run, wait_until
 
 
 def test_languages_is_a_bare_array(client: httpx.Client) -> None:
@@ -38,12 +38,19 @@ def test_health_shows_the_values_of_the_heartbeat(stack: LocalStack) -> None:
 
 
 def test_the_stack_is_not_ready_while_its_runner_is_dead(own_stack: Callable[..., LocalStack]) -> None:
-    """Seen long before the last heartbeat is old."""
+    """Seen long before the last heartbeat is old. The new runner has the languages that the stack offers."""
     local = own_stack()
     local.start()
-    os.kill(local.runner_pid(), signal.SIGKILL)
+    killed = local.runner_pid()
+    os.kill(killed, signal.SIGKILL)
     wait_until(lambda: not local.is_ready(), 30, "the stack is not ready", local.log)
     wait_until(local.is_ready, 60, "another runner has started", local.log)
+    assert local.runner_pid() != killed
+    assert f"rb-runner {killed} ended (signal 9): starting another" in local.log()
+    with local.client() as client:
+        assert run(client, "print(1)")["stdout"] == "1\n"
+        languages = client.get("/api/languages", params={"detail": "true"}).json()
+    assert [(language["name"], language["toolchains"] != []) for language in languages] == [("python", True)]
 
 
 def test_every_answer_carries_a_request_id_of_its_own(client: httpx.Client) -> None:

@@ -15,6 +15,7 @@ from tests.system.kill_run.targets import Targets, open_targets
 from tests.system.local_stack import LocalStack, traces
 
 VARIABLES = {
+    "RUSTBOX_PARAM_OfferedLanguages": "python,javascript,c",  # of the plan's jobs
     # As short as the template allows, so that work of killed processes is soon repeated.
     "RUSTBOX_PARAM_SubmissionVisibilitySecs": "10",
     "RUSTBOX_PARAM_PipelineVisibilitySecs": "30",
