@@ -33,7 +33,7 @@ def _fill(folder: Path) -> Path:
     return filler
 
 
-def test_a_full_disk_answers_unavailable_and_the_service_recovers(
+def test_a_full_disk_answers_unavailable_a_stop_on_it_is_clean_and_the_service_recovers(
     small_disk: Path, own_stack: Callable[..., LocalStack]
 ) -> None:
     local = own_stack(RUSTBOX_STATE_DIR=str(small_disk / "state"))
@@ -53,20 +53,9 @@ def test_a_full_disk_answers_unavailable_and_the_service_recovers(
         assert run(client, "print(2)")["stdout"] == "2\n"
         for submission_id in accepted:
             assert final_result(client, submission_id)["verdict"] in {"AC", "RE"}
-    assert local.stop() == 0, local.log()
-
-
-def test_a_stop_on_a_full_disk_is_clean_and_loses_nothing(
-    small_disk: Path, own_stack: Callable[..., LocalStack]
-) -> None:
-    local = own_stack(RUSTBOX_STATE_DIR=str(small_disk / "state"))
-    local.state_dir = small_disk / "state"
-    local.start()
-    with local.client() as client:
-        kept = run(client, "print(1)")["id"]
         filler = _fill(small_disk)
         assert local.stop() == 0, local.log()
         filler.unlink()
         local.start()
-        assert client.get(f"/api/result/{kept}").json()["stdout"] == "1\n"
+        assert {client.get(f"/api/result/{each}").json()["verdict"] for each in accepted} <= {"AC", "RE"}
     assert local.stop() == 0, local.log()

@@ -41,7 +41,7 @@ def submit(client: httpx.Client, **fields: Any) -> httpx.Response:
     return client.post("/api/submit", json={"language": "python", "code": "print(1)", **fields})
 
 
-def test_from_the_first_start_to_a_restart(served: LocalStack) -> None:
+def test_from_the_first_start_to_a_restart_with_another_administrators_key(served: LocalStack) -> None:
     served.start()
     (admin_key,) = admin_keys(served)
     key = first_project(served, admin_key)
@@ -65,46 +65,46 @@ def test_from_the_first_start_to_a_restart(served: LocalStack) -> None:
     assert 'rustbox_http_requests_total{function="SubmitFunction",status="2xx"} 2\n' in text
     assert 'rustbox_queue_messages{queue="InteractiveQueue",state="visible"} 0\n' in text
     assert "rustbox_runner_slots 2\n" in text
-    assert served.stop() == 0
+    with served.client(key) as client, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(run, client, "import time; time.sleep(4); print('done')")
+        wait_until(lambda: len(client.get("/api/results").json()["items"]) == 3, 20, "it is accepted", served.log)
+        assert served.stop(signal.SIGTERM) == 0  # waits for requests under way
+        assert answer.result()["stdout"] == "done\n"
     lines = served.log_path.read_text(encoding="utf-8").splitlines()
     told = [json.loads(line) for line in lines if not line.startswith("rustbox: ")]
     assert all({"time", "level", "part", "message"} <= record.keys() for record in told)
     assert admin_key not in json.dumps(told)
 
-    served.start()
-    assert len(admin_keys(served)) == 1
+    another_key = new_admin_key(served)
+    served.start()  # a running stack takes the new key within a minute
+    assert len(admin_keys(served)) == 1  # of the first start: the other one is in no log
     with served.client(key) as client:
         assert client.get(f"/api/result/{polled}").json()["stdout"] == "polled\n"
         assert run(client, "print('again')")["stdout"] == "again\n"
-    with httpx.Client(base_url=served.url, headers={"X-Admin-Key": admin_key}, trust_env=False) as admin:
-        assert [project["name"] for project in admin.get("/api/projects").json()["items"]] == ["first"]
+    with served.client(None) as admin:
+        listed = admin.get("/api/projects", headers={"X-Admin-Key": another_key}).json()["items"]
+        assert [project["name"] for project in listed] == ["first"]
+        assert admin.get("/api/projects", headers={"X-Admin-Key": admin_key}).status_code == 401
 
 
-def test_a_stop_waits_for_requests_under_way(served: LocalStack) -> None:
-    served.start()
-    key = first_project(served, admin_keys(served)[0])
-    with served.client(key) as client, ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(run, client, "import time; time.sleep(4); print('done')")
-        wait_until(lambda: client.get("/api/results").json()["items"] != [], 20, "it is accepted", served.log)
-        assert served.stop(signal.SIGTERM) == 0
-        assert answer.result()["stdout"] == "done\n"
+def test_an_administrators_key_can_be_made_before_the_first_start(served: LocalStack) -> None:
+    keys = [new_admin_key(served), new_admin_key(served)]
+    assert keys[0] != keys[1]
+    parameter = {"Name": ADMIN_KEY_PARAMETER, "WithDecryption": True}
+    assert served.aws("ssm").get_parameter(**parameter)["Parameter"]["Value"] == keys[1]
 
 
-def test_a_new_administrators_key_replaces_the_first(served: LocalStack) -> None:
-    environment = {**os.environ, "RUSTBOX_STATE_DIR": str(served.state_dir), "RUSTBOX_PUBLIC_URL": "https://x.example"}
-    command = [sys.executable, "-m", "infra.local", "admin-key"]
-    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    served.start()
-    assert admin_keys(served) == []  # it was made before the first start, and is in no log
-    first_project(served, ADMIN_KEY.findall(made.stderr)[0])
-    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert served.stop() == 0
-    served.start()  # a running stack takes the new key within a minute
-    first_project(served, ADMIN_KEY.findall(again.stderr)[0])
-    old = httpx.get(
-        f"{served.url}/api/projects", headers={"X-Admin-Key": ADMIN_KEY.findall(made.stderr)[0]}, trust_env=False
+def new_admin_key(local: LocalStack) -> str:
+    made = subprocess.run(
+        [sys.executable, "-m", "infra.local", "admin-key"],
+        cwd=ROOT,
+        env={**os.environ, "RUSTBOX_STATE_DIR": str(local.state_dir), "RUSTBOX_PUBLIC_URL": "https://x.example"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert old.status_code == 401
+    (key,) = ADMIN_KEY.findall(made.stderr)
+    return str(key)
 
 
 # The others: tests/unit/test_local_production.py.

@@ -33,7 +33,9 @@ def connections(local: LocalStack, pid: int) -> int:
     return sum(row[1].endswith(port) and row[3] == "01" and row[9] in inodes for row in rows)
 
 
-def test_all_processes_answer_on_one_port(own_stack: Callable[..., LocalStack]) -> None:
+def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(
+    own_stack: Callable[..., LocalStack],
+) -> None:
     local = own_stack(RUSTBOX_PROCESSES="3")
     local.start()
     pids = children(local, "rb-functions")
@@ -49,6 +51,16 @@ def test_all_processes_answer_on_one_port(own_stack: Callable[..., LocalStack]) 
     wait_until(have_all_answered, 60, "each process has a connection", local.log)
     for client in clients:
         client.close()
+    few = Quota(per_minute=1000, per_day=5, in_flight=MAX_IN_FLIGHT)
+    key = local.add_project("few", quotas={"judge": few, "agent": few})
+
+    def submit(_: int) -> int:
+        with local.client(key) as client:
+            return client.post("/api/submit", json={"language": "python", "code": "print(1)"}).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(submit, range(24)))
+    assert sorted(statuses) == [202] * 5 + [429] * 19
 
 
 def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Callable[..., LocalStack]) -> None:
@@ -119,21 +131,6 @@ def test_messages_of_a_killed_process_return_at_once(own_stack: Callable[..., Lo
     with local.client() as client:
         # The message itself is invisible for ten minutes.
         assert final_result(client, queued, 30)["stdout"] == "3\n"
-
-
-def test_quotas_hold_for_all_processes_together(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_PROCESSES="3")
-    local.start()
-    few = Quota(per_minute=1000, per_day=5, in_flight=MAX_IN_FLIGHT)
-    key = local.add_project("few", quotas={"judge": few, "agent": few})
-
-    def submit(_: int) -> int:
-        with local.client(key) as client:
-            return client.post("/api/submit", json={"language": "python", "code": "print(1)"}).status_code
-
-    with ThreadPoolExecutor(8) as threads:
-        statuses = list(threads.map(submit, range(24)))
-    assert sorted(statuses) == [202] * 5 + [429] * 19
 
 
 def test_a_stop_ends_requests_and_runs_under_way_in_order(own_stack: Callable[..., LocalStack]) -> None:

@@ -1,7 +1,6 @@
 """Webhook endpoints and deliveries over HTTP, on the real local stack."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -99,18 +98,6 @@ def test_a_deleted_event_is_not_replayed(client: httpx.Client, inbox: Inbox) -> 
     assert client.delete(f"/api/result/{done['id']}").status_code == httpx.codes.OK
     answer = client.post(f"{path}/replay")
     assert (answer.status_code, answer.json()["error"]) == (409, "conflict")
-
-
-def test_secrets_outlive_a_restart(own_stack: Callable[..., LocalStack], inbox: Inbox) -> None:
-    local = own_stack()
-    local.start()
-    with local.client() as client:
-        made = make(client, url=inbox.url)
-    assert local.stop() == 0, local.log()
-    local.start()
-    with local.client() as client:
-        assert client.post(f"/api/webhooks/{made['id']}/test").json()["delivered"] is True
-    assert verified(made["secret"], inbox.all()[-1])["endpoint_id"] == made["id"]
 
 
 def test_paused_deliveries_are_recovered_and_verified(stack: LocalStack, inbox: Inbox) -> None:
