@@ -1,17 +1,19 @@
 """Fixtures of all adapter tests: an AWS account, a project with a key in it, and the pipeline behind the queues."""
 
+import functools
 import io
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import pytest
 from moto import mock_aws
+from moto.kms.utils import generate_private_key
 
 from functions.aws import secrets
 from functions.aws.clients import Clients
@@ -35,6 +37,9 @@ from tests.submission_factory import GENEROUS
 if TYPE_CHECKING:
     import logging
 
+# moto makes an RSA key for each KMS key, symmetric ones too: half of the time that an account takes.
+_one_private_key = functools.cache(generate_private_key)
+
 __all__ = [
     "Aws",
     "admin_key",
@@ -56,6 +61,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
+def memory_folder() -> Iterator[Path]:
+    """Give a folder without a disk: opening, closing and removing a database there costs no wait."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def prepared_account(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """Make the template's resources in an engine; return its folder and their names."""
     folder = tmp_path_factory.mktemp("account") / "engine"
@@ -68,21 +80,26 @@ def aws(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     prepared_account: tuple[Path, dict[str, str]],
-    tmp_path: Path,
+    memory_folder: Path,
 ) -> Iterator[Aws]:
     """Make an empty account with all functions' environments set; where two differ, use `aws.environment`.
 
     The engine answers. With `answered_by("moto")` moto does, over the wire format.
     """
     if getattr(request, "param", "engine") == "moto":
+        monkeypatch.setattr("moto.kms.models.generate_private_key", _one_private_key)
         with mock_aws(), new_account(monkeypatch) as account:
             yield account
         return
     prepared, names = prepared_account
-    folder = tmp_path / "account"
+    folder = memory_folder / "account"
     shutil.copytree(prepared, folder)
-    with engine_in(folder), new_account(monkeypatch, lambda account: account.names.update(names)) as account:
+    with (
+        engine_in(folder, prepare=False),
+        new_account(monkeypatch, lambda account: account.names.update(names)) as account,
+    ):
         yield account
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -132,7 +149,7 @@ def project_key(aws: Aws) -> str:
 @pytest.fixture
 def admin_key(aws: Aws) -> str:
     """Return the administrator's key, which lies in SSM."""
-    boto3.client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString")
+    Clients.ssm().put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString")
     aws.monkeypatch.setenv("ADMIN_KEY_PARAMETER", ADMIN_KEY_PARAMETER)
     return ADMIN_KEY
 

@@ -59,9 +59,9 @@ _HOOK.attach_everywhere()
 
 
 @contextmanager
-def engine_in(folder: Path) -> Iterator[None]:
-    """Answer all calls from an engine in this folder."""
-    engine = _HOOK.engine = open_engine(folder, synchronous="NORMAL")
+def engine_in(folder: Path, *, prepare: bool = True) -> Iterator[None]:
+    """Answer all calls from an engine in this folder. `prepare`: as of `open_engine`."""
+    engine = _HOOK.engine = open_engine(folder, synchronous="NORMAL", prepare=prepare)
     try:
         yield
     finally:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from functions.aws import secrets
+from functions.aws.clients import Clients
 from functions.handlers import judge as judge_handler
 from functions.submissions import runner_client
 from functions.submissions.model import Status
@@ -33,7 +33,7 @@ def _connections(aws: Aws) -> Iterator[None]:
 def use(aws: Aws, port: int) -> None:
     """Tell the handler where the runner is."""
     secrets._secrets.drop(PARAMETER)
-    boto3.client("ssm").put_parameter(Name=PARAMETER, Value="token", Type="SecureString", Overwrite=True)
+    Clients.ssm().put_parameter(Name=PARAMETER, Value="token", Type="SecureString", Overwrite=True)
     for name, value in {
         "RUNNER_URL": f"http://127.0.0.1:{port}",
         "ALLOW_RUNNER_HTTP": "true",

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import boto3
 import pytest
 
 from functions.aws.clients import Clients
@@ -98,7 +97,7 @@ def test_without_a_parameter_nobody_is_let_in(
 def test_a_key_that_is_short_or_known_to_all_opens_nothing_outside_the_local_stage(
     aws: Aws, admin_key: str, logged: list[dict[str, Any]], secret: str
 ) -> None:
-    boto3.client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=secret, Type="SecureString", Overwrite=True)
+    Clients.ssm().put_parameter(Name=ADMIN_KEY_PARAMETER, Value=secret, Type="SecureString", Overwrite=True)
     assert admin(secret, "GET", "/api/projects").status == 401
     assert logged[-1]["level"] == "ERROR"
     assert secret not in repr(logged)
@@ -107,7 +106,7 @@ def test_a_key_that_is_short_or_known_to_all_opens_nothing_outside_the_local_sta
 def test_the_known_key_opens_the_local_stage(aws: Aws, admin_key: str) -> None:
     aws.monkeypatch.setenv("STAGE", "local")
     known = "admin_local_development_only"
-    boto3.client("ssm").put_parameter(Name=ADMIN_KEY_PARAMETER, Value=known, Type="SecureString", Overwrite=True)
+    Clients.ssm().put_parameter(Name=ADMIN_KEY_PARAMETER, Value=known, Type="SecureString", Overwrite=True)
     assert admin(known, "GET", "/api/projects").status == 200
 
 

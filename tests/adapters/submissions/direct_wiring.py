@@ -1,8 +1,7 @@
 """Tells submit which runner to ask."""
 
-import boto3
-
 from functions.aws import secrets
+from functions.aws.clients import Clients
 from functions.handlers import submit
 from tests.adapters.conftest import Aws
 from tests.adapters.runner_system import TOKEN
@@ -24,7 +23,7 @@ def forget_wiring() -> None:
 def use(aws: Aws, port: int, token: str = TOKEN) -> None:
     """Tell submit where to ask."""
     secrets._secrets.drop(PARAMETER)
-    boto3.client("ssm").put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
+    Clients.ssm().put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
     aws.monkeypatch.setenv("ALLOW_RUNNER_HTTP", "true")
     aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from click.testing import CliRunner
 
 from functions.aws import secrets
+from functions.aws.clients import Clients
 from functions.handlers import submit
 from functions.submissions import runner_client
 from rustbox_cli.__main__ import cli
@@ -61,7 +61,7 @@ def trust(aws: Aws, port: int, pem: str, scheme: str = "https") -> None:
 def store(aws: Aws, pem: str) -> None:
     secrets._secrets.drop(CA_PARAMETER)
     if pem:
-        boto3.client("ssm").put_parameter(Name=CA_PARAMETER, Value=pem, Type="String", Overwrite=True)
+        Clients.ssm().put_parameter(Name=CA_PARAMETER, Value=pem, Type="String", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_CA_PARAMETER", CA_PARAMETER if pem else "")
 
 
