@@ -16,9 +16,9 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # the quick stages of the other job together; the tests of `unit` need both cores for themselves.
 first=("types" "lint contract")
 quick=(unit)
-# Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, so two jobs keep two cores busy
-# without overloading them. The kill run mostly waits for leases of dead processes.
-side_by_side=("hostile jail vm embedded" "system adapters package" "kills")
+# Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, and the kill run waits for leases of dead
+# processes. So three jobs keep two cores busy. They are of about equal length: one core alone would work to the end.
+side_by_side=("hostile jail vm" "system" "kills adapters embedded package")
 # These tests measure how the kernel divides the CPUs, and what memory the host has left.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
