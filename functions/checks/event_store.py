@@ -8,7 +8,7 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys, rows
-from functions.checks.row_actions import ABSENT, get_row, put
+from functions.checks.row_actions import ABSENT, put
 from functions.clock import MS_PER_SEC
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class EventStore(Table):
 
     def hook(self, check_id: str) -> tuple[str, bytes] | None:
         """Return project id and sealed inbound secret of a check."""
-        row = get_row(self._client, self.table_name, keys.hook_key(check_id))
+        row = self._get(keys.hook_key(check_id))
         return None if row is None else (row["owner"][0], row["box"])
 
     def add_run(self, run: Run, event_id: str) -> str | None:
@@ -38,5 +38,5 @@ class EventStore(Table):
         event = put(self.table_name, {**row_key, **seen}, ABSENT)
         if not transact_or_raise(self._client, [event, put(self.table_name, rows.run_item(run))]):
             return None
-        earlier = get_row(self._client, self.table_name, row_key)
+        earlier = self._get(row_key)
         return self.add_run(run, event_id) if earlier is None else str(earlier["position"])  # it has just expired

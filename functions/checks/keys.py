@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.items import key
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-type Key = dict[str, AttributeValueTypeDef]
+    from functions.aws.dynamodb.items import Key
 
 CHECK_PREFIX = "CHECK#"
 

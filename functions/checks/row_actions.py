@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.items import Value, to_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-    from functions.checks.keys import Key
+    from functions.aws.dynamodb.items import Key
     from functions.checks.model import Check
 
 ABSENT = "attribute_not_exists(pk)"
@@ -33,12 +31,6 @@ def delete(table_name: str, row_key: Key, condition: str = "") -> Any:
     if condition:
         action["ConditionExpression"] = condition
     return {"Delete": action}
-
-
-def get_row(client: DynamoDBClient, table_name: str, row_key: Key) -> dict[str, Any] | None:
-    """Read one row, consistently."""
-    answer = client.get_item(TableName=table_name, Key=row_key, ConsistentRead=True)
-    return from_item(answer["Item"]) if "Item" in answer else None
 
 
 def slot_is_seen(seen: Check) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import to_item
 from functions.checks.check_settings import CheckSettings
 from functions.checks.keys import CHECK_PREFIX, checks_pk, runs_pk
 from functions.checks.model import Check, Run, RunKind, RunStatus
@@ -97,9 +97,8 @@ def run_item(run: Run) -> dict[str, AttributeValueTypeDef]:
     )
 
 
-def to_run(item: Mapping[str, Any]) -> Run:
-    """Return the run of an item."""
-    row = from_item(item)
+def to_run(row: Mapping[str, Any]) -> Run:
+    """Return the run of a row."""
     return Run(
         **{name: row[name] for name in _PLAIN_OF_RUN if name in row},
         kind=RunKind(row["kind"]),

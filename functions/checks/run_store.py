@@ -11,15 +11,16 @@ from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys, rows
-from functions.checks.row_actions import get_row, put, seen_slot, slot_is_seen
+from functions.checks.row_actions import put, seen_slot, slot_is_seen
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from functions.aws.dynamodb.items import Key
     from functions.checks.model import Check, Run
 
-_DUE_PER_QUERY = 500
+_DUE_PER_SHARD = 500
 
 
 class Due(NamedTuple):
@@ -63,14 +64,14 @@ class RunStore(Table):
 
     def get_run(self, pk: str, sk: str) -> Run | None:
         """Return a run by its key."""
-        answer = self._client.get_item(TableName=self.table_name, Key=key(pk, sk), ConsistentRead=True)
-        return rows.to_run(answer["Item"]) if "Item" in answer else None
+        row = self._get(key(pk, sk))
+        return rows.to_run(row) if row is not None else None
 
     def claim(self, run: Run, until_ms: int) -> Run | None:
         """Move the due time of a run. None if another process moved it first."""
         update = ConditionalUpdate({"due_at_ms": until_ms}, "#due_at_ms = :seen", {"seen": run.due_at_ms or 0})
-        item = update.apply(self._client, self.table_name, _run_key(run))
-        return rows.to_run(item) if item is not None else None
+        row = self._update(update, _run_key(run))
+        return rows.to_run(row) if row is not None else None
 
     def put_claimed(self, run: Run, claimed: Run) -> bool:
         """Replace the row of a claimed run. False if its claim was lost."""
@@ -104,15 +105,13 @@ class RunStore(Table):
 
     def last_good(self, check: Check) -> bytes | None:
         """Return the output of the last run that passed; None before the first."""
-        row = get_row(self._client, self.table_name, keys.good_key(check.project_id, check.check_id))
+        row = self._get(keys.good_key(check.project_id, check.check_id))
         return None if row is None else bytes(row["output"])
 
     def finish_events(self, run: Run) -> None:
         """Note that the events of a final run are published."""
         removes = ("due_at_ms", "due_shard", "events")
-        ConditionalUpdate({}, "attribute_exists(#pk)", {}, removes).is_applied(
-            self._client, self.table_name, _run_key(run)
-        )
+        self._is_updated(ConditionalUpdate({}, "attribute_exists(#pk)", {}, removes), _run_key(run))
 
     def history(self, project_id: str, check_id: str, limit: int, after: str | None = None) -> Page[Run]:
         """Return a page of the runs of a check, newest first."""
@@ -142,19 +141,12 @@ class RunStore(Table):
             ScanIndexForward=False,
             PaginationConfig={"MaxItems": most},
         )
-        return [rows.to_run(item) for page in pages for item in page["Items"]]
+        return [rows.to_run(from_item(item)) for page in pages for item in page["Items"]]
 
     def due(self, now_ms: int) -> Iterator[Due]:
         """Yield rows that are due, of each shard the oldest first."""
         for shard in DUE_SHARDS:
-            answer = self._client.query(
-                TableName=self.table_name,
-                IndexName="due",
-                KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
-                ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
-                Limit=_DUE_PER_QUERY,
-            )
-            for row in map(from_item, answer["Items"]):
+            for row in self._due(shard, now_ms, _DUE_PER_SHARD):
                 yield Due(row["pk"], row["sk"], row["due_at_ms"])
 
     def _replace_run(self, run: Run, claimed: Run) -> Any:
@@ -162,5 +154,5 @@ class RunStore(Table):
         return put(self.table_name, rows.run_item(run), "due_at_ms = :claimed_until", seen)
 
 
-def _run_key(run: Run) -> keys.Key:
+def _run_key(run: Run) -> Key:
     return keys.run_key(run.project_id, run.check_id, run.position)

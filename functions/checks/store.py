@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
 from functions.checks import keys, rows
 from functions.checks.model import MAX_CHECKS, Check
-from functions.checks.row_actions import ABSENT, delete, get_row, put, seen_slot, slot_is_seen
+from functions.checks.row_actions import ABSENT, delete, put, seen_slot, slot_is_seen
 from functions.checks.trigger_store import trigger_action
 
 
@@ -58,26 +58,20 @@ class CheckStore(Table):
 
     def get(self, project_id: str, check_id: str, *, with_source: bool = False) -> Check | None:
         """Return a check, with its program if that is asked for."""
-        row = get_row(self._client, self.table_name, keys.check_key(project_id, check_id))
+        row = self._get(keys.check_key(project_id, check_id))
         if row is None:
             return None
-        source = get_row(self._client, self.table_name, keys.source_key(project_id, check_id)) if with_source else None
+        source = self._get(keys.source_key(project_id, check_id)) if with_source else None
         return None if with_source and source is None else rows.to_check(row, source)
 
     def id_of_slug(self, project_id: str, slug: str) -> str | None:
         """Return the id of the check with a slug."""
-        row = get_row(self._client, self.table_name, keys.slug_key(project_id, slug))
+        row = self._get(keys.slug_key(project_id, slug))
         return None if row is None else str(row["check_id"])
 
     def list_all(self, project_id: str) -> list[Check]:
         """Return all checks of a project without their programs, newest first."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": keys.checks_pk(project_id), ":prefix": keys.CHECK_PREFIX}),
-            ConsistentRead=True,
-        )
-        found = [rows.to_check(from_item(item)) for page in pages for item in page["Items"]]
+        found = map(rows.to_check, self._list(keys.checks_pk(project_id), keys.CHECK_PREFIX))
         return sorted(found, key=lambda check: (check.created_at, check.check_id), reverse=True)
 
     def change(self, seen: Check, after: Check) -> bool:
@@ -137,7 +131,7 @@ class CheckStore(Table):
 
     def badge(self, token: str) -> tuple[str, str] | None:
         """Return project id and check id of a badge."""
-        row = get_row(self._client, self.table_name, keys.badge_key(token))
+        row = self._get(keys.badge_key(token))
         return None if row is None else (row["owner"][0], row["owner"][1])
 
     def _put_slug(self, check: Check) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
 from functions.checks.row_actions import delete, put
@@ -24,13 +24,7 @@ class TriggerStore(Table):
 
     def followers(self, project_id: str) -> list[Follower]:
         """Return the checks of a project that have a trigger."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": keys.triggers_pk(project_id)}),
-            ConsistentRead=True,
-        )
-        found = (_follower(from_item(item)) for page in pages for item in page["Items"])
+        found = map(_follower, self._list(keys.triggers_pk(project_id)))
         return [follower for follower in found if follower is not None]
 
 

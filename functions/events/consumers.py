@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import RowsContendedError, transact
@@ -49,19 +49,12 @@ class ConsumerStore(Table):
 
     def get(self, project_id: str, name: str) -> Consumer | None:
         """Read one consumer; None if it never polled, was deleted, or has expired."""
-        found = self._client.get_item(TableName=self.table_name, Key=_key(project_id, name), ConsistentRead=True)
-        row = from_item(found.get("Item") or {})
-        return self._alive(row) if row else None
+        row = self._get(_key(project_id, name))
+        return self._alive(row) if row is not None else None
 
     def list_all(self, project_id: str) -> list[Consumer]:
         """Return the project's consumers, by name."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": log_pk(project_id), ":prefix": _PREFIX}),
-            ConsistentRead=True,
-        )
-        rows = [self._alive(from_item(item)) for page in pages for item in page["Items"]]
+        rows = map(self._alive, self._list(log_pk(project_id), _PREFIX))
         return [row for row in rows if row is not None]
 
     def create(self, project_id: str, name: str, position: int) -> Consumer:
@@ -112,7 +105,7 @@ class ConsumerStore(Table):
             "attribute_exists(#pk) AND #position <= :position",
             {},
         )
-        if not update.is_applied(self._client, self.table_name, _key(project_id, consumer.name)):
+        if not self._is_updated(update, _key(project_id, consumer.name)):
             # Another process of this consumer was faster, or the consumer was deleted.
             return self.get(project_id, consumer.name) or after
         if now - consumer.polled_ms >= NOTED_MS:
@@ -129,8 +122,7 @@ class ConsumerStore(Table):
         return not transact(self._client, [head.action(self.table_name, head_key(project_id)), *actions, *renew])
 
     def _version(self, project_id: str) -> str | None:
-        found = self._client.get_item(TableName=self.table_name, Key=head_key(project_id), ConsistentRead=True)
-        version: str | None = from_item(found.get("Item") or {}).get("consumers_version")
+        version: str | None = (self._get(head_key(project_id)) or {}).get("consumers_version")
         return version
 
     def _log_until(self, project_id: str, now_ms: int) -> Any:

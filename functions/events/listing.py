@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
@@ -18,6 +18,8 @@ from functions.webhooks.log_entry import Entry
 from functions.webhooks.log_rows import list_pk, to_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.events.model import EventFilters
     from functions.submissions.list_store import SubmissionList
     from functions.webhooks.deliveries.list_store import DeliveryList
@@ -127,6 +129,5 @@ def _key_of(entry: Entry) -> str:
     return entry.key
 
 
-def _entry_of(item: Any) -> Entry:
-    row = from_item(item)
+def _entry_of(row: Mapping[str, Any]) -> Entry:
     return to_entry(row["sk"], row)

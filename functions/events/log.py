@@ -52,8 +52,7 @@ class EventLog(Table):
 
     def head(self, project_id: str) -> Head:
         """Return the end of the log; position 0 for an empty one."""
-        found = self._client.get_item(TableName=self.table_name, Key=head_key(project_id), ConsistentRead=True)
-        row = from_item(found.get("Item") or {})
+        row = self._get(head_key(project_id)) or {}
         return Head(row.get("last", 0), row.get("ordered_ms", 0))
 
     def is_expired(self, head: Head) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC, from_rfc3339
@@ -66,23 +66,14 @@ class ProgressStore(Table):
     def cases(self, row: Submission) -> tuple[CaseResult, ...]:
         """Return the finished cases of a judge run's current execution, by index."""
         known: dict[int, CaseResult] = {}
-        for item in self._items(row.submission_id, _prefix(row.execution_id)):
+        for item in self._list(submission_pk(row.submission_id), _prefix(row.execution_id)):
             known |= {case.index: case for case in CaseResults.model_validate_json(item["cases"]).cases}
         return tuple(known[index] for index in sorted(known))
 
     def delete(self, submission_id: str) -> None:
         """Delete the progress of all executions of a judge run."""
-        for item in self._items(submission_id, _PREFIX):
+        for item in self._list(submission_pk(submission_id), _PREFIX):
             self._client.delete_item(TableName=self.table_name, Key=key(item["pk"], item["sk"]))
-
-    def _items(self, submission_id: str, prefix: str) -> list[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": submission_pk(submission_id), ":prefix": prefix}),
-            ConsistentRead=True,
-        )
-        return [from_item(item) for page in pages for item in page["Items"]]
 
 
 _PREFIX = "PROGRESS#"

@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
@@ -42,7 +42,7 @@ class KeyStore(Table):
         """
         issued = api_key or KEY_PREFIX + secrets.token_urlsafe(32)
         key_digest = digest(issued)
-        before = (self._row(key_digest) if api_key else None) or {}
+        before = (self._get(key_key(key_digest)) if api_key else None) or {}
         record = KeyRecord(
             key_id=before.get("key_id") or new_id(),
             project_id=project_id,
@@ -60,13 +60,7 @@ class KeyStore(Table):
 
     def list_all(self, project_id: str) -> list[KeyRecord]:
         """Return all keys of a project, newest first."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": project_pk(project_id), ":prefix": LISTED_KEY}),
-            ConsistentRead=True,
-        )
-        keys = [key_key(item["digest"]["S"]) for page in pages for item in page["Items"]]
+        keys = [key_key(row["digest"]) for row in self._list(project_pk(project_id), LISTED_KEY)]
         found = read_rows(self._client, self.table_name, keys)
         now_secs = self._clock() // MS_PER_SEC
         records = [to_key_record(row) for row in found if row.get("ttl", now_secs) >= now_secs]
@@ -88,8 +82,8 @@ class KeyStore(Table):
             condition_values={},
             removes=("expires_at",) if expires_at is None else (),
         )
-        item = update.apply(self._client, self.table_name, key(found["pk"], found["sk"]))
-        return to_key_record(from_item(item)) if item is not None else None
+        row = self._update(update, key(found["pk"], found["sk"]))
+        return to_key_record(row) if row is not None else None
 
     def revoke(self, project_id: str, key_id: str) -> KeyRecord | None:
         """Revoke a key; repeating the call is safe. None if the key does not exist."""
@@ -123,17 +117,11 @@ class KeyStore(Table):
         return self.get(project_id, key_id) if self._all_or_none(actions) else None
 
     def _find(self, project_id: str, key_id: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(
-            TableName=self.table_name, Key=listed_key(project_id, key_id), ConsistentRead=True
-        )
-        row = self._row(answer["Item"]["digest"]["S"]) if "Item" in answer else None
+        listed = self._get(listed_key(project_id, key_id))
+        row = self._get(key_key(listed["digest"])) if listed is not None else None
         if row is None or (row.get("key_id"), row["project_id"]) != (key_id, project_id):
             return None
         return row
-
-    def _row(self, key_digest: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self.table_name, Key=key_key(key_digest), ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
 
     def _all_or_none(self, actions: list[Any]) -> bool:
         """Write in one transaction. False if a condition failed. Raises RowsContendedError."""

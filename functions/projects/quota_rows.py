@@ -7,14 +7,11 @@ in_flight_keys                  set of their keys: an Idempotency-Key is charged
 endpoints_version               see endpoints_version.py; never in a shard; an item may have nothing else
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from functions.aws.dynamodb.items import from_item, key
+from functions.aws.dynamodb.items import Item, from_item, key
 from functions.projects.in_flight import InFlight, read_entry
 from functions.projects.quota import DAY_MS, MINUTE_MS, Usage, Window
-
-type Item = Mapping[str, Any]
 
 NUMBERS = ("minute_number", "day_number")
 COUNTS = ("minute_count", "day_count")

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from functions.aws.dynamodb.items import is_condition_failure, to_item
-from functions.aws.dynamodb.retries import TRIES, tries
+from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
@@ -35,8 +32,8 @@ from functions.projects.quota_rows import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.aws.dynamodb.items import Item
     from functions.projects.in_flight import InFlight, QuotaClaim
-    from functions.projects.quota_rows import Item
 
 _ATTEMPTS = 8
 _random = SystemRandom()
@@ -200,7 +197,7 @@ class QuotaStore(Table):
             expression += ", in_flight_keys :keys"
             condition += " AND NOT contains(in_flight_keys, :key)"
             values |= {":key": {"S": entry.key}, ":keys": {"SS": [entry.key]}}
-        return self._update(
+        return self._update_quota(
             claim,
             expression,
             condition,
@@ -223,33 +220,21 @@ class QuotaStore(Table):
             condition += f" AND {_equal(tuple(numbers))}"
             values |= to_item({f":{name}_units": units[name] for name in windows})
             values |= to_item({f":{name}": number for name, number in numbers.items()})
-        written, _ = self._update(claim, expression, condition, values)
+        written, _ = self._update_quota(claim, expression, condition, values)
         return written is not None
 
-    def _update(
+    def _update_quota(
         self, claim: QuotaClaim, expression: str, condition: str, values: Mapping[str, Any], **more: Any
     ) -> tuple[Item | None, Item]:
         """Return the written attributes, or None and the item that failed the condition; `more` selects both."""
-        arguments: dict[str, Any] = {
-            "TableName": self.table_name,
-            "Key": quota_key(claim.project_id, claim.profile, claim.shard),
-            "UpdateExpression": expression,
-            "ConditionExpression": condition,
-            "ExpressionAttributeValues": dict(values),
+        return self._try_update(
+            TableName=self.table_name,
+            Key=quota_key(claim.project_id, claim.profile, claim.shard),
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeValues=dict(values),
             **more,
-        }
-        for number in tries(sleep=self._sleep):
-            try:
-                answer = self._client.update_item(**arguments)
-            except ClientError as error:
-                if is_condition_failure(error):
-                    return None, cast("Item", error.response.get("Item", {}))
-                # The transaction that ends another run writes the same item.
-                if error.response["Error"]["Code"] != "TransactionConflictException" or number + 1 == TRIES:
-                    raise
-            else:
-                return answer.get("Attributes", {}), {}
-        raise AssertionError("unreachable")
+        )
 
 
 def _to_charged(claim: QuotaClaim, item: Item) -> Charged:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import Value, from_item, key, to_item
+from functions.aws.dynamodb.items import Value, key, to_item
 from functions.aws.dynamodb.page import Page
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
@@ -21,8 +21,8 @@ class ProjectRegistry(Table):
 
     def get(self, project_id: str) -> ProjectRecord | None:
         """Return one project, disabled or not."""
-        answer = self._client.get_item(TableName=self.table_name, Key=project_key(project_id), ConsistentRead=True)
-        return to_project_record(from_item(answer["Item"])) if "Item" in answer else None
+        row = self._get(project_key(project_id))
+        return to_project_record(row) if row is not None else None
 
     def page(self, limit: int, after: str | None = None) -> Page[ProjectRecord]:
         """Return at most `limit` projects after the list position `after`, newest first."""
@@ -65,5 +65,5 @@ class ProjectRegistry(Table):
         if not (sets or computed or removes):
             return before
         update = ConditionalUpdate(sets, condition, values, removes, computed)
-        item = update.apply(self._client, self.table_name, project_key(before.project.project_id))
-        return to_project_record(from_item(item)) if item is not None else None
+        row = self._update(update, project_key(before.project.project_id))
+        return to_project_record(row) if row is not None else None

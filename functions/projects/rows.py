@@ -19,14 +19,13 @@ from functions.projects.quota import Quota
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from functions.aws.dynamodb.items import Key
 
 PROJECT_SK = "PROJECT"
 KEY_SK = "KEY"
 LIST_PK = "PROJECTS"
 LISTED_KEY = "KEY#"
 
-type Key = dict[str, AttributeValueTypeDef]
 type Row = dict[str, Value | None]
 
 

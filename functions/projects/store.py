@@ -5,16 +5,16 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.fresh_cache import FreshCache
 from functions.projects.key_store import KeyStore
 from functions.projects.key_use import KeyUse
-from functions.projects.rows import LIST_PK, Key, digest, key_key, project_key, project_row, to_project
+from functions.projects.rows import LIST_PK, digest, key_key, project_key, project_row, to_project
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -111,7 +111,3 @@ class ProjectStore(Table):
         if issued is None:
             raise LookupError(project_id)
         return issued[1]
-
-    def _get(self, row_key: Key) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self.table_name, Key=row_key, ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from functions.aws.dynamodb.items import cancellation_codes, from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.transaction import CONDITION_FAILED
 from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
-from functions.submissions.rows import SUBMISSION_SK, submission_pk
+from functions.submissions.rows import submission_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,7 +51,7 @@ def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) 
     """Delete a submission and its claim. False if it is running or gone."""
     remove: Any = {
         "TableName": table_name,
-        "Key": key(submission_pk(row.submission_id), SUBMISSION_SK),
+        "Key": submission_key(row.submission_id),
         "ConditionExpression": "#status <> :running AND project_id = :project",
         "ExpressionAttributeNames": {"#status": "status"},
         "ExpressionAttributeValues": to_item({":running": Status.RUNNING.value, ":project": row.project_id}),

@@ -14,7 +14,7 @@ from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS
-from functions.submissions.rows import LIST_SHARDS, created_key, decode_submission, list_shard
+from functions.submissions.rows import LIST_SHARDS, created_key, list_shard, submission_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ class SubmissionList(Table):
     ) -> Page[Submission]:
         def read(number: int) -> Page[Submission]:
             request = request_of(list_shard(project_id, number))
-            return query_page(self._client, request, limit, decode_submission, _created_key, _SORT_KEY)
+            return query_page(self._client, request, limit, submission_of, _created_key, _SORT_KEY)
 
         with ThreadPoolExecutor(LIST_SHARDS) as pool:
             return merge(list(pool.map(read, range(LIST_SHARDS))), limit, _created_key, ascending=ascending)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import Key, key, to_item
 from functions.clock import MS_PER_SEC
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission, event_id_for
 
@@ -65,6 +65,11 @@ def submission_pk(submission_id: str) -> str:
     return f"SUBMISSION#{submission_id}"
 
 
+def submission_key(submission_id: str) -> Key:
+    """Return the primary key of a submission."""
+    return key(submission_pk(submission_id), SUBMISSION_SK)
+
+
 def created_key(created_at: str, submission_id: str) -> str:
     """Return the sort key of the list indexes; the newest is the greatest."""
     return f"{created_at}#{submission_id}"
@@ -105,14 +110,6 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
             "run_budget_ms": run_budget_ms(row.wall_budget_secs),
         }
     )
-
-
-def decode_submission(item: Mapping[str, Any]) -> Submission:
-    """Return the submission of an item or an index entry.
-
-    Fields that the index does not project are empty.
-    """
-    return submission_of(from_item(item))
 
 
 def with_completion(row: Submission, completion: Completion) -> Submission:
@@ -176,7 +173,7 @@ FINAL_REMOVES = (
 
 
 def submission_of(values: Mapping[str, Any]) -> Submission:
-    """Return the submission of an item's plain values."""
+    """Return the submission of a row, or of an index entry: fields that the index does not project are empty."""
     known = {name: values[name] for name in _PLAIN_FIELDS if name in values}
     known["case_keys"] = tuple(known.get("case_keys", ()))
     texts = {name: json.loads(values[name]) for name in _JSON_FIELDS if name in values}

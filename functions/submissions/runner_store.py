@@ -91,19 +91,12 @@ class RunnerStore(Table):
     def list_recent(self) -> list[SeenRunner]:
         """Return the runners with a heartbeat in the last 24 h, latest first. Reads the rows of all."""
         now = self._clock()
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": _PK}},
-            ConsistentRead=True,
-        )
-        rows = [from_item(item) for page in pages for item in page["Items"]]
         seen = [
             SeenRunner(
                 RunnerHeartbeat.parse(row["heartbeat"]),
                 age_ms=max(0, now - min(row["seen_at_ms"], from_rfc3339(row["sent_at"]))),
             )
-            for row in rows
+            for row in self._list(_PK)
         ]
         return _latest_first(seen)
 

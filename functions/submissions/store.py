@@ -16,9 +16,15 @@ from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, new_claim
-from functions.submissions.due import list_due, list_projects, row_key
 from functions.submissions.model import Claim, Completion, Status, Submission
-from functions.submissions.rows import FINAL_REMOVES, decode_submission, encode_submission, final_values, submission_of
+from functions.submissions.rows import (
+    FINAL_REMOVES,
+    encode_submission,
+    final_values,
+    submission_id_of,
+    submission_key,
+    submission_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +76,7 @@ class SubmissionStore(Table):
         update = ConditionalUpdate(
             final_values(row, completion), "#status IN (:pending, :running)", values, FINAL_REMOVES
         )
-        return update.action(self.table_name, row_key(row.submission_id))
+        return update.action(self.table_name, submission_key(row.submission_id))
 
     def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
         """Raise ClaimTakenError if the key belongs to a submission other than `except_for`."""
@@ -80,14 +86,14 @@ class SubmissionStore(Table):
 
     def get_all(self, submission_ids: Sequence[str]) -> dict[str, Submission]:
         """Read distinct submissions, by id, without missing ones."""
-        keys = [row_key(submission_id) for submission_id in submission_ids]
+        keys = [submission_key(submission_id) for submission_id in submission_ids]
         found = (submission_of(row) for row in read_rows(self._client, self.table_name, keys))
         return {row.submission_id: row for row in found}
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row, expired or not."""
-        answer = self._client.get_item(TableName=self.table_name, Key=row_key(submission_id), ConsistentRead=True)
-        return decode_submission(answer["Item"]) if "Item" in answer else None
+        row = self._get(submission_key(submission_id))
+        return submission_of(row) if row is not None else None
 
     def mark_started(self, submission_id: str, execution_id: str, node_id: str, started_at: str) -> bool:
         """Pending -> running, due at the end of its time budget. False if it was not pending."""
@@ -134,11 +140,13 @@ class SubmissionStore(Table):
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[tuple[str, int]]:
         """Return (submission id, due_at_ms) of rows due by `now_ms`, oldest first."""
-        return list_due(self._client, self.table_name, shard, now_ms, limit)
+        return [(submission_id_of(row["pk"]), row["due_at_ms"]) for row in self._due(shard, now_ms, limit)]
 
     def projects_of(self, submission_ids: list[str]) -> dict[str, str]:
         """Return the project of each submission, without deleted ones."""
-        return list_projects(self._client, self.table_name, submission_ids)
+        keys = [submission_key(submission_id) for submission_id in submission_ids]
+        found = read_rows(self._client, self.table_name, keys, ("pk", "project_id"))
+        return {submission_id_of(row["pk"]): row["project_id"] for row in found}
 
     def delete(self, row: Submission) -> bool:
         """Delete the row and its claim. False if it is running or gone."""
@@ -156,4 +164,4 @@ class SubmissionStore(Table):
         return {"TableName": self.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
-        return update.is_applied(self._client, self.table_name, row_key(submission_id))
+        return self._is_updated(update, submission_key(submission_id))

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from functions.aws.dynamodb.items import from_item
+from functions.aws.dynamodb.table import Table
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
 from functions.submissions import completed_event
@@ -167,8 +169,8 @@ class DeliveryWorld:
         lane = Lane(self.project_id, endpoint.endpoint_id, host_of(endpoint.url), endpoint.max_concurrency)
         slot = HeldSlot(new_id()[:8], self.pipeline.time() + SLOT_MS, lane, self.project_id)
         take = slot_rows.take(slot, PROJECT_SLOTS, self.pipeline.time())
-        table = self.pipeline.aws.names["DeliveriesTable"]
-        take.is_applied(self.pipeline.aws.client("dynamodb"), table, slot_rows.slots_key(self.project_id))
+        table = Table(self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb"))
+        table._is_updated(take, slot_rows.slots_key(self.project_id))
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         """As PATCH does it."""
@@ -294,7 +296,7 @@ class DeliveryWorld:
 
     def deliveries(self) -> list[Delivery]:
         items = self.pipeline.aws.items("DeliveriesTable")
-        return [to_delivery(item) for item in items if item["sk"]["S"].startswith("DELIVERY#")]
+        return [to_delivery(from_item(item)) for item in items if item["sk"]["S"].startswith("DELIVERY#")]
 
     def next_due_ms(self) -> int | None:
         """When something is due, of all rows of both tables; None if nothing ever is."""

@@ -1,21 +1,17 @@
-"""One conditional UpdateItem, alone or in a transaction, built from plain values."""
+"""One conditional UpdateItem, built from plain values. A `Table` writes it alone, or a transaction with others."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from functions.aws.dynamodb.items import Value, is_condition_failure, to_item
-from functions.aws.dynamodb.retries import TRIES, tries
+from functions.aws.dynamodb.items import Value, to_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from functions.aws.dynamodb.items import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +32,12 @@ class ConditionalUpdate:
     deletes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def apply(
-        self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]
-    ) -> Mapping[str, AttributeValueTypeDef] | None:
-        """Update the item; return the new item, or None if the condition failed.
-
-        Retries while a transaction writes the same item, which botocore does not do.
-        """
-        return self._write(client, table_name, key, "ALL_NEW")
-
-    def is_applied(self, client: DynamoDBClient, table_name: str, key: dict[str, AttributeValueTypeDef]) -> bool:
-        """Like `apply`, without reading the item, which may be large. False if the condition failed."""
-        return self._write(client, table_name, key, "NONE") is not None
-
-    def _write(
-        self,
-        client: DynamoDBClient,
-        table_name: str,
-        key: dict[str, AttributeValueTypeDef],
-        returned: Literal["ALL_NEW", "NONE"],
-    ) -> Mapping[str, AttributeValueTypeDef] | None:
-        arguments = self._arguments()
-        for number in tries():
-            try:
-                answer = client.update_item(TableName=table_name, Key=key, ReturnValues=returned, **arguments)
-            except ClientError as error:
-                if is_condition_failure(error):
-                    return None
-                if error.response["Error"]["Code"] != "TransactionConflictException" or number + 1 == TRIES:
-                    raise
-            else:
-                return answer.get("Attributes", {})
-        return None
-
-    def action(self, table_name: str, key: dict[str, AttributeValueTypeDef]) -> Any:
+    def action(self, table_name: str, key: Key) -> Any:
         """Return the update as one action of a transaction."""
-        return {"Update": {"TableName": table_name, "Key": key, **self._arguments()}}
+        return {"Update": self.arguments(table_name, key)}
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self, table_name: str, key: Key) -> dict[str, Any]:
+        """Return the arguments of UpdateItem."""
         expression = ""
         if self.sets or self.computed:
             expression = "SET " + ", ".join([f"#{name} = :{name}" for name in self.sets] + list(self.computed))
@@ -86,6 +50,8 @@ class ConditionalUpdate:
         values = {f":{name}": value for name, value in {**self.sets, **self.condition_values, **sets}.items()}
         names = set(re.findall(r"#(\w+)", f"{expression} {self.condition}"))
         arguments: dict[str, Any] = {
+            "TableName": table_name,
+            "Key": key,
             "UpdateExpression": expression.strip(),
             "ExpressionAttributeNames": {f"#{name}": self.names.get(name, name) for name in names},
         }
@@ -96,7 +62,8 @@ class ConditionalUpdate:
         return arguments
 
 
-def check(table_name: str, key: dict[str, AttributeValueTypeDef], condition: str, values: Mapping[str, Value]) -> Any:
+def check(table_name: str, key: Key, condition: str, values: Mapping[str, Value]) -> Any:
     """Return an action of a transaction that only checks a condition, written as in `ConditionalUpdate`."""
-    action = ConditionalUpdate({}, condition, values).action(table_name, key)["Update"]
-    return {"ConditionCheck": {name: part for name, part in action.items() if name != "UpdateExpression"}}
+    arguments = ConditionalUpdate({}, condition, values).arguments(table_name, key)
+    del arguments["UpdateExpression"]
+    return {"ConditionCheck": arguments}

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 type Value = str | bytes | int | bool | frozenset[str] | list["Value"] | tuple["Value", ...] | Mapping[str, "Value"]
 
+type Key = dict[str, AttributeValueTypeDef]
+"""The primary key of a row."""
+type Item = Mapping[str, Any]
+"""An item in DynamoDB's types."""
+
 _AS_THEY_ARE: Final = ((bool, "BOOL"), (str, "S"), (bytes, "B"))  # bool is an int too, so it comes first
 
 
@@ -60,7 +65,7 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: decode(value) for name, value in item.items()}
 
 
-def key(pk: str, sk: str) -> dict[str, AttributeValueTypeDef]:
+def key(pk: str, sk: str) -> Key:
     """Return the primary key of any of our tables."""
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 

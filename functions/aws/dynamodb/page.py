@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.items import from_item
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -72,7 +74,7 @@ def query_page[Row](
     start: Any = None
     for _ in range(_QUERIES_MAX):
         answer = client.query(**request)
-        found += [decode(item) for item in answer["Items"]]
+        found += [decode(from_item(item)) for item in answer["Items"]]
         start = answer.get("LastEvaluatedKey")
         if start is None or len(found) > limit:
             return cut(found, limit, created_key)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import from_item, key
+from functions.aws.dynamodb.items import key
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.endpoints.rows import endpoint_pk
@@ -71,18 +71,17 @@ class ExhaustedStore(Table):
         """Take a due row by moving its due key, and fix the count to tell; None for a stale entry."""
         take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
         row_key = exhausted_key(project_id, endpoint_id)
-        item = take.apply(self._client, self.table_name, row_key)
-        if item is not None and "telling" not in item and item["count"] != {"N": "0"}:
+        row = self._update(take, row_key)
+        if row is not None and "telling" not in row and row["count"]:
             fix = ConditionalUpdate(
                 {},
                 "#due_at_ms = :taken",
                 {"taken": taken_until_ms, "now": self._clock()},
                 computed=("#telling = #count", "#since_ms = if_not_exists(#since_ms, :now)"),
             )
-            item = fix.apply(self._client, self.table_name, row_key)
-        if item is None:
+            row = self._update(fix, row_key)
+        if row is None:
             return None
-        row = from_item(item)
         since_ms, telling = row.get("since_ms", 0), row.get("telling", 0)
         return ExhaustedDeliveries(project_id, endpoint_id, since_ms, row["last_delivery"], telling)
 
@@ -95,10 +94,10 @@ class ExhaustedStore(Table):
             ("telling", "since_ms"),
             computed=("#count = #count - #telling",),
         )
-        update.is_applied(self._client, self.table_name, exhausted_key(told.project_id, told.endpoint_id))
+        self._is_updated(update, exhausted_key(told.project_id, told.endpoint_id))
 
     def end(self, quiet: ExhaustedDeliveries, taken_until_ms: int) -> None:
         """Make a row without anything to tell due no more, unless a delivery was exhausted since."""
         values: dict[str, Value] = {"taken": taken_until_ms, "zero": 0}
         update = ConditionalUpdate({}, "#due_at_ms = :taken AND #count = :zero", values, _DUE)
-        update.is_applied(self._client, self.table_name, exhausted_key(quiet.project_id, quiet.endpoint_id))
+        self._is_updated(update, exhausted_key(quiet.project_id, quiet.endpoint_id))

@@ -93,7 +93,7 @@ class DeliveryList(Table):
             answer = self._client.query(**request)
             last = answer.get("LastEvaluatedKey")
             read_to = last["created_key"]["S"].partition("#")[0] if last else ""
-            yield [rows.to_delivery(item) for item in answer["Items"]], read_to
+            yield [rows.to_delivery(from_item(item)) for item in answer["Items"]], read_to
             if not last:
                 return
             request["ExclusiveStartKey"] = last
@@ -117,21 +117,11 @@ class DeliveryList(Table):
         self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None
     ) -> Page[Delivery]:
         """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""
-        values: dict[str, Value | None] = {
-            ":pk": f"EVENT#{filters.submission_id}",
-            ":prefix": "DELIVERY#",
-            ":project": project_id,
-            ":now": self._clock() // MS_PER_SEC,
-        }
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            FilterExpression="project_id = :project AND #ttl > :now",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues=to_item(values),
-            ConsistentRead=True,
-        )
-        all_deliveries = [rows.to_delivery(item) for page in pages for item in page["Items"]]
+        now_secs = self._clock() // MS_PER_SEC
+        found = self._list(f"EVENT#{filters.submission_id}", "DELIVERY#")
+        all_deliveries = [
+            rows.to_delivery(row) for row in found if row["project_id"] == project_id and row["ttl"] > now_secs
+        ]
         matching = [
             delivery
             for delivery in sorted(all_deliveries, key=rows.created_key, reverse=True)

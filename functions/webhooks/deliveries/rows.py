@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Value, from_item, key
+from functions.aws.dynamodb.items import Value, key
 from functions.clock import to_rfc3339
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
 from functions.webhooks.sending.reply import Reply
@@ -118,9 +118,8 @@ def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
     )
 
 
-def to_delivery(item: Mapping[str, Any]) -> Delivery:
-    """Convert an item of the table, or of an index, which has no URL and no secret."""
-    row = from_item(item)
+def to_delivery(row: Mapping[str, Any]) -> Delivery:
+    """Convert a row of the table, or of an index, which has no URL and no secret."""
     event_id, endpoint_id = ids_of(row)
     return Delivery(
         event_id=event_id,

@@ -4,12 +4,11 @@ The rows decide, and queue messages are hints. A lease (`leases`) gives one send
 unfinished deliveries by their due key; a final state removes it.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC
@@ -48,7 +47,7 @@ class DeliveryStore(Table):
 
     def deliveries_of(self, event_id: str) -> list[Delivery]:
         """Return the event's deliveries."""
-        return [rows.to_delivery(item) for item in self._items(event_id, "DELIVERY#")]
+        return [rows.to_delivery(row) for row in self._list(f"EVENT#{event_id}", "DELIVERY#")]
 
     def pending_hints(self, event_id: str) -> list[Hint]:
         """Return hints, without bytes, of the event's deliveries that wait for their first hint."""
@@ -59,10 +58,8 @@ class DeliveryStore(Table):
 
     def get_event(self, event_id: str) -> Event | None:
         """Read an event with its bytes; None if it is cancelled, expired or was never written."""
-        key = rows.event_key(event_id)
-        found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
-        row = from_item(found.get("Item") or {})
-        if not row or row["ttl"] * MS_PER_SEC <= self._clock():
+        row = self._get(rows.event_key(event_id))
+        if row is None or row["ttl"] * MS_PER_SEC <= self._clock():
             return None
         return rows.to_event(event_id, row)
 
@@ -78,9 +75,8 @@ class DeliveryStore(Table):
 
     def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
         """Read one delivery consistently."""
-        key = rows.delivery_key(event_id, endpoint_id)
-        found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
-        return rows.to_delivery(found["Item"]) if "Item" in found else None
+        row = self._get(rows.delivery_key(event_id, endpoint_id))
+        return rows.to_delivery(row) if row is not None else None
 
     def push_back(self, due: DueDelivery, due_at_ms: int) -> Delivery | None:
         """Move the due key before a hint is sent, so that other rows get their turn; None for a stale entry.
@@ -94,19 +90,12 @@ class DeliveryStore(Table):
             {"seen": due.due_at_ms} | states,
             ("lane_ref",),
         )
-        item = update.apply(self._client, self.table_name, rows.delivery_key(due.event_id, due.endpoint_id))
-        return rows.to_delivery(item) if item is not None else None
+        row = self._update(update, rows.delivery_key(due.event_id, due.endpoint_id))
+        return rows.to_delivery(row) if row is not None else None
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[DueRow]:
         """Return up to `limit` due entries of one shard, oldest first."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            IndexName="due",
-            KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
-            ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
-            PaginationConfig={"MaxItems": limit, "PageSize": limit},
-        )
-        return [to_due(from_item(item)) for page in pages for item in page["Items"]]
+        return [to_due(row) for row in self._due(shard, now_ms, limit)]
 
     def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
         """Map event id and endpoint id to the project, for deliveries that still exist."""
@@ -122,27 +111,12 @@ class DeliveryStore(Table):
             Key=rows.event_key(event_id),
             UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body_zlib",
             ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues=to_item({":true": True, ":ttl": self._ttl()}),
+            ExpressionAttributeValues=to_item({":true": True, ":ttl": (self._clock() + TTL_MS) // MS_PER_SEC}),
         )
         is_open, states = _state_in((*_LIVE, DeliveryState.PAUSED))
         cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
-        for row in self._read(event_id, "DELIVERY#"):
-            cancel.is_applied(self._client, self.table_name, rows.delivery_key(*rows.ids_of(row)))
-
-    def _read(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
-        return [from_item(item) for item in self._items(event_id, sk_prefix)]
-
-    def _items(self, event_id: str, sk_prefix: str) -> list[Mapping[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": f"EVENT#{event_id}", ":prefix": sk_prefix}),
-            ConsistentRead=True,
-        )
-        return [item for page in pages for item in page["Items"]]
-
-    def _ttl(self) -> int:
-        return (self._clock() + TTL_MS) // MS_PER_SEC
+        for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
+            self._is_updated(cancel, rows.delivery_key(*rows.ids_of(row)))
 
 
 def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:

@@ -51,11 +51,10 @@ class Deletions(Table):
         key, now = deletion_key(project_id, endpoint_id), self._clock()
         taken_until_ms = now + TAKEN_MS
         take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = take.apply(self._client, self.table_name, key)
-        if item is None:
+        row = self._update(take, key)
+        if row is None:
             return False
         reach("deletion.after_take")
-        row = from_item(item)
         read_to: str | None = row["read_to"]
         while read_to is not None and self._clock() < now + work_ms:
             read_to = self._cancel_page(project_id, endpoint_id, read_to)
@@ -69,7 +68,7 @@ class Deletions(Table):
             done = ConditionalUpdate({"read_to": again, "due_at_ms": second_check_ms}, "#due_at_ms = :mine", mine)
         else:
             done = ConditionalUpdate({}, "#due_at_ms = :mine", mine, _DUE)
-        done.is_applied(self._client, self.table_name, key)
+        self._is_updated(done, key)
         return True
 
     def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
@@ -84,8 +83,8 @@ class Deletions(Table):
             Limit=_ITEMS_PER_QUERY,
         )
         for item in answer["Items"]:
-            delivery = rows.to_delivery(item)
+            delivery = rows.to_delivery(from_item(item))
             if delivery.state is DeliveryState.PAUSED:
-                _CANCEL.is_applied(self._client, self.table_name, rows.delivery_key(delivery.event_id, endpoint_id))
+                self._is_updated(_CANCEL, rows.delivery_key(delivery.event_id, endpoint_id))
         last = answer.get("LastEvaluatedKey")
         return str(last["created_key"]["S"]) if last else None

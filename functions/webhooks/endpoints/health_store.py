@@ -44,8 +44,8 @@ class HealthStore(Table):
     def take(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, taken_until_ms: int) -> Endpoint | None:
         """Take a due row for a check; None for a stale entry."""
         update = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = update.apply(self._client, self.table_name, endpoint_key(project_id, endpoint_id))
-        return None if item is None else to_endpoint(item)
+        row = self._update(update, endpoint_key(project_id, endpoint_id))
+        return None if row is None else to_endpoint(row)
 
     def change(self, endpoint: Endpoint, *, is_degraded: bool, taken_until_ms: int) -> Endpoint | None:
         """Write that an endpoint is degraded or has recovered, with the event that this owes; None if it changed."""
@@ -58,13 +58,13 @@ class HealthStore(Table):
             update = ConditionalUpdate({**sets, "degraded_at": at}, condition, values)
         else:
             update = ConditionalUpdate(sets, condition, values, ("degraded_at",))
-        item = update.apply(self._client, self.table_name, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
-        return None if item is None else to_endpoint(item)
+        row = self._update(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        return None if row is None else to_endpoint(row)
 
     def finish_event(self, endpoint: Endpoint, change: HealthChange) -> None:
         """Note that the event of a change is published, unless the endpoint has changed again."""
         update = ConditionalUpdate({}, "#untold_at = :at", {"at": change.at}, UNTOLD)
-        update.is_applied(self._client, self.table_name, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
 
     def finish_check(self, endpoint: Endpoint, taken_until_ms: int) -> None:
         """Plan the next check of a degraded endpoint. Others are due no more, unless they have failed again."""
@@ -79,4 +79,4 @@ class HealthStore(Table):
             values |= {"hour": hour.period, "failures": hour.failures}
             condition += " AND #hour = :hour AND #hour_failures = :failures"
             update = ConditionalUpdate({}, condition, values, _DUE)
-        update.is_applied(self._client, self.table_name, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))

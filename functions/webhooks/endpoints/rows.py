@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from functions.aws.dynamodb.items import Value, from_item, key
+from functions.aws.dynamodb.items import Value, key
 from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.model import (
@@ -100,9 +100,8 @@ def failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
     return "#failing_since_ms = :seen_since AND #failing_spread = :seen_spread"
 
 
-def to_endpoint(item: Mapping[str, Any]) -> Endpoint:
-    """Convert an endpoint item."""
-    row = from_item(item)
+def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
+    """Convert an endpoint's row."""
     project_id, endpoint_id = ids_of_endpoint(row)
     reason = row.get("disabled_reason")
     failing = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Table
 from functions.webhooks.endpoints.rows import (
     ENDPOINT_PREFIX,
@@ -17,6 +16,7 @@ from functions.webhooks.endpoints.rows import (
 from functions.webhooks.endpoints.subscribers import Subscribers
 
 if TYPE_CHECKING:
+    from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.model import Endpoint
 
 
@@ -25,10 +25,8 @@ class EndpointStore(Table):
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
         """Read one endpoint of the project."""
-        found = self._client.get_item(
-            TableName=self.table_name, Key=endpoint_key(project_id, endpoint_id), ConsistentRead=True
-        )
-        return to_endpoint(found["Item"]) if "Item" in found else None
+        row = self._get(endpoint_key(project_id, endpoint_id))
+        return to_endpoint(row) if row is not None else None
 
     def list_all(self, project_id: str) -> list[Endpoint]:
         """Return all endpoints of the project, oldest first."""
@@ -36,15 +34,9 @@ class EndpointStore(Table):
 
     def subscribers(self, project_id: str) -> Subscribers:
         """Return all endpoints of the project, and whether it keeps an event log."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": SUBSCRIBERS_PREFIX}),
-            ConsistentRead=True,
-        )
-        items = [item for page in pages for item in page["Items"]]
-        found = [to_endpoint(item) for item in items if item["sk"]["S"].startswith(ENDPOINT_PREFIX)]
-        log_until_ms = max((int(item["log_until_ms"]["N"]) for item in items if "log_until_ms" in item), default=0)
+        rows = self._list(endpoint_pk(project_id), SUBSCRIBERS_PREFIX)
+        found = [to_endpoint(row) for row in rows if row["sk"].startswith(ENDPOINT_PREFIX)]
+        log_until_ms = max((row["log_until_ms"] for row in rows if "log_until_ms" in row), default=0)
         return Subscribers(
             tuple(sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))), log_until_ms
         )
@@ -62,7 +54,7 @@ class EndpointStore(Table):
             values,
             ("due_shard", "due_at_ms"),
         )
-        update.is_applied(self._client, self.table_name, _key(endpoint))
+        self._is_updated(update, _key(endpoint))
 
     def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
         """Lock the endpoint for a long call until `until_ms`; False if another call has the lock, or it is gone."""
@@ -71,12 +63,12 @@ class EndpointStore(Table):
             "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
             {"now": now_ms},
         )
-        return update.is_applied(self._client, self.table_name, _key(endpoint))
+        return self._is_updated(update, _key(endpoint))
 
     def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
         """Unlock the endpoint, if the lock is still ours."""
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
-        update.is_applied(self._client, self.table_name, _key(endpoint))
+        self._is_updated(update, _key(endpoint))
 
 
 def _key(endpoint: Endpoint) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class Attempts(Table):
             if frees and codes[-1] == CONDITION_FAILED:  # others wait for the slot
                 frees = False
             elif held.endpoint is not None and CONDITION_FAILED in codes:
-                seen = self._endpoint(held.endpoint)
+                row = self._get(endpoint_key(held.endpoint.project_id, held.endpoint.endpoint_id))
+                seen = to_endpoint(row) if row is not None else None
         raise RowsContendedError
 
     def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> list[Any]:
@@ -148,8 +149,3 @@ class Attempts(Table):
         condition = " AND ".join(filter(None, (update.condition, _NOBODY_WAITS)))
         action = replace(update, condition=condition).action(self.table_name, slot_rows.slots_key(held.slot.project_id))
         return [action]
-
-    def _endpoint(self, endpoint: Endpoint) -> Endpoint | None:
-        key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
-        found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
-        return to_endpoint(found["Item"]) if "Item" in found else None

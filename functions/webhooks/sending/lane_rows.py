@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from functions.aws.dynamodb.items import from_item, key
+from functions.aws.dynamodb.items import key
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.rows import endpoint_pk
@@ -18,9 +18,8 @@ def lane_key(project_id: str, name: str) -> dict[str, Any]:
     return key(endpoint_pk(project_id), LANE_PREFIX + name)
 
 
-def to_lane(item: Mapping[str, Any]) -> Lane:
-    """Convert a lane item."""
-    row = from_item(item)
+def to_lane(row: Mapping[str, Any]) -> Lane:
+    """Convert a lane's row."""
     project_id, name = ids_of_lane(row)
     is_run = name.startswith(f"{RUN_ENDPOINT_ID}#")
     return Lane(

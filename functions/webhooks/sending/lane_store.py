@@ -33,8 +33,7 @@ class LaneStore(Table):
 
     def slots(self, project_id: str) -> Slots:
         """Read the send slots of a project consistently."""
-        found = self._client.get_item(TableName=self.table_name, Key=slots_key(project_id), ConsistentRead=True)
-        return to_slots(project_id, found.get("Item", {}))
+        return to_slots(project_id, self._get(slots_key(project_id)) or {})
 
     def marked(self, project_id: str) -> tuple[list[Lane], bool]:
         """Return the marked lanes of a project, and whether these are all. The read is consistent."""
@@ -45,7 +44,7 @@ class LaneStore(Table):
             ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": LANE_PREFIX}),
             ConsistentRead=True,
         )
-        return [to_lane(item) for item in found["Items"]], "LastEvaluatedKey" not in found
+        return [to_lane(from_item(item)) for item in found["Items"]], "LastEvaluatedKey" not in found
 
     def oldest(self, lane: Lane, limit: int, before_ms: int | None = None) -> list[tuple[str, str]]:
         """Return event id and endpoint id of a lane's oldest parked deliveries, before `before_ms` if given."""
@@ -68,35 +67,32 @@ class LaneStore(Table):
         update = ConditionalUpdate(
             {"due_at_ms": hinted_for_ms + HINTED_MS}, "attribute_exists(#lane_ref)", {}, ("lane_ref",)
         )
-        item = update.apply(self._client, self.table_name, rows.delivery_key(event_id, endpoint_id))
-        return rows.to_delivery(item) if item is not None else None
+        row = self._update(update, rows.delivery_key(event_id, endpoint_id))
+        return rows.to_delivery(row) if row is not None else None
 
     def push_back(self, project_id: str, name: str, seen_due_at_ms: int, due_at_ms: int) -> Lane | None:
         """Move the due key of a lane, which keeps the row; None for a stale entry."""
         sets: dict[str, Value] = {"due_at_ms": due_at_ms, "ttl": self._clock() // MS_PER_SEC + LANE_TTL_SECS}
         update = ConditionalUpdate(sets, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        item = update.apply(self._client, self.table_name, lane_key(project_id, name))
-        return to_lane(item) if item is not None else None
+        row = self._update(update, lane_key(project_id, name))
+        return to_lane(row) if row is not None else None
 
     def is_disabled(self, lane: Lane) -> bool:
         """Whether the endpoint of a lane exists and is disabled."""
-        at = endpoint_key(lane.project_id, lane.name)
-        found = self._client.get_item(
-            TableName=self.table_name, Key=at, ConsistentRead=True, ProjectionExpression="enabled"
-        )
-        return not from_item(found.get("Item", {})).get("enabled", True)
+        endpoint = self._get(endpoint_key(lane.project_id, lane.name))
+        return endpoint is not None and not endpoint["enabled"]
 
     def clear(self, lane: Lane) -> None:
         """Clear the mark of an empty lane, unless the index may lag behind the mark."""
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
             return
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": lane.waiting_ms}, ("waiting_ms", *_DUE))
-        update.is_applied(self._client, self.table_name, lane_key(lane.project_id, lane.name))
+        self._is_updated(update, lane_key(lane.project_id, lane.name))
 
     def clear_project(self, slots: Slots) -> None:
         """Clear the mark of a project without marked lanes."""
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": slots.waiting_ms or 0}, ("waiting_ms",))
-        update.is_applied(self._client, self.table_name, slots_key(slots.project_id))
+        self._is_updated(update, slots_key(slots.project_id))
 
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:

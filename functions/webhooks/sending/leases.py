@@ -117,7 +117,7 @@ class Leases(Table):
         """Claim a delivery and a slot of its project; None if a row has changed since `seen` was read."""
         if (remove := slot_rows.remove_expired(seen.slots, self._clock())) is not None:
             # Otherwise they would count.
-            remove.is_applied(self._client, self.table_name, slot_rows.slots_key(seen.slots.project_id))
+            self._is_updated(remove, slot_rows.slots_key(seen.slots.project_id))
         slot = self._new_slot(seen.lane)
         take = slot_rows.take(slot, project_slots, self._clock())
         return self._claim(seen, owner, slot, [take.action(self.table_name, slot_rows.slots_key(slot.project_id))])
@@ -186,13 +186,13 @@ class Leases(Table):
             {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
             (*_LEASE, *_DUE, "secret_box"),
         )
-        return cancel.is_applied(self._client, self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
+        return self._is_updated(cancel, delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots:
         """Free a slot, at `rest_until_ms` if that is later; return the new slots. Repeating the call is safe."""
         update = slot_rows.free(slot, rest_until_ms, self._clock())
-        item = update.apply(self._client, self.table_name, slot_rows.slots_key(slot.project_id))
-        return slot_rows.to_slots(slot.project_id, item or {})
+        row = self._update(update, slot_rows.slots_key(slot.project_id))
+        return slot_rows.to_slots(slot.project_id, row or {})
 
     def _transact(self, actions: list[Any]) -> tuple[str, ...]:
         return transact(self._client, actions, _TRIES, self._sleep)

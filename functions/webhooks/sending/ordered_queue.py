@@ -31,8 +31,7 @@ class OrderedQueue(Table):
 
     def has(self, delivery: Delivery) -> bool:
         """Whether the delivery has a place. One that was replayed after its end has none."""
-        at = key(_pk(delivery.project_id, delivery.endpoint_id), _sk(delivery))
-        return "Item" in self._client.get_item(TableName=self.table_name, Key=at, ConsistentRead=True)
+        return self._get(key(_pk(delivery.project_id, delivery.endpoint_id), _sk(delivery))) is not None
 
     def first(self, lane: Lane) -> Delivery | None:
         """Return the delivery whose turn it is: the one that was begun last, until it is final; then the oldest."""
@@ -56,9 +55,8 @@ class OrderedQueue(Table):
         return None
 
     def _delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
-        at = delivery_key(event_id, endpoint_id)
-        found = self._client.get_item(TableName=self.table_name, Key=at, ConsistentRead=True)
-        return to_delivery(found["Item"]) if "Item" in found else None
+        row = self._get(delivery_key(event_id, endpoint_id))
+        return to_delivery(row) if row is not None else None
 
 
 def _pk(project_id: str, endpoint_id: str) -> str:

@@ -17,7 +17,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import from_item, key
+from functions.aws.dynamodb.items import key
 from functions.clock import MS_PER_SEC
 from functions.webhooks.endpoints.rows import endpoint_pk
 from functions.webhooks.sending.lane_rows import LANE_TTL_SECS
@@ -38,9 +38,8 @@ def slots_key(project_id: str) -> dict[str, Any]:
     return key(endpoint_pk(project_id), "SEND_SLOTS")
 
 
-def to_slots(project_id: str, item: Mapping[str, Any]) -> Slots:
-    """Convert a slots item; {} if there is none."""
-    row = from_item(item)
+def to_slots(project_id: str, row: Mapping[str, Any]) -> Slots:
+    """Convert a slots row; {} if there is none."""
     held = {
         name.removeprefix(_HELD): Slot(slot["until"], slot["lane"], slot["host"], slot["resting"])
         for name, slot in row.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.table import Table
 from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.aws.dynamodb.table import Row
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.slots import Slots
@@ -62,11 +64,11 @@ class Snapshots(Table):
         """
         delivery_at, endpoint_at = delivery_key(event_id, endpoint_id), endpoint_key(project_id, endpoint_id)
         slots_at, lane_at = slots_key(project_id), lane_key(project_id, lane)
-        items = self._read([delivery_at, slots_at, lane_at, *[endpoint_at] * (endpoint_id != RUN_ENDPOINT_ID)])
-        found, row = items.get(_name(delivery_at)), items.get(_name(endpoint_at))
-        if found is None:
+        found = self._read([delivery_at, slots_at, lane_at, *[endpoint_at] * (endpoint_id != RUN_ENDPOINT_ID)])
+        row, endpoint_row = found.get(_name(delivery_at)), found.get(_name(endpoint_at))
+        if row is None:
             return None
-        delivery, endpoint = to_delivery(found), to_endpoint(row) if row else None
+        delivery, endpoint = to_delivery(row), to_endpoint(endpoint_row) if endpoint_row else None
         if endpoint is None:
             self._endpoints.drop((project_id, endpoint_id))
         else:
@@ -75,10 +77,10 @@ class Snapshots(Table):
         name = lane_name(delivery, host)
         if name != lane:
             lane_at = lane_key(project_id, name)
-            items |= self._read([lane_at])
-        known = items.get(_name(lane_at))
+            found |= self._read([lane_at])
+        known = found.get(_name(lane_at))
         seen_lane = to_lane(known) if known else Lane(project_id, name, host)
-        slots = to_slots(project_id, items.get(_name(slots_at), {}))
+        slots = to_slots(project_id, found.get(_name(slots_at), {}))
         is_ordered = endpoint is not None and endpoint.ordered
         lane_now = replace(seen_lane, host=host, most=max_concurrent_sends(endpoint), is_ordered=is_ordered)
         return DeliverySnapshot(delivery, endpoint, lane_now, slots)
@@ -91,15 +93,8 @@ class Snapshots(Table):
         """Keep an endpoint that we read or wrote."""
         self._endpoints.keep((endpoint.project_id, endpoint.endpoint_id), endpoint)
 
-    def _read(self, keys: list[Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
-        answer = self._client.batch_get_item(RequestItems={self.table_name: {"Keys": keys, "ConsistentRead": True}})
-        found = answer["Responses"].get(self.table_name, [])
-        left = answer.get("UnprocessedKeys", {}).get(self.table_name)
-        for key in left["Keys"] if left else ():
-            # The table throttles. A batch reports this here and does not raise.
-            item = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True).get("Item")
-            found = [*found, item] if item else found
-        return {_name(item): item for item in found}
+    def _read(self, keys: list[Any]) -> dict[tuple[str, str], Row]:
+        return {(row["pk"], row["sk"]): row for row in read_rows(self._client, self.table_name, keys)}
 
 
 def _name(key: Mapping[str, Any]) -> tuple[str, str]:

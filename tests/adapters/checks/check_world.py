@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from functions.aws.dynamodb.items import from_item
 from functions.checks.model import Run
 from functions.handlers import checks, record, schedule
 from functions.handlers.check_wiring import wire
 from functions.settings import ScheduleSettings, load
 from functions.submissions.execution_request import execution_requested
-from functions.submissions.rows import decode_submission
+from functions.submissions.rows import submission_of
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Context, call
@@ -78,7 +79,7 @@ class CheckWorld:
         """Send pending submissions whose message was lost, as the sweeper does."""
         for item in self.aws.items("SubmissionsTable"):
             if item.get("status") == {"S": "pending"}:
-                row = decode_submission(item)
+                row = submission_of(from_item(item))
                 message = execution_requested(row, row.code or b"", row.stdin or b"", row.created_at)
                 self.aws.client("sqs").send_message(
                     QueueUrl=self.aws.names["BatchQueue"], MessageBody=message.serialise()

@@ -89,7 +89,7 @@ def failures(pipeline: Pipeline, endpoint: Endpoint) -> int:
 def test_a_first_attempt_that_ends_the_delivery_has_no_row_of_its_own(pipeline: Pipeline, endpoint: Endpoint) -> None:
     submission, hint = owed(pipeline)
     pipeline.webhook(hint)
-    assert pipeline.deliveries._read(submission.submission_id, "ATTEMPT#") == []
+    assert pipeline.deliveries._list(f"EVENT#{submission.submission_id}", "ATTEMPT#") == []
     (attempt,) = pipeline.attempts(submission, endpoint.endpoint_id)
     assert (attempt["n"], attempt["status_code"]) == (1, 200)
 
@@ -108,7 +108,7 @@ def test_a_first_attempt_that_is_repeated_has_a_row(pipeline: Pipeline, endpoint
     claimed = claim(pipeline)
     record(pipeline, claimed, SERVER_ERROR)
     event_id = claimed.delivery.event_id
-    assert [attempt["n"] for attempt in pipeline.deliveries._read(event_id, "ATTEMPT#")] == [1]
+    assert [attempt["n"] for attempt in pipeline.deliveries._list(f"EVENT#{event_id}", "ATTEMPT#")] == [1]
     assert "only_attempt" not in row(pipeline, delivery_key(event_id, endpoint.endpoint_id))
 
 
@@ -156,7 +156,7 @@ def test_a_lease_never_outlives_a_due_key_that_another_process_moved(pipeline: P
     submission, hint = owed(pipeline)
     moved = ConditionalUpdate({"due_at_ms": pipeline.time() + 3_600_000}, "", {})
     key = delivery_key(submission.submission_id, endpoint.endpoint_id)
-    assert moved.is_applied(pipeline.aws.client("dynamodb"), pipeline.deliveries.table_name, key)
+    assert pipeline.deliveries._is_updated(moved, key)
     assert pipeline.deliverer.claimer.claim(Hint.parse(hint), "sender") is not None
     claimed = delivery_row(pipeline, submission, endpoint)
     assert claimed["due_at_ms"] == claimed["lease_until_ms"] == pipeline.time() + LEASE_MS

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from functions.aws.dynamodb.items import from_item
+from functions.aws.dynamodb.table import Table
 from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN, Lane
 from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_MS, HeldSlot, Slots
@@ -28,8 +30,8 @@ class Row:
         self.aws, self.limit, self.made = aws, limit, 0
 
     def write(self, update: ConditionalUpdate) -> bool:
-        table = self.aws.names["DeliveriesTable"]
-        return update.is_applied(self.aws.client("dynamodb"), table, slot_rows.slots_key("dev"))
+        table = Table(self.aws.names["DeliveriesTable"], self.aws.client("dynamodb"))
+        return table._is_updated(update, slot_rows.slots_key("dev"))
 
     def take(self, lane: Lane = LANE, now_ms: int = START_MS, slot_id: str = "") -> HeldSlot | None:
         self.made += 1
@@ -43,7 +45,7 @@ class Row:
 
     def read(self) -> Slots:
         items = [item for item in self.aws.items("DeliveriesTable") if item["sk"]["S"] == "SEND_SLOTS"]
-        return slot_rows.to_slots("dev", items[0] if items else {})
+        return slot_rows.to_slots("dev", from_item(items[0]) if items else {})
 
     def names(self) -> set[str]:
         (item,) = self.aws.items("DeliveriesTable")

@@ -10,6 +10,7 @@ import pytest
 
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.table import Table
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
@@ -135,7 +136,7 @@ def begin_to_fail(pipeline: Pipeline, endpoint: Endpoint) -> str:
     failing: dict[str, Any] = {"failing_since_ms": 1, "failing_counted_ms": 1, "failing_spread": 2}
     update = ConditionalUpdate(failing, "", {})
     key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
-    update.is_applied(pipeline.aws.client("dynamodb"), pipeline.aws.names["DeliveriesTable"], key)
+    Table(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"))._is_updated(update, key)
     return path_of(endpoint.endpoint_id)
 
 
