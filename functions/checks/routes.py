@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.checks.event_data import checked_text
 from functions.checks.fire import new_run
@@ -20,8 +21,8 @@ from functions.checks.views import check_body, history_points, run_body
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
-from functions.http.answers import answer
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
@@ -92,19 +93,14 @@ class CheckRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, wanted, now = parameters.page_limit(query), list_filters(query), self.clock()
-        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        after = start_after(query, project_id)
         found = [
             check
             for check in self.store.list_all(project_id)
             if wanted(check) and (after is None or _created_key(check) < after)
         ]
-        is_more, items = len(found) > limit, found[:limit]
-        return answer(
-            {
-                "items": [check_body(check, now, with_program=False) for check in items],
-                "next_cursor": write_cursor(project_id, _created_key(items[-1])) if is_more else None,
-            }
-        )
+        page = cut(found, limit, _created_key)
+        return page_answer(project_id, page, lambda check: check_body(check, now, with_program=False))
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one check with its program, and figures of its history."""
@@ -181,15 +177,9 @@ class CheckRoutes:
         """List the runs of a check, newest first."""
         query = app.current_event.query_string_parameters
         check = self.own(app, id_text)
-        after = read_cursor(check.check_id, query["cursor"]) if "cursor" in query else None
+        after = start_after(query, check.check_id)
         page = self.runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
-        last = page.next_created_key
-        return answer(
-            {
-                "items": [run_body(run) for run in page.rows],
-                "next_cursor": None if last is None else write_cursor(check.check_id, last),
-            }
-        )
+        return page_answer(check.check_id, page, run_body)
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():

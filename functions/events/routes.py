@@ -10,8 +10,8 @@ from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.events.parameters import LIST_KEY, consumer_name, event_filters, poll_request
 from functions.events.requests import SampleRequest
 from functions.events.views import consumer_body, event_body, polled_body
-from functions.http.answers import answer
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.parameters import page_limit, submission_id
 from functions.http.validation import parse_body
@@ -48,14 +48,9 @@ class EventRoutes:
         query = app.current_event.query_string_parameters
         project_id = self._project(app)
         limit, filters = page_limit(query), event_filters(query)
-        after = read_cursor(project_id, query["cursor"], LIST_KEY) if "cursor" in query else None
+        after = start_after(query, project_id, LIST_KEY)
         page = self.listing.page(project_id, filters, limit, after)
-        return answer(
-            {
-                "items": [event_body(event) for event in page.rows],
-                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
-            }
-        )
+        return page_answer(project_id, page, event_body)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one event."""

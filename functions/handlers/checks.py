@@ -1,7 +1,7 @@
 """Lambda entry point of /api/checks and /api/badges: a project's checks and their history."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
@@ -67,9 +67,5 @@ def build_resolver() -> Resolver:
     return app
 
 
-_resolvers = PerThread(build_resolver)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Lambda entry point, for events of an HTTP API."""
-    return _resolvers.resolve(event, context)
+handler = PerThread(build_resolver).resolve
+"""Lambda entry point, for events of an HTTP API."""

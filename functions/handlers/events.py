@@ -1,7 +1,6 @@
 """Lambda entry point of events: their list, their types, and the log that consumers poll."""
 
 import functools
-from typing import Any
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms
@@ -55,9 +54,5 @@ def build_resolver() -> Resolver:
     return app
 
 
-_resolvers = PerThread(build_resolver)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Lambda entry point, for events of an HTTP API."""
-    return _resolvers.resolve(event, context)
+handler = PerThread(build_resolver).resolve
+"""Lambda entry point, for events of an HTTP API."""

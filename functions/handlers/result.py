@@ -1,7 +1,5 @@
 """Lambda entry point of results, languages, health, the OpenAPI file, the console, and every unknown path."""
 
-from typing import Any
-
 from aws_lambda_powertools.event_handler import Response
 
 from functions.handlers.result_wiring import wiring
@@ -52,9 +50,5 @@ def _console_file(app: Resolver, version: str, name: str) -> Response[bytes] | R
     return file(app.current_event, version, name)
 
 
-_resolvers = PerThread(build_resolver)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Lambda entry point, for events of an HTTP API."""
-    return _resolvers.resolve(event, context)
+handler = PerThread(build_resolver).resolve
+"""Lambda entry point, for events of an HTTP API."""

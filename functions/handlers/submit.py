@@ -1,7 +1,6 @@
 """Lambda entry point of POST /api/submit: accept a submission; answer with its result if the client waits."""
 
 import functools
-from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -51,9 +50,5 @@ def build_resolver() -> Resolver:
     return app
 
 
-_resolvers = PerThread(build_resolver)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Lambda entry point, for events of an HTTP API."""
-    return _resolvers.resolve(event, context)
+handler = PerThread(build_resolver).resolve
+"""Lambda entry point, for events of an HTTP API."""

@@ -1,7 +1,5 @@
 """Lambda entry point of /api/webhooks and /api/deliveries: a project's endpoints and its deliveries."""
 
-from typing import Any
-
 from functions.handlers.endpoint_wiring import wiring
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import refuse_insecure_stage
@@ -29,9 +27,5 @@ def build_resolver() -> Resolver:
     return app
 
 
-_resolvers = PerThread(build_resolver)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Lambda entry point, for events of an HTTP API."""
-    return _resolvers.resolve(event, context)
+handler = PerThread(build_resolver).resolve
+"""Lambda entry point, for events of an HTTP API."""

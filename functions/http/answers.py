@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
+from functions.http.cursor import write_cursor
 from functions.http.json_body import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from functions.aws.dynamodb.page import Page
     from functions.http.json_body import Body
 
 JSON_TYPE = "application/json"
@@ -19,3 +21,11 @@ JSON_TYPE = "application/json"
 def answer(body: Body | Sequence[Any], status: int = 200) -> Response[str]:
     """Build a JSON answer."""
     return Response(status_code=status, content_type=JSON_TYPE, body=to_json(body))
+
+
+def page_answer[Item](owner: str, page: Page[Item], body_of: Callable[[Item], Body]) -> Response[str]:
+    """Build one page of a list. `owner`: that of its cursor."""
+    after = page.next_created_key
+    return answer(
+        {"items": list(map(body_of, page.rows)), "next_cursor": write_cursor(owner, after) if after else None}
+    )

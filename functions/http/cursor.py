@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 
 from functions.errors import BadRequestError
 
@@ -15,6 +16,11 @@ _SEPARATOR = "\n"
 def write_cursor(owner: str, created_key: str) -> str:
     """Return the cursor of the page after `created_key`. `owner`: a project id, or the name of a list."""
     return base64.urlsafe_b64encode(f"{owner}{_SEPARATOR}{created_key}".encode()).decode().rstrip("=")
+
+
+def start_after(query: Mapping[str, str], owner: str, created_key_form: re.Pattern[str] = _CREATED_KEY) -> str | None:
+    """Return the `created_key` of the query's cursor; None without one. Raises BadRequestError."""
+    return read_cursor(owner, query["cursor"], created_key_form) if "cursor" in query else None
 
 
 def read_cursor(owner: str, cursor: str, created_key_form: re.Pattern[str] = _CREATED_KEY) -> str:

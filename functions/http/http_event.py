@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 BODY_MAX_BYTES = 1_048_576
+_CORRELATION_ID = re.compile(r"[0-9A-Za-z._~:=+/-]{1,128}", re.ASCII)
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 class HttpEvent(APIGatewayProxyEventV2):
@@ -31,6 +34,21 @@ class HttpEvent(APIGatewayProxyEventV2):
     def headers(self) -> dict[str, str]:
         """The headers, by names in any case. Powertools would make a new dictionary each time."""
         return super().headers
+
+    @property
+    def correlation_id(self) -> str:
+        """The id of every log line of this request and of its submission, from request to webhook.
+
+        The client's X-Request-Id, or the gateway's id of the request if there is none or it is malformed.
+        """
+        given = self.headers.get("x-request-id") or ""
+        return given if _CORRELATION_ID.fullmatch(given) else self.request_context.request_id
+
+    @property
+    def traceparent(self) -> str | None:
+        """The client's trace, if it is well-formed: https://www.w3.org/TR/trace-context/ ignores any other."""
+        given = self.headers.get("traceparent") or ""
+        return given if _TRACEPARENT.fullmatch(given) else None
 
 
 def json_body(event: APIGatewayProxyEventV2, max_bytes: int = BODY_MAX_BYTES) -> bytes:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from functions.errors import BadRequestError, MethodNotAllowedError, NotFoundError
-from functions.http.correlation import correlation_id
 from functions.http.error_mapping import answer_failure
 from functions.http.http_event import HttpEvent
 from functions.http.paths import ROUTES, find_route
-from functions.http.trace_context import traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,16 +48,6 @@ class Resolver(APIGatewayHttpResolver):
         return self._event.request_context.request_id
 
     @property
-    def correlation_id(self) -> str:
-        """The id that every log line of this request and of its submission carries."""
-        return correlation_id(self._event)
-
-    @property
-    def traceparent(self) -> str | None:
-        """The client's trace, which the webhooks of its submission carry."""
-        return traceparent(self._event)
-
-    @property
     def prefix(self) -> str:
         """The part of the request's path before `/api`: the stage, or empty."""
         return self._get_base_path()
@@ -67,12 +55,12 @@ class Resolver(APIGatewayHttpResolver):
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event of an HTTP API (payload format 2.0)."""
         self._event = HttpEvent(dict(event))
-        self._log.thread_safe_append_keys(correlation_id=self.correlation_id)
+        self._log.thread_safe_append_keys(correlation_id=self._event.correlation_id)
         try:
             answer = super().resolve(event, context)
         finally:
             self._log.thread_safe_clear_keys()
-        answer["headers"]["x-request-id"] = self.correlation_id
+        answer["headers"]["x-request-id"] = self._event.correlation_id
         if self._event.rate_limit_headers is not None and answer["statusCode"] < _SERVER_ERROR:
             # A 429 answer already has the headers of the exceeded limit: they win.
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}

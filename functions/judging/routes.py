@@ -87,8 +87,8 @@ class JudgeRoutes:
             request,
             key,
             wait_secs=secs,
-            correlation_id=app.correlation_id,
-            traceparent=app.traceparent,
+            correlation_id=event.correlation_id,
+            traceparent=event.traceparent,
             joins_in_flight=True,
         )
         if accepted.usage is not None:

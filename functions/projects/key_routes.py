@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.aws.dynamodb.page import cut
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
-from functions.http.answers import answer
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.projects.requests import ChangeKeyRequest, parse_issue
@@ -62,15 +63,9 @@ class KeyRoutes:
         limit = parameters.page_limit(query)
         project_id = self.projects.find(id_text).project.project_id
         owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
-        after = read_cursor(owner, query["cursor"]) if "cursor" in query else None
+        after = start_after(query, owner)
         records = [record for record in self.store.list_all(project_id) if after is None or _position(record) < after]
-        more = len(records) > limit
-        return answer(
-            {
-                "items": [key_body(record) for record in records[:limit]],
-                "next_cursor": write_cursor(owner, _position(records[limit - 1])) if more else None,
-            }
-        )
+        return page_answer(owner, cut(records, limit, _position), key_body)
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
         """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.retries import tries
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
-from functions.http.answers import answer
-from functions.http.cursor import NAMED_KEY, read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import NAMED_KEY, start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
@@ -52,14 +52,9 @@ class ProjectRoutes:
         """List projects, newest first."""
         self.gate.require(app)
         query = app.current_event.query_string_parameters
-        after = read_cursor(_LIST, query["cursor"], NAMED_KEY) if "cursor" in query else None
+        after = start_after(query, _LIST, NAMED_KEY)
         page = self.registry.page(parameters.page_limit(query), after)
-        return answer(
-            {
-                "items": [project_body(record) for record in page.rows],
-                "next_cursor": write_cursor(_LIST, page.next_created_key) if page.next_created_key else None,
-            }
-        )
+        return page_answer(_LIST, page, project_body)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show a project."""

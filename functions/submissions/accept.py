@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from functions.projects.model import Project
     from functions.projects.quota import Usage
+    from functions.settings import ScheduleSettings, SubmitSettings
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import Charge, QuotaAdmission
     from functions.submissions.requests import RunRequest
@@ -42,35 +43,6 @@ OUTLASTED_MS = 25_000
 """A submission that took this long ended about when its client's wait did."""
 JOINED_MS = 60_000
 """For this long after its end, such a submission answers a repeat of the request."""
-
-
-class AcceptSettings(Protocol):
-    """The settings that acceptance reads."""
-
-    @property
-    def interactive_queue_url(self) -> str:
-        """Queue of submissions with a waiting client."""
-        ...
-
-    @property
-    def batch_queue_url(self) -> str:
-        """Queue of all others."""
-        ...
-
-    @property
-    def max_queue_depth(self) -> int:
-        """Waiting submissions of a queue above which none is accepted."""
-        ...
-
-    @property
-    def pending_redrive_secs(self) -> int:
-        """Age at which the sweeper looks at a pending submission."""
-        ...
-
-    @property
-    def retention_days(self) -> int:
-        """How long a submission is kept."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +61,7 @@ class Accepted:
 class Acceptance:
     """Accepts submissions."""
 
-    settings: AcceptSettings
+    settings: SubmitSettings | ScheduleSettings
     store: SubmissionStore
     admission: QuotaAdmission
     work: Work

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from functions.errors import NotFoundError
 from functions.http import parameters
-from functions.http.answers import answer
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
 from functions.submissions.answers import NO_SUCH_RESULT, Results
 from functions.submissions.parameters import list_filters, result_shape
@@ -68,14 +68,9 @@ class ResultRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, filters = parameters.page_limit(query), list_filters(query)
-        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        after = start_after(query, project_id)
         page = self.listing.page(project_id, limit=limit, after=after, filters=filters)
-        return answer(
-            {
-                "items": [summary_body(row) for row in page.rows],
-                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
-            }
-        )
+        return page_answer(project_id, page, summary_body)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.projects).project_id

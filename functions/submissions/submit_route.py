@@ -56,7 +56,7 @@ class SubmitRoute:
             own_host=event.request_context.domain_name or "",
         )
         accepted = self.acceptance.accept(
-            project, run, key, wait_secs=secs, correlation_id=app.correlation_id, traceparent=app.traceparent
+            project, run, key, wait_secs=secs, correlation_id=event.correlation_id, traceparent=event.traceparent
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))

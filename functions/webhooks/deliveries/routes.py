@@ -9,8 +9,8 @@ from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http import parameters
-from functions.http.answers import answer
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS
@@ -63,14 +63,9 @@ class DeliveryRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, filters = parameters.page_limit(query), delivery_filters(query)
-        after = read_cursor(project_id, query["cursor"], DELIVERY_KEY) if "cursor" in query else None
+        after = start_after(query, project_id, DELIVERY_KEY)
         page = self.listing.page(project_id, filters, limit=limit, after=after)
-        return answer(
-            {
-                "items": [delivery_body(delivery) for delivery in page.rows],
-                "next_cursor": write_cursor(project_id, page.next_created_key) if page.next_created_key else None,
-            }
-        )
+        return page_answer(project_id, page, delivery_body)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one delivery with its attempts."""

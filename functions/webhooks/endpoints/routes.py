@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http import parameters
-from functions.http.answers import answer
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
@@ -131,16 +132,11 @@ class EndpointRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, filters, now = parameters.page_limit(query), endpoint_filters(query), self.clock()
-        after = read_cursor(project_id, query["cursor"]) if "cursor" in query else None
+        after = start_after(query, project_id)
         wanted = [endpoint for endpoint in self.store.list_all(project_id) if filters.accept(endpoint, now)]
         rest = [endpoint for endpoint in reversed(wanted) if after is None or _created_key(endpoint) < after]
-        is_more, items = len(rest) > limit, rest[:limit]
-        return answer(
-            {
-                "items": [endpoint_body(endpoint, now) for endpoint in items],
-                "next_cursor": write_cursor(project_id, _created_key(items[-1])) if is_more else None,
-            }
-        )
+        page = cut(rest, limit, _created_key)
+        return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now))
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one endpoint, with the latencies of its last deliveries."""
