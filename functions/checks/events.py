@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from functions.checks.model import Check, Run, RunStatus, event_id_of
 from functions.checks.state import State
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.paths import result_path
+from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
     from functions.checks.state import Announcement
 
-_SCHEMAS = {
-    EVENT_CHECK_CHANGED: "webhook/check_state_changed.v1",
-    EVENT_CHECK_RUN: "webhook/check_run_completed.v1",
-    EVENT_CHECK_MISSED: "webhook/check_run_missed.v1",
-}
 _NEXT = {
     State.UP: "Nothing: the check passes again.",
     State.FAILING: "Compare the failed assertions and the difference with the last good output, then open the run.",
@@ -80,18 +75,9 @@ def state_event(
 def events_of(run: Run) -> list[Event]:
     """Return the stored events of a run, each with its constant id."""
     return [
-        Event(
-            event_id=event_id_of(run.run_id, event_type),
-            type=event_type,
-            schema=_SCHEMAS[event_type],
-            project_id=run.project_id,
-            submission_id="",
-            body=body,
-        )
-        for event_type, body in run.events
+        Event(event_id_of(run.run_id, event_type), event_type, run.project_id, body) for event_type, body in run.events
     ]
 
 
 def _body(event_type: str, at_ms: int, body: dict[str, Any]) -> bytes:
-    whole = {"type": event_type, "timestamp": to_rfc3339(at_ms), **body}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return event_bytes({"type": event_type, "timestamp": to_rfc3339(at_ms), **body})

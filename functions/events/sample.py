@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from functions.clock import to_rfc3339
 from functions.events.catalogue import samples
 from functions.ids import new_id
+from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.deliveries.model import Event
 
 if TYPE_CHECKING:
     from functions.events.requests import SampleRequest
-
-SAMPLE_SCHEMA = "webhook/sample"
 
 
 def sample_event(project_id: str, request: SampleRequest, now_ms: int) -> Event:
@@ -22,5 +20,4 @@ def sample_event(project_id: str, request: SampleRequest, now_ms: int) -> Event:
     body = {**samples()[request.type], "timestamp": to_rfc3339(now_ms)}
     if "id" in body:  # a result has the id of its event
         body["id"] = event_id
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Event(event_id, request.type, SAMPLE_SCHEMA, project_id, "", text.encode())
+    return Event(event_id, request.type, project_id, event_bytes(body))

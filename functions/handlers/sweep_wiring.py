@@ -8,10 +8,9 @@ from functions.submissions.queues import Queues
 from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
 from functions.webhooks.alerts.alerts import Alerts
+from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.alerts.exhausted_store import ExhaustedStore
-from functions.webhooks.alerts.health_checks import HealthChecks
 from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
@@ -27,7 +26,7 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
     box, clock = outbox(settings), completer.clock
     deletions = Deletions(table, Clients.dynamodb(), clock)
     health = HealthStore(table, Clients.dynamodb(), clock)
-    checks = HealthChecks(health, DisabledEvents(box.endpoints, box), box, clock)
+    exhausted = ExhaustedStore(table, Clients.dynamodb(), clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
     queue = OrderedQueue(table, Clients.dynamodb(), clock)
     lane_waker = LaneWaker(lanes, queue, box.hints, project_slots(settings.webhook_senders), clock)
@@ -37,7 +36,7 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
         payloads=completer.payloads,
         deliveries=box.deliveries,
         hints=box.hints,
-        alerts=Alerts(checks, ExhaustedStore(table, Clients.dynamodb(), clock), box),
+        alerts=Alerts(health, exhausted, DisabledEvents(health, box), box, clock),
         deletions=deletions,
         lane_waker=lane_waker,
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),

@@ -4,10 +4,11 @@ from functions.aws.clients import Clients
 from functions.handlers.chat_cards import CARDS
 from functions.handlers.wiring import event_bus
 from functions.settings import ScheduleSettings, SweepSettings, WebhookSettings
+from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.disabled_event import DisabledEvents
+from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
@@ -56,7 +57,7 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
         attempts=Attempts(table, dynamodb),
         hints=box.hints,
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
-        disabled_events=DisabledEvents(box.endpoints, box),
+        disabled_events=DisabledEvents(HealthStore(table, dynamodb), box),
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
         bodies=Bodies(CARDS, settings.public_base_url),
         schedule=Schedule(settings.webhook_retry_secs),

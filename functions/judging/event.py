@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from functions.messages.judging import CaseResult
     from functions.submissions.model import Submission
 
-EVENT_SCHEMA = "webhook/judge_completed.v1"
 MAX_BODY_BYTES = 255 * 1024
 """The event bus takes 256 KiB with the project and the names, and never has to cut this body."""
 
@@ -26,7 +25,6 @@ def judge_event(final: Submission, cases: Sequence[CaseResult], public_base_url:
     return Event(
         event_id=final.event_id or final.submission_id,
         type=EVENT_JUDGED,
-        schema=EVENT_SCHEMA,
         project_id=final.project_id,
         submission_id=final.submission_id,
         body=judge_event_body(final, cases, public_base_url),

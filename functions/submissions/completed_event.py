@@ -13,7 +13,6 @@ from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_types import EVENT_COMPLETED
 
-EVENT_SCHEMA = "webhook/v1"
 MAX_BODY_BYTES = 256 * 1024
 
 type Render = Callable[[bytes, bytes], Mapping[str, Any]]
@@ -25,7 +24,6 @@ def completed_event(submission: Submission, body: bytes) -> Event:
     return Event(
         event_id=submission.event_id or event_id_for(submission.submission_id, EVENT_COMPLETED),
         type=EVENT_COMPLETED,
-        schema=EVENT_SCHEMA,
         project_id=submission.project_id,
         submission_id=submission.submission_id,
         body=body,

@@ -90,7 +90,6 @@ def _deliveries(
     blank = Delivery(
         event_id=event.event_id,
         endpoint_id=RUN_ENDPOINT_ID,
-        webhook_id=event.event_id,
         project_id=event.project_id,
         submission_id=event.submission_id,
         state=DeliveryState.PENDING,

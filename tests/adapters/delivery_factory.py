@@ -16,7 +16,7 @@ BODY = b'{"type":"submission.completed","timestamp":"2026-11-24T12:00:00.000Z"}'
 
 
 def put_event(aws: Aws, event_id: str, *, project_id: str = PROJECT_ID, ttl: int | None = None) -> None:
-    event = Event(event_id, EVENT_COMPLETED, "webhook/v1", project_id, event_id, BODY)
+    event = Event(event_id, EVENT_COMPLETED, project_id, BODY, event_id)
     row = rows.event_row(event, ttl or now_ms() // 1_000 + 86_400)
     aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=to_item(row))
 
@@ -37,7 +37,6 @@ def put_delivery(
     values: dict[str, Any] = {
         "event_id": event_id,
         "endpoint_id": endpoint_id,
-        "webhook_id": event_id,
         "project_id": PROJECT_ID,
         "submission_id": event_id,
         "state": DeliveryState(state),

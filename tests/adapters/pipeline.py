@@ -33,8 +33,8 @@ from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger, metrics
 from functions.webhooks.alerts.alerts import Alerts
+from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.alerts.exhausted_store import ExhaustedStore
-from functions.webhooks.alerts.health_checks import HealthChecks
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
@@ -42,7 +42,6 @@ from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges
-from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.secrets import EndpointSecrets
@@ -130,9 +129,9 @@ class Pipeline:
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
         self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
         self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
-        self.disabled_events = DisabledEvents(self.endpoints, self.outbox)
-        checks = HealthChecks(HealthStore(table, dynamodb, time), self.disabled_events, self.outbox, time)
-        self.alerts = Alerts(checks, ExhaustedStore(table, dynamodb, time), self.outbox)
+        health, exhausted = HealthStore(table, dynamodb, time), ExhaustedStore(table, dynamodb, time)
+        self.disabled_events = DisabledEvents(health, self.outbox)
+        self.alerts = Alerts(health, exhausted, self.disabled_events, self.outbox, time)
         self.queue = OrderedQueue(table, dynamodb, time)
         self.lane_waker = LaneWaker(self.lanes, self.queue, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
         self.deliverer = Deliverer(

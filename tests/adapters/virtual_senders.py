@@ -94,7 +94,7 @@ class VirtualSenders:
     def owe(self, endpoint: Endpoint, body: bytes = b"{}") -> str:
         """Owe an event to an endpoint, with its hint."""
         event_id, now = new_id(), self.time()
-        event = Event(event_id, "submission.completed", "x", endpoint.project_id, "", body)
+        event = Event(event_id, "submission.completed", endpoint.project_id, body)
         plan = plan_publication(self.pipeline.deliveries.table_name, event, Subscribers((endpoint,)), None, now)
         assert self.pipeline.deliveries.put_publication(plan)
         self.queue.send_all(plan.hints)

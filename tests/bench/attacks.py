@@ -163,7 +163,6 @@ def _due_delivery(event_id: str, endpoint_id: str, now: int) -> Delivery:
     return Delivery(
         event_id=event_id,
         endpoint_id=endpoint_id,
-        webhook_id=event_id,
         project_id=PROJECT_ID,
         submission_id="",
         state=DeliveryState.RETRYING,

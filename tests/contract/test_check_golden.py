@@ -77,6 +77,5 @@ def test_the_event_equals_the_golden_one(name: str) -> None:
     event_type, body = made(name)
     assert json.loads(body) == golden(f"webhook/{name}")
     (event,) = events_of(replaced({"events": ((event_type, body),)}))
-    assert event.schema == f"webhook/{name.rpartition('.')[0]}"
-    assert (EVENTS / f"{event.schema}.schema.json").is_file()
+    assert (event.type, event.body) == (event_type, body)
     assert b"very-hidden" not in body

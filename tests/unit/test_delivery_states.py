@@ -13,7 +13,6 @@ SCHEDULE = Schedule((0, 5, 300))
 DELIVERY = Delivery(
     event_id="7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11",
     endpoint_id="run",
-    webhook_id="7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11",
     project_id="dev",
     submission_id="7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11",
     url="https://hooks.example.com/?token=hidden",

@@ -1,26 +1,21 @@
-"""Bodies of `endpoint.degraded`, `endpoint.recovered` and `delivery.exhausted`. They have the host of a URL only."""
+"""The events about endpoints and deliveries that fail. They have the host of a URL only."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.clock import to_rfc3339
+from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.endpoints.health_rule import deciding_rate
-from functions.webhooks.event_types import EVENT_DEGRADED, EVENT_EXHAUSTED, EVENT_RECOVERED
+from functions.webhooks.event_types import EVENT_DISABLED, EVENT_EXHAUSTED
 
 if TYPE_CHECKING:
     from functions.webhooks.alerts.exhausted_store import ExhaustedDeliveries
     from functions.webhooks.endpoints.model import Endpoint, HealthChange
 
-SCHEMAS = {
-    EVENT_DEGRADED: "webhook/endpoint_degraded.v1",
-    EVENT_RECOVERED: "webhook/endpoint_recovered.v1",
-    EVENT_EXHAUSTED: "webhook/delivery_exhausted.v1",
-}
 _NAMESPACE = uuid.UUID("5f3a1de2-6f84-4c7e-9a06-2f1c9f0d7b58")
 
 
@@ -42,6 +37,19 @@ def health_event(endpoint: Endpoint, change: HealthChange, now_ms: int) -> Event
     )
 
 
+def disabled_event(endpoint: Endpoint) -> Event:
+    """Build the event of a disabled endpoint. It is the same on every call for one disabling."""
+    body = {
+        "type": EVENT_DISABLED,
+        "timestamp": endpoint.disabled_at,
+        "endpoint_id": endpoint.endpoint_id,
+        "host": urlsplit(endpoint.url).hostname or "",
+        "reason": endpoint.disabled_reason,
+    }
+    name = f"{endpoint.endpoint_id}:{EVENT_DISABLED}:{endpoint.disabled_at}"
+    return _event(EVENT_DISABLED, endpoint.project_id, name, body)
+
+
 def exhausted_event(exhausted: ExhaustedDeliveries) -> Event:
     """Build the event of exhausted deliveries of one target."""
     since = to_rfc3339(exhausted.since_ms)
@@ -57,11 +65,4 @@ def exhausted_event(exhausted: ExhaustedDeliveries) -> Event:
 
 
 def _event(event_type: str, project_id: str, name: str, body: dict[str, Any]) -> Event:
-    return Event(
-        event_id=str(uuid.uuid5(_NAMESPACE, name)),
-        type=event_type,
-        schema=SCHEMAS[event_type],
-        project_id=project_id,
-        submission_id="",
-        body=json.dumps(body, separators=(",", ":")).encode(),
-    )
+    return Event(str(uuid.uuid5(_NAMESPACE, name)), event_type, project_id, event_bytes(body))

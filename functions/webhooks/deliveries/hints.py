@@ -32,7 +32,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 """
 _TRIES = 3
 _COPIED: Final = (
-    *("webhook_id", "submission_id", "event_type", "created_at", "correlation_id"),
+    *("submission_id", "event_type", "created_at", "correlation_id"),
     *("next_at_ms", "attempt", "attempts_before", "url"),
 )
 _COPIED_BYTES: Final = ("secret_box", "body_digest")

@@ -86,10 +86,9 @@ class Event:
 
     event_id: str
     type: str
-    schema: str
     project_id: str
-    submission_id: str
     body: bytes = field(repr=False)
+    submission_id: str = ""
     correlation_id: str = ""
     traceparent: str = ""
 
@@ -113,7 +112,6 @@ class Delivery:
 
     event_id: str
     endpoint_id: str
-    webhook_id: str
     project_id: str
     submission_id: str
     state: DeliveryState

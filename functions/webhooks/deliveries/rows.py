@@ -45,7 +45,6 @@ def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
         "pk": f"EVENT#{event.event_id}",
         "sk": "EVENT",
         "type": event.type,
-        "schema": event.schema,
         "project_id": event.project_id,
         "submission_id": event.submission_id,
         "body_zlib": zlib.compress(event.body),
@@ -59,7 +58,6 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
     return {
         "pk": f"EVENT#{delivery.event_id}",
         "sk": f"DELIVERY#{delivery.endpoint_id}",
-        "webhook_id": delivery.webhook_id,
         "project_id": delivery.project_id,
         "submission_id": delivery.submission_id,
         "url": delivery.url or None,
@@ -111,7 +109,6 @@ def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
     return Event(
         event_id=event_id,
         type=row["type"],
-        schema=row["schema"],
         project_id=row["project_id"],
         submission_id=row["submission_id"],
         body=zlib.decompress(row["body_zlib"]),
@@ -124,7 +121,6 @@ def to_delivery(row: Mapping[str, Any]) -> Delivery:
     return Delivery(
         event_id=event_id,
         endpoint_id=endpoint_id,
-        webhook_id=row["webhook_id"],
         project_id=row["project_id"],
         submission_id=row["submission_id"],
         url=str(row.get("url", "")),

@@ -60,7 +60,7 @@ def delivery_body(delivery: Delivery) -> Body:
     """Return one item of the list."""
     return {
         "id": f"{delivery.event_id}.{delivery.endpoint_id}",
-        "webhook_id": delivery.webhook_id,
+        "webhook_id": delivery.event_id,
         "type": delivery.event_type,
         "endpoint_id": delivery.endpoint_id,
         "submission_id": delivery.submission_id or None,

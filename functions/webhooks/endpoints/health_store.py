@@ -66,6 +66,21 @@ class HealthStore(Table):
         update = ConditionalUpdate({}, "#untold_at = :at", {"at": change.at}, UNTOLD)
         self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
 
+    def finish_disabled_event(self, endpoint: Endpoint) -> None:
+        """Clear the due key after `endpoint.disabled`, unless the endpoint was disabled again or owes another event."""
+        condition = "attribute_not_exists(#disabled_at)"
+        values: dict[str, Value] = {}
+        if endpoint.disabled_at is not None:
+            condition += " OR #disabled_at = :seen"
+            values["seen"] = endpoint.disabled_at
+        update = ConditionalUpdate(
+            {},
+            f"attribute_exists(#pk) AND attribute_not_exists(#untold_type) AND ({condition})",
+            values,
+            _DUE,
+        )
+        self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+
     def finish_check(self, endpoint: Endpoint, taken_until_ms: int) -> None:
         """Plan the next check of a degraded endpoint. Others are due no more, unless they have failed again."""
         condition = "#due_at_ms = :taken"

@@ -1,4 +1,4 @@
-"""Endpoint rows: consistent reads, the lock of a long call, and the end of `endpoint.disabled`."""
+"""Endpoint rows: consistent reads, and the lock of a long call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from functions.webhooks.endpoints.rows import (
 from functions.webhooks.endpoints.subscribers import Subscribers
 
 if TYPE_CHECKING:
-    from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.model import Endpoint
 
 
@@ -40,21 +39,6 @@ class EndpointStore(Table):
         return Subscribers(
             tuple(sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))), log_until_ms
         )
-
-    def finish_disabled_event(self, endpoint: Endpoint) -> None:
-        """Clear the due key after `endpoint.disabled`, unless the endpoint was disabled again or owes another event."""
-        condition = "attribute_not_exists(#disabled_at)"
-        values: dict[str, Value] = {}
-        if endpoint.disabled_at is not None:
-            condition += " OR #disabled_at = :seen"
-            values["seen"] = endpoint.disabled_at
-        update = ConditionalUpdate(
-            {},
-            f"attribute_exists(#pk) AND attribute_not_exists(#untold_type) AND ({condition})",
-            values,
-            ("due_shard", "due_at_ms"),
-        )
-        self._is_updated(update, _key(endpoint))
 
     def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
         """Lock the endpoint for a long call until `until_ms`; False if another call has the lock, or it is gone."""

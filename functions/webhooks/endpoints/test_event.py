@@ -1,17 +1,16 @@
 """The event `webhook.test` and the response of a test send."""
 
-import json
 from collections.abc import Mapping
 
 from functions.clock import to_rfc3339
 from functions.http.json_body import Body
+from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.deliveries.views import reply_body
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.event_types import EVENT_TEST
 from functions.webhooks.sending.reply import Reply
 
-EVENT_SCHEMA = "webhook/webhook_test.v1"
 _OK = range(200, 300)
 
 
@@ -23,8 +22,7 @@ def webhook_test(endpoint: Endpoint, event_id: str, now_ms: int) -> Event:
         "endpoint_id": endpoint.endpoint_id,
         "message": "A test. Nothing ran, and nothing needs to be done.",
     }
-    text = json.dumps(body, separators=(",", ":"))
-    return Event(event_id, EVENT_TEST, EVENT_SCHEMA, endpoint.project_id, "", text.encode())
+    return Event(event_id, EVENT_TEST, endpoint.project_id, event_bytes(body))
 
 
 def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, reply: Reply) -> Body:

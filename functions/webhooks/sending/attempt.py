@@ -8,6 +8,7 @@ from random import SystemRandom
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
+from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import (
@@ -20,7 +21,6 @@ from functions.webhooks.deliveries.model import (
     after_reply,
 )
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.disabled_event import DisabledEvents
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.bodies import Bodies
@@ -172,9 +172,9 @@ class Deliverer:
         delivery = held.delivery
         body = self.bodies.body(held.endpoint, delivery.event_id, delivery.submission_id, event)
         timestamp_secs = self.clock() // MS_PER_SEC
-        signature = signatures(target.keys, delivery.webhook_id, timestamp_secs, body)
+        signature = signatures(target.keys, delivery.event_id, timestamp_secs, body)
         headers = webhook_headers(
-            delivery.webhook_id, timestamp_secs, signature, target.headers, target.api_version, delivery.traceparent
+            delivery.event_id, timestamp_secs, signature, target.headers, target.api_version, delivery.traceparent
         )
         return self.egress.post(target.url, headers, body)
 

@@ -273,7 +273,7 @@ def _is_same(delivery: Delivery) -> tuple[str, dict[str, Value]]:
         condition += " AND #attempts_before = :same_attempts_before"
     else:
         condition += " AND (attribute_not_exists(#attempts_before) OR #attempts_before = :same_attempts_before)"
-    for name in ("project_id", "webhook_id", "url", "secret_box", "body_digest"):
+    for name in ("project_id", "url", "secret_box", "body_digest"):
         value = getattr(delivery, name)
         if value:
             condition += f" AND #{name} = :same_{name}"

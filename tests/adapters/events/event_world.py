@@ -60,7 +60,7 @@ class EventWorld:
         """Publish an event without a submission through the outbox; return its id."""
         event_id = f"{number:08x}-0000-4000-8000-00000000000{number % 16:x}"
         body = {"type": "check.state.changed", "timestamp": "2026-11-24T12:00:00.000Z", "n": number}
-        event = Event(event_id, "check.state.changed", "x", "dev", "", json.dumps(body).encode())
+        event = Event(event_id, "check.state.changed", "dev", json.dumps(body).encode())
         self.pipeline.outbox.publish(event)
         return event_id
 

@@ -83,7 +83,7 @@ def test_every_consumer_gets_the_same_order(world: EventWorld) -> None:
 def test_a_transaction_that_commits_late_gets_a_late_position(world: EventWorld) -> None:
     """Its entry has an older time than entries that were polled before it committed."""
     world.poll()
-    late = Event(new_id(), "check.state.changed", "x", "dev", "", b'{"timestamp": "t"}')
+    late = Event(new_id(), "check.state.changed", "dev", b'{"timestamp": "t"}')
     old_row = new_row(late, world.pipeline.time())
     world.pipeline.time.advance(30)
     early = world.publish(1)
@@ -248,7 +248,7 @@ def test_a_filter_looks_past_other_events_and_commits_them(world: EventWorld) ->
 def test_replays_and_tests_come_only_to_consumers_that_want_them(world: EventWorld) -> None:
     world.poll("plain")
     world.poll("all")
-    sample = Event(new_id(), "webhook.test", "x", "dev", "", b'{"timestamp": "t"}')
+    sample = Event(new_id(), "webhook.test", "dev", b'{"timestamp": "t"}')
     assert world.writer.add_test(sample)
     run = world.run()
     endpoint_run = world.run(webhook_url=world.pipeline.receiver.url)
@@ -278,7 +278,7 @@ def test_a_page_holds_at_most_4_mib_and_the_rest_follows(world: EventWorld) -> N
     for number in range(20):
         event_id = f"{number:08x}-0000-4000-8000-000000000000"
         body = json.dumps({"type": "check.state.changed", "timestamp": "t", "text": "x" * 250_000}).encode()
-        world.pipeline.outbox.publish(Event(event_id, "check.state.changed", "x", "dev", "", body))
+        world.pipeline.outbox.publish(Event(event_id, "check.state.changed", "dev", body))
         runs.append(event_id)
     first = world.poll()
     assert len(first.events) == 16

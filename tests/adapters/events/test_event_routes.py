@@ -51,7 +51,7 @@ def other(aws: Aws, age_ms: int, event_type: str = "check.state.changed", text: 
     """Store an event without a submission as the outbox does it; return its id."""
     event_id, at = new_id(), now_ms() - age_ms
     body = {**samples()[event_type], "timestamp": to_rfc3339(at), "difference": text}
-    event = Event(event_id, event_type, "x", PROJECT_ID, "", json.dumps(body).encode())
+    event = Event(event_id, event_type, PROJECT_ID, json.dumps(body).encode())
     table = aws.names["DeliveriesTable"]
     plan = plan_publication(table, event, Subscribers(), None, at)
     assert DeliveryStore(table, Clients.dynamodb()).put_publication(plan)
@@ -133,7 +133,7 @@ def test_undelivered_events_are_those_with_an_open_or_failed_delivery(aws: Aws, 
     for number in range(7):
         event_id = new_id()
         body = json.dumps({"type": "submission.completed", "timestamp": "2026-11-24T12:00:00.000Z"}).encode()
-        event = Event(event_id, "submission.completed", "x", PROJECT_ID, event_id, body)
+        event = Event(event_id, "submission.completed", PROJECT_ID, body, event_id)
         own = RunTarget("https://hooks.example.com/", b"sealed")
         plan = plan_publication(table, event, Subscribers(), own, start_ms + number)
         assert DeliveryStore(table, dynamodb).put_publication(plan)

@@ -252,7 +252,7 @@ def test_a_deletion_cancels_pending_deliveries(aws: Aws, store: SubmissionStore,
     write_final(store, SUBMISSION_ID, completion())
     table = aws.names["DeliveriesTable"]
     deliveries = DeliveryStore(table, Clients.dynamodb())
-    event = Event(SUBMISSION_ID, "submission.completed", "webhook/v1", PROJECT_ID, SUBMISSION_ID, b"the output")
+    event = Event(SUBMISSION_ID, "submission.completed", PROJECT_ID, b"the output", SUBMISSION_ID)
     own = RunTarget("https://hooks.example.com/x", secret_box=b"sealed")
     assert deliveries.put_publication(plan_publication(table, event, Subscribers(), own, from_rfc3339(row.created_at)))
     assert _kept_bodies(aws) == [zlib.compress(b"the output")]

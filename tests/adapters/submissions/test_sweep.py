@@ -483,7 +483,6 @@ def owe(pipeline: Pipeline, project_id: str, due_at_ms: int, count: int = 1) -> 
         delivery = Delivery(
             event_id=event_id,
             endpoint_id="run",
-            webhook_id=event_id,
             project_id=project_id,
             submission_id=event_id,
             state=DeliveryState.RETRYING,

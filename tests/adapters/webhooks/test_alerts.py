@@ -160,7 +160,7 @@ def test_a_failure_during_a_check_keeps_the_endpoint_due(pipeline: Pipeline, fla
     )
     seen = pipeline.at(flaky)
     answer(pipeline, flaky, 500)
-    pipeline.alerts.checks.check(seen, taken_until_ms)
+    pipeline.alerts.check_health(seen, taken_until_ms)
     assert due(pipeline) == [f"ENDPOINT#{flaky.endpoint_id}"]
 
 

@@ -27,7 +27,7 @@ PROJECT = '{"project_id":"dev",'
 
 
 def event_of(body: bytes) -> Event:
-    return Event(SUBMISSION_ID, EVENT_COMPLETED, "webhook/v1", "dev", SUBMISSION_ID, body)
+    return Event(SUBMISSION_ID, EVENT_COMPLETED, "dev", body, SUBMISSION_ID)
 
 
 @pytest.fixture

@@ -265,7 +265,7 @@ def test_a_finished_delivery_is_replayed(
     after = stored(deliveries, before)
     assert (after.state, after.attempt, after.scheduled_attempts) == (DeliveryState.PENDING, 4, 0)
     assert after.lane_at_ms is None
-    assert (after.webhook_id, after.url, after.secret_box) == (before.webhook_id, before.url, before.secret_box)
+    assert (after.url, after.secret_box) == (before.url, before.secret_box)
     assert hints(aws) == [hint_of(before)]
     due = [entry for shard in range(16) for entry in deliveries.due(f"DUE#{shard}", now_ms() + HINTED_MS, 10)]
     assert [entry.row_id for entry in due] == [f"{before.event_id}#{before.endpoint_id}"]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from functions.webhooks.alerts.events import disabled_event
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.disabled_event import disabled_event
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.hook_verification import is_genuine

@@ -17,7 +17,6 @@ URL = "https://hooks.example.com:8443/x?token=1"
 DELIVERY = Delivery(
     event_id="event",
     endpoint_id="run",
-    webhook_id="event",
     project_id="dev",
     submission_id="submission",
     state=DeliveryState.PENDING,

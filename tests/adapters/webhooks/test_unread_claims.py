@@ -70,7 +70,6 @@ def forged(hint: str, body: bytes | None = None, **changes: Any) -> str:
         {"body": b'{"type":"submission.completed","forged":true}'},
         {"url": "http://127.0.0.1:9/stolen"},
         {"url": ""},
-        {"webhook_id": "another"},
         {"secret_box": b"another"},
         {"secret_box": b""},
         {"attempt": 1},
