@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.messages.base import RequestedLimits
 from functions.messages.judging import JudgeRequested, Judging
+from functions.submissions.execution_request import request_values
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES, Kind
 
 if TYPE_CHECKING:
@@ -70,19 +70,5 @@ def judge_requested(
     row: Submission, code: bytes, requested_at: str, judging: Judging | None, judging_key: str | None
 ) -> JudgeRequested:
     """Return the message for the row's `execution_id`."""
-    return JudgeRequested.model_validate(
-        {
-            "submission_id": row.submission_id,
-            "execution_id": row.execution_id,
-            "project_id": row.project_id,
-            "language": row.language,
-            "profile": row.profile,
-            "priority": row.priority,
-            "code": code,
-            "limits": RequestedLimits(**row.limits),  # type: ignore[arg-type]  # checked against their ceilings
-            "requested_at": requested_at,
-            "judging": judging,
-            "judging_key": judging_key,
-        },
-        strict=False,
-    )
+    values = request_values(row, code, requested_at) | {"judging": judging, "judging_key": judging_key}
+    return JudgeRequested.model_validate(values, strict=False)

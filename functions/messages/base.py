@@ -2,22 +2,20 @@
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
 )
 
 from functions.clock import from_rfc3339
 from functions.errors import MessageInvalidError
 from functions.messages.evidence import Shape, ShortText
+from functions.messages.languages import Language, Profile
 from functions.messages.verdict import Actor, Cause, Phase, Verdict
 
 
@@ -44,12 +42,14 @@ CorrelationId = Annotated[str, Field(pattern=r"^[0-9A-Za-z._~:=+/-]{1,128}$")]
 NodeId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
+def is_none(value: object) -> bool:
+    """Whether a message leaves out an optional field."""
+    return value is None
+
+
 class Message(Shape):
     """Base of all messages. Attributes have the names of the JSON; base64 is decoded."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
-    )
     version: Literal[1] = 1
 
     @classmethod
@@ -65,29 +65,41 @@ class Message(Shape):
         return self.model_dump_json(by_alias=True)
 
 
-class Correlated(Message):
-    """A message about one submission. The id is that of its request; a runner of an older revision sends none."""
+class FromExecution(Message):
+    """A message of a runner about one execution.
 
-    correlation_id: CorrelationId | None = None
+    `correlation_id`: that of the submission's request; a runner of an older revision sends none.
+    """
 
-    @model_serializer(mode="wrap")
-    def _only_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = ("correlation_id", "compile_stderr_base64", "compile_stderr")
-        return {name: value for name, value in handler(self).items() if name not in optional or value is not None}
+    submission_id: Uuid
+    execution_id: Uuid
+    node_id: NodeId
+    started_at: Time
+    correlation_id: CorrelationId | None = Field(default=None, exclude_if=is_none)
 
 
 class RequestedLimits(Shape):
     """Limits that the client set. The runner has its defaults for the others."""
 
-    cpu_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    wall_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    memory_mb: Annotated[int, Field(ge=1)] | None = None
-    max_processes: Annotated[int, Field(ge=1)] | None = None
-    output_kb: Annotated[int, Field(ge=1)] | None = None
+    cpu_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(default=None, exclude_if=is_none)
+    wall_time_secs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(default=None, exclude_if=is_none)
+    memory_mb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
+    max_processes: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
+    output_kb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
 
-    @model_serializer(mode="wrap")
-    def _only_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
+
+class ForExecution(Message):
+    """A message that requests one execution of a submission. The sweeper sends it again with a new execution id."""
+
+    submission_id: Uuid
+    execution_id: Uuid
+    project_id: Annotated[str, Field(min_length=1, max_length=64)]
+    language: Language
+    profile: Profile
+    priority: Literal["interactive", "batch"]
+    code: Annotated[Base64, Field(alias="code_base64", repr=False)]
+    limits: RequestedLimits
+    requested_at: Time
 
 
 class Result(Shape):

@@ -18,9 +18,11 @@ CgroupBackend = Literal["cgroup_v1", "cgroup_v2"]
 
 
 class Shape(BaseModel):
-    """Strict and frozen. Unknown keys are dropped: a newer runner may send more."""
+    """Strict and frozen. Unknown keys are dropped: a newer runner may send more. Errors do not quote the input."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 class Metrics(Shape):

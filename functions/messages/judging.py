@@ -5,31 +5,27 @@ bucket: `Judging` (`judging_key`), `CaseResults` (`cases_key`), and the whole ou
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
 from functions.errors import MessageInvalidError
 from functions.messages.base import (
     Base64,
-    Correlated,
-    Message,
-    NodeId,
+    ForExecution,
+    FromExecution,
     RequestedLimits,
     Result,
     Time,
-    Uuid,
+    is_none,
     problem_places,
 )
 from functions.messages.evidence import Count, Evidence, Measure, Metrics, Shape
-from functions.messages.languages import Language, Profile
+from functions.messages.languages import Language
 from functions.messages.verdict import Integrity
 
 MAX_CASES = 200
@@ -77,28 +73,14 @@ class Outcome(StrEnum):
     JUDGE_ERROR = "judge_error"
 
 
-class _Named(Shape):
-    """A shape whose attributes may be set by their own names."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-
-class _Sparse(_Named):
-    """A shape that leaves out its fields without a value."""
-
-    @model_serializer(mode="wrap")
-    def _only_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
-
-
-class CheckerFile(_Named):
+class CheckerFile(Shape):
     """A file beside the source of a checker program."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
     content: Annotated[Base64, Field(alias="content_base64", repr=False)]
 
 
-class CheckerProgram(_Named):
+class CheckerProgram(Shape):
     """A checker or an interactor. `files` are beside its source when it is compiled, and when it runs."""
 
     language: Language
@@ -108,25 +90,25 @@ class CheckerProgram(_Named):
     code: Annotated[Base64, Field(alias="code_base64", repr=False)]
 
 
-class Checker(_Sparse):
+class Checker(Shape):
     """One checker. The options belong to `tokens`, `program` to `program` and `interactor`."""
 
     kind: CheckerKind
-    case_sensitive: bool | None = None
-    float_abs: Measure | None = None
-    float_rel: Measure | None = None
-    program: CheckerProgram | None = None
+    case_sensitive: bool | None = Field(default=None, exclude_if=is_none)
+    float_abs: Measure | None = Field(default=None, exclude_if=is_none)
+    float_rel: Measure | None = Field(default=None, exclude_if=is_none)
+    program: CheckerProgram | None = Field(default=None, exclude_if=is_none)
 
 
-class Case(_Sparse):
+class Case(Shape):
     """One case. `checker`: the place of its checker in `Judging.checkers`. `limits`: in place of those of the run."""
 
     stdin: Annotated[Base64, Field(alias="stdin_base64", repr=False)]
     args: Arguments
     limits: RequestedLimits
     checker: Count
-    expected: Annotated[Base64 | None, Field(alias="expected_base64", repr=False)] = None
-    group: Name | None = None
+    expected: Base64 | None = Field(default=None, alias="expected_base64", repr=False, exclude_if=is_none)
+    group: Name | None = Field(default=None, exclude_if=is_none)
 
 
 class Group(Shape):
@@ -149,19 +131,10 @@ class Judging(Shape):
         return self.model_dump_json(by_alias=True)
 
 
-class JudgeRequested(Message):
+class JudgeRequested(ForExecution):
     """Request one execution of a judge run. Either `judging` or `judging_key` is null."""
 
     type: Literal["judge_requested"] = "judge_requested"
-    submission_id: Uuid
-    execution_id: Uuid
-    project_id: Annotated[str, Field(min_length=1, max_length=64)]
-    language: Language
-    profile: Profile
-    priority: Literal["interactive", "batch"]
-    code: Annotated[Base64, Field(alias="code_base64", repr=False)]
-    limits: RequestedLimits
-    requested_at: Time
     judging: Judging | None
     judging_key: Annotated[str, Field(pattern=r"^judge-inputs/[0-9A-Za-z/_-]{1,200}$")] | None
 
@@ -172,12 +145,12 @@ class JudgeRequested(Message):
         return self
 
 
-class CaseStream(_Sparse):
+class CaseStream(Shape):
     """The first bytes of an output stream, and the key of the object with all of it if that was kept."""
 
     size_bytes: Count
     head: Annotated[Base64, Field(alias="base64", repr=False)]
-    object_key: str | None = None
+    object_key: str | None = Field(default=None, exclude_if=is_none)
 
 
 class CaseRun(Shape):
@@ -219,30 +192,22 @@ class Compilation(Shape):
     cached: bool
 
 
-class JudgeProgress(Correlated):
+class JudgeProgress(FromExecution):
     """Cases that ended since the last progress message, without their outputs. It may be late or lost."""
 
     type: Literal["judge_progress"] = "judge_progress"
-    submission_id: Uuid
-    execution_id: Uuid
-    node_id: NodeId
-    started_at: Time
     sent_at: Time
     cases: Annotated[tuple[CaseResult, ...], Field(max_length=MAX_CASES)]
 
 
-class JudgeCompleted(Correlated):
+class JudgeCompleted(FromExecution):
     """The whole outcome of one execution of a judge run.
 
     `failure`: the platform's, then nothing else is known; else null. `cases` is null if `cases_key` is not.
     """
 
     type: Literal["judge_completed"] = "judge_completed"
-    submission_id: Uuid
-    execution_id: Uuid
-    node_id: NodeId
     language: Language
-    started_at: Time
     completed_at: Time
     failure: Result | None
     compile: Compilation | None

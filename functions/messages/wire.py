@@ -3,29 +3,27 @@
 `Message.parse(text)` raises MessageInvalidError; `message.serialise()` gives the JSON text of a queue message.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
 from functions.errors import MessageInvalidError
 from functions.messages.base import (
     Base64,
-    Correlated,
+    ForExecution,
+    FromExecution,
     Message,
     NodeId,
-    RequestedLimits,
     Result,
     Time,
-    Uuid,
+    is_none,
     problem_places,
 )
 from functions.messages.evidence import (
@@ -39,49 +37,31 @@ from functions.messages.evidence import (
     ShortText,
 )
 from functions.messages.judging import JudgeCompleted, JudgeProgress, JudgeRequested
-from functions.messages.languages import Language, Profile
+from functions.messages.languages import Language
 from functions.messages.verdict import Integrity
 
 
-class ExecutionRequested(Message):
-    """Request one execution. The sweeper sends it again with a new execution id."""
+class ExecutionRequested(ForExecution):
+    """Request one execution of a run."""
 
     type: Literal["execution_requested"] = "execution_requested"
-    submission_id: Uuid
-    execution_id: Uuid
-    project_id: Annotated[str, Field(min_length=1, max_length=64)]
-    language: Language
-    profile: Profile
-    priority: Literal["interactive", "batch"]
-    code: Annotated[Base64, Field(alias="code_base64", repr=False)]
     stdin: Annotated[Base64, Field(alias="stdin_base64", repr=False)]
-    limits: RequestedLimits
-    requested_at: Time
-    environment: Annotated[dict[str, str] | None, Field(repr=False)] = None
-    secret_names: tuple[str, ...] | None = None
-
-    @model_serializer(mode="wrap")
-    def _only_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
+    environment: dict[str, str] | None = Field(default=None, repr=False, exclude_if=is_none)
+    secret_names: tuple[str, ...] | None = Field(default=None, exclude_if=is_none)
 
 
-class ExecutionStarted(Correlated):
+class ExecutionStarted(FromExecution):
     """A runner has started the submission."""
 
     type: Literal["execution_started"] = "execution_started"
-    submission_id: Uuid
-    execution_id: Uuid
-    node_id: NodeId
-    started_at: Time
 
 
 class Stream(Shape):
     """One output stream: its bytes (`content`), or the key of the object that holds them."""
 
-    model_config = ConfigDict(populate_by_name=True)
     size_bytes: Count
-    content: Annotated[Base64 | None, Field(alias="base64", repr=False)] = None
-    object_key: str | None = None
+    content: Base64 | None = Field(default=None, alias="base64", repr=False, exclude_if=is_none)
+    object_key: str | None = Field(default=None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -89,20 +69,12 @@ class Stream(Shape):
             raise ValueError("needs either base64 or object_key")
         return self
 
-    @model_serializer(mode="wrap")
-    def _only_one(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
 
-
-class ExecutionCompleted(Correlated):
+class ExecutionCompleted(FromExecution):
     """The outcome of one execution. Its object keys must be under its own submission and execution."""
 
     type: Literal["execution_completed"] = "execution_completed"
-    submission_id: Uuid
-    execution_id: Uuid
-    node_id: NodeId
     language: Language
-    started_at: Time
     completed_at: Time
     result: Result
     stdout: Stream
@@ -110,7 +82,7 @@ class ExecutionCompleted(Correlated):
     integrity: Integrity
     metrics: Metrics | None
     evidence: Evidence | None
-    compile_stderr: Annotated[Base64 | None, Field(alias="compile_stderr_base64", repr=False)] = None
+    compile_stderr: Base64 | None = Field(default=None, alias="compile_stderr_base64", repr=False, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _own_objects_only(self) -> Self:
@@ -144,11 +116,7 @@ class RunnerHeartbeat(Message):
     cgroup_backend: CgroupBackend | None
     namespace_support: bool
     controls: Names
-    problem: Annotated[str | None, Field(min_length=1, max_length=2_000)] = None
-
-    @model_serializer(mode="wrap")
-    def _without_no_problem(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if (name, value) != ("problem", None)}
+    problem: Annotated[str, Field(min_length=1, max_length=2_000)] | None = Field(default=None, exclude_if=is_none)
 
 
 type Requested = ExecutionRequested | JudgeRequested

@@ -1,5 +1,7 @@
 """Build the message that requests one execution of a submission."""
 
+from typing import Any
+
 from functions.messages.base import RequestedLimits
 from functions.messages.variables import Environment
 from functions.messages.wire import ExecutionRequested
@@ -11,19 +13,26 @@ def execution_requested(
 ) -> ExecutionRequested:
     """Return the message for the row's `execution_id`. Code and stdin are separate: they may come from the bucket."""
     return ExecutionRequested.model_validate(
-        {
-            "submission_id": submission.submission_id,
-            "execution_id": submission.execution_id,
-            "project_id": submission.project_id,
-            "language": submission.language,
-            "profile": submission.profile,
-            "priority": submission.priority,
-            "code": code,
+        request_values(submission, code, requested_at)
+        | {
             "stdin": stdin,
-            "limits": RequestedLimits(**submission.limits),  # type: ignore[arg-type]  # checked against their ceilings
-            "requested_at": requested_at,
             "environment": None if environment is None else environment.variables,
             "secret_names": None if environment is None else environment.secret_names or None,
         },
         strict=False,
     )
+
+
+def request_values(submission: Submission, code: bytes, requested_at: str) -> dict[str, Any]:
+    """Return the fields that the messages of both kinds of submissions have."""
+    return {
+        "submission_id": submission.submission_id,
+        "execution_id": submission.execution_id,
+        "project_id": submission.project_id,
+        "language": submission.language,
+        "profile": submission.profile,
+        "priority": submission.priority,
+        "code": code,
+        "limits": RequestedLimits(**submission.limits),  # type: ignore[arg-type]  # checked against their ceilings
+        "requested_at": requested_at,
+    }
