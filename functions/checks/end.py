@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.retries import tries
-from functions.aws.payloads import PayloadMissingError
 from functions.checks.difference import difference
 from functions.checks.evaluation import evaluate
 from functions.checks.events import run_event, state_event
@@ -16,6 +15,7 @@ from functions.checks.state import Finished, Standing, State, Step, settle, sett
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.messages.verdict import Verdict
+from functions.submissions.output import output_if_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +45,12 @@ class Ending:
         if submission is None:
             return self.refuse(check, run, "the submission was deleted before its end")
         last_good = self.runs.last_good(check)
-        stdout = self._output(submission, submission.stdout, submission.stdout_key)
+        stdout = output_if_kept(self.payloads, submission, "stdout")
         outcome = Outcome(
             verdict=submission.verdict or Verdict.IE.value,
             exit_code=submission.result.get("exit_code"),
             stdout=stdout,
-            stderr=self._output(submission, submission.stderr, submission.stderr_key),
+            stderr=output_if_kept(self.payloads, submission, "stderr"),
             wall_time_secs=(submission.metrics or {}).get("wall_time_secs"),
             memory_peak_bytes=(submission.metrics or {}).get("memory_peak_bytes"),
         )
@@ -147,14 +147,6 @@ class Ending:
         if step.announce is not None:
             events.append(state_event(check, ended, step.announce, change, now, self.public_base_url))
         return replace(ended, events=tuple(events))
-
-    def _output(self, submission: Submission, inline: bytes | None, key: str | None) -> bytes:
-        if key is None:
-            return inline or b""
-        try:
-            return self.payloads.get_output(submission.submission_id, key)
-        except PayloadMissingError:
-            return b""
 
 
 def _finished(run: Run, *, passed: bool, is_platform_fault: bool) -> Finished:

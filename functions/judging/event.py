@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from functions.http.paths import judge_path
 from functions.judging.views import OUTPUT_MAX_BYTES, final_body
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
-from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_types import EVENT_JUDGED
 
 if TYPE_CHECKING:
@@ -18,19 +17,6 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 255 * 1024
 """The event bus takes 256 KiB with the project and the names, and never has to cut this body."""
-
-
-def judge_event(final: Submission, cases: Sequence[CaseResult], public_base_url: str) -> Event:
-    """Return the event of a final judge run."""
-    return Event(
-        event_id=final.event_id or final.submission_id,
-        type=EVENT_JUDGED,
-        project_id=final.project_id,
-        submission_id=final.submission_id,
-        body=judge_event_body(final, cases, public_base_url),
-        correlation_id=final.correlation_id or "",
-        traceparent=final.traceparent or "",
-    )
 
 
 def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base_url: str) -> bytes:

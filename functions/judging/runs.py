@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.payloads import PayloadMissingError
 from functions.errors import MessageInvalidError
-from functions.judging.event import judge_event
+from functions.judging.event import judge_event_body
 from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of
 from functions.judging.work import requested_again
 from functions.messages.judging import CaseResults, Outcome
 from functions.messages.verdict import Integrity
+from functions.submissions.completed_event import submission_event
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class JudgedRuns:
 
     def event(self, final: Submission) -> Event:
         """Return the event of a final judge run."""
-        return judge_event(final, self.results(final), self.public_base_url)
+        return submission_event(final, judge_event_body(final, self.results(final), self.public_base_url))
 
     def results(self, final: Submission) -> tuple[CaseResult, ...]:
         """Return the results of a final judge run; none after a failure of the platform, and of deleted objects."""

@@ -53,10 +53,9 @@ class OperationRoutes:
         row = self.submissions.get(submission_id)
         if row is None:
             raise NotFoundError(NO_SUCH_RESULT)
-        event_id = row.event_id or row.submission_id
-        deliveries = self.deliveries.deliveries_of(event_id)
+        deliveries = self.deliveries.deliveries_of(submission_id)
         attempts = {each.endpoint_id: self.listing.last_attempts(each) for each in deliveries}
-        has_event = self.deliveries.get_event(event_id) is not None
+        has_event = self.deliveries.get_event(submission_id) is not None
         self.log.info("Submission traced", **row.log_ids, project_id=row.project_id, request_id=app.request_id)
         body = trace_body(Trace(row, deliveries, attempts, has_event), self.log_group_prefix, self.clock())
         return answer(body)

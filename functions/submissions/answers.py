@@ -13,12 +13,14 @@ from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
 from functions.submissions.model import Kind
+from functions.submissions.output import read_output
 from functions.submissions.views import WHOLE, Shape, compact, pending_body, result_body, serialise_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.submissions.model import Submission
+    from functions.submissions.output import Stream
     from functions.submissions.store import SubmissionStore
 
 NO_SUCH_RESULT = "There is no such submission."
@@ -58,7 +60,7 @@ class Results:
         """Answer with the result object in any state. `prefix`: the stage part of our paths."""
         if not row.is_final:
             return answer(compact(pending_body(row)) if shape.is_compact else pending_body(row))
-        stdout, stderr = self._read(row, row.stdout, row.stdout_key), self._read(row, row.stderr, row.stderr_key)
+        stdout, stderr = self._read(row, "stdout"), self._read(row, "stderr")
         body = result_body(row, stdout, stderr, encoding=shape.encoding)
         if shape.is_compact:
             body = compact(body)
@@ -67,22 +69,19 @@ class Results:
         text = serialise_within(body, url=prefix + result_path(row.submission_id))
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
-    def raw(self, row: Submission, stream: str) -> Response[bytes]:
+    def raw(self, row: Submission, stream: Stream) -> Response[bytes]:
         """Answer with the exact bytes of one stream. Raises ConflictError before the run is final."""
         if not row.is_final:
             raise ConflictError("The run is not finished, so its output is not complete yet.")
-        content = self._read(row, getattr(row, stream), getattr(row, f"{stream}_key"))
         return Response(
             status_code=200,
             content_type="application/octet-stream",
             headers={"x-content-type-options": "nosniff"},  # the content comes from an untrusted program
-            body=content,
+            body=self._read(row, stream),
         )
 
-    def _read(self, row: Submission, inline: bytes | None, key: str | None) -> bytes:
-        if key is None:
-            return inline or b""
+    def _read(self, row: Submission, stream: Stream) -> bytes:
         try:
-            return self.payloads.get_output(row.submission_id, key)
+            return read_output(self.payloads, row, stream)
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None

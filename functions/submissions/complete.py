@@ -90,7 +90,7 @@ class Completer:
         Raises UnavailableError and the errors of the tables. The row is then as before.
         """
         final = with_completion(row, completion)
-        published = self._write([self.submissions.final_update(row, completion)], row, final)
+        published = self._write([self.submissions.final_update(final, completion)], row, final)
         return None if published is None else self._end(final, published)
 
     def complete_new(self, row: Submission, completion: Completion, claim: Claim | None) -> Ended:
@@ -128,7 +128,7 @@ class Completer:
     def end_again(self, row: Submission) -> Ended:
         """Do what comes after the write of a final row, because the process that wrote it may have died."""
         self.quotas.release(row.quota_claim)
-        return Ended(row, tuple(self.deliveries.pending_hints(row.event_id or row.submission_id)))
+        return Ended(row, tuple(self.deliveries.pending_hints(row.submission_id)))
 
     def send(self, hints: Sequence[Hint]) -> None:
         """Send the hints of runs that have ended, ten a call. The sweeper sends those that fail."""

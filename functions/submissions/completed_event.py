@@ -1,13 +1,13 @@
 """The body of a `submission.completed` webhook: the result object with type and timestamp, at most 256 KiB."""
 
 import codecs
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from functions.aws.payloads import PayloadMissingError, Payloads
+from functions.aws.payloads import Payloads
+from functions.http.json_body import Body
 from functions.http.paths import result_path
 from functions.submissions.judge_runs import JudgeRuns
-from functions.submissions.model import Kind, Submission, event_id_for
+from functions.submissions.model import Kind, Submission
+from functions.submissions.output import output_if_kept
 from functions.submissions.views import result_body
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
 from functions.webhooks.deliveries.model import Event
@@ -15,72 +15,44 @@ from functions.webhooks.event_types import EVENT_COMPLETED
 
 MAX_BODY_BYTES = 256 * 1024
 
-type Render = Callable[[bytes, bytes], Mapping[str, Any]]
-"""`render(stdout, stderr)` returns the result object of a final submission."""
-
-
-def completed_event(submission: Submission, body: bytes) -> Event:
-    """Return the event of a final submission."""
-    return Event(
-        event_id=submission.event_id or event_id_for(submission.submission_id, EVENT_COMPLETED),
-        type=EVENT_COMPLETED,
-        project_id=submission.project_id,
-        submission_id=submission.submission_id,
-        body=body,
-        correlation_id=submission.correlation_id or "",
-        traceparent=submission.traceparent or "",
-    )
-
 
 def event_of(judge_runs: JudgeRuns, payloads: Payloads, public_base_url: str, final: Submission) -> Event:
-    """Return the event of a final submission, with its body."""
+    """Return the event of a final submission. Without the output that was deleted, targets still get the verdict."""
     if final.kind is Kind.JUDGE:
         return judge_runs.event(final)
-    return completed_event(final, render_event(final, payloads, public_base_url))
+    stdout, stderr = output_if_kept(payloads, final, "stdout"), output_if_kept(payloads, final, "stderr")
+    return submission_event(final, completed_body(final, stdout, stderr, public_base_url))
 
 
-def render_event(final: Submission, payloads: Payloads, public_base_url: str) -> bytes:
-    """Return the event body of a final submission, with output from the bucket if it is there."""
-    return completed_body(
-        lambda stdout, stderr: result_body(final, stdout, stderr),
-        stdout=_stream(payloads, final.submission_id, final.stdout, final.stdout_key),
-        stderr=_stream(payloads, final.submission_id, final.stderr, final.stderr_key),
-        result_url=public_base_url + result_path(final.submission_id),
+def submission_event(final: Submission, body: bytes) -> Event:
+    """Return the event with this body."""
+    return Event(
+        event_id=final.submission_id,
+        type=final.event_type,
+        project_id=final.project_id,
+        body=body,
+        submission_id=final.submission_id,
+        correlation_id=final.correlation_id or "",
+        traceparent=final.traceparent or "",
     )
 
 
-def completed_body(render: Render, *, stdout: bytes, stderr: bytes, result_url: str) -> bytes:
+def completed_body(final: Submission, stdout: bytes, stderr: bytes, public_base_url: str) -> bytes:
     """Return the event body as JSON in UTF-8. The same submission always gives the same bytes.
 
     If the body would be over 256 KiB, both streams are cut to 8 KiB of text. It then has `truncated_in_event` and the
     URL of the whole result.
     """
-    body = whole_body(render, stdout=stdout, stderr=stderr)
-    if body is not None:
-        return body
-    result = dict(render(_cut(stdout), _cut(stderr)))
-    result["output"] = {**result["output"], "truncated_in_event": True}
-    return event_bytes(_event_of({**result, "result_url": result_url}))
+    if len(stdout) + len(stderr) <= MAX_BODY_BYTES:
+        body = event_bytes(_with_type(result_body(final, stdout, stderr)))
+        if len(body) <= MAX_BODY_BYTES:
+            return body
+    result = result_body(final, _cut(stdout), _cut(stderr))
+    result["output"]["truncated_in_event"] = True
+    return event_bytes(_with_type(result) | {"result_url": public_base_url + result_path(final.submission_id)})
 
 
-def whole_body(render: Render, *, stdout: bytes, stderr: bytes) -> bytes | None:
-    """Return the uncut event body, or None if it is over 256 KiB."""
-    if len(stdout) + len(stderr) > MAX_BODY_BYTES:
-        return None
-    body = event_bytes(_event_of(render(stdout, stderr)))
-    return body if len(body) <= MAX_BODY_BYTES else None
-
-
-def _stream(payloads: Payloads, submission_id: str, inline: bytes | None, key: str | None) -> bytes:
-    if key is None:
-        return inline or b""
-    try:
-        return payloads.get_output(submission_id, key)
-    except PayloadMissingError:  # deleted or expired meanwhile; targets still get the verdict
-        return b""
-
-
-def _event_of(result: Mapping[str, Any]) -> dict[str, Any]:
+def _with_type(result: Body) -> Body:
     return {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
 
 

@@ -33,7 +33,7 @@ class Deletion:
             raise ConflictError(_RUNNING)
         if row.is_final:
             # A final row never changes. We delete it last, so that a repeat after a crash still finds it.
-            self.deliveries.cancel_event(row.event_id or row.submission_id)
+            self.deliveries.cancel_event(row.submission_id)
             self.payloads.delete_all(row.object_keys)
             self.store.delete(row)
             self.quotas.release(row.quota_claim)  # usually the final write has already done this

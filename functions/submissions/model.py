@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -30,8 +29,6 @@ DIRECT_DUE_SECS = 35
 """The sweeper queues a direct run without a result after this time: no request lasts longer than 30 s."""
 CASES_PER_RUN = 10
 """Cases of a judge run that count as one run in the quota of a day."""
-
-_EVENT_NAMESPACE = uuid.UUID("5b0c9a52-3b1c-4c59-8d0f-7d8f0f5e2b8a")
 
 
 class Kind(StrEnum):
@@ -104,7 +101,6 @@ class Submission:
     stderr: bytes | None = field(default=None, repr=False)
     stderr_key: str | None = None
     stderr_size_bytes: int = 0
-    event_id: str | None = None
     endpoints_version: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
@@ -124,7 +120,7 @@ class Submission:
 
     @property
     def event_type(self) -> str:
-        """The event that its end publishes."""
+        """The event that its end publishes. Its id is that of the submission."""
         return EVENT_JUDGED if self.kind is Kind.JUDGE else EVENT_COMPLETED
 
     @property
@@ -213,13 +209,6 @@ class Claim:
     body_sha256: str
     is_of_body: bool = False
     replaces: str | None = None
-
-
-def event_id_for(submission_id: str, event_type: str) -> str:
-    """Return the event id, always the same for one event. The event of a submission's end uses the submission id."""
-    if event_type in {EVENT_COMPLETED, EVENT_JUDGED}:
-        return submission_id
-    return str(uuid.uuid5(_EVENT_NAMESPACE, f"{submission_id}:{event_type}"))
 
 
 def idempotency_pk(project_id: str, key: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
     from functions.submissions.model import Submission
+    from functions.submissions.output import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class ResultRoutes:
             raise NotFoundError(NO_SUCH_RESULT)
         return self.results.show(seen, app.prefix, shape)
 
-    def raw(self, app: Resolver, id_text: str, stream: str) -> Response[bytes]:
+    def raw(self, app: Resolver, id_text: str, stream: Stream) -> Response[bytes]:
         """Answer with the bytes of one stream."""
         return self.results.raw(self._own(app, id_text), stream)
 

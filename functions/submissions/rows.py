@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Key, key, to_item
 from functions.clock import MS_PER_SEC
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission, event_id_for
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,34 +24,25 @@ LIST_SHARDS = 8
 """Partitions of a project's list. One partition takes about 1,000 writes a second, and each run writes it twice."""
 
 _JSON_FIELDS = ("limits", "summary", "evidence", "plan", "compilation")
-_PLAIN_FIELDS = (
-    *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "execution_id"),
+_COMPLETION_FIELDS = (
     *(
-        "wall_budget_secs",
-        "code",
-        "stdin",
-        "input_key",
-        "metadata",
-        "idempotency_pk",
-        "endpoints_version",
-        "correlation_id",
-        "traceparent",
-        "quota_shard",
-    ),
-    *(
-        "webhook_url",
-        "webhook_secret_box",
-        "environment_box",
-        "redrives",
-        "due_at_ms",
+        "completed_at",
         "started_at",
         "node_id",
-        "completed_at",
+        "execution_id",
         "verdict",
         "integrity",
+        "cases",
+        "cases_key",
+        "case_keys",
     ),
-    *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes", "event_id"),
-    *("judging", "judging_key", "cases", "cases_key", "case_keys"),
+    *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes"),
+)
+_PLAIN_FIELDS = (
+    *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "wall_budget_secs"),
+    *("code", "stdin", "input_key", "metadata", "judging", "judging_key", "idempotency_pk", "endpoints_version"),
+    *("correlation_id", "traceparent", "quota_shard", "webhook_url", "webhook_secret_box", "environment_box"),
+    *("redrives", "due_at_ms", *_COMPLETION_FIELDS),
 )
 
 
@@ -114,12 +105,13 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
 
 def with_completion(row: Submission, completion: Completion) -> Submission:
     """Return the row in its final state. It is not due, has no source, and its webhook secret is in its delivery."""
-    plain: Any = {name: value for name, value in final_values(row, completion).items() if name in _PLAIN_FIELDS}
+    judged = {} if completion.judged is None else {"judged": completion.judged}
+    summary = {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged}
     return replace(
         row,
-        **plain,
+        **_given(completion),
         status=completion.status,
-        summary=_final_summary(row, completion),
+        summary=summary,
         compilation=completion.compilation,
         evidence=completion.evidence if completion.evidence is not None else row.evidence,
         code=None,
@@ -133,36 +125,20 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
     )
 
 
-def final_values(row: Submission, completion: Completion) -> dict[str, Value]:
+def final_values(final: Submission, completion: Completion) -> dict[str, Value]:
     """Return the attributes that the final state sets."""
-    sets: dict[str, Value | None] = {
-        "status": completion.status.value,
-        "completed_at": completion.completed_at,
-        "started_at": completion.started_at,
-        "node_id": completion.node_id,
-        "execution_id": completion.execution_id,
-        "verdict": completion.verdict,
-        "summary": to_json(_final_summary(row, completion)),
-        "evidence": to_json(completion.evidence) if completion.evidence is not None else None,
-        "integrity": completion.integrity,
-        "stdout": completion.stdout,
-        "stdout_key": completion.stdout_key,
-        "stdout_size_bytes": completion.stdout_size_bytes,
-        "stderr": completion.stderr,
-        "stderr_key": completion.stderr_key,
-        "stderr_size_bytes": completion.stderr_size_bytes,
-        "event_id": event_id_for(row.submission_id, row.event_type),
-        "compilation": to_json(completion.compilation) if completion.compilation is not None else None,
-        "cases": completion.cases,
-        "cases_key": completion.cases_key,
-        "case_keys": completion.case_keys or None,
+    texts = {"summary": final.summary, "evidence": completion.evidence, "compilation": completion.compilation}
+    return {
+        **_given(completion),
+        **{name: to_json(value) for name, value in texts.items() if value is not None},
+        "status": final.status.value,
     }
-    return {name: value for name, value in sets.items() if value is not None}
 
 
-def _final_summary(row: Submission, completion: Completion) -> dict[str, Any]:
-    judged = {} if completion.judged is None else {"judged": completion.judged}
-    return {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged}
+def _given(completion: Completion) -> dict[str, Any]:
+    """Return what a completion says of the row's plain fields. The others keep their values."""
+    values = {name: getattr(completion, name) for name in _COMPLETION_FIELDS}
+    return {name: value for name, value in values.items() if value not in (None, ())}
 
 
 FINAL_REMOVES = (

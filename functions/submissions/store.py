@@ -70,13 +70,13 @@ class SubmissionStore(Table):
             actions.append({"Put": put_claim})
         return actions
 
-    def final_update(self, row: Submission, completion: Completion) -> Any:
-        """Return the action that writes the final state of an existing row, unless it is final."""
+    def final_update(self, final: Submission, completion: Completion) -> Any:
+        """Return the action that writes the final state into an existing row, unless that is final."""
         values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
         update = ConditionalUpdate(
-            final_values(row, completion), "#status IN (:pending, :running)", values, FINAL_REMOVES
+            final_values(final, completion), "#status IN (:pending, :running)", values, FINAL_REMOVES
         )
-        return update.action(self.table_name, submission_key(row.submission_id))
+        return update.action(self.table_name, submission_key(final.submission_id))
 
     def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
         """Raise ClaimTakenError if the key belongs to a submission other than `except_for`."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.json_body import to_json
-from functions.http.paths import result_path
 from functions.submissions.model import Kind
 
 if TYPE_CHECKING:
@@ -82,18 +81,10 @@ def summary_body(submission: Submission) -> Body:
     return body
 
 
-def result_body(
-    submission: Submission,
-    stdout: bytes,
-    stderr: bytes,
-    *,
-    encoding: Encoding | None = None,
-    result_base_url: str = "",
-) -> Body:
+def result_body(submission: Submission, stdout: bytes, stderr: bytes, *, encoding: Encoding | None = None) -> Body:
     """Return the result object of a final submission.
 
-    Invalid UTF-8 is replaced; with `encoding="base64"` both streams are exact. With `result_base_url` (no trailing
-    slash) the body has the URL of the result.
+    Invalid UTF-8 is replaced; with `encoding="base64"` both streams are exact.
     """
     texts = {"stdout": _text(stdout, encoding), "stderr": _text(stderr, encoding)}
     output: Body = {**texts, "integrity": submission.integrity}
@@ -108,8 +99,6 @@ def result_body(
     body |= _flat(submission) | texts | {"output_integrity": submission.integrity}
     if submission.compilation is not None:
         body["compile"] = {"stderr": submission.compilation["stderr"]}
-    if result_base_url:
-        body["result_url"] = f"{result_base_url}{result_path(submission.submission_id)}"
     return body
 
 

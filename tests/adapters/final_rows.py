@@ -3,6 +3,7 @@
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.transaction import transact
 from functions.submissions.model import Completion, Submission
+from functions.submissions.rows import with_completion
 from functions.submissions.store import SubmissionStore
 from tests.submission_factory import new_submission
 
@@ -10,5 +11,5 @@ from tests.submission_factory import new_submission
 def write_final(store: SubmissionStore, submission_id: str, done: Completion) -> Submission | None:
     """Write the final state of a submission; return its row, or None if it was final or gone."""
     row = store.get(submission_id) or new_submission(submission_id=submission_id)
-    codes = transact(Clients.dynamodb(), [store.final_update(row, done)])
+    codes = transact(Clients.dynamodb(), [store.final_update(with_completion(row, done), done)])
     return None if codes else store.get(submission_id)

@@ -13,7 +13,6 @@ from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
 from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
-from functions.submissions.views import result_body
 from functions.webhooks.alerts.events import disabled_event, exhausted_event, health_event
 from functions.webhooks.alerts.exhausted_store import ExhaustedDeliveries
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES
@@ -64,12 +63,7 @@ def submission_of(body: dict[str, Any], **changes: Any) -> Submission:
 
 
 def body_of(submission: Submission, stdout: bytes, stderr: bytes = b"") -> bytes:
-    return completed_body(
-        lambda out, err: result_body(submission, out, err),
-        stdout=stdout,
-        stderr=stderr,
-        result_url=f"{BASE_URL}/api/result/{submission.submission_id}",
-    )
+    return completed_body(submission, stdout, stderr, BASE_URL)
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -14,7 +14,7 @@ from functions.submissions.views import (
     summary_body,
     timeout_body,
 )
-from tests.submission_factory import SUBMISSION_ID, final_submission, new_submission
+from tests.submission_factory import final_submission, new_submission
 
 MIB = 1_048_576
 FLAT_KEYS = {
@@ -67,11 +67,6 @@ def test_a_summary_leaves_out_output_and_evidence_only() -> None:
     row = final_submission()
     left_out = {"output", "evidence", "stdout", "stderr", "output_integrity"}
     assert summary_body(row).keys() == (result_body(row, b"", b"").keys() - left_out) | {"kind"}
-
-
-def test_an_absolute_address_is_named_where_there_is_one() -> None:
-    body = result_body(final_submission(), b"", b"", result_base_url="https://api.example.com")
-    assert body["result_url"] == f"https://api.example.com/api/result/{SUBMISSION_ID}"
 
 
 @pytest.mark.parametrize("raw", [b"y\n" * (MIB // 2), b"a" * MIB], ids=["lines", "letters"])

@@ -12,12 +12,10 @@ from functions import VERSION
 from functions.aws.dynamodb.due_index import due_shard
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.long_poll import LongPoll
-from functions.ids import new_id
 from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
 from functions.submissions.fleet import health_figures, offered_languages
-from functions.submissions.model import Submission, event_id_for, idempotency_pk
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.submissions.model import Submission, idempotency_pk
 from tests.submission_factory import EVENTS, SUBMISSION_ID, FakeTime, completion, final_submission, new_submission
 
 STRICT = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
@@ -38,13 +36,6 @@ def test_times_have_milliseconds_and_z() -> None:
 def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the texts differ
         from_rfc3339(text)
-
-
-def test_the_same_event_has_the_same_id() -> None:
-    assert event_id_for(SUBMISSION_ID, EVENT_COMPLETED) == SUBMISSION_ID
-    other = event_id_for(SUBMISSION_ID, "submission.deleted")
-    assert other == event_id_for(SUBMISSION_ID, "submission.deleted")
-    assert other != event_id_for(new_id(), "submission.deleted")
 
 
 def test_ids_spread_over_all_sixteen_shards() -> None:

@@ -139,14 +139,14 @@ def test_row_that_cannot_be_rendered_does_not_block_the_others(
     bad, good = pipeline.submit(), pipeline.submit()
     pipeline.finish(bad)
     pipeline.finish(good)
-    render = completed_event.render_event
+    render = completed_event.completed_body
 
     def rendered(row: Submission, *arguments: Any) -> bytes:
         if row.submission_id == bad.submission_id:
             raise KeyError("a defect of ours")
         return render(row, *arguments)
 
-    monkeypatch.setattr(completed_event, "render_event", rendered)
+    monkeypatch.setattr(completed_event, "completed_body", rendered)
     assert pipeline.announce(bad.submission_id, good.submission_id) == []
     assert '"EventSkipped":[1.0]' in capsys.readouterr().out
     assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]
