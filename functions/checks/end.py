@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.retries import tries
 from functions.checks.difference import difference
-from functions.checks.evaluation import evaluate
+from functions.checks.evaluation import Outcome, evaluate
 from functions.checks.events import run_event, state_event
 from functions.checks.model import Check, Run, RunStatus
-from functions.checks.outcome import Outcome
 from functions.checks.state import Finished, Standing, State, Step, settle, settle_missed
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from functions.checks.assertions import (
@@ -25,11 +25,22 @@ from functions.messages.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.checks.outcome import Outcome
 
 SHOWN_CHARS = 256
 _CONTEXT_CHARS = 40
 _MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one run gave. Secrets in the output are masked already: assertions show parts of it."""
+
+    verdict: str
+    exit_code: int | None
+    stdout: bytes = field(repr=False)
+    stderr: bytes = field(repr=False)
+    wall_time_secs: float | None
+    memory_peak_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)

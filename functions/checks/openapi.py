@@ -8,7 +8,7 @@ from functions.checks.model import MAX_CHECKS
 from functions.checks.requests import ChangedSettings, InboundEvent, RunNowRequest
 from functions.checks.state import State
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, Webhook, query
+from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, Webhook, path, query
 from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
 
@@ -29,7 +29,6 @@ _BODY: dict[int, Answer] = {
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
 _CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))
-_TOKEN: dict[str, Any] = {"in": "path", "required": True, "schema": {"type": "string"}}
 _SIGNED = "As Standard Webhooks specifies it, with the secret of POST /api/checks/{id}/secret."
 _NIGHTLY: dict[str, Any] = {
     "name": "Nightly totals",
@@ -178,7 +177,7 @@ CHECK_OPERATIONS = (
         "getBadge",
         "Show the state of a check as a picture or as JSON",
         {200: ("<token>.svg or <token>.json; cached for 60 s.", (bodies.BadgeView, "image/svg+xml")), **_BADGE},
-        ({**_TOKEN, "name": "name"},),
+        (path("name", {"type": "string"}),),
         security=None,
     ),
     Operation(
@@ -187,7 +186,7 @@ CHECK_OPERATIONS = (
         "getShieldsBadge",
         "Show the state of a check to shields.io",
         {200: ("Cached for 60 s.", (bodies.ShieldsBadge,)), **_BADGE},
-        ({**_TOKEN, "name": "token"},),
+        (path("token", {"type": "string"}),),
         security=None,
     ),
 )

@@ -69,8 +69,7 @@ class RunStore(Table):
 
     def claim(self, run: Run, until_ms: int) -> Run | None:
         """Move the due time of a run. None if another process moved it first."""
-        update = ConditionalUpdate({"due_at_ms": until_ms}, "#due_at_ms = :seen", {"seen": run.due_at_ms or 0})
-        row = self._update(update, _run_key(run))
+        row = self._take(_run_key(run), run.due_at_ms or 0, until_ms)
         return rows.to_run(row) if row is not None else None
 
     def put_claimed(self, run: Run, claimed: Run) -> bool:

@@ -2,11 +2,7 @@
 
 from functions.console.files import TYPES
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import FAILED, THROTTLED, Operation
-
-_PARTS = tuple(
-    {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in ("version", "name")
-)
+from functions.http.openapi.operation import FAILED, THROTTLED, Operation, path
 
 CONSOLE_OPERATIONS = (
     Operation(
@@ -28,7 +24,7 @@ CONSOLE_OPERATIONS = (
             429: THROTTLED,
             500: FAILED,
         },
-        parameters=_PARTS,
+        parameters=(path("version", {"type": "string"}), path("name", {"type": "string"})),
         security=None,
     ),
 )

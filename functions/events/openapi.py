@@ -7,7 +7,7 @@ from functions.events.model import MAX_CONSUMERS
 from functions.events.parameters import EVENT_TYPES
 from functions.events.requests import SampleRequest
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, Operation, query
+from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, Operation, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS
 from functions.webhooks.event_types import EVENT_COMPLETED
 
@@ -112,7 +112,7 @@ EVENT_OPERATIONS = (
         "deleteConsumer",
         "Delete a consumer and its position",
         {200: ("Deleted.", (bodies.ConsumerDeleted,)), 400: BAD, 404: _UNKNOWN_CONSUMER, **KEYED},
-        ({"name": "name", "in": "path", "required": True, "schema": _NAME},),
+        (path("name", _NAME),),
     ),
     Operation(
         "/api/event-samples",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.event_store import EventStore
-from functions.checks.file_schema_route import schema_answer
+from functions.checks.file_schema import schema_answer
 from functions.checks.follow import TriggerRules
 from functions.checks.hints import CheckHints
 from functions.checks.inbound import Inbound

@@ -9,8 +9,7 @@ from functions.checks.store import CheckStore
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
 from functions.operations.purge import Purge
-from functions.operations.queue_names import QUEUE_NAMES
-from functions.operations.redrive import DeadLetters, Redrive
+from functions.operations.redrive import QUEUE_NAMES, DeadLetters, Redrive
 from functions.operations.routes import OperationRoutes
 from functions.projects.admin_key import AdminGate
 from functions.projects.quota_store import QuotaStore

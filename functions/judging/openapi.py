@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, Operation, Webhook, query
+from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, Operation, Webhook, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.judging import openapi_bodies as bodies
 from functions.judging.requests import JudgeBody
@@ -116,12 +116,7 @@ _STDOUT = Operation(
     },
     (
         ID,
-        {
-            "name": "index",
-            "in": "path",
-            "required": True,
-            "schema": {"type": "integer", "minimum": 0, "maximum": MAX_CASES - 1},
-        },
+        path("index", {"type": "integer", "minimum": 0, "maximum": MAX_CASES - 1}),
     ),
 )
 

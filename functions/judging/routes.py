@@ -99,7 +99,7 @@ class JudgeRoutes:
         if secs:
             # A direct run may have used up most of the time.
             left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
-            row = self._wait(row, project.project_id, left_secs)
+            row = self.rows.wait(row, left_secs, self.long_poll)
         if row.is_final:
             return self._final(row, more=warnings)
         path = app.prefix + judge_path(row.submission_id)
@@ -159,14 +159,6 @@ class JudgeRoutes:
         self.deletion.delete(row)
         self.judged.progress.delete(row.submission_id)
         return answer({"id": row.submission_id, "deleted": True})
-
-    def _wait(self, row: Submission, project_id: str, secs: float) -> Submission:
-        seen = self.long_poll.wait(
-            row, lambda: self.rows.find(row.submission_id, project_id), lambda seen: seen.is_final, secs
-        )
-        if seen is None:
-            raise NotFoundError(NO_SUCH_RESULT)
-        return seen
 
     def _seen(self, row: Submission, after: int | None) -> _Seen:
         """Read the progress only where a poll waits for it."""

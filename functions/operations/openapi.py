@@ -1,26 +1,13 @@
 """OpenAPI operations of /api/admin. They need the administrator's key."""
 
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import BAD, ID, KEYED, Answer, Operation
+from functions.http.openapi.operation import BAD, ID, KEYED, PROJECT_ID, Answer, Operation, path
 from functions.operations import openapi_bodies as bodies
-from functions.operations.queue_names import QUEUE_NAMES
+from functions.operations.redrive import QUEUE_NAMES
 
 _UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
 _ADMIN: dict[int, Answer] = {400: BAD, **KEYED, 401: _UNAUTHORIZED}
-_QUEUE = {
-    "name": "queue",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "enum": list(QUEUE_NAMES)},
-    "description": "The queue that the dead letters came from.",
-}
-_PROJECT_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"},
-    "description": "The project's id.",
-}
+_QUEUE = path("queue", {"type": "string", "enum": list(QUEUE_NAMES)}, "The queue that the dead letters came from.")
 
 OPERATIONS = (
     Operation(
@@ -60,7 +47,7 @@ OPERATIONS = (
             409: ("`conflict`: the project is enabled.", (Error,)),
             **_ADMIN,
         },
-        (_PROJECT_ID,),
+        (PROJECT_ID,),
         security="AdminKey",
     ),
 )

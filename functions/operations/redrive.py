@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
+QUEUE_NAMES = ("interactive", "batch", "completions", "deliveries", "checks")
+"""Names of the queues that have dead letters, in paths and logs."""
 WORK_SECS = 10.0
 _MOST_PER_CALL = 10
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import KEYED, PAGE, Answer, Operation
+from functions.http.openapi.operation import KEYED, PAGE, PROJECT_ID, Answer, Operation, path
 from functions.projects import openapi_bodies as admin_bodies
 from functions.projects.requests import (
     ChangeKeyRequest,
@@ -12,20 +12,7 @@ from functions.projects.requests import (
     IssueKeyRequest,
 )
 
-_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"},
-    "description": "The project's id.",
-}
-_KEY_ID = {
-    "name": "key_id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "format": "uuid"},
-    "description": "The key's id, not the key itself.",
-}
+_KEY_ID = path("key_id", {"type": "string", "format": "uuid"}, "The key's id, not the key itself.")
 _UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
 _UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))
 _NO_KEY: Answer = ("`not_found`: no such project, or no such key in it.", (Error,))
@@ -70,7 +57,7 @@ ADMIN_OPERATIONS = (
         "getProject",
         "One project",
         {200: _PROJECT, 404: _UNKNOWN, **_ADMIN},
-        (_ID,),
+        (PROJECT_ID,),
         security="AdminKey",
     ),
     Operation(
@@ -85,7 +72,7 @@ ADMIN_OPERATIONS = (
             **_TAKES_BODY,
             **_ADMIN,
         },
-        (_ID,),
+        (PROJECT_ID,),
         ChangeProjectRequest,
         examples=_example({"enabled": False, "quotas": {"judge": {"per_day": 5000}, "agent": None}}),
         security="AdminKey",
@@ -102,7 +89,7 @@ ADMIN_OPERATIONS = (
             **_TAKES_BODY,
             **_ADMIN,
         },
-        (_ID,),
+        (PROJECT_ID,),
         IssueKeyRequest,
         examples=_example({"expires_at": "2099-01-31T12:00:00Z"}),
         body_required=False,
@@ -114,7 +101,7 @@ ADMIN_OPERATIONS = (
         "listKeys",
         "A project's API keys, newest first",
         {200: ("One page.", (admin_bodies.KeyPage,)), 404: _UNKNOWN, **_ADMIN},
-        (_ID, *PAGE),
+        (PROJECT_ID, *PAGE),
         security="AdminKey",
     ),
     Operation(
@@ -129,7 +116,7 @@ ADMIN_OPERATIONS = (
             **_TAKES_BODY,
             **_ADMIN,
         },
-        (_ID, _KEY_ID),
+        (PROJECT_ID, _KEY_ID),
         ChangeKeyRequest,
         examples=_example({"expires_at": "2099-01-31T12:00:00Z"}),
         security="AdminKey",
@@ -140,7 +127,7 @@ ADMIN_OPERATIONS = (
         "revokeKey",
         "Revoke an API key for good; repeating the call is safe",
         {200: _KEY, 404: _NO_KEY, **_ADMIN},
-        (_ID, _KEY_ID),
+        (PROJECT_ID, _KEY_ID),
         security="AdminKey",
     ),
 )

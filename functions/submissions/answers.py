@@ -19,6 +19,7 @@ from functions.submissions.views import WHOLE, Shape, compact, pending_body, res
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from functions.http.long_poll import LongPoll
     from functions.submissions.model import Submission
     from functions.submissions.output import Stream
     from functions.submissions.store import SubmissionStore
@@ -53,6 +54,15 @@ class Results:
         if row is None:
             raise NotFoundError(NO_SUCH_RESULT)
         return row
+
+    def wait(self, row: Submission, secs: float, long_poll: LongPoll) -> Submission:
+        """Poll a submission until it is final, for `secs`; return it as it is then. Raises NotFoundError."""
+        seen = long_poll.wait(
+            row, lambda: self.find(row.submission_id, row.project_id), lambda seen: seen.is_final, secs
+        )
+        if seen is None:
+            raise NotFoundError(NO_SUCH_RESULT)
+        return seen
 
     def show(
         self, row: Submission, prefix: str, shape: Shape = WHOLE, *, warnings: Sequence[str] = ()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import NotFoundError
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
-from functions.submissions.answers import NO_SUCH_RESULT, Results
 from functions.submissions.parameters import list_filters, result_shape
 from functions.submissions.views import summary_body
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
+    from functions.submissions.answers import Results
     from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
     from functions.submissions.model import Submission
@@ -42,17 +41,9 @@ class ResultRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         secs, shape = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), result_shape(query)
-        submission_id = parameters.submission_id(id_text)
-        row = self.results.get(submission_id, project_id)
-        seen = self.long_poll.wait(
-            row,
-            lambda: self.results.find(submission_id, project_id),
-            lambda seen: seen.is_final,
-            min(secs, self.longest_wait_secs),
-        )
-        if seen is None:
-            raise NotFoundError(NO_SUCH_RESULT)
-        return self.results.show(seen, app.prefix, shape)
+        row = self.results.get(parameters.submission_id(id_text), project_id)
+        row = self.results.wait(row, min(secs, self.longest_wait_secs), self.long_poll)
+        return self.results.show(row, app.prefix, shape)
 
     def raw(self, app: Resolver, id_text: str, stream: Stream) -> Response[bytes]:
         """Answer with the bytes of one stream."""

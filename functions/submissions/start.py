@@ -15,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.clock import MS_PER_SEC, Clock
 from functions.failpoint import reach
 from functions.submissions.delayed_write import DelayedWrite
-from functions.submissions.environment_box import seal_environment
 from functions.submissions.runner_client import RunnerSlowError
 from functions.telemetry import warn
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
@@ -119,7 +118,8 @@ class SubmissionStarter:
             box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
             row = replace(row, webhook_secret_box=box)
         if run.environment is not None:
-            row = replace(row, environment_box=seal_environment(self.boxes, run.environment, row.project_id))
+            box = self.boxes.seal(run.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
+            row = replace(row, environment_box=box)
         return row
 
     def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:

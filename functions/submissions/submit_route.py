@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import NotFoundError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
 from functions.http.paths import result_path
 from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.answers import NO_SUCH_RESULT, Results
 from functions.submissions.parameters import result_shape
 from functions.submissions.requests import parse_submission
 from functions.submissions.views import accepted_body, timeout_body
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
     from functions.submissions.accept import Acceptance, Accepted
+    from functions.submissions.answers import Results
     from functions.submissions.fleet import Fleet
 
 
@@ -63,15 +62,9 @@ class SubmitRoute:
             self._report_accepted(accepted, app.request_id)
         row = accepted.submission
         if secs:
-            submission_id, project_id = row.submission_id, row.project_id
             # A direct run may have used up most of the time.
             left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
-            seen = self.long_poll.wait(
-                row, lambda: self.results.find(submission_id, project_id), lambda seen: seen.is_final, left_secs
-            )
-            if seen is None:
-                raise NotFoundError(NO_SUCH_RESULT)
-            row = seen
+            row = self.results.wait(row, left_secs, self.long_poll)
         if row.is_final:
             return self.results.show(row, app.prefix, shape, warnings=run.warnings)
         warnings = {"warnings": list(run.warnings)} if run.warnings else {}

@@ -14,18 +14,19 @@ from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
+from functions.messages.variables import Environment
 from functions.messages.verdict import Cause
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completer
-from functions.submissions.environment_box import open_environment
 from functions.submissions.execution_request import execution_requested
-from functions.submissions.model import COMPILE_BUDGET_SECS, PENDING_MAX_MS, RUN_GRACE_SECS, Kind, Status, Submission
+from functions.submissions.model import PENDING_MAX_MS, Kind, Status, Submission
 from functions.submissions.queues import Queues
+from functions.submissions.rows import run_budget_ms
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.alerts.alerts import Alerts
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueEndpoint, DueExhausted, DueLane
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.deletions import Deletions
 from functions.webhooks.sending.lane_waker import LaneWaker
@@ -84,7 +85,7 @@ class Sweep:
         elif isinstance(entry, DueDeletion):
             self._handle_deletion(entry)
         elif isinstance(entry, DueLane):
-            self._handle_lane(entry)
+            self.lane_waker.wake_due(entry, self.clock() + TAKEN_MS)
         else:
             self._handle_submission(entry)
 
@@ -110,12 +111,6 @@ class Sweep:
     def _handle_deletion(self, due: DueDeletion) -> None:
         if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
             self._record_age(self.clock() - due.due_at_ms)
-
-    def _handle_lane(self, due: DueLane) -> None:
-        lane = self.lane_waker.push_back(due, self.clock() + TAKEN_MS)
-        if lane is not None:
-            reach("sweep.after_take")
-            self.lane_waker.wake_with_slots(lane)
 
     def _handle_submission(self, due: DueSubmission) -> None:
         now = self.clock()
@@ -150,8 +145,7 @@ class Sweep:
         if row.execution_id == rerun_id:
             self.completer.fail(row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice")
         else:
-            budget_ms = (COMPILE_BUDGET_SECS + row.wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
-            self._send_again(row, rerun_id, now + budget_ms, taken_until_ms)
+            self._send_again(row, rerun_id, now + run_budget_ms(row.wall_budget_secs), taken_until_ms)
 
     def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
         try:
@@ -160,8 +154,7 @@ class Sweep:
                 if row.input_key is None
                 else self.payloads.get_input(row.submission_id)
             )
-            box = row.environment_box
-            environment = None if box is None else open_environment(self.boxes, box, row.project_id)
+            environment = self._environment(row)
         except (PayloadMissingError, UnsealError):
             self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
@@ -175,6 +168,12 @@ class Sweep:
         else:
             message = execution_requested(repeated, code, stdin, at, environment)
         self.queues.send_execution(self.queue_urls[row.priority], message, row.correlation_id)
+
+    def _environment(self, row: Submission) -> Environment | None:
+        """Open the sealed environment of a run. Raises UnsealError, ClientError."""
+        if row.environment_box is None:
+            return None
+        return Environment.parse(self.boxes.open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment"))
 
     def _depth(self, priority: str) -> int:
         """Return the depth before this sweep sent anything, because messages are usually lost together."""

@@ -1,4 +1,8 @@
-"""Types of the events that webhooks and the event bus carry."""
+"""Types of the events that webhooks and the event bus carry, and versions of their shape."""
+
+CURRENT_VERSION = "2026-11-27"
+"""An endpoint keeps the version with which it was created."""
+API_VERSIONS = (CURRENT_VERSION,)
 
 EVENT_COMPLETED = "submission.completed"
 EVENT_JUDGED = "judge.completed"

@@ -1,9 +1,18 @@
 """Operations of /api/webhooks and /api/deliveries."""
 
-from typing import Any
-
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, IDEMPOTENCY_HEADER, KEYED, OPEN, PAGE, Answer, Operation, query
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    IDEMPOTENCY_HEADER,
+    KEYED,
+    OPEN,
+    PAGE,
+    Answer,
+    Operation,
+    path,
+    query,
+)
 from functions.webhooks import openapi_bodies as shapes
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health
@@ -31,13 +40,7 @@ _BODY: dict[int, Answer] = {
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
 _CHANGED: Answer = ("`conflict`: another request changed it at the same time.", (Error,))
-_DELIVERY: dict[str, Any] = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string"},
-    "description": "<event id>.<endpoint id>, or <event id>.run",
-}
+_DELIVERY = path("id", {"type": "string"}, "<event id>.<endpoint id>, or <event id>.run")
 
 _CREATE = Operation(
     "/api/webhooks",

@@ -6,8 +6,7 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from functions.checks.assertions import Assertion, Assertions, to_stored
-from functions.checks.evaluation import SHOWN_CHARS, Evaluation, Result, evaluate
-from functions.checks.outcome import Outcome
+from functions.checks.evaluation import SHOWN_CHARS, Evaluation, Outcome, Result, evaluate
 from functions.checks.patterns import MAX_PATTERN_CHARS, SEARCHED_BYTES
 
 LIST: TypeAdapter[list[Assertion]] = TypeAdapter(Assertions)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import from_item, is_condition_failure, to_item
 from functions.aws.dynamodb.retries import TRIES, tries
 from functions.clock import Clock, now_ms
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.aws.dynamodb.conditional import ConditionalUpdate
     from functions.aws.dynamodb.items import Item, Key
 
 type Row = dict[str, Any]
@@ -66,6 +66,12 @@ class Table:
             PaginationConfig={"MaxItems": limit, "PageSize": limit},
         )
         return [from_item(item) for page in pages for item in page["Items"]]
+
+    def _take(self, key: Key, seen_due_at_ms: int, due_at_ms: int) -> Row | None:
+        """Move the due key of a row, so that nobody else handles it; None if another process moved it first."""
+        return self._update(
+            ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms}), key
+        )
 
     def _update(self, update: ConditionalUpdate, key: Key) -> Row | None:
         """Update a row; return the new row, or None if the condition failed."""

@@ -47,6 +47,12 @@ def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
+def path(name: str, schema: dict[str, Any], description: str | None = None) -> dict[str, Any]:
+    """Describe a part of the path."""
+    described = {} if description is None else {"description": description}
+    return {"name": name, "in": "path", "required": True, "schema": schema, **described}
+
+
 PAGE = (
     query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Page size."),
     query("cursor", {"type": "string"}, "next_cursor of the page before."),
@@ -64,7 +70,8 @@ TRACEPARENT_HEADER = {
     "schema": {"type": "string", "maxLength": 55},
     "description": "The client's trace (W3C Trace Context). The webhooks of the run carry it.",
 }
-ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+ID = path("id", {"type": "string", "format": "uuid"})
+PROJECT_ID = path("id", {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"}, "The project's id.")
 BAD: Answer = ("`bad_request`: a parameter is wrong.", (Error,))
 THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (GatewayError,))
 FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (Error,))

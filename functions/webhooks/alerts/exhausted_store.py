@@ -69,9 +69,8 @@ class ExhaustedStore(Table):
         self, project_id: str, endpoint_id: str, seen_due_at_ms: int, taken_until_ms: int
     ) -> ExhaustedDeliveries | None:
         """Take a due row by moving its due key, and fix the count to tell; None for a stale entry."""
-        take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
         row_key = exhausted_key(project_id, endpoint_id)
-        row = self._update(take, row_key)
+        row = self._take(row_key, seen_due_at_ms, taken_until_ms)
         if row is not None and "telling" not in row and row["count"]:
             fix = ConditionalUpdate(
                 {},

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from functions.aws.dynamodb.due_index import due_shard
@@ -9,6 +10,9 @@ from functions.aws.dynamodb.items import Value, key
 from functions.clock import to_rfc3339
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
 from functions.webhooks.sending.reply import Reply
+
+_PLAIN = tuple(part.name for part in fields(Delivery) if part.name not in {"event_id", "endpoint_id", "state"})
+"""Fields of a delivery that are attributes of its row."""
 
 
 def event_key(event_id: str) -> dict[str, Any]:
@@ -118,25 +122,5 @@ def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
 def to_delivery(row: Mapping[str, Any]) -> Delivery:
     """Convert a row of the table, or of an index, which has no URL and no secret."""
     event_id, endpoint_id = ids_of(row)
-    return Delivery(
-        event_id=event_id,
-        endpoint_id=endpoint_id,
-        project_id=row["project_id"],
-        submission_id=row["submission_id"],
-        url=str(row.get("url", "")),
-        secret_box=row.get("secret_box", b""),
-        state=DeliveryState(row["state"]),
-        attempt=row["attempt"],
-        next_at_ms=row["next_at_ms"],
-        created_at=row["created_at"],
-        lease_until_ms=row.get("lease_until_ms"),
-        lease_owner=row.get("lease_owner"),
-        attempts_before=row.get("attempts_before", 0),
-        event_type=row["event_type"],
-        lane_at_ms=row.get("lane_at_ms"),
-        due_at_ms=row.get("due_at_ms"),
-        body_digest=row.get("body_digest", b""),
-        only_attempt=row.get("only_attempt"),
-        correlation_id=row.get("correlation_id", ""),
-        traceparent=row.get("traceparent", ""),
-    )
+    known = {name: row[name] for name in _PLAIN if name in row}
+    return Delivery(event_id=event_id, endpoint_id=endpoint_id, state=DeliveryState(row["state"]), **known)

@@ -50,8 +50,7 @@ class Deletions(Table):
         # Moving the due key takes the row: a second worker fails here, and after a crash the row is due again.
         key, now = deletion_key(project_id, endpoint_id), self._clock()
         taken_until_ms = now + TAKEN_MS
-        take = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        row = self._update(take, key)
+        row = self._take(key, seen_due_at_ms, taken_until_ms)
         if row is None:
             return False
         reach("deletion.after_take")

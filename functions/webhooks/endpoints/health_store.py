@@ -43,8 +43,7 @@ class HealthStore(Table):
 
     def take(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, taken_until_ms: int) -> Endpoint | None:
         """Take a due row for a check; None for a stale entry."""
-        update = ConditionalUpdate({"due_at_ms": taken_until_ms}, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        row = self._update(update, endpoint_key(project_id, endpoint_id))
+        row = self._take(endpoint_key(project_id, endpoint_id), seen_due_at_ms, taken_until_ms)
         return None if row is None else to_endpoint(row)
 
     def change(self, endpoint: Endpoint, *, is_degraded: bool, taken_until_ms: int) -> Endpoint | None:

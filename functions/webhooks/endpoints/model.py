@@ -16,10 +16,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from functions.clock import to_rfc3339
-from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.traffic import Traffic
-from functions.webhooks.event_types import NAMED_ONLY_EVENTS
+from functions.webhooks.event_types import CURRENT_VERSION, NAMED_ONLY_EVENTS
 
 if TYPE_CHECKING:
     from functions.webhooks.sending.reply import Reply

@@ -12,9 +12,8 @@ from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, parse_body
 from functions.messages.verdict import Verdict
-from functions.webhooks.api_version import API_VERSIONS, CURRENT_VERSION
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND, BodyFormat, Payload
-from functions.webhooks.event_types import FILTERABLE_EVENTS
+from functions.webhooks.event_types import API_VERSIONS, CURRENT_VERSION, FILTERABLE_EVENTS
 from functions.webhooks.sending.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,

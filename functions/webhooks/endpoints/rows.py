@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from functions.aws.dynamodb.items import Value, key
-from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.model import (
     BodyFormat,
@@ -27,6 +26,14 @@ ENDPOINT_PREFIX = "ENDPOINT#"
 SUBSCRIBERS_PREFIX = "ENDPOINT"
 """Of the endpoints, and of the row with their number, which also says how long the project keeps an event log."""
 DELETION_PREFIX = "DELETED#"
+
+
+_PLAIN: Final = (
+    *("url", "description", "headers_box", "secret_box", "previous_secret_box", "previous_until_ms", "public_key"),
+    *("enabled", "disabled_at", "degraded_at", "created_at", "updated_at"),
+    *("max_concurrency", "max_per_second", "api_version", "ordered"),
+)
+"""Fields of an endpoint that are attributes of its row."""
 
 
 def endpoint_pk(project_id: str) -> str:
@@ -60,35 +67,20 @@ def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
 def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
     """Build the row of a new endpoint."""
     failing = endpoint.failing
-    return {
+    return {name: getattr(endpoint, name) for name in _PLAIN} | {
         "pk": endpoint_pk(endpoint.project_id),
         "sk": ENDPOINT_PREFIX + endpoint.endpoint_id,
-        "url": endpoint.url,
         "events": endpoint.events,
-        "description": endpoint.description,
         "header_names": endpoint.header_names,
-        "headers_box": endpoint.headers_box,
-        "secret_box": endpoint.secret_box,
-        "previous_secret_box": endpoint.previous_secret_box,
-        "previous_until_ms": endpoint.previous_until_ms,
-        "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason.value if endpoint.disabled_reason else None,
-        "disabled_at": endpoint.disabled_at,
         "failing_since_ms": failing.since_ms if failing else None,
         "failing_counted_ms": failing.counted_ms if failing else None,
         "failing_spread": failing.spread if failing else None,
-        "max_concurrency": endpoint.max_concurrency,
-        "max_per_second": endpoint.max_per_second,
         "format": endpoint.format.value,
         "filters": endpoint.filters.values() if endpoint.filters != ALL_RUNS else None,
         "payload": endpoint.payload.value if endpoint.payload is not Payload.FULL else None,
-        "api_version": endpoint.api_version,
         "ordered": endpoint.ordered or None,
-        "public_key": endpoint.public_key,
-        "degraded_at": endpoint.degraded_at,
         **traffic_values(endpoint.traffic),
-        "created_at": endpoint.created_at,
-        "updated_at": endpoint.updated_at,
     }
 
 
@@ -108,31 +100,16 @@ def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
     if "failing_since_ms" in row:
         failing = FailureStreak(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
     return Endpoint(
+        **{name: row[name] for name in _PLAIN if name in row},
         endpoint_id=endpoint_id,
         project_id=project_id,
-        url=row["url"],
         events=tuple(row["events"]),
-        description=row["description"],
         header_names=tuple(row["header_names"]),
-        headers_box=row.get("headers_box"),
-        secret_box=row["secret_box"],
-        previous_secret_box=row.get("previous_secret_box"),
-        previous_until_ms=row.get("previous_until_ms"),
-        enabled=row["enabled"],
         disabled_reason=DisabledReason(reason) if reason else None,
-        disabled_at=row.get("disabled_at"),
         failing=failing,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        max_concurrency=row["max_concurrency"],
-        max_per_second=row["max_per_second"],
         format=BodyFormat(row["format"]),
         filters=RunFilters.of(row.get("filters", {})),
         payload=Payload(row.get("payload", Payload.FULL)),
-        api_version=row.get("api_version", CURRENT_VERSION),
-        ordered=row.get("ordered", False),
-        public_key=row.get("public_key"),
         traffic=to_traffic(row),
-        degraded_at=row.get("degraded_at"),
         untold=HealthChange(*(row[name] for name in UNTOLD)) if "untold_type" in row else None,
     )

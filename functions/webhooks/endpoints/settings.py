@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from functions.errors import FieldProblem
 from functions.messages.languages import Language, canonical
-from functions.webhooks.api_version import API_VERSIONS, CURRENT_VERSION
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint, Payload
@@ -16,7 +15,7 @@ from functions.webhooks.endpoints.requests import (
     refuse,
     secret_problem,
 )
-from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.event_types import API_VERSIONS, CURRENT_VERSION, EVENT_TEST, FILTERABLE_EVENTS
 from functions.webhooks.sending.address import AddressRefusedError, check_url
 
 METADATA_MAX_KEYS = 16

@@ -9,7 +9,6 @@ from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.webhooks.alerts.disabled_events import DisabledEvents
-from functions.webhooks.api_version import CURRENT_VERSION
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
@@ -22,6 +21,7 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.secrets import EndpointSecrets
+from functions.webhooks.event_types import CURRENT_VERSION
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.bodies import Bodies
 from functions.webhooks.sending.claim import Claimer

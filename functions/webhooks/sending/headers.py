@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from functions.webhooks.api_version import CURRENT_VERSION
+from functions.webhooks.event_types import CURRENT_VERSION
 
 USER_AGENT = "rustbox-webhook/1"
 

@@ -22,6 +22,7 @@ from functions.webhooks.sending.lane_rows import LANE_PREFIX, LANE_TTL_SECS, lan
 from functions.webhooks.sending.slot_rows import slots_key, to_slots
 
 if TYPE_CHECKING:
+    from functions.webhooks.deliveries.due import DueLane
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.sending.slots import Slots
 
@@ -70,11 +71,11 @@ class LaneStore(Table):
         row = self._update(update, rows.delivery_key(event_id, endpoint_id))
         return rows.to_delivery(row) if row is not None else None
 
-    def push_back(self, project_id: str, name: str, seen_due_at_ms: int, due_at_ms: int) -> Lane | None:
+    def push_back(self, due: DueLane, due_at_ms: int) -> Lane | None:
         """Move the due key of a lane, which keeps the row; None for a stale entry."""
         sets: dict[str, Value] = {"due_at_ms": due_at_ms, "ttl": self._clock() // MS_PER_SEC + LANE_TTL_SECS}
-        update = ConditionalUpdate(sets, "#due_at_ms = :seen", {"seen": seen_due_at_ms})
-        row = self._update(update, lane_key(project_id, name))
+        update = ConditionalUpdate(sets, "#due_at_ms = :seen", {"seen": due.due_at_ms})
+        row = self._update(update, lane_key(due.project_id, due.name))
         return to_lane(row) if row is not None else None
 
     def is_disabled(self, lane: Lane) -> bool:

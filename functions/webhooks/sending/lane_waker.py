@@ -57,9 +57,12 @@ class LaneWaker:
         """Read the project's slots, then `wake`."""
         self.wake(lane, self.lanes.slots(lane.project_id))
 
-    def push_back(self, due: DueLane, due_at_ms: int) -> Lane | None:
-        """Move the due key of a lane; None for a stale entry."""
-        return self.lanes.push_back(due.project_id, due.name, due.due_at_ms, due_at_ms)
+    def wake_due(self, due: DueLane, due_at_ms: int) -> None:
+        """Move the due key of a lane that is due, then wake it; do nothing for a stale entry."""
+        lane = self.lanes.push_back(due, due_at_ms)
+        if lane is not None:
+            reach("sweep.after_take")
+            self.wake_with_slots(lane)
 
     def _plan_probe(self, lanes: list[Lane], slots: Slots) -> None:
         """Send the probe's hint if the circuit breaker is open and no other sender of the lane is left to do it."""

@@ -9,7 +9,7 @@ from functions.handlers import operations
 from functions.http.paths import ROUTES
 from functions.ids import new_id
 from functions.operations import purge, redrive
-from functions.operations.queue_names import QUEUE_NAMES
+from functions.operations.redrive import QUEUE_NAMES
 from functions.projects.registry import ProjectRegistry
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
