@@ -34,24 +34,16 @@ class FieldProblem:
 
 
 class ServiceError(Exception):
-    """An error that the caller gets as an answer."""
+    """An error that the caller gets as an answer. `headers`: those that belong to it. `fields`: the wrong ones."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
+    fields: tuple[FieldProblem, ...] = ()
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Response headers that belong to this error."""
-        return {}
-
-    @property
-    def fields(self) -> tuple[FieldProblem, ...]:
-        """The wrong fields; only InvalidFieldsError has any."""
-        return ()
+        self.headers = headers or {}
 
 
 class BadRequestError(ServiceError):
@@ -83,19 +75,14 @@ class NotFoundError(ServiceError):
 
 
 class MethodNotAllowedError(ServiceError):
-    """The path exists but does not support the method."""
+    """The path exists but does not support the method. `Allow`: RFC 9110, section 15.5.6."""
 
     code = "method_not_allowed"
     status = 405
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"This path answers {', '.join(allowed)} only.")
-        self.allowed = allowed
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The Allow header of RFC 9110, section 15.5.6."""
-        return {"allow": ", ".join(self.allowed)}
+        methods = ", ".join(allowed)
+        super().__init__(f"This path answers {methods} only.", {"allow": methods})
 
 
 class IdempotencyConflictError(ServiceError):
@@ -127,32 +114,22 @@ class UnsupportedMediaTypeError(ServiceError):
 
 
 class InvalidFieldsError(ServiceError):
-    """Valid JSON with missing, mistyped or out-of-range fields."""
+    """Valid JSON with missing, mistyped or out-of-range fields. `fields`: each with its reason."""
 
     code = "invalid"
     status = 422
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
         super().__init__("Some fields are missing or wrong: " + ", ".join(problem.field for problem in problems) + ".")
-        self._problems = problems
-
-    @property
-    def fields(self) -> tuple[FieldProblem, ...]:
-        """The wrong fields, each with its reason."""
-        return self._problems
+        self.fields = problems
 
 
 class _RetryLaterError(ServiceError):
     """An error with Retry-After: the caller may repeat the request later."""
 
-    def __init__(self, message: str, retry_after_secs: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after_secs: int, more_headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, {"retry-after": str(retry_after_secs), **(more_headers or {})})
         self.retry_after_secs = retry_after_secs
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Retry-After, in whole seconds."""
-        return {"retry-after": str(self.retry_after_secs)}
 
 
 class RateLimitedError(_RetryLaterError):
@@ -162,13 +139,7 @@ class RateLimitedError(_RetryLaterError):
     status = 429
 
     def __init__(self, message: str, retry_after_secs: int, rate_headers: Mapping[str, str]) -> None:
-        super().__init__(message, retry_after_secs)
-        self._rate_headers = rate_headers
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Retry-After and the RateLimit headers."""
-        return {**super().headers, **self._rate_headers}
+        super().__init__(message, retry_after_secs, rate_headers)
 
 
 class UnavailableError(_RetryLaterError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.clock import Clock, now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
 
 class FreshCache[Key: Hashable, Value]:
@@ -37,6 +37,11 @@ class FreshCache[Key: Hashable, Value]:
                 return found[1]
             del self._kept[key]
             return None
+
+    def get_or_load(self, key: Key, load: Callable[[], Value]) -> Value:
+        """Return the value of a key. If there is none, or if it is too old, load it and keep it."""
+        found = self.get(key)
+        return self.keep(key, load()) if found is None else found
 
     def keep(self, key: Key, value: Value, read_at_ms: int | None = None) -> Value:
         """Keep a value that was read at that time, by default now, and return it."""

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 LOCAL_STAGE = "local"
 Network = typing.NewType("Network", str)
 """An IPv4 or IPv6 network, such as 192.0.2.7/32. The variable may also name single addresses."""
@@ -223,21 +226,6 @@ class OperationSettings:
     log_group_prefix: str
 
 
-type AnySettings = (
-    RateSettings
-    | SubmitSettings
-    | ResultSettings
-    | RecordSettings
-    | AnnounceSettings
-    | Outbound
-    | EventsSettings
-    | SweepSettings
-    | ChecksSettings
-    | ManageSettings
-    | OperationSettings
-)
-
-
 def refuse_insecure_stage() -> None:
     """Raise SettingsInvalidError if webhooks may reach this machine and the stage is not local.
 
@@ -251,7 +239,7 @@ def refuse_insecure_stage() -> None:
         )
 
 
-def load[Settings: AnySettings](kind: type[Settings]) -> Settings:
+def load[Settings: DataclassInstance](kind: type[Settings]) -> Settings:
     """Read the fields of `kind` from the environment. Raises SettingsInvalidError."""
     types = typing.get_type_hints(kind)
     values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}

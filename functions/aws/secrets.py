@@ -16,11 +16,11 @@ class SecretUnavailableError(Exception):
 
 def secret(parameter: str) -> str:
     """Return a secret from SSM, at most a minute old. Raises SecretUnavailableError."""
-    kept = _secrets.get(parameter)
-    if kept is not None:
-        return kept
     try:
-        answer = Clients.ssm().get_parameter(Name=parameter, WithDecryption=True)
+        return _secrets.get_or_load(parameter, lambda: _read(parameter))
     except (ClientError, BotoCoreError):
         raise SecretUnavailableError(parameter) from None
-    return _secrets.keep(parameter, str(answer["Parameter"]["Value"]))
+
+
+def _read(parameter: str) -> str:
+    return str(Clients.ssm().get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])

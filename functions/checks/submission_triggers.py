@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.checks.hints import SubmissionEnded
@@ -22,17 +21,13 @@ FRESH_MS = 15_000
 _MOST_PROJECTS = 10_000
 
 
-def _new_cache() -> FreshCache[str, tuple[Follower, ...]]:
-    return FreshCache(FRESH_MS, _MOST_PROJECTS)
-
-
-@dataclass(frozen=True, slots=True)
 class SubmissionTriggers:
     """Finds the checks that a submission starts, and sends their names to the queue of checks."""
 
-    triggers: TriggerStore
-    hints: CheckHints
-    cache: FreshCache[str, tuple[Follower, ...]] = field(default_factory=_new_cache)
+    def __init__(self, triggers: TriggerStore, hints: CheckHints) -> None:
+        self._triggers = triggers
+        self._hints = hints
+        self._cached = FreshCache[str, list[Follower]](FRESH_MS, _MOST_PROJECTS)
 
     def tell(self, submission: Submission) -> None:
         """Tell of a final run; a judge run starts no check.
@@ -42,7 +37,9 @@ class SubmissionTriggers:
         metadata = submission.metadata
         if submission.kind is not Kind.RUN or not metadata or MARK_OF_CHECK in metadata:
             return
-        check_ids = [each.check_id for each in self._followers(submission.project_id) if _is_started(each, metadata)]
+        project_id = submission.project_id
+        followers = self._cached.get_or_load(project_id, lambda: self._triggers.followers(project_id))
+        check_ids = [each.check_id for each in followers if _is_started(each, metadata)]
         if check_ids:
             data = {
                 "type": "submission.completed",
@@ -51,15 +48,8 @@ class SubmissionTriggers:
                 "verdict": submission.verdict,
                 "metadata": dict(metadata),
             }
-            ended = SubmissionEnded(submission.project_id, submission.submission_id, tuple(check_ids), data)
-            self.hints.tell_submission(ended)
-
-    def _followers(self, project_id: str) -> tuple[Follower, ...]:
-        kept = self.cache.get(project_id)
-        if kept is not None:
-            return kept
-        found = self.triggers.followers(project_id)
-        return self.cache.keep(project_id, tuple(each for each in found if isinstance(each.trigger, SubmissionTrigger)))
+            ended = SubmissionEnded(project_id, submission.submission_id, tuple(check_ids), data)
+            self._hints.tell_submission(ended)
 
 
 def _is_started(follower: Follower, metadata: Mapping[str, str]) -> bool:

@@ -9,11 +9,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.aws.dynamodb.items import is_condition_failure, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
+from functions.fresh_cache import FreshCache
 from functions.projects.rows import key_key
 from functions.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.clock import Clock
 
 USE_NOTED_MS = 60_000
 """A key's last use is written at most this often, by all functions together."""
@@ -23,9 +26,9 @@ _MOST_TRIED = 1_000
 class KeyUse(Table):
     """Writes `last_used_at` of keys."""
 
-    def __init__(self, table_name: str, client: DynamoDBClient) -> None:
-        super().__init__(table_name, client)
-        self._tried: dict[str, int] = {}
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock) -> None:
+        super().__init__(table_name, client, clock)
+        self._tried = FreshCache[str, bool](USE_NOTED_MS, _MOST_TRIED, clock)
 
     def note(self, key_digest: str, last_used_at: str | None, now_ms: int) -> None:
         """Write `now_ms` as the key's last use if the known one is older than a minute. Never raises."""
@@ -33,11 +36,9 @@ class KeyUse(Table):
         if last_used_at is not None and last_used_at > minute_ago:
             return
         # Once a minute even after a failure: a failing table must not slow every request down.
-        if now_ms - self._tried.get(key_digest, 0) < USE_NOTED_MS:
+        if self._tried.get(key_digest):
             return
-        if len(self._tried) >= _MOST_TRIED:
-            self._tried = {}
-        self._tried[key_digest] = now_ms
+        self._tried.keep(key_digest, True)
         try:
             # IAM allows exactly these attributes and no returned values (template.yaml).
             self._client.update_item(

@@ -55,7 +55,7 @@ class ProjectStore(Table):
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
         self._cached = FreshCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
-        self._use = KeyUse(table_name, client)
+        self._use = KeyUse(table_name, client, clock)
 
     def find_key(self, api_key: str) -> Project | KeyProblem:
         """Return the project of a key, or why it has none.

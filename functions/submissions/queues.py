@@ -46,9 +46,8 @@ class Queues:
             QueueUrl=queue_url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
-        return self._depths.keep(queue_url, sum(int(count) for count in answer["Attributes"].values()))
+        return sum(int(count) for count in answer["Attributes"].values())
 
     def recent_depth(self, queue_url: str) -> int:
         """Like `depth`, cached for a second."""
-        depth = self._depths.get(queue_url)
-        return self.depth(queue_url) if depth is None else depth
+        return self._depths.get_or_load(queue_url, lambda: self.depth(queue_url))

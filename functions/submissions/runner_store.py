@@ -111,8 +111,7 @@ class RunnerStore(Table):
 
     def recent(self) -> list[SeenRunner]:
         """Like `list_groups`, cached for three seconds."""
-        seen = self._recent.get(_PK)
-        return self._recent.keep(_PK, self.list_groups()) if seen is None else seen
+        return self._recent.get_or_load(_PK, self.list_groups)
 
     def _read_summary(self) -> Mapping[str, Any]:
         answer = self._client.get_item(TableName=self.table_name, Key=key(_SUMMARY_PK, _SUMMARY_SK))

@@ -29,6 +29,4 @@ class EndpointCache:
         So the list has every endpoint that existed when the run was charged. It may have disabled or deleted endpoints;
         the claim of each delivery finds them. A new version costs one consistent Query.
         """
-        key = (project_id, version or "")
-        found = self._lists.get(key)
-        return self._lists.keep(key, self._store.subscribers(project_id)) if found is None else found
+        return self._lists.get_or_load((project_id, version or ""), lambda: self._store.subscribers(project_id))
