@@ -12,7 +12,7 @@ from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from functions.webhooks.deliveries.views import DeliveryFilters
 
@@ -36,18 +36,12 @@ class DeliveryList(Table):
         """
         if filters.submission_id is not None:
             return self._of_submission(project_id, filters, limit, after)
-        request = self._request(project_id, filters.endpoint_id, filters.state)
-        if filters.since_ms is not None:
-            since = to_rfc3339(filters.since_ms)
-            if after is not None and after < since:  # a cursor of a list with an earlier `since`
-                return Page((), None)
-            request["KeyConditionExpression"] += " AND created_key >= :since"
-            request["ExpressionAttributeValues"] |= to_item({":since": since})
-        start = _start_key(request["ExpressionAttributeValues"][":owner"]["S"], request["IndexName"], after)
+        since = None if filters.since_ms is None else to_rfc3339(filters.since_ms)
+        request = self._request(project_id, filters.endpoint_id, bounds(after, since, ascending=False))
         if filters.state is None:
             request["Limit"] = limit + 1  # nearly every entry matches
-        if start is not None:
-            request["ExclusiveStartKey"] = start
+        else:
+            _filter_states(request, "#state IN", (filters.state,))
         return query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
 
     def undelivered(
@@ -58,20 +52,12 @@ class DeliveryList(Table):
         `after`: a `created_key`, or its part up to the event: then no further delivery of that event follows. A full
         page ends with such a part, so that no event is on two pages.
         """
-        request = self._request(project_id, None, None)
-        done = (DeliveryState.DELIVERED.value, DeliveryState.CANCELLED.value)
         end = after
         if after is not None and "." not in after.rpartition("#")[2]:  # only the event: its deliveries have one time
             end = after + (".~" if ascending else ".")
         since = None if since_ms is None else to_rfc3339(since_ms)
-        first, last = bounds(end, since, ascending=ascending)
-        request["KeyConditionExpression"] += " AND created_key BETWEEN :first AND :last"
-        request["FilterExpression"] += " AND NOT #state IN (:delivered, :cancelled)"
-        request["ExpressionAttributeNames"]["#state"] = "state"
-        request["ExpressionAttributeValues"] |= to_item(
-            {":first": first, ":last": last} | {f":{state}": state for state in done}
-        )
-        request["ScanIndexForward"] = ascending
+        request = self._request(project_id, None, bounds(end, since, ascending=ascending), ascending=ascending)
+        _filter_states(request, "NOT #state IN", (DeliveryState.DELIVERED, DeliveryState.CANCELLED))
         page = query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
         if page.rows and page.next_created_key == rows.created_key(page.rows[-1]):
             return Page(page.rows, page.next_created_key.rpartition(".")[0])
@@ -82,13 +68,9 @@ class DeliveryList(Table):
 
         Pages may be empty. Each comes with the time up to which the index was read; "" for the last page.
         """
-        request = self._request(project_id, endpoint_id, None)
-        states: dict[str, Value | None] = {f":{state}": state.value for state in RECOVERABLE}
-        request["KeyConditionExpression"] += " AND created_key >= :since"
-        request["FilterExpression"] += f" AND #state IN ({', '.join(states)})"
-        request["ExpressionAttributeNames"]["#state"] = "state"
-        request["ExpressionAttributeValues"] |= to_item({":since": to_rfc3339(since_ms), **states})
-        request["ScanIndexForward"] = True
+        between = bounds(None, to_rfc3339(since_ms), ascending=True)
+        request = self._request(project_id, endpoint_id, between, ascending=True)
+        _filter_states(request, "#state IN", RECOVERABLE)
         while True:
             answer = self._client.query(**request)
             last = answer.get("LastEvaluatedKey")
@@ -132,30 +114,28 @@ class DeliveryList(Table):
         ]
         return cut(matching, limit, rows.created_key)
 
-    def _request(self, project_id: str, endpoint_id: str | None, state: str | None) -> dict[str, Any]:
-        owner = project_id if endpoint_id is None else rows.endpoint_ref(project_id, endpoint_id)
-        names = {"#ttl": "ttl"}
+    def _request(
+        self, project_id: str, endpoint_id: str | None, between: tuple[str, str], *, ascending: bool = False
+    ) -> dict[str, Any]:
+        """Return the query of a project's deliveries, or of an endpoint's, between two sort keys."""
+        partition, owner = "project_id", project_id
+        if endpoint_id is not None:
+            partition, owner = "endpoint_ref", rows.endpoint_ref(project_id, endpoint_id)
         values: dict[str, Value | None] = {":owner": owner, ":now": self._clock() // MS_PER_SEC}
-        condition = "#ttl > :now"
-        if state is not None:
-            names["#state"], values[":state"] = "state", state
-            condition += " AND #state = :state"
         return {
             "TableName": self.table_name,
             "IndexName": "by_project" if endpoint_id is None else "by_endpoint",
-            "KeyConditionExpression": f"{'project_id' if endpoint_id is None else 'endpoint_ref'} = :owner",
-            "FilterExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
-            "ScanIndexForward": False,
+            "KeyConditionExpression": f"{partition} = :owner AND created_key BETWEEN :first AND :last",
+            "FilterExpression": "#ttl > :now",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": to_item({**values, ":first": between[0], ":last": between[1]}),
+            "ScanIndexForward": ascending,
             "Limit": _ITEMS_PER_QUERY,
         }
 
 
-def _start_key(owner: str, index: str, after: str | None) -> dict[str, Any] | None:
-    """Build the start key of an index. `owner` is the caller's own project, never a value from the cursor."""
-    if after is None:
-        return None
-    event_id, _, endpoint_id = after.partition("#")[2].partition(".")
-    partition = "project_id" if index == "by_project" else "endpoint_ref"
-    return to_item({partition: owner, "created_key": after}) | rows.delivery_key(event_id, endpoint_id)
+def _filter_states(request: dict[str, Any], condition: str, states: Sequence[str]) -> None:
+    """Let a query return only deliveries in these states, or in others."""
+    request["FilterExpression"] += f" AND {condition} ({', '.join(f':{state}' for state in states)})"
+    request["ExpressionAttributeNames"]["#state"] = "state"
+    request["ExpressionAttributeValues"] |= to_item({f":{state}": str(state) for state in states})
