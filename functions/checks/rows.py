@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.items import to_item, to_json
 from functions.checks.check_settings import CheckSettings
 from functions.checks.keys import CHECK_PREFIX, checks_pk, runs_pk
 from functions.checks.model import Check, Run, RunKind, RunStatus
@@ -112,8 +112,3 @@ def to_run(row: Mapping[str, Any]) -> Run:
 def without_program(stored: dict[str, Any]) -> dict[str, Any]:
     """Return stored settings without code and stdin."""
     return {name: value for name, value in stored.items() if name not in {"code", "stdin"}}
-
-
-def to_json(value: Any) -> str:
-    """Return compact ASCII JSON for a text attribute."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)

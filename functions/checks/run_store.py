@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys, rows
-from functions.checks.row_actions import put, seen_slot, slot_is_seen
+from functions.checks.seen_slot import seen_slot, slot_is_seen
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class RunStore(Table):
                 yield Due(row["pk"], row["sk"], row["due_at_ms"])
 
     def _replace_run(self, run: Run, claimed: Run) -> Any:
-        seen: dict[str, Value] = {":claimed_until": claimed.due_at_ms or 0}
+        seen: dict[str, Value] = {"claimed_until": claimed.due_at_ms or 0}
         return put(self.table_name, rows.run_item(run), "due_at_ms = :claimed_until", seen)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
 from functions.checks import keys, rows
 from functions.checks.model import MAX_CHECKS, Check
-from functions.checks.row_actions import ABSENT, delete, put, seen_slot, slot_is_seen
+from functions.checks.seen_slot import seen_slot, slot_is_seen
 from functions.checks.trigger_store import trigger_action
 
 
@@ -122,7 +122,7 @@ class CheckStore(Table):
         codes = transact_or_raise(
             self._client,
             [
-                delete(self.table_name, keys.check_key(project_id, check_id), "attribute_exists(pk)"),
+                delete(self.table_name, keys.check_key(project_id, check_id), EXISTS),
                 count.action(self.table_name, keys.count_key(project_id)),
                 *(delete(self.table_name, other) for other in others),
             ],

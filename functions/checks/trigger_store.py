@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.conditional import delete, put
+from functions.aws.dynamodb.items import to_item, to_json
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.row_actions import delete, put
-from functions.checks.rows import to_json
 from functions.checks.triggers import TRIGGER, Follower
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
@@ -72,8 +72,8 @@ class ConsumerStore(Table):
                 raise ConsumerLimitError
             now = self._clock()
             made = Consumer(name, position, to_rfc3339(now), now)
-            put = {"Put": {"TableName": self.table_name, "Item": to_item(_row(project_id, made))}}
-            if self._write(project_id, version, put, self._log_until(project_id, now)):
+            new = put(self.table_name, to_item(_row(project_id, made)))
+            if self._write(project_id, version, new, self._log_until(project_id, now)):
                 reach("consumer.after_create")
                 return made
         raise RowsContendedError
@@ -88,7 +88,7 @@ class ConsumerStore(Table):
             others = self.list_all(project_id)
             if name not in {one.name for one in others}:
                 return False
-            gone = {"Delete": {"TableName": self.table_name, "Key": _key(project_id, name)}}
+            gone = delete(self.table_name, _key(project_id, name))
             off = [] if len(others) > 1 else [self._log_off(project_id)]
             if self._write(project_id, version, gone, *off):
                 return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import from_item, key, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
@@ -114,12 +114,9 @@ class EventLog(Table):
             {"seen": head.last},
         )
         # The condition on each entry: while another order commits, a read may show its head without its deletions.
-        deletions = [
-            {"Delete": {"TableName": self.table_name, "Key": at, "ConditionExpression": "attribute_exists(pk)"}}
-            for at, _ in entries
-        ]
-        put = {"Put": {"TableName": self.table_name, "Item": to_item(page)}}
-        actions = [move.action(self.table_name, head_key(project_id)), put, *deletions]
+        deletions = [delete(self.table_name, at, EXISTS) for at, _ in entries]
+        moved = move.action(self.table_name, head_key(project_id))
+        actions = [moved, put(self.table_name, to_item(page)), *deletions]
         return None if transact(self._client, actions) else after
 
     def _pages(self, project_id: str, after: int, limit: int, now_ms: int) -> Iterator[dict[str, Any]]:

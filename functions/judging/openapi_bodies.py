@@ -9,10 +9,9 @@ from functions.judging.model import Visibility
 from functions.judging.score import GroupOutcome
 from functions.messages.evidence import Count, Evidence, Measure, Metrics
 from functions.messages.judging import Outcome
-from functions.messages.languages import Language, Profile
 from functions.messages.verdict import Cause, Integrity, Verdict
 from functions.submissions.model import Status
-from functions.submissions.openapi_bodies import WARNINGS, FinalStatus, JudgeCounts, OpenStatus, Timestamps
+from functions.submissions.openapi_bodies import WARNINGS, FinalStatus, Head, JudgeCounts, OpenStatus
 
 
 class JudgeAccepted(BaseModel):
@@ -70,17 +69,7 @@ class JudgedCompile(BaseModel):
     cached: bool
 
 
-class _JudgeHead(BaseModel):
-    id: Uuid
-    schema_version: Literal["2.0"]
-    language: Language
-    profile: Profile
-    timestamps: Timestamps
-    metadata: dict[str, str]
-    expires_at: Time
-
-
-class OpenJudgeRun(_JudgeHead):
+class OpenJudgeRun(Head):
     """A judge run that is not finished: the cases that are, as far as they are known."""
 
     status: OpenStatus
@@ -97,7 +86,7 @@ class JudgeWaitOver(OpenJudgeRun):
     warnings: list[str] = WARNINGS
 
 
-class FinalJudgeRun(_JudgeHead, JudgeCounts):
+class FinalJudgeRun(Head, JudgeCounts):
     """A finished judge run. `error`: the platform, or a checker, failed."""
 
     status: FinalStatus

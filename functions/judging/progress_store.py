@@ -5,15 +5,16 @@ They have no outputs and no messages of checkers, so a deleted judge run leaves 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.messages.judging import CaseResult, CaseResults
 from functions.submissions.model import RUN_GRACE_SECS, Status
-from functions.submissions.rows import SUBMISSION_SK, submission_pk
+from functions.submissions.rows import submission_key, submission_pk
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
@@ -38,30 +39,14 @@ class ProgressStore(Table):
             "cases": CaseResults(cases=cases).model_dump_json(by_alias=True),
             "ttl": self._clock() // MS_PER_SEC + KEPT_SECS,
         }
-        check: dict[str, Any] = {
-            "TableName": self.table_name,
-            "Key": key(pk, SUBMISSION_SK),
-            "ConditionExpression": "#status IN (:pending, :running)",
-            "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": to_item({":pending": Status.PENDING.value, ":running": Status.RUNNING.value}),
-        }
-        put = {"TableName": self.table_name, "Item": to_item(item)}
-        transact(
-            self._client, [self._postpone(check) if _is_long(message) else {"ConditionCheck": check}, {"Put": put}]
-        )
-
-    def _postpone(self, check: dict[str, Any]) -> dict[str, Any]:
-        """Return the update of a row that also moves its due time: a runner is still at work."""
-        names = {"#due_at_ms": "due_at_ms", "#run_budget_ms": "run_budget_ms", **check["ExpressionAttributeNames"]}
-        values = {**to_item({":now": self._clock()}), **check["ExpressionAttributeValues"]}
-        return {
-            "Update": {
-                **check,
-                "UpdateExpression": "SET #due_at_ms = #run_budget_ms + :now",
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values,
-            }
-        }
+        at, condition = submission_key(message.submission_id), "#status IN (:pending, :running)"
+        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
+        is_open = check(self.table_name, at, condition, values)
+        if _is_long(message):  # also move its due time: a runner is still at work
+            due = ("#due_at_ms = #run_budget_ms + :now",)
+            update = ConditionalUpdate({}, condition, {**values, "now": self._clock()}, computed=due)
+            is_open = update.action(self.table_name, at)
+        transact(self._client, [is_open, put(self.table_name, to_item(item))])
 
     def cases(self, row: Submission) -> tuple[CaseResult, ...]:
         """Return the finished cases of a judge run's current execution, by index."""

@@ -6,8 +6,8 @@ import secrets
 from typing import Any
 
 from functions.aws.dynamodb.batch import read_rows
-from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import key, to_item
+from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
+from functions.aws.dynamodb.items import Value, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
@@ -51,12 +51,12 @@ class KeyStore(Table):
             expires_at=expires_at,
         )
         listed = {**listed_key(project_id, record.key_id), **to_item({"digest": key_digest})}
-        actions: list[Any] = [
-            {"ConditionCheck": {"Key": project_key(project_id), "ConditionExpression": "attribute_exists(pk)"}},
-            {"Put": {"Item": to_item(key_row(record, key_digest))}},
-            {"Put": {"Item": listed}},
+        actions = [
+            check(self.table_name, project_key(project_id), EXISTS),
+            put(self.table_name, to_item(key_row(record, key_digest))),
+            put(self.table_name, listed),
         ]
-        return (record, issued) if self._all_or_none(actions) else None
+        return None if transact_or_raise(self._client, actions) else (record, issued)
 
     def list_all(self, project_id: str) -> list[KeyRecord]:
         """Return all keys of a project, newest first."""
@@ -91,30 +91,17 @@ class KeyStore(Table):
         if found is None or "revoked_at" in found:
             return to_key_record(found) if found is not None else None
         now = self._clock()
-        values = to_item({":now": to_rfc3339(now), ":ttl": now // MS_PER_SEC + REVOKED_KEPT_SECS})
-        names = {"#ttl": "ttl"}
-        actions: list[Any] = [
-            {
-                "Update": {
-                    "Key": key(found["pk"], found["sk"]),
-                    "UpdateExpression": "SET revoked_at = if_not_exists(revoked_at, :now), "
-                    "#ttl = if_not_exists(#ttl, :ttl)",
-                    "ConditionExpression": "attribute_exists(pk)",
-                    "ExpressionAttributeNames": names,
-                    "ExpressionAttributeValues": values,
-                }
-            },
-            {
-                "Update": {
-                    "Key": listed_key(project_id, key_id),
-                    "UpdateExpression": "SET #ttl = if_not_exists(#ttl, :ttl)",
-                    "ConditionExpression": "attribute_exists(pk)",
-                    "ExpressionAttributeNames": names,
-                    "ExpressionAttributeValues": {":ttl": values[":ttl"]},
-                }
-            },
+        values: dict[str, Value] = {"now": to_rfc3339(now), "ttl": now // MS_PER_SEC + REVOKED_KEPT_SECS}
+        keep = "#ttl = if_not_exists(#ttl, :ttl)"
+        revoke = ConditionalUpdate(
+            {}, EXISTS, values, computed=("#revoked_at = if_not_exists(#revoked_at, :now)", keep)
+        )
+        unlist = ConditionalUpdate({}, EXISTS, {"ttl": values["ttl"]}, computed=(keep,))
+        actions = [
+            revoke.action(self.table_name, key(found["pk"], found["sk"])),
+            unlist.action(self.table_name, listed_key(project_id, key_id)),
         ]
-        return self.get(project_id, key_id) if self._all_or_none(actions) else None
+        return None if transact_or_raise(self._client, actions) else self.get(project_id, key_id)
 
     def _find(self, project_id: str, key_id: str) -> dict[str, Any] | None:
         listed = self._get(listed_key(project_id, key_id))
@@ -122,10 +109,3 @@ class KeyStore(Table):
         if row is None or (row.get("key_id"), row["project_id"]) != (key_id, project_id):
             return None
         return row
-
-    def _all_or_none(self, actions: list[Any]) -> bool:
-        """Write in one transaction. False if a condition failed. Raises RowsContendedError."""
-        for action in actions:
-            (operation,) = action.values()
-            operation["TableName"] = self.table_name
-        return not transact_or_raise(self._client, actions)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.conditional import put
+from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
@@ -99,9 +100,9 @@ class ProjectStore(Table):
         """
         before = self._get(project_key(project.project_id))
         created_at: str = before["created_at"] if before else to_rfc3339(self._clock())
-        listed = to_item({"pk": LIST_PK, "sk": f"{created_at}#{project.project_id}"})
-        puts = [to_item(project_row(project, created_at)), listed]
-        transact_or_raise(self._client, [{"Put": {"TableName": self.table_name, "Item": item}} for item in puts])
+        listed = key(LIST_PK, f"{created_at}#{project.project_id}")
+        items = (to_item(project_row(project, created_at)), listed)
+        transact_or_raise(self._client, [put(self.table_name, item) for item in items])
         return created_at
 
     def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:

@@ -30,11 +30,6 @@ class DueSubmission:
     submission_id: str
     due_at_ms: int
 
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return self.submission_id
-
 
 type Entry = DueSubmission | DueRow
 

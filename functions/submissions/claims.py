@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from functions.aws.dynamodb.conditional import ABSENT, delete, put
 from functions.aws.dynamodb.items import cancellation_codes, from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.transaction import CONDITION_FAILED
 from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
@@ -14,28 +15,24 @@ from functions.submissions.rows import submission_key
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.aws.dynamodb.items import Value
 
 CLAIM_SK = "CLAIM"
 
 
 def new_claim(table_name: str, submission_id: str, claim: Claim, now_secs: int) -> Any:
-    """Return the Put of a claim, on condition that nobody holds its key."""
-    item: dict[str, Value | None] = {
-        "pk": claim.idempotency_pk,
-        "sk": CLAIM_SK,
-        "submission_id": submission_id,
-        "body_sha256": claim.body_sha256,
-        "ttl": now_secs + CLAIM_SECS,
-    }
-    return {
-        "TableName": table_name,
-        "Item": to_item(item),
-        # DynamoDB deletes expired items late; we treat them as deleted.
-        "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now OR submission_id = :replaced",
-        "ExpressionAttributeNames": {"#ttl": "ttl"},
-        "ExpressionAttributeValues": to_item({":now": now_secs, ":replaced": claim.replaces or ""}),
-    }
+    """Return the action that puts a claim, on condition that nobody holds its key."""
+    item = to_item(
+        {
+            "pk": claim.idempotency_pk,
+            "sk": CLAIM_SK,
+            "submission_id": submission_id,
+            "body_sha256": claim.body_sha256,
+            "ttl": now_secs + CLAIM_SECS,
+        }
+    )
+    # DynamoDB deletes expired items late; we treat them as deleted.
+    condition = f"{ABSENT} OR #ttl <= :now OR submission_id = :replaced"
+    return put(table_name, item, condition, {"now": now_secs, "replaced": claim.replaces or ""})
 
 
 def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs: int) -> tuple[str, str] | None:
@@ -49,31 +46,22 @@ def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs:
 
 def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) -> bool:
     """Delete a submission and its claim. False if it is running or gone."""
-    remove: Any = {
-        "TableName": table_name,
-        "Key": submission_key(row.submission_id),
-        "ConditionExpression": "#status <> :running AND project_id = :project",
-        "ExpressionAttributeNames": {"#status": "status"},
-        "ExpressionAttributeValues": to_item({":running": Status.RUNNING.value, ":project": row.project_id}),
-    }
+    at, values = submission_key(row.submission_id), {"running": Status.RUNNING.value, "project": row.project_id}
+    remove = delete(table_name, at, "#status <> :running AND project_id = :project", values)
     try:
         if row.idempotency_pk is None:
-            client.delete_item(**remove)
+            client.delete_item(**remove["Delete"])
             return True
-        release: Any = {
-            "TableName": table_name,
-            "Key": key(row.idempotency_pk, CLAIM_SK),
-            # After the expiry the claim may belong to a later submission.
-            "ConditionExpression": "attribute_not_exists(pk) OR submission_id = :id",
-            "ExpressionAttributeValues": to_item({":id": row.submission_id}),
-        }
-        client.transact_write_items(TransactItems=[{"Delete": remove}, {"Delete": release}])
+        # After the expiry the claim may belong to a later submission.
+        condition, ours = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
+        release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, ours)
+        client.transact_write_items(TransactItems=[remove, release])
     except ClientError as error:
         codes = cancellation_codes(error)
         if is_condition_failure(error) or codes[:1] == (CONDITION_FAILED,):
             return False
         if codes[1:] == (CONDITION_FAILED,):
-            client.delete_item(**remove)
+            client.delete_item(**remove["Delete"])
             return True
         raise
     return True

@@ -57,7 +57,9 @@ class Output(BaseModel):
     stderr_url: str = Field(default="", description="Path of the whole stderr, only with truncated_in_response.")
 
 
-class _Head(BaseModel):
+class Head(BaseModel):
+    """What all bodies of a submission begin with."""
+
     id: Uuid
     schema_version: Literal["2.0"]
     language: Language
@@ -67,7 +69,7 @@ class _Head(BaseModel):
     expires_at: Time
 
 
-class OpenResult(_Head):
+class OpenResult(Head):
     """A submission without a verdict. It has none of the flat keys of a final result."""
 
     status: OpenStatus
@@ -97,7 +99,7 @@ class CompilerWarnings(BaseModel):
     stderr: str = Field(description="At most 16 KiB.")
 
 
-class FinalResult(_Head, _Flat):
+class FinalResult(Head, _Flat):
     """A finished submission: the nested form (schema 2.0), and flat aliases (schema 1.0)."""
 
     status: FinalStatus
@@ -156,7 +158,7 @@ class CompactFinal(CompactOpen):
     warnings: list[str] = WARNINGS
 
 
-class OpenItem(_Head):
+class OpenItem(Head):
     """A list item without a verdict."""
 
     kind: Literal["run"]
@@ -166,7 +168,7 @@ class OpenItem(_Head):
     metrics: None
 
 
-class FinalItem(_Head, _Flat):
+class FinalItem(Head, _Flat):
     """A finished list item: the result without output and evidence."""
 
     kind: Literal["run"]
@@ -189,7 +191,7 @@ class JudgeCounts(BaseModel):
     first_failed: int | None = Field(description="Index of the first failed case.")
 
 
-class OpenJudgeItem(_Head):
+class OpenJudgeItem(Head):
     """A judge run that is not finished, or that the platform failed, in a list."""
 
     kind: Literal["judge"]
@@ -199,7 +201,7 @@ class OpenJudgeItem(_Head):
     metrics: None
 
 
-class FinalJudgeItem(_Head, JudgeCounts):
+class FinalJudgeItem(Head, JudgeCounts):
     """A finished judge run in a list. GET /api/judge/{id} has its cases."""
 
     kind: Literal["judge"]

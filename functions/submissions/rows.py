@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Key, key, to_item
+from functions.aws.dynamodb.items import Key, key, to_item, to_json
 from functions.clock import MS_PER_SEC
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission
 
@@ -74,11 +74,6 @@ def list_shard(project_id: str, number: int) -> str:
 def run_budget_ms(wall_budget_secs: int) -> int:
     """Return the time in `running` after which the sweeper repeats the run."""
     return (COMPILE_BUDGET_SECS + wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
-
-
-def to_json(value: Mapping[str, Any]) -> str:
-    """Return compact ASCII JSON for a text attribute."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:

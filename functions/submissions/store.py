@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.batch import read_rows
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, is_condition_failure
 from functions.aws.dynamodb.retries import tries
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-type Item = dict[str, Any]
-
-
 class ClaimTakenError(Exception):
     """The Idempotency-Key belongs to another submission: `submission_id`, with the body `body_sha256`."""
 
@@ -47,13 +44,13 @@ class SubmissionStore(Table):
 
     def create(self, new: Submission, claim: Claim | None) -> None:
         """Write a pending row and its claim in one transaction. Raises ClaimTakenError, UnavailableError."""
-        put = self._new(encode_submission(new))
+        put_row = put(self.table_name, encode_submission(new), ABSENT)
         if claim is None:
-            self._create_alone(put)
+            self._create_alone(put_row["Put"])
             return
         put_claim = new_claim(self.table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
         for _ in tries(sleep=self._sleep):
-            codes = transact(self._client, [{"Put": put_claim}, {"Put": put}])
+            codes = transact(self._client, [put_claim, put_row])
             if not codes:
                 return
             self.check_claim(claim, except_for=new.submission_id)
@@ -64,11 +61,10 @@ class SubmissionStore(Table):
 
     def new_final(self, final: Submission, claim: Claim | None) -> list[Any]:
         """Return the actions that write a new final row and its claim, if neither exists."""
-        actions = [{"Put": self._new(encode_submission(final))}]
-        if claim is not None:
-            put_claim = new_claim(self.table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)
-            actions.append({"Put": put_claim})
-        return actions
+        put_row = put(self.table_name, encode_submission(final), ABSENT)
+        if claim is None:
+            return [put_row]
+        return [put_row, new_claim(self.table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)]
 
     def final_update(self, final: Submission, completion: Completion) -> Any:
         """Return the action that writes the final state into an existing row, unless that is final."""
@@ -152,16 +148,13 @@ class SubmissionStore(Table):
         """Delete the row and its claim. False if it is running or gone."""
         return delete_with_claim(self._client, self.table_name, row)
 
-    def _create_alone(self, put: Any) -> None:
+    def _create_alone(self, arguments: Any) -> None:
         try:
-            self._client.put_item(**put)
+            self._client.put_item(**arguments)
         except ClientError as error:
             # The id is random, so an existing row is our own: botocore retried the write after a lost answer.
             if not is_condition_failure(error):
                 raise
-
-    def _new(self, item: Item) -> Any:
-        return {"TableName": self.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
         return self._is_updated(update, submission_key(submission_id))

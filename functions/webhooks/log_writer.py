@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
@@ -13,7 +14,6 @@ from functions.webhooks.deliveries.rows import event_row
 from functions.webhooks.endpoints.rows import count_key
 from functions.webhooks.log_entry import Reason
 from functions.webhooks.log_rows import new_row, replay_row
-from functions.webhooks.publication import put_new
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery, Event
@@ -38,7 +38,7 @@ class LogWriter(Table):
             return False
         now = self._clock()
         rows = (event_row(event, (now + TTL_MS) // MS_PER_SEC), new_row(event, now, Reason.TEST))
-        transact_or_raise(self._client, [put_new(self.table_name, row) for row in rows])
+        transact_or_raise(self._client, [put(self.table_name, to_item(row), ABSENT) for row in rows])
         return True
 
     def replay_actions(self, delivery: Delivery) -> list[Any]:
@@ -47,4 +47,4 @@ class LogWriter(Table):
 
     def replay_action(self, delivery: Delivery) -> Any:
         """Return that action for a project whose log is on."""
-        return {"Put": {"TableName": self.table_name, "Item": to_item(replay_row(delivery, self._clock()))}}
+        return put(self.table_name, to_item(replay_row(delivery, self._clock())))

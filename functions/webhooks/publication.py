@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import to_item
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries.hints import Hint
@@ -17,7 +18,6 @@ from functions.webhooks.sending.ordered_queue import queue_row
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.subscribers import Subscribers
 
 
@@ -69,15 +69,9 @@ def plan_publication(
     rows.insert(0, event_row(event, ttl))
     pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
     return Publication(
-        tuple(put_new(table_name, row) for row in rows),
+        tuple(put(table_name, to_item(row), ABSENT) for row in rows),
         tuple(Hint.of(delivery, event.body) for delivery in pending),
     )
-
-
-def put_new(table_name: str, row: dict[str, Value | None]) -> Any:
-    """Return the action that writes a row if its key is new."""
-    condition = "attribute_not_exists(pk)"
-    return {"Put": {"TableName": table_name, "Item": to_item(row), "ConditionExpression": condition}}
 
 
 def _deliveries(

@@ -1,4 +1,4 @@
-"""One conditional UpdateItem, built from plain values. A `Table` writes it alone, or a transaction with others."""
+"""Conditional writes of one row, from plain values: for a transaction, and for the single updates of a `Table`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from functions.aws.dynamodb.items import Value, to_item
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.aws.dynamodb.items import Key
+    from functions.aws.dynamodb.items import Item, Key
+
+
+ABSENT = "attribute_not_exists(pk)"
+EXISTS = "attribute_exists(pk)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,27 @@ class ConditionalUpdate:
         return arguments
 
 
-def check(table_name: str, key: Key, condition: str, values: Mapping[str, Value]) -> Any:
-    """Return an action of a transaction that only checks a condition, written as in `ConditionalUpdate`."""
-    arguments = ConditionalUpdate({}, condition, values).arguments(table_name, key)
-    del arguments["UpdateExpression"]
-    return {"ConditionCheck": arguments}
+def put(table_name: str, item: Item, condition: str = "", values: Mapping[str, Value] | None = None) -> Any:
+    """Return an action of a transaction that writes an item. The condition is written as in `ConditionalUpdate`."""
+    return {"Put": {"TableName": table_name, "Item": item, **_condition(condition, values)}}
+
+
+def delete(table_name: str, key: Key, condition: str = "", values: Mapping[str, Value] | None = None) -> Any:
+    """Return an action of a transaction that deletes a row."""
+    return {"Delete": {"TableName": table_name, "Key": key, **_condition(condition, values)}}
+
+
+def check(table_name: str, key: Key, condition: str, values: Mapping[str, Value] | None = None) -> Any:
+    """Return an action of a transaction that only checks a condition."""
+    return {"ConditionCheck": {"TableName": table_name, "Key": key, **_condition(condition, values)}}
+
+
+def _condition(condition: str, values: Mapping[str, Value] | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if condition:
+        arguments["ConditionExpression"] = condition
+    if names := set(re.findall(r"#(\w+)", condition)):
+        arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if values:
+        arguments["ExpressionAttributeValues"] = to_item({f":{name}": value for name, value in values.items()})
+    return arguments

@@ -18,11 +18,6 @@ class DueDelivery:
     endpoint_id: str
     due_at_ms: int
 
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return f"{self.event_id}#{self.endpoint_id}"
-
 
 @dataclass(frozen=True, slots=True)
 class DueEndpoint:
@@ -31,11 +26,6 @@ class DueEndpoint:
     project_id: str
     endpoint_id: str
     due_at_ms: int
-
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return f"endpoint#{self.endpoint_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +36,6 @@ class DueExhausted:
     endpoint_id: str
     due_at_ms: int
 
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return f"exhausted#{self.project_id}#{self.endpoint_id}"
-
 
 @dataclass(frozen=True, slots=True)
 class DueDeletion:
@@ -60,11 +45,6 @@ class DueDeletion:
     endpoint_id: str
     due_at_ms: int
 
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return f"deletion#{self.endpoint_id}"
-
 
 @dataclass(frozen=True, slots=True)
 class DueLane:
@@ -73,11 +53,6 @@ class DueLane:
     project_id: str
     name: str
     due_at_ms: int
-
-    @property
-    def row_id(self) -> str:
-        """Name of the row in logs."""
-        return f"lane#{self.project_id}#{self.name}"
 
 
 type DueRow = DueDelivery | DueEndpoint | DueExhausted | DueDeletion | DueLane

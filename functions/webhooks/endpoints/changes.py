@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
@@ -55,11 +55,7 @@ class EndpointChanges:
 
         Raises EndpointLimitError, CreationClaimTakenError.
         """
-        put = {
-            "TableName": self._table,
-            "Item": to_item(endpoint_row(endpoint)),
-            "ConditionExpression": "attribute_not_exists(pk)",
-        }
+        new = put(self._table, to_item(endpoint_row(endpoint)), ABSENT)
         counters = {"count": MAX_ENDPOINTS} | ({"ordered": MAX_ORDERED} if endpoint.ordered else {})
         count = ConditionalUpdate(
             {},
@@ -68,7 +64,7 @@ class EndpointChanges:
             computed=tuple(f"#{name} = if_not_exists(#{name}, :zero) + :one" for name in counters),
         )
         claims = [] if claim is None else [claim.action(self._table, endpoint.project_id, self._clock())]
-        codes = self._write(endpoint.project_id, {"Put": put}, self._count(endpoint.project_id, count), *claims)
+        codes = self._write(endpoint.project_id, new, self._count(endpoint.project_id, count), *claims)
         if codes[:1] == (CONDITION_FAILED,):
             return False
         if claims and codes[2:3] == (CONDITION_FAILED,):
@@ -108,16 +104,12 @@ class EndpointChanges:
         Returns the due time of its deletion row, for `Deletions.cancel_paused`.
         """
         now = self._clock()
-        delete = {
-            "TableName": self._table,
-            "Key": endpoint_key(project_id, endpoint_id),
-            "ConditionExpression": "attribute_exists(pk)",
-        }
+        gone = delete(self._table, endpoint_key(project_id, endpoint_id), EXISTS)
         counters = ("count", "ordered") if ordered else ("count",)
         computed = tuple(f"#{name} = if_not_exists(#{name}, :one) - :one" for name in counters)
         count = ConditionalUpdate({}, "", {"one": 1}, computed=computed)
         leave = deletion_put(self._table, project_id, endpoint_id, now)
-        codes = self._write(project_id, {"Delete": delete}, self._count(project_id, count), leave)
+        codes = self._write(project_id, gone, self._count(project_id, count), leave)
         return None if codes else now
 
     def _count(self, project_id: str, change: ConditionalUpdate) -> Any:

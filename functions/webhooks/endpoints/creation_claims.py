@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import from_item, key, to_item
 from functions.clock import MS_PER_SEC
 from functions.webhooks.endpoints.rows import endpoint_pk
@@ -36,15 +37,7 @@ class CreationClaim:
             **_key(project_id, self.key_sha256),
             **to_item({"endpoint_id": self.endpoint_id, "body_sha256": self.body_sha256, "ttl": now + _CLAIM_SECS}),
         }
-        return {
-            "Put": {
-                "TableName": table_name,
-                "Item": item,
-                "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
-                "ExpressionAttributeNames": {"#ttl": "ttl"},
-                "ExpressionAttributeValues": to_item({":now": now}),
-            }
-        }
+        return put(table_name, item, f"{ABSENT} OR #ttl <= :now", {"now": now})
 
     def find(self, client: DynamoDBClient, table_name: str, project_id: str, now_ms: int) -> CreationClaim | None:
         """Return the claim that holds the same key; None without one, or if it has expired."""

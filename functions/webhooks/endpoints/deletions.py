@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.table import Table
@@ -39,7 +39,7 @@ def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -
         "due_at_ms": now,
         "ttl": (now + _KEPT_MS) // MS_PER_SEC,
     }
-    return {"Put": {"TableName": table_name, "Item": deletion_key(project_id, endpoint_id) | to_item(row)}}
+    return put(table_name, deletion_key(project_id, endpoint_id) | to_item(row))
 
 
 class Deletions(Table):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
@@ -111,7 +111,7 @@ class Attempts(Table):
             sets["only_attempt"] = attempt_values(delivery, reply, now)
         else:
             attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
-            actions = [{"Put": {"TableName": self.table_name, "Item": attempt}}]
+            actions = [put(self.table_name, attempt)]
         if transition.state is DeliveryState.EXHAUSTED and delivery.event_type not in ALERT_EVENTS:
             actions.append(count_exhausted(self.table_name, delivery, now))
         update = ConditionalUpdate(sets, condition, values, removes)

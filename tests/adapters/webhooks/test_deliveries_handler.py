@@ -15,6 +15,7 @@ from functions.handlers import webhooks as endpoints
 from functions.http.cursor import write_cursor
 from functions.ids import new_id
 from functions.webhooks.deliveries import list_store as delivery_listing
+from functions.webhooks.deliveries.due import DueDelivery
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.replay import REPLAYABLE
@@ -268,7 +269,7 @@ def test_a_finished_delivery_is_replayed(
     assert (after.url, after.secret_box) == (before.url, before.secret_box)
     assert hints(aws) == [hint_of(before)]
     due = [entry for shard in range(16) for entry in deliveries.due(f"DUE#{shard}", now_ms() + HINTED_MS, 10)]
-    assert [entry.row_id for entry in due] == [f"{before.event_id}#{before.endpoint_id}"]
+    assert due == [DueDelivery(before.event_id, before.endpoint_id, due[0].due_at_ms)]
     again = replay(project_key, before)
     assert (again.status, again.json["error"]) == (409, "conflict")
     assert hints(aws) == []
