@@ -12,7 +12,8 @@ from functions.checks.assertions import Assertions, to_stored
 from functions.checks.event_data import EventAs
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
 from functions.checks.triggers import SLUG, Trigger
-from functions.clock import from_rfc3339, to_rfc3339
+from functions.clock import from_rfc3339
+from functions.http.fields import checked_line, checked_moment
 from functions.http.validation import Text
 from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
@@ -26,19 +27,6 @@ _TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 HIDDEN = "***"
 """Shown in place of a variable's value."""
 _PROGRAM = ("language", "code", "stdin", "profile", "limits")
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("the text must be printable, on one line, and not blank")
-    return text
-
-
-def _moment(text: str) -> str:
-    try:
-        return to_rfc3339(from_rfc3339(text))
-    except (ValueError, OverflowError):
-        raise ValueError("the text must be a time of RFC 3339, such as 2027-01-31T12:00:00Z") from None
 
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
@@ -75,7 +63,7 @@ class CheckSettings(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+    name: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)]
     slug: Slug | None = Field(
         default=None, description="Unique in the project; identifies the check in checks.yaml. Default: from the name."
     )
@@ -140,7 +128,7 @@ class CheckSettings(BaseModel):
         description="Ids of the webhook endpoints that get the events of this check. Default, and if none of them "
         "exists any more: all of the project.",
     )
-    muted_until: Annotated[Text, AfterValidator(_moment)] | None = Field(
+    muted_until: Annotated[Text, AfterValidator(checked_moment)] | None = Field(
         default=None, description="No events until then; history goes on.", json_schema_extra={"format": "date-time"}
     )
     should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")

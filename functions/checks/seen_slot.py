@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
     from functions.checks.model import Check

@@ -159,8 +159,7 @@ class QuotaStore(Table):
             "per_minute": quota.per_minute,
             "below_per_day": quota.per_day - claim.day_units,
         }
-        written, item = self._write_entry(claim, quota, sets, condition, values)
-        return (_to_charged(claim, written) if written is not None else None), item
+        return self._write_entry(claim, quota, sets, condition, values)
 
     def _open_windows(self, claim: QuotaClaim, quota: Quota, windows: Usage, was: Item) -> tuple[Charged | None, Item]:
         """Write these windows with one more submission if the item has not changed since `was`."""
@@ -168,14 +167,10 @@ class QuotaStore(Table):
         values = numbers_of(begun) | counts_of(begun)
         sets = ", ".join(f"{name} = :{name}" for name in values)
         if not has_counts(was):
-            written, item = self._write_entry(claim, quota, sets, "attribute_not_exists(minute_number)", values)
-        else:
-            before = {
-                f"was_{name}": value for name, value in (numbers_of(to_usage(was)) | counts_of(to_usage(was))).items()
-            }
-            condition = _equal(NUMBERS + COUNTS, ":was_")
-            written, item = self._write_entry(claim, quota, sets, condition, values | before)
-        return (_to_charged(claim, written) if written is not None else None), item
+            return self._write_entry(claim, quota, sets, "attribute_not_exists(minute_number)", values)
+        known = to_usage(was)
+        before = {f"was_{name}": value for name, value in (numbers_of(known) | counts_of(known)).items()}
+        return self._write_entry(claim, quota, sets, _equal(NUMBERS + COUNTS, ":was_"), values | before)
 
     def _write_entry(
         self,
@@ -184,7 +179,8 @@ class QuotaStore(Table):
         sets: str,
         condition: str,
         numbers: dict[str, int],
-    ) -> tuple[Item | None, Item]:
+    ) -> tuple[Charged | None, Item]:
+        """Return the charged run, or None and the item that failed the condition."""
         entry = claim.entry
         numbers |= {"ttl": self._clock() // MS_PER_SEC + KEPT_SECS, "in_flight": quota.in_flight}
         values = to_item({f":{name}": number for name, number in numbers.items()})
@@ -197,7 +193,7 @@ class QuotaStore(Table):
             expression += ", in_flight_keys :keys"
             condition += " AND NOT contains(in_flight_keys, :key)"
             values |= {":key": {"S": entry.key}, ":keys": {"SS": [entry.key]}}
-        return self._update_quota(
+        written, item = self._update_quota(
             claim,
             expression,
             condition,
@@ -206,6 +202,7 @@ class QuotaStore(Table):
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
+        return (_to_charged(claim, written) if written is not None else None), item
 
     def _remove(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
         """Remove an entry, and subtract one from each of the windows. False if it is gone or a window has ended."""

@@ -10,8 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from functions.clock import Clock, from_rfc3339, to_rfc3339
+from functions.clock import Clock, from_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
+from functions.http.fields import checked_line, checked_moment
 from functions.http.validation import Text, parse_body
 from functions.messages.languages import Profile
 from functions.projects.model import Project
@@ -22,36 +23,14 @@ PER_MINUTE_MAX = 100_000
 PER_DAY_MAX = 10_000_000
 
 _PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-_LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
-def _shown_on_one_line(text: str) -> str:
-    """Refuse control characters and marks that reverse text: terminals show the name."""
-    if not text.isprintable() or not text.strip():
-        raise ValueError("the text must be printable, on one line, and not blank")
-    return text
-
-
-def _moment(text: str) -> str:
-    """Convert an RFC 3339 time to our format."""
-    try:
-        ms = from_rfc3339(text.upper()) if _TIME.fullmatch(text) else -1
-    except (ValueError, OverflowError):
-        ms = -1
-    if not 0 <= ms <= _LAST_MS:
-        raise ValueError("the text must be a time of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z")
-    return to_rfc3339(ms)
-
-
-Name = Annotated[Text, Field(min_length=1, max_length=NAME_MAX_CHARS), AfterValidator(_shown_on_one_line)]
+Name = Annotated[Text, Field(min_length=1, max_length=NAME_MAX_CHARS), AfterValidator(checked_line)]
 Profiles = Annotated[
     list[Annotated[Profile, Field(strict=False)]],
     Field(min_length=1, description="Allowed profiles."),
 ]
-Moment = Annotated[Text, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+Moment = Annotated[Text, AfterValidator(checked_moment), Field(json_schema_extra={"format": "date-time"})]
 
 
 class QuotaChange(BaseModel):

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
+from functions.http.fields import metadata_problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
@@ -25,8 +26,6 @@ from functions.webhooks.sending.signature import InvalidSecretError, parse_secre
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144
-METADATA_MAX_KEYS = 16
-METADATA_MAX_BYTES = 2_048
 
 
 MetadataName = Annotated[Text, Field(min_length=1)]
@@ -144,7 +143,7 @@ def checked_program(
     problems += _webhook_problems(
         request.webhook_url, request.webhook_secret, allow_insecure=allow_insecure, own_host=own_host
     )
-    problems += _metadata_problems(request.metadata or {})
+    problems += metadata_problems("metadata", request.metadata or {})
     unknown = unknown_fields(type(request), body)
     run = RunRequest(
         language,
@@ -199,13 +198,4 @@ def _webhook_problems(
             problems.append(FieldProblem("webhook_secret", str(invalid)))
         if url is None:
             problems.append(FieldProblem("webhook_url", "Required with webhook_secret."))
-    return problems
-
-
-def _metadata_problems(metadata: Mapping[str, str]) -> list[FieldProblem]:
-    problems = []
-    if len(metadata) > METADATA_MAX_KEYS:
-        problems.append(FieldProblem("metadata", f"At most {METADATA_MAX_KEYS} keys."))
-    if sum(len(name.encode()) + len(text.encode()) for name, text in metadata.items()) > METADATA_MAX_BYTES:
-        problems.append(FieldProblem("metadata", f"At most {METADATA_MAX_BYTES} bytes of names and values."))
     return problems

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,7 +28,7 @@ from functions.webhooks.endpoints.list_filters import endpoint_filters
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
 from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
-from functions.webhooks.endpoints.rows import HEALTH
+from functions.webhooks.endpoints.rows import CHANGEABLE, HEALTH, endpoint_row
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.secret_box import UnsealError
@@ -83,25 +83,14 @@ class EndpointRoutes:
         endpoint = Endpoint(
             endpoint_id=endpoint_id,
             project_id=project_id,
-            url=settings.url,
-            events=settings.events,
-            description=settings.description,
-            header_names=tuple(settings.headers),
             headers_box=self.secrets.seal_headers(settings.headers, project_id, endpoint_id),
             secret_box=box,
             public_key=public_key,
-            max_concurrency=settings.max_concurrency,
-            max_per_second=settings.max_per_second,
-            format=settings.format,
-            filters=settings.filters,
-            payload=settings.payload,
-            api_version=settings.api_version,
-            ordered=settings.ordered,
-            enabled=settings.enabled,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
             disabled_at=None if settings.enabled else to_rfc3339(now),
             created_at=to_rfc3339(now),
             updated_at=to_rfc3339(now),
+            **settings.of_endpoint,
         )
         try:
             self.changes.create(endpoint, claim)
@@ -187,17 +176,9 @@ class EndpointRoutes:
 
     def _writes(self, seen: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
         """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
-        sets: dict[str, Value] = {
-            "url": settings.url,
-            "events": settings.events,
-            "description": settings.description,
-            "header_names": tuple(settings.headers),
-            "max_concurrency": settings.max_concurrency,
-            "max_per_second": settings.max_per_second,
-            "format": settings.format.value,
-            "filters": settings.filters.values(),
-            "enabled": settings.enabled,
-        }
+        row = endpoint_row(replace(seen, **settings.of_endpoint))
+        sets: dict[str, Value] = {name: value for name in CHANGEABLE if (value := row[name]) is not None}
+        sets["filters"] = settings.filters.values()
         removes: tuple[str, ...] = ()
         box = self.secrets.seal_headers(settings.headers, seen.project_id, seen.endpoint_id)
         if box is None:

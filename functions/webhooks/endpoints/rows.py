@@ -28,6 +28,11 @@ SUBSCRIBERS_PREFIX = "ENDPOINT"
 DELETION_PREFIX = "DELETED#"
 
 
+CHANGEABLE: Final = (
+    *("url", "events", "description", "header_names", "enabled"),
+    *("max_concurrency", "max_per_second", "format", "filters"),
+)
+"""Attributes that a client can change."""
 _PLAIN: Final = (
     *("url", "description", "headers_box", "secret_box", "previous_secret_box", "previous_until_ms", "public_key"),
     *("enabled", "disabled_at", "degraded_at", "created_at", "updated_at"),

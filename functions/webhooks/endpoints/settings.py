@@ -1,9 +1,11 @@
 """Settings of an endpoint, for a new endpoint and after a change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from functions.errors import FieldProblem
+from functions.http.fields import metadata_problems
 from functions.messages.languages import Language, canonical
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
@@ -18,8 +20,10 @@ from functions.webhooks.endpoints.requests import (
 from functions.webhooks.event_types import API_VERSIONS, CURRENT_VERSION, EVENT_TEST, FILTERABLE_EVENTS
 from functions.webhooks.sending.address import AddressRefusedError, check_url
 
-METADATA_MAX_KEYS = 16
-METADATA_MAX_BYTES = 2_048
+_OF_ENDPOINT = (
+    *("url", "events", "description", "enabled", "max_concurrency", "max_per_second"),
+    *("format", "filters", "payload", "api_version", "ordered"),
+)
 _KEPT = "Set at creation, and never changed. Create another endpoint."
 _THIN_CARD = "A message for people has no thin form. Choose payload full, or format event."
 
@@ -43,7 +47,7 @@ class AddressRules:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """Validated settings of an endpoint."""
+    """Validated settings of an endpoint. `asymmetric`: it has a key pair."""
 
     url: str = field(repr=False)
     events: tuple[str, ...]
@@ -59,34 +63,24 @@ class EndpointSettings:
     ordered: bool = False
     asymmetric: bool = False
 
+    @property
+    def of_endpoint(self) -> dict[str, Any]:
+        """The values of the fields that `Endpoint` has."""
+        return {name: getattr(self, name) for name in _OF_ENDPOINT} | {"header_names": tuple(self.headers)}
+
 
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
     """Return the settings of a new endpoint. Raises InvalidFieldsError."""
     headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
-    body_format, payload = request.format or BodyFormat.EVENT, request.payload or Payload.FULL
-    api_version = request.api_version or CURRENT_VERSION
+    settings = _changed(EndpointSettings(request.url, (), "", enabled=True, headers=headers), request)
     refuse(
         [
             *(rules.problem(request.url), secret_problem(request.secret)),
-            *(_version_problem(api_version), _body_problem(body_format, payload)),
+            *(_version_problem(settings.api_version), _body_problem(settings)),
             *(*_event_problems(request.events), *_filter_problems(request.filters), *problems),
         ]
     )
-    return EndpointSettings(
-        request.url,
-        tuple(dict.fromkeys(request.events or ())),
-        request.description or "",
-        request.enabled is not False,
-        headers,
-        request.max_concurrency or DEFAULT_CONCURRENCY,
-        request.max_per_second or 0,
-        body_format,
-        ALL_RUNS if request.filters is None else _filters(request.filters),
-        payload,
-        api_version,
-        request.ordered or False,
-        request.asymmetric or False,
-    )
+    return settings
 
 
 def changed_settings(
@@ -99,31 +93,27 @@ def changed_settings(
     url = endpoint.url if change.url is None else change.url
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
     wanted, problems = normalise_headers(given, scheme=_scheme(url))
-    body_format = endpoint.format if change.format is None else change.format
+    before = {name: getattr(endpoint, name) for name in _OF_ENDPOINT}
+    is_asymmetric = endpoint.public_key is not None
+    settings = _changed(EndpointSettings(**before, headers=wanted, asymmetric=is_asymmetric), change)
     kept = ("payload", "api_version", "ordered")
     refuse(
         [
             None if change.url is None else rules.problem(url),
-            *(FieldProblem(name, _KEPT) for name in kept if _differs(getattr(change, name), getattr(endpoint, name))),
-            _body_problem(body_format, endpoint.payload),
+            *(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name)),
+            _body_problem(replace(settings, payload=endpoint.payload)),
             *(*_event_problems(change.events), *_filter_problems(change.filters), *problems),
         ]
     )
-    return EndpointSettings(
-        url,
-        endpoint.events if change.events is None else tuple(dict.fromkeys(change.events)),
-        endpoint.description if change.description is None else change.description,
-        endpoint.enabled if change.enabled is None else change.enabled,
-        wanted,
-        endpoint.max_concurrency if change.max_concurrency is None else change.max_concurrency,
-        endpoint.max_per_second if change.max_per_second is None else change.max_per_second,
-        body_format,
-        endpoint.filters if change.filters is None else _filters(change.filters),
-        endpoint.payload,
-        endpoint.api_version,
-        endpoint.ordered,
-        endpoint.public_key is not None if change.asymmetric is None else change.asymmetric,
-    )
+    return settings
+
+
+def _changed(settings: EndpointSettings, request: CreateEndpointRequest | ChangeEndpointRequest) -> EndpointSettings:
+    """Return the settings with the given fields of a request."""
+    given = {name: getattr(request, name) for name in (*_OF_ENDPOINT, "asymmetric")}
+    given |= {"events": None if request.events is None else tuple(dict.fromkeys(request.events))}
+    given |= {"filters": None if request.filters is None else _filters(request.filters)}
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
 def _scheme(url: str) -> str:
@@ -164,11 +154,7 @@ def _filter_problems(given: FiltersRequest | None) -> list[FieldProblem]:
         for index, name in enumerate(given.languages)
         if canonical(name) is None
     ]
-    if len(given.metadata) > METADATA_MAX_KEYS:
-        problems.append(FieldProblem("filters.metadata", f"At most {METADATA_MAX_KEYS} keys."))
-    if sum(len(name.encode()) + len(text.encode()) for name, text in given.metadata.items()) > METADATA_MAX_BYTES:
-        problems.append(FieldProblem("filters.metadata", f"At most {METADATA_MAX_BYTES:,} bytes of names and values."))
-    return problems
+    return problems + metadata_problems("filters.metadata", given.metadata)
 
 
 def _version_problem(version: str) -> FieldProblem | None:
@@ -177,10 +163,6 @@ def _version_problem(version: str) -> FieldProblem | None:
     return FieldProblem("api_version", f"Unknown version. Known: {', '.join(API_VERSIONS)}.")
 
 
-def _body_problem(body_format: BodyFormat, payload: Payload) -> FieldProblem | None:
-    is_thin_card = payload is Payload.THIN and body_format is not BodyFormat.EVENT
+def _body_problem(settings: EndpointSettings) -> FieldProblem | None:
+    is_thin_card = settings.payload is Payload.THIN and settings.format is not BodyFormat.EVENT
     return FieldProblem("payload", _THIN_CARD) if is_thin_card else None
-
-
-def _differs(given: object, kept: object) -> bool:
-    return given is not None and given != kept
