@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.checks.event_store import EventStore
+    from functions.checks.hints import CheckHints
     from functions.checks.inbound import Inbound
     from functions.checks.routes import CheckRoutes
+    from functions.checks.run_store import RunStore
+    from functions.checks.store import CheckStore
     from functions.clock import Clock
     from functions.http.resolver import Resolver
 
@@ -33,6 +36,9 @@ class InboundRoutes:
     """Handlers of inbound events. All of them raise ServiceError."""
 
     checks: CheckRoutes
+    store: CheckStore
+    runs: RunStore
+    hints: CheckHints
     events: EventStore
     inbound: Inbound
     clock: Clock
@@ -51,7 +57,7 @@ class InboundRoutes:
         raw = json_body(app.current_event)
         project_id, webhook_id = self.inbound.verify(check_id, app.current_event.headers, raw)
         event = object_of(raw)
-        check = self.checks.store.get(project_id, check_id)
+        check = self.store.get(project_id, check_id)
         if check is None:
             raise NotFoundError("There is no such check.")
         now = self.clock()
@@ -59,9 +65,9 @@ class InboundRoutes:
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text)
         earlier = self.events.add_run(run, webhook_id)
         if earlier is not None:
-            kept = self.checks.runs.get_run(runs_pk(project_id, check_id), earlier) or run
+            kept = self.runs.get_run(runs_pk(project_id, check_id), earlier) or run
         else:
             kept = run
-            self.checks.hints.try_send(run, self.log)
+            self.hints.try_send(run, self.log)
             self.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
         return answer(run_body(kept), 202)

@@ -7,8 +7,22 @@ from functions.checks.check_settings import CheckSettings
 from functions.checks.model import MAX_CHECKS
 from functions.checks.requests import ChangedSettings, InboundEvent, RunNowRequest
 from functions.checks.state import State
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, PAGE, Answer, Operation, Webhook, path, query
+from functions.http.openapi.bodies import Error, InvalidError
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    KEYED,
+    NO_RESPONSE,
+    NOT_JSON,
+    OPEN,
+    PAGE,
+    TOO_LARGE,
+    Answer,
+    Operation,
+    Webhook,
+    path,
+    query,
+)
 from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
 
@@ -18,13 +32,13 @@ _BODY: dict[int, Answer] = {
         "`bad_request`: broken JSON, an unsupported language, code or stdin too large, or the id is no UUID.",
         (Error,),
     ),
-    413: ("`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
-    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    413: TOO_LARGE,
+    415: NOT_JSON,
     422: (
         "`invalid`: fields are missing, unknown or have invalid values; a schedule with a correct example.",
         (InvalidError,),
     ),
-    504: ("The gateway: no response within 30 s.", (GatewayError,)),
+    504: NO_RESPONSE,
     **KEYED,
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}

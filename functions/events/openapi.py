@@ -6,8 +6,20 @@ from functions.events import openapi_bodies as bodies
 from functions.events.model import MAX_CONSUMERS
 from functions.events.parameters import EVENT_TYPES
 from functions.events.requests import SampleRequest
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, Operation, path, query
+from functions.http.openapi.bodies import Error, InvalidError
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    KEYED,
+    NO_RESPONSE,
+    NOT_JSON,
+    PAGE,
+    TOO_LARGE,
+    Answer,
+    Operation,
+    path,
+    query,
+)
 from functions.http.parameters import LONG_POLL_MAX_SECS
 from functions.webhooks.event_types import EVENT_COMPLETED
 
@@ -56,7 +68,7 @@ EVENT_OPERATIONS = (
                 f"`conflict`: the cursor is ahead of the log, or the project has {MAX_CONSUMERS} consumers.",
                 (Error,),
             ),
-            504: ("The gateway: no response within 30 s.", (GatewayError,)),
+            504: NO_RESPONSE,
             **KEYED,
         },
         (
@@ -123,8 +135,8 @@ EVENT_OPERATIONS = (
             200: ("The sample.", (bodies.EventView,)),
             400: ("`bad_request`: broken JSON.", (Error,)),
             409: ("`conflict`: the project has no consumer.", (Error,)),
-            413: ("`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
-            415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+            413: TOO_LARGE,
+            415: NOT_JSON,
             422: ("`invalid`: fields are missing or have invalid values.", (InvalidError,)),
             **KEYED,
         },

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.clock import Clock
+    from functions.events.consumers import ConsumerStore
     from functions.events.listing import EventListing
+    from functions.events.log import EventLog
     from functions.events.poll import Poll
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
@@ -40,6 +42,8 @@ class EventRoutes:
     projects: ProjectStore
     listing: EventListing
     polls: Poll
+    log: EventLog
+    consumer_rows: ConsumerStore
     writer: LogWriter
     clock: Clock
 
@@ -72,15 +76,15 @@ class EventRoutes:
     def consumers(self, app: Resolver) -> Response[str]:
         """List the project's consumers."""
         project_id = self._project(app)
-        last = self.polls.log.head(project_id).last
-        found = self.polls.consumers.list_all(project_id)
+        last = self.log.head(project_id).last
+        found = self.consumer_rows.list_all(project_id)
         return answer({"items": [consumer_body(project_id, one, last) for one in found], "next_cursor": None})
 
     def delete_consumer(self, app: Resolver, name: str) -> Response[str]:
         """Delete a consumer."""
         project_id = self._project(app)
         try:
-            is_deleted = self.polls.consumers.delete(project_id, consumer_name(name))
+            is_deleted = self.consumer_rows.delete(project_id, consumer_name(name))
         except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         if not is_deleted:

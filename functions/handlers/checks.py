@@ -43,7 +43,7 @@ def wiring() -> Wiring:
     projects = ProjectStore(settings.projects_table, dynamodb)
     rules = TriggerRules(store, TriggerStore(settings.checks_table, dynamodb), bool(settings.event_bus_name))
     routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), rules, now_ms, log)
-    inbound = InboundRoutes(routes, events, Inbound(events, boxes, now_ms), now_ms, log)
+    inbound = InboundRoutes(routes, store, runs, hints, events, Inbound(events, boxes, now_ms), now_ms, log)
     return Wiring(routes, BadgeRoutes(store), inbound)
 
 

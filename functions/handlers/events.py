@@ -36,9 +36,10 @@ def wiring() -> EventRoutes:
     submissions = SubmissionList(settings.submissions_table, dynamodb)
     listing = EventListing(submissions, OtherEvents(table, dynamodb), DeliveryList(table, dynamodb), bodies)
     consumers = ConsumerStore(table, settings.quotas_table, dynamodb, now_ms)
-    polls = Poll(EventLog(table, dynamodb), consumers, bodies, settings.longest_wait_secs)
+    log = EventLog(table, dynamodb)
+    polls = Poll(log, consumers, bodies, settings.longest_wait_secs)
     projects = ProjectStore(settings.projects_table, dynamodb)
-    return EventRoutes(projects, listing, polls, LogWriter(table, dynamodb), now_ms)
+    return EventRoutes(projects, listing, polls, log, consumers, LogWriter(table, dynamodb), now_ms)
 
 
 def build_resolver() -> Resolver:

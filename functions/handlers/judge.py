@@ -8,6 +8,7 @@ from functions.handlers.accept_wiring import acceptance
 from functions.handlers.wiring import completer, judged_runs
 from functions.http.long_poll import LongPoll
 from functions.http.resolver import PerThread, Resolver
+from functions.judging.progress_store import ProgressStore
 from functions.judging.routes import JudgeRoutes
 from functions.judging.work import JudgeWork
 from functions.projects.store import ProjectStore
@@ -34,6 +35,7 @@ def wiring() -> JudgeRoutes:
         acceptance=acceptance(settings, ending, JudgeWork(payloads), log),
         rows=Results(store, payloads, now_ms, Kind.JUDGE),
         judged=judged_runs(settings),
+        progress=ProgressStore(settings.submissions_table, dynamodb),
         deletion=Deletion(store, ending.deliveries, ending.quotas, payloads),
         long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,

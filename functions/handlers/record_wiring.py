@@ -24,4 +24,4 @@ def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder
 
     parts = completer(settings, service, tell_checks)
     runners = RunnerStore(settings.runners_table, Clients.dynamodb())
-    return Recorder(parts, parts.submissions, parts.payloads, runners)
+    return Recorder(parts, parts.submissions, parts.payloads, runners, parts.judge_runs)

@@ -32,6 +32,7 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
     lane_waker = LaneWaker(lanes, queue, box.hints, project_slots(settings.webhook_senders), clock)
     return Sweep(
         completer=completer,
+        judge_runs=completer.judge_runs,
         submissions=completer.submissions,
         payloads=completer.payloads,
         deliveries=box.deliveries,

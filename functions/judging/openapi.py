@@ -3,7 +3,17 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, Operation, Webhook, path, query
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    KEYED,
+    NOT_JSON,
+    TRACEPARENT_HEADER,
+    Operation,
+    Webhook,
+    path,
+    query,
+)
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.judging import openapi_bodies as bodies
 from functions.judging.requests import JudgeBody
@@ -50,7 +60,7 @@ _JUDGE = Operation(
         408: ("The wait is over, and the judge run is not finished. It continues.", (bodies.JudgeWaitOver,)),
         409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
         413: ("`too_large`: the body is over 5 MiB. The gateway answers this over 6 MB.", (Error, GatewayError)),
-        415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+        415: NOT_JSON,
         422: ("`invalid`: fields are missing, mistyped or wrong. Each is named: `cases[3].stdin`.", (InvalidError,)),
         504: SLOW,
         **KEYED,

@@ -18,7 +18,7 @@ from functions.judging.requests import parse_judge_request
 from functions.judging.views import open_body, shows_output, text_within
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.answers import NO_SUCH_RESULT
-from functions.telemetry import metrics
+from functions.submissions.submit_route import report_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from functions.http.json_body import Body
     from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
-    from functions.judging.requests import JudgeRequest
+    from functions.judging.progress_store import ProgressStore
     from functions.judging.runs import JudgedRuns
     from functions.messages.judging import CaseResult
     from functions.projects.store import ProjectStore
-    from functions.submissions.accept import Acceptance, Accepted
+    from functions.submissions.accept import Acceptance
     from functions.submissions.answers import Results
     from functions.submissions.delete import Deletion
     from functions.submissions.fleet import Fleet
@@ -64,6 +64,7 @@ class JudgeRoutes:
     acceptance: Acceptance
     rows: Results
     judged: JudgedRuns
+    progress: ProgressStore
     deletion: Deletion
     long_poll: LongPoll
     allow_insecure: bool
@@ -93,7 +94,8 @@ class JudgeRoutes:
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(request.profile))
-            self._report_accepted(accepted, request, app.request_id)
+            cases = len(request.plan.cases)
+            report_accepted("judge", self.log, "Judge run accepted", accepted, app.request_id, cases)
         row = accepted.submission
         warnings = {"warnings": list(request.warnings)} if request.warnings else {}
         if secs:
@@ -105,7 +107,7 @@ class JudgeRoutes:
         path = app.prefix + judge_path(row.submission_id)
         if secs:
             message = f"The judge run is not finished yet and continues. Poll GET {path}"
-            body = open_body(row, self.judged.progress.cases(row))
+            body = open_body(row, self.progress.cases(row))
             return answer({**body, "error": "timeout", "message": message} | warnings, 408)
         status = row.status.value
         return answer({"id": row.submission_id, "status": status, "queue_depth": accepted.queue_depth} | warnings, 202)
@@ -127,7 +129,7 @@ class JudgeRoutes:
             raise NotFoundError(NO_SUCH_RESULT)
         if seen.row.is_final:
             return self._final(seen.row, after=after or 0)
-        return answer(open_body(seen.row, self.judged.progress.cases(seen.row), after=after or 0))
+        return answer(open_body(seen.row, self.progress.cases(seen.row), after=after or 0))
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[bytes]:
         """Answer with the exact output of one case."""
@@ -140,12 +142,10 @@ class JudgeRoutes:
         run = next((case.run for case in self.judged.results(row) if case.index == index), None)
         if run is None:
             raise NotFoundError("The program did not run on this case.")
-        content = run.stdout.head
-        if run.stdout.object_key is not None:
-            try:
-                content = self.judged.payloads.get_output(row.submission_id, run.stdout.object_key)
-            except PayloadMissingError:  # deleted since the row was read
-                raise NotFoundError(NO_SUCH_RESULT) from None
+        try:
+            content = self.judged.output(row, run.stdout)
+        except PayloadMissingError:  # deleted since the row was read
+            raise NotFoundError(NO_SUCH_RESULT) from None
         return Response(
             status_code=200,
             content_type="application/octet-stream",
@@ -157,13 +157,13 @@ class JudgeRoutes:
         """Delete one judge run with all its data."""
         row = self._own(app, id_text)
         self.deletion.delete(row)
-        self.judged.progress.delete(row.submission_id)
+        self.progress.delete(row.submission_id)
         return answer({"id": row.submission_id, "deleted": True})
 
     def _seen(self, row: Submission, after: int | None) -> _Seen:
         """Read the progress only where a poll waits for it."""
         has_progress = after is not None and not row.is_final
-        return _Seen(row, self.judged.progress.cases(row) if has_progress else ())
+        return _Seen(row, self.progress.cases(row) if has_progress else ())
 
     def _final(self, row: Submission, *, after: int = 0, more: Body | None = None) -> Response[str]:
         text = text_within(row, self.judged.results(row), after=after, more=more)
@@ -172,17 +172,3 @@ class JudgeRoutes:
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.projects).project_id
         return self.rows.get(parameters.submission_id(id_text), project_id)
-
-    def _report_accepted(self, accepted: Accepted, request: JudgeRequest, request_id: str) -> None:
-        row = accepted.submission
-        metrics("judge").add("SubmissionAccepted")
-        self.log.info(
-            "Judge run accepted",
-            **row.log_ids,
-            request_id=request_id,
-            project_id=row.project_id,
-            language=row.language,
-            profile=row.profile,
-            priority=row.priority,
-            cases=len(request.plan.cases),
-        )

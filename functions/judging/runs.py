@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     from functions.aws.payloads import Payloads
     from functions.judging.progress_store import ProgressStore
-    from functions.messages.judging import CaseResult, Compilation, JudgeCompleted, JudgeProgress, JudgeRequested
+    from functions.messages.judging import (
+        CaseResult,
+        CaseStream,
+        Compilation,
+        JudgeCompleted,
+        JudgeProgress,
+        JudgeRequested,
+    )
     from functions.submissions.model import Submission
     from functions.webhooks.deliveries.model import Event
 
@@ -98,6 +105,12 @@ class JudgedRuns:
             except PayloadMissingError:
                 text = None
         return () if text is None else CaseResults.model_validate_json(text).cases
+
+    def output(self, final: Submission, stream: CaseStream) -> bytes:
+        """Return the whole output of one case. Raises PayloadMissingError."""
+        if stream.object_key is None:
+            return stream.head
+        return self.payloads.get_output(final.submission_id, stream.object_key)
 
     def _cases_of(self, message: JudgeCompleted) -> tuple[CaseResult, ...]:
         if message.cases_key is None:

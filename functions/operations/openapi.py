@@ -1,12 +1,11 @@
 """OpenAPI operations of /api/admin. They need the administrator's key."""
 
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import BAD, ID, KEYED, PROJECT_ID, Answer, Operation, path
+from functions.http.openapi.operation import BAD, ID, KEYED, NO_ADMIN_KEY, PROJECT_ID, Answer, Operation, path
 from functions.operations import openapi_bodies as bodies
 from functions.operations.redrive import QUEUE_NAMES
 
-_UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
-_ADMIN: dict[int, Answer] = {400: BAD, **KEYED, 401: _UNAUTHORIZED}
+_ADMIN: dict[int, Answer] = {400: BAD, **KEYED, 401: NO_ADMIN_KEY}
 _QUEUE = path("queue", {"type": "string", "enum": list(QUEUE_NAMES)}, "The queue that the dead letters came from.")
 
 OPERATIONS = (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import KEYED, PAGE, PROJECT_ID, Answer, Operation, path
+from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, Operation, path
 from functions.projects import openapi_bodies as admin_bodies
 from functions.projects.requests import (
     ChangeKeyRequest,
@@ -13,16 +13,15 @@ from functions.projects.requests import (
 )
 
 _KEY_ID = path("key_id", {"type": "string", "format": "uuid"}, "The key's id, not the key itself.")
-_UNAUTHORIZED: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
 _UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))
 _NO_KEY: Answer = ("`not_found`: no such project, or no such key in it.", (Error,))
 _BAD: Answer = ("`bad_request`: a parameter is wrong, or the JSON is broken.", (Error,))
 _PROJECT: Answer = ("The project as it is now.", (admin_bodies.ProjectBody,))
 _KEY: Answer = ("The key as it is now.", (admin_bodies.KeyBody,))
-_ADMIN: dict[int, Answer] = {400: _BAD, **KEYED, 401: _UNAUTHORIZED}
+_ADMIN: dict[int, Answer] = {400: _BAD, **KEYED, 401: NO_ADMIN_KEY}
 _TAKES_BODY: dict[int, Answer] = {
     413: ("`too_large`: the body is over 1 MiB.", (Error, GatewayError)),
-    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    415: NOT_JSON,
     422: ("`invalid`: fields are missing, mistyped or out of their bounds.", (InvalidError,)),
 }
 

@@ -24,7 +24,7 @@ def settle(body: str, recorder: Recorder) -> str:
         return "ended" if failed is not None else "ignored"
     try:
         message = parse_completions_message(body)
-        recorder.completer.send(recorder.apply(message, recorder.rows_of([message])))
+        recorder.send(recorder.apply(message, recorder.rows_of([message])))
     except MessageInvalidError:
         if submission_id is None or kind in {"execution_started", "judge_progress"}:  # the pending row is still due
             return "unreadable"

@@ -15,11 +15,12 @@ from functions.messages.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from functions.aws.payloads import Payloads
     from functions.messages.verdict import Cause
     from functions.submissions.complete import Completer
+    from functions.submissions.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
     from functions.submissions.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
@@ -34,6 +35,7 @@ class Recorder:
     submissions: SubmissionStore
     payloads: Payloads
     runners: RunnerStore
+    judge_runs: JudgeRuns
 
     def rows_of(self, messages: Iterable[CompletionsMessage]) -> dict[str, Submission]:
         """Read the rows that the completions among these messages need, by submission id."""
@@ -53,10 +55,14 @@ class Recorder:
                 message.submission_id, message.execution_id, message.node_id, message.started_at
             )
         elif isinstance(message, JudgeProgress):
-            self.completer.judge_runs.add_progress(message)
+            self.judge_runs.add_progress(message)
         else:
             return self._complete(message, rows.get(message.submission_id))
         return ()
+
+    def send(self, hints: Sequence[Hint]) -> None:
+        """Send the hints that `apply` returned."""
+        self.completer.send(hints)
 
     def fail(self, submission_id: str, cause: Cause, error_message: str) -> Submission | None:
         """Give a submission the verdict IE. None if it is final or gone."""
@@ -79,5 +85,5 @@ class Recorder:
 
     def _objects_of(self, message: Completed) -> tuple[str | None, ...]:
         if isinstance(message, JudgeCompleted):
-            return self.completer.judge_runs.object_keys(message)
+            return self.judge_runs.object_keys(message)
         return (message.stdout.object_key, message.stderr.object_key)

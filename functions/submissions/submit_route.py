@@ -16,6 +16,8 @@ from functions.submissions.views import accepted_body, timeout_body
 from functions.telemetry import metrics
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
@@ -59,7 +61,7 @@ class SubmitRoute:
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
-            self._report_accepted(accepted, app.request_id)
+            report_accepted("submit", self.log, "Submission accepted", accepted, app.request_id)
         row = accepted.submission
         if secs:
             # A direct run may have used up most of the time.
@@ -72,15 +74,21 @@ class SubmitRoute:
             return answer(timeout_body(row, app.prefix + result_path(row.submission_id)) | warnings, 408)
         return answer(accepted_body(row, accepted.queue_depth) | warnings, 202)
 
-    def _report_accepted(self, accepted: Accepted, request_id: str) -> None:
-        row = accepted.submission
-        metrics("submit").add("SubmissionAccepted")
-        self.log.info(
-            "Submission accepted",
-            **row.log_ids,
-            request_id=request_id,
-            project_id=row.project_id,
-            language=row.language,
-            profile=row.profile,
-            priority=row.priority,
-        )
+
+def report_accepted(
+    service: str, log: Logger, phrase: str, accepted: Accepted, request_id: str, cases: int | None = None
+) -> None:
+    """Count a new submission and log it. `cases`: of a judge run."""
+    row = accepted.submission
+    metrics(service).add("SubmissionAccepted")
+    more: dict[str, Any] = {} if cases is None else {"cases": cases}
+    log.info(
+        phrase,
+        **row.log_ids,
+        request_id=request_id,
+        project_id=row.project_id,
+        language=row.language,
+        profile=row.profile,
+        priority=row.priority,
+        **more,
+    )

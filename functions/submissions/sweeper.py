@@ -19,6 +19,7 @@ from functions.messages.verdict import Cause
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.complete import Completer
 from functions.submissions.execution_request import execution_requested
+from functions.submissions.judge_runs import JudgeRuns
 from functions.submissions.model import PENDING_MAX_MS, Kind, Status, Submission
 from functions.submissions.queues import Queues
 from functions.submissions.rows import run_budget_ms
@@ -50,6 +51,7 @@ class Sweep:
     """
 
     completer: Completer
+    judge_runs: JudgeRuns
     submissions: SubmissionStore
     payloads: Payloads
     deliveries: DeliveryStore
@@ -164,7 +166,7 @@ class Sweep:
         repeated, at = replace(row, execution_id=execution_id), to_rfc3339(self.clock())
         message: Requested
         if row.kind is Kind.JUDGE:
-            message = self.completer.judge_runs.requested_again(repeated, code, at)
+            message = self.judge_runs.requested_again(repeated, code, at)
         else:
             message = execution_requested(repeated, code, stdin, at, environment)
         self.queues.send_execution(self.queue_urls[row.priority], message, row.correlation_id)

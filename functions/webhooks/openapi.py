@@ -1,13 +1,16 @@
 """Operations of /api/webhooks and /api/deliveries."""
 
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.bodies import Error, InvalidError
 from functions.http.openapi.operation import (
     BAD,
     ID,
     IDEMPOTENCY_HEADER,
     KEYED,
+    NO_RESPONSE,
+    NOT_JSON,
     OPEN,
     PAGE,
+    TOO_LARGE,
     Answer,
     Operation,
     path,
@@ -26,16 +29,12 @@ from functions.webhooks.endpoints.requests import (
 
 _UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
 _UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
-_SLOW: Answer = ("The gateway: no response within 30 s.", (GatewayError,))
 _BODY: dict[int, Answer] = {
     400: ("`bad_request`: broken JSON, or the id is not a UUID.", (Error,)),
-    413: (
-        "`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.",
-        (Error, GatewayError),
-    ),
-    415: ("`unsupported_media_type`: the body is not application/json.", (Error,)),
+    413: TOO_LARGE,
+    415: NOT_JSON,
     422: ("`invalid`: fields are missing or have invalid values.", (InvalidError,)),
-    504: _SLOW,
+    504: NO_RESPONSE,
     **KEYED,
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
@@ -136,7 +135,7 @@ _TEST = Operation(
         200: ("Request and response of the test, successful or not.", (shapes.TestResult,)),
         **_ONE,
         409: ("`conflict`: a test or a recovery of it is running, or its secret is unreadable.", (Error,)),
-        504: _SLOW,
+        504: NO_RESPONSE,
     },
     (ID,),
 )

@@ -182,7 +182,7 @@ class Pipeline:
             self.time,
             no_sleep,
         )
-        return Recorder(completer, self.submissions, self.payloads, self.runners)
+        return Recorder(completer, self.submissions, self.payloads, self.runners, self.judged)
 
     def _wire(self, module: object, name: str, parts: object) -> None:
         # Cached like the original, since the account's fixture clears what the entry points keep.
