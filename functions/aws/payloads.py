@@ -52,7 +52,7 @@ class Payloads:
         return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
 
     def put_judging(self, submission_id: str, text: str) -> str:
-        """Store what a runner needs of a judge run; return the object's key, which nobody can guess."""
+        """Store the cases and checkers of a judge run; return the object's key, which is random."""
         key = f"judge-inputs/{submission_id}/{secrets.token_hex(16)}"
         self._client().put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
         return key

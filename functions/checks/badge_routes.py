@@ -1,4 +1,4 @@
-"""Routes of /api/badges: the state of one check, for everybody who knows its token."""
+"""Routes of /api/badges: the state of one check, for each client with its token."""
 
 from __future__ import annotations
 

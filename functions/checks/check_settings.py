@@ -1,4 +1,4 @@
-"""The settings of a check: what a client sends, the row keeps and its runs follow."""
+"""The settings of a check: the form of requests, of the row and of its runs."""
 
 import json
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ def difference(before: bytes, after: bytes) -> str:
     """Return a unified diff of two outputs; "" if they are equal.
 
     At most 60 lines, 4,000 characters and 200 characters a line. Only 200 lines from the first difference on are
-    compared, so that two large outputs cost no more time than two small ones. The last line says what is left out.
+    compared, so that two large outputs cost no more time than two small ones. The last line names omitted lines.
     """
     if before == after:
         return ""

@@ -1,4 +1,4 @@
-"""Compare a run with the assertions of its check, and say for each what was expected and what came."""
+"""Compare a run with the assertions of its check: the expected and the actual value of each."""
 
 from __future__ import annotations
 

@@ -94,10 +94,10 @@ class CheckHints:
             warn(log, "Hint not sent; the schedule will start the run", run.log_ids, error)
 
     def tell_ended(self, submission: Submission) -> None:
-        """Send the hint of the check's run that a final submission is; none for any other submission.
+        """Send the hint of the check's run to which a final submission belongs, if there is one.
 
-        Clients choose the metadata of their own submissions. The hint then names no run of another project, and the
-        run's row knows its submission.
+        Clients choose the metadata of their own submissions. So the hint names only runs of their project,
+        and the run's row has the id of its submission.
         """
         check_id, position = submission.metadata.get("check_id", ""), submission.metadata.get("check_run", "")
         if _CHECK_ID.fullmatch(check_id) and _POSITION.fullmatch(position):

@@ -34,7 +34,7 @@ ChangedSettings = create_model(
         for name, field in CheckSettings.model_fields.items()
     },
 )
-"""For the OpenAPI document: the merged settings are what is checked."""
+"""For the OpenAPI document only: the merged settings are validated."""
 
 
 class RunNowRequest(BaseModel):

@@ -45,7 +45,7 @@ class Starter:
     clock: Clock = now_ms
 
     def start(self, check: Check, cause: Cause) -> None:
-        """Start a run; nothing for an event that the check knows, or while it is paused. Raises the table's errors."""
+        """Start a run, except for a repeated event or while the check is paused. Raises the table's errors."""
         if check.is_paused:
             return
         now = self.clock()

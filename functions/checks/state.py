@@ -6,7 +6,7 @@
                failing ──fewer than N of M──▶ up | flaky      late: a run did not start in time
     error: the platform failed, which says nothing about the program      paused: by request
 
-A run is one slot with all its retries. History is written whatever this module decides.
+A run is one slot with all its retries. History is written in every case.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a check remembers between runs.
+    """State of a check between runs.
 
     `recent`: for each of the last M runs the time of its failure, 0 if it passed; newest last. `bad_since_ms`: start of
     the outage that lasts. `outage_ms`: length of the last outage. `told`: the state that the last message gave.
@@ -138,7 +138,7 @@ def settle_missed(standing: Standing, rules: Rules, now_ms: int) -> Step:
 
 
 def pause(standing: Standing, rules: Rules, now_ms: int) -> Step:
-    """Pause the check. It forgets an outage that lasts, because it will not see the end."""
+    """Pause the check. This ends an open outage, because its real end will not be observed."""
     forgotten = replace(standing, recent=(), bad_since_ms=None, outage_ms=None)
     return _enter(forgotten, rules, State.PAUSED, now_ms)
 

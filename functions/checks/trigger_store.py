@@ -28,7 +28,7 @@ class TriggerStore(Table):
 
 
 def _follower(row: Mapping[str, Any]) -> Follower | None:
-    """Read a row; None for a trigger of a newer revision, which must not hold up those that we know."""
+    """Read a row; None for a trigger of a newer revision, so that the others still start runs."""
     try:
         return Follower(row["sk"], row["slug"], TRIGGER.validate_json(row["trigger"], extra="ignore"))
     except ValidationError:

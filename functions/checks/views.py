@@ -1,4 +1,4 @@
-"""What a client sees of checks and their runs."""
+"""Answers about checks and their runs."""
 
 from __future__ import annotations
 

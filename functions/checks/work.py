@@ -171,7 +171,7 @@ class CheckWork:
 
 
 def _with_event(settings: CheckSettings, event: str | None) -> CheckSettings:
-    """Return the settings with an event as standard input, if they want it there. Raises BadRequestError."""
+    """Return the settings with an event as standard input, if they ask for it. Raises BadRequestError."""
     if event is None:
         return settings
     problem = size_problem(event, settings.event_as)  # `event_as` may have changed since

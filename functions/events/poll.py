@@ -29,7 +29,7 @@ _LONGEST_STEP_SECS = 1.0
 _VISIBLE_MS = 60_000
 """A row of a committed transaction is visible long before."""
 _ORDERS = 100
-"""Before a consumer starts at the end, so many transactions order what was there."""
+"""Before a consumer starts at the end, at most so many transactions order the earlier entries."""
 _AHEAD = (
     "The cursor is ahead of this project's event log, so it is not one of this service, or the service was restored "
     "from a backup. Poll without a cursor, and handle repeated events."
@@ -39,7 +39,7 @@ _TOO_MANY = f"A project has at most {MAX_CONSUMERS} consumers. Delete one: DELET
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Polls of consumers. `longest_wait_secs`: what this deployment allows."""
+    """Polls of consumers. `longest_wait_secs`: limit of this deployment."""
 
     log: EventLog
     consumers: ConsumerStore

@@ -49,7 +49,7 @@ class Checks:
     work: CheckWork
 
     def take(self, message: str) -> None:
-        """Do what a message of the queue says: the next step of a run, or start checks. Raises MessageInvalidError."""
+        """Handle a message of the queue: the next step of a run, or start checks. Raises MessageInvalidError."""
         body = read_message(message)
         if "detail-type" in body:
             self.requested.start(CheckRequested.of(body))

@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     rows = wired().rows_of(filter(None, parsed.values()))  # one read for the whole batch
     hints: list[Hint] = []
     answer = handle_batch(event, context, partial(_record, parsed, rows, hints))
-    wired().send(hints)  # if this process dies before, the messages come again
+    wired().send(hints)  # if this process ends before, the messages are received again
     return answer
 
 

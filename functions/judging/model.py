@@ -1,4 +1,4 @@
-"""The plan of a judge run: what the API must know of its cases and groups to score and to show them."""
+"""The plan of a judge run: the fields of its cases and groups that scores and answers need."""
 
 from __future__ import annotations
 

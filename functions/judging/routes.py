@@ -44,7 +44,7 @@ BODY_MAX_BYTES = 5 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A row and what is known of its cases, as one poll read them."""
+    """A row and its finished cases, as one poll read them."""
 
     row: Submission
     cases: Sequence[CaseResult]

@@ -73,7 +73,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """One case of a group: its outcome, what it earned, and the most that it could."""
+    """One case of a group: its outcome, its points, and the most points."""
 
     outcome: Outcome
     points: float

@@ -76,7 +76,7 @@ def final_body(
 
 
 def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -> Body:
-    """Return the answer about a judge run that is not final: what is known of its finished cases."""
+    """Return the answer about a judge run that is not final: its state and its finished cases."""
     plan = Plan.of_json(row.plan or {"cases": [], "groups": []})
     known = {case.index: case for case in cases if case.index < len(plan.cases)}
     points = score(plan, outcomes_of(plan, known.values())).case_points
@@ -177,7 +177,7 @@ def _compile_body(row: Submission, max_bytes: int) -> Body | None:
 
 
 def _run_body(run: CaseRun | None, max_bytes: int | None) -> Body:
-    """Return what the run of the program adds; nulls if it did not run."""
+    """Return the fields of the program's run; nulls if it did not run."""
     if run is None:
         nothing = ("stdout", "stderr", "exit_code", "signal", "cause", "error_message", *_MEASURES, "output_integrity")
         return dict.fromkeys(nothing)

@@ -119,7 +119,7 @@ class Group(Shape):
 
 
 class Judging(Shape):
-    """What a runner needs to know to judge."""
+    """The data that a runner needs to judge."""
 
     checkers: Annotated[tuple[Checker, ...], Field(min_length=1, max_length=MAX_CASES + 1)]
     cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=MAX_CASES)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
     """Return the project of the X-API-Key header.
 
-    Raises UnauthorizedError. Only who sends a whole key that was valid once learns why it is not valid any more.
+    Raises UnauthorizedError. Only a client with a whole key that was valid once gets the reason why it no longer is.
     """
     project = projects.find_key(event.headers.get("x-api-key") or "")
     if isinstance(project, KeyProblem):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def renew_endpoints_version(quotas_table: str, project_id: str, now_ms: int) -> list[Any]:
     """Return the actions that write a new version, for a transaction that changes an endpoint of the project.
 
-    They create a quota item that does not exist yet. The item then has no counts, and lives as long as after a charge.
+    They create a quota item that does not exist yet. The item then has no counts, and expires as after a charge.
     """
     sets: dict[str, Value] = {"endpoints_version": new_id(), "ttl": now_ms // MS_PER_SEC + KEPT_SECS}
     update = ConditionalUpdate(sets, "", {})

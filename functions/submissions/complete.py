@@ -233,7 +233,7 @@ def _facts(final: Submission) -> RunFacts:
 
 
 def _compilation(stderr: bytes | None) -> dict[str, str] | None:
-    """Return what the row keeps of a compiler's warnings."""
+    """Return the compiler's warnings in the form of the row."""
     return None if stderr is None else {"stderr": stderr[:WARNINGS_MAX_BYTES].decode(errors="replace")}
 
 

@@ -31,7 +31,7 @@ class Fleet:
         return toolchain_details(self.languages(), self._recent())
 
     def figures(self, queue_depth: int) -> dict[str, Any]:
-        """Return the figures of health, from what the runners report now."""
+        """Return the figures of health from the runners' current reports."""
         groups = self.runners.list_groups()
         live = [group.heartbeat for group in groups if group.is_live]
         unable = [group.heartbeat for group in groups if group.is_unable]

@@ -59,7 +59,7 @@ class Submission:
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
     the request that created the row; its trace: `traceparent`. `quota_shard`: which shard counts it.
 
-    `compilation`: what the compiler said of a run, or the whole compile step of a judge run.
+    `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
     Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
     the runner needs. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys` names the

@@ -131,7 +131,7 @@ def final_values(final: Submission, completion: Completion) -> dict[str, Value]:
 
 
 def _given(completion: Completion) -> dict[str, Any]:
-    """Return what a completion says of the row's plain fields. The others keep their values."""
+    """Return the plain fields that a completion sets. The others keep their values."""
     values = {name: getattr(completion, name) for name in _COMPLETION_FIELDS}
     return {name: value for name, value in values.items() if value not in (None, ())}
 

@@ -111,7 +111,7 @@ class SubmissionStarter:
         return row
 
     def _prepare(self, row: Submission, run: RunRequest) -> Submission:
-        """Get what the row needs, from KMS and the quotas table. A direct run is under way meanwhile."""
+        """Seal the row's secrets with KMS, and read the quotas table if needed. A direct run is under way meanwhile."""
         if row.quota_shard is not None and row.endpoints_version is None:
             row = replace(row, endpoints_version=self.admission.endpoints_version(row))
         if run.webhook_secret is not None and row.webhook_secret_box is None:

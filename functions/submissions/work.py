@@ -28,7 +28,7 @@ class Work(Protocol):
         ...
 
     def store_input(self, row: Submission, request: Any) -> Submission:
-        """Move what is too large for the row into the bucket."""
+        """Move inputs that are too large for the row into the bucket."""
         ...
 
     def requested(self, row: Submission, request: Any, *, is_direct: bool) -> Requested:

@@ -1,4 +1,4 @@
-"""Types of the events that webhooks and the event bus carry, and versions of their shape."""
+"""Types of the events of webhooks and the event bus, and versions of their fields."""
 
 CURRENT_VERSION = "2026-11-27"
 """An endpoint keeps the version with which it was created."""

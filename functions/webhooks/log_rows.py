@@ -52,7 +52,7 @@ def replay_row(delivery: Delivery, now_ms: int) -> dict[str, Value | None]:
 
 
 def entry_values(entry: Entry) -> dict[str, Value]:
-    """Build what a row or a page of the log holds of an entry, besides its key."""
+    """Build the attributes of an entry in a row or a page of the log, without its key."""
     values: dict[str, Value] = {"type": entry.type}
     if entry.submission_id:
         values["submission_id"] = entry.submission_id

@@ -50,7 +50,7 @@ def plan_publication(
     now_ms: int,
     skip_endpoint_id: str | None = None,
 ) -> Publication:
-    """Plan what is written of an event. `table_name`: the deliveries table.
+    """Plan the rows and hints of an event. `table_name`: the deliveries table.
 
     Targets: the run's own URL, and every endpoint that subscribes, except `skip_endpoint_id`. A disabled endpoint gets
     a paused delivery without a hint. The event of a submission's end needs no list row: its submission is listed.

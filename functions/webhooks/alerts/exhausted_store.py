@@ -95,8 +95,8 @@ class ExhaustedStore(Table):
         )
         self._is_updated(update, exhausted_key(told.project_id, told.endpoint_id))
 
-    def end(self, quiet: ExhaustedDeliveries, taken_until_ms: int) -> None:
+    def end(self, ended: ExhaustedDeliveries, taken_until_ms: int) -> None:
         """Make a row without anything to tell due no more, unless a delivery was exhausted since."""
         values: dict[str, Value] = {"taken": taken_until_ms, "zero": 0}
         update = ConditionalUpdate({}, "#due_at_ms = :taken AND #count = :zero", values, _DUE)
-        self._is_updated(update, exhausted_key(quiet.project_id, quiet.endpoint_id))
+        self._is_updated(update, exhausted_key(ended.project_id, ended.endpoint_id))

@@ -51,7 +51,7 @@ def _test_card(event: Mapping[str, Any]) -> Card:
 
 
 def _any_card(event: Mapping[str, Any]) -> Card:
-    """Return the card of an event that no maker knows."""
+    """Return the card of an event without a maker of its own."""
     facts = [(name, str(value)) for name, value in event.items() if isinstance(value, str | int | float)]
     return Card(str(event.get("type", "event")), Level.NEUTRAL, "", tuple(fact for fact in facts if fact[0] != "type"))
 

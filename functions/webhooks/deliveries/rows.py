@@ -93,7 +93,7 @@ def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[
 
 
 def attempt_values(delivery: Delivery, reply: Reply, at_ms: int) -> dict[str, Value]:
-    """Build what is kept of that attempt."""
+    """Build the stored fields of that attempt."""
     values: dict[str, Value | None] = {
         "n": delivery.attempt + 1,
         "at": to_rfc3339(at_ms),

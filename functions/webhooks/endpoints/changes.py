@@ -90,8 +90,8 @@ class EndpointChanges:
         if "failing_since_ms" in removes:
             # An endpoint without failures has a lane without failures, see `attempt_store`.
             lane = Lane(seen.project_id, seen.endpoint_id, host_of(seen.url), is_ordered=seen.ordered)
-            calm = resume_ordered(lane, now_ms) if seen.ordered else close_breaker(now_ms)
-            actions.append(calm.action(self._table, lane_key(lane.project_id, lane.name)))
+            resumed = resume_ordered(lane, now_ms) if seen.ordered else close_breaker(now_ms)
+            actions.append(resumed.action(self._table, lane_key(lane.project_id, lane.name)))
         return not self._write(seen.project_id, *actions)
 
     def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:

@@ -20,7 +20,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunFilters:
-    """What an endpoint wants. Empty: everything. All filters must accept a run, with one of their values.
+    """Filters of an endpoint. Empty: every run. All filters must accept a run, with one of their values.
 
     `metadata`: each of these keys must have this value.
     """

@@ -52,7 +52,7 @@ class OwnEndpoints:
             raise ConflictError(_UNREADABLE_HEADERS) from None
 
     def note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
-        """Log what was done with an endpoint."""
+        """Log a change of an endpoint."""
         self.log.info(
             phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
         )

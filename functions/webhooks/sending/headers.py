@@ -6,7 +6,7 @@ from functions.webhooks.event_types import CURRENT_VERSION
 
 USER_AGENT = "rustbox-webhook/1"
 
-# Never sent as custom headers, whatever the row holds.
+# Never sent as custom headers, even if the row has them.
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"})
 
 

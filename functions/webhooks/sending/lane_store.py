@@ -115,7 +115,7 @@ def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
 
 
 def close_breaker(now_ms: int) -> ConditionalUpdate:
-    """Build the update of a lane's row that forgets its failures."""
+    """Build the update that resets the failures of a lane."""
     sets: dict[str, Value] = {"ttl": now_ms // MS_PER_SEC + LANE_TTL_SECS}
     return ConditionalUpdate(sets, "", {}, ("failures", "failing_since_ms", "probe_at_ms"))
 
@@ -123,7 +123,7 @@ def close_breaker(now_ms: int) -> ConditionalUpdate:
 def take_turn(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
     """Build the update that notes which delivery of an ordered lane is begun, if none was since `lane` was read.
 
-    The lane is marked, so that the sweeper goes on if the sender dies before the next turn.
+    The lane is marked, so that the sweeper goes on if the sender ends before the next turn.
     """
     mark = mark_lane(lane, now_ms)
     seen: dict[str, Value] = {} if lane.current is None else {"seen_current": lane.current}
@@ -137,7 +137,7 @@ def take_turn(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
 
 
 def resume_ordered(lane: Lane, now_ms: int) -> ConditionalUpdate:
-    """Build the update that forgets the failures of an ordered lane, and makes it due: its endpoint is enabled."""
+    """Build the update that resets the failures of an ordered lane, and makes it due: its endpoint is enabled."""
     mark = mark_lane(lane, now_ms)
     sets = {**mark.sets, "due_at_ms": now_ms}
     return ConditionalUpdate(sets, "", {}, close_breaker(now_ms).removes)

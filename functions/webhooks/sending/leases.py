@@ -1,6 +1,6 @@
 """Leases: the right to send a delivery, together with a send slot of its project.
 
-One transaction takes both and checks that delivery and endpoint are as the sender knows them, and that the endpoint is
+One transaction takes both and checks that delivery and endpoint are as the sender read them, and that the endpoint is
 enabled. Both leases expire after 60 s. A sender that holds a slot uses it for more deliveries of the same lane.
 """
 

@@ -1,7 +1,7 @@
 """The queue of an ordered endpoint: a small row for each of its deliveries that is not final, oldest first.
 
 The transaction that stores an event puts the row. A consistent query finds the oldest, which the index `waiting` could
-miss. Rows of final deliveries are removed here when the next delivery is looked for, so nothing else knows the queue.
+miss. Rows of final deliveries are removed here when the next delivery is looked for, so no other module uses them.
 """
 
 from __future__ import annotations
