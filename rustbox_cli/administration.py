@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rustbox_cli.options import Moment, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import show_json, show_record, show_table
+from rustbox_cli.output import show, show_list
 from rustbox_cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustbox_cli.output import Columns
 
 _PROFILES = click.Choice(["judge", "agent"])
 _QUOTA = ("per_minute", "per_day", "in_flight")
 
 
 def _call(session: Session, method: str, path: tuple[str, ...], body: Any = None) -> Any:
-    with session.api() as api:
-        return api.call(method, ("projects", *path), key="X-Admin-Key", body=body).body
-
-
-def _items(session: Session, path: tuple[str, ...], limit: int | None) -> list[Any]:
-    with session.api() as api:
-        return list(api.items(path, limit, {}, key="X-Admin-Key"))
+    return session.call(method, ("projects", *path), body, "X-Admin-Key")
 
 
 def _show(body: dict[str, Any], *, as_json: bool) -> None:
-    show_json(body) if as_json else show_record(_flat(body))
+    """Show an answer. The record has each quota on its own line."""
+    quotas = {f"quota {profile}": quota for profile, quota in body.get("quotas", {}).items()}
+    show(body if as_json else {name: body[name] for name in body if name != "quotas"} | quotas, as_json=as_json)
 
 
-def _flat(project: dict[str, Any]) -> dict[str, Any]:
-    """Put each quota on its own line."""
-    quotas = project.get("quotas", {})
-    return {name: value for name, value in project.items() if name != "quotas"} | {
-        f"quota {profile}": quota for profile, quota in quotas.items()
-    }
+def _quota_of(profile: str) -> Callable[[Any], str]:
+    return lambda project: "/".join(str(project["quotas"][profile][name]) for name in _QUOTA)
 
 
 @click.group()
@@ -52,25 +49,19 @@ def projects() -> None:
 @page_options
 @as_json
 @pass_session
-def list_projects(session: Session, limit: int, everything: bool, as_json: bool) -> None:
+def list_projects(session: Session, most: int | None, as_json: bool) -> None:
     """List projects, newest first."""
-    found = _items(session, ("projects",), None if everything else limit)
-    if as_json:
-        show_json({"items": found})
-        return
-    rows = [
-        (
-            project["id"],
-            project["name"],
-            project["enabled"],
-            project["profiles"],
-            *("/".join(str(project["quotas"][profile][name]) for name in _QUOTA) for profile in ("judge", "agent")),
-            project["created_at"],
-        )
-        for project in found
-    ]
-    columns = ("ID", "NAME", "ENABLED", "PROFILES", "JUDGE MIN/DAY/FLIGHT", "AGENT MIN/DAY/FLIGHT", "CREATED")
-    show_table(columns, rows, "There are no projects.")
+    columns: Columns = {
+        "ID": "id",
+        "NAME": "name",
+        "ENABLED": "enabled",
+        "PROFILES": "profiles",
+        "JUDGE MIN/DAY/FLIGHT": _quota_of("judge"),
+        "AGENT MIN/DAY/FLIGHT": _quota_of("agent"),
+        "CREATED": "created_at",
+    }
+    found = session.items(("projects",), most, {}, "X-Admin-Key")
+    show_list(found, columns, "There are no projects.", as_json=as_json)
 
 
 @projects.command("create")
@@ -165,15 +156,18 @@ def keys() -> None:
 @page_options
 @as_json
 @pass_session
-def list_keys(session: Session, project_id: str, limit: int, everything: bool, as_json: bool) -> None:
+def list_keys(session: Session, project_id: str, most: int | None, as_json: bool) -> None:
     """List the keys of a project, newest first, without the secret part."""
-    found = _items(session, ("projects", project_id, "keys"), None if everything else limit)
-    if as_json:
-        show_json({"items": found})
-        return
-    names = ("key_id", "prefix", "created_at", "last_used_at", "expires_at", "revoked_at")
-    rows = [[key[name] for name in names] for key in found]
-    show_table(("KEY ID", "PREFIX", "CREATED", "LAST USED", "EXPIRES", "REVOKED"), rows, "There are no keys.")
+    columns = {
+        "KEY ID": "key_id",
+        "PREFIX": "prefix",
+        "CREATED": "created_at",
+        "LAST USED": "last_used_at",
+        "EXPIRES": "expires_at",
+        "REVOKED": "revoked_at",
+    }
+    found = session.items(("projects", project_id, "keys"), most, {}, "X-Admin-Key")
+    show_list(found, columns, "There are no keys.", as_json=as_json)
 
 
 @keys.command("issue")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rustbox_cli.options import Moment, as_json, page_options
-from rustbox_cli.output import show_json, show_record, show_table
+from rustbox_cli.output import show_json, show_list, show_record, show_table
 from rustbox_cli.session import Session, pass_session
 
 
@@ -37,21 +37,21 @@ def list_deliveries(
     endpoint_id: str | None,
     state: str | None,
     since: str | None,
-    limit: int,
-    everything: bool,
+    most: int | None,
     as_json: bool,
 ) -> None:
     """List deliveries, newest first."""
-    filters = {"submission_id": submission_id, "endpoint_id": endpoint_id, "state": state, "since": since}
-    query = {name: value for name, value in filters.items() if value is not None}
-    with session.api() as api:
-        found = list(api.items(("deliveries",), None if everything else limit, query))
-    if as_json:
-        show_json({"items": found})
-        return
-    names = ("id", "type", "state", "attempts_made", "next_attempt_at", "created_at")
-    rows = [[delivery[name] for name in names] for delivery in found]
-    show_table(("ID", "EVENT", "STATE", "ATTEMPTS", "NEXT", "CREATED"), rows, "There are no deliveries.")
+    query = {"submission_id": submission_id, "endpoint_id": endpoint_id, "state": state, "since": since}
+    found = session.items(("deliveries",), most, query)
+    columns = {
+        "ID": "id",
+        "EVENT": "type",
+        "STATE": "state",
+        "ATTEMPTS": "attempts_made",
+        "NEXT": "next_attempt_at",
+        "CREATED": "created_at",
+    }
+    show_list(found, columns, "There are no deliveries.", as_json=as_json)
 
 
 @deliveries.command("show")

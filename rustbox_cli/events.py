@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rustbox_cli.options import Moment, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import show_json, show_record, show_table
+from rustbox_cli.output import show, show_json, show_list, show_record, show_table
 from rustbox_cli.session import Session, pass_session
 
 
@@ -38,26 +38,19 @@ def list_events(
     submission_id: str | None,
     undelivered: bool,
     oldest_first: bool,
-    limit: int,
-    everything: bool,
+    most: int | None,
     as_json: bool,
 ) -> None:
     """List events, newest first."""
-    given = {
-        "type": ",".join(types),
+    query = {
+        "type": ",".join(types) or None,
         "since": since,
         "submission_id": submission_id,
         "delivered": "false" if undelivered else None,
         "order": "asc" if oldest_first else None,
     }
-    query = {name: value for name, value in given.items() if value}
-    with session.api() as api:
-        found = list(api.items(("events",), None if everything else limit, query))
-    if as_json:
-        show_json({"items": found})
-        return
-    rows = [[event[name] for name in ("id", "type", "timestamp")] for event in found]
-    show_table(("ID", "EVENT", "AT"), rows, "There are no events.")
+    found = session.items(("events",), most, query)
+    show_list(found, {"ID": "id", "EVENT": "type", "AT": "timestamp"}, "There are no events.", as_json=as_json)
 
 
 @events.command("show")
@@ -66,8 +59,7 @@ def list_events(
 @pass_session
 def show_event(session: Session, event_id: str, as_json: bool) -> None:
     """Show an event with its body."""
-    with session.api() as api:
-        body = api.call("GET", ("events", event_id)).body
+    body = session.call("GET", ("events", event_id))
     if as_json:
         show_json(body)
         return
@@ -81,8 +73,7 @@ def show_event(session: Session, event_id: str, as_json: bool) -> None:
 @pass_session
 def list_types(session: Session, as_json: bool) -> None:
     """List the types of events; with --json also their schemas and examples."""
-    with session.api() as api:
-        body = api.call("GET", ("event-types",)).body
+    body = session.call("GET", ("event-types",))
     if as_json:
         show_json(body)
         return
@@ -94,8 +85,7 @@ def list_types(session: Session, as_json: bool) -> None:
 @pass_session
 def list_consumers(session: Session, as_json: bool) -> None:
     """List the consumers of the event log."""
-    with session.api() as api:
-        body = api.call("GET", ("event-consumers",)).body
+    body = session.call("GET", ("event-consumers",))
     if as_json:
         show_json(body)
         return
@@ -111,9 +101,7 @@ def list_consumers(session: Session, as_json: bool) -> None:
 def delete_consumer(session: Session, consumer: str, yes: bool, as_json: bool) -> None:
     """Delete a consumer and its position. Without a consumer, the project keeps no event log."""
     confirm(f"Delete consumer {consumer} and its position?", yes=yes)
-    with session.api() as api:
-        body = api.call("DELETE", ("event-consumers", consumer)).body
-    show_json(body) if as_json else show_record(body)
+    show(session.call("DELETE", ("event-consumers", consumer)), as_json=as_json)
 
 
 @click.command("trigger")
@@ -128,9 +116,5 @@ def trigger(session: Session, event_type: str, as_json: bool) -> None:
       rustbox trigger submission.completed
       rustbox events types
     """
-    with session.api() as api:
-        body = api.call("POST", ("event-samples",), body={"type": event_type}).body
-    if as_json:
-        show_json(body)
-    else:
-        show_record({name: body[name] for name in ("id", "type", "timestamp")})
+    body = session.call("POST", ("event-samples",), {"type": event_type})
+    show(body if as_json else {name: body[name] for name in ("id", "type", "timestamp")}, as_json=as_json)

@@ -10,7 +10,7 @@ import click
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import as_json, confirm, yes_option
-from rustbox_cli.output import plain, show_json, show_record, show_table
+from rustbox_cli.output import plain, show, show_json, show_record, show_table
 from rustbox_cli.runner_api import stop_intake
 from rustbox_cli.session import Session, pass_session
 
@@ -86,7 +86,7 @@ def redrive(session: Session, queue: str, as_json: bool) -> None:
         if not found["moved"] or not found["left"]:
             break
     body = {**found, "moved": moved}
-    show_json(body) if as_json else show_record(body)
+    show(body, as_json=as_json)
 
 
 @admin.command("purge")
@@ -106,7 +106,7 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
         if found["complete"] or not found["submissions_deleted"]:
             break
     body = {**found, "submissions_deleted": submissions, "endpoints_deleted": endpoints, "checks_deleted": checks}
-    show_json(body) if as_json else show_record(body)
+    show(body, as_json=as_json)
     if not found["complete"]:
         raise CommandError(
             f"{found['submissions_running']} submissions still run.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,11 +23,16 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmati
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --limit and --all to a list command."""
-    command = click.option("--all", "everything", is_flag=True, help="Show all items.")(command)
+    """Add --limit and --all to a list command, which gets `most`; None: all items."""
+
+    @wraps(command)
+    def with_most(*args: Any, limit: int, everything: bool, **options: Any) -> Any:
+        return command(*args, most=None if everything else limit, **options)
+
+    with_all = click.option("--all", "everything", is_flag=True, help="Show all items.")(with_most)
     return click.option(
         "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of items."
-    )(command)
+    )(with_all)
 
 
 class Duration(click.ParamType):

@@ -13,8 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import TypeAlias
+
+    Columns: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
 
 _UNBOUNDED = 10_000
 _FOLDED_WIDTH = 8
@@ -47,6 +50,20 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: s
     for row in cells:
         table.add_row(*map(Text, row))
     _print(table, needed)
+
+
+def show_list(items: list[Any], columns: Columns, nothing: str, *, as_json: bool) -> None:
+    """Print the items of a list as JSON or as a table. `columns`: by heading, the field of an item or its value."""
+    if as_json:
+        show_json({"items": items})
+        return
+    rows = [[item[value] if isinstance(value, str) else value(item) for value in columns.values()] for item in items]
+    show_table(tuple(columns), rows, nothing)
+
+
+def show(body: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print an answer as JSON or as a record."""
+    show_json(body) if as_json else show_record(body)
 
 
 def show_record(record: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import click
 
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import plain, show_json, show_record, show_table, waiting
+from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
 from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import Result, exit_code, is_final, stream_bytes, verdict_message, wait_until_final
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rustbox_cli.api import Api
+    from rustbox_cli.output import Columns
 
 
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,7 +129,7 @@ def result(session: Session, submission_id: str, watch: bool, stream: str | None
 @page_options
 @as_json
 @pass_session
-def results(session: Session, /, limit: int, everything: bool, as_json: bool, **filters: str | None) -> None:
+def results(session: Session, /, most: int | None, as_json: bool, **filters: str | None) -> None:
     """List the project's submissions, newest first.
 
     \b
@@ -136,17 +137,14 @@ def results(session: Session, /, limit: int, everything: bool, as_json: bool, **
       rustbox results --verdict TLE --language python
       rustbox results --all --json > results.json
     """
-    query = {name: value for name, value in filters.items() if value is not None}
-    with session.api() as api:
-        found = list(api.items(("results",), None if everything else limit, query))
-    if as_json:
-        show_json({"items": found})
-        return
-    rows = [
-        (one["id"], one["status"], one.get("verdict"), one["language"], one["timestamps"]["created_at"])
-        for one in found
-    ]
-    show_table(("ID", "STATUS", "VERDICT", "LANGUAGE", "CREATED"), rows, "There are no submissions.")
+    columns: Columns = {
+        "ID": "id",
+        "STATUS": "status",
+        "VERDICT": lambda one: one.get("verdict"),
+        "LANGUAGE": "language",
+        "CREATED": lambda one: one["timestamps"]["created_at"],
+    }
+    show_list(session.items(("results",), most, filters), columns, "There are no submissions.", as_json=as_json)
 
 
 @click.command()
@@ -162,8 +160,7 @@ def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> No
       rustbox delete 7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11 --yes
     """
     confirm(f"Delete submission {submission_id} with its code, input and output?", yes=yes)
-    with session.api() as api:
-        deleted = api.call("DELETE", ("result", submission_id)).body
+    deleted = session.call("DELETE", ("result", submission_id))
     show_json(deleted) if as_json else click.echo(f"{plain(deleted['id'])} deleted")
 
 

@@ -6,7 +6,7 @@ import click
 
 from rustbox_cli.errors import ExitCode
 from rustbox_cli.options import as_json
-from rustbox_cli.output import show_json, show_record, show_table
+from rustbox_cli.output import show, show_json, show_table
 from rustbox_cli.session import Session, pass_session
 
 
@@ -39,9 +39,8 @@ def health(session: Session, as_json: bool) -> None:
     Examples:
       rustbox health && rustbox run solution.py
     """
-    with session.api() as api:
-        report = api.call("GET", ("health",)).body
-    show_json(report) if as_json else show_record(report)
+    report = session.call("GET", ("health",))
+    show(report, as_json=as_json)
     if not report["workers"]:
         click.echo("rustbox: no runner is live, so nothing runs at the moment", err=True)
         click.get_current_context().exit(ExitCode.UNREACHABLE)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rustbox_cli.api import Api
 from rustbox_cli.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rustbox_cli.settings import KeyHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,18 @@ class Session:
         """Return a client; the caller closes it. Raises CommandError for invalid settings."""
         return Api(read_settings(self.url, self.api_key, self.admin_key, allow_http=self.allow_http))
 
-    def call(self, method: str, path: tuple[str, ...], body: Any = None) -> Any:
+    def call(self, method: str, path: tuple[str, ...], body: Any = None, key: KeyHeader = "X-API-Key") -> Any:
         """Make one call with a client of its own; return the body of the answer. Raises CommandError."""
         with self.api() as api:
-            return api.call(method, path, body=body).body
+            return api.call(method, path, key=key, body=body).body
+
+    def items(
+        self, path: tuple[str, ...], most: int | None, query: Mapping[str, str | None], key: KeyHeader = "X-API-Key"
+    ) -> list[Any]:
+        """Return the items of a list, at most `most`; None: all. Parameters that are None are left out of the query."""
+        given = {name: value for name, value in query.items() if value is not None}
+        with self.api() as api:
+            return list(api.items(path, most, given, key))
 
 
 pass_session = click.make_pass_decorator(Session)

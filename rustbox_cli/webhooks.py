@@ -5,23 +5,26 @@ from __future__ import annotations
 import base64
 import secrets
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rustbox_cli.options import Duration, Moment, Pair, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import plain, show_json, show_record, show_table
+from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table
 from rustbox_cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustbox_cli.output import Columns
 
 _SECRET_BYTES = 32
 
 
 def _show(body: dict[str, Any], *, as_json: bool) -> None:
     """Show an answer. The record leaves out rates and latencies, which `show` prints as a table."""
-    if as_json:
-        show_json(body)
-    else:
-        show_record({name: value for name, value in body.items() if name not in {"stats", "latency"}})
+    left_out = () if as_json else ("stats", "latency")
+    show({name: value for name, value in body.items() if name not in left_out}, as_json=as_json)
 
 
 @click.group()
@@ -37,32 +40,48 @@ def webhooks() -> None:
     """
 
 
-_event = click.option("--event", "events", multiple=True, help="Send only this event; repeatable. Default: all.")
-_header = click.option(
-    "--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Custom header; repeatable."
-)
-_description = click.option("--description", help="Free text.")
-_concurrency = click.option("--max-concurrency", type=click.IntRange(1, 20), help="Concurrent requests.")
-_per_second = click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests per second; 0: no limit.")
-_format = click.option(
-    "--format",
-    "body_format",
-    type=click.Choice(["event", "slack", "discord", "teams"]),
-    help="What it gets: the event itself (default), or a message for people.",
-)
-_verdict = click.option("--verdict", "verdicts", multiple=True, help="Only runs with this verdict; repeatable.")
-_language = click.option("--language", "languages", multiple=True, help="Only runs in this language; repeatable.")
-_metadata = click.option(
-    "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Only runs with this metadata; repeatable."
+_CHANGEABLE = (
+    click.option("--event", "events", multiple=True, help="Send only this event; repeatable. Default: all."),
+    click.option(
+        "--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Custom header; repeatable."
+    ),
+    click.option("--description", help="Free text."),
+    click.option("--max-concurrency", type=click.IntRange(1, 20), help="Concurrent requests."),
+    click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests per second; 0: no limit."),
+    click.option(
+        "--format",
+        type=click.Choice(["event", "slack", "discord", "teams"]),
+        help="What it gets: the event itself (default), or a message for people.",
+    ),
+    click.option("--verdict", "verdicts", multiple=True, help="Only runs with this verdict; repeatable."),
+    click.option("--language", "languages", multiple=True, help="Only runs in this language; repeatable."),
+    click.option(
+        "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Only runs with this metadata; repeatable."
+    ),
 )
 
 
-def _filters(
-    verdicts: tuple[str, ...], languages: tuple[str, ...], metadata: tuple[tuple[str, str], ...]
-) -> dict[str, Any] | None:
-    """Return the filters of runs; None if there are none."""
-    given = {"verdicts": list(verdicts), "languages": list(languages), "metadata": dict(metadata)}
-    return {name: value for name, value in given.items() if value} or None
+def _changeable(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that `create` and `update` share; `_settings` reads them."""
+    for option in reversed(_CHANGEABLE):
+        command = option(command)
+    return command
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the given settings of an endpoint; absent ones are None, but `events` and `headers` are always there."""
+    filters = {
+        "verdicts": list(options["verdicts"]),
+        "languages": list(options["languages"]),
+        "metadata": dict(options["metadata"]),
+    }
+    return {
+        "events": list(options["events"]),
+        "headers": dict(options["headers"]),
+        "filters": {name: value for name, value in filters.items() if value} or None,
+        **{name: options[name] for name in ("url", "description", "max_concurrency", "max_per_second", "format")},
+        "asymmetric": options["asymmetric"],
+    }
 
 
 @webhooks.command("list")
@@ -71,71 +90,36 @@ def _filters(
 @page_options
 @as_json
 @pass_session
-def list_webhooks(
-    session: Session, state: str | None, since: str | None, limit: int, everything: bool, as_json: bool
-) -> None:
+def list_webhooks(session: Session, state: str | None, since: str | None, most: int | None, as_json: bool) -> None:
     """List endpoints, newest first."""
-    query = {name: value for name, value in (("state", state), ("since", since)) if value is not None}
-    with session.api() as api:
-        found = list(api.items(("webhooks",), None if everything else limit, query))
-    if as_json:
-        show_json({"items": found})
-        return
-    names = ("id", "url", "health", "enabled", "events", "description")
-    rows = [[*(one[name] for name in names), one["stats"]["last_day"]["success_rate"]] for one in found]
-    heads = ("ID", "URL", "HEALTH", "ENABLED", "EVENTS", "DESCRIPTION", "SUCCESS, 24 H")
-    show_table(heads, rows, "There are no endpoints.")
+    found = session.items(("webhooks",), most, {"state": state, "since": since})
+    columns: Columns = {
+        "ID": "id",
+        "URL": "url",
+        "HEALTH": "health",
+        "ENABLED": "enabled",
+        "EVENTS": "events",
+        "DESCRIPTION": "description",
+        "SUCCESS, 24 H": lambda one: one["stats"]["last_day"]["success_rate"],
+    }
+    show_list(found, columns, "There are no endpoints.", as_json=as_json)
 
 
 @webhooks.command("create")
 @click.argument("url")
-@_event
-@_header
-@_description
-@_concurrency
-@_per_second
-@_format
-@_verdict
-@_language
-@_metadata
+@_changeable
 @click.option("--payload", type=click.Choice(["full", "thin"]), help="The event (default), or only its ids.")
 @click.option("--asymmetric", is_flag=True, help="Also sign with an ed25519 key pair (v1a).")
 @click.option("--ordered", is_flag=True, help="One delivery at a time; the next waits until the first is final.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @as_json
 @pass_session
-def create_webhook(
-    session: Session,
-    url: str,
-    events: tuple[str, ...],
-    headers: tuple[tuple[str, str], ...],
-    description: str | None,
-    max_concurrency: int | None,
-    max_per_second: int | None,
-    body_format: str | None,
-    verdicts: tuple[str, ...],
-    languages: tuple[str, ...],
-    metadata: tuple[tuple[str, str], ...],
-    payload: str | None,
-    asymmetric: bool,
-    ordered: bool,
-    disabled: bool,
-    as_json: bool,
-) -> None:
+def create_webhook(session: Session, /, as_json: bool, **options: Any) -> None:
     """Create an endpoint for URL. Its signing secret is shown only now."""
-    body = {
-        "url": url,
-        "events": list(events),
-        "headers": dict(headers),
-        "description": description,
-        "max_concurrency": max_concurrency,
-        "max_per_second": max_per_second,
-        "format": body_format,
-        "filters": _filters(verdicts, languages, metadata),
-        "payload": payload,
-        "asymmetric": asymmetric,
-        "ordered": ordered,
-        "enabled": not disabled,
+    body = _settings(options) | {
+        "payload": options["payload"],
+        "ordered": options["ordered"],
+        "enabled": not options["disabled"],
     }
     with session.api() as api:  # the key makes a repeat after a lost answer safe
         made = api.call("POST", ("webhooks",), body=body, idempotency_key=str(uuid.uuid4())).body
@@ -164,58 +148,24 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @webhooks.command("update")
 @click.argument("endpoint_id")
 @click.option("--url", help="New URL.")
-@_event
+@_changeable
 @click.option("--all-events", is_flag=True, help="Send all events.")
-@_header
 @click.option("--no-headers", is_flag=True, help="Remove all custom headers.")
-@_description
-@_concurrency
-@_per_second
-@_format
-@_verdict
-@_language
-@_metadata
 @click.option("--asymmetric/--no-asymmetric", default=None, help="Also sign with a new ed25519 key pair, or no more.")
 @click.option("--all-runs", is_flag=True, help="Remove the filters by verdict, language and metadata.")
 @as_json
 @pass_session
-def update_webhook(
-    session: Session,
-    endpoint_id: str,
-    url: str | None,
-    events: tuple[str, ...],
-    all_events: bool,
-    headers: tuple[tuple[str, str], ...],
-    no_headers: bool,
-    description: str | None,
-    max_concurrency: int | None,
-    max_per_second: int | None,
-    body_format: str | None,
-    verdicts: tuple[str, ...],
-    languages: tuple[str, ...],
-    metadata: tuple[tuple[str, str], ...],
-    asymmetric: bool | None,
-    all_runs: bool,
-    as_json: bool,
-) -> None:
+def update_webhook(session: Session, /, endpoint_id: str, as_json: bool, **options: Any) -> None:
     """Change an endpoint. Omitted options stay; given events, headers and filters of runs replace all old ones."""
-    if (events and all_events) or (headers and no_headers):
+    given = _settings(options)
+    if (given["events"] and options["all_events"]) or (given["headers"] and options["no_headers"]):
         raise click.UsageError("Give --event or --all-events, and --header or --no-headers.")
-    filters = _filters(verdicts, languages, metadata)
-    if filters and all_runs:
+    if given["filters"] and options["all_runs"]:
         raise click.UsageError("Give --all-runs, or --verdict, --language and --metadata.")
-    body: dict[str, Any] = {
-        "url": url,
-        "description": description,
-        "max_concurrency": max_concurrency,
-        "max_per_second": max_per_second,
-        "format": body_format,
-        "filters": {} if all_runs else filters,
-        "asymmetric": asymmetric,
-    }
-    body |= {"events": list(events)} if events or all_events else {}
-    body |= {"headers": dict(headers)} if headers or no_headers else {}
-    change = {name: value for name, value in body.items() if value is not None}
+    given["events"] = given["events"] or ([] if options["all_events"] else None)
+    given["headers"] = given["headers"] or ({} if options["no_headers"] else None)
+    given["filters"] = given["filters"] or ({} if options["all_runs"] else None)
+    change = {name: value for name, value in given.items() if value is not None}
     if not change:
         raise click.UsageError("Nothing to change. Give at least one option; see --help.")
     _show(session.call("PATCH", ("webhooks", endpoint_id), change), as_json=as_json)
