@@ -14,7 +14,7 @@ from sandbox_runtime.languages import Language, Profile
 SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
 _MIB = 1 << 20
 _PROCESSES = 24  # a JVM needs this many threads for itself
-_BOMB_SECS = 1.2  # CPU time of a compiler that is given a bomb
+_BOMB_SECS = 0.8  # CPU time of a compiler that is given a bomb
 _PATIENCE_SECS = 30  # no program waits for it; a busy machine needs it for four seconds of CPU time
 
 LIFTABLE = frozenset({"cpu_limit", "wall_limit", "memory_limit", "process_limit", "output_limit"})
@@ -37,11 +37,11 @@ def patient(language: Language) -> Language:
 
 
 def _tight(limits: Limits, control: str | None) -> Limits:
-    """Programs burn 0.7 s, sleep 2.4 s, use 320 MiB, start 60 processes, write 640 KiB."""
+    """Programs burn 0.7 s, sleep 1.2 s, use 320 MiB, start 60 processes, write 640 KiB."""
     limits = replace(
         limits,
         cpu_time_secs=0.4 if control == "cpu_limit" else 4 * SLOWNESS,
-        wall_time_secs=0.6 if control == "wall_limit" else _PATIENCE_SECS * SLOWNESS,
+        wall_time_secs=0.8 if control == "wall_limit" else _PATIENCE_SECS * SLOWNESS,
         output_bytes=_MIB // 4,
     )
     if control == "memory_limit":
@@ -82,7 +82,7 @@ def tight(language: Language, control: str | None, *, is_compile_attack: bool) -
         compilation = replace(
             compilation,
             # A program that is against a control must get through where that is off.
-            cpu_time_secs=(_BOMB_SECS if control is None else 4 * _BOMB_SECS) * SLOWNESS,
+            cpu_time_secs=(_BOMB_SECS if control is None else 6 * _BOMB_SECS) * SLOWNESS,
             wall_time_secs=_PATIENCE_SECS * SLOWNESS,
             memory_bytes=min(compilation.memory_bytes, 512 * _MIB),
             output_bytes=_MIB // 4,

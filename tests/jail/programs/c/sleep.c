@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 int main(void) {
-    usleep(2400000);
-    puts("ESCAPED slept 2.4 s");
+    usleep(1200000);
+    puts("ESCAPED slept 1.2 s");
     return 0;
 }

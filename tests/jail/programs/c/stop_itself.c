@@ -8,11 +8,11 @@
 int main(void) {
     pid_t parent = getpid();
     if (fork() == 0) {
-        usleep(2400000);
+        usleep(1200000);
         kill(parent, SIGCONT);
         _exit(0);
     }
     kill(parent, SIGSTOP);
-    puts("ESCAPED was stopped for 2.4 s");
+    puts("ESCAPED was stopped for 1.2 s");
     return 0;
 }

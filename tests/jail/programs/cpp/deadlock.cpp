@@ -15,5 +15,5 @@ int main() {
     std::thread thread(lock, std::ref(first), std::ref(second));
     lock(second, first);
     thread.join();
-    std::puts("ESCAPED stood for 2.4 s");
+    std::puts("ESCAPED stood for 1.2 s");
 }

@@ -5,6 +5,6 @@
 #include <cstdio>
 #include <thread>
 int main() {
-    std::this_thread::sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(2400));
-    std::puts("ESCAPED slept 2.4 s");
+    std::this_thread::sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(1200));
+    std::puts("ESCAPED slept 1.2 s");
 }

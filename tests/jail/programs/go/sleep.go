@@ -12,7 +12,7 @@ func main() {
 	never := make(chan int)
 	select {
 	case <-never:
-	case at := <-time.After(2400 * time.Millisecond):
+	case at := <-time.After(1200 * time.Millisecond):
 		fmt.Println("ESCAPED waited until", at.Second())
 	}
 }

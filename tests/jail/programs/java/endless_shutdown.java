@@ -5,11 +5,11 @@ public class Main {
     public static void main(String[] arguments) {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             try {
-                Thread.sleep(2400);
+                Thread.sleep(1200);
             } catch (InterruptedException ignored) {
                 return;
             }
-            System.out.println("ESCAPED took 2.4 s to end");
+            System.out.println("ESCAPED took 1.2 s to end");
             System.out.flush();
         }));
         System.exit(0);

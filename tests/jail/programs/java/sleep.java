@@ -3,7 +3,7 @@
 // control: wall_limit
 public class Main {
     public static void main(String[] arguments) {
-        long end = System.currentTimeMillis() + 2400;
+        long end = System.currentTimeMillis() + 1200;
         while (System.currentTimeMillis() < end) {
             try {
                 Thread.sleep(400);
@@ -11,6 +11,6 @@ public class Main {
                 continue;
             }
         }
-        System.out.println("ESCAPED slept 2.4 s");
+        System.out.println("ESCAPED slept 1.2 s");
     }
 }

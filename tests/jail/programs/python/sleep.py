@@ -3,5 +3,5 @@
 # control: wall_limit
 import time
 
-time.sleep(2.4)
-print("ESCAPED slept 2.4 s")
+time.sleep(1.2)
+print("ESCAPED slept 1.2 s")

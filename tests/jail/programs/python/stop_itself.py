@@ -7,8 +7,8 @@ import time
 
 parent = os.getpid()
 if os.fork() == 0:
-    time.sleep(2.4)
+    time.sleep(1.2)
     os.kill(parent, signal.SIGCONT)
     os._exit(0)
 os.kill(parent, signal.SIGSTOP)
-print("ESCAPED was stopped for 2.4 s")
+print("ESCAPED was stopped for 1.2 s")

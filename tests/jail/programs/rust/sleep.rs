@@ -6,8 +6,8 @@ use std::time::Duration;
 
 fn main() {
     let (lock, condition) = (Mutex::new(false), Condvar::new());
-    let (_held, waited) = condition.wait_timeout_while(lock.lock().unwrap(), Duration::from_millis(2400), |done| !*done).unwrap();
+    let (_held, waited) = condition.wait_timeout_while(lock.lock().unwrap(), Duration::from_millis(1200), |done| !*done).unwrap();
     if waited.timed_out() {
-        println!("ESCAPED waited 2.4 s");
+        println!("ESCAPED waited 1.2 s");
     }
 }
