@@ -126,6 +126,7 @@ def result(session: Session, submission_id: str, watch: bool, stream: str | None
 @click.option("--status", type=click.Choice(["pending", "running", "completed", "error"]))
 @click.option("--verdict", help="Such as AC, RE or TLE.")
 @click.option("-l", "--language")
+@click.option("--kind", type=click.Choice(["run", "judge"]), help="Only runs, or only judge runs.")
 @page_options
 @as_json
 @pass_session

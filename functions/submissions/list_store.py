@@ -13,8 +13,8 @@ from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS
-from functions.submissions.rows import LIST_SHARDS, created_key, list_shard, submission_of
+from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS, Kind
+from functions.submissions.rows import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,14 +31,24 @@ class SubmissionList(Table):
     """The indexes with a project's submissions, updated about a second after the table."""
 
     def page(
-        self, project_id: str, *, limit: int, after: str | None = None, filters: Mapping[str, str] | None = None
+        self,
+        project_id: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        filters: Mapping[str, str] | None = None,
+        kind: Kind | None = None,
     ) -> Page[Submission]:
         """Return at most `limit` rows after the `created_key` `after`.
 
         `filters`: attribute -> value. A page of a rare value may be short, see `query_page`.
         """
-        given = filters or {}
+        given = dict(filters or {})
         conditions = [f"#{name} = :{name}" for name in given]
+        if kind is not None:
+            is_judge_run = "begins_with(#summary, :judge)"
+            conditions.append(is_judge_run if kind is Kind.JUDGE else f"NOT {is_judge_run}")
+            given["judge"] = JUDGE_SUMMARY_START
         return self._merged(
             project_id,
             limit,

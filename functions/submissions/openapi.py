@@ -24,7 +24,7 @@ from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.submissions import openapi_bodies as bodies
-from functions.submissions.model import Status
+from functions.submissions.model import Kind, Status
 from functions.submissions.requests import SubmitRequest
 from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
@@ -145,6 +145,7 @@ _LIST_RESULTS = Operation(
         query("status", {"enum": list(Status)}, "Only these."),
         query("verdict", {"enum": list(Verdict)}, "Only these."),
         query("language", {"enum": list(Language)}, "Only these. Aliases are accepted."),
+        query("kind", {"enum": list(Kind)}, "Only runs, or only judge runs."),
         *PAGE,
     ),
 )

@@ -4,7 +4,7 @@ from functions.errors import BadRequestError
 from functions.http.parameters import Parameters
 from functions.messages.languages import canonical
 from functions.messages.verdict import Verdict
-from functions.submissions.model import Status
+from functions.submissions.model import Kind, Status
 from functions.submissions.views import Shape
 
 
@@ -31,3 +31,11 @@ def list_filters(parameters: Parameters) -> dict[str, str]:
             raise BadRequestError("language is not one of GET /api/languages.")
         filters["language"] = language.value
     return filters
+
+
+def list_kind(parameters: Parameters) -> Kind | None:
+    """Read the filter `kind` of the list of results."""
+    kind = parameters.get("kind")
+    if kind not in {None, *Kind}:
+        raise BadRequestError(f"kind must be {' or '.join(Kind)}.")
+    return None if kind is None else Kind(kind)

@@ -9,7 +9,7 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
-from functions.submissions.parameters import list_filters, result_shape
+from functions.submissions.parameters import list_filters, list_kind, result_shape
 from functions.submissions.views import summary_body
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ResultRoutes:
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, filters = parameters.page_limit(query), list_filters(query)
         after = start_after(query, project_id)
-        page = self.listing.page(project_id, limit=limit, after=after, filters=filters)
+        page = self.listing.page(project_id, limit=limit, after=after, filters=filters, kind=list_kind(query))
         return page_answer(project_id, page, summary_body)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Key, key, to_item, to_json
 from functions.clock import MS_PER_SEC
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Status, Submission
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Kind, Status, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SUBMISSION_SK = "SUBMISSION"
 LIST_SHARDS = 8
 """Partitions of a project's list. One partition takes about 1,000 writes a second, and each run writes it twice."""
+
+JUDGE_SUMMARY_START = to_json({"kind": Kind.JUDGE.value}).rstrip("}")
+"""The attribute `summary` of a judge run begins with this text, and that of a run does not. Lists filter by it."""
 
 _JSON_FIELDS = ("limits", "summary", "evidence", "plan", "compilation")
 _COMPLETION_FIELDS = (

@@ -1,4 +1,4 @@
-// The newest judge runs. The list of results has both kinds of runs, so it is read until enough judge runs are found.
+// The newest judge runs. A page of a filtered list may be short, so pages are read until enough judge runs are found.
 import { get } from "./api.js";
 import { html } from "./dom.js";
 import { Empty, Loaded, Table, Time } from "./parts.js";
@@ -11,8 +11,8 @@ async function newest(signal) {
   const found = [];
   let cursor = null;
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const { items, next_cursor: next } = await get("api/results", { limit: 100, cursor }, signal);
-    found.push(...items.filter(({ kind }) => kind === "judge"));
+    const { items, next_cursor: next } = await get("api/results", { kind: "judge", limit: WANTED, cursor }, signal);
+    found.push(...items);
     if (!next || found.length >= WANTED) return found.slice(0, WANTED);
     cursor = next;
   }
@@ -38,6 +38,6 @@ export function JudgeRuns() {
   return html`<${Loaded} what="judge runs" load=${newest} show=${(runs) =>
     runs.length === 0
       ? html`<${Empty} title="No judge runs">
-        <p>Among the last ${100 * MOST_PAGES} runs is none. <code>POST api/judge</code> runs one program against many cases.</p><//>`
+        <p><code>POST api/judge</code> runs one program against many cases.</p><//>`
       : html`<${Table} heads=${["Passed", "Judge run", "Language", "Points", "Started"]} items=${runs} row=${Row} />`} />`;
 }

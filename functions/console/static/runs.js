@@ -28,12 +28,13 @@ function Row(run) {
 }
 
 function List({ query }) {
-  const filters = Object.fromEntries(["status", "verdict", "language"].map((name) => [name, query.get(name)]));
+  const filters = Object.fromEntries(["status", "verdict", "language", "kind"].map((name) => [name, query.get(name)]));
   return html`<h1 tabindex="-1">Runs</h1>
     <div class="row filters" role="group" aria-label="Filters">
       <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
       <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />
       <${Filter} name="language" title="Language" values=${Object.keys(SAMPLES)} query=${query} />
+      <${Filter} name="kind" title="Kind" values=${["run", "judge"]} query=${query} />
     </div>
     <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
       heads=${["Verdict", "Run", "Language", "Time", "Memory", "Started"]}

@@ -419,6 +419,10 @@ def test_lists_show_judge_runs_beside_runs(aws: Aws, project_key: str, pipeline:
     waiting, other = judge(project_key).json["id"], post(project_key, {"language": "c", "code": "x"}).json["id"]
     items = {item["id"]: item for item in get(project_key, "/api/results").json["items"]}
     assert {key: item["kind"] for key, item in items.items()} == {run: "judge", waiting: "judge", other: "run"}
+    for kind, wanted in (("judge", {run, waiting}), ("run", {other})):
+        found = get(project_key, "/api/results", query={"kind": kind}).json["items"]
+        assert {item["id"] for item in found} == wanted
+    assert get(project_key, "/api/results", query={"kind": "case"}).status == 400
     assert (items[run]["passed"], items[run]["cases"]) == (1, 2)
     assert items[waiting]["status"] == "pending"
     assert "forty-one" not in json.dumps(items[run])

@@ -5,7 +5,7 @@ from functions.aws.dynamodb.page import Page, bounds, merge
 from functions.clock import to_rfc3339
 from functions.submissions import list_store as listing
 from functions.submissions.list_store import SubmissionList
-from functions.submissions.model import Status, Submission
+from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.rows import created_key
 from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
@@ -50,6 +50,13 @@ def test_a_project_sees_its_own_newest_first(store: SubmissionStore, listed: Sub
     page = listed.page("dev", limit=10)
     assert [row.submission_id for row in page.rows] == [submission_id(number) for number in (2, 1, 0)]
     assert page.next_created_key is None
+
+
+def test_a_list_has_one_kind_of_submissions(store: SubmissionStore, listed: SubmissionList) -> None:
+    judged, run, final = (put(store, 0, summary={"kind": "judge", "cases": 2}), put(store, 1), put(store, 2))
+    write_final(store, final.submission_id, completion(stdout=b'{"kind":"judge"'))
+    kinds = {kind: {row.submission_id for row in listed.page("dev", limit=10, kind=kind).rows} for kind in Kind}
+    assert kinds == {Kind.JUDGE: {judged.submission_id}, Kind.RUN: {run.submission_id, final.submission_id}}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 6])
