@@ -16,9 +16,10 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # the quick stages of the other job together; the tests of `unit` need both cores for themselves.
 first=("types" "lint contract")
 quick=(unit)
-# Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, and the kill run waits for leases of dead
-# processes. So three jobs keep two cores busy. They are of about equal length: one core alone would work to the end.
-side_by_side=("hostile jail vm" "system" "kills adapters embedded package")
+# Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, the kill run for leases of dead processes,
+# and those of `deployment` for a schedule. So three jobs keep two cores busy. They are of about equal length, so that both
+# cores work to the end. `deployment` and `package` write the same zip.
+side_by_side=("hostile jail vm" "system" "kills deployment adapters embedded package")
 # These tests measure how the kernel divides the CPUs, and what memory the host has left.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -26,6 +27,7 @@ patience=(--timeout 300 --durations 12 --durations-min 3)
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
+deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
 load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_uncharged_memory.py)
 
 stage_lint() {
@@ -53,7 +55,11 @@ stage_jail() {
 stage_two_at_a_time() { "$bin/pytest" -n 2 "tests/$1"; }
 
 # One at a time: beside it other stages work.
-stage_system() { "$bin/pytest" "${patience[@]}" tests/system --ignore "${kills_tests[0]}"; }
+stage_system() {
+  local path others=()
+  for path in "${kills_tests[@]}" "${deployment_tests[@]}"; do others+=(--ignore "$path"); done
+  "$bin/pytest" "${patience[@]}" tests/system "${others[@]}"
+}
 
 # Without the tests that moto answers, most of which repeat one that the engine answered.
 stage_adapters_quick() { "$bin/pytest" -n 2 tests/adapters -k "not moto"; }
@@ -64,6 +70,7 @@ run_stage() {
     hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
     load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
     kills) "$bin/pytest" "${patience[@]}" "${kills_tests[@]}" ;;
+    deployment) "$bin/pytest" "${patience[@]}" "${deployment_tests[@]}" ;;
     adapters-quick) stage_adapters_quick ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
     contract | package) stage_tests "$1" ;;
@@ -162,7 +169,7 @@ stages=("$@")
 (($#)) || read -ra stages <<<"${first[*]} ${quick[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail kills load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile jail kills deployment load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""
