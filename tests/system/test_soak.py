@@ -6,7 +6,7 @@ from tests.bench.answers import Tally
 from tests.bench.scale import QUICK
 from tests.bench.sections import soak
 
-RUNS, SAMPLES = 160, 8
+RUNS, SAMPLES = 80, 5
 
 
 def test_expired_runs_leave_no_row_and_their_space_is_used_again() -> None:
