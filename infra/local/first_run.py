@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.local.console import Console
     from infra.local.settings import LocalSettings
 
-_READY_SECS: Final = 300
+_READY_SECS: Final = 900
 _USUAL_SECS: Final = 3
 """A start with prepared languages takes less."""
 _PATIENCE_SECS: Final = 30
@@ -77,8 +77,13 @@ def _wait(client: httpx.Client) -> dict[str, Any]:
     return _json(client.post("/api/submit", params={"wait": "true"}, json=_PYTHON))
 
 
+def _offered(client: httpx.Client, program: dict[str, str]) -> dict[str, str]:
+    """The program, or one in Python where its language is not offered, for example by LANGUAGES."""
+    return program if program["language"] in client.get("/api/languages").json() else _PYTHON
+
+
 def _poll(client: httpx.Client) -> dict[str, Any]:
-    submission_id = _json(client.post("/api/submit", json=_C))["id"]
+    submission_id = _json(client.post("/api/submit", json=_offered(client, _C)))["id"]
     deadline = time.monotonic() + _PATIENCE_SECS
     while time.monotonic() < deadline:
         result = _json(client.get(f"/api/result/{submission_id}", params={"wait": "5"}))
@@ -89,7 +94,8 @@ def _poll(client: httpx.Client) -> dict[str, Any]:
 
 def _webhook(client: httpx.Client) -> dict[str, Any]:
     with Receiver(_SECRET) as receiver:
-        _json(client.post("/api/submit", json={**_JAVASCRIPT, "webhook_url": receiver.url, "webhook_secret": _SECRET}))
+        program = _offered(client, _JAVASCRIPT)
+        _json(client.post("/api/submit", json={**program, "webhook_url": receiver.url, "webhook_secret": _SECRET}))
         body = receiver.wait(_PATIENCE_SECS)
     if body is None:
         raise TimeoutError(f"no webhook with a good signature within {_PATIENCE_SECS} s")
