@@ -27,7 +27,6 @@ _DRAIN_SECS: Final = 10
 _CANNOT_WORK_CODES: Final = (2, 121)
 _PASSED_ON: Final = (
     "SLOTS",
-    "LANGUAGES",
     "SETUP_TIMEOUT_SECS",
     "HEARTBEAT_SECS",
     "DRAIN_SECS",

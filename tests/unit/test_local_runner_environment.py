@@ -4,5 +4,5 @@ from infra.local.runner_process import passed_on
 
 
 def test_settings_of_the_runner_pass_through_the_stack() -> None:
-    given = {"LANGUAGES": "python,c", "SETUP_TIMEOUT_SECS": "120"}
+    given = {"SLOTS": "1", "SETUP_TIMEOUT_SECS": "120"}
     assert passed_on(given | {"SECRET_OF_THE_USER": "secret"}) == given

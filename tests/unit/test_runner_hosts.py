@@ -103,6 +103,8 @@ def test_the_container_of_the_whole_service_has_the_privileges_of_a_runner(servi
     shared = ("user", "read_only", "tmpfs", "cap_drop", "cap_add", "cgroup")
     assert whole["security_opt"] == [*service["security_opt"], "apparmor=unconfined"]
     assert [whole[name] for name in shared] == [service[name] for name in shared]
+    offered = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]["OfferedLanguages"]["Default"]
+    assert whole["environment"]["RUSTBOX_PARAM_OfferedLanguages"] == f"${{LANGUAGES:-{offered}}}"
     assert whole["ports"] == ["127.0.0.1:${PORT:-4096}:${PORT:-4096}"]
     assert whole["volumes"] == ["state:/var/lib/rustbox-state", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]
     assert not {"privileged", "network_mode", "pid", "devices"} & whole.keys()

@@ -13,7 +13,7 @@ case "$1 $2" in
   "info ") exit {info} ;;
   "compose version") exit {compose} ;;
   "compose up")
-    echo "settings: ${{CONTAINERS_CONF_OVERRIDE:-none}}, port ${{PORT:-unset}}, languages ${{LANGUAGES-unset}}"
+    echo "settings: ${{CONTAINERS_CONF_OVERRIDE:-none}}, port ${{PORT:-unset}}, timeout ${{SETUP_TIMEOUT_SECS-unset}}"
     echo "started at $RUSTBOX_STARTED_AT" ;;
 esac
 """
@@ -82,7 +82,7 @@ def test_podman_gets_the_namespace_of_groups_and_the_defaults_that_its_compose_i
     host.engine("podman")
     del host.environment["PORT"]
     done = host.up()
-    assert f"settings: {ROOT}/infra/image/podman.conf, port 4096, languages \n" in done.stdout
+    assert f"settings: {ROOT}/infra/image/podman.conf, port 4096, timeout \n" in done.stdout
     assert 'cgroupns = "host"' in (ROOT / "infra/image/podman.conf").read_text()
 
 
