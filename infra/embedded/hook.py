@@ -7,10 +7,12 @@ Errors are botocore's own; it does not repeat such a call.
 
 from __future__ import annotations
 
+import io
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import handlers
+from botocore.response import StreamingBody
 
 from infra.embedded.errors import ServiceError
 
@@ -69,14 +71,15 @@ class Hook:
     def _answer(self, client: Any, operation: str, params: Params) -> Answer:
         metadata = {"RequestId": str(uuid.uuid4()), "HTTPStatusCode": _OK, "HTTPHeaders": {}, "RetryAttempts": 0}
         try:
-            return self._caller(client.meta.service_model.service_name, operation, params) | {
-                "ResponseMetadata": metadata
-            }
+            answer = self._caller(client.meta.service_model.service_name, operation, params)
+            if isinstance(answer.get("Body"), bytes):
+                answer["Body"] = StreamingBody(io.BytesIO(answer["Body"]), len(answer["Body"]))
+            return answer | {"ResponseMetadata": metadata}
         except ServiceError as error:
             more = dict(error.more)
             described = {"Code": error.code, "Message": error.message, **more.pop("Error", {})}
             metadata["HTTPStatusCode"] = error.status
-            answer = {**more, "Error": described, "Message": error.message, "ResponseMetadata": metadata}
+            refusal = {**more, "Error": described, "Message": error.message, "ResponseMetadata": metadata}
             # SQS has two codes: this one names the exception.
             kind = client.exceptions.from_code(described.get("QueryErrorCode", error.code))
-            raise kind(answer, operation) from None
+            raise kind(refusal, operation) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import socket
 from collections import deque
 from contextlib import suppress
@@ -10,7 +9,6 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
-from botocore.response import StreamingBody
 
 from infra.embedded import runner_protocol
 from infra.embedded.errors import ServiceError
@@ -44,8 +42,6 @@ class SocketCaller:
             told = reply["error"]
             raise ServiceError(told["code"], told["message"], told["status"], more=told["more"])
         answer: Answer = reply["answer"]
-        if operation == "GetObject":
-            answer["Body"] = StreamingBody(io.BytesIO(answer["Body"]), len(answer["Body"]))
         return answer
 
     def close(self) -> None:

@@ -91,12 +91,8 @@ class RunnerSocket:
         match request:
             case {"service": str(service), "operation": str(operation), "params": dict(params)}:
                 if self._policy.allows(service, operation, params):
-                    return _plain(services.call(engine, service, operation, params))
+                    answer = services.call(engine, service, operation, params)
+                    return {"Body": answer["Body"]} if "Body" in answer else answer  # of an object just the bytes
                 problem = f"the runner is not allowed to call {operation} of {service} for this resource"
                 raise ServiceError("AccessDenied", problem, 403)
         raise ServiceError("InvalidRequest", "a request has service, operation and params")
-
-
-def _plain(answer: Answer) -> Answer:
-    """Return an answer that a frame can hold: an object by its bytes."""
-    return {"Body": answer["Body"].read()} if "Body" in answer else answer

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
-
-from botocore.response import StreamingBody
 
 from infra.embedded.errors import ServiceError, unknown
 
@@ -72,7 +69,7 @@ def get_object(engine: Engine, params: Params) -> Answer:
         raise ServiceError("NoSuchKey", "The specified key does not exist.", _NOT_FOUND, more={"Key": params["Key"]})
     body, content_type, etag, modified_ms = found
     return {
-        "Body": StreamingBody(io.BytesIO(body), len(body)),
+        "Body": body,
         "ContentLength": len(body),
         "ContentType": content_type,
         "ETag": etag,

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     try:
         match arguments:
             case ["up" | "serve" as command]:
-                gc.disable()  # until `preparation.prepare` is through
+                gc.disable()  # until `loading.load` is through
                 from infra.local import launcher  # noqa: PLC0415
 
                 return launcher.run(production=command == "serve")

@@ -47,7 +47,7 @@ def replace() -> int:
         lock = None
         with suppress(StartError):  # a stack that runs has prepared the file
             lock = lock_state(state_dir)
-        EmbeddedAws(state_dir, "FULL", prepare=lock is not None)
+        EmbeddedAws(state_dir, "FULL", prepare=lock is not None).answer_clients()
         ssm = session().client("ssm")
         _find_own(ssm)
     except StartError as error:

@@ -15,18 +15,18 @@ from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJEC
 from infra.local.stream_mappings import StreamPollers
 
 if TYPE_CHECKING:
-    from infra.local.invoker import Invoker
+    from infra.local.loading import Loaded
     from infra.local.preparation import Prepared
 
 _THREADS_STOP_SECS: Final = 5
 
 
-def run(prepared: Prepared, invoker: Invoker, drained: int) -> int:
+def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
     """Run everything until SIGTERM, which stays blocked: it is waited for. Return the exit code."""
     os.close(drained)  # it serves no requests
     prepared.runner_log.close_writer()
     with ExitStack() as parts:
-        _start(prepared, invoker, parts)
+        _start(prepared, loaded, parts)
         if prepared.settings.first_run:
             from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
 
@@ -40,7 +40,7 @@ def _is_stopping() -> bool:
     return signal.SIGTERM in signal.sigpending()
 
 
-def _start(prepared: Prepared, invoker: Invoker, parts: ExitStack) -> None:
+def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     """Stops run backwards. The launcher has ended the runner by then."""
     settings, console, embedded = prepared.settings, prepared.console, prepared.embedded
     log = threading.Thread(target=prepared.runner_log.show, args=(console,), name="runner-log", daemon=True)
@@ -52,22 +52,22 @@ def _start(prepared: Prepared, invoker: Invoker, parts: ExitStack) -> None:
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
         _seed_project(prepared.resolver.values["ProjectsTable"]["Ref"])
-    streams = StreamPollers(invoker, console, settings.state_dir, embedded.stream_waiter if embedded else None)
+    streams = StreamPollers(loaded.invoker, console, settings.state_dir, embedded.stream_waiter if embedded else None)
     parts.callback(streams.stop, _THREADS_STOP_SECS)
-    for stream in prepared.stack.streams:
+    for stream in loaded.stack.streams:
         streams.start(stream)
-    schedules = ScheduleThreads(invoker, console)
+    schedules = ScheduleThreads(loaded.invoker, console)
     parts.callback(schedules.stop, _THREADS_STOP_SECS)
-    for schedule in prepared.stack.schedules:
+    for schedule in loaded.stack.schedules:
         schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
     if settings.metrics_port is not None:
-        _serve_metrics(prepared, settings.metrics_port, parts)
+        _serve_metrics(prepared, loaded, settings.metrics_port, parts)
     _tell_addresses(prepared)
 
 
 def _seed_project(projects_table: str) -> None:
     """Create project `dev` with its fixed key. One that is there keeps what it was given, but both are good again."""
-    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.projects.model import Project  # noqa: PLC0415
     from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
@@ -83,11 +83,11 @@ def _seed_project(projects_table: str) -> None:
     projects.issue_key(PROJECT_ID, api_key=API_KEY)
 
 
-def _serve_metrics(prepared: Prepared, port: int, parts: ExitStack) -> None:
+def _serve_metrics(prepared: Prepared, loaded: Loaded, port: int, parts: ExitStack) -> None:
     from infra.local.metrics_server import MetricsServer  # noqa: PLC0415 - `make up` has none
 
     try:
-        server = MetricsServer(prepared, port)
+        server = MetricsServer(prepared, loaded.counters, port)
     except OSError as error:
         text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
         prepared.console.line("stack", text, "error")

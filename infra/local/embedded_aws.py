@@ -10,7 +10,6 @@ from infra.embedded import services
 from infra.embedded.dynamodb import streams
 from infra.embedded.engine import open_engine
 from infra.embedded.errors import StoreUnusableError
-from infra.embedded.hook import Hook
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.runner_policy import Policy
 from infra.embedded.runner_socket import RunnerSocket
@@ -32,10 +31,7 @@ _OLD_STATE: Final = ("ministack.json", "ministack.log", "aws")
 
 
 class EmbeddedAws:
-    """Answers every AWS client that this process, and those forked from it, make from now on.
-
-    Make it before the first client. Raises StartError for a folder that cannot be used.
-    """
+    """Make it before the first client. Raises StartError for a folder that cannot be used."""
 
     def __init__(self, state_dir: Path, synchronous: Synchronous, *, prepare: bool = True) -> None:
         prepare_for_engine()
@@ -46,6 +42,11 @@ class EmbeddedAws:
         self._housekeeping = Housekeeping(self._engine)
         self._socket_path = state_dir / "runner.sock"
         self._socket: RunnerSocket | None = None
+
+    def answer_clients(self) -> None:
+        """Answer every AWS client that this process, and those forked from it, make from now on."""
+        from infra.embedded.hook import Hook  # noqa: PLC0415 - with botocore it takes longer than all before
+
         Hook(partial(services.call, self._engine)).attach_everywhere()
 
     @property

@@ -37,7 +37,7 @@ def run(file: str) -> int:
     """Write the file, for its owner only: it holds the endpoints' secrets in clear. Returns the exit code."""
     try:
         target = Path(file).absolute()
-        EmbeddedAws(_with_state(read_state_dir(os.environ, production=True)), "NORMAL", prepare=False)
+        EmbeddedAws(_with_state(read_state_dir(os.environ, production=True)), "NORMAL", prepare=False).answer_clients()
         aws = session()
         document = document_of(aws.client("dynamodb"), aws.client("kms"), *_TABLES)
         _write(target, document)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from infra.local.invoker import Invoker
+    from infra.local.loading import Loaded
     from infra.local.mappings import Share
     from infra.local.preparation import Prepared
 
@@ -35,18 +35,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run(prepared: Prepared, invoker: Invoker, listener: socket.socket, share: Share, drained: int) -> int:
+def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> int:
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
     prepared.runner_log.close_writer()
     if prepared.embedded is not None:
         prepared.embedded.release_dead()  # this process may replace a dead one
-    prepared.counters.use_row(share.number)
+    loaded.counters.use_row(share.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(prepared, invoker, listener, share, drained))
+        runner.run(_serve(prepared, loaded, listener, share, drained))
     return 0
 
 
-async def _serve(prepared: Prepared, invoker: Invoker, listener: socket.socket, share: Share, drained: int) -> None:
+async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> None:
     loop = asyncio.get_running_loop()
     drain, end = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(DRAIN_SIGNAL, drain.set)
@@ -57,10 +57,10 @@ async def _serve(prepared: Prepared, invoker: Invoker, listener: socket.socket, 
 
     loop.add_signal_handler(signal.SIGTERM, stop)
     unblock_signals()
-    server = _Server(_configuration(prepared, invoker))
+    server = _Server(_configuration(prepared, loaded))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    pollers = MappingPollers(invoker, prepared.console, prepared.counters)
-    for mapping in prepared.stack.mappings:
+    pollers = MappingPollers(loaded.invoker, prepared.console, loaded.counters)
+    for mapping in loaded.stack.mappings:
         pollers.start(mapping, prepared.resolver.values[mapping.queue]["Ref"], share)
     await drain.wait()
     server.should_exit = True  # it accepts no more, and lets requests under way end
@@ -70,9 +70,9 @@ async def _serve(prepared: Prepared, invoker: Invoker, listener: socket.socket, 
     await asyncio.to_thread(pollers.stop, _THREADS_STOP_SECS)
 
 
-def _configuration(prepared: Prepared, invoker: Invoker) -> uvicorn.Config:
+def _configuration(prepared: Prepared, loaded: Loaded) -> uvicorn.Config:
     return uvicorn.Config(
-        Gateway(prepared.stack.routes, invoker, prepared.console, prepared.counters),
+        Gateway(loaded.stack.routes, loaded.invoker, prepared.console, loaded.counters),
         lifespan="off",
         log_config=None,
         access_log=False,

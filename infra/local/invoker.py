@@ -68,7 +68,7 @@ def merge_environments(functions: dict[str, Function]) -> dict[str, str]:
     return merged
 
 
-def load(functions: dict[str, Function]) -> Invoker:
+def load_handlers(functions: dict[str, Function]) -> Invoker:
     """Set the environment the template gives, and nothing else of ours, then import every handler."""
     os.environ.update(merge_environments(functions))
     handlers: dict[str, Handler] = {}

@@ -12,7 +12,7 @@ from infra.local.child_processes import Child, ChildProcesses
 from infra.local.console import stdout_console
 from infra.local.errors import StartError
 from infra.local.preflight import check_host, listen, lock_state
-from infra.local.preparation import load_functions, prepare
+from infra.local.preparation import prepare
 from infra.local.settings import read_settings
 
 if TYPE_CHECKING:
@@ -36,19 +36,20 @@ def run(*, production: bool) -> int:
 
 def _run(prepared: Prepared, listener: socket.socket) -> int:
     runner = runner_process.make_child(prepared)
-    runner.start()  # it takes the longest, and needs no functions
-    from infra.local import background_process, functions_process  # noqa: PLC0415 - while the runner starts
+    if prepared.embedded is not None:
+        runner.start()  # with another server it needs the resources
+    from infra.local import background_process, functions_process, loading  # noqa: PLC0415 - while the runner starts
     from infra.local.mappings import Share  # noqa: PLC0415
 
-    invoker = load_functions(prepared)
+    loaded = loading.load(prepared)
     functions = [
         Child(
             "rb-functions",
-            partial(functions_process.run, prepared, invoker, listener, Share(number, prepared.settings.processes)),
+            partial(functions_process.run, prepared, loaded, listener, Share(number, prepared.settings.processes)),
         )
         for number in range(prepared.settings.processes)
     ]
-    background = Child("rb-background", partial(background_process.run, prepared, invoker))
+    background = Child("rb-background", partial(background_process.run, prepared, loaded))
 
     def release() -> None:
         listener.close()

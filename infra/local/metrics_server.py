@@ -15,6 +15,7 @@ from infra.local.resources import session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from infra.local.metrics import Counters
     from infra.local.preparation import Prepared
 
 _STATES = {
@@ -27,7 +28,7 @@ _STATES = {
 class MetricsServer:
     """A thread. `port`: on loopback. Raises OSError where the port is not free."""
 
-    def __init__(self, prepared: Prepared, port: int) -> None:
+    def __init__(self, prepared: Prepared, counters: Counters, port: int) -> None:
         sqs = session().client("sqs")
         queues = {
             logical_id: prepared.resolver.values[logical_id]["Ref"]
@@ -44,9 +45,7 @@ class MetricsServer:
             for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
                 yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
 
-        self._server = ThreadingHTTPServer(
-            ("127.0.0.1", port), _handler(lambda: exposition(prepared.counters, [*gauges()]))
-        )
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(lambda: exposition(counters, [*gauges()])))
 
     def start(self) -> None:
         """Answer from now on."""
@@ -59,7 +58,7 @@ class MetricsServer:
 
 
 def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:
-    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from infra.local.intrinsics import Resolver
-from infra.local.settings import ACCOUNT_ID, REGION
+from infra.local.settings import REGION
 from infra.local.stack import STORAGE_TYPES
 
 if TYPE_CHECKING:
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+    from infra.local.intrinsics import Resolver
     from infra.local.template import Template
-
-_PREFIX = "rustbox-local-"
-_ARN_SERVICE = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SQS::Queue": "sqs", "AWS::Lambda::Function": "lambda"}
 
 
 def session() -> boto3.Session:
@@ -42,11 +39,10 @@ def session() -> boto3.Session:
     return emulator
 
 
-def create_resources(template: Template, aws: boto3.Session) -> Resolver:
-    """Create what is missing and return a resolver that knows every resource's attributes."""
+def create_resources(template: Template, resolver: Resolver, aws: boto3.Session) -> None:
+    """Create what is missing. `resolver` then knows every resource's attributes."""
     client: Callable[[str], Any] = functools.cache(aws.client)  # making one takes 20 ms
-    values = {logical_id: _attributes(logical_id, item["Type"]) for logical_id, item in template.resources.items()}
-    resolver = Resolver(template.parameters, template.conditions, values)
+    values = resolver.values
     storage = [
         (logical_id, item["Type"], resolver.resolve(item.get("Properties", {})))
         for logical_id, item in template.resources.items()
@@ -70,26 +66,6 @@ def create_resources(template: Template, aws: boto3.Session) -> Resolver:
                 values[logical_id] |= _create_key(client("kms"), name, properties)
             case _:
                 values[logical_id]["Ref"] = _create_queue(client("sqs"), name, properties)
-    return resolver
-
-
-def _attributes(logical_id: str, kind: str) -> dict[str, str]:
-    """Names and ARNs follow from the logical id; the server says a queue's Ref (its URL) and a key's id."""
-    name = f"{_PREFIX}{logical_id}"
-    match kind:
-        case "AWS::S3::Bucket":
-            name = name.lower()
-            arn = f"arn:aws:s3:::{name}"
-        case "AWS::DynamoDB::Table":
-            arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
-        case "AWS::Events::EventBus":
-            arn = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{name}"
-        case "AWS::Lambda::Function":
-            name = logical_id
-            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
-        case _:
-            arn = f"arn:aws:{_ARN_SERVICE.get(kind, 'local')}:{REGION}:{ACCOUNT_ID}:{name}"
-    return {"Ref": name, "Arn": arn, "Name": name, "QueueName": name}
 
 
 def _create_table(dynamodb: DynamoDBClient, name: str, properties: dict[str, Any]) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.child_processes import Child, unblock_signals
@@ -13,6 +12,7 @@ from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from infra.local.console import Console
     from infra.local.preparation import Prepared
@@ -63,12 +63,13 @@ class LogPipe:
 
 def make_child(prepared: Prepared) -> Child:
     """Return the runner of this start."""
-    environment = _environment(prepared)
+    liveness_file = prepared.settings.state_dir / "runner" / "alive"
     module = prepared.embedded.runner_module if prepared.embedded else ["sandbox_runtime"]
     command = [sys.executable, "-m", *module, "worker"]
-    liveness_file = Path(environment["LIVENESS_FILE"])
     liveness_file.parent.mkdir(parents=True, exist_ok=True)
     liveness_file.unlink(missing_ok=True)
+
+    drain = os.environ.get("DRAIN_SECS", "")
 
     def run(_drained: int) -> int:
         if child.started:  # it replaces one that died
@@ -78,14 +79,14 @@ def make_child(prepared: Prepared) -> Child:
             os.dup2(source, target)
         os.chdir(ROOT)
         unblock_signals()
-        os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
+        os.execve(command[0], command, _environment(prepared, liveness_file))  # noqa: S606 - no shell is wanted
 
     child = Child(
         "rb-runner",
         run,
         # A second start would end in the same way, and every submission would wait in vain.
         is_hopeless=lambda code: code in _CANNOT_WORK_CODES and not liveness_file.exists(),
-        stop_secs=float(environment["DRAIN_SECS"]) + _TEARDOWN_SECS,
+        stop_secs=(int(drain) if drain.isdecimal() else _DRAIN_SECS) + _TEARDOWN_SECS,
     )
     return child
 
@@ -101,7 +102,7 @@ def tell_end(prepared: Prepared, ended_ms: int) -> None:
 
 def mark_ended(runners_table: str, ended_ms: int) -> None:
     """Replace the last heartbeat by one without slots. One that was sent after `ended_ms` stays."""
-    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load`).
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.clock import to_rfc3339  # noqa: PLC0415
     from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415
@@ -118,9 +119,9 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in _PASSED_ON if name in environ}
 
 
-def _environment(prepared: Prepared) -> dict[str, str]:
+def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
     """Return the runner's whole environment. Visibility and receives are those of the template's queues."""
-    values, folder = prepared.resolver.values, prepared.settings.state_dir / "runner"
+    values = prepared.resolver.values
     queue: dict[str, Any] = prepared.resolver.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
     return {
         # A drain as long as the visibility would give running submissions to a second runner.
@@ -135,8 +136,8 @@ def _environment(prepared: Prepared) -> dict[str, str]:
         "LANGUAGES": prepared.template.parameters["OfferedLanguages"],
         "PAYLOADS_BUCKET": values["PayloadsBucket"]["Ref"],
         "NODE_ID": NODE_ID,
-        "TRIALS_DIR": str(folder),
-        "LIVENESS_FILE": str(folder / "alive"),
+        "TRIALS_DIR": str(liveness_file.parent),
+        "LIVENESS_FILE": str(liveness_file),
         "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.embedded.sqs.queues import url_of
 from infra.local.errors import StartError
 from infra.local.intrinsics import Resolver
 from infra.local.settings import ACCOUNT_ID, REGION, ROOT
@@ -23,6 +24,7 @@ _TIMEOUT_SECS = 60
 _CACHE: Final = ROOT / ".build" / "translated"
 # Whatever a translation follows from, beside the template: the translator's version is in the first file.
 _SOURCES: Final = ("requirements/run.txt", "infra/sam_template.py", "infra/local/translation.py")
+_PREFIX: Final = "rustbox-local-"
 _PSEUDO_PARAMETERS: Final = {
     "AWS::Region": REGION,
     "AWS::AccountId": ACCOUNT_ID,
@@ -59,6 +61,33 @@ def translate(path: Path, overrides: dict[str, str]) -> Template:
         if "Condition" not in resource or resolver.condition(resource["Condition"])
     }
     return replace(template, resources=kept)
+
+
+def make_resolver(template: Template) -> Resolver:
+    """Return a resolver that knows all attributes but those of which AWS decides: ids of keys, ARNs of streams."""
+    values = {logical_id: _attributes(logical_id, item["Type"]) for logical_id, item in template.resources.items()}
+    return Resolver(template.parameters, template.conditions, values)
+
+
+def _attributes(logical_id: str, kind: str) -> dict[str, str]:
+    """Names and ARNs follow from the logical id. The URL of a queue, its Ref, is that of the engine."""
+    name = ref = f"{_PREFIX}{logical_id}"
+    match kind:
+        case "AWS::S3::Bucket":
+            name = ref = name.lower()
+            arn = f"arn:aws:s3:::{name}"
+        case "AWS::DynamoDB::Table":
+            arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
+        case "AWS::Events::EventBus":
+            arn = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{name}"
+        case "AWS::Lambda::Function":
+            name = ref = logical_id
+            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
+        case "AWS::SQS::Queue":
+            ref, arn = url_of(name), f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"
+        case _:
+            arn = f"arn:aws:local:{REGION}:{ACCOUNT_ID}:{name}"
+    return {"Ref": ref, "Arn": arn, "Name": name, "QueueName": name}
 
 
 def _translated(path: Path) -> dict[str, Any]:

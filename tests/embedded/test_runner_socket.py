@@ -24,10 +24,8 @@ from infra.embedded.runner_socket import RunnerSocket
 from infra.embedded.services import OPERATIONS
 from infra.embedded.sqs.receipts import release_dead
 from infra.local.embedded_aws import runner_statements
-from infra.local.intrinsics import Resolver
-from infra.local.resources import _attributes
 from infra.local.settings import ROOT
-from infra.local.template import translate
+from infra.local.template import make_resolver, translate
 from tests.embedded.conftest import Backend, make_session
 
 BUCKET = "rustbox-local-payloadsbucket"
@@ -36,8 +34,7 @@ BUCKET = "rustbox-local-payloadsbucket"
 def local_statements() -> list[dict[str, Any]]:
     """The statements of the template's RunnerPolicy, with the names that resources have locally."""
     template = translate(ROOT / "template.yaml", {"Stage": "local"})
-    values = {name: _attributes(name, item["Type"]) for name, item in template.resources.items()}
-    return runner_statements(template, Resolver(template.parameters, template.conditions, values))
+    return runner_statements(template, make_resolver(template))
 
 
 @dataclass

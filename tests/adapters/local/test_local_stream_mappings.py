@@ -27,7 +27,7 @@ from infra.local.invoker import Invoker
 from infra.local.resources import create_resources, session
 from infra.local.stack import Function, StreamMapping, read_stack, refuse_unknown_types
 from infra.local.stream_mappings import StreamPollers
-from infra.local.template import Template, translate
+from infra.local.template import Template, make_resolver, translate
 from tests.emulator import emulator
 from tests.until import until
 
@@ -127,7 +127,8 @@ def read_template(**parameters: str) -> Template:
 def build(folder: Path) -> World:
     template = read_template()
     refuse_unknown_types(template)
-    resolver = create_resources(template, session())
+    resolver = make_resolver(template)
+    create_resources(template, resolver, session())
     (mapping,) = read_stack(template, resolver).streams
     return World(folder, template, mapping, resolver.values["Runs"]["Ref"])
 
@@ -277,8 +278,10 @@ def test_bisection_isolates_a_record_that_fails_until_it_passes(world: World) ->
 def test_a_mapping_that_wants_more_stops_the_start(world: World, properties: dict[str, Any]) -> None:
     template = copy.deepcopy(world.template)
     template.resources["AnnounceChanges"]["Properties"] |= properties
+    resolver = make_resolver(template)
+    create_resources(template, resolver, session())
     with pytest.raises(StartError, match=min(properties)):
-        read_stack(template, create_resources(template, session()))
+        read_stack(template, resolver)
 
 
 def test_a_new_start_goes_on_behind_the_last_done_record(world: World) -> None:

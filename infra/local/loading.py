@@ -1,0 +1,59 @@
+"""What takes long before the stack has all its processes: boto3, the resources, and the functions' imports."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.local import admin_key
+from infra.local.console import LogStream
+from infra.local.invoker import Invoker, load_handlers
+from infra.local.metrics import Counters, counter_names
+from infra.local.resources import create_resources, session
+from infra.local.settings import ADMIN_KEY_PARAMETER
+from infra.local.stack import Stack, read_stack
+
+if TYPE_CHECKING:
+    from infra.local.preparation import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the processes that run functions start from."""
+
+    stack: Stack
+    invoker: Invoker
+    counters: Counters
+
+
+def load(prepared: Prepared) -> Loaded:
+    """Create the resources and import the functions, for all processes that are forked from now on. Raises StartError.
+
+    Starts no thread and keeps no connection, as `prepare`.
+    Enables the garbage collector, which the caller may have disabled: there is no garbage, and imports are quicker.
+    """
+    settings = prepared.settings
+    if prepared.embedded is not None:
+        prepared.embedded.answer_clients()
+    aws = session()
+    create_resources(prepared.template, prepared.resolver, aws)
+    ssm = aws.client("ssm")
+    if prepared.direct is not None:
+        prepared.direct.store_token(ssm)
+    if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
+        if settings.production:
+            admin_key.ensure(ssm)
+        else:
+            admin_key.seed(ssm)
+    stack = read_stack(prepared.template, prepared.resolver)
+    sys.stdout = LogStream(prepared.console, "function")
+    invoker = load_handlers(stack.functions)
+    if settings.failpoint:
+        from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load_handlers`
+
+        arm(settings.failpoint)
+    gc.freeze()  # collections in the processes would otherwise copy the pages that they share
+    gc.enable()
+    return Loaded(stack, invoker, Counters(counter_names(stack), settings.processes))
