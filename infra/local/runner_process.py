@@ -68,7 +68,6 @@ def make_child(prepared: Prepared) -> Child:
     command = [sys.executable, "-m", *module, "worker"]
     liveness_file.parent.mkdir(parents=True, exist_ok=True)
     liveness_file.unlink(missing_ok=True)
-
     drain = os.environ.get("DRAIN_SECS", "")
 
     def run(_drained: int) -> int:
