@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from sandbox_runtime.executor import execute
+from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
@@ -38,7 +38,7 @@ def request(
     return ExecutionRequested(
         submission_id=str(uuid4()),
         execution_id=str(uuid4()),
-        project_id="tests",
+        project_id="dev",
         language=language,
         profile=profile,
         priority="interactive",
@@ -65,8 +65,15 @@ def slot(languages: Mapping[str, Language]) -> Iterator[Slot]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def compiled(languages: Mapping[str, Language]) -> CompileCache:
+    """What the tests of this session have compiled: many run the same small programs."""
+    names = [name for name, language in languages.items() if language.compile is not None]
+    return CompileCache(dict.fromkeys(names, "toolchain"), max_bytes=512 << 20, max_age_secs=3600)
+
+
 @pytest.fixture
-def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
+def run(slot: Slot, languages: Mapping[str, Language], compiled: CompileCache) -> Run:
     """`run(language, code, stdin=..., limits=...)` to the completion message."""
 
     def run_program(language: str, code: str | bytes, **options: object) -> ExecutionCompleted:
@@ -77,7 +84,14 @@ def run(slot: Slot, languages: Mapping[str, Language]) -> Run:
             prewarmed = prewarm_spec(languages.values())
             if prewarmed is not None:
                 slot.prewarm(prewarmed)  # as the service does behind each answer
-            completed = execute(slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
+            completed = execute(
+                slot,
+                asked,
+                languages[language],
+                node_id="tests",
+                started_at=datetime.now(UTC),
+                compile_cache=compiled,
+            )
             slot.settle()
             return completed
 

@@ -27,12 +27,6 @@ ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
 
 
 @pytest.fixture(scope="session")
-def cache() -> CompileCache:
-    names = ("c", "cpp", "java", "typescript", "go", "rust")
-    return CompileCache(dict.fromkeys(names, "toolchain"), max_bytes=256 << 20, max_age_secs=3600)
-
-
-@pytest.fixture(scope="session")
 def partner(languages: Mapping[str, Language]) -> Iterator[Slot]:
     """The slot of interactors."""
     with open_slot(slots.slot_config("partner", 1, binds(tuple(languages.values()), slots.TOOLCHAINS))) as opened:
@@ -40,24 +34,24 @@ def partner(languages: Mapping[str, Language]) -> Iterator[Slot]:
 
 
 @pytest.fixture
-def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], cache: CompileCache) -> Judge:
-    """`judge(request)` to the completion, with all turns in one slot."""
+def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled: CompileCache) -> Judge:
+    """`judge(request)` to the completion, with all turns in one slot. `tries`: while the host is too busy."""
     stored: dict[int, bytes] = {}
 
-    def judged(request: JudgeRequested) -> JudgeCompleted:
+    def judged(request: JudgeRequested, tries: int = 3) -> JudgeCompleted:
         def store(index: int, output: bytes) -> str:
             stored[index] = output
             return f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
 
         completed = decided_once(request, store)
-        for _ in range(2):
+        for _ in range(tries - 1):
             if not any(found.checker_message == BUSY for found in completed.cases or ()):
                 break
             completed = decided_once(request, store)
         return completed
 
     def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
-        setting = Setting("tests", languages, cache, None, store, partner=lambda: nullcontext(partner))
+        setting = Setting("tests", languages, compiled, None, store, partner=lambda: nullcontext(partner))
         run = begun(request, setting)
         while not run.is_over:
             run.turn(slot)
@@ -148,24 +142,23 @@ def test_an_interactor_talks_with_the_program(judge: Judge) -> None:
     assert found.run.stdout.head.endswith(b"637\n")
 
 
-SHORT = LimitOverrides(cpu_time_secs=0.5, wall_time_secs=1, memory_mb=128, output_kb=64)
+SHORT = LimitOverrides(cpu_time_secs=0.3, wall_time_secs=1, memory_mb=128, output_kb=64)
 
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give programs of the judge less time, because hostile ones use all of it."""
-    monkeypatch.setattr(programs, "CHECK_CPU_SECS", 1)
-    monkeypatch.setattr(programs, "CHECK_WALL_SECS", 3)
-    monkeypatch.setattr(interaction, "EXTRA_WALL_SECS", 2)
+    monkeypatch.setattr(programs, "CHECK_CPU_SECS", 0.5)
+    monkeypatch.setattr(programs, "CHECK_WALL_SECS", 2)
+    monkeypatch.setattr(interaction, "EXTRA_WALL_SECS", 1)
 
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in INTERACTORS.items()])
 def test_hostile_interactors_and_programs_end_as_verdicts(judge: Judge, pair: Pair) -> None:
     checker = program(pair.judge, protocol=pair.protocol, kind="interactor")
-    (found,) = results(
-        judge(judge_requested([case(b"637\n", None)], code=pair.program.encode(), checkers=(checker,), limits=SHORT))
-    )
+    request = judge_requested([case(b"637\n", None)], code=pair.program.encode(), checkers=(checker,), limits=SHORT)
+    (found,) = results(judge(request, tries=1 if "IE" in pair.verdicts else 3))
     assert found.run is not None
     assert (found.outcome in pair.outcomes, found.run.result.verdict in pair.verdicts) == (True, True), found
     assert found.run.stdout.size_bytes <= 64 << 10
@@ -224,9 +217,11 @@ def test_cases_share_no_files_and_no_processes(judge: Judge) -> None:
 
 
 def test_two_slots_share_the_cases_of_a_judge_run(
-    slot: Slot, partner: Slot, languages: Mapping[str, Language], cache: CompileCache
+    slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled: CompileCache
 ) -> None:
-    setting = Setting("tests", languages, cache, None, lambda _index, _output: "", partner=lambda: nullcontext(partner))
+    setting = Setting(
+        "tests", languages, compiled, None, lambda _index, _output: "", partner=lambda: nullcontext(partner)
+    )
     cases = [case(b"%d\n" % number, b"%d\n" % number) for number in range(40)]
     run = begun(judge_requested(cases, code=ECHO, checkers=(with_testlib("--testset", "words"),)), setting)
 
@@ -246,27 +241,27 @@ def test_two_slots_share_the_cases_of_a_judge_run(
     assert completed.evidence.isolation_mode == "strict"
 
 
-# A problem of 30 cases: print the input. Solutions by the names of the small programs that they are.
-CASES = [case(b"%d lines\n" % number * number, b"%d lines\n" % number * number) for number in range(1, 31)]
+# A problem: print the input. Solutions by the names of the small programs that they are.
+CASES = [case(b"%d lines\n" % number * number, b"%d lines\n" % number * number) for number in range(1, 9)]
 SOLUTIONS = {"echo": "AC", "hello": "AC", "endless": "TLE", "throw": "RE", "buffers": "MLE"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("solution", SOLUTIONS)
-def test_a_problem_of_thirty_cases_in_every_language(judge: Judge, name: str, solution: str) -> None:
+def test_a_problem_of_eight_cases_in_every_language(judge: Judge, name: str, solution: str) -> None:
     """A right, a wrong, a slow, a crashing and a memory-hungry solution."""
     stops_early = solution in {"endless", "buffers"}
     request = judge_requested(
         CASES,
         language=name,
         code=PROGRAMS[name][solution].encode(),
-        limits=LimitOverrides(cpu_time_secs=cpu_secs(1)) if solution == "endless" else LimitOverrides(),
+        limits=LimitOverrides(cpu_time_secs=cpu_secs(0.4)) if solution == "endless" else LimitOverrides(),
         stop="first_failure" if stops_early else "never",
     )
     found = results(judge(request))
     verdicts = {one.run.result.verdict for one in found if one.run is not None}
     wanted = {"echo": "passed", "hello": "wrong_answer"}.get(solution, "failed")
-    assert [one.outcome for one in found] == ([wanted] + ["skipped"] * 29 if stops_early else [wanted] * 30)
+    assert [one.outcome for one in found] == ([wanted] + ["skipped"] * 7 if stops_early else [wanted] * 8)
     # A C program that fails aborts, and Java's and Bun's own memory limits end them before the kernel does.
     others = {"throw": {"SIG"}, "buffers": {"RE", "SIG"}}.get(solution, set())
     assert verdicts <= {SOLUTIONS[solution]} | others, verdicts
