@@ -116,7 +116,7 @@ def test_a_process_killed_before_the_answer_costs_no_result_that_was_accepted(
             client.post("/api/submit?wait=true", **request)
         # A run of more than half a second has a row by then; a shorter one was never accepted.
         assert len(client.get("/api/results").json()["items"]) == is_accepted
-        repeated = client.post("/api/submit?wait=true", **request)
+        repeated = client.post("/api/submit?wait=2", **request)
         assert final_result(client, repeated.json()["id"], 90)["stdout"] == "7\n"
         assert len(client.get("/api/results").json()["items"]) == 1
 
