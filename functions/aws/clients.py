@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import typing
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.json_responses import parse_responses_as_json
 
@@ -23,47 +23,47 @@ CONNECT_TIMEOUT_SECS = 1
 READ_TIMEOUT_SECS = 4
 MAX_ATTEMPTS = 3  # with the first; botocore's own `max_attempts` does not count it
 
+_CREATING = threading.Lock()
+"""In boto3, creating a client is not thread-safe; using it is."""
+
 
 class Clients:
-    """One client per service, created on first use. In boto3, creating a client is not thread-safe; using it is."""
+    """One client per service, created on first use."""
 
-    _creating: ClassVar[threading.Lock] = threading.Lock()
-
-    @classmethod
-    def dynamodb(cls) -> DynamoDBClient:
+    @staticmethod
+    def dynamodb() -> DynamoDBClient:
         """Return the client that all tables share."""
-        with cls._creating:
-            return typing.cast("DynamoDBClient", _client("dynamodb"))
+        return typing.cast("DynamoDBClient", _shared("dynamodb"))
 
-    @classmethod
-    def sqs(cls) -> SQSClient:
+    @staticmethod
+    def sqs() -> SQSClient:
         """Return the client that all queues share."""
-        with cls._creating:
-            return typing.cast("SQSClient", _client("sqs"))
+        return typing.cast("SQSClient", _shared("sqs"))
 
-    @classmethod
-    def events(cls) -> EventBridgeClient:
+    @staticmethod
+    def events() -> EventBridgeClient:
         """Return the client of the event bus."""
-        with cls._creating:
-            return typing.cast("EventBridgeClient", _client("events"))
+        return typing.cast("EventBridgeClient", _shared("events"))
 
-    @classmethod
-    def kms(cls) -> KMSClient:
+    @staticmethod
+    def kms() -> KMSClient:
         """Return the client of the key that seals secrets of endpoints."""
-        with cls._creating:
-            return typing.cast("KMSClient", _client("kms"))
+        return typing.cast("KMSClient", _shared("kms"))
 
-    @classmethod
-    def s3(cls) -> S3Client:
+    @staticmethod
+    def s3() -> S3Client:
         """Return the client of the payload bucket."""
-        with cls._creating:
-            return typing.cast("S3Client", _client("s3"))
+        return typing.cast("S3Client", _shared("s3"))
 
-    @classmethod
-    def ssm(cls) -> Any:
+    @staticmethod
+    def ssm() -> Any:
         """Return the client of the parameters with secrets. We have no types for it."""
-        with cls._creating:
-            return _client("ssm")
+        return _shared("ssm")
+
+
+def _shared(service: str) -> Any:
+    with _CREATING:
+        return _client(service)
 
 
 @functools.cache

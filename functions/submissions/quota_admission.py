@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.errors import RateLimitedError
 from functions.failpoint import reach
+from functions.fresh_cache import FreshCache
 from functions.projects.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS
 from functions.projects.quota import Limit
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CHECK_EVERY_MS = 200
 _MOST_CHECKED = 25
+_MOST_PROJECTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,16 @@ class Charge:
     has_overtaken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class QuotaAdmission:
-    """Charges and refunds. `checked_ms`: the last check of a project's and profile's runs in flight."""
+    """Charges and refunds."""
 
-    quotas: QuotaStore
-    submissions: SubmissionStore
-    clock: Clock
-    log: Logger
-    checked_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    def __init__(self, quotas: QuotaStore, submissions: SubmissionStore, clock: Clock, log: Logger) -> None:
+        self._quotas = quotas
+        self._submissions = submissions
+        self._clock = clock
+        self._log = log
+        # Projects and profiles whose runs in flight were just checked.
+        self._checked = FreshCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, clock)
 
     def charge(self, project: Project, row: Submission) -> Charge:
         """Count the run in its project's quota.
@@ -60,18 +63,18 @@ class QuotaAdmission:
         has_overtaken, quota = False, project.quota(row.profile)
         try:
             try:
-                charged = self.quotas.charge(row.quota_claim, quota)
+                charged = self._quotas.charge(row.quota_claim, quota)
             except KeyInFlightError as taken:
-                if self.clock() - taken.held.entry.since_ms < OVERTAKEN_AFTER_MS:
+                if self._clock() - taken.held.entry.since_ms < OVERTAKEN_AFTER_MS:
                     raise
                 # It probably died before it wrote its row, and its client repeats the request. Its charge stays.
-                self.quotas.release(taken.held)
+                self._quotas.release(taken.held)
                 has_overtaken = True
-                charged = self.quotas.charge(row.quota_claim, quota)
+                charged = self._quotas.charge(row.quota_claim, quota)
             except QuotaRefusedError as refused:
                 if refused.refusal.limit is not Limit.IN_FLIGHT or not self._release_stale(row, refused.in_flight):
                     raise
-                charged = self.quotas.charge(row.quota_claim, quota)
+                charged = self._quotas.charge(row.quota_claim, quota)
         except QuotaRefusedError as refused:
             rate = refused.refusal.rate
             raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
@@ -81,7 +84,7 @@ class QuotaAdmission:
 
     def endpoints_version(self, row: Submission) -> str | None:
         """Return the version of the project's endpoints, which only the charge of an undivided quota returns."""
-        return self.quotas.endpoints_version(row.project_id, row.profile)
+        return self._quotas.endpoints_version(row.project_id, row.profile)
 
     def refund(self, row: Submission, charge: Charge) -> None:
         """Refund a run whose Idempotency-Key belongs to another submission: repeats are free."""
@@ -94,24 +97,24 @@ class QuotaAdmission:
 
     def _refund(self, row: Submission, charge: Charge, *, only_if_missing: bool = False) -> None:
         try:
-            if not only_if_missing or self.submissions.get(row.submission_id) is None:
-                self.quotas.refund(row.quota_claim, charge.usage)
+            if not only_if_missing or self._submissions.get(row.submission_id) is None:
+                self._quotas.refund(row.quota_claim, charge.usage)
         except (ClientError, BotoCoreError) as error:
             # The windows end by themselves, and `_release_stale` finds the entry.
-            warn(self.log, "Quota not given back", row.log_ids, error)
+            warn(self._log, "Quota not given back", row.log_ids, error)
 
     def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
         """Release runs in flight that are final or never started. True if there was one."""
         # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
         # quota gets it only every _CHECK_EVERY_MS.
-        owner, now = (row.project_id, row.profile), self.clock()
-        if 0 <= now - self.checked_ms.get(owner, 0) < _CHECK_EVERY_MS:
+        owner = (row.project_id, row.profile)
+        if self._checked.get(owner):
             return False
-        self.checked_ms[owner] = now
-        released = 0
+        self._checked.keep(owner, value=True)
+        released, now = 0, self._clock()
         for claim in in_flight[:_MOST_CHECKED]:
-            found = self.submissions.get(claim.entry.submission_id)
+            found = self._submissions.get(claim.entry.submission_id)
             if found.is_final if found is not None else now - claim.entry.since_ms >= LEAKED_AFTER_MS:
-                self.quotas.release(claim)
+                self._quotas.release(claim)
                 released += 1
         return released > 0

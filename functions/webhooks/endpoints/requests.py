@@ -124,12 +124,12 @@ Filters = Annotated[
 ]
 
 
-class CreateEndpointRequest(BaseModel):
-    """Body of POST /api/webhooks."""
+class _Settings(BaseModel):
+    """The settings that a request may give. Missing and null ones: the default, or the value so far."""
 
     model_config = _STRICT
 
-    url: Url = Field(repr=False)
+    url: Url | None = Field(default=None, repr=False)
     events: Events | None = None
     description: Description | None = None
     enabled: bool | None = None
@@ -142,29 +142,22 @@ class CreateEndpointRequest(BaseModel):
     api_version: ApiVersion | None = None
     ordered: Ordered | None = None
     asymmetric: Asymmetric | None = None
+
+
+class CreateEndpointRequest(_Settings):
+    """Body of POST /api/webhooks."""
+
+    url: Url = Field(repr=False)
     secret: Secret | None = Field(default=None, repr=False)
 
 
-class ChangeEndpointRequest(BaseModel):
+class ChangeEndpointRequest(_Settings):
     """Body of PATCH /api/webhooks/{id}. Missing and null fields keep their values."""
 
-    model_config = _STRICT
-
-    url: Url | None = Field(default=None, repr=False)
-    events: Events | None = None
-    description: Description | None = None
     enabled: bool | None = Field(
         default=None, description="true: enable and reset the failures. false: disable; deliveries pause."
     )
     headers: Headers | None = Field(default=None, repr=False, description="Replaces all custom headers.")
-    max_concurrency: MaxConcurrency | None = None
-    max_per_second: MaxPerSecond | None = None
-    format: Format | None = None
-    filters: Filters | None = None
-    payload: BodyPayload | None = None
-    api_version: ApiVersion | None = None
-    ordered: Ordered | None = None
-    asymmetric: Asymmetric | None = None
     secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 

@@ -384,7 +384,7 @@ def test_repeated_requests_on_a_full_quota_cause_few_reads(quotas: Quotas, monke
     for _ in range(3):
         submit_with(key)
     read: list[str] = []
-    store = submit.wiring().acceptance.admission.submissions
+    store = submit.wiring().acceptance.store
     found = store.get
 
     def note(submission_id: str) -> Submission | None:
