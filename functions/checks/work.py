@@ -43,7 +43,7 @@ _DISABLED_RETRY_SECS = 300
 _JITTER_SECS = 30
 _STARTS_OTHERS = frozenset(RunStatus(status) for status in EndedAs)
 POLL_MS = 120_000
-"""A running run whose end nobody told is looked at after this time."""
+"""A running run without a hint of its end is checked after this time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,17 +28,8 @@ JUDGE_SUMMARY_START = to_json({"kind": Kind.JUDGE.value}).rstrip("}")
 
 _JSON_FIELDS = ("limits", "summary", "evidence", "plan", "compilation")
 _COMPLETION_FIELDS = (
-    *(
-        "completed_at",
-        "started_at",
-        "node_id",
-        "execution_id",
-        "verdict",
-        "integrity",
-        "cases",
-        "cases_key",
-        "case_keys",
-    ),
+    *("completed_at", "started_at", "node_id", "execution_id", "verdict", "integrity"),
+    *("cases", "cases_key", "case_keys"),
     *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes"),
 )
 _PLAIN_FIELDS = (

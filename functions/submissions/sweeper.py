@@ -106,7 +106,7 @@ class Sweep:
         if isinstance(due, DueEndpoint):
             is_handled = self.alerts.check_endpoint(due, now + TAKEN_MS)
         else:
-            is_handled = self.alerts.tell_exhausted(due, now + TAKEN_MS)
+            is_handled = self.alerts.publish_exhausted(due, now + TAKEN_MS)
         if is_handled:
             self._record_age(now - due.due_at_ms)
 

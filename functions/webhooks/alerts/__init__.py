@@ -1,1 +1,1 @@
-"""Alerts: events that tell a project's other endpoints of failing endpoints and deliveries."""
+"""Alerts: events about failing endpoints and deliveries, for the project's other endpoints."""

@@ -1,4 +1,4 @@
-"""Alerts that are due: the sweeper checks the health of endpoints, and tells of exhausted deliveries."""
+"""Alerts that are due: the sweeper checks the health of endpoints, and publishes events of exhausted deliveries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Alerts:
     clock: Clock
 
     def check_endpoint(self, due: DueEndpoint, taken_until_ms: int) -> bool:
-        """Check the health of an endpoint, and publish what its project must be told."""
+        """Check the health of an endpoint, and publish a change."""
         endpoint = self.health.take(due.project_id, due.endpoint_id, due.due_at_ms, taken_until_ms)
         if endpoint is None:
             return False
@@ -61,13 +61,13 @@ class Alerts:
             endpoint = changed
         self.health.finish_check(endpoint, taken_until_ms)
 
-    def tell_exhausted(self, due: DueExhausted, taken_until_ms: int) -> bool:
+    def publish_exhausted(self, due: DueExhausted, taken_until_ms: int) -> bool:
         """Publish `delivery.exhausted` for the deliveries of one target."""
         row = self.exhausted.take(due.project_id, due.endpoint_id, due.due_at_ms, taken_until_ms)
         if row is None:
             return False
         reach("sweep.after_take")
-        if not row.telling:
+        if not row.count:
             self.exhausted.end(row, taken_until_ms)
             return True
         skipped = None if row.endpoint_id == RUN_ENDPOINT_ID else row.endpoint_id

@@ -57,7 +57,7 @@ def exhausted_event(exhausted: ExhaustedDeliveries) -> Event:
         "type": EVENT_EXHAUSTED,
         "timestamp": since,
         "endpoint_id": exhausted.endpoint_id,
-        "deliveries": exhausted.telling,
+        "deliveries": exhausted.count,
         "last_delivery_id": exhausted.last_delivery,
     }
     name = f"{exhausted.project_id}:{exhausted.endpoint_id}:{EVENT_EXHAUSTED}:{since}"

@@ -1,8 +1,8 @@
-"""Exhausted deliveries that the project was not told of yet: one row for each of its targets.
+"""Exhausted deliveries without an event yet: one row for each target of a project.
 
-The transaction that exhausts a delivery counts it here and makes the row due. The sweeper tells the count, and keeps
-the row for QUIET_MS: so a target has at most one `delivery.exhausted` in that time, however many deliveries fail.
-`telling` is the count of an event that is being published, the same after a crash.
+The transaction that exhausts a delivery counts it here and makes the row due. The sweeper publishes the count, and
+keeps the row for QUIET_MS: so a target has at most one `delivery.exhausted` in that time, however many deliveries fail.
+The attribute `telling` is the count of an event that is being published, the same after a crash.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _DUE = ("due_shard", "due_at_ms")
 
 @dataclass(frozen=True, slots=True)
 class ExhaustedDeliveries:
-    """The row of one target. `endpoint_id`: `run` for the runs' own URLs. `telling` 0: there is nothing to tell."""
+    """The row of one target. `endpoint_id`: `run` for the runs' own URLs. `count`: of the event to publish; 0: none."""
 
     project_id: str
     endpoint_id: str
     since_ms: int
     last_delivery: str
-    telling: int
+    count: int
 
 
 def count_exhausted(table_name: str, delivery: Delivery, now_ms: int) -> Any:
@@ -68,7 +68,7 @@ class ExhaustedStore(Table):
     def take(
         self, project_id: str, endpoint_id: str, seen_due_at_ms: int, taken_until_ms: int
     ) -> ExhaustedDeliveries | None:
-        """Take a due row by moving its due key, and fix the count to tell; None for a stale entry."""
+        """Take a due row by moving its due key, and fix the count to publish; None for a stale entry."""
         row_key = exhausted_key(project_id, endpoint_id)
         row = self._take(row_key, seen_due_at_ms, taken_until_ms)
         if row is not None and "telling" not in row and row["count"]:
@@ -81,11 +81,11 @@ class ExhaustedStore(Table):
             row = self._update(fix, row_key)
         if row is None:
             return None
-        since_ms, telling = row.get("since_ms", 0), row.get("telling", 0)
-        return ExhaustedDeliveries(project_id, endpoint_id, since_ms, row["last_delivery"], telling)
+        since_ms, count = row.get("since_ms", 0), row.get("telling", 0)
+        return ExhaustedDeliveries(project_id, endpoint_id, since_ms, row["last_delivery"], count)
 
-    def finish(self, told: ExhaustedDeliveries, taken_until_ms: int) -> None:
-        """Note that the event is published. Deliveries that were exhausted since are told after QUIET_MS."""
+    def finish(self, published: ExhaustedDeliveries, taken_until_ms: int) -> None:
+        """Subtract the published count. Later deliveries have their event after QUIET_MS."""
         update = ConditionalUpdate(
             {"due_at_ms": self._clock() + QUIET_MS},
             "#due_at_ms = :taken",
@@ -93,10 +93,10 @@ class ExhaustedStore(Table):
             ("telling", "since_ms"),
             computed=("#count = #count - #telling",),
         )
-        self._is_updated(update, exhausted_key(told.project_id, told.endpoint_id))
+        self._is_updated(update, exhausted_key(published.project_id, published.endpoint_id))
 
     def end(self, ended: ExhaustedDeliveries, taken_until_ms: int) -> None:
-        """Make a row without anything to tell due no more, unless a delivery was exhausted since."""
+        """Remove the due key of a row with the count 0, unless a delivery was exhausted since."""
         values: dict[str, Value] = {"taken": taken_until_ms, "zero": 0}
         update = ConditionalUpdate({}, "#due_at_ms = :taken AND #count = :zero", values, _DUE)
         self._is_updated(update, exhausted_key(ended.project_id, ended.endpoint_id))

@@ -30,7 +30,7 @@ class DueEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class DueExhausted:
-    """Exhausted deliveries of one target that the project was not told of yet."""
+    """Exhausted deliveries of one target without an event yet."""
 
     project_id: str
     endpoint_id: str
