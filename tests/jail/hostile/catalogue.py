@@ -7,6 +7,7 @@
 """
 
 import os
+import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ SUFFIXES = {
 }
 # Where only some toolchains are installed, as in the virtual machine, the tests are told which.
 CHOSEN_LANGUAGES = tuple(os.environ.get("RUSTBOX_TEST_LANGUAGES", " ".join(SUFFIXES)).split())
+# Their instruction and their calls do not exist on another CPU, so they do not even compile there.
+_X86_64_ONLY = frozenset({"c/foreign_abi.c", "c/old_calls.c"})
 # Controls that this host is known to hold on to, as a container does: only for them the second run may be left out.
 UNPROVABLE = tuple(os.environ.get("RUSTBOX_TEST_UNPROVABLE", "").split())
 VERDICTS = frozenset({"AC", "RE", "TLE", "MLE", "PLE", "FSE", "SIG"})
@@ -93,5 +96,6 @@ def all_programs() -> list[Program]:
         parse(language, path)
         for language, suffix in SUFFIXES.items()
         for path in sorted((FOLDER / language).glob(f"*{suffix}"))
+        if platform.machine() == "x86_64" or f"{language}/{path.name}" not in _X86_64_ONLY
     ]
     return sorted(programs, key=lambda program: (program.control or "", program.name))
