@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . infra/setup/host.sh
 
 # The first answer is timed from here, so with what is installed or built before.
-RUSTBOX_STARTED_AT=$(date +%s)
-export RUSTBOX_STARTED_AT
+started_at=${EPOCHREALTIME:-$(date +%s)} # whole seconds with Bash 3.2
+export RUSTBOX_STARTED_AT=${started_at/,/.} # some locales have a comma
 
 read_host
 if [[ -n $host_support ]]; then
