@@ -48,14 +48,7 @@ class JudgedRuns:
 
         Raises MessageInvalidError if the cases are not those of the row.
         """
-        common: dict[str, Any] = {
-            "completed_at": message.completed_at,
-            "started_at": message.started_at,
-            "node_id": message.node_id,
-            "execution_id": message.execution_id,
-            "metrics": message.metrics.model_dump(mode="json") if message.metrics is not None else None,
-            "evidence": message.evidence.model_dump(mode="json") if message.evidence is not None else None,
-        }
+        common = message.common_values()
         if message.failure is not None:
             result = message.failure.model_dump(mode="json")
             return Completion(result=result, integrity=Integrity.WRITE_ERROR.value, **common)

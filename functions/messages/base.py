@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +14,7 @@ from pydantic import (
 
 from functions.clock import from_rfc3339
 from functions.errors import MessageInvalidError
-from functions.messages.evidence import Shape, ShortText
+from functions.messages.evidence import Evidence, Metrics, Shape, ShortText
 from functions.messages.languages import Language, Profile
 from functions.messages.verdict import Actor, Cause, Phase, Verdict
 
@@ -76,6 +76,26 @@ class FromExecution(Message):
     node_id: NodeId
     started_at: Time
     correlation_id: CorrelationId | None = Field(default=None, exclude_if=is_none)
+
+
+class EndOfExecution(FromExecution):
+    """The outcome of one execution."""
+
+    language: Language
+    completed_at: Time
+    metrics: Metrics | None
+    evidence: Evidence | None
+
+    def common_values(self) -> dict[str, Any]:
+        """Return the values of the final state that runs and judge runs have in common."""
+        return {
+            "completed_at": self.completed_at,
+            "started_at": self.started_at,
+            "node_id": self.node_id,
+            "execution_id": self.execution_id,
+            "metrics": self.metrics.model_dump(mode="json") if self.metrics is not None else None,
+            "evidence": self.evidence.model_dump(mode="json") if self.evidence is not None else None,
+        }
 
 
 class RequestedLimits(Shape):

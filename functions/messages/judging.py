@@ -16,6 +16,7 @@ from pydantic import (
 from functions.errors import MessageInvalidError
 from functions.messages.base import (
     Base64,
+    EndOfExecution,
     ForExecution,
     FromExecution,
     RequestedLimits,
@@ -24,7 +25,7 @@ from functions.messages.base import (
     is_none,
     problem_places,
 )
-from functions.messages.evidence import Count, Evidence, Measure, Metrics, Shape
+from functions.messages.evidence import Count, Measure, Shape
 from functions.messages.languages import Language
 from functions.messages.verdict import Integrity
 
@@ -200,21 +201,17 @@ class JudgeProgress(FromExecution):
     cases: Annotated[tuple[CaseResult, ...], Field(max_length=MAX_CASES)]
 
 
-class JudgeCompleted(FromExecution):
+class JudgeCompleted(EndOfExecution):
     """The whole outcome of one execution of a judge run.
 
     `failure`: the platform's, then nothing else is known; else null. `cases` is null if `cases_key` is not.
     """
 
     type: Literal["judge_completed"] = "judge_completed"
-    language: Language
-    completed_at: Time
     failure: Result | None
     compile: Compilation | None
     cases: Annotated[tuple[CaseResult, ...], Field(max_length=MAX_CASES)] | None
     cases_key: str | None
-    metrics: Metrics | None
-    evidence: Evidence | None
 
     @model_validator(mode="after")
     def _own_objects_only(self) -> Self:

@@ -17,6 +17,7 @@ from pydantic import (
 from functions.errors import MessageInvalidError
 from functions.messages.base import (
     Base64,
+    EndOfExecution,
     ForExecution,
     FromExecution,
     Message,
@@ -29,9 +30,7 @@ from functions.messages.base import (
 from functions.messages.evidence import (
     CgroupBackend,
     Count,
-    Evidence,
     IsolationMode,
-    Metrics,
     Names,
     Shape,
     ShortText,
@@ -70,18 +69,14 @@ class Stream(Shape):
         return self
 
 
-class ExecutionCompleted(FromExecution):
+class ExecutionCompleted(EndOfExecution):
     """The outcome of one execution. Its object keys must be under its own submission and execution."""
 
     type: Literal["execution_completed"] = "execution_completed"
-    language: Language
-    completed_at: Time
     result: Result
     stdout: Stream
     stderr: Stream
     integrity: Integrity
-    metrics: Metrics | None
-    evidence: Evidence | None
     compile_stderr: Base64 | None = Field(default=None, alias="compile_stderr_base64", repr=False, exclude_if=is_none)
 
     @model_validator(mode="after")

@@ -154,14 +154,9 @@ class Completer:
         stdout, stdout_key = self._store_stream(message, "stdout", message.stdout, message.stderr)
         stderr, stderr_key = self._store_stream(message, "stderr", message.stderr, message.stdout)
         return Completion(
-            completed_at=message.completed_at,
+            **message.common_values(),
             result=message.result.model_dump(mode="json"),
             integrity=message.integrity.value,
-            metrics=message.metrics.model_dump(mode="json") if message.metrics is not None else None,
-            evidence=message.evidence.model_dump(mode="json") if message.evidence is not None else None,
-            started_at=message.started_at,
-            node_id=message.node_id,
-            execution_id=message.execution_id,
             compilation=_compilation(message.compile_stderr),
             stdout=stdout,
             stdout_key=stdout_key,
