@@ -63,11 +63,12 @@ HEADER_PROGRAMS = {
     "int main() { std::vector<int> v(2); v.resize(1); volatile int i = 1; std::cout << v[i]; }\n",
     "macro of a name in a header": f"#define cout cerr\n#include <iostream>\n{_MAIN}",
     "macro behind the headers": f"#include <iostream>\n#define cout cerr\n{_MAIN}",
-    "pragma before": f'#pragma GCC optimize("Ofast")\n#include <bits/stdc++.h>\n{_SORT.replace("sort", "std::sort")}',
+    "pragma before": '#pragma GCC optimize("Ofast")\n'
+    f"#include <algorithm>\n#include <iostream>\n#include <vector>\n{_SORT}",
     "pragma behind": f'#include <bits/stdc++.h>\n#pragma GCC optimize("O3")\n#pragma GCC target("sse4.2")\n{_SORT}',
     "optimisation behind": f'#include <iostream>\n#pragma GCC optimize("Ofast,unroll-loops")\n{_WORDS}',
     "no optimisation behind": f'#include <iostream>\n#pragma GCC optimize("O0")\n{_WORDS}',
-    "machine behind": f'#include <bits/stdc++.h>\n#pragma GCC target("avx2,bmi,popcnt")\n{_WORDS}',
+    "machine behind": f'#include <iostream>\n#include <string>\n#pragma GCC target("avx2,bmi,popcnt")\n{_WORDS}',
     "member of the library anew": "#include <iostream>\n#include <string>\n"
     f"template <> void std::string::_M_assign(const std::string &) {{ }}\n{_WORDS}",
     "template of the library anew": "#include <iostream>\n#include <string>\n"

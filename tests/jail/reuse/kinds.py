@@ -196,9 +196,9 @@ def followed(kinds: Sequence[Kind], number: int) -> tuple[Kind, str]:
 
 
 def runs(kinds: Sequence[Kind]) -> int:
-    """As many as of one template for what the service runs, and a third for the slower fresh programs.
+    """As many as of one template for what the service runs, and a sixth for the slower fresh programs.
 
     Fewer on an emulated machine, and never so few that the kinds of programs did not follow each other often.
     """
     count = int(os.environ.get("RUSTBOX_TEST_REUSES", str(RUNS_PER_TEMPLATE)))
-    return max(100, count if kinds is SERVED else count // 3)
+    return max(100, count if kinds is SERVED else count // 6)
