@@ -32,6 +32,8 @@ ADMIN_KEY = "admin_local_development_only"
 START_SECS = 60
 STOP_SECS = 60
 _PATIENCE_SECS = 60  # other stages run beside this one
+# Most conditions send a request, which costs the stack CPU time: a long wait sends few.
+_SHORTEST_PAUSE_SECS, _LONGEST_PAUSE_SECS = 0.02, 0.2
 # The stack speaks no TLS. Loading the authorities takes 7 ms a client.
 _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -196,9 +198,11 @@ def wait_until(
     """Wait for an outcome that must come, at least a minute: how long it takes is no part of any assertion."""
     timeout_secs = max(timeout_secs, _PATIENCE_SECS)
     deadline = time.monotonic() + timeout_secs
+    pause_secs = _SHORTEST_PAUSE_SECS
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_secs} s: {what}\n{explain()}"
-        time.sleep(0.05)
+        time.sleep(pause_secs)
+        pause_secs = min(pause_secs * 1.2, _LONGEST_PAUSE_SECS)
 
 
 def final_result(client: httpx.Client, submission_id: str, timeout_secs: float = 60) -> dict[str, Any]:

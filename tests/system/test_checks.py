@@ -7,9 +7,8 @@ from typing import Any
 import httpx
 from standardwebhooks.webhooks import Webhook
 
-from tests.system.local_stack import LocalStack
+from tests.system.local_stack import LocalStack, wait_until
 from tests.system.webhook_inbox import open_inbox
-from tests.until import until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -30,7 +29,7 @@ def test_a_check_turns_failing_and_up_again_with_two_verified_webhooks(client: h
 
         def run_until(state: str) -> None:
             assert client.post(f"{path}/run", json={"event": {"build": 1042}}).status_code == httpx.codes.ACCEPTED
-            until(lambda: client.get(path).json()["state"] == state)
+            wait_until(lambda: client.get(path).json()["state"] == state, 100, f"the check is {state}")
 
         run_until("up")
         run = client.get(f"{path}/runs").json()["items"][0]
@@ -40,7 +39,7 @@ def test_a_check_turns_failing_and_up_again_with_two_verified_webhooks(client: h
         run_until("failing")
         client.patch(path, json={"code": program})
         run_until("up")
-        until(lambda: len(inbox.all()) == 2)
+        wait_until(lambda: len(inbox.all()) == 2, 100, "two alerts came")
         failing, up = sorted(
             (Webhook(SECRET).verify(each.body, each.headers) for each in inbox.all()),
             key=lambda event: event["timestamp"],
@@ -63,7 +62,7 @@ def test_an_event_on_the_bus_runs_a_check(stack: LocalStack, client: httpx.Clien
     entry = {"Source": "deploy", "DetailType": "check.requested", "Detail": json.dumps(detail)}
     answer = stack.aws("events").put_events(Entries=[{**entry, "EventBusName": "rustbox-local-EventBus"}])
     assert answer["FailedEntryCount"] == 0
-    until(lambda: client.get(f"/api/checks/{check}").json()["state"] == "up")
+    wait_until(lambda: client.get(f"/api/checks/{check}").json()["state"] == "up", 100, "the event ran the check")
     (run,) = client.get(f"/api/checks/{check}/runs").json()["items"]
     assert client.get(f"/api/result/{run['submission_id']}").json()["output"]["stdout"] == '{"version":"1.4.2"}\n'
     client.delete(f"/api/checks/{check}")
@@ -84,7 +83,7 @@ def test_a_submission_starts_a_check_and_its_run_another(client: httpx.Client) -
         state: str = client.get(f"/api/checks/{second}").json()["state"]
         return state == "up"
 
-    until(submit_until_started)
+    wait_until(submit_until_started, 100, "both checks ran")
     run = client.get(f"/api/checks/{second}/runs").json()["items"][-1]
     event = json.loads(client.get(f"/api/result/{run['submission_id']}").json()["output"]["stdout"])
     assert (event["check_slug"], event["status"]) == ("first", "passed")

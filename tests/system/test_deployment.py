@@ -30,10 +30,9 @@ from infra.deploy.stack import Stack
 from infra.deploy.status import queue_line
 from infra.deploy.target import Target
 from tests.system.deployed_runner import deployed_runner
-from tests.system.local_stack import ROOT
+from tests.system.local_stack import ROOT, wait_until
 from tests.system.ministack import ministack
 from tests.system.webhook_inbox import open_inbox
-from tests.until import until
 
 pytestmark = pytest.mark.timeout(400)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -77,7 +76,7 @@ def _state(endpoint: str) -> dict[str, str]:
 
 def _await_check(client: httpx.Client, check: str) -> None:
     """The minute schedule takes a slot of the check; the hint of its end comes through the queue."""
-    until(lambda: client.get(f"/api/checks/{check}").json()["state"] == "up", patience_secs=150)
+    wait_until(lambda: client.get(f"/api/checks/{check}").json()["state"] == "up", 150, "the schedule ran the check")
     (run,) = client.get(f"/api/checks/{check}/runs", params={"limit": 1}).json()["items"]
     assert (run["kind"], run["status"]) == ("scheduled", "passed")
 
@@ -97,7 +96,7 @@ def _await_requested_check(endpoint: str, bus: str, client: httpx.Client, check:
         runs = client.get(f"/api/checks/{check}/runs").json()["items"]
         return [run["status"] for run in runs if run["kind"] == "event"]
 
-    until(lambda: requested() == ["passed"], patience_secs=60)
+    wait_until(lambda: requested() == ["passed"], 60, "the event ran the check")
 
 
 def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Path) -> None:
@@ -146,7 +145,7 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
         )
         assert submitted.status_code == 202, submitted.text
         submission_id = submitted.json()["id"]
-        until(inbox.all)
+        wait_until(lambda: inbox.all() != [], 100, "the webhook came")
         delivery = inbox.all()[0]
         body = Webhook(SECRET).verify(delivery.body, delivery.headers)
         assert (body["id"], body["verdict"], body["stdout"]) == (submission_id, "AC", "deyolped\n")

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.system.browser.console import HOSTILE, Console, open_console, shown
-from tests.system.local_stack import LocalStack, run
+from tests.system.local_stack import LocalStack, run, wait_until
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver
-from tests.until import until
 
 FIRST_ATTEMPTS = 2
 
@@ -90,7 +89,8 @@ def test_a_failed_delivery_says_why_and_is_sent_again(
     endpoint = tenant.post("/api/webhooks", json={"url": url, "description": HOSTILE[:40]}).json()["id"]
     submission = run(tenant, "print(1)")["id"]
     delivery = f"{submission}.{endpoint}"
-    until(lambda: tenant.get(f"/api/deliveries/{delivery}").json()["attempts_made"] >= FIRST_ATTEMPTS)
+    path = f"/api/deliveries/{delivery}"
+    wait_until(lambda: tenant.get(path).json()["attempts_made"] >= FIRST_ATTEMPTS, 100, "the first attempts")
     page = own_console.open("webhooks")
     expect(page.locator(".card")).to_contain_text(shown(HOSTILE[:40]))
     assert_sound(own_console)
@@ -141,7 +141,7 @@ def test_the_board_shows_a_failing_check_with_its_last_good_output(own_console: 
         if code is not None:
             tenant.patch(path, json={"code": code})
         tenant.post(f"{path}/run", json={})
-        until(partial(has_state, tenant, path, state))
+        wait_until(partial(has_state, tenant, path, state), 100, f"the check is {state}")
     page = own_console.open("checks")
     expect(page.locator(".card")).to_contain_text("failing")
     expect(page.get_by_role("img")).to_have_attribute(
