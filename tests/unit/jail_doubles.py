@@ -54,6 +54,9 @@ class Groups:
     def cpu_usage_usec(self) -> int:
         return self.counters.cpu_usage_usec
 
+    def process_count(self) -> int:
+        return self.counters.process_count
+
     def members(self) -> tuple[list[int], list[int]]:
         return [], self.threads
 

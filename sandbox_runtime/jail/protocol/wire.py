@@ -15,7 +15,8 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from sandbox_runtime.jail.errors import JailError, JailTimeoutError
@@ -61,7 +62,7 @@ class RunRequest:
 
     def serialise(self) -> bytes:
         """Serialise for `parse`, which only our own processes may call."""
-        return marshal.dumps((*(getattr(self, name) for name in _PLAIN), str(self.family), astuple(self.limits)))
+        return marshal.dumps((*_plain_values(self), str(self.family), _limit_values(self.limits)))
 
     @classmethod
     def parse(cls, data: bytes) -> "RunRequest":
@@ -71,7 +72,8 @@ class RunRequest:
         return cls(*values)
 
 
-_PLAIN = tuple(field.name for field in fields(RunRequest) if field.name not in {"family", "limits"})
+_plain_values = attrgetter(*(field.name for field in fields(RunRequest) if field.name not in {"family", "limits"}))
+_limit_values = attrgetter(*(field.name for field in fields(Limits)))
 
 
 def files_table(files: Sequence[GuestFile]) -> FilesTable:

@@ -7,7 +7,6 @@ A pre-warmed run gets the files empty, and waits until the supervisor has filled
 import fcntl
 import os
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import Streams
@@ -57,14 +56,17 @@ class RunIO:
 
         `pipes`: the guest's input and output; nothing is captured from them.
         """
-        self._kept, self._given, self._owner = ExitStack(), ExitStack(), owner
+        self._kept: list[int] = []
+        self._given: list[int] = []
+        self._opened: list[Capture] = []
+        self._owner, self._pipes = owner, pipes
         try:
             self._stdin, stdin = self._open_input("stdin")
             self._files, files = self._open_input("files")
             stdout = self._open_capture()
             stderr = self._open_capture()
             self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
-            self._kept.callback(os.close, self._artifact_fd)
+            self._kept.append(self._artifact_fd)
             artifact = self._give(os.dup(self._artifact_fd))
             stdin, stdout_fd = (stdin, stdout[1]) if pipes is None else self._give_pipes(pipes)
         except OSError as error:
@@ -91,15 +93,14 @@ class RunIO:
 
     def _open_input(self, name: str) -> tuple[int, int]:
         writable, readable = _open_file(name)
-        self._kept.callback(os.close, writable)
+        self._kept.append(writable)
         return writable, self._give(readable)
 
     def _give(self, fd: int) -> int:
-        self._given.callback(os.close, fd)
+        self._given.append(fd)
         return fd
 
     def _give_pipes(self, pipes: GuestPipes) -> tuple[int, int]:
-        self._given.callback(pipes.close)
         if self._owner is not None:
             for fd in (pipes.stdin_fd, pipes.stdout_fd):
                 os.fchown(fd, self._owner, self._owner)
@@ -108,10 +109,10 @@ class RunIO:
     def _open_capture(self) -> tuple[Capture, int]:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         self._give(write_end)
+        capture = Capture(read_end)
+        self._opened.append(capture)
         if self._owner is not None:
             os.fchown(write_end, self._owner, self._owner)  # a program may open /dev/stdout by its name
-        capture = Capture(read_end)
-        self._kept.callback(capture.close)
         return capture, write_end
 
     def close_guest_side(self) -> None:
@@ -119,7 +120,10 @@ class RunIO:
 
         Call it when the run has its copies.
         """
-        self._given.close()
+        while self._given:
+            os.close(self._given.pop())
+        if self._pipes is not None:
+            self._pipes.close()
 
     def artifact(self, max_bytes: int) -> bytes:
         """Read the artifact that init copied, at most `max_bytes`."""
@@ -129,5 +133,8 @@ class RunIO:
 
     def close(self) -> None:
         """Close both sides."""
-        self._given.close()
-        self._kept.close()
+        self.close_guest_side()
+        for capture in self._opened:
+            capture.close()
+        while self._kept:
+            os.close(self._kept.pop())

@@ -168,7 +168,7 @@ class Slot:
         was_healthy, self.healthy = self.healthy, False
         with contextlib.closing(ending):
             ending.reaped()
-        left = self._groups.read().process_count
+        left = self._groups.process_count()
         if left:
             raise JailError("end the run", hint=f"{left} processes are still alive; close this slot")
         self.healthy = was_healthy

@@ -92,6 +92,9 @@ class SlotGroups(Protocol):
     def cpu_usage_usec(self) -> int:
         """CPU time of the group now, a cheap read."""
 
+    def process_count(self) -> int:
+        """Number of processes of the run now, with init; a cheap read."""
+
     def members(self) -> tuple[list[int], list[int]]:
         """Ids of the processes in the process group, and of their threads, as /proc names them."""
 

@@ -79,6 +79,10 @@ class SampledUsage:
         """Return the CPU time of the run so far."""
         return self.read().cpu_usage_usec
 
+    def process_count(self) -> int:
+        """Sample the run, and return the number of its processes."""
+        return self.read().process_count
+
     def members(self) -> tuple[list[int], list[int]]:
         """Return nothing: there is no group."""
         return [], []

@@ -133,7 +133,7 @@ class GroupsV1:
                 memory_peak_bytes=memory.peak_bytes,
                 oom_kills=memory.oom_kills,
                 cpu_usage_usec=self.cpu_usage_usec(),
-                process_count=int(os.pread(self._pids_now, 32, 0)),
+                process_count=self.process_count(),
                 fork_refusals=flat_keyed(os.pread(self._pids_events, 256, 0)).get("max", 0),
             )
         except (OSError, ValueError, KeyError) as error:
@@ -142,6 +142,13 @@ class GroupsV1:
     def cpu_usage_usec(self) -> int:
         """Return the CPU time of the group. The kernel counts nanoseconds."""
         return int(os.pread(self._cpu, 32, 0)) // 1000
+
+    def process_count(self) -> int:
+        """Return the number of processes in the process group."""
+        try:
+            return int(os.pread(self._pids_now, 32, 0))
+        except (OSError, ValueError) as error:
+            raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
 
     def members(self) -> tuple[list[int], list[int]]:
         """List the members, including init."""

@@ -157,7 +157,7 @@ class GroupsV2:
                 memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
                 oom_kills=events["oom_kill"],
                 cpu_usage_usec=self.cpu_usage_usec(),
-                process_count=int(os.pread(self._pids_now, 32, 0)),
+                process_count=self.process_count(),
                 fork_refusals=sum(map(self._refusals, (self._pids_events, self._fork_events))),
             )
         except (OSError, ValueError, KeyError) as error:
@@ -171,6 +171,13 @@ class GroupsV2:
     def cpu_usage_usec(self) -> int:
         """Return the CPU time of the program's group, which exists without the cpu controller too."""
         return flat_keyed(os.pread(self._cpu, 1024, 0))["usage_usec"]
+
+    def process_count(self) -> int:
+        """Return the number of processes in the process group."""
+        try:
+            return int(os.pread(self._pids_now, 32, 0))
+        except (OSError, ValueError) as error:
+            raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
 
     def members(self) -> tuple[list[int], list[int]]:
         """List the members, without init, which has a group of its own."""
