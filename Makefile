@@ -98,8 +98,8 @@ compare: setup ## Measure an earlier revision and this one in alternating rounds
 kill-run: setup ## Kill parts of a stack for 2 minutes under load and count lost submissions (ARGS="--seed 7")
 	@.venv/bin/python -m tests.system.kill_run $(ARGS)
 
-test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow; ARCHITECTURE=arm64, ARGS=)
-	@bash infra/vm/test.sh $(ARGS)
+test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow; ARCHITECTURE=arm64, ARGS=), or compose.yaml in it (SUITE=service)
+	@bash infra/vm/$(if $(filter service,$(SUITE)),service,test).sh $(ARGS)
 
 test-hosts: setup ## README and jail's tests on Debian testing with CPython 3.14, in a root of their own (SUITE=, RUSTBOX_PYTHON=)
 	@bash infra/hosts/test.sh $(ARGS)

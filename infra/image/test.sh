@@ -9,57 +9,18 @@
 # the time, for a machine that is busy with other work.
 set -euo pipefail
 
-project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-place=$project/.state/image
-say() { printf 'image: %s\n' "$*" >&2; }
-mkdir -p "$place"
+. "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
+project=$image_project place=$image_place
+say() { image_say "$@"; }
 
-for package in docker.io docker-cli docker-buildx docker-compose mmdebstrap; do
-    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed' || missing="${missing:-} $package"
-done
-if [ -n "${missing:-}" ]; then
-    say "installing$missing"
-    # shellcheck disable=SC2086 # a list of names
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-fi
-
-# An engine leaves mounts behind, and empty groups.
-stop_engine() {
-    kill "$engine"
-    wait "$engine" || true
-    for mount in "$place"/exec/netns/* "$place/data"; do
-        ! mountpoint -q "$mount" || umount "$mount"
-    done
-    # Only empty ones can be removed.
-    rmdir /sys/fs/cgroup/{,*/}docker/buildkit 2>/dev/null || true
-    rmdir /sys/fs/cgroup/{,*/}docker 2>/dev/null || true
-}
-
+install_engine
 if ! docker info >/dev/null 2>&1; then
-    export DOCKER_HOST=unix://$place/docker.sock
     say "starting an engine for this run"
-    dockerd --iptables=false --ip6tables=false --ip-forward=false --bridge=none -H "$DOCKER_HOST" --data-root "$place/data" \
-        --exec-root "$place/exec" -p "$place/docker.pid" >"$place/dockerd.log" 2>&1 &
-    engine=$!
-    trap stop_engine EXIT
-    for _ in $(seq 100); do
-        docker info >/dev/null 2>&1 && break
-        kill -0 "$engine" || { tail -5 "$place/dockerd.log" >&2; exit 1; }
-        sleep 0.2
-    done
+    start_engine "$place"
+    trap 'stop_engine "$place"' EXIT
 fi
-
-docker image inspect debian:trixie-slim >/dev/null 2>&1 || {
-    say "making the base image"
-    mmdebstrap --quiet --variant=minbase trixie - | docker import - debian:trixie-slim >/dev/null
-}
-
-secret=()
-[ -z "${SSL_CERT_FILE:-}" ] || secret=(--secret "id=ca,src=$SSL_CERT_FILE")
-say "building"
-docker build --quiet --network host "${secret[@]}" -t rustbox-runner "$project/sandbox_runtime" >/dev/null
-docker build --quiet --network host "${secret[@]}" -t rustbox --target service --build-context "project=$project" \
-    "$project/sandbox_runtime" >/dev/null
+build_image rustbox-runner
+build_image rustbox --target service
 say "size: $(docker image inspect -f '{{.Size}}' rustbox-runner | awk '{printf "%.2f GB", $1 / 1e9}')"
 
 # The documented ones, and nothing else.
