@@ -99,6 +99,7 @@ class Hint:
             copy = {name: getattr(self.delivery, name) for name in _COPIED}
             if self.delivery.traceparent:
                 copy["traceparent"] = self.delivery.traceparent
+            copy["webhook_id"] = self.event_id  # for earlier builds of 0.1, as in `rows`
             values["copy"] = copy | {name: _to_text(getattr(self.delivery, name)) for name in _COPIED_BYTES}
         if self.body:
             # Base64, because SQS refuses some characters that a program may print.

@@ -11,6 +11,8 @@ from functions.clock import to_rfc3339
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
 from functions.webhooks.sending.reply import Reply
 
+_SCHEMA = "webhook/v1"
+"""Earlier builds of 0.1 need `schema` of an event and `webhook_id` of a delivery after a rollback. Both go with 0.3."""
 _PLAIN = tuple(part.name for part in fields(Delivery) if part.name not in {"event_id", "endpoint_id", "state"})
 """Fields of a delivery that are attributes of its row."""
 
@@ -49,6 +51,7 @@ def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
         "pk": f"EVENT#{event.event_id}",
         "sk": "EVENT",
         "type": event.type,
+        "schema": _SCHEMA,
         "project_id": event.project_id,
         "submission_id": event.submission_id,
         "body_zlib": zlib.compress(event.body),
@@ -62,6 +65,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
     return {
         "pk": f"EVENT#{delivery.event_id}",
         "sk": f"DELIVERY#{delivery.endpoint_id}",
+        "webhook_id": delivery.event_id,
         "project_id": delivery.project_id,
         "submission_id": delivery.submission_id,
         "url": delivery.url or None,

@@ -1,6 +1,7 @@
 """Hints: what a message carries, and how many calls it takes."""
 
 import base64
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.errors import MessageInvalidError
-from functions.webhooks.deliveries import hints
+from functions.ids import new_id
+from functions.webhooks.deliveries import hints, rows
 from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, MAX_CALL_BYTES, DeliveryHints, Hint
-from functions.webhooks.deliveries.model import Delivery, DeliveryState
+from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
 from tests.adapters.aws_account import Aws
 
 URL = "https://hooks.example.com:8443/x?token=1"
@@ -63,6 +65,14 @@ def test_a_hint_carries_the_delivery_and_the_bytes(aws: Aws, queue: DeliveryHint
     assert message["Attributes"]["MessageGroupId"] == "dev"
     assert message["Body"].isascii()
     assert Hint.parse(message["Body"]) == Hint("event", "run", "dev", "hooks.example.com", DELIVERY, BODY)
+
+
+def test_rows_and_hints_have_the_fields_that_earlier_builds_need() -> None:
+    delivery = replace(DELIVERY, event_id=new_id())
+    event = Event(delivery.event_id, delivery.event_type, delivery.project_id, b"{}")
+    copy = json.loads(Hint.of(delivery).text)["copy"]
+    assert copy["webhook_id"] == rows.delivery_row(delivery, 0)["webhook_id"] == delivery.event_id
+    assert rows.event_row(event, 0)["schema"] == "webhook/v1"
 
 
 def test_a_hint_may_only_name_its_delivery() -> None:
