@@ -262,15 +262,16 @@ def test_a_jvm_that_waited_is_used_once(java: Java) -> None:
         'System.out.println(Files.exists(Path.of("/tmp/marker")) + " " + Files.exists(Path.of("/dev/shm/marker"))'
         ' + " " + System.getProperty("marker"));'
     )
-    assert java.waiting(code).exit_code == 0
-    assert java.waiting(seen).stdout == b"false false null\n"
+    assert java.in_pool(java.running(code)).exit_code == 0
+    assert java.in_pool(java.running(seen)).stdout == b"false false null\n"
 
 
 def test_limits_count_from_the_start_of_the_program(java: Java) -> None:
-    sleeping = java.waiting(statements("Thread.sleep(300); System.out.println(1);"))
+    sleeping = java.in_pool(java.running(statements("Thread.sleep(300); System.out.println(1);")))
     assert sleeping.stdout == b"1\n"
     assert sleeping.cpu_usec < 300_000 <= sleeping.wall_usec < 5_000_000
-    heap = java.waiting(statements("var l = new ArrayList<byte[]>(); while (true) l.add(new byte[1 << 20]);"))
+    hungry = statements("var l = new ArrayList<byte[]>(); while (true) l.add(new byte[1 << 20]);")
+    heap = java.in_pool(java.running(hungry))
     assert heap.stop_reason is StopReason.OOM_KILL
 
 
