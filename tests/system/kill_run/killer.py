@@ -101,7 +101,7 @@ class Killer:
 
     def _kill(self, planned: PlannedKill) -> bool:
         """Kill one process of the kind; False if none appears in time, as while the launcher starts."""
-        if planned.victim not in {Victim.TEMPLATE, Victim.GUEST, Victim.FUNCTIONS}:
+        if planned.victim in {Victim.EVERYTHING, Victim.LAUNCHER, Victim.RUNNER}:
             self._works_after = self._stack.log_path.stat().st_size
         deadline = time.monotonic() + _PRESENT_SECS
         while time.monotonic() < deadline and not self._over.is_set():
