@@ -38,6 +38,19 @@ class _Own:
         self.lock = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.writer: sqlite3.Connection | None = None
         self.idle: deque[sqlite3.Connection] = deque()
+        self.is_closed = False
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        """Keep a connection for the next reader. One that comes back after the close is closed."""
+        self.idle.append(connection)
+        if self.is_closed:  # Order: after the append, so that either this call or `close` finds the connection.
+            self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses."""
+        with suppress(IndexError):
+            while True:
+                self.idle.pop().close()
 
     @contextmanager
     def turn_of_processes(self) -> Iterator[None]:
@@ -78,16 +91,16 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection for single SELECTs: each sees one committed state. Close cursors before it ends."""
-        idle = self._own().idle
+        own = self._own()
         try:
             try:
-                connection = idle.pop()
+                connection = own.idle.pop()
             except IndexError:
                 connection = self._connect(_READER_CACHE_KB)
             try:
                 yield connection
             finally:
-                idle.append(connection)
+                own.keep(connection)
         except sqlite3.Error as error:
             raise _service_error(error) from error
 
@@ -96,17 +109,20 @@ class Store:
         """Run one transaction: committed at the end, undone by any exception. Keep it short: all writers wait."""
         own = self._own()
         try:
-            with own.turn, own.turn_of_processes():
-                if own.writer is None:
-                    own.writer = self._connect(_CACHE_KB)
-                own.writer.execute("BEGIN IMMEDIATE")
-                try:
-                    yield own.writer
-                    own.writer.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
-                        own.writer.execute("ROLLBACK")
-                    raise
+            with own.turn:
+                if own.is_closed:
+                    raise ServiceError("ServiceUnavailable", "the engine is closed", 503)
+                with own.turn_of_processes():
+                    if own.writer is None:
+                        own.writer = self._connect(_CACHE_KB)
+                    own.writer.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield own.writer
+                        own.writer.execute("COMMIT")
+                    except BaseException:
+                        with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
+                            own.writer.execute("ROLLBACK")
+                        raise
         except sqlite3.Error as error:
             raise _service_error(error) from error
 
@@ -114,13 +130,12 @@ class Store:
         """End all use by this process."""
         own = self._own()
         with own.turn:
+            own.is_closed = True
             if own.writer is not None:
                 own.writer.close()
             own.writer = None
-        with suppress(IndexError):
-            while True:
-                own.idle.pop().close()
-        os.close(own.lock)
+            os.close(own.lock)
+        own.close_idle()
 
     def _own(self) -> _Own:
         if self._mine.pid != os.getpid():

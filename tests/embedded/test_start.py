@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.embedded.engine import Engine, open_engine
-from infra.embedded.errors import StoreUnusableError
+from infra.embedded.errors import ServiceError, StoreUnusableError
 from infra.embedded.schema import MIGRATIONS
 from infra.embedded.store import FILE_NAME
 from infra.local.errors import StartError
@@ -21,6 +21,22 @@ from infra.local.preflight import lock_state
 from tests.embedded.conftest import Backend, session_of
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
+
+
+def test_a_read_that_ends_after_the_close_leaves_no_connection(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
+    with engine.store.read() as connection:
+        engine.close()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_a_closed_engine_refuses_writes(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
+    engine.close()
+    with pytest.raises(ServiceError, match="the engine is closed"), engine.store.write():
+        pytest.fail("a write began")
 
 
 def test_everything_is_there_after_a_new_start(tmp_path: Path) -> None:
