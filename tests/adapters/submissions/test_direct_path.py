@@ -641,12 +641,14 @@ def test_a_submission_deleted_meanwhile_is_gone(
 def test_a_run_whose_endpoints_version_cannot_be_read_is_refused_and_refunded(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
-    start(system)
+    slot = HeldSlot()
+    start(system, lambda: slot, slots=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(QuotaStore, "endpoints_version", throttled)
         assert wait_for(project_key).status == 503
     assert (rows(aws), counts(pipeline)) == ([], (0, 0))
-    for message in until(lambda: system.of_type("execution_completed")):  # the runner's client is gone
+    slot.may_end.set()  # after the runner's client is gone
+    for message in until(lambda: system.of_type("execution_completed")):
         assert pipeline.record(json.dumps(message)) == []
     assert rows(aws) == []
     assert wait_for(project_key).json["verdict"] == "AC"
