@@ -129,7 +129,7 @@ class CompactOpen(BaseModel):
 
 
 class CompactResult(BaseModel):
-    """The verdict and its reasons. What is unknown is left out."""
+    """The verdict and its reasons. Unknown values are left out."""
 
     verdict: Verdict
     cause: Cause

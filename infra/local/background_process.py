@@ -27,17 +27,20 @@ def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
     prepared.runner_log.close_writer()
     with ExitStack() as parts:
         _start(prepared, loaded, parts)
+        stopping = threading.Event()
         if prepared.settings.first_run:
-            from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
-
-            if show_first_run(prepared.settings, prepared.console, _is_stopping):
-                prepared.console.line("stack", "ready; Ctrl-C stops everything")
+            # On a thread that ends with the process: a stop does not wait for answers of functions that have drained.
+            threading.Thread(target=_show_first_run, args=(prepared, stopping), name="first-run", daemon=True).start()
         signal.sigwait({signal.SIGTERM})
+        stopping.set()
     return 0
 
 
-def _is_stopping() -> bool:
-    return signal.SIGTERM in signal.sigpending()
+def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
+    from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
+
+    if show_first_run(prepared.settings, prepared.console, stopping.is_set):
+        prepared.console.line("stack", "ready; Ctrl-C stops everything")
 
 
 def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:

@@ -59,8 +59,8 @@ make_system() {
     printf '%s' "$3" >"$system/packages"
 }
 
-# unpack_system PACKAGES: a root for another CPU, whose maintainer scripts never run. What they would have done and the
-# tests need is done here: users, the list of modules, an initrd that knows the disk.
+# unpack_system PACKAGES: a root for another CPU, whose maintainer scripts never run. This function does
+# the parts of them that the tests need: users, the list of modules, an initrd that knows the disk.
 unpack_system() {
     local essential=base-files,base-passwd,bash,coreutils,dash,diffutils,findutils,grep,hostname,libc-bin,mount,sed,tar,util-linux
     local root=$work/root version
