@@ -3,15 +3,17 @@
 The program's jail is gone by then. So it never sees a checker, an expected output or the input of another case.
 """
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from sandbox_runtime.classify import Phase
 from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
-from sandbox_runtime.jail.spec import GuestFile, JailSpec
+from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
+from sandbox_runtime.judging.feedback import DIRECTORY, message_of, with_feedback
 from sandbox_runtime.judging.judgement import Judgement
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
@@ -22,22 +24,22 @@ CHECK_WALL_SECS = 20
 # All checks and compilations of checkers in one judge run. The sweeper counts on it.
 ALL_CHECKS_SECS = 120.0
 INPUT, OUTPUT, ANSWER = "input", "output", "answer"
-_WRITABLE_DIRECTORY = "/tmp/"  # noqa: S108 - of the checker's own jail
 _OUT_OF_TIME = Judgement("judge_error", f"the checkers of this judge run took more than {ALL_CHECKS_SECS:g} s together")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyProgram:
-    """A checker that can run: its language, source and compiled form."""
+    """A checker that can run: its language, source and compiled form. `mark`: see `with_feedback`."""
 
     program: CheckerProgram
     language: Language
     artifact: bytes | None
+    mark: str = field(default_factory=secrets.token_hex)
 
     def spec(self, stdin: bytes, args: tuple[str, ...], files: tuple[GuestFile, ...]) -> JailSpec:
         """Build a run with these arguments before its own ones, and these files beside its own ones."""
         limits = self.language.run_limits(DEFAULT_PROFILE, cpu_time_secs=CHECK_CPU_SECS, wall_time_secs=CHECK_WALL_SECS)
-        return run_spec(
+        spec = run_spec(
             self.language,
             self.program.code,
             self.artifact,
@@ -46,6 +48,11 @@ class ReadyProgram:
             args=(*args, *self.program.args),
             files=(*_own_files(self.program), *files),
         )
+        return with_feedback(spec, self.mark) if self.program.protocol == "kattis" else spec
+
+    def with_message(self, ran: Outcome) -> Outcome:
+        """Return the outcome with the whole message of the checker as its standard error."""
+        return replace(ran, stderr=message_of(ran.stderr, self.mark))
 
 
 class CheckerPrograms:
@@ -81,18 +88,18 @@ class CheckerPrograms:
             args: tuple[str, ...] = (INPUT, OUTPUT, ANSWER)
             spec = ready.spec(b"", args, (*files, GuestFile(OUTPUT, output)))
         else:
-            spec = ready.spec(output, (INPUT, ANSWER, _WRITABLE_DIRECTORY), files)
+            spec = ready.spec(output, (INPUT, ANSWER, DIRECTORY), files)
         wall_secs = min(spec.limits.wall_time_secs, self._secs_left)
         ran, found = attempts.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
         with self._lock:
             self._secs_left -= ran.wall_usec / 1e6
-        return judgement_of(ready.program.protocol, ran, found)
+        return judgement_of(ready.program.protocol, ready.with_message(ran), found)
 
     def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec:
         """Build the run of an interactor. Its pipes and its wall limit come with the program's."""
         files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))
         # testlib: input, a file for the interactor's own output, answer. Kattis: as a validator.
-        second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, _WRITABLE_DIRECTORY)
+        second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, DIRECTORY)
         return ready.spec(b"", (INPUT, *second), files)
 
     def _compiled(self, attempts: Attempts, program: CheckerProgram) -> ReadyProgram | Judgement:

@@ -196,6 +196,7 @@ class JudgeRun:
             ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
             found = attempts.classified(ends.program)
         attempts.classified(ends.interactor)
+        ends = ends._replace(interactor=interactor.with_message(ends.interactor))
         self._end(index, ends.program, found, judgement_of_both(interactor.program.protocol, ends, found))
 
     def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:

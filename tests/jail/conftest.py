@@ -1,6 +1,7 @@
 """A real slot on the real kernel, and a way to run a program in it to its verdict."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -8,11 +9,21 @@ import pytest
 
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import Slot, open_slot
+from sandbox_runtime.judging import Setting
+from sandbox_runtime.judging.kept_outputs import Store
 from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+from sandbox_runtime.messages import (
+    ExecutionCompleted,
+    ExecutionRequested,
+    JudgeCompleted,
+    JudgeRequested,
+    LimitOverrides,
+    format_time,
+)
 from tests.jail import slots
 from tests.jail.decided import decided
 from tests.jail.hostile import report
+from tests.jail.judging.runs import BUSY, Judge, begun
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
 
@@ -98,6 +109,42 @@ def run(slot: Slot, languages: Mapping[str, Language], compiled: CompileCache) -
         return decided(run_once)
 
     return run_program
+
+
+@pytest.fixture(scope="session")
+def partner(languages: Mapping[str, Language]) -> Iterator[Slot]:
+    """The slot of interactors."""
+    with open_slot(slots.slot_config("partner", 1, binds(tuple(languages.values()), slots.TOOLCHAINS))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled: CompileCache) -> Judge:
+    """`judge(request)` to the completion, with all turns in one slot. `tries`: while the host is too busy."""
+    stored: dict[int, bytes] = {}
+
+    def judged(request: JudgeRequested, tries: int = 3) -> JudgeCompleted:
+        def store(index: int, output: bytes) -> str:
+            stored[index] = output
+            return f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
+
+        completed = decided_once(request, store)
+        for _ in range(tries - 1):
+            if not any(found.checker_message == BUSY for found in completed.cases or ()):
+                break
+            completed = decided_once(request, store)
+        return completed
+
+    def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
+        setting = Setting("tests", languages, compiled, None, store, partner=lambda: nullcontext(partner))
+        run = begun(request, setting)
+        while not run.is_over:
+            run.turn(slot)
+        slot.settle()
+        partner.settle()
+        return run.completed()
+
+    return judged
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

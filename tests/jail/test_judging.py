@@ -1,76 +1,25 @@
 """Judge runs in the real jail: every language, checker programs, and what a contestant can see of either."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from sandbox_runtime.executor import CompileCache
-from sandbox_runtime.jail import Slot, open_slot
-from sandbox_runtime.judging import JudgeRun, Setting, interaction, programs
-from sandbox_runtime.judging.kept_outputs import Store
-from sandbox_runtime.languages import Language, binds
-from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, JudgeRequested, LimitOverrides
-from tests.jail import slots
+from sandbox_runtime.jail import Slot
+from sandbox_runtime.judging import Setting, interaction, programs
+from sandbox_runtime.languages import Language
+from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, LimitOverrides
 from tests.jail.judging.pairs import CHECKERS, INTERACTORS, Pair
 from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with_testlib
+from tests.jail.judging.runs import Judge, begun, results
 from tests.jail.judging.spies import SPY
 from tests.jail.language_programs.table import NAMES, PROGRAMS, cpu_secs
 from tests.judge_requests import case, judge_requested
 
-Judge = Callable[..., JudgeCompleted]
-BUSY = "the host was too busy: the program lost its time to others"
 ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
-
-
-@pytest.fixture(scope="session")
-def partner(languages: Mapping[str, Language]) -> Iterator[Slot]:
-    """The slot of interactors."""
-    with open_slot(slots.slot_config("partner", 1, binds(tuple(languages.values()), slots.TOOLCHAINS))) as opened:
-        yield opened
-
-
-@pytest.fixture
-def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled: CompileCache) -> Judge:
-    """`judge(request)` to the completion, with all turns in one slot. `tries`: while the host is too busy."""
-    stored: dict[int, bytes] = {}
-
-    def judged(request: JudgeRequested, tries: int = 3) -> JudgeCompleted:
-        def store(index: int, output: bytes) -> str:
-            stored[index] = output
-            return f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
-
-        completed = decided_once(request, store)
-        for _ in range(tries - 1):
-            if not any(found.checker_message == BUSY for found in completed.cases or ()):
-                break
-            completed = decided_once(request, store)
-        return completed
-
-    def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
-        setting = Setting("tests", languages, compiled, None, store, partner=lambda: nullcontext(partner))
-        run = begun(request, setting)
-        while not run.is_over:
-            run.turn(slot)
-        slot.settle()
-        partner.settle()
-        return run.completed()
-
-    return judged
-
-
-def begun(request: JudgeRequested, setting: Setting) -> JudgeRun:
-    assert request.judging is not None
-    return JudgeRun(request, request.judging, setting, datetime.now(UTC))
-
-
-def results(completed: JudgeCompleted) -> tuple[CaseResult, ...]:
-    assert completed.failure is None
-    assert completed.cases is not None
-    return completed.cases
 
 
 def outcomes(completed: JudgeCompleted) -> list[str]:
@@ -116,8 +65,8 @@ def test_a_kattis_validator_decides(judge: Judge) -> None:
     cases, checker = [case(b"1 2\n", None), case(b"1 2 3\n", None)], program(KATTIS_SUM, protocol="kattis")
     found = results(judge(judge_requested(cases, code=code, checkers=(checker,))))
     assert [(one.outcome, one.checker_message) for one in found] == [
-        ("passed", "sum of 2 numbers"),
-        ("wrong_answer", "sum of 3 numbers"),
+        ("passed", "seen\nsum of 2 numbers"),
+        ("wrong_answer", "seen\nsum of 3 numbers"),
     ]
 
 

@@ -10,6 +10,7 @@ from sandbox_runtime.executor import NO_CACHE
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, programs
+from sandbox_runtime.judging.feedback import message_of
 from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import LANGUAGES
@@ -142,6 +143,29 @@ def test_a_kattis_validator_gets_the_output_as_its_input() -> None:
     assert slot.specs[1].argv[-4:] == ("input", "answer", "/tmp/", "--strict")
     assert slot.specs[1].stdin == b"42\n"
     assert "output" not in files(slot.specs[1])
+
+
+def test_the_mark_of_feedback_files_is_another_one_in_each_judge_run() -> None:
+    slot = RecordedSlot(*[outcome(), ended(42)] * 2)
+    for _ in range(2):
+        judge(checker(protocol="kattis"), slot)
+    first, second = ({*spec.argv} for spec in slot.specs[1::2])
+    assert {len(word) for word in first ^ second} == {64}
+
+
+@pytest.mark.parametrize(
+    ("stderr", "message"),
+    [
+        (b"own", b"own"),
+        (b"own<mark><mark>", b"own"),
+        (b"own<mark>judge<mark>", b"judge\nown"),
+        (b"own\n<mark>judge\n<mark>error", b"judge\nerror\nown\n"),
+        (b"own<mark>judge<mar", b"judge<mar\nown"),  # cut at the limit of the output
+        (b"", b""),
+    ],
+)
+def test_the_files_of_a_validator_precede_its_own_output(stderr: bytes, message: bytes) -> None:
+    assert message_of(stderr, "<mark>") == message
 
 
 def test_a_checker_is_compiled_once_with_its_files_and_before_the_first_case() -> None:
